@@ -1,0 +1,80 @@
+# `make demo` shows it, `make test` proves it. Both need Python >= 3.10, git, make and a package index.
+
+PYTHON ?= python3
+PATIENTS ?= 40
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+OURS := tap-cliniko transforms target-highlevel
+MANIFESTS := $(addsuffix /pyproject.toml,$(OURS))
+# The warehouse targets are left out: Meltano installs each when it is first run.
+PLUGINS := tap-cliniko cliniko-highlevel-mapper target-highlevel
+
+# Nothing but the package index is asked: no interpreter is downloaded, nobody is told about the run.
+export UV_PYTHON_DOWNLOADS := never
+export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tidy demo test soak bench lint format docs constraints clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+setup: $(VENV)/.installed .meltano/.installed tidy ## install everything; quick when nothing changed
+
+$(BIN)/uv: | constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; name one with: make PYTHON=/path/to/python3 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt $(MANIFESTS)
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group pyproject.toml:dev \
+	  --editable ./tap-cliniko --editable ./transforms --editable './target-highlevel[postgres]'
+	touch $@
+
+.meltano/.installed: meltano.yml constraints.txt $(MANIFESTS) | $(VENV)/.installed
+	mkdir -p -m 700 .meltano
+	$(BIN)/meltano --log-level=warning install $(PLUGINS)
+	touch $@
+
+# Meltano hands a plugin its settings, secrets included, in a plain file that it removes after the run, but
+# cannot remove when it is killed. Nobody else may look into the folder, and what was left is removed here; a
+# file younger than an hour may belong to a run that is just starting. SECURITY.md says more.
+tidy: ## close data/ and .meltano/ to others, remove what a killed run left
+	@mkdir -p data .meltano
+	@chmod 700 data .meltano
+	@if [ -d .meltano/run ]; then find .meltano/run -name '*.config.json' -mmin +60 -delete; fi
+	@if [ -f .env ]; then chmod 600 .env; fi
+
+demo: setup ## a synthetic clinic moves from a local Cliniko into a local HighLevel (PATIENTS=40)
+	$(BIN)/python scripts/demo.py --patients $(PATIENTS)
+
+test: setup ## every test but the long ones, in under 20 minutes
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not bench"
+
+soak: setup ## the full figures; takes hours
+	$(BIN)/python -m pytest -m soak --timeout 0
+
+bench: setup ## measurements
+	$(BIN)/python -m pytest -m bench --timeout 0 -s
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	for part in $(OURS) sandbox scripts tests; do $(BIN)/mypy $$part || exit 1; done
+
+format: setup ## let ruff write what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup ## write the settings tables anew from the plugins themselves
+	$(BIN)/python scripts/gen_docs.py
+
+constraints: $(BIN)/uv ## resolve the pinned versions anew
+	$(UV) pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
+	  --upgrade --all-extras --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
+
+clean: ## remove what set-up and checks made; data/ stays
+	rm -rf $(VENV) .meltano .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
