@@ -1,0 +1,249 @@
+"""One request to HighLevel, done as often as is safe and never more, and an answer or an error that says what to do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import backoff
+import requests
+
+from target_highlevel.client.answers import Answer, Outcome, Sent, judge
+from target_highlevel.client.headers import retry_after
+from target_highlevel.client.payload import encode
+from target_highlevel.client.phrases import property_names
+from target_highlevel.client.routes import area_of, may_be_repeated, only_reads
+from target_highlevel.client.transport import BearerToken, departure, open_session
+from target_highlevel.client.uploads import MultipartFile, Upload
+from target_highlevel.errors import Findings, Interrupted, Refused, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_highlevel.client.governor import Governor
+    from target_highlevel.client.tokens import TokenProvider
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 7
+_TIMEOUT = (10.0, 60.0)
+_LONGEST_HOLD = 300.0
+_HEADERS = {"Accept": "application/json", "User-Agent": "target-highlevel"}
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request as it will be sent, at every attempt alike."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] | None
+    body: bytes | None
+    upload: Upload | None
+    headers: dict[str, str]
+    tokens: TokenProvider
+    sent: Sent
+
+
+class HighLevelClient:
+    """Speaks HTTP with HighLevel. Any number of threads may share it; it knows nothing of records or of Singer."""
+
+    def __init__(  # noqa: PLR0913 - every one of them is injected by somebody
+        self,
+        base_url: str,
+        tokens: TokenProvider,
+        governor: Governor,
+        *,
+        agency_tokens: TokenProvider | None = None,
+        timeout: tuple[float, float] = _TIMEOUT,
+        session_factory: Callable[[], requests.Session] = open_session,
+        stop_event: threading.Event | None = None,
+        sleep: Callable[[float], bool] | None = None,
+    ) -> None:
+        """Open a session.
+
+        Args:
+            base_url: where HighLevel is
+            tokens: the sub-account's token
+            governor: the sub-account's budget
+            agency_tokens: the agency's token, for the few calls that need one
+            timeout: seconds to wait for a connection, and for an answer
+            session_factory: makes the HTTP session
+            stop_event: when set, nothing is sent or repeated any more
+            sleep: sleeps for some seconds, true if woken to stop; by default the event's own `wait`
+
+        Raises:
+            SettingsError: the address is none.
+        """
+        self._base_url = _checked(base_url)
+        self._tokens = tokens
+        self._agency_tokens = agency_tokens
+        self._governor = governor
+        self._timeout = timeout
+        self._session = session_factory()
+        self._stop = stop_event or threading.Event()
+        self._sleep = sleep or self._stop.wait
+        # At DEBUG, urllib3 logs every address with its query, and a query may hold an e-mail or a phone number.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+    def request(  # noqa: PLR0913 - what a request consists of
+        self,
+        method: str,
+        path: str,
+        *,
+        route: str = "",
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        files: Upload | None = None,
+        version: str | None = None,
+        agency: bool = False,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Do one request and return the parsed answer.
+
+        Args:
+            method: GET, POST, PUT or DELETE
+            path: below the base address, ids filled in
+            route: the path as a template, for errors and logs, e.g. `POST /contacts/{id}/notes`
+            json: the body; Decimals become exact numbers
+            params: the query
+            files: a file to upload instead of a JSON body
+            version: the API version, if another than the area's own
+            agency: use the agency's token
+            repeatable: whether doing it twice equals doing it once; by default judged by method and path
+
+        Raises:
+            HighLevelError: of the kind that says what to do.
+        """
+        area = area_of(path)
+        sent = Sent(
+            route=route or f"{method} {area.scope}",
+            names=frozenset(property_names(json)) | frozenset(params or ()),
+            scope=area.scope_for(reads=only_reads(method, path)),
+            repeatable=may_be_repeated(method, path) if repeatable is None else repeatable,
+            agency=agency,
+        )
+        headers = _HEADERS | {"Version": version or area.version}
+        body = None if json is None else encode(json)
+        tokens = self._provider(agency=agency)
+        return self._carry_out(_Call(method, path, params, body, files, headers, tokens, sent))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _carry_out(self, call: _Call) -> Any:
+        """Attempt it until there is an answer, or an error that another attempt would not mend."""
+        waits = _waits()
+        refreshed = False
+        for attempt in range(1, _ATTEMPTS + 1):
+            answer, token = self._attempt(call)
+            outcome = judge(answer, call.sent)
+            if outcome.error is None:
+                return outcome.value
+            _log(call, outcome, attempt)
+            if outcome.token_refused and not refreshed and call.tokens.refresh(token):
+                refreshed = True
+            elif not outcome.passing or attempt == _ATTEMPTS:
+                raise outcome.error
+            else:
+                self._pause(answer, outcome, next(waits))
+        raise AssertionError  # the last attempt has returned or raised
+
+    def _provider(self, *, agency: bool) -> TokenProvider:
+        if not agency:
+            return self._tokens
+        if self._agency_tokens is None:
+            message = "this call needs an agency token; set agency_token"
+            raise SettingsError(message)
+        return self._agency_tokens
+
+    def _attempt(self, call: _Call) -> tuple[Answer, str]:
+        """Send it once; what came back, and the token it went with."""
+        token = call.tokens.token()
+        with self._governor.slot() as slot:
+            watch = departure.set(slot)
+            try:
+                answer = self._send(call, token)
+            finally:
+                departure.reset(watch)
+        answer = replace(answer, was_sent=slot.sending)
+        if answer.headers:
+            self._governor.hear(slot, answer.headers)
+        return answer, token
+
+    def _send(self, call: _Call, token: str) -> Answer:
+        """The exchange itself. What requests raises is dropped: its texts hold the address with the query."""
+        try:
+            if call.upload is None:
+                return self._exchange(call, token, call.body, _JSON if call.body else {})
+            with _opened(call) as body:
+                return self._exchange(call, token, body, {"Content-Type": body.content_type})
+        except requests.RequestException as error:
+            return Answer(failure=type(error).__name__)
+
+    def _exchange(self, call: _Call, token: str, body: Any, headers: dict[str, str]) -> Answer:
+        response = self._session.request(
+            call.method,
+            self._base_url + call.path,
+            params=call.params,
+            data=body,
+            headers=call.headers | headers,
+            auth=BearerToken(token),
+            timeout=self._timeout,
+            allow_redirects=False,
+        )
+        return Answer(status=response.status_code, headers=response.headers, content=response.content)
+
+    def _pause(self, answer: Answer, outcome: Outcome, seconds: float) -> None:
+        """Wait before the next attempt; after a 429 everybody waits, as the budget is everybody's."""
+        if outcome.too_many:
+            told = retry_after(answer.headers)
+            self._governor.hold(None if told is None else min(told, _LONGEST_HOLD))
+        elif self._sleep(seconds):
+            message = "stopped before the request was repeated"
+            raise Interrupted(message, route=outcome.error.route if outcome.error else "")
+
+
+def _opened(call: _Call) -> MultipartFile:
+    assert call.upload is not None  # noqa: S101 - narrows the type
+    try:
+        return MultipartFile(call.upload)
+    except OSError:
+        pass
+    hint = "the file to upload cannot be read"
+    raise Refused(hint, route=call.sent.route, findings=Findings(code="file_unreadable"))
+
+
+def _waits() -> Iterator[float]:
+    """Growing, jittered pauses: about 0.5, 1, 2 … 30 seconds at most."""
+    growing = backoff.expo(base=2, factor=0.5, max_value=30)
+    next(growing)  # the generator's first value is for its own decorator
+    for longest in growing:
+        yield backoff.full_jitter(longest)
+
+
+def _log(call: _Call, outcome: Outcome, attempt: int) -> None:
+    error = outcome.error
+    assert error is not None  # noqa: S101 - narrows the type
+    logger.log(
+        logging.WARNING if outcome.passing else logging.DEBUG,
+        "highlevel.request_failed route=%s status=%s code=%s trace=%s attempt=%d",
+        call.sent.route,
+        error.status,
+        error.code,
+        error.trace_id,
+        attempt,
+    )
+
+
+def _checked(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
+        message = "the setting api_url is not an address such as https://services.leadconnectorhq.com"
+        raise SettingsError(message)
+    return base_url.rstrip("/")

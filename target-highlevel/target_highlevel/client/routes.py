@@ -1,0 +1,92 @@
+"""The areas of HighLevel's API this target may call: version, scopes, and whether a POST there only reads.
+
+It is a list of what is allowed. Messages, conversations, campaigns and the contact upsert are absent on purpose:
+nothing may be sent to a patient and no two patients may be merged, so a path outside this table cannot be
+requested at all.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+DATA_VERSION = "2021-07-28"
+CALENDAR_VERSION = "2021-04-15"
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of the API that shares a version and a pair of scopes."""
+
+    path: re.Pattern[str]
+    scope: str
+    version: str = DATA_VERSION
+    reading: str = "readonly"
+    writing: str = "write"
+
+    def scope_for(self, *, reads: bool) -> str:
+        """The scope a token needs for a call here."""
+        return f"{self.scope}.{self.reading if reads else self.writing}"
+
+
+def _area(path: str, scope: str, version: str = DATA_VERSION, *, only: str = "") -> Area:
+    kinds = {"reading": only, "writing": only} if only else {}
+    return Area(re.compile(path), scope, version, **kinds)
+
+
+_ID = r"[^/]+"
+
+# The first match counts, so the longer path stands before the shorter.
+AREAS: tuple[Area, ...] = (
+    _area(r"/contacts/bulk/(tags/update/(add|remove)|business)$", "contacts"),
+    _area(r"/contacts/search(/duplicate)?$", "contacts"),
+    _area(
+        rf"/contacts/(?!upsert$|bulk$)({_ID}(/(tags|notes|tasks|appointments|followers)(/.+)?)?)?$",
+        "contacts",
+    ),
+    _area(rf"/locations/{_ID}/customFields(/.*)?$", "locations/customFields"),
+    _area(rf"/locations/{_ID}/tags(/.*)?$", "locations/tags"),
+    _area(rf"/locations/{_ID}/tasks/search$", "locations/tasks", only="readonly"),
+    _area(rf"/locations/{_ID}$", "locations"),
+    _area(r"/custom-fields/", "locations/customFields"),
+    _area(rf"/objects/{_ID}/records", "objects/record"),
+    _area(r"/objects/", "objects/schema"),
+    _area(r"/associations/relations", "associations/relation"),
+    _area(r"/associations/", "associations"),
+    _area(r"/calendars/(events|appointments)(/|$)", "calendars/events", CALENDAR_VERSION),
+    _area(r"/calendars/", "calendars", CALENDAR_VERSION),
+    _area(r"/users/", "users"),
+    _area(r"/forms/upload-custom-files$", "forms", only="write"),
+    _area(r"/opportunities/", "opportunities"),
+    _area(r"/workflows/$", "workflows", only="readonly"),
+)
+
+# Dots and odd characters could lead a path out of its area once the HTTP library has normalised it.
+_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+/?")
+
+_ONLY_READS = re.compile(r"/search$|/search/filter-by-email$")
+_REPEATABLE_METHODS = frozenset({"GET", "PUT", "DELETE"})
+
+
+def area_of(path: str) -> Area:
+    """The area a path belongs to.
+
+    Raises:
+        ValueError: the path is none of those this target may call.
+    """
+    if _PLAIN_PATH.fullmatch(path):
+        for area in AREAS:
+            if area.path.match(path):
+                return area
+    message = "this client calls no such path: it is not in the table of areas"
+    raise ValueError(message)
+
+
+def only_reads(method: str, path: str) -> bool:
+    """Whether the call changes nothing: searches are POSTs that read."""
+    return method == "GET" or (method == "POST" and _ONLY_READS.search(path) is not None)
+
+
+def may_be_repeated(method: str, path: str) -> bool:
+    """Whether doing it twice has the effect of doing it once."""
+    return method in _REPEATABLE_METHODS or only_reads(method, path)

@@ -1,0 +1,50 @@
+"""Where the client gets its token: a private integration token that never changes, or an OAuth pair that does."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from target_highlevel.errors import SettingsError
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+class TokenProvider(Protocol):
+    """Gives the token for the next request."""
+
+    def token(self) -> str:
+        """The token to send now."""
+        ...
+
+    def refresh(self, refused: str) -> bool:
+        """HighLevel refused this token: whether `token()` now gives another one."""
+        ...
+
+
+class PrivateToken:
+    """A private integration token of a sub-account or of the agency: fixed until somebody rotates it by hand."""
+
+    def __init__(self, token: str, setting: str = "access_token") -> None:
+        """Check that it can be sent at all.
+
+        Raises:
+            SettingsError: it is empty, or holds characters no header can carry (a pasted line break, say).
+        """
+        self._token = token.strip()
+        self._setting = setting
+        if not _TOKEN.fullmatch(self._token):
+            message = f"the setting {setting} is not a token: copy it again, it is one word without spaces"
+            raise SettingsError(message)
+
+    def __repr__(self) -> str:
+        """Name the setting, never the token."""
+        return f"PrivateToken({self._setting})"
+
+    def token(self) -> str:
+        """The token."""
+        return self._token
+
+    def refresh(self, refused: str) -> bool:
+        """There is never another one."""
+        return refused != self._token
