@@ -74,7 +74,7 @@ docs: setup ## write the settings tables anew from the plugins themselves
 
 constraints: $(BIN)/uv ## resolve the pinned versions anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
-	  --upgrade --all-extras --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
+	  --upgrade --extra postgres --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
 
 clean: ## remove what set-up and checks made; data/ stays
 	rm -rf $(VENV) .meltano .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

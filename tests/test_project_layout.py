@@ -1,0 +1,185 @@
+"""The repository as a whole: what its files say about each other is true."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {
+    "tap-cliniko": "tap_cliniko",
+    "transforms": "cliniko_to_highlevel",
+    "target-highlevel": "target_highlevel",
+}
+PLUGINS = ("tap-cliniko", "target-highlevel")
+# The SDK gives these to every plugin; meltano.yml may name them but need not.
+SDK_SETTINGS = {"batch_config", "faker_config", "flattening_enabled", "flattening_max_depth"}
+SDK_SETTINGS |= {"flattening_max_key_length", "stream_map_config", "stream_maps", "add_record_metadata"}
+SDK_SETTINGS |= {"batch_size_rows", "load_method", "process_activate_version_messages", "validate_records"}
+SDK_SETTINGS |= {"emit_activate_version_messages"}
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def tracked(pattern: str = "*") -> list[Path]:
+    """Return the files that git knows, or would add."""
+    command = [
+        "git",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+        pattern,
+    ]
+    names = subprocess.check_output(command, text=True).splitlines()
+    return [path for path in (ROOT / name for name in names) if path.is_file()]
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    """What meltano.yml declares."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def plugins(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return every plugin of meltano.yml by its name."""
+    return {plugin["name"]: plugin for kind in project["plugins"].values() for plugin in kind}
+
+
+def about(plugin: str) -> dict[str, Any]:
+    """Return the settings that an installed plugin says it has."""
+    command = [str(Path(sys.executable).with_name(plugin)), "--about", "--format", "json"]
+    settings: dict[str, Any] = json.loads(subprocess.check_output(command, text=True))["settings"]
+    return settings
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_every_setting_of_a_plugin_is_declared_in_meltano_yml(plugin: str, project: dict[str, Any]) -> None:
+    """meltano.yml declares each, as Meltano knows no variable of a setting it has not heard of, and no other."""
+    declared = {setting["name"] for setting in plugins(project)[plugin]["settings"]}
+    own = set(about(plugin)["properties"])
+    assert own - SDK_SETTINGS <= declared, "missing in meltano.yml"
+    assert declared <= own, "unknown to the plugin"
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_secrets_are_declared_sensitive(plugin: str, project: dict[str, Any]) -> None:
+    """What the plugin calls secret is redacted by Meltano and kept in .env."""
+    declared = {setting["name"]: setting for setting in plugins(project)[plugin]["settings"]}
+    secrets = {name for name, schema in about(plugin)["properties"].items() if schema.get("secret")}
+    assert secrets
+    assert {name for name in secrets if not declared[name].get("sensitive")} == set()
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_defaults_and_choices_agree(plugin: str, project: dict[str, Any]) -> None:
+    """A default in meltano.yml is the plugin's own, unless it is a place below data/."""
+    schemas = about(plugin)["properties"]
+    for setting in plugins(project)[plugin]["settings"]:
+        schema, value = schemas[setting["name"]], setting.get("value")
+        if value is not None and "$MELTANO" not in str(value):
+            assert schema.get("default") == value, setting["name"]
+        choices = [option["value"] for option in setting.get("options", ())]
+        assert choices == [choice for choice in schema.get("enum", ()) if choice is not None], setting["name"]
+
+
+def test_nothing_in_meltano_yml_stands_in_the_way_of_a_variable(project: dict[str, Any]) -> None:
+    """Only the two loaders that must never write fix a setting; an environment fixes none."""
+    fixed = {name: plugin["config"] for name, plugin in plugins(project).items() if "config" in plugin}
+    assert fixed == {"target-highlevel-plan": {"mode": "plan"}, "target-highlevel-verify": {"mode": "verify"}}
+    assert project["default_environment"] == "live"
+    assert project["environments"] == [{"name": "live"}, {"name": "sandbox"}]
+
+
+def test_every_command_of_a_plugin_is_installed_with_it(project: dict[str, Any]) -> None:
+    """`meltano invoke plugin:command` finds its executable."""
+    executables = {
+        command["executable"]
+        for plugin in plugins(project).values()
+        for command in plugin.get("commands", {}).values()
+    }
+    missing = {name for name in executables if not Path(sys.executable).with_name(name).exists()}
+    assert missing == set()
+
+
+def test_the_settings_tables_are_current() -> None:
+    """The tables in the READMEs are what `make docs` writes now."""
+    script = str(ROOT / "scripts" / "gen_docs.py")
+    outcome = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that a Markdown page offers, made from its headings as forges do."""
+    headings = re.findall(r"^#+ +(.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", tracked("*.md"), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_resolve(page: Path) -> None:
+    """A link to a file or a heading of this repository leads somewhere."""
+    broken = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_no_tracked_file_names_a_place_of_one_machine() -> None:
+    """No home directory and no package mirror is written into the repository."""
+    # The brackets keep this line from finding itself.
+    places = re.compile(
+        rf"/hom[e]/\w+/|/User[s]/\w+/|/roo[t]/|pypi[.]org|pythonhoste[d]|{re.escape(str(ROOT))}/"
+    )
+    text_files = [path for path in tracked() if path.stat().st_size < 1_000_000]
+    naming = {
+        str(path.relative_to(ROOT))
+        for path in text_files
+        if places.search(path.read_text(encoding="utf-8", errors="ignore"))
+    }
+    assert naming == set()
+
+
+def test_constraints_pin_every_package() -> None:
+    """Each line is a package, one version, and at most a marker."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert lines
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9._-]+==[^ ;]+( ; .+)?", line)] == []
+
+
+@pytest.mark.parametrize(("folder", "package"), PACKAGES.items())
+def test_each_package_stands_alone(folder: str, package: str) -> None:
+    """A package is described, typed, and imports neither the sandbox nor another package."""
+    assert (ROOT / folder / "README.md").is_file()
+    assert (ROOT / folder / package / "py.typed").is_file()
+    others = "|".join({*PACKAGES.values(), "sandbox"} - {package})
+    imports = re.compile(rf"^\s*(?:from|import) (?:{others})\b", flags=re.MULTILINE)
+    sources = (ROOT / folder / package).rglob("*.py")
+    assert [path for path in sources if imports.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    """Test modules are imported by name, so no two share one."""
+    names = [path.name for path in tracked("*.py") if path.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_scripts_can_be_started() -> None:
+    """What continuous integration starts by name is executable."""
+    assert (ROOT / ".ci" / "run").stat().st_mode & stat.S_IXUSR
