@@ -11,8 +11,9 @@
     ├── SettingsError           stop; a setting has to be mended
     └── Interrupted             somebody asked us to stop before this request was sent (or repeated)
 
-No text or attribute here ever holds a payload, a value from one, or a sentence of the vendor's: their messages arrive as stable
-codes, fixed phrases and names of properties, because a refused value is usually a patient's.
+No text or attribute here ever holds a payload, a value from one, or a sentence of the vendor's: their
+messages arrive as stable codes, fixed phrases and names of properties, because a refused value is usually a
+patient's.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Findings:
 
     @property
     def meta(self) -> dict[str, str]:
-        """The three facts worth keeping of the vendor's `meta`; the contact's name in it is not one of them."""
+        """The three facts worth keeping of the vendor's `meta`; the contact's name is not among them."""
         pairs = {
             "contactId": self.contact_id,
             "matchingField": self.matching_field,
@@ -111,7 +112,7 @@ class HighLevelError(Exception):
         return ": ".join(part for part in (facts, "; ".join(self.messages), self.hint) if part)
 
 
-class Refused(HighLevelError):
+class Refused(HighLevelError):  # noqa: N818 - named for what to do
     """HighLevel said no, and nothing was done (unless `maybe_created`)."""
 
     def __init__(
@@ -125,7 +126,7 @@ class Refused(HighLevelError):
     ) -> None:
         """Mark a refused create that may have been carried out all the same.
 
-        A create has been seen to answer 422 and create the contact (issue 64 of the vendor's API documentation).
+        A create has been seen to answer 422 and create the contact (issue 64 of the vendor's documentation).
         """
         super().__init__(hint, route=route, status=status, findings=findings)
         self.maybe_created = maybe_created
@@ -149,15 +150,15 @@ class DuplicateContact(Refused):
         return self.findings.matching_field
 
 
-class Unknown(HighLevelError):
+class Unknown(HighLevelError):  # noqa: N818 - named for what to do
     """The request was sent and must not be repeated blindly; whether it was carried out is not known."""
 
 
-class Unavailable(HighLevelError):
+class Unavailable(HighLevelError):  # noqa: N818 - named for what to do
     """HighLevel cannot be reached or keeps failing; repeating was safe and did not help."""
 
 
-class CredentialsRefused(HighLevelError):
+class CredentialsRefused(HighLevelError):  # noqa: N818 - named for what to do
     """The token is dead, or lacks a scope or the location; `missing` names what this call needs."""
 
     exit_code: ClassVar[int] = 3
@@ -176,7 +177,7 @@ class CredentialsRefused(HighLevelError):
         self.missing = missing
 
 
-class DayBudgetSpent(HighLevelError):
+class DayBudgetSpent(HighLevelError):  # noqa: N818 - named for what to do
     """The requests of the day are used up, ours or everybody's."""
 
     exit_code: ClassVar[int] = 75
@@ -188,7 +189,7 @@ class SettingsError(HighLevelError):
     exit_code: ClassVar[int] = 2
 
 
-class Interrupted(HighLevelError):
+class Interrupted(HighLevelError):  # noqa: N818 - named for what to do
     """The run was asked to stop; a request that was already in flight is never cut short by this."""
 
     exit_code: ClassVar[int] = 130

@@ -1,4 +1,4 @@
-"""HighLevel over HTTP: requests inside the budget, repeated where that is safe, with errors that say what to do."""
+"""HighLevel over HTTP: inside the budget, repeated where that is safe, with errors that say what to do."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ for its caller to find out about.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.client.payload import decode
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 _UNREADABLE = object()
 # Time-outs and proxies' own failures, of which nobody says what they did with the request.
-_PASSING = frozenset({408, 425})
-_SERVER_ERROR = 500
+_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +73,20 @@ def judge(answer: Answer, sent: Sent) -> Outcome:
         return _lost(answer, sent)
     body = _parsed(answer.content)
     status = answer.status
-    if status == 429:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _too_many(answer, sent)
-    if status >= _SERVER_ERROR or status in _PASSING:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
         return _broken(answer, sent, body, f"http_{status}")
-    if status < 300:
+    if status < HTTPStatus.MULTIPLE_CHOICES:
         return _accepted(answer, sent, body)
-    if status < 400:
+    if status < HTTPStatus.BAD_REQUEST:
         hint = "HighLevel answered with a redirect, which is not followed: api_url must be the address itself"
         return Outcome(error=SettingsError(hint, route=sent.route, status=status))
     return _refused(answer, sent, body)
 
 
 def _accepted(answer: Answer, sent: Sent, body: Any) -> Outcome:
-    if answer.status == 204:
+    if answer.status == HTTPStatus.NO_CONTENT:
         return Outcome(value={})
     if body is _UNREADABLE:
         return _broken(answer, sent, body, "unreadable_answer")
@@ -131,18 +131,18 @@ def _too_many(answer: Answer, sent: Sent) -> Outcome:
 
 def _refused(answer: Answer, sent: Sent, body: Any) -> Outcome:
     status = answer.status
-    if body is _UNREADABLE and status == 404:
+    if body is _UNREADABLE and status == HTTPStatus.NOT_FOUND:
         # Some proxy's page, not HighLevel's word that the thing is gone.
         return _broken(answer, sent, body, "unreadable_answer")
     findings = findings_of(status, body, sent.names)
-    if status == 401 or (status == 403 and body is not _UNREADABLE):
+    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and body is not _UNREADABLE):
         return _unauthorised(sent, status, findings)
     kind = Refused
     if findings.code == "duplicate_contact":
         kind = DuplicateContact
-    elif status == 404:
+    elif status == HTTPStatus.NOT_FOUND:
         kind = NotFound
-    maybe_created = status == 422 and not sent.repeatable
+    maybe_created = status == HTTPStatus.UNPROCESSABLE_ENTITY and not sent.repeatable
     return Outcome(
         error=kind(route=sent.route, status=status, findings=findings, maybe_created=maybe_created)
     )
@@ -161,7 +161,7 @@ def _unauthorised(sent: Sent, status: int, findings: Findings) -> Outcome:
             f"the {owner} token is not accepted; this call needs a valid one with {sent.scope}",
         )
     error = CredentialsRefused(hint, route=sent.route, status=status, findings=findings, missing=missing)
-    return Outcome(error=error, token_refused=status == 401 and missing == "token")
+    return Outcome(error=error, token_refused=status == HTTPStatus.UNAUTHORIZED and missing == "token")
 
 
 def _parsed(content: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""One request to HighLevel, done as often as is safe and never more, and an answer or an error that says what to do."""
+"""One request to HighLevel, repeated as far as is safe: an answer, or an error that says what to do."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Call:
 
 
 class HighLevelClient:
-    """Speaks HTTP with HighLevel. Any number of threads may share it; it knows nothing of records or of Singer."""
+    """Speaks HTTP with HighLevel. Threads may share it; it knows nothing of records or of Singer."""
 
     def __init__(  # noqa: PLR0913 - every one of them is injected by somebody
         self,
@@ -87,7 +87,7 @@ class HighLevelClient:
         self._session = session_factory()
         self._stop = stop_event or threading.Event()
         self._sleep = sleep or self._stop.wait
-        # At DEBUG, urllib3 logs every address with its query, and a query may hold an e-mail or a phone number.
+        # At DEBUG, urllib3 logs every address with its query, which may hold an e-mail or a phone number.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
     def request(  # noqa: PLR0913 - what a request consists of
@@ -146,12 +146,14 @@ class HighLevelClient:
             if outcome.error is None:
                 return outcome.value
             _log(call, outcome, attempt)
-            if outcome.token_refused and not refreshed and call.tokens.refresh(token):
-                refreshed = True
-            elif not outcome.passing or attempt == _ATTEMPTS:
-                raise outcome.error
-            else:
+            if attempt < _ATTEMPTS and outcome.passing:
                 self._pause(answer, outcome, next(waits))
+            elif attempt < _ATTEMPTS and outcome.token_refused and not refreshed:
+                refreshed = call.tokens.refresh(token)
+                if not refreshed:
+                    raise outcome.error
+            else:
+                raise outcome.error
         raise AssertionError  # the last attempt has returned or raised
 
     def _provider(self, *, agency: bool) -> TokenProvider:
@@ -172,7 +174,7 @@ class HighLevelClient:
             finally:
                 departure.reset(watch)
         answer = replace(answer, was_sent=slot.sending)
-        if answer.headers:
+        if not call.sent.agency:  # an agency has a budget of its own
             self._governor.hear(slot, answer.headers)
         return answer, token
 

@@ -24,7 +24,7 @@ class DayCounter(Protocol):
         ...
 
     def add(self, requests: int) -> None:
-        """Count requests before they are made (a negative number takes unused ones back); durable on return."""
+        """Count requests before they are made (a negative number takes unused ones back), durably."""
         ...
 
     def start_day(self) -> None:
@@ -33,7 +33,7 @@ class DayCounter(Protocol):
 
 
 class InMemoryDayCounter:
-    """Counts by the hour over the last 24 hours: safe whenever HighLevel's day begins, which nobody documents."""
+    """Counts by the hour over 24 hours: safe whenever HighLevel's day begins; nobody documents it."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         """Start at nought."""
@@ -61,8 +61,8 @@ class InMemoryDayCounter:
 class DayBudget:
     """Lets requests through until the day is spent. Not thread-safe: the governor calls it under its lock.
 
-    The last thousandth of the day is kept back for asking whether a new day has begun: only the first request of
-    a run may use it. So a run started too early ends at once, and still no request is made beyond the budget.
+    The last thousandth of the day is kept back for asking whether a new day has begun: only the first request
+    of a run may use it. So a run started too early ends at once, and no request is made beyond the budget.
     """
 
     def __init__(self, per_day: int, counter: DayCounter) -> None:
@@ -71,6 +71,7 @@ class DayBudget:
         self._reserve = max(1, per_day // 1000)
         self._counter = counter
         self._bought = 0
+        self._spent = 0
         self._first = True
         self._server_left: int | None = None
         self._newest = 0
@@ -92,6 +93,10 @@ class DayBudget:
         if self._server_left is not None:
             self._server_left -= 1
 
+    def unsent(self) -> None:
+        """A request that was let through has never left."""
+        self._bought += 1
+
     def give_back(self) -> None:
         """Return what was counted ahead and not used."""
         self._counter.add(-self._bought)
@@ -111,14 +116,14 @@ class DayBudget:
             return  # overtaken by a later request's answer, or from before the day turned
         self._newest = number
         self._server_left = remaining - underway
-        ours = self._counter.spent() - self._bought - underway - (latest - number)
-        if limit is not None and limit - remaining < ours:
+        ours = self._spent - self._bought - underway - (latest - number)
+        # Half, as HighLevel may leave out some of ours, such as those it answered with 429.
+        if limit is not None and limit - remaining < ours / 2:
             self._turn_day(latest, underway)
 
     def spent(self) -> DayBudgetSpent:
         """The error that ends the run."""
-        hint = "the day's requests are spent; run again when HighLevel's day has turned, the next run goes on from here"
-        return DayBudgetSpent(hint)
+        return DayBudgetSpent("the day's requests are spent; run again when HighLevel's day has turned")
 
     def _buy(self, reserve: int) -> None:
         """Count a block durably before it is used: a killed run then has counted too many, never too few."""
@@ -127,9 +132,11 @@ class DayBudget:
             raise self.spent()
         self._bought = 1 if self._first else min(_BLOCK, room)
         self._counter.add(self._bought)
+        self._spent = self._counter.spent()
 
     def _turn_day(self, latest: int, underway: int) -> None:
-        """HighLevel has counted fewer requests than we made: its day is a new one."""
+        """HighLevel has counted far fewer requests than we made: its day is a new one."""
         self._old_day = latest
         self._counter.start_day()
         self._counter.add(self._bought + underway + 1)
+        self._spent = self._counter.spent()

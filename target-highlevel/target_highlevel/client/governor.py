@@ -1,12 +1,12 @@
-"""Keeps one sub-account inside its request budget: evenly paced, never more than the limit in any window at HighLevel.
+"""Keeps one sub-account inside its request budget: evenly paced, never too many in any window at HighLevel.
 
 What can go wrong is a request that leaves later than it was let through: its thread was not scheduled, its
-connection had to be opened, its upload was long. Requests let through evenly then arrive bunched. So a place in
-the window is occupied until ten seconds after the request *has left* (plus what transit may vary), or ten seconds
-after its answer came, whichever is earlier; while it has not left, it is occupied without end. If more than the
-limit ever arrived within ten seconds, the last of them to be let through would have found every place occupied,
-and waited. That holds however threads are scheduled; only a packet held up by the network for `transit` longer
-than the others escapes it.
+connection had to be opened, its upload was long. Requests let through evenly then arrive bunched. So a place
+in the window is occupied until ten seconds after the request *has left* (plus what transit may vary), or ten
+seconds after its answer came, whichever is earlier; while it has not left, it is occupied without end. If
+ever more than the limit arrived within ten seconds, the last of them to be let through would have found every
+place occupied, and waited. That holds however threads are scheduled; only a packet that the network holds
+up by `transit` more than the others escapes it.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ class Governor:
             self._waited += now - began
             self._greatest = max(self._greatest, self._sent_since(now - self._limits.seconds))
             step = self._limits.seconds / (self._limits.share * self._allowed(now))
-            # Late by up to two steps is made good, so that oversleeping costs no throughput; the window still holds.
+            # Up to two steps of lateness are made good, so that oversleeping costs nothing; the window holds.
             self._due = max(self._due, now - 2 * step) + step
             return slot
 
@@ -208,8 +208,11 @@ class Governor:
         with self._state:
             self._underway -= 1
             now = self._clock()
-            # Never sent: HighLevel never saw it. Else it had arrived by now, whatever the network did.
-            slot.free_at = min(slot.free_at, now + self._limits.seconds) if slot.sending else now
+            if slot.sending:  # it had arrived by now, whatever the network did
+                slot.free_at = min(slot.free_at, now + self._limits.seconds)
+            else:  # HighLevel never saw it
+                slot.free_at = now
+                self._day.unsent()
 
     def _sent_since(self, moment: float) -> int:
         return sum(1 for granted_at in self._granted if granted_at > moment)
@@ -220,10 +223,10 @@ class Governor:
         return max(1, min(self._limits.requests, self._server_limit) - others)
 
     def _notice_others(self, slot: Slot, told: RateHeaders) -> None:
-        """What is used beyond our own requests is used by others; believed for one window, then looked at afresh.
+        """What is used beyond our own requests is used by others; believed for one window, then seen afresh.
 
-        Our own are counted generously, with those let through while the answer was under way, and a difference that the
-        pace's own margin covers is not noticed: a slowdown for nothing costs more than a rare 429.
+        Our own are counted generously, with those let through while the answer was under way, and a difference
+        that the pace's margin covers is not noticed: slowing for nothing costs more than a rare 429.
         """
         if told.maximum is None or told.remaining is None:
             return

@@ -43,7 +43,7 @@ class RateHeaders:
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
-    """Seconds to wait as `Retry-After` says, in seconds or as a date; none if it says nothing we understand."""
+    """Seconds to wait as `Retry-After` says, in seconds or as a date; none if it says neither."""
     value = headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)

@@ -1,7 +1,8 @@
 """OAuth tokens, whose refresh token works once: the new pair is on disk before anybody uses it.
 
-The file is locked while a pair is exchanged, so that two processes cannot both spend the same refresh token; the lock dies with
-its process. A lost answer is asked for again at once, as HighLevel gives the same pair to two exchanges within 30 seconds.
+The file is locked while a pair is exchanged, so that two processes cannot both spend the same refresh token;
+the lock dies with its process. A lost answer is asked for again at once: HighLevel gives the same pair to two
+exchanges within 30 seconds.
 """
 
 from __future__ import annotations

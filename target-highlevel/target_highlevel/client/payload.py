@@ -12,8 +12,8 @@ import simplejson
 def encode(payload: Any) -> bytes:
     """JSON in UTF-8; a Decimal is written as the number it is, digit by digit, as money must be.
 
-    Half a surrogate pair, left over where a text was cut in the middle of an emoji, becomes a question mark: it
-    cannot be written in UTF-8.
+    Half a surrogate pair, left over where a text was cut in the middle of an emoji, becomes a question mark:
+    UTF-8 cannot hold it.
 
     Raises:
         ValueError: a number is not finite.

@@ -1,4 +1,4 @@
-"""Turns HighLevel's error bodies into findings that are safe to show: codes, fixed phrases, names of properties."""
+"""Turns error bodies into findings that are safe to show: codes, fixed phrases, names of properties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from target_highlevel.errors import Findings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# What the messages are known to say (highlevel-api documentation and public issues), and the phrase we put in their place.
+# What the messages are known to say (API description and public issues), and the phrase in their place.
 _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, phrase)
     for pattern, code, phrase in (
@@ -49,13 +49,13 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     )
 )
 
-# `<property> <constraint>` as validators write it; the constraint is reduced to its kind, as its text may quote the value.
+# `<property> <constraint>` as validators write it, reduced to its kind: the constraint may quote the value.
 _CONSTRAINTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, phrase)
     for pattern, code, phrase in (
         (r"^property (?P<name>\S+) should not exist", "unknown_property", "is not accepted here"),
         (
-            r"^(?P<name>\S+) (should not be empty|is required|must not be empty|is missing|should not be null)",
+            r"^(?P<name>\S+) (should not be (empty|null)|is required|must not be empty|is missing)",
             "missing_property",
             "must be given",
         ),
@@ -88,14 +88,66 @@ _BY_STATUS = {
 
 # Properties that may be missing from what we sent, so that the name alone tells nothing about anybody.
 _PUBLIC_NAMES = frozenset(
-    """
-    address1 appointmentStatus assignedTo assignedUserId associationId body calendarId city
-    companyId completed contactId country customFields dataType dateOfBirth dnd dndSettings dueDate
-    email endTime fieldKey filters firstName firstRecordId gender id key labels lastName limit
-    locationId model name objectKey options owners page pageLimit parentId phone picklistOptions
-    postalCode properties query schemaKey searchAfter secondRecordId showInForms skip source
-    startTime state tags timezone title toNotify userId website
-    """.split(),
+    {
+        "address1",
+        "appointmentStatus",
+        "assignedTo",
+        "assignedUserId",
+        "associationId",
+        "body",
+        "calendarId",
+        "city",
+        "companyId",
+        "completed",
+        "contactId",
+        "country",
+        "customFields",
+        "dataType",
+        "dateOfBirth",
+        "dnd",
+        "dndSettings",
+        "dueDate",
+        "email",
+        "endTime",
+        "fieldKey",
+        "filters",
+        "firstName",
+        "firstRecordId",
+        "gender",
+        "id",
+        "key",
+        "labels",
+        "lastName",
+        "limit",
+        "locationId",
+        "model",
+        "name",
+        "objectKey",
+        "options",
+        "owners",
+        "page",
+        "pageLimit",
+        "parentId",
+        "phone",
+        "picklistOptions",
+        "postalCode",
+        "properties",
+        "query",
+        "schemaKey",
+        "searchAfter",
+        "secondRecordId",
+        "showInForms",
+        "skip",
+        "source",
+        "startTime",
+        "state",
+        "tags",
+        "timezone",
+        "title",
+        "toNotify",
+        "userId",
+        "website",
+    },
 )
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")

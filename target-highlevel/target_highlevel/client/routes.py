@@ -1,8 +1,8 @@
 """The areas of HighLevel's API this target may call: version, scopes, and whether a POST there only reads.
 
-It is a list of what is allowed. Messages, conversations, campaigns and the contact upsert are absent on purpose:
-nothing may be sent to a patient and no two patients may be merged, so a path outside this table cannot be
-requested at all.
+It is a list of what is allowed. Messages, conversations, campaigns and the contact upsert are absent on
+purpose: nothing may be sent to a patient and no two patients may be merged, so a path outside this table
+cannot be requested at all.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the client gets its token: a private integration token that never changes, or an OAuth pair that does."""
+"""Where the client gets its token: a private integration token, which never changes, or an OAuth pair."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TokenProvider(Protocol):
 
 
 class PrivateToken:
-    """A private integration token of a sub-account or of the agency: fixed until somebody rotates it by hand."""
+    """A private integration token of a sub-account or of the agency: fixed until rotated by hand."""
 
     def __init__(self, token: str, setting: str = "access_token") -> None:
         """Check that it can be sent at all.

@@ -1,4 +1,4 @@
-"""The HTTP session: verified TLS, no redirects, no cookies, no .netrc, and connections that say when a request has left."""
+"""The HTTP session: verified TLS, no cookies, no .netrc, and connections that say when a request has left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends a file as multipart form data without ever holding the whole of it in memory: 50 MB times 32 threads would not fit."""
+"""Uploads a file without holding the whole of it in memory: 50 MB times 32 threads would not fit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,14 @@ class MultipartFile:
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         disposition = f'form-data; name="{_quoted(upload.part)}"; filename="{_quoted(upload.filename)}"'
-        head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {upload.content_type}\r\n\r\n"
+        lines = (
+            f"--{boundary}",
+            f"Content-Disposition: {disposition}",
+            f"Content-Type: {upload.content_type}",
+            "",
+            "",
+        )
+        head = "\r\n".join(lines)
         self._file = upload.path.open("rb")
         self._left = upload.path.stat().st_size
         self._head = head.encode("utf-8", "replace")

@@ -1,0 +1,612 @@
+"""The client over real HTTP: what it sends, what it repeats and never repeats, and which error says what."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+import threading
+from decimal import Decimal
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hl_http_server import HighLevelServer, Reply
+from target_highlevel.client import Governor, HighLevelClient, Limits, PrivateToken, Upload
+from target_highlevel.errors import (
+    CredentialsRefused,
+    DayBudgetSpent,
+    DuplicateContact,
+    HighLevelError,
+    Interrupted,
+    NotFound,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+FAST = Limits(requests=10_000, seconds=0.05)
+
+
+@pytest.fixture
+def highlevel() -> Iterator[HighLevelServer]:
+    """A server whose answers the test scripts."""
+    server = HighLevelServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """The pauses the client made before repeating."""
+    return []
+
+
+@pytest.fixture
+def make_client(highlevel: HighLevelServer, pauses: list[float]) -> Iterator[Callable[..., HighLevelClient]]:
+    """Makes clients that do not really pause."""
+    made = []
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        return False
+
+    def make(url: str = highlevel.url, **kwargs: Any) -> HighLevelClient:
+        tokens = kwargs.pop("tokens", PrivateToken("pit-token"))
+        governor = kwargs.pop("governor", None) or Governor(FAST)
+        made.append(
+            HighLevelClient(url, tokens, governor, **{"sleep": pause, "timeout": (2.0, 2.0), **kwargs})
+        )
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+    gc.collect()
+
+
+@pytest.fixture
+def client(make_client: Callable[..., HighLevelClient]) -> HighLevelClient:
+    """A client of the server."""
+    return make_client()
+
+
+def create(client: HighLevelClient, **fields: Any) -> Any:
+    """Create a contact: a POST that must not be repeated."""
+    return client.request("POST", "/contacts/", route="POST /contacts/", json=fields or {"firstName": "Ada"})
+
+
+def read(client: HighLevelClient) -> Any:
+    """Read a contact: a GET that may be."""
+    return client.request("GET", "/contacts/abc", route="GET /contacts/{id}")
+
+
+# What is sent
+
+
+def test_headers_carry_token_and_version(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Every call names its token, the version of its area and what it accepts."""
+    create(client)
+    client.request("GET", "/calendars/events/appointments/e1")
+    contact, event = highlevel.seen
+    assert contact.headers["Authorization"] == "Bearer pit-token"
+    assert contact.headers["Version"] == "2021-07-28"
+    assert contact.headers["Content-Type"] == "application/json"
+    assert contact.headers["Accept"] == "application/json"
+    assert event.headers["Version"] == "2021-04-15"
+    assert "Content-Type" not in event.headers
+
+
+def test_another_version_may_be_asked_for(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """The version of a single call can be set."""
+    client.request("GET", "/contacts/abc", version="v3")
+    assert highlevel.seen[0].headers["Version"] == "v3"
+
+
+def test_decimals_and_letters_arrive_as_they_are(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Money is sent digit by digit and read back so, and text in UTF-8."""
+    highlevel.reply(Reply(201, b'{"value": 12.30}'))
+    answer = create(client, value=Decimal("12.30"), name="Zoë 🦶", cut="\ud83d")
+    assert b'"value":12.30' in highlevel.seen[0].body
+    assert "Zoë 🦶".encode() in highlevel.seen[0].body
+    assert str(answer["value"]) == "12.30"
+
+
+def test_a_number_that_is_none_is_refused_before_sending(
+    client: HighLevelClient, highlevel: HighLevelServer
+) -> None:
+    """NaN is no JSON."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        create(client, value=float("nan"))
+    assert not highlevel.seen
+
+
+def test_the_query_is_encoded(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """A plus sign in a phone number arrives as a plus sign."""
+    client.request("GET", "/contacts/search/duplicate", params={"number": "+61400000000"})
+    assert highlevel.seen[0].query == "number=%2B61400000000"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/conversations/messages",
+        "/contacts/upsert",
+        "/contacts/abc/workflow/w1",
+        "/contacts/abc/campaigns/c1",
+        "/objects/../conversations/messages",
+        "/objects/%2e%2e/conversations/messages",
+        "/invoices/",
+        "contacts/",
+    ],
+)
+def test_what_could_reach_a_patient_or_merge_two_cannot_be_called(
+    client: HighLevelClient, highlevel: HighLevelServer, path: str
+) -> None:
+    """Paths outside the table of areas are refused before anything is sent."""
+    with pytest.raises(ValueError, match="calls no such path"):
+        client.request("POST", path, json={})
+    assert not highlevel.seen
+
+
+def test_netrc_and_cookies_are_left_alone(
+    client: HighLevelClient, highlevel: HighLevelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Authorization header is ours whatever .netrc says, and no cookie is sent back."""
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    highlevel.reply(Reply(headers={"Set-Cookie": "session=1; Path=/"}))
+    read(client)
+    read(client)
+    assert [seen.headers["Authorization"] for seen in highlevel.seen] == ["Bearer pit-token"] * 2
+    assert "Cookie" not in highlevel.seen[1].headers
+
+
+def test_a_redirect_is_not_followed(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """The token goes nowhere else; the setting is to be mended."""
+    highlevel.reply(Reply(302, headers={"Location": f"{highlevel.url}/elsewhere"}))
+    with pytest.raises(SettingsError, match="api_url"):
+        read(client)
+    assert len(highlevel.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["", "services.leadconnectorhq.com", "ftp://x", "https://user:pw@x", "https://x?a=1"]
+)
+def test_an_address_that_is_none_is_a_wrong_setting(
+    make_client: Callable[..., HighLevelClient], url: str
+) -> None:
+    """It is noticed before the first request."""
+    with pytest.raises(SettingsError, match="api_url"):
+        make_client(url)
+
+
+# What is repeated
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Reply(500, {"message": "x"}),
+        Reply(502, b"<html>bad gateway</html>"),
+        Reply(503, b""),
+        Reply(520, b"<html>"),
+        Reply(408, b""),
+        Reply(200, b"<html>maintenance</html>"),
+        Reply(200, {"contact": {"id": "abc"}}, cut=7),
+        Reply(200, b'{"contact": {"id":'),
+        Reply(404, b"<html>no such page</html>"),
+        Reply(reset=True),
+    ],
+    ids=["500", "502", "503", "520", "408", "html", "cut", "truncated", "html-404", "reset"],
+)
+def test_troubles_are_repeated_if_that_is_safe_and_unknown_if_not(
+    client: HighLevelClient, highlevel: HighLevelServer, pauses: list[float], trouble: Reply
+) -> None:
+    """A read is tried again until it succeeds; a create is not, as nobody knows whether it was done."""
+    highlevel.reply(trouble, trouble, Reply(200, {"contact": {}}))
+    assert read(client) == {"contact": {}}
+    assert len(highlevel.seen) == 3
+    assert len(pauses) == 2
+    highlevel.reply(trouble)
+    with pytest.raises(Unknown):
+        create(client)
+    assert len(highlevel.seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/contacts/abc"),
+        ("PUT", "/contacts/abc"),
+        ("DELETE", "/contacts/abc/notes/n1"),
+        ("POST", "/contacts/search"),
+        ("POST", "/objects/custom_objects.cliniko_invoice/records/search"),
+        ("POST", "/locations/loc/tasks/search"),
+    ],
+)
+def test_what_has_the_same_effect_twice_is_repeated(
+    client: HighLevelClient, highlevel: HighLevelServer, method: str, path: str
+) -> None:
+    """Reads, updates, deletions and searches are tried again."""
+    highlevel.reply(Reply(502, b""))
+    client.request(method, path)
+    assert len(highlevel.seen) == 2
+
+
+def test_the_caller_may_know_better(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Adding tags is a POST with the same effect twice: the caller says so."""
+    highlevel.reply(Reply(502, b""))
+    client.request("POST", "/contacts/abc/tags", json={"tags": ["a"]}, repeatable=True)
+    assert len(highlevel.seen) == 2
+
+
+def test_a_time_out_after_sending_leaves_a_create_unknown(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+) -> None:
+    """The server was reached and did not answer in time."""
+    highlevel.reply(Reply(201, {"contact": {}}, delay=1.0))
+    with pytest.raises(Unknown) as caught:
+        create(make_client(timeout=(2.0, 0.1)))
+    assert caught.value.code == "no_answer"
+    assert len(highlevel.seen) == 1
+
+
+def test_a_create_that_never_left_is_repeated(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+) -> None:
+    """As long as no connection can be had nothing was done, so even a create is tried again."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    tries: list[float] = []
+    client = make_client(f"http://127.0.0.1:{port}", sleep=lambda seconds: tries.append(seconds) or False)
+    with pytest.raises(Unavailable, match="nothing was sent"):
+        create(client)
+    assert len(tries) == 6
+    assert not highlevel.seen
+
+
+def test_repeating_ends_after_seven_attempts_with_growing_pauses(
+    client: HighLevelClient, highlevel: HighLevelServer, pauses: list[float]
+) -> None:
+    """A service that stays down is reported, not asked for ever."""
+    highlevel.respond = lambda _: Reply(503, b"")
+    with pytest.raises(Unavailable) as caught:
+        read(client)
+    assert caught.value.status == 503
+    assert len(highlevel.seen) == 7
+    assert all(pause <= 0.5 * 2**number for number, pause in enumerate(pauses))
+
+
+@pytest.mark.parametrize("told", ["2", formatdate(0, usegmt=True), "nonsense", None])
+def test_after_too_many_requests_even_a_create_is_repeated(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer, told: str | None
+) -> None:
+    """A 429 did nothing; the pause is the one told, else one window, and holds everybody."""
+    waited: list[float] = []
+    now = [0.0]
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        now[0] += seconds
+        return False
+
+    governor = Governor(Limits(), clock=lambda: now[0], wait=wait)
+    highlevel.reply(Reply(429, {"statusCode": 429}, {} if told is None else {"Retry-After": told}))
+    create(make_client(governor=governor))
+    assert len(highlevel.seen) == 2
+    expected = {"2": 2.0, "nonsense": 10.0, None: 10.0}.get(told, 0.1)
+    assert sum(waited) == pytest.approx(expected, abs=0.1)
+    assert governor.statistics().too_many_requests == 1
+
+
+def test_too_many_requests_for_ever_is_unavailable_not_unknown(
+    client: HighLevelClient, highlevel: HighLevelServer
+) -> None:
+    """A create that was always refused with 429 surely was not done."""
+    highlevel.respond = lambda _: Reply(429, {}, {"Retry-After": "0"})
+    with pytest.raises(Unavailable):
+        create(client)
+
+
+def test_the_days_end_stops_at_once(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Repeating would not help before the day turns."""
+    highlevel.reply(Reply(429, {}, {"X-RateLimit-Daily-Remaining": "0", "X-RateLimit-Limit-Daily": "200000"}))
+    with pytest.raises(DayBudgetSpent) as caught:
+        create(client)
+    assert caught.value.exit_code == 75
+    with pytest.raises(DayBudgetSpent):
+        create(client)
+    assert len(highlevel.seen) == 1
+
+
+def test_nothing_is_repeated_once_the_run_is_stopped(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+) -> None:
+    """The pause before a repeat ends at once, and nothing more is sent."""
+    stop = threading.Event()
+    highlevel.respond = lambda _: stop.set() or Reply(503, b"")
+    with pytest.raises(Interrupted):
+        read(make_client(stop_event=stop, sleep=None))
+    assert len(highlevel.seen) == 1
+
+
+# Which error
+
+
+def test_a_duplicate_names_the_contact_and_the_field(
+    client: HighLevelClient, highlevel: HighLevelServer
+) -> None:
+    """Of `meta` only the id and the field are kept, not the name."""
+    meta = {"contactId": "A1", "contactName": "Jane Citizen", "matchingField": "email"}
+    body = {"statusCode": 400, "message": "This location does not allow duplicated contacts.", "meta": meta}
+    highlevel.reply(Reply(400, body | {"traceId": "trace-1"}))
+    with pytest.raises(DuplicateContact) as caught:
+        create(client)
+    error = caught.value
+    assert (error.contact_id, error.matching_field, error.trace_id) == ("A1", "email", "trace-1")
+    assert error.meta == {"contactId": "A1", "matchingField": "email"}
+    assert "Jane" not in repr(vars(error)) + str(error)
+
+
+def test_a_duplicate_may_come_without_any_hint(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Some answers lack `meta`."""
+    highlevel.reply(Reply(400, {"message": "This location does not allow duplicated contacts."}))
+    with pytest.raises(DuplicateContact) as caught:
+        client.request("PUT", "/contacts/abc", json={"email": "a@example.com"})
+    assert (caught.value.contact_id, caught.value.matching_field) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "properties"),
+    [
+        ("property gender should not exist", "unknown_property", ("gender",)),
+        ("email must be an email", "invalid_property", ("email",)),
+        ("firstName should not be empty", "missing_property", ("firstName",)),
+        ("dndSettings.Email.status must be one of the following values: active", "invalid_choice", ("dndSettings.Email.status",)),
+        ("Jane must be a string", "invalid_property", ()),
+        ("Both object labels can not be same", "labels_equal", ()),
+        ("Could not create relation: duplicate relation of object Ids for given association 1", "duplicate_relation", ()),
+        ("Jane Citizen of 1 High Street", "not_processable", ()),
+    ],
+)  # fmt: skip
+def test_messages_are_reduced_to_codes_and_property_names(
+    client: HighLevelClient, highlevel: HighLevelServer, message: str, code: str, properties: tuple[str, ...]
+) -> None:
+    """A property is named only if we sent it or everybody knows it: it might be a value otherwise."""
+    highlevel.reply(Reply(422, {"message": [message], "traceId": "t"}))
+    with pytest.raises(Refused) as caught:
+        create(client, gender="x", email="x", dndSettings={"Email": {"status": "x"}})
+    assert caught.value.code == code
+    assert caught.value.properties == properties
+    assert "Jane" not in str(caught.value)
+
+
+def test_a_refused_create_may_have_been_done_all_the_same(
+    client: HighLevelClient, highlevel: HighLevelServer
+) -> None:
+    """422 on a create has to be looked into; 422 on an update, and 400, are final."""
+    highlevel.reply(*[Reply(status, {"message": "x"}) for status in (422, 422, 400)])
+    with pytest.raises(Refused) as caught:
+        create(client)
+    assert caught.value.maybe_created
+    with pytest.raises(Refused) as caught:
+        client.request("PUT", "/contacts/abc", json={})
+    assert not caught.value.maybe_created
+    with pytest.raises(Refused) as caught:
+        create(client)
+    assert not caught.value.maybe_created
+
+
+def test_what_is_gone_is_not_found(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """404 in JSON is HighLevel's own word."""
+    highlevel.reply(Reply(404, {"statusCode": 404, "message": "Contact not found"}))
+    with pytest.raises(NotFound) as caught:
+        read(client)
+    assert str(caught.value) == "GET /contacts/{id} HTTP 404 not_found: not found"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "missing"),
+    [
+        (401, "Invalid JWT", "token"),
+        (401, "The token is not authorized for this scope.", "scope contacts.write"),
+        (401, "This location is not accessible from this token.", "location"),
+        (403, "The token does not have access to this location.", "location"),
+        (403, "Forbidden", "token"),
+    ],
+)
+def test_refused_credentials_say_what_is_missing(
+    client: HighLevelClient, highlevel: HighLevelServer, status: int, message: str, missing: str
+) -> None:
+    """Token, scope or location, each for the call in hand; and nothing is repeated."""
+    highlevel.reply(Reply(status, {"statusCode": status, "message": message}))
+    with pytest.raises(CredentialsRefused) as caught:
+        create(client)
+    assert caught.value.missing == missing
+    assert caught.value.exit_code == 3
+    assert len(highlevel.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("POST", "/contacts/search", "contacts.readonly"),
+        ("POST", "/contacts/abc/notes", "contacts.write"),
+        ("GET", "/locations/loc/customFields", "locations/customFields.readonly"),
+        ("POST", "/custom-fields/", "locations/customFields.write"),
+        ("POST", "/locations/loc/tasks/search", "locations/tasks.readonly"),
+        ("GET", "/locations/loc", "locations.readonly"),
+        ("POST", "/objects/", "objects/schema.write"),
+        ("POST", "/objects/custom_objects.x/records", "objects/record.write"),
+        ("POST", "/objects/custom_objects.x/records/search", "objects/record.readonly"),
+        ("POST", "/associations/relations", "associations/relation.write"),
+        ("GET", "/associations/key/x", "associations.readonly"),
+        ("POST", "/calendars/events/appointments", "calendars/events.write"),
+        ("GET", "/calendars/", "calendars.readonly"),
+        ("GET", "/users/search", "users.readonly"),
+        ("POST", "/forms/upload-custom-files", "forms.write"),
+    ],
+)
+def test_the_missing_scope_is_the_calls_own(
+    client: HighLevelClient, highlevel: HighLevelServer, method: str, path: str, scope: str
+) -> None:
+    """Every area has its scopes, and searches need only the right to read."""
+    highlevel.reply(Reply(401, {"message": "The token is not authorized for this scope."}))
+    with pytest.raises(CredentialsRefused) as caught:
+        client.request(method, path)
+    assert caught.value.missing == f"scope {scope}"
+
+
+class TwoTokens:
+    """A provider with one fresh token in reserve."""
+
+    def __init__(self) -> None:
+        self.current = "old"
+        self.refreshed = 0
+
+    def token(self) -> str:
+        """The token of the moment."""
+        return self.current
+
+    def refresh(self, refused: str) -> bool:
+        """Change to the fresh one."""
+        self.refreshed += 1
+        self.current = f"fresh-{self.refreshed}"
+        return refused != self.current
+
+
+def test_a_dead_token_is_refreshed_once(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+) -> None:
+    """After a 401 a create goes out again with the fresh token; a second 401 ends it."""
+    tokens = TwoTokens()
+    client = make_client(tokens=tokens)
+    highlevel.reply(Reply(401, {"message": "Invalid JWT"}), Reply(201, {"contact": {}}))
+    assert create(client) == {"contact": {}}
+    assert [seen.headers["Authorization"] for seen in highlevel.seen] == ["Bearer old", "Bearer fresh-1"]
+    highlevel.reply(*[Reply(401, {"message": "Invalid JWT"})] * 2)
+    with pytest.raises(CredentialsRefused):
+        create(client)
+    assert tokens.refreshed == 2
+
+
+def test_the_agency_token_is_used_only_where_asked_for(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+) -> None:
+    """Schemas are made with the agency's token; without one the setting is named."""
+    make_client(agency_tokens=PrivateToken("pit-agency")).request("POST", "/objects/", json={}, agency=True)
+    assert highlevel.seen[0].headers["Authorization"] == "Bearer pit-agency"
+    with pytest.raises(SettingsError, match="agency_token"):
+        make_client().request("POST", "/objects/", json={}, agency=True)
+
+
+def test_a_page_of_a_firewall_refuses_the_record_not_the_token(
+    client: HighLevelClient, highlevel: HighLevelServer
+) -> None:
+    """403 in HTML comes from a proxy that disliked the body."""
+    highlevel.reply(Reply(403, b"<html>blocked</html>"))
+    with pytest.raises(Refused):
+        create(client)
+
+
+# Files
+
+
+def test_a_file_arrives_byte_by_byte_under_its_name(
+    client: HighLevelClient, highlevel: HighLevelServer, tmp_path: Path
+) -> None:
+    """Bytes are identical, also when the first attempt was refused with 429."""
+    content = bytes(range(256)) * 1000
+    (tmp_path / "12").write_bytes(content)
+    upload = Upload("field_uuid", tmp_path / "12", 'sc"an é\n.pdf', "application/pdf")
+    highlevel.reply(Reply(429, {}, {"Retry-After": "0"}))
+    client.request(
+        "POST", "/forms/upload-custom-files", params={"contactId": "c", "locationId": "l"}, files=upload
+    )
+    for seen in highlevel.seen:
+        head, rest = seen.body.split(b"\r\n\r\n", 1)
+        boundary = head.split(b"\r\n")[0]
+        assert rest == content + b"\r\n" + boundary + b"--\r\n"
+        assert 'name="field_uuid"; filename="sc%22an é%0A.pdf"'.encode() in head
+        assert seen.headers["Content-Type"] == f"multipart/form-data; boundary={boundary[2:].decode()}"
+        assert seen.headers["Content-Length"] == str(len(seen.body))
+    assert len(highlevel.seen) == 2
+
+
+def test_an_unreadable_file_is_refused_before_sending(
+    client: HighLevelClient, highlevel: HighLevelServer, tmp_path: Path
+) -> None:
+    """The error does not name the file: its name may be a patient's."""
+    upload = Upload("field_uuid", tmp_path / "Jane Citizen.pdf", "Jane Citizen.pdf")
+    with pytest.raises(Refused) as caught:
+        client.request("POST", "/forms/upload-custom-files", files=upload)
+    assert caught.value.code == "file_unreadable"
+    assert "Jane" not in str(caught.value)
+    assert not highlevel.seen
+
+
+# Privacy
+
+
+def test_nothing_personal_and_no_secret_is_ever_shown(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever goes wrong, no log line at DEBUG, no error and no chained error holds what was sent or answered."""
+    caplog.set_level(logging.DEBUG)
+    client = make_client(tokens=PrivateToken("pit-SECRETMARK"), timeout=(2.0, 0.3))
+    echo = {"message": ["PERSONMARK is wrong", "PERSONMARK must be a string"], "error": "PERSONMARK"}
+    troubles = [
+        *[
+            Reply(status, echo | {"meta": {"contactName": "PERSONMARK"}})
+            for status in (400, 401, 403, 404, 422)
+        ],
+        Reply(429, echo, {"X-RateLimit-Daily-Remaining": "0"}),
+        *[Reply(status, b"<html>PERSONMARK</html>") for status in (200, 301, 403, 413, 500)],
+        Reply(201, {"contact": "PERSONMARK"}, cut=15),
+        Reply(201, delay=0.5),
+        Reply(reset=True),
+    ]
+    shown: list[str] = []
+    for trouble in troubles:
+        client = make_client(tokens=PrivateToken("pit-SECRETMARK"), timeout=(2.0, 0.3))
+        highlevel.reply(trouble)
+        with pytest.raises(HighLevelError) as caught:
+            create_with_query(client)
+        error: BaseException | None = caught.value
+        while error is not None:
+            shown += [str(error), repr(error), repr(vars(error))]
+            error = error.__context__ or error.__cause__
+    everything = "\n".join([*shown, caplog.text])
+    assert "PERSONMARK" not in everything
+    assert "SECRETMARK" not in everything
+    assert "highlevel.request_failed" in everything
+
+
+def create_with_query(client: HighLevelClient) -> None:
+    """A create with something personal in body and query."""
+    client.request("POST", "/contacts/", json={"email": "PERSONMARK"}, params={"email": "PERSONMARK"})
+
+
+def test_many_threads_share_one_client(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Every thread gets its own answer."""
+    highlevel.respond = lambda seen: Reply(200, {"echo": seen.path})
+    answers: list[bool] = []
+
+    def work(number: int) -> None:
+        for step in range(20):
+            path = f"/contacts/c{number}x{step}"
+            answers.append(client.request("GET", path)["echo"] == path)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [True] * 320

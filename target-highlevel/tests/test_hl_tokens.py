@@ -1,0 +1,168 @@
+"""Tokens: kept secret, and the single-use refresh token never lost."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import pytest
+from target_highlevel.client import OAuthApp, OAuthTokens, PrivateToken, TokenPair
+from target_highlevel.errors import CredentialsRefused, SettingsError, Unavailable
+
+from hl_http_server import HighLevelServer, Reply, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NOW = 1_000_000.0
+
+
+@pytest.fixture
+def highlevel() -> Iterator[HighLevelServer]:
+    """A server that issues token pairs."""
+    server = HighLevelServer()
+    yield server
+    server.stop()
+
+
+class Issuer:
+    """Exchanges each refresh token once; checks what is on disk when it is asked."""
+
+    def __init__(self, current: str = "refresh-0") -> None:
+        self.current = current
+        self.issued = 0
+
+    def __call__(self, seen: Seen) -> Reply:
+        """Answer one exchange."""
+        if parse_qs(seen.body.decode())["refresh_token"] != [self.current]:
+            return Reply(401, {"message": "Invalid refresh token", "error": "Unauthorized"})
+        self.issued += 1
+        self.current = f"refresh-{self.issued}"
+        pair = {"access_token": f"access-{self.issued}", "refresh_token": self.current, "expires_in": 86399}
+        return Reply(200, pair)
+
+
+def tokens_in(folder: Path, url: str, expires_at: float = NOW + 3600) -> OAuthTokens:
+    """A provider whose file holds the first pair."""
+    tokens = OAuthTokens(
+        folder / "oauth.json", OAuthApp("client", "app-secret"), url, now=lambda: NOW, sleep=lambda _: None
+    )
+    if not (folder / "oauth.json").exists():
+        tokens.store(TokenPair("access-0", "refresh-0", expires_at))
+    return tokens
+
+
+@pytest.mark.parametrize("token", ["", "  ", "pit-one two", "pit-one\ntwo", "pit-ö"])
+def test_what_cannot_be_a_token_is_a_wrong_setting(token: str) -> None:
+    """A token no header can carry is refused by the setting's name, not shown."""
+    with pytest.raises(SettingsError) as caught:
+        PrivateToken(token, "agency_token")
+    assert "agency_token" in str(caught.value)
+    assert "pit-" not in str(caught.value)
+
+
+def test_a_private_token_is_fixed_and_never_shown(tmp_path: Path) -> None:
+    """Its repr names the setting, and there is no other token to be had."""
+    token = PrivateToken(" pit-secret\n")
+    assert token.token() == "pit-secret"
+    assert "secret" not in repr(token)
+    assert not token.refresh("pit-secret")
+    shown = repr(tokens_in(tmp_path, "http://127.0.0.1:1")) + repr(TokenPair("access", "secret", 0.0))
+    assert "secret" not in shown + repr(OAuthApp("id", "secret"))
+
+
+def test_the_pair_is_exchanged_when_refused_and_kept_readable_by_its_owner_only(
+    tmp_path: Path, highlevel: HighLevelServer
+) -> None:
+    """After an exchange the new pair is in a file of mode 0600, with no scratch file left."""
+    highlevel.respond = Issuer()
+    tokens = tokens_in(tmp_path, highlevel.url)
+    assert tokens.token() == "access-0"
+    assert tokens.refresh("access-0")
+    assert tokens.token() == "access-1"
+    file = tmp_path / "oauth.json"
+    assert json.loads(file.read_text())["refresh_token"] == "refresh-1"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["oauth.json", "oauth.json.lock"]
+
+
+def test_a_token_about_to_end_is_exchanged_before_use(tmp_path: Path, highlevel: HighLevelServer) -> None:
+    """Nobody waits for the 401 of a token known to end in a minute."""
+    highlevel.respond = Issuer()
+    assert tokens_in(tmp_path, highlevel.url, expires_at=NOW + 60).token() == "access-1"
+
+
+def test_many_who_were_refused_at_once_exchange_once(tmp_path: Path, highlevel: HighLevelServer) -> None:
+    """Threads and other processes that hold the refused token find the new one instead of spending another."""
+    issuer = highlevel.respond = Issuer()
+    providers = [tokens_in(tmp_path, highlevel.url) for _ in range(2)]
+    for provider in providers:
+        provider.token()
+    threads = [threading.Thread(target=provider.refresh, args=("access-0",)) for provider in providers * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert issuer.issued == 1
+    assert {provider.token() for provider in providers} == {"access-1"}
+
+
+def test_a_lost_answer_is_asked_for_again(tmp_path: Path, highlevel: HighLevelServer) -> None:
+    """The same refresh token is sent again at once, as HighLevel answers alike for 30 seconds."""
+    pair = {"access_token": "access-1", "refresh_token": "refresh-1", "expires_in": 86399}
+    highlevel.reply(Reply(reset=True), Reply(502, b"<html>"), Reply(200, pair))
+    tokens = tokens_in(tmp_path, highlevel.url)
+    assert tokens.refresh("access-0")
+    assert {parse_qs(seen.body.decode())["refresh_token"][0] for seen in highlevel.seen} == {"refresh-0"}
+
+
+def test_the_new_pair_is_on_disk_before_it_is_used(
+    tmp_path: Path, highlevel: HighLevelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it cannot be written, it is not used: the old pair stays, and the error is not hidden."""
+    highlevel.respond = Issuer()
+    tokens = tokens_in(tmp_path, highlevel.url)
+    monkeypatch.setattr("os.fsync", _full_disk)
+    with pytest.raises(OSError, match="no space"):
+        tokens.refresh("access-0")
+    assert tokens.token() == "access-0"
+
+
+def _full_disk(_: int) -> None:
+    message = "no space"
+    raise OSError(message)
+
+
+def test_a_spent_refresh_token_stops_the_run(tmp_path: Path, highlevel: HighLevelServer) -> None:
+    """It says that the app has to be installed again, and shows no token."""
+    highlevel.respond = Issuer(current="another")
+    with pytest.raises(CredentialsRefused) as caught:
+        tokens_in(tmp_path, highlevel.url).refresh("access-0")
+    assert "install the app again" in str(caught.value)
+    assert caught.value.missing == "token"
+    assert "refresh-0" not in repr(caught.value) + str(caught.value)
+    assert len(highlevel.seen) == 1
+
+
+def test_an_issuer_that_keeps_failing_is_unavailable(tmp_path: Path, highlevel: HighLevelServer) -> None:
+    """Three attempts, then the run may be started again later with the same pair."""
+    highlevel.respond = lambda _: Reply(503, b"")
+    tokens = tokens_in(tmp_path, highlevel.url)
+    with pytest.raises(Unavailable):
+        tokens.refresh("access-0")
+    assert len(highlevel.seen) == 3
+    assert tokens.token() == "access-0"
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"access_token": "a"}'])
+def test_a_missing_or_broken_file_is_a_wrong_setting(tmp_path: Path, content: str | None) -> None:
+    """It says what to do and nothing of what the file holds."""
+    if content is not None:
+        (tmp_path / "oauth.json").write_text(content)
+    tokens = OAuthTokens(tmp_path / "oauth.json", OAuthApp("client", "s"), "http://127.0.0.1:1")
+    with pytest.raises(SettingsError, match="install the app again"):
+        tokens.token()
