@@ -39,14 +39,8 @@ $(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt $(MANIFESTS)
 	$(BIN)/meltano --log-level=warning install $(PLUGINS)
 	touch $@
 
-# Meltano hands a plugin its settings, secrets included, in a plain file that it removes after the run, but
-# cannot remove when it is killed. Nobody else may look into the folder, and what was left is removed here; a
-# file younger than an hour may belong to a run that is just starting. SECURITY.md says more.
-tidy: ## close data/ and .meltano/ to others, remove what a killed run left
-	@mkdir -p data .meltano
-	@chmod 700 data .meltano
-	@if [ -d .meltano/run ]; then find .meltano/run -name '*.config.json' -mmin +60 -delete; fi
-	@if [ -f .env ]; then chmod 600 .env; fi
+tidy: $(VENV)/.installed ## close data/ and .meltano/ to others, remove secrets a killed run left
+	@$(BIN)/python scripts/tidy.py
 
 demo: setup ## a synthetic clinic moves from a local Cliniko into a local HighLevel (PATIENTS=40)
 	$(BIN)/python scripts/demo.py --patients $(PATIENTS)

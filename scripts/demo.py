@@ -192,9 +192,9 @@ def _change_the_clinic(cliniko: Api) -> None:
     patients = _rows(cliniko, "patients")
     appointment = _rows(cliniko, "individual_appointments")[0]
     changes = [
-        {"action": "update", "resource": "patients", "id": patients[0]["id"], "values": {"city": "Newtown"}},
-        {"action": "archive", "resource": "patients", "id": patients[-1]["id"]},
-        {"action": "cancel", "resource": "individual_appointments", "id": appointment["id"]},
+        {"op": "update", "resource": "patients", "id": patients[0]["id"], "values": {"city": "Newtown"}},
+        {"op": "archive", "resource": "patients", "id": patients[-1]["id"]},
+        {"op": "cancel", "resource": "individual_appointments", "id": appointment["id"]},
     ]
     console.print("\nIn Cliniko somebody moves house, somebody leaves, somebody cancels.")
     cliniko.control("mutate", changes=changes)
