@@ -1,0 +1,44 @@
+"""Practitioners and the users they are: matched by e-mail, kept in the ledger, asked for only when something changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from target_highlevel.values import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_highlevel.descriptor import Incoming
+    from target_highlevel.ledger.work import Work
+    from target_highlevel.setup.catalogue import Catalogue
+
+
+class Directory:
+    """Finds the HighLevel user of a practitioner; no user is ever created, because a user is a login."""
+
+    def __init__(self, work: Work, catalogue: Callable[[], Catalogue], salt: bytes) -> None:
+        """Read the users only when a practitioner is new or changed."""
+        self._work = work
+        self._catalogue = catalogue
+        self._salt = salt
+        self.unmatched: list[str] = []
+
+    def resolve(self, item: Incoming) -> Incoming:
+        """Return the practitioner with its user, or with the reason why it has none."""
+        known = self._work.row(item.ref)
+        if known is not None and known.digest == fingerprint(item.digest_source(), self._salt):
+            if known.hl_id is None:
+                self.unmatched.append(item.source_id)
+            return replace(item, resolved=(known.hl_id, known.reason))
+        if item.filtered or item.rejected:
+            return item
+        user = self._catalogue().users.get(str(item.fields.get("email") or "").casefold())
+        if item.fields.get("active") is False:
+            user, reason = None, "inactive"
+        else:
+            reason = None if user else "no_user"
+        if user is None:
+            self.unmatched.append(item.source_id)
+        return replace(item, resolved=(user.id if user else None, reason))

@@ -1,0 +1,220 @@
+"""The engine: takes mapped records into the ledger and has workers write what is ready, parents first."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.engine.progress import Progress
+from target_highlevel.errors import (
+    CredentialsRefused,
+    DayBudgetSpent,
+    HighLevelError,
+    Interrupted,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.descriptor import Incoming, StreamSpec
+    from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.rows import Row
+
+logger = logging.getLogger(__name__)
+
+#: Enough to fill the burst budget at one second and a half of latency.
+WORKERS = 16
+_CHUNK = 500
+_TICK = 0.5
+_MOST_FAILURES_IN_A_ROW = 5
+_FIRST_REJECTED = 50
+
+
+class Engine:
+    """Everything between a mapped record and HighLevel. The target feeds it from one thread."""
+
+    def __init__(self, session: Session) -> None:
+        """Prepare; ``start`` begins to write."""
+        self._session = session
+        self._buffer: list[Incoming] = []
+        self._mutex = threading.Lock()
+        self._wake = threading.Condition()
+        self._busy: dict[str, str | None] = {}
+        self._queue: list[Row] = []
+        self._draining = False
+        self._failure: BaseException | None = None
+        self._failures_in_a_row = 0
+        self._settled = 0
+        self._rejected_first = 0
+        self._stop = session.stop
+        self._threads: list[threading.Thread] = []
+        self.progress = Progress(session.work)
+
+    def start(self) -> None:
+        """Begin to write what earlier runs left and what comes in."""
+        self._session.work.resume()
+        names = [f"writer-{number}" for number in range(WORKERS)]
+        self._threads = [threading.Thread(target=self._write_all, name=name, daemon=True) for name in names]
+        self._threads.append(threading.Thread(target=self._tick_all, name="ticker", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    # Fed by the target
+
+    def declare(self, message: Mapping[str, Any]) -> StreamSpec | None:
+        """Take the SCHEMA of a mapped stream; records of it may follow."""
+        self.flush()
+        return self._session.declare(message)
+
+    def submit(self, item: Incoming) -> None:
+        """Take a mapped record."""
+        self.check()
+        if item.spec.kind == "user":
+            item = self._session.directory.resolve(item)
+        with self._mutex:
+            self._buffer.append(item)
+            full = len(self._buffer) >= _CHUNK
+        if full:
+            self.flush()
+
+    def checkpoint(self, state: dict[str, Any]) -> None:
+        """Take a STATE: it is passed on when everything before it is settled."""
+        self.flush()
+        self._session.states.checkpoint(self._session.intake.seq, state)
+
+    def flush(self) -> None:
+        """Make what came in durable."""
+        with self._mutex:
+            chunk, self._buffer = self._buffer, []
+            if chunk:
+                self._session.intake.take(chunk)
+        if chunk:
+            with self._wake:
+                self._wake.notify_all()
+
+    def check(self) -> None:
+        """Raise what ended the workers, if anything did.
+
+        A spent day is no reason to stop reading: the rest goes into the ledger, and the next run begins with it.
+        """
+        if self._failure is not None and not isinstance(self._failure, DayBudgetSpent):
+            raise self._failure
+
+    def finish(self) -> None:
+        """Wait until everything that can be written is written; raise what ended the run early."""
+        self.flush()
+        with self._wake:
+            self._draining = True
+            self._wake.notify_all()
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(_TICK)  # a join without end would not let a signal through
+        self._session.states.release()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Stop taking up records; what is in flight is finished."""
+        self._stop.set()
+        with self._wake:
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    # Workers
+
+    def _write_all(self) -> None:
+        while (row := self._next()) is not None:
+            try:
+                self._write(row)
+            finally:
+                with self._wake:
+                    self._busy.pop(row.ref, None)
+                    self._wake.notify_all()
+
+    def _next(self) -> Row | None:
+        """Return the next record to write, waiting for one; None when there will be none."""
+        with self._wake:
+            while not self._stop.is_set():
+                row = self._take()
+                if row is not None:
+                    return row
+                if self._draining and not self._busy:
+                    return None
+                self._wake.wait(_TICK)
+        return None
+
+    def _take(self) -> Row | None:
+        if not self._queue:
+            self._queue = self._session.work.claim(4 * WORKERS, self._busy)
+        for number, row in enumerate(self._queue):
+            place = row.contact if row.object == "file" else None  # two uploads into one field could lose one
+            if row.ref not in self._busy and (place is None or place not in self._busy.values()):
+                del self._queue[number]
+                self._busy[row.ref] = place
+                return row
+        return None
+
+    def _write(self, row: Row) -> None:
+        try:
+            self._session.write(row)
+        except DayBudgetSpent as spent:
+            self._end(spent)
+        except (CredentialsRefused, SettingsError, Interrupted) as error:
+            self._end(error)
+        except (Unavailable, Unknown) as error:
+            self._put_off(row, error)
+        except HighLevelError as error:
+            self._end(error)
+        except BaseException as error:  # noqa: BLE001 - the thread must not die unseen; the main thread raises it
+            self._end(error)
+        else:
+            self._failures_in_a_row = 0
+            self._count(row)
+
+    def _put_off(self, row: Row, error: HighLevelError) -> None:
+        """Try the record again in the next run; a row of failures means that HighLevel is down."""
+        self._session.work.hold(row, "server_error")
+        self._failures_in_a_row += 1
+        logger.warning("highlevel.put_off record=%s %s", row.ref, error)
+        if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW:
+            self._end(error)
+
+    def _count(self, row: Row) -> None:
+        """Stop a run in which nothing but rejects comes out: it is the mapping or the account, not the records."""
+        self._settled += 1
+        if self._settled > _FIRST_REJECTED or self._rejected_first < 0:
+            return
+        after = self._session.work.row(row.ref)
+        if after is None or after.status != "rejected":
+            self._rejected_first = -1
+            return
+        self._rejected_first += 1
+        if self._rejected_first >= _FIRST_REJECTED:
+            hint = f"the first {_FIRST_REJECTED} records were all rejected; see rejects.csv, mend the cause, then retry"
+            self._end(Refused(hint))
+
+    def _end(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._stop.set()
+
+    def _tick_all(self) -> None:
+        """Keep bookmarks, progress and half-full chunks moving while the tap is slow."""
+        while not self._stop.is_set():
+            with self._wake:
+                self._wake.wait(_TICK)
+                done = self._draining and not self._busy and not self._queue
+            try:
+                self.flush()
+                self._session.states.release()
+                self.progress.show()
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._end(error)
+            if done and self._session.work.waiting() == 0:
+                return

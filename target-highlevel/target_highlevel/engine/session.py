@@ -1,0 +1,151 @@
+"""All parts of one run against one sub-account, put together in one place."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.client.client import HighLevelClient
+from target_highlevel.client.governor import Governor, Limits
+from target_highlevel.client.tokens import PrivateToken
+from target_highlevel.descriptor import stream_spec
+from target_highlevel.engine.budget import LedgerDayCounter
+from target_highlevel.engine.directory import Directory
+from target_highlevel.engine.state import StateGate
+from target_highlevel.engine.writer import Writer
+from target_highlevel.ledger.intake import Intake
+from target_highlevel.ledger.ledger import Ledger, utc_now
+from target_highlevel.ledger.work import Work
+from target_highlevel.objects.base import Surroundings
+from target_highlevel.objects.contact import Contact
+from target_highlevel.objects.custom_object import CustomObject
+from target_highlevel.objects.event import Event
+from target_highlevel.objects.file import File
+from target_highlevel.objects.on_contact import Note, Task
+from target_highlevel.objects.relation import Relation
+from target_highlevel.setup.catalogue import Catalogue
+from target_highlevel.setup.rebuild import Rebuild
+from target_highlevel.setup.schema import SchemaSetup
+from target_highlevel.values import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.objects.base import ObjectKind
+    from target_highlevel.settings import Settings
+
+
+_SCHEMA = "schema:"
+
+
+class Session:
+    """Client, ledger, catalogue and kinds of objects of one run."""
+
+    def __init__(self, settings: Settings, mode: str = "load") -> None:
+        """Open the ledger and the client; nothing is sent yet."""
+        self.settings = settings
+        self.stop = threading.Event()
+        self.ledger = Ledger(settings.ledger_url, settings.location_id)
+        self.run = self.ledger.begin_run(mode)
+        self.work = Work(self.ledger, self.run)
+        self.intake = Intake(self.ledger, self.run)
+        self.states = StateGate(self.work)
+        self.governor = Governor(
+            Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day),
+            day=LedgerDayCounter(self.ledger),
+            stop_event=self.stop,
+        )
+        self.client = HighLevelClient(
+            settings.api_url,
+            PrivateToken(settings.access_token),
+            self.governor,
+            agency_tokens=PrivateToken(settings.agency_token, "agency_token") if settings.agency_token else None,
+            stop_event=self.stop,
+        )
+        self._catalogue = Catalogue(self.client, settings.location_id, settings.fallback_owner)
+        self._catalogue_read = False
+        self._mutex = threading.RLock()
+        self.specs: dict[str, StreamSpec] = {}
+        self.schema = SchemaSetup(self.client, self._catalogue, agency=bool(settings.agency_token))
+        self.directory = Directory(self.work, self.catalogue, self.ledger.salt)
+        around = Surroundings(self.client, self._catalogue, self.schema, self.work, settings, utc_now)
+        self.kinds: dict[str, ObjectKind] = {
+            "contact": Contact(around),
+            "custom_object": CustomObject(around),
+            "relation": Relation(around),
+            "appointment": Task(around) if settings.appointments_as == "task" else Event(around),
+            "note": Note(around),
+            "file": File(around),
+        }
+        self.rebuild = Rebuild(self.client, self._catalogue, self.work, self.ledger, self.kinds)
+        self.writer = Writer(
+            self.work,
+            salt=self.ledger.salt,
+            overwrite=settings.overwrite,
+            search_lag=settings.search_lag_seconds,
+            now=utc_now,
+            sleep=self.stop.wait,
+        )
+        self._prepared: set[str] = set()
+        self.recall()
+
+    def declare(self, message: Mapping[str, Any]) -> StreamSpec | None:
+        """Take the SCHEMA of a stream; what it needs in HighLevel is made when the first record of it is written.
+
+        The schema is kept in the ledger too: records of an earlier run may be waiting, and the commands have no tap.
+        """
+        spec = stream_spec(message)
+        if spec is not None:
+            with self._mutex:
+                if self.specs.get(spec.stream) != spec:
+                    self._prepared -= {spec.stream, f"{spec.stream} relations"}
+                    kept = {name: message[name] for name in ("stream", "schema")}
+                    self.ledger.remember(f"{_SCHEMA}{spec.stream}", canonical_json(kept))
+                self.specs[spec.stream] = spec
+        return spec
+
+    def recall(self) -> None:
+        """Take up the schemas that earlier runs declared."""
+        for text in self.ledger.facts(_SCHEMA):
+            spec = stream_spec(json.loads(text))
+            if spec is not None:
+                self.specs[spec.stream] = spec
+
+    def catalogue(self) -> Catalogue:
+        """Return the sub-account's definitions, read once a run and only when something is to be written."""
+        with self._mutex:
+            if not self._catalogue_read:
+                self._catalogue.read()
+                self._catalogue_read = True
+            return self._catalogue
+
+    def write(self, row: Row) -> None:
+        """Write one record."""
+        spec = self.specs[row.stream]
+        kind = self.kinds["relation" if row.object == "relation" else spec.kind]
+        self._prepare(spec, row)
+        if kind.on_contact and row.hl_id is None and row.contact:
+            self.rebuild.list_contact(row.contact, self.specs)
+        self.writer.write(self.work.row(row.ref) or row, spec, kind)
+
+    def _prepare(self, spec: StreamSpec, row: Row) -> None:
+        """Set up the schema of a stream before its first record, of every stream an association touches before its first relation."""
+        with self._mutex:
+            if spec.stream not in self._prepared:
+                self.catalogue()
+                self.rebuild.once(spec)
+                self.schema.ensure(spec)
+                self._prepared.add(spec.stream)
+            if row.object == "relation" and f"{spec.stream} relations" not in self._prepared:
+                self.schema.associate(spec)
+                self._prepared.add(f"{spec.stream} relations")
+
+    def close(self, exit_code: int, facts: dict[str, object]) -> None:
+        """End the run in the ledger and close everything."""
+        self.governor.close()
+        self.ledger.end_run(self.run, exit_code, facts)
+        self.client.close()
+        self.ledger.close()

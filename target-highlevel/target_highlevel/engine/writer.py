@@ -1,0 +1,248 @@
+"""The way of one record into HighLevel: find out, intend, write, settle. The whole write protocol, top to bottom."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.crashpoints import reach
+from target_highlevel.engine.fold import fold
+from target_highlevel.engine.reasons import reason_for
+from target_highlevel.errors import NotFound, Refused, Unknown
+from target_highlevel.ledger.rows import Outcome
+from target_highlevel.objects.base import Created, Existing, Rejected
+from target_highlevel.values import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.work import Work
+    from target_highlevel.objects.base import ObjectKind
+
+#: A create whose outcome stayed unclear is looked for and tried again so often before it is put off to the next run.
+_MOST_CREATES = 3
+
+
+class Writer:
+    """Writes one record at a time; any number of threads may share it."""
+
+    def __init__(
+        self,
+        work: Work,
+        *,
+        salt: bytes,
+        overwrite: str,
+        search_lag: float,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], Any] = time.sleep,
+    ) -> None:
+        """Write for one run.
+
+        Args:
+            work: where intents and outcomes are made durable.
+            salt: key of the hashes of what was written.
+            overwrite: what becomes of a value somebody changed in HighLevel.
+            search_lag: seconds a new record may take to appear in HighLevel's search.
+            now: the clock.
+            sleep: waits for some seconds.
+        """
+        self._work = work
+        self._salt = salt
+        self._overwrite = overwrite
+        self._search_lag = search_lag
+        self._now = now
+        self._sleep = sleep
+
+    def write(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+        """Bring one record into HighLevel as wanted, or reject it; everything else is raised for the run to end or go on."""
+        try:
+            self._write(row, spec, kind)
+        except Rejected as rejected:
+            self._work.reject(row, rejected.reason, rejected.field)
+        except NotFound:
+            self._work.reject(row, "deleted_in_highlevel" if row.hl_id else "not_found")
+        except Refused as refused:
+            self._work.reject(row, reason_for(refused.code), next(iter(refused.properties), None))
+
+    def _write(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+        if (row.payload or {}).get("absent"):
+            self._remove(row, kind)
+            return
+        now = f"{self._now():%Y-%m-%dT%H:%M:%SZ}"
+        fields = fold(spec, row.fields, self._work.contributions(row), now)
+        wanted = kind.prepare(row, spec, fields)
+        if row.payload is None:  # only what others contribute has changed
+            wanted = {name: value for name, value in wanted.items() if name in spec.fields and spec.fields[name].fold}
+        if row.hl_id is None and row.intent:
+            self._adopt_found(row, spec, kind)
+        if row.hl_id is None:
+            self._create(row, spec, kind, wanted)
+        else:
+            self._update(row, spec, kind, wanted)
+
+    # Create
+
+    def _create(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
+        made = self._created(row, spec, kind, wanted)
+        if isinstance(made, Existing):
+            self._take_over(row, spec, kind, wanted, made)
+            return
+        reach("after_response", row.object)
+        self._settle(row, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=made.notes)
+        reach("after_crosswalk", row.object)
+
+    def _created(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> Created | Existing:
+        """Create, and after every unclear answer find out what happened before anything is sent again."""
+        for _ in range(_MOST_CREATES):
+            reach("before_intent", row.object)
+            self._work.intend(row, "create", kind.create_method, kind.create_route, fields=wanted)
+            reach("after_intent", row.object)
+            try:
+                made = kind.create(row, spec, wanted)
+            except Unknown as unknown:
+                last: Unknown | Refused = unknown
+            except Refused as refused:
+                if not refused.maybe_created:
+                    raise
+                last = refused
+            else:
+                reach("after_send", row.object)
+                return made
+            found = self._find(row, spec, kind)
+            if found:
+                return Existing(found)
+            if isinstance(last, Refused):
+                raise last
+        raise last
+
+    def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
+        """Ask the witness; the search index is asked only when it has had time to know."""
+        if kind.witness_lags and row.intent:
+            begun = datetime.strptime(row.intent["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+            since = max((self._now() - begun).total_seconds(), 0.0) if row.intent["run"] != self._work.run else 0.0
+            if since < self._search_lag:
+                self._sleep(self._search_lag - since)
+        return kind.find(row, spec)
+
+    def _adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+        """An earlier run was cut off between intent and outcome: see whether its write arrived."""
+        found = self._find(row, spec, kind)
+        if found and self._work.claim_id(row, found):
+            row.created_here = True
+
+    def _take_over(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing
+    ) -> None:
+        """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
+        if not self._work.claim_id(row, existing.hl_id):
+            raise Rejected("duplicate_contact")
+        if existing.notes.get("adopted") != "same_person":
+            row.created_here = True
+        self._update(row, spec, kind, wanted)
+
+    # Update
+
+    def _update(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
+        """Write the fields that changed in Cliniko, and only those; nothing is read when nothing changed."""
+        changes = self._changes(row, spec, wanted)
+        if not changes:
+            outcome = Outcome.CREATED if row.created_here and row.intent else Outcome.UNCHANGED
+            self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=row.notes)
+            return
+        current = kind.read(row, spec)
+        differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
+        conflicts = self._conflicts(row, differing, current)
+        writing = {name: value for name, value in differing.items() if self._may_write(name, current, conflicts)}
+        notes = dict(row.notes)
+        if conflicts:
+            notes["conflicts"] = sorted(conflicts)
+        if writing:
+            before = {name: current.get(name) for name in writing}
+            reach("before_intent", row.object)
+            self._work.intend(row, "update", kind.update_method, kind.update_route, fields=writing, before=before)
+            reach("after_intent", row.object)
+            told = dict(kind.update(row, spec, writing, current))
+            reach("after_response", row.object)
+            row.hl_id = told.pop("hl_id", row.hl_id)
+            notes.update(told)
+        outcome = Outcome.CREATED if row.created_here else (Outcome.UPDATED if writing else Outcome.UNCHANGED)
+        self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes)
+        reach("after_crosswalk", row.object)
+
+    def _parent(self, row: Row, kind: ObjectKind) -> str | None:
+        return kind.parent_id(row) if kind.on_contact else None
+
+    def _changes(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""
+        changes = {name: value for name, value in wanted.items() if row.written.get(name) != self._hash(value)}
+        if row.payload is not None:
+            gone = set(row.written) - set(wanted)
+            changes.update({name: None for name in gone if name in spec.fields})
+        for name in [name for name, value in changes.items() if _empty(value) and name not in row.written]:
+            del changes[name]
+        return {
+            name: value
+            for name, value in changes.items()
+            if not (name in spec.fields and spec.fields[name].create_only)
+        }
+
+    def _conflicts(self, row: Row, changes: Mapping[str, Any], current: Mapping[str, Any]) -> set[str]:
+        """Return the fields somebody changed in HighLevel since we wrote them (or had filled before we came)."""
+        withheld = row.notes.get("withheld", {})
+        found = set()
+        for name in changes:
+            there = current.get(name)
+            if name == "tags" or name in withheld or row.created_here:
+                continue  # tags are only added to; a withheld address never was written
+            if _empty(there) and name not in row.written:
+                continue
+            if row.written.get(name) != self._hash(there):
+                found.add(name)
+        return found
+
+    def _may_write(self, name: str, current: Mapping[str, Any], conflicts: set[str]) -> bool:
+        if name not in conflicts or self._overwrite == "cliniko_wins":
+            return True
+        return self._overwrite == "fill_empty" and _empty(current.get(name))
+
+    # Remove
+
+    def _remove(self, row: Row, kind: ObjectKind) -> None:
+        if row.hl_id:
+            self._work.intend(row, "remove", "DELETE", kind.remove_route)
+            kind.remove(row)
+        self._work.drop(row, "no_longer_wanted")
+
+    # Settle
+
+    def _settle(
+        self,
+        row: Row,
+        outcome: Outcome,
+        hl_id: str | None,
+        wanted: Mapping[str, Any],
+        *,
+        parent_id: str | None,
+        notes: Mapping[str, Any],
+    ) -> None:
+        written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
+        if row.payload is None:  # only contributions were looked at: the rest stands as it was
+            written = {**{name: mark for name, mark in row.written.items() if name not in wanted}, **written}
+        keep = bool((row.payload or {}).get("joins"))
+        self._work.settle(
+            row, outcome, hl_id=hl_id, written=written, parent_id=parent_id, notes=notes, keep_payload=keep
+        )
+
+    def _hash(self, value: Any) -> str:
+        return fingerprint(value, self._salt)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or value == []
+
+
+def _same(there: Any, wanted: Any) -> bool:
+    return there == wanted or (_empty(there) and _empty(wanted))

@@ -1,0 +1,206 @@
+"""Opening the ledger, its one connection, and the small facts kept in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_highlevel.errors import SettingsError
+from target_highlevel.ledger.audit import AuditTrail
+from target_highlevel.ledger.lock import FileLock, NoLock, PostgresLock
+from target_highlevel.ledger.migrations import migrate
+from target_highlevel.ledger.tables import budget, fact, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def utc_now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Ledger:
+    """The durable memory of all runs against one sub-account.
+
+    One connection, used by one thread at a time: the ledger is never the limit at ten requests a second, and a single writer
+    keeps the order of what is durable plain.
+    """
+
+    def __init__(self, url: str, location: str, *, exclusive: bool = True, now: Callable[[], datetime] = utc_now) -> None:
+        """Open (and create or upgrade) the ledger.
+
+        Raises:
+            SettingsError: the URL cannot be opened, or another run holds the sub-account.
+        """
+        self.location = location
+        self.now = now
+        self._mutex = threading.RLock()
+        self._engine = _engine(url)
+        self._lock = _lock(self._engine, location) if exclusive else NoLock()
+        try:
+            migrate(self._engine)
+            self._connection = self._engine.connect()
+        except sa.exc.OperationalError as error:
+            msg = f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__})"
+            raise SettingsError(msg) from None
+        self.audit = AuditTrail()
+        with self.transaction() as connection:
+            self.audit.resume(connection)
+        self.salt = bytes.fromhex(self._secret("salt"))
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Run a block as one durable step; an exception undoes all of it."""
+        with self._mutex:
+            if self._connection.in_transaction():
+                yield self._connection
+                return
+            with self._connection.begin():
+                try:
+                    yield self._connection
+                except BaseException:
+                    self._connection.rollback()
+                    self.audit.resume(self._connection)
+                    self._connection.rollback()
+                    raise
+
+    def close(self) -> None:
+        """Close the connection and give the lock back."""
+        with self._mutex:
+            self._connection.close()
+            self._engine.dispose()
+            self._lock.close()
+
+    # Runs
+
+    def begin_run(self, mode: str) -> str:
+        """Record that a run began; return its id, which sorts by time."""
+        started = self.now()
+        identity = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        with self.transaction() as connection:
+            connection.execute(
+                run.insert().values(id=identity, location=self.location, mode=mode, started_at=_text(started), facts="{}")
+            )
+        return identity
+
+    def end_run(self, identity: str, exit_code: int, facts: dict[str, Any]) -> None:
+        """Record how a run ended."""
+        with self.transaction() as connection:
+            connection.execute(
+                run.update()
+                .where(run.c.id == identity)
+                .values(ended_at=_text(self.now()), exit_code=exit_code, facts=json.dumps(facts))
+            )
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return every run of this sub-account, oldest first."""
+        with self.transaction() as connection:
+            rows = connection.execute(sa.select(run).where(run.c.location == self.location).order_by(run.c.id)).mappings()
+            return [{**row, "facts": json.loads(row["facts"] or "{}")} for row in rows]
+
+    # Facts
+
+    def fact(self, name: str) -> str | None:
+        """Return a single value kept under a name."""
+        with self.transaction() as connection:
+            return connection.execute(sa.select(fact.c.value).where(fact.c.name == name)).scalar()
+
+    def facts(self, prefix: str) -> list[str]:
+        """Return every value kept under a name that begins so."""
+        with self.transaction() as connection:
+            query = sa.select(fact.c.value).where(fact.c.name.startswith(prefix, autoescape=True)).order_by(fact.c.name)
+            return list(connection.execute(query).scalars())
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a single value under a name."""
+        with self.transaction() as connection:
+            connection.execute(fact.delete().where(fact.c.name == name))
+            connection.execute(fact.insert().values(name=name, value=value))
+
+    def _secret(self, name: str) -> str:
+        value = self.fact(name)
+        if value is None:
+            value = secrets.token_hex(32)
+            self.remember(name, value)
+        return value
+
+    # The day's budget
+
+    def spent_since(self, hour: str) -> int:
+        """Return the requests counted in this hour (``2026-11-22T10``) and later ones."""
+        with self.transaction() as connection:
+            query = sa.select(sa.func.sum(budget.c.requests)).where(
+                budget.c.location == self.location, budget.c.hour >= hour
+            )
+            return int(connection.execute(query).scalar() or 0)
+
+    def spend(self, hour: str, requests: int) -> None:
+        """Add requests to an hour; a negative number gives unused ones back."""
+        with self.transaction() as connection:
+            key = (budget.c.location == self.location) & (budget.c.hour == hour)
+            known = connection.execute(sa.select(budget.c.requests).where(key)).scalar()
+            if known is None:
+                connection.execute(budget.insert().values(location=self.location, hour=hour, requests=requests))
+            else:
+                connection.execute(budget.update().where(key).values(requests=known + requests))
+
+    def forget_spent(self) -> None:
+        """Forget all counted requests of this sub-account."""
+        with self.transaction() as connection:
+            connection.execute(budget.delete().where(budget.c.location == self.location))
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        address = sa.engine.make_url(url)
+    except sa.exc.ArgumentError:
+        msg = "ledger_url: not a SQLAlchemy URL; for example sqlite:////srv/clinic/ledger.db"
+        raise SettingsError(msg) from None
+    if address.get_backend_name() != "sqlite":
+        return sa.create_engine(address)
+    if address.database and address.database != ":memory:":
+        _private_file(Path(address.database))
+    engine = sa.create_engine(address, poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _private_file(path: Path) -> None:
+    """Create the ledger so that only its owner can read it: it must hold personal data until it is written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        msg = f"ledger_url: the file cannot be written ({error.strerror})"
+        raise SettingsError(msg) from None
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut, or a lost answer could double a record
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.close()
+
+
+def _lock(engine: sa.Engine, location: str) -> FileLock | PostgresLock | NoLock:
+    if engine.dialect.name == "postgresql":
+        return PostgresLock(engine, location)
+    database = engine.url.database
+    if not database or database == ":memory:":
+        return NoLock()
+    return FileLock(Path(f"{database}.{location}.lock"))

@@ -1,0 +1,65 @@
+"""One run at a time per sub-account, by a lock that dies with its process."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from target_highlevel.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BUSY = "another run is writing to this sub-account with the same ledger; wait for it to end, then run again"
+
+
+class FileLock:
+    """An advisory lock on a file beside a SQLite ledger; the kernel drops it when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            SettingsError: another process holds it.
+        """
+        self._file = path.open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise SettingsError(_BUSY) from None
+
+    def close(self) -> None:
+        """Give the lock back."""
+        self._file.close()
+
+
+class PostgresLock:
+    """A session-level advisory lock; PostgreSQL drops it when the connection ends."""
+
+    def __init__(self, engine: sa.Engine, location: str) -> None:
+        """Take the lock on a connection of its own.
+
+        Raises:
+            SettingsError: another session holds it.
+        """
+        self._connection = engine.connect()
+        key = int.from_bytes(hashlib.blake2b(location.encode(), digest_size=8).digest(), "big", signed=True)
+        if not self._connection.execute(sa.text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
+            self._connection.close()
+            raise SettingsError(_BUSY)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        self._connection.invalidate()
+        self._connection.close()
+
+
+class NoLock:
+    """The lock of a ledger in memory: nobody else can reach it."""
+
+    def close(self) -> None:
+        """Do nothing."""

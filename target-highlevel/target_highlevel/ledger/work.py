@@ -1,0 +1,306 @@
+"""What is to be written next, and what became of it: intent before a request, outcome after, both durable."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_highlevel.ledger.intake import release
+from target_highlevel.ledger.rows import Outcome, Row, Status, row_from
+from target_highlevel.ledger.tables import before_image, contribution, dependency, joined, record
+from target_highlevel.values import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_highlevel.ledger.ledger import Ledger
+
+#: Reasons of held records that the next run simply tries again.
+PASSING = ("day_budget_spent", "server_error", "interrupted")
+
+
+#: A record that was found in HighLevel and has not been received from the source yet.
+_ADOPTED = {"status": Status.DONE.value, "version": 0, "seq": 0, "priority": "~", "listed": False}
+
+
+class Work:
+    """Hands out ready records and takes back what was done with them."""
+
+    def __init__(self, ledger: Ledger, run: str) -> None:
+        """Work for one run."""
+        self.settled = 0
+        self._ledger = ledger
+        self.run = run
+        self._here = record.c.location == ledger.location
+
+    # What is there to do
+
+    def resume(self) -> int:
+        """Make ready what an earlier run put off for a passing reason; return how many records wait to be written."""
+        with self._ledger.transaction() as connection:
+            put_off = record.update().where(
+                self._here, record.c.status == Status.HELD.value, record.c.reason.in_(PASSING)
+            )
+            connection.execute(put_off.values(status=Status.READY.value, reason=None))
+            connection.execute(
+                record.update().where(self._here, record.c.status == Status.READY.value).values(seen_run=self.run)
+            )
+            return self._count(connection, Status.READY)
+
+    def waiting(self) -> int:
+        """Return how many records are ready to be written."""
+        with self._ledger.transaction() as connection:
+            return self._count(connection, Status.READY)
+
+    def _count(self, connection: sa.Connection, status: Status) -> int:
+        query = sa.select(sa.func.count()).select_from(record).where(self._here, record.c.status == status.value)
+        return int(connection.execute(query).scalar_one())
+
+    def claim(self, limit: int, busy: Iterable[str]) -> list[Row]:
+        """Return the next ready records that no worker holds, parents first."""
+        busy = set(busy)
+        query = (
+            sa.select(record)
+            .where(self._here, record.c.status == Status.READY.value)
+            .order_by(record.c.rank, record.c.priority, record.c.seq)
+            .limit(limit + len(busy))
+        )
+        with self._ledger.transaction() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [row_from(row) for row in rows if row["ref"] not in busy][:limit]
+
+    def low_water(self) -> int | None:
+        """Return the number of the oldest reception that is still to be written, or None when there is none."""
+        query = sa.select(sa.func.min(record.c.seq)).where(self._here, record.c.status == Status.READY.value)
+        with self._ledger.transaction() as connection:
+            return connection.execute(query).scalar()
+
+    def contributions(self, row: Row) -> list[tuple[str, dict[str, Any]]]:
+        """Return (contributor, fields) of every partial that folds into this record."""
+        keys = sa.select(joined.c.target).where(joined.c.location == self._ledger.location, joined.c.child == row.ref)
+        query = (
+            sa.select(contribution.c.part, contribution.c.fields)
+            .where(
+                contribution.c.location == self._ledger.location,
+                (contribution.c.target == row.ref) | contribution.c.target.in_(keys),
+            )
+            .order_by(contribution.c.part)
+        )
+        with self._ledger.transaction() as connection:
+            return [(part, json.loads(fields)) for part, fields in connection.execute(query)]
+
+    # Looking things up
+
+    def hl_id(self, ref: str) -> str | None:
+        """Return the HighLevel id of a record, if it has one."""
+        query = sa.select(record.c.hl_id).where(self._here, record.c.ref == ref)
+        with self._ledger.transaction() as connection:
+            return connection.execute(query).scalar()
+
+    def row(self, ref: str) -> Row | None:
+        """Return a record of the ledger."""
+        with self._ledger.transaction() as connection:
+            found = connection.execute(sa.select(record).where(self._here, record.c.ref == ref)).mappings().first()
+        return row_from(found) if found else None
+
+    def holder(self, object_: str, hl_id: str) -> str | None:
+        """Return the source id of our record that has this HighLevel id."""
+        query = sa.select(record.c.source_id).where(self._here, record.c.object == object_, record.c.hl_id == hl_id)
+        with self._ledger.transaction() as connection:
+            return connection.execute(query.limit(1)).scalar()
+
+    # The write protocol
+
+    def intend(self, row: Row, action: str, method: str, route: str, *, fields: Iterable[str] = (), before: Any = None) -> None:
+        """Make durable that a write is about to be tried, with what rollback would need to undo it."""
+        names = sorted(fields)
+        row.intent = {"action": action, "run": self.run, "at": self._stamp(), "method": method, "route": route}
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, intent=json.dumps(row.intent))
+            if before is not None:
+                self._keep_before(connection, row.ref, before)
+            self._audit(connection, row, "intent", row.intent, None, names)
+
+    def claim_id(self, row: Row, hl_id: str) -> bool:
+        """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact."""
+        with self._ledger.transaction() as connection:
+            query = sa.select(record.c.ref).where(self._here, record.c.object == row.object, record.c.hl_id == hl_id)
+            owner = connection.execute(query.limit(1)).scalar()
+            if owner not in {None, row.ref}:
+                return False
+            self._set(connection, row.ref, hl_id=hl_id)
+        row.hl_id = hl_id
+        return True
+
+    def settle(
+        self,
+        row: Row,
+        outcome: Outcome,
+        *,
+        hl_id: str | None,
+        written: Mapping[str, str],
+        parent_id: str | None = None,
+        notes: Mapping[str, Any] | None = None,
+        keep_payload: bool = False,
+    ) -> None:
+        """Make durable that a record is in HighLevel as wanted, and release what waited for it."""
+        with self._ledger.transaction() as connection:
+            values: dict[str, Any] = {
+                "hl_id": hl_id,
+                "written": canonical_json(dict(written)),
+                "notes": canonical_json(dict(notes)) if notes else None,
+                "intent": None,
+                **self._outcome(row, outcome),
+            }
+            if parent_id is not None:
+                values["parent_id"] = parent_id
+            if outcome is Outcome.CREATED:
+                values["created_run"] = self.run
+                values["listed"] = row.object == "contact"
+            self._set(connection, row.ref, **values)
+            self._finish(connection, row, Status.DONE, keep_payload=keep_payload)
+            if row.intent:
+                self._audit(connection, row, "outcome", row.intent, outcome.value, [], hl_id=hl_id)
+            if hl_id:
+                release(connection, self._ledger.location, [row.ref])
+
+    def drop(self, row: Row, reason: str) -> None:
+        """Record that a record is not wanted in HighLevel, or no longer there by our own doing."""
+        with self._ledger.transaction() as connection:
+            if row.intent:
+                self._audit(connection, row, "outcome", row.intent, Outcome.REMOVED.value, [], hl_id=row.hl_id)
+            self._set(connection, row.ref, hl_id=None, intent=None, written=None, reason=reason)
+            self._finish(connection, row, Status.FILTERED)
+
+    def reject(self, row: Row, reason: str, field: str | None = None, *, unsettled: bool = False) -> None:
+        """Keep a record that HighLevel or the mapping refused, with its payload, so that it can be replayed."""
+        with self._ledger.transaction() as connection:
+            if row.intent and not unsettled:
+                self._audit(connection, row, "outcome", row.intent, f"rejected:{reason}", [])
+            intent = json.dumps(row.intent) if unsettled and row.intent else None
+            self._set(connection, row.ref, reason=reason, reason_field=field, intent=intent)
+            self._finish(connection, row, Status.REJECTED, keep_payload=True)
+
+    def hold(self, row: Row, reason: str) -> None:
+        """Put a record off; its intent stays open when nobody knows whether the write happened."""
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, status=Status.HELD.value, reason=reason)
+
+    def wait_for(self, row: Row, parents: Iterable[str]) -> None:
+        """Hold a record until these parents are in HighLevel."""
+        parents = sorted(set(parents))
+        with self._ledger.transaction() as connection:
+            mine = (dependency.c.location == self._ledger.location) & (dependency.c.child == row.ref)
+            connection.execute(dependency.delete().where(mine))
+            rows = [{"location": self._ledger.location, "child": row.ref, "parent": ref} for ref in parents]
+            connection.execute(dependency.insert(), rows)
+            self._set(connection, row.ref, status=Status.HELD.value, reason=f"waits_for:{parents[0]}")
+
+    def hold_rest(self, reason: str) -> int:
+        """Put off everything that is still to be written; return how many records that is."""
+        with self._ledger.transaction() as connection:
+            ready = record.update().where(self._here, record.c.status == Status.READY.value)
+            return connection.execute(ready.values(status=Status.HELD.value, reason=reason)).rowcount
+
+    def replay(self) -> int:
+        """Make every rejected record ready again as it was received; return how many."""
+        with self._ledger.transaction() as connection:
+            rejected = record.update().where(
+                self._here, record.c.status == Status.REJECTED.value, record.c.payload.is_not(None)
+            )
+            values = {"status": Status.READY.value, "reason": None, "reason_field": None, "seen_run": self.run}
+            return connection.execute(rejected.values(**values)).rowcount
+
+    def adopt(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Put records found in HighLevel into the ledger (rebuild of the crosswalk); what it knows already is left alone."""
+        with self._ledger.transaction() as connection:
+            for values in found:
+                known = connection.execute(
+                    sa.select(record.c.hl_id).where(self._here, record.c.ref == values["ref"])
+                ).first()
+                written = canonical_json(values["written"])
+                if known is None:
+                    row = {**values, "written": written, "location": self._ledger.location}
+                    connection.execute(record.insert().values(**row, **_ADOPTED))
+                elif known.hl_id is None:
+                    more = {"hl_id": values["hl_id"], "parent_id": values.get("parent_id"), "written": written}
+                    self._set(connection, values["ref"], **more)
+                release(connection, self._ledger.location, [values["ref"]])
+
+    def mark_listed(self, ref: str) -> None:
+        """Record that what hangs on this contact has been read."""
+        with self._ledger.transaction() as connection:
+            self._set(connection, ref, listed=True)
+
+    # Inside
+
+    def _stamp(self) -> str:
+        return self._ledger.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def _outcome(self, row: Row, outcome: Outcome) -> dict[str, Any]:
+        """A record created in this run stays *created* when a later partial updates it, or the counts would not close."""
+        if row.outcome_run == self.run and row.outcome == Outcome.CREATED.value:
+            return {"seen_run": self.run}
+        if outcome is Outcome.UNCHANGED and row.outcome_run == self.run:
+            return {"seen_run": self.run}
+        return {"outcome": outcome.value, "outcome_run": self.run, "seen_run": self.run}
+
+    def _finish(self, connection: sa.Connection, row: Row, status: Status, *, keep_payload: bool = False) -> None:
+        """Set the status unless the record changed while it was being written: then it stays ready."""
+        self.settled += 1
+        values: dict[str, Any] = {"status": status.value}
+        if status is Status.DONE:
+            values["reason"] = None
+        if not keep_payload:
+            values["payload"] = None
+        connection.execute(
+            record.update().where(self._here, record.c.ref == row.ref, record.c.version == row.version).values(**values)
+        )
+
+    def _set(self, connection: sa.Connection, ref: str, **values: Any) -> None:
+        connection.execute(record.update().where(self._here, record.c.ref == ref).values(**values))
+
+    def _keep_before(self, connection: sa.Connection, ref: str, fields: Mapping[str, Any]) -> None:
+        """Keep the first values seen in this run; a second update in the same run only adds fields."""
+        key = (
+            (before_image.c.location == self._ledger.location)
+            & (before_image.c.run == self.run)
+            & (before_image.c.ref == ref)
+        )
+        known = connection.execute(sa.select(before_image.c.fields).where(key)).scalar()
+        merged = {**fields, **(json.loads(known) if known else {})}
+        connection.execute(before_image.delete().where(key))
+        connection.execute(
+            before_image.insert().values(location=self._ledger.location, run=self.run, ref=ref, fields=json.dumps(merged))
+        )
+
+    def _audit(
+        self,
+        connection: sa.Connection,
+        row: Row,
+        event: str,
+        intent: Mapping[str, Any],
+        status: str | None,
+        fields: list[str],
+        *,
+        hl_id: str | None = None,
+    ) -> None:
+        self._ledger.audit.append(
+            connection,
+            {
+                "at": self._stamp(),
+                "location": self._ledger.location,
+                "run": self.run,
+                "event": event,
+                "action": intent["action"],
+                "object": row.object,
+                "source_id": row.source_id,
+                "hl_id": hl_id or row.hl_id,
+                "method": intent["method"],
+                "route": intent["route"],
+                "status": status,
+                "fields": canonical_json(fields),
+            },
+        )

@@ -1,0 +1,187 @@
+"""Contacts: identity is the Cliniko id in ``contact.source_system_id``; an e-mail or a phone never decides anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import DuplicateContact
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
+from target_highlevel.objects.contact_values import decode, encode, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
+
+IDENTITY = "source_system_id"
+_ADDRESSES = ("email", "phone")
+
+
+class Contact(ObjectKind):
+    """A person: patient, practitioner without a user, or a contact such as a referring doctor."""
+
+    witness_lags = True
+    create_route = "/contacts/"
+    update_route = "/contacts/{id}"
+    remove_route = "/contacts/{id}"
+
+    def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the wanted fields with the owner resolved."""
+        return prepare(spec, fields, self.user)
+
+    def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
+        """Create the contact; an address that belongs to somebody else is withheld, never followed.
+
+        In a sub-account without duplicates a create with a known e-mail or phone answers 400 and names the contact that has it
+        (highlevel-api.md section 7): at most two such answers can come, one for each address.
+        """
+        fields = present(wanted)
+        withheld: dict[str, str] = {}
+        while True:
+            try:
+                answer = self.around.client.request(
+                    "POST",
+                    "/contacts/",
+                    route=self.create_route,
+                    json={"locationId": self.around.location, **encode(spec, fields, self.around.catalogue)},
+                )
+            except DuplicateContact as duplicate:
+                taken = self._resolve(duplicate, row, spec, fields, withheld)
+                if taken is not None:
+                    return taken
+                fields = _without(fields, withheld)
+                continue
+            return Created(answer["contact"]["id"], notes=_notes(fields, withheld))
+
+    def _resolve(
+        self,
+        duplicate: DuplicateContact,
+        row: Row,
+        spec: StreamSpec,
+        fields: Mapping[str, Any],
+        withheld: dict[str, str],
+    ) -> Existing | None:
+        """Return our own contact if the address led to it; otherwise note the address to withhold."""
+        name = self._taken(duplicate, spec, fields)
+        holder = duplicate.contact_id or self._holder(spec, fields)
+        whose = self._whose(holder, row, spec, fields) if holder else "unknown"
+        if holder and whose in {"ours", "same_person"}:
+            return Existing(holder, {"adopted": whose})
+        if name is None or name in withheld:
+            raise Rejected("duplicate_contact", name)
+        withheld[name] = whose
+        return None
+
+    def _taken(self, duplicate: DuplicateContact, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Return our name of the address that is taken; without a hint the e-mail goes first."""
+        by_api = {item.api_name: item.name for item in spec.fields.values() if item.kind == "standard"}
+        hinted = by_api.get(duplicate.matching_field or "")
+        if hinted in fields:
+            return hinted
+        return next((by_api[name] for name in _ADDRESSES if by_api.get(name) in fields), None)
+
+    def _holder(self, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Find whose address it is when the answer did not say: it may be our own contact, from a create whose answer was lost."""
+        for name, parameter in (("email", "email"), ("phone", "number")):
+            value = next((fields.get(item.name) for item in spec.fields.values() if item.api_name == name), None)
+            if not value:
+                continue
+            answer = self.around.client.request(
+                "GET",
+                "/contacts/search/duplicate",
+                route="/contacts/search/duplicate",
+                params={"locationId": self.around.location, parameter: value},
+            )
+            if answer.get("contact"):
+                return str(answer["contact"]["id"])
+        return None
+
+    def _whose(self, holder: str, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> str:
+        known = self.around.work.holder("contact", holder)
+        if known is not None:
+            return "ours" if known == row.source_id else "another_record"
+        there = self._decoded(holder, spec)
+        if there.get(IDENTITY):
+            return "ours" if there[IDENTITY] == row.source_id else "another_record"
+        return "same_person" if _same_person(spec, there, fields) else "another_person"
+
+    def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """Return the contact's fields."""
+        return self._decoded(str(row.hl_id), spec)
+
+    def _decoded(self, hl_id: str, spec: StreamSpec) -> dict[str, Any]:
+        answer = self.around.client.request("GET", f"/contacts/{hl_id}", route="/contacts/{id}")
+        return decode(spec, answer["contact"], self.around.catalogue)
+
+    def update(
+        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Write the changed fields; an address that belongs to another contact is withheld here as well."""
+        fields = dict(changes)
+        withheld: dict[str, str] = {}
+        while fields:
+            body = encode(spec, fields, self.around.catalogue, current=current, ours=row.notes.get("tags", ()))
+            try:
+                self.around.client.request("PUT", f"/contacts/{row.hl_id}", route=self.update_route, json=body)
+                break
+            except DuplicateContact as duplicate:
+                name = self._taken(duplicate, spec, fields)
+                if name is None or name in withheld:
+                    raise Rejected("duplicate_contact", name) from duplicate
+                withheld[name] = "another_record"
+                fields = _without(fields, withheld)
+        return _notes(changes, withheld)
+
+    def find(self, row: Row, spec: StreamSpec) -> str | None:
+        """Search for the contact that carries our id."""
+        field = self.around.catalogue.contact_fields.get(IDENTITY)
+        if field is None:
+            return None
+        answer = self.around.client.request(
+            "POST",
+            "/contacts/search",
+            route="/contacts/search",
+            json={
+                "locationId": self.around.location,
+                "pageLimit": 20,
+                "page": 1,
+                "filters": [{"field": f"customFields.{field.id}", "operator": "eq", "value": row.source_id}],
+            },
+        )
+        for contact in answer["contacts"]:
+            if any(item["id"] == field.id and item.get("value") == row.source_id for item in contact["customFields"]):
+                return str(contact["id"])
+        return None
+
+    def remove(self, row: Row) -> None:
+        """Delete the contact: only rollback does, and only of what its own run created."""
+        self.around.client.request("DELETE", f"/contacts/{row.hl_id}", route=self.remove_route)
+
+
+def _without(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, Any]:
+    """Leave the withheld addresses out and tag the contact, so that the clinic can find who shares what."""
+    kept = {name: value for name, value in fields.items() if name not in withheld}
+    if "tags" in kept or withheld:
+        kept["tags"] = sorted({*kept.get("tags", ()), *(f"shared-{name}" for name in withheld)})
+    return kept
+
+
+def _notes(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, Any]:
+    notes: dict[str, Any] = {}
+    if withheld:
+        notes["withheld"] = dict(withheld)
+    if "tags" in fields:
+        notes["tags"] = list(fields["tags"])
+    return notes
+
+
+def _same_person(spec: StreamSpec, there: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """A contact that was there before is adopted only when its whole name and its birth date agree."""
+    names = {item.api_name: item.name for item in spec.fields.values() if item.kind == "standard"}
+    keys = [names.get(api, "") for api in ("firstName", "lastName", "dateOfBirth")]
+    return all(fields.get(key) and _folded(there.get(key)) == _folded(fields.get(key)) for key in keys)
+
+
+def _folded(value: Any) -> str:
+    return " ".join(str(value or "").casefold().split())

@@ -1,0 +1,132 @@
+"""A contact's fields in our shape and in HighLevel's."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.values import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_highlevel.descriptor import FieldSpec, StreamSpec
+    from target_highlevel.setup.catalogue import Catalogue
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NUMBERS = {"NUMERICAL", "MONETORY"}
+_LISTS = {"MULTIPLE_OPTIONS", "CHECKBOX"}
+
+
+def prepare(
+    spec: StreamSpec, fields: Mapping[str, Any], user: Callable[[str | None], str | None]
+) -> dict[str, Any]:
+    """Return the wanted fields as ``decode`` would return them."""
+    wanted: dict[str, Any] = {}
+    for name, declared in spec.fields.items():
+        if declared.data_type == "FILE_UPLOAD":
+            continue  # filled by the files themselves
+        value = fields.get(name)
+        if declared.kind == "owner":
+            wanted[name] = user(value)
+        elif declared.kind == "tags":
+            wanted[name] = sorted({str(tag).lower() for tag in value or ()})
+        elif declared.kind == "custom" and declared.data_type in _LISTS:
+            wanted[name] = sorted(value or ())
+        elif name in fields:
+            wanted[name] = value
+    return wanted
+
+
+def encode(
+    spec: StreamSpec,
+    fields: Mapping[str, Any],
+    catalogue: Catalogue,
+    *,
+    current: Mapping[str, Any] | None = None,
+    ours: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return the body of a create (``current`` is None) or of an update."""
+    body: dict[str, Any] = {}
+    custom: list[dict[str, Any]] = []
+    channels: dict[str, Any] = {}
+    for name, value in fields.items():
+        declared = spec.fields.get(name)
+        if declared is None:
+            continue
+        if declared.kind == "standard":
+            if current is None or not declared.create_only:
+                body[declared.api_name] = value
+        elif declared.kind == "owner":
+            body["assignedTo"] = value
+        elif declared.kind == "tags":
+            body["tags"] = _tags(value, current, ours)
+        elif declared.kind == "dnd":
+            channels.update(_channel(declared, value, creating=current is None))
+        elif declared.kind == "custom":
+            custom.append({"id": catalogue.contact_field(name).id, "field_value": _custom(declared, value)})
+    if custom:
+        body["customFields"] = custom
+    if channels:
+        body["dndSettings"] = {**((current or {}).get("_dnd") or {}), **channels}
+    return body
+
+
+def _tags(wanted: Iterable[str] | None, current: Mapping[str, Any] | None, ours: Iterable[str]) -> list[str]:
+    """Tags are replaced as a whole by the API: keep those of others, drop only ours that are no longer wanted."""
+    there = set((current or {}).get("tags") or ())
+    return sorted((there - set(ours)) | set(wanted or ()))
+
+
+def _channel(declared: FieldSpec, value: Any, *, creating: bool) -> dict[str, Any]:
+    """Do not disturb is switched on for an explicit no, and off again only where we had switched it on."""
+    if value is True:
+        return {declared.channel: {"status": "active"}}
+    return {} if creating else {declared.channel: {"status": "inactive"}}
+
+
+def _custom(declared: FieldSpec, value: Any) -> Any:
+    if value is None:
+        return [] if declared.data_type in _LISTS else ""
+    if declared.data_type in _NUMBERS:
+        return Decimal(value)
+    return value
+
+
+def decode(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+    """Return a contact of the API in our shape; ``_dnd`` keeps the settings of every channel."""
+    custom = {item["id"]: item.get("value") for item in contact.get("customFields") or ()}
+    dnd = contact.get("dndSettings") or {}
+    fields: dict[str, Any] = {"_dnd": dnd}
+    for name, declared in spec.fields.items():
+        if declared.kind == "standard":
+            fields[name] = _standard(declared.api_name, contact.get(declared.api_name))
+        elif declared.kind == "owner":
+            fields[name] = contact.get("assignedTo")
+        elif declared.kind == "tags":
+            fields[name] = sorted(contact.get("tags") or ())
+        elif declared.kind == "dnd":
+            fields[name] = (dnd.get(declared.channel) or {}).get("status") in {"active", "permanent"} or None
+        elif declared.kind == "custom" and name in catalogue.contact_fields:
+            fields[name] = _read(declared, custom.get(catalogue.contact_fields[name].id))
+    return fields
+
+
+def _standard(name: str, value: Any) -> Any:
+    if name == "dateOfBirth" and value:
+        found = _DATE.match(str(value))  # read back as a date-time or as text
+        return found.group() if found else value
+    return value or None
+
+
+def _read(declared: FieldSpec, value: Any) -> Any:
+    if value in (None, "", []):
+        return [] if declared.data_type in _LISTS else None
+    if declared.data_type in _LISTS:
+        return sorted(value)
+    if declared.data_type in _NUMBERS:
+        return decimal_text(value)
+    if declared.data_type == "DATE":
+        return str(value)[:10]
+    return value

@@ -1,0 +1,129 @@
+"""Relations: labelled links between two records, each its own request."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import NotFound, Refused
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.objects.base import Surroundings
+
+_PAGE = 100
+
+
+class Relation(ObjectKind):
+    """A link under an association's label; a full label continues under the next one."""
+
+    create_route = "/associations/relations"
+    remove_route = "/associations/relations/{id}"
+
+    def __init__(self, around: Surroundings) -> None:
+        """Remember which labels are full for which record, so that they are asked once a run."""
+        super().__init__(around)
+        self._first_free: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return both ends as HighLevel ids."""
+        ends = {name: self.around.work.hl_id(fields[name]) for name in ("first", "second") if fields.get(name)}
+        if len(ends) < 2 or not all(ends.values()):  # noqa: PLR2004 - the two ends
+            raise Rejected("relation_end_missing")
+        return {"association": fields["association"], **ends}
+
+    def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
+        """Link the two records; an identical relation answers 400 and is what we wanted (issue 73 of the API's documentation)."""
+        key = wanted["association"]
+        place = (key, wanted["second"])
+        while association_id := self._label(key, self._first_free[place]):
+            try:
+                return self._link(association_id, wanted)
+            except Refused as refused:
+                if refused.code != "limit_reached":
+                    raise
+                self._first_free[place] += 1
+        raise Rejected("relation_limit", key)
+
+    def _label(self, key: str, number: int) -> str | None:
+        ids = self.around.catalogue.association_ids(key)
+        return ids[number] if number < len(ids) else self.around.schema.continue_under(key)
+
+    def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
+        try:
+            answer = self.around.client.request(
+                "POST",
+                "/associations/relations",
+                route=self.create_route,
+                json={
+                    "locationId": self.around.location,
+                    "associationId": association_id,
+                    "firstRecordId": wanted["first"],
+                    "secondRecordId": wanted["second"],
+                },
+                repeatable=True,
+            )
+        except Refused as refused:
+            if refused.code != "duplicate_relation":
+                raise
+            found = self._search(wanted, {association_id})
+            if found is None:
+                raise
+            return Existing(found)
+        return Created(answer["id"])
+
+    def _search(self, wanted: Mapping[str, Any], association_ids: set[str]) -> str | None:
+        """Page through the relations of the second record, usually the one with fewer."""
+        skip = 0
+        while True:
+            relations = self.listed(wanted["second"], skip)
+            for item in relations:
+                ends = (item["firstRecordId"], item["secondRecordId"])
+                if item["associationId"] in association_ids and ends == (wanted["first"], wanted["second"]):
+                    return str(item["id"])
+            if len(relations) < _PAGE:
+                return None
+            skip += _PAGE
+
+    def listed(self, hl_id: str, skip: int = 0) -> list[dict[str, Any]]:
+        """Return one page of the relations of a record."""
+        answer = self.around.client.request(
+            "GET",
+            f"/associations/relations/{hl_id}",
+            route="/associations/relations/{recordId}",
+            params={"locationId": self.around.location, "skip": skip, "limit": _PAGE},
+        )
+        return list(answer["relations"])
+
+    def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """A relation has no fields that could differ: what it links is its identity."""
+        return {}
+
+    def update(
+        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A relation with other ends is another relation: remove this one and link anew."""
+        self.remove(row)
+        made = self.create(row, spec, changes)
+        return {"hl_id": made.hl_id}
+
+    def find(self, row: Row, spec: StreamSpec) -> str | None:
+        """Look for the link among the relations of its second record."""
+        wanted = self.prepare(row, spec, row.fields)
+        return self._search(wanted, set(self.around.catalogue.association_ids(wanted["association"])))
+
+    def remove(self, row: Row) -> None:
+        """Delete the link; one that is gone already is what we wanted."""
+        try:
+            self.around.client.request(
+                "DELETE",
+                f"/associations/relations/{row.hl_id}",
+                route=self.remove_route,
+                params={"locationId": self.around.location},
+            )
+        except NotFound:
+            return

@@ -1,0 +1,91 @@
+"""The target's settings: declared once, checked all together before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import typing as th
+
+from target_highlevel.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODES = ("load", "plan", "verify")
+APPOINTMENTS_AS = ("task", "calendar_event")
+OVERWRITE = ("cliniko_wins", "fill_empty", "never")
+DEFAULT_API_URL = "https://services.leadconnectorhq.com"
+
+SCHEMA = th.PropertiesList(
+    th.Property("access_token", th.StringType, secret=True, title="Access token", description="Private integration token of the sub-account."),
+    th.Property("agency_token", th.StringType, secret=True, title="Agency token", description="Private integration token of the agency; needed only to create custom objects that are missing."),
+    th.Property("location_id", th.StringType, title="Location", description="Id of the sub-account that receives the records."),
+    th.Property("api_url", th.StringType, default=DEFAULT_API_URL, title="API address", description="Base address of the HighLevel API."),
+    th.Property("mode", th.StringType, default="load", allowed_values=list(MODES), title="Mode", description="load writes; plan predicts and writes nothing; verify reads everything back and compares."),
+    th.Property("ledger_url", th.StringType, secret=True, default="sqlite:///data/ledger.db", title="Ledger", description="SQLAlchemy URL of the ledger: SQLite or PostgreSQL."),
+    th.Property("fallback_owner", th.StringType, title="Fallback owner", description="E-mail of the HighLevel user who owns the patients whose practitioner has no user."),
+    th.Property("appointments_as", th.StringType, default="task", allowed_values=list(APPOINTMENTS_AS), title="Appointments as", description="Whether an appointment becomes a task or a calendar event."),
+    th.Property("calendar_id", th.StringType, title="Calendar", description="Calendar for all calendar events; by default one per appointment type, created when missing."),
+    th.Property("overwrite", th.StringType, default="cliniko_wins", allowed_values=list(OVERWRITE), title="Overwrite", description="What becomes of a value somebody changed in HighLevel when it changes in Cliniko too."),
+    th.Property("accept_rejects", th.BooleanType, default=False, title="Accept rejects", description="End with 0 instead of 4 when records were rejected."),
+    th.Property("require_approved_plan", th.BooleanType, default=False, title="Require an approved plan", description="Refuse to load until the plan of this mapping was approved."),
+    th.Property("requests_per_10s", th.IntegerType, default=100, title="Requests per 10 seconds", description="Burst budget of the sub-account (25 for a sandbox account)."),
+    th.Property("requests_per_day", th.IntegerType, default=200_000, title="Requests per day", description="Daily budget of the sub-account (10,000 for a sandbox account)."),
+    th.Property("search_lag_seconds", th.NumberType, default=10, title="Search lag", description="Seconds a new record may take to appear in HighLevel's search."),
+    th.Property("report_dir", th.StringType, default="data/reports", title="Report folder", description="Folder that receives one folder per run."),
+    th.Property("locations", th.ObjectType(additional_properties=th.StringType), title="Locations", description="Cliniko business id to sub-account id, for clinics that run their locations apart."),
+    th.Property("mapping", th.StringType, title="Mapping", description="Path of the mapping file; by default the one shipped with the mapper."),
+    th.Property("load_method", th.StringType, default="upsert", allowed_values=["upsert"], title="Load method", description="Always upsert: a record is created once and updated afterwards."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The checked settings."""
+
+    access_token: str
+    location_id: str
+    agency_token: str | None = None
+    api_url: str = DEFAULT_API_URL
+    mode: str = "load"
+    ledger_url: str = "sqlite:///data/ledger.db"
+    fallback_owner: str | None = None
+    appointments_as: str = "task"
+    calendar_id: str | None = None
+    overwrite: str = "cliniko_wins"
+    accept_rejects: bool = False
+    require_approved_plan: bool = False
+    requests_per_10s: int = 100
+    requests_per_day: int = 200_000
+    search_lag_seconds: float = 10.0
+    report_dir: str = "data/reports"
+    locations: Mapping[str, str] = field(default_factory=dict)
+    mapping: str | None = None
+
+    def __repr__(self) -> str:
+        """Name the sub-account only: the rest may hold secrets."""
+        return f"Settings(location_id={self.location_id!r}, mode={self.mode!r})"
+
+
+def settings_from(config: Mapping[str, Any]) -> Settings:
+    """Return checked settings.
+
+    Raises:
+        SettingsError: with every problem at once, each naming its variable.
+    """
+    problems = [
+        f"set TARGET_HIGHLEVEL_{name.upper()}" for name in ("access_token", "location_id") if not config.get(name)
+    ]
+    for name, allowed in (("mode", MODES), ("appointments_as", APPOINTMENTS_AS), ("overwrite", OVERWRITE)):
+        if config.get(name) and config[name] not in allowed:
+            problems.append(f"TARGET_HIGHLEVEL_{name.upper()} must be one of {', '.join(allowed)}")
+    for name in ("requests_per_10s", "requests_per_day"):
+        if config.get(name) is not None and int(config[name]) < 1:
+            problems.append(f"TARGET_HIGHLEVEL_{name.upper()} must be at least 1")
+    if problems:
+        raise SettingsError("; ".join(problems))
+    known = {name: config[name] for name in Settings.__dataclass_fields__ if config.get(name) not in (None, "")}
+    if "search_lag_seconds" in known:
+        known["search_lag_seconds"] = float(known["search_lag_seconds"])
+    return Settings(**known)

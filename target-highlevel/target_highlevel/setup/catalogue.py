@@ -1,0 +1,196 @@
+"""What the sub-account offers: ids of fields, options, associations, users and calendars, read once a run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.client.client import HighLevelClient
+
+_PAGE = 100
+
+
+@dataclass
+class Field:
+    """A field of a contact or of a custom object; ``options`` maps label to what a write must send."""
+
+    id: str
+    data_type: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class User:
+    """A login of the sub-account."""
+
+    id: str
+    email: str
+
+
+def slug(label: str) -> str:
+    """Return the key HighLevel makes of a label: lower case, anything else an underscore."""
+    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+
+
+class Catalogue:
+    """The sub-account's definitions. Reads lazily; ``schema`` adds what is missing."""
+
+    def __init__(self, client: HighLevelClient, location: str, fallback_email: str | None) -> None:
+        """Know nothing yet."""
+        self._client = client
+        self.location = location
+        self._fallback_email = fallback_email
+        self.settings: dict[str, Any] = {}
+        self.users: dict[str, User] = {}
+        self.contact_fields: dict[str, Field] = {}
+        self.object_keys: set[str] = set()
+        self.object_fields: dict[str, dict[str, Field]] = {}
+        self.folders: dict[str, str] = {}
+        self.associations: dict[str, str] = {}
+        self.overflow: dict[str, list[str]] = {}
+        self._calendars: dict[str, str] | None = None
+        self.fallback_owner: str | None = None
+
+    def read(self) -> None:
+        """Read the sub-account's settings, users, contact fields, objects and associations.
+
+        Raises:
+            SettingsError: the sub-account is not there, or no user can own a patient.
+            CredentialsRefused: the token may not read one of them.
+        """
+        where = f"/locations/{self.location}"
+        self.settings = self._client.request("GET", where, route="/locations/{id}")["location"]
+        self._read_users()
+        fields = self._client.request(
+            "GET", f"{where}/customFields", route="/locations/{id}/customFields", params={"model": "contact"}
+        )
+        self.contact_fields = {
+            item["fieldKey"].partition(".")[2]: Field(
+                item["id"], item["dataType"], {text: text for text in option_texts(item.get("picklistOptions"))}
+            )
+            for item in fields["customFields"]
+        }
+        objects = self._client.request("GET", "/objects/", route="/objects/", params={"locationId": self.location})
+        self.object_keys = {item["key"] for item in objects["objects"]}
+        self._read_associations()
+
+    def _read_users(self) -> None:
+        answer = self._client.request("GET", "/users/", route="/users/", params={"locationId": self.location})
+        listed = [User(item["id"], str(item.get("email", "")).casefold()) for item in answer["users"]]
+        self.users = {user.email: user for user in listed if user.email}
+        if self._fallback_email:
+            found = self.users.get(self._fallback_email.casefold())
+            if found is None:
+                msg = "fallback_owner: no user of this sub-account has that e-mail; set TARGET_HIGHLEVEL_FALLBACK_OWNER to one that exists"
+                raise SettingsError(msg)
+            self.fallback_owner = found.id
+        elif len(listed) == 1:
+            self.fallback_owner = listed[0].id
+        else:
+            msg = "set TARGET_HIGHLEVEL_FALLBACK_OWNER: the e-mail of the user who owns patients without a matched practitioner"
+            raise SettingsError(msg)
+
+    def _read_associations(self) -> None:
+        skip = 0
+        while True:
+            answer = self._client.request(
+                "GET",
+                "/associations/",
+                route="/associations/",
+                params={"locationId": self.location, "skip": skip, "limit": _PAGE},
+            )
+            self.associations.update({item["key"]: item["id"] for item in answer["associations"]})
+            if len(answer["associations"]) < _PAGE:
+                return
+            skip += _PAGE
+
+    def read_object(self, key: str) -> None:
+        """Read the fields and folders of a custom object."""
+        answer = self._client.request(
+            "GET",
+            f"/custom-fields/object-key/{key}",
+            route="/custom-fields/object-key/{key}",
+            params={"locationId": self.location},
+        )
+        self.object_fields[key] = {
+            item["fieldKey"].rpartition(".")[2]: object_field(item) for item in answer.get("fields", ())
+        }
+        if answer.get("folders"):
+            self.folders[key] = answer["folders"][0]["id"]
+
+    def contact_field(self, name: str) -> Field:
+        """Return a custom field of contacts.
+
+        Raises:
+            SettingsError: it is not there although the schema was set up.
+        """
+        try:
+            return self.contact_fields[name]
+        except KeyError:
+            msg = f"contact field contact.{name} is missing in HighLevel; create it or run again"
+            raise SettingsError(msg) from None
+
+    def object_field(self, key: str, name: str) -> Field:
+        """Return a field of a custom object.
+
+        Raises:
+            SettingsError: it is not there although the schema was set up.
+        """
+        try:
+            return self.object_fields[key][name]
+        except KeyError:
+            msg = f"field {name} of {key} is missing in HighLevel; create it or run again"
+            raise SettingsError(msg) from None
+
+    def association_ids(self, key: str) -> list[str]:
+        """Return the ids of an association and of those it continues under, in order."""
+        keys = self.overflow.get(key, [key])
+        return [self.associations[name] for name in keys if name in self.associations]
+
+    def calendar(self, name: str) -> str:
+        """Return the calendar of that name, creating it when there is none."""
+        if self._calendars is None:
+            answer = self._client.request(
+                "GET", "/calendars/", route="/calendars/", params={"locationId": self.location}
+            )
+            self._calendars = {item["name"]: item["id"] for item in answer["calendars"]}
+        if name not in self._calendars:
+            self._calendars[name] = self._create_calendar(name)
+        return self._calendars[name]
+
+    def _create_calendar(self, name: str) -> str:
+        """Every user is in its team, because only a member can be assigned; nobody is told of anything."""
+        body = {
+            "locationId": self.location,
+            "name": name,
+            "calendarType": "round_robin",
+            "teamMembers": [{"userId": user.id} for user in self.users.values()],
+            "notifications": [],
+            "shouldSendAlertEmailsToAssignedMember": False,
+            "googleInvitationEmails": False,
+            "isActive": True,
+        }
+        answer = self._client.request("POST", "/calendars/", route="/calendars/", json=body)
+        return str((answer.get("calendar") or answer)["id"])
+
+    def allows_duplicates(self) -> bool:
+        """Return whether the sub-account lets two contacts share an e-mail or a phone."""
+        return bool((self.settings.get("settings") or {}).get("allowDuplicateContact"))
+
+
+def option_texts(options: Any) -> list[str]:
+    """Return the texts of a contact field's options, which come as strings or as objects."""
+    return [item if isinstance(item, str) else str(item.get("label", item.get("name", ""))) for item in options or ()]
+
+
+def object_field(item: Mapping[str, Any]) -> Field:
+    """Return a field of a custom object as the API describes it; its options are written by key."""
+    return Field(
+        item["id"], item["dataType"], {option["label"]: option["key"] for option in item.get("options") or ()}
+    )

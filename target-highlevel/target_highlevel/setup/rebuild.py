@@ -1,0 +1,167 @@
+"""Rebuilding the crosswalk from HighLevel alone: a lost ledger must not lead to a second copy of anybody.
+
+Contacts and records of custom objects carry their Cliniko id in a field and are paged through once. What hangs on a contact is
+listed when the first thing is about to be added to a contact that this ledger did not create. A first load pays nothing: without
+our fields in the sub-account there is nothing of ours to find.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.objects.contact import IDENTITY
+from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.file import source_id as file_source_id
+from target_highlevel.values import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_highlevel.client.client import HighLevelClient
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.ledger.work import Work
+    from target_highlevel.objects.base import ObjectKind
+    from target_highlevel.setup.catalogue import Catalogue
+
+_CONTACT_PAGE = 500
+_RECORD_PAGE = 100
+_STRIPES = 64
+
+
+class Rebuild:
+    """Finds what an earlier ledger had written."""
+
+    def __init__(
+        self,
+        client: HighLevelClient,
+        catalogue: Catalogue,
+        work: Work,
+        ledger: Ledger,
+        kinds: Mapping[str, ObjectKind],
+    ) -> None:
+        """Fill this ledger."""
+        self._client = client
+        self._catalogue = catalogue
+        self._work = work
+        self._ledger = ledger
+        self._kinds = kinds
+        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
+
+    def once(self, spec: StreamSpec) -> None:
+        """Adopt every contact, or every record of a custom object, that carries one of our ids; once per ledger."""
+        name = f"rebuilt:{self._ledger.location}:{spec.object}"
+        if spec.kind not in {"contact", "custom_object"} or self._ledger.fact(name):
+            return
+        if spec.kind == "contact" and IDENTITY in self._catalogue.contact_fields:
+            for page in self._contacts():
+                self._work.adopt([self._contact_row(spec, item) for item in page])
+        if spec.kind == "custom_object" and spec.object in self._catalogue.object_keys:
+            self._catalogue.read_object(spec.object)
+            for page in self._records(spec.object):
+                self._work.adopt([self._record_row(spec, item) for item in page])
+        self._ledger.remember(name, "done")
+
+    def _contacts(self) -> Iterator[list[dict[str, Any]]]:
+        field = self._catalogue.contact_fields[IDENTITY]
+        body: dict[str, Any] = {
+            "locationId": self._catalogue.location,
+            "pageLimit": _CONTACT_PAGE,
+            "filters": [{"field": f"customFields.{field.id}", "operator": "exists"}],
+        }
+        for page in self._pages("/contacts/search", "/contacts/search", body, "contacts", _CONTACT_PAGE):
+            yield [item for item in page if self._identity(item)]
+
+    def _identity(self, contact: Mapping[str, Any]) -> str | None:
+        field = self._catalogue.contact_fields[IDENTITY]
+        values = (item.get("value") for item in contact.get("customFields") or () if item["id"] == field.id)
+        return next((str(value) for value in values if value), None)
+
+    def _records(self, key: str) -> Iterator[list[dict[str, Any]]]:
+        body = {"locationId": self._catalogue.location, "pageLimit": _RECORD_PAGE, "query": ""}
+        pages = self._pages(
+            f"/objects/{key}/records/search", "/objects/{key}/records/search", body, "records", _RECORD_PAGE
+        )
+        for page in pages:
+            yield [item for item in page if item["properties"].get(IDENTITY)]
+
+    def _pages(
+        self, path: str, route: str, body: dict[str, Any], envelope: str, size: int
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Page by the cursor that each row carries: page numbers end at 10,000 rows."""
+        cursor: dict[str, Any] = {"page": 1}
+        while True:
+            page = self._client.request("POST", path, route=route, json={**body, **cursor})[envelope]
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            cursor = {"searchAfter": page[-1]["searchAfter"]}
+            if envelope == "records":
+                cursor["page"] = 1  # required even beside the cursor
+
+    def _contact_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
+        fields = decode(spec, item, self._catalogue)
+        return self._row(spec.stream, spec.object, spec.rank, str(self._identity(item)), item["id"], self._written(fields))
+
+    def _record_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
+        kind: Any = self._kinds["custom_object"]
+        fields = kind.decode(spec, item["properties"])
+        source_id = str(item["properties"][IDENTITY])
+        return self._row(spec.stream, spec.object, spec.rank, source_id, item["id"], self._written(fields))
+
+    def _written(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        return {
+            name: fingerprint(value, self._ledger.salt)
+            for name, value in fields.items()
+            if value not in (None, "", []) and not name.startswith("_")
+        }
+
+    def _row(
+        self, stream: str, object_: str, rank: int, source_id: str, hl_id: str, written: Mapping[str, str], **more: Any
+    ) -> dict[str, Any]:
+        return {
+            "ref": f"{object_}:{source_id}",
+            "object": object_,
+            "source_id": source_id,
+            "resource": source_id.partition("/")[0],
+            "stream": stream,
+            "hl_id": hl_id,
+            "rank": rank,
+            "written": dict(written),
+            **more,
+        }
+
+    def list_contact(self, source_id: str, specs: Mapping[str, StreamSpec]) -> None:
+        """Adopt what hangs on a contact, before anything is added to it, unless this ledger knows it all."""
+        with self._stripes[hash(source_id) % _STRIPES]:
+            row = self._work.row(f"contact:{source_id}")
+            if row is None or row.listed or row.hl_id is None:
+                return
+            for spec in list(specs.values()):
+                if spec.kind in {"note", "appointment"}:
+                    self._work.adopt(self._hanging(spec, row.hl_id))
+                elif spec.kind == "file":
+                    self._work.adopt(self._files(spec, row.hl_id))
+            self._work.mark_listed(row.ref)
+
+    def _hanging(self, spec: StreamSpec, contact_id: str) -> list[dict[str, Any]]:
+        kind: Any = self._kinds[spec.kind]
+        found = []
+        for item in kind.listed(contact_id):
+            source_id = kind.source_id(item)
+            if source_id:
+                written = self._written(kind.decode(item))
+                found.append(
+                    self._row(spec.stream, spec.object, spec.rank, source_id, item["id"], written, parent_id=contact_id)
+                )
+        return found
+
+    def _files(self, spec: StreamSpec, contact_id: str) -> list[dict[str, Any]]:
+        kind: Any = self._kinds["file"]
+        return [
+            self._row(spec.stream, spec.object, spec.rank, found, key, {}, parent_id=contact_id)
+            for key, item in kind.listed(contact_id, spec)
+            if (found := file_source_id(item))
+        ]

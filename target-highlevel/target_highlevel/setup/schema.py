@@ -1,0 +1,260 @@
+"""Makes the sub-account's schema fit the streams: verifies what is there and creates what is missing, never deletes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import SettingsError, Unknown
+from target_highlevel.setup.catalogue import Catalogue, Field, object_field, slug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_highlevel.client.client import HighLevelClient
+    from target_highlevel.descriptor import Association, FieldSpec, StreamSpec
+
+logger = logging.getLogger(__name__)
+
+#: HighLevel's limit per sub-account on every plan (highlevel-api.md section 10).
+MOST_OBJECTS = 10
+_CHOICES = {"SINGLE_OPTIONS", "MULTIPLE_OPTIONS", "CHECKBOX", "RADIO"}
+_MOST_FILES = 1000
+
+
+class SchemaSetup:
+    """Creates fields, options, objects and associations that a stream describes."""
+
+    def __init__(self, client: HighLevelClient, catalogue: Catalogue, *, agency: bool) -> None:
+        """Work on one sub-account; ``agency`` says whether custom objects can be created."""
+        self._client = client
+        self._catalogue = catalogue
+        self._agency = agency
+        self._done: dict[str, StreamSpec] = {}
+        self._associations: dict[str, Association] = {}
+        self._growing = threading.Lock()
+        self.created: list[str] = []
+
+    def ensure(self, spec: StreamSpec) -> None:
+        """Make everything of a stream that can be made before its records; a second call with the same spec costs nothing."""
+        if self._done.get(spec.stream) == spec:
+            return
+        if spec.kind == "contact":
+            self._contact_fields(spec)
+        if spec.kind == "custom_object":
+            self._object(spec)
+        self._done[spec.stream] = spec
+
+    def associate(self, spec: StreamSpec) -> None:
+        """Make the associations of a stream; both of their objects must be there.
+
+        Of the labels an association may continue under, only those that are there already are counted in; more are made when
+        one is full.
+        """
+        for association in spec.associations:
+            first, *more = association.labels()
+            if first[0] not in self._catalogue.associations:
+                self._association(association, first)
+            there = [label[0] for label in more if label[0] in self._catalogue.associations]
+            self._catalogue.overflow[association.key] = [association.key, *there]
+            self._associations[association.key] = association
+
+    def continue_under(self, key: str) -> str | None:
+        """Make the next label of a full association; return its id, or None when HighLevel's limit is reached."""
+        with self._growing:
+            association, used = self._associations[key], self._catalogue.overflow[key]
+            following = next((label for label in association.labels() if label[0] not in used), None)
+            if following is None:
+                return None
+            self._association(association, following)
+            used.append(following[0])
+            return self._catalogue.associations[following[0]]
+
+    def _write(self, what: str, request: Callable[[], Any], again: Callable[[], Any]) -> Any:
+        """Create one definition; after an unclear answer look whether it is there before anything is sent again."""
+        try:
+            answer = request()
+        except Unknown:
+            self._catalogue.read()
+            answer = again() or request()
+        self.created.append(what)
+        logger.info("highlevel.schema_created what=%s", what)
+        return answer
+
+    # Contacts
+
+    def _contact_fields(self, spec: StreamSpec) -> None:
+        for declared in spec.fields.values():
+            if declared.kind == "custom":
+                self._contact_field(declared)
+
+    def _contact_field(self, declared: FieldSpec) -> None:
+        known = self._catalogue.contact_fields.get(declared.name)
+        if known is None:
+            self._create_contact_field(declared)
+            return
+        if known.data_type != declared.data_type:
+            msg = f"contact.{declared.name} exists in HighLevel with type {known.data_type}, not {declared.data_type}; rename or remove that field"
+            raise SettingsError(msg)
+        missing = [option for option in declared.options if option not in known.options]
+        if missing:
+            self._extend_contact_field(declared, known, missing)
+
+    def _create_contact_field(self, declared: FieldSpec) -> None:
+        if slug(declared.label) != declared.name:
+            msg = f"contact field {declared.name}: its label makes the key {slug(declared.label)} in HighLevel"
+            raise SettingsError(msg)
+        body: dict[str, Any] = {"name": declared.label, "dataType": declared.data_type, "model": "contact"}
+        if declared.data_type in _CHOICES:
+            body["options"] = list(declared.options)
+        if declared.data_type == "FILE_UPLOAD":
+            body |= {"isMultipleFile": True, "maxNumberOfFiles": _MOST_FILES}
+        path = f"/locations/{self._catalogue.location}/customFields"
+        answer = self._write(
+            f"contact.{declared.name}",
+            lambda: self._client.request("POST", path, route="/locations/{id}/customFields", json=body),
+            lambda: self._contact_field_there(declared.name),
+        )
+        made = answer["customField"]
+        if made["fieldKey"] != f"contact.{declared.name}":
+            msg = f"HighLevel named the field contact.{declared.name} otherwise; a removed field may still hold the key"
+            raise SettingsError(msg)
+        options = {option: option for option in declared.options}
+        self._catalogue.contact_fields[declared.name] = Field(made["id"], declared.data_type, options)
+
+    def _contact_field_there(self, name: str) -> dict[str, Any] | None:
+        known = self._catalogue.contact_fields.get(name)
+        return {"customField": {"id": known.id, "fieldKey": f"contact.{name}"}} if known else None
+
+    def _extend_contact_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
+        """Options are replaced as a whole, so send those that are there as well."""
+        options = [*known.options, *missing]
+        path = f"/locations/{self._catalogue.location}/customFields/{known.id}"
+        body = {"name": declared.label, "options": options}
+        self._client.request("PUT", path, route="/locations/{id}/customFields/{id}", json=body)
+        known.options.update({option: option for option in missing})
+
+    # Custom objects
+
+    def _object(self, spec: StreamSpec) -> None:
+        if spec.object not in self._catalogue.object_keys:
+            self._create_object(spec)
+        if spec.object not in self._catalogue.object_fields:
+            self._catalogue.read_object(spec.object)
+        for declared in spec.fields.values():
+            self._object_field(spec, declared)
+        self._make_searchable(spec)
+
+    def _create_object(self, spec: StreamSpec) -> None:
+        if not self._agency:
+            msg = (
+                f"custom object {spec.object} is missing: set TARGET_HIGHLEVEL_AGENCY_TOKEN, or create it by hand"
+                f" (label {spec.singular!r}, key {spec.object.partition('.')[2]!r})"
+            )
+            raise SettingsError(msg)
+        own = {key for key in self._catalogue.object_keys if key.startswith("custom_objects.")}
+        if len(own) >= MOST_OBJECTS:
+            msg = f"custom object {spec.object} cannot be created: the sub-account has {len(own)} of {MOST_OBJECTS} already"
+            raise SettingsError(msg)
+        primary = spec.fields[spec.primary]
+        body = {
+            "labels": {"singular": spec.singular, "plural": spec.plural},
+            "key": spec.object,
+            "description": spec.description,
+            "locationId": self._catalogue.location,
+            "primaryDisplayPropertyDetails": {
+                "key": f"{spec.object}.{spec.primary}",
+                "name": primary.label,
+                "dataType": "TEXT",
+            },
+        }
+        self._write(
+            spec.object,
+            lambda: self._client.request("POST", "/objects/", route="/objects/", json=body, agency=True),
+            lambda: spec.object in self._catalogue.object_keys,
+        )
+        self._catalogue.object_keys.add(spec.object)
+
+    def _object_field(self, spec: StreamSpec, declared: FieldSpec) -> None:
+        known = self._catalogue.object_fields[spec.object].get(declared.name)
+        if known is None:
+            self._create_object_field(spec, declared)
+            return
+        missing = [option for option in declared.options if option not in known.options]
+        if missing:
+            self._extend_object_field(declared, known, missing)
+
+    def _create_object_field(self, spec: StreamSpec, declared: FieldSpec) -> None:
+        body: dict[str, Any] = {
+            "locationId": self._catalogue.location,
+            "objectKey": spec.object,
+            "parentId": self._folder(spec),
+            "fieldKey": f"{spec.object}.{declared.name}",
+            "name": declared.label,
+            "dataType": declared.data_type,
+            "showInForms": False,
+        }
+        if declared.data_type in _CHOICES:
+            body["options"] = [{"key": slug(option) or f"option_{number}", "label": option} for number, option in enumerate(declared.options)]
+        answer = self._write(
+            f"{spec.object}.{declared.name}",
+            lambda: self._client.request("POST", "/custom-fields/", route="/custom-fields/", json=body),
+            lambda: self._object_field_there(spec.object, declared.name),
+        )
+        self._catalogue.object_fields[spec.object][declared.name] = object_field(answer["field"])
+
+    def _object_field_there(self, key: str, name: str) -> dict[str, Any] | None:
+        self._catalogue.read_object(key)
+        known = self._catalogue.object_fields[key].get(name)
+        if known is None:
+            return None
+        options = [{"label": label, "key": option} for label, option in known.options.items()]
+        return {"field": {"id": known.id, "dataType": known.data_type, "options": options}}
+
+    def _folder(self, spec: StreamSpec) -> str:
+        if spec.object not in self._catalogue.folders:
+            body = {"objectKey": spec.object, "name": "Cliniko", "locationId": self._catalogue.location}
+            answer = self._client.request(
+                "POST", "/custom-fields/folder", route="/custom-fields/folder", json=body
+            )
+            self._catalogue.folders[spec.object] = answer["id"]
+        return self._catalogue.folders[spec.object]
+
+    def _extend_object_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
+        known.options.update({option: slug(option) or f"option_{len(known.options)}" for option in missing})
+        body = {
+            "locationId": self._catalogue.location,
+            "showInForms": False,
+            "name": declared.label,
+            "options": [{"key": key, "label": label} for label, key in known.options.items()],
+        }
+        self._client.request("PUT", f"/custom-fields/{known.id}", route="/custom-fields/{id}", json=body)
+
+    def _make_searchable(self, spec: StreamSpec) -> None:
+        """The list is replaced as a whole, so it is set only on objects this run has made."""
+        if spec.searchable and spec.object in self.created:
+            body = {
+                "locationId": self._catalogue.location,
+                "searchableProperties": [f"{spec.object}.{name}" for name in spec.searchable],
+            }
+            self._client.request("PUT", f"/objects/{spec.object}", route="/objects/{key}", json=body)
+
+    # Associations
+
+    def _association(self, association: Association, label: tuple[str, str, str]) -> None:
+        key, first_label, second_label = label
+        body = {
+            "locationId": self._catalogue.location,
+            "key": key,
+            "firstObjectKey": association.first,
+            "firstObjectLabel": first_label,
+            "secondObjectKey": association.second,
+            "secondObjectLabel": second_label,
+        }
+        answer = self._write(
+            f"association {key}",
+            lambda: self._client.request("POST", "/associations/", route="/associations/", json=body),
+            lambda: {"id": self._catalogue.associations[key]} if key in self._catalogue.associations else None,
+        )
+        self._catalogue.associations[key] = answer["id"]

@@ -1,0 +1,236 @@
+"""target-highlevel as a Singer target: messages in, states out, an exit code that tells the truth."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.target_base import Target
+from typing_extensions import override
+
+from target_highlevel.descriptor import incoming
+from target_highlevel.engine.engine import Engine
+from target_highlevel.engine.session import Session
+from target_highlevel.errors import DayBudgetSpent, HighLevelError, SettingsError
+from target_highlevel.report.run_report import RunReport
+from target_highlevel.settings import SCHEMA, settings_from
+from target_highlevel.sinks import HighLevelSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from target_highlevel.descriptor import StreamSpec
+
+logger = logging.getLogger(__name__)
+
+_MAPPERS = "target_highlevel.mappers"
+
+
+class Stopped(BaseException):
+    """A signal asked us to stop; raised while reading, so that a slow tap cannot keep us."""
+
+    def __init__(self, signum: int) -> None:
+        """Keep the signal's number."""
+        super().__init__(signum)
+        self.signum = signum
+
+
+class TargetHighLevel(Target):
+    """Loads mapped streams into a HighLevel sub-account; source streams are mapped by the installed mapper first."""
+
+    name = "target-highlevel"
+    config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA.to_dict()
+    default_sink_class = HighLevelSink
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    @override
+    def __init__(self, **arguments: Any) -> None:
+        self._critical = False
+        self._signal = 0
+        super().__init__(**arguments)
+        self.settings = settings_from(self.config)
+        self._core = _mapper(self.settings.mapping)
+        self._specs: dict[str, StreamSpec] = {}
+        self._engine: Engine | None = None
+        self.session: Session | None = None
+
+    def open(self) -> Engine:
+        """Open the ledger and start to write what earlier runs left."""
+        if self._engine is None:
+            self.session = Session(self.settings)
+            self._engine = Engine(self.session)
+            self._engine.start()
+        return self._engine
+
+    def accept(self, stream: str, record: dict[str, Any]) -> None:
+        """Take a record of a sink."""
+        spec = self._specs.get(stream)
+        if spec is not None:
+            self.open().submit(incoming(spec, record))
+
+    # Messages
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        with self._undisturbed():
+            for message in self._mapped(message_dict, "schema"):
+                self._declare(message)
+
+    def _declare(self, message: dict[str, Any]) -> None:
+        super()._process_schema_message(message)
+        spec = self.open().declare(message)
+        if spec is None:
+            logger.warning("highlevel.stream_ignored stream=%s: its schema has no x-highlevel", message["stream"])
+        else:
+            self._specs[spec.stream] = spec
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        with self._undisturbed():
+            for message in self._mapped(message_dict, "record"):
+                if message["type"] == "SCHEMA":
+                    self._declare(message)
+                else:
+                    super()._process_record_message(message)
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"value"})
+        with self._undisturbed():
+            self.open().checkpoint(message_dict["value"])
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Nothing is ever deleted because a source sent a new version of a table."""
+
+    @override
+    def process_endofpipe(self) -> None:
+        self.open().finish()
+        super().process_endofpipe()
+
+    def _mapped(self, message: dict[str, Any], action: str) -> Iterator[dict[str, Any]]:
+        if self._core is None or not self._core.handles(message.get("stream")):
+            return iter([message])
+        mapped: Callable[[dict[str, Any]], Iterator[dict[str, Any]]] = getattr(self._core, action)
+        return mapped(message)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Stop taking input; the SDK would drain and exit with 0, which an orchestrator takes for success."""
+        self._signal = signum
+        if not self._critical:
+            raise Stopped(signum)
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Let a signal wait until a message is taken in whole."""
+        self._critical = True
+        try:
+            yield
+        finally:
+            self._critical = False
+        if self._signal:
+            raise Stopped(self._signal)
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls, *, about: bool = False, about_format: str | None = None, config: Any = None, file_input: Any = None
+    ) -> None:
+        if about:
+            cls.print_about(about_format)
+            return
+        os.umask(0o077)
+        sys.exit(run(cls, config, file_input))
+
+    # Ending
+
+    def end(self, error: BaseException | None) -> int:
+        """Finish what is in flight, write the report and return the exit code."""
+        if self.session is None or self._engine is None:
+            return _exit_code(error)
+        self._engine.stop()
+        if isinstance(error, DayBudgetSpent):
+            self._engine.flush()
+            self.session.work.hold_rest("day_budget_spent")
+        self.session.states.release()
+        report = RunReport(self.session)
+        code = _exit_code(error) or (4 if report.rejected and not self.settings.accept_rejects else 0)
+        report.write(code)
+        self.session.close(code, report.facts)
+        return code
+
+
+def _exit_code(error: BaseException | None) -> int:
+    if error is None:
+        return 0
+    if isinstance(error, Stopped):
+        return 128 + error.signum
+    return error.exit_code if isinstance(error, HighLevelError) else 1
+
+
+def _mapper(mapping: str | None) -> Any:
+    """Return the installed mapper that turns source streams into mapped ones, or None."""
+    for entry in sorted(entry_points(group=_MAPPERS), key=lambda item: item.name):
+        try:
+            return entry.load()(mapping)
+        except ValueError as error:
+            msg = f"mapping: {error}"
+            raise SettingsError(msg) from None
+    return None
+
+
+#: How a run ended, in one line: what happened and what to do next.
+LINES = {
+    0: "complete: everything is in HighLevel",
+    1: "failed: {error}",
+    2: "settings: {error}",
+    3: "credentials refused: {error}",
+    4: "complete with rejects: see rejects.csv in the report, mend the causes, then `meltano invoke target-highlevel:retry`",
+    75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
+    130: "interrupted: run again, nothing is lost",
+    143: "interrupted: run again, nothing is lost",
+}
+
+
+def say(code: int, error: BaseException | None) -> None:
+    """Write the last line of a run on standard error."""
+    text = str(error) if isinstance(error, HighLevelError) else type(error).__name__
+    sys.stderr.write(f"target-highlevel: {LINES.get(code, LINES[1]).format(error=text)} (exit {code})\n")
+    sys.stderr.flush()
+
+
+def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> int:
+    """Load standard input into HighLevel; return the exit code."""
+    target: TargetHighLevel | None = None
+    error: BaseException | None = None
+    try:
+        target = target_class(config=config.config, parse_env_config=config.parse_env, validate_config=False)
+        target.open()
+        target.listen(file_input)
+    except (Stopped, Exception) as caught:  # noqa: BLE001 - every end gets its exit code and its line
+        error = caught
+        if not isinstance(caught, (HighLevelError, Stopped)):
+            logger.debug("highlevel.failed", exc_info=True)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+    code = target.end(error) if target else _exit_code(error)
+    say(code, error)
+    return code
+
+
+def main() -> None:
+    """Run the target."""
+    TargetHighLevel.cli()
+

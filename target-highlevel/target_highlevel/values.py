@@ -1,0 +1,52 @@
+"""Canonical values: one spelling of each value, so that hashing and comparing mean the same everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+
+def canonical(value: Any) -> Any:
+    """Return the value with numbers as canonical decimal strings or integers and containers made plain.
+
+    A number that came through JSON is a ``Decimal`` and in-process a ``float`` or ``int``: all three give the same result.
+    """
+    if isinstance(value, dict):
+        return {str(key): canonical(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [canonical(item) for item in value]
+    if isinstance(value, (float, Decimal)):
+        return decimal_text(value)
+    return value
+
+
+def decimal_text(value: Any) -> str:
+    """Return a number as text without exponent and without trailing zeros: ``81.818``, ``90``.
+
+    Raises:
+        ValueError: the value is no finite number.
+    """
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        msg = "not a number"
+        raise ValueError(msg) from None
+    if not number.is_finite():
+        msg = "not a finite number"
+        raise ValueError(msg)
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON spelling of a canonical value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def fingerprint(value: Any, salt: bytes) -> str:
+    """Return a keyed hash of a value: it tells equal from changed and gives nothing else away."""
+    return hashlib.blake2b(canonical_json(value).encode(), key=salt, digest_size=12).hexdigest()
