@@ -1,0 +1,1 @@
+"""Singer tap for Cliniko: every resource, read without losing a row."""

@@ -1,0 +1,32 @@
+"""The command line: any failure ends with one line that says what to do, and a code that says what it was."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from tap_cliniko.errors import TapClinikoError
+from tap_cliniko.tap import TapCliniko
+
+
+def main() -> None:
+    """Run the tap."""
+    try:
+        TapCliniko.cli()
+    except TapClinikoError as error:
+        sys.exit(_report(str(error), error.exit_code))
+    except BrokenPipeError:
+        sys.exit(_report("the target stopped reading; its own message says why. State up to there is safe", 1))
+    except Exception as error:  # noqa: BLE001 - the last line of defence against a text that holds a record
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"unexpected {type(error).__name__} in {where.name} ({where.filename}:{where.lineno})"
+        sys.exit(_report(text, 1))
+
+
+def _report(text: str, code: int) -> int:
+    sys.stderr.write(f"tap-cliniko: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Rows that are found only below the rows of another resource, one request for each parent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_cliniko.client import Query
+from tap_cliniko.errors import NotFound
+from tap_cliniko.records import Normaliser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_cliniko.client import ClinikoClient, Row
+    from tap_cliniko.resources import Resource
+
+    Finish = Callable[[Row], Row]
+    Expansion = Callable[[Row], Iterator[Row]]
+
+
+def expansion_of(resource: Resource, client: ClinikoClient, finish: Finish) -> Expansion:
+    """Answer how a parent row becomes records of the resource."""
+    return _Below(resource, client, finish).expand
+
+
+class _Below:
+    """Reads what lies below one parent row."""
+
+    def __init__(self, resource: Resource, client: ClinikoClient, finish: Finish) -> None:
+        assert resource.below is not None  # noqa: S101 - a declaration without it never comes here
+        self._resource = resource
+        self._path = resource.below[1]
+        self._client = client
+        self._finish = finish
+
+    def expand(self, parent: Row) -> Iterator[Row]:
+        """Answer the records below a parent; one that is gone or hidden has none."""
+        read = {
+            "signatures": self._signatures,
+            "practitioner_appointment_types": self._offered_types,
+            "referral_sources": self._single,
+        }.get(self._resource.name, self._listed)
+        try:
+            yield from read(parent)
+        except NotFound:
+            return
+
+    def _signatures(self, form: Row) -> Iterator[Row]:
+        from tap_cliniko.resources.records_of_care import PATIENT_FORMS  # noqa: PLC0415
+
+        for child in Normaliser(PATIENT_FORMS)(form)["signature_ids"]:
+            signature = self._client.object(self._path.format(id=form["id"], child=child))
+            yield self._finish({**signature, "patient_form_id": str(form["id"])})
+
+    def _offered_types(self, practitioner: Row) -> Iterator[Row]:
+        for row in self._pages(practitioner, "appointment_types"):
+            yield self._finish({"practitioner_id": str(practitioner["id"]), "appointment_type_id": str(row["id"])})
+
+    def _single(self, patient: Row) -> Iterator[Row]:
+        yield self._finish(self._client.object(self._path.format(id=patient["id"])))
+
+    def _listed(self, patient: Row) -> Iterator[Row]:
+        for row in self._pages(patient, self._resource.name):
+            yield self._finish(row)
+
+    def _pages(self, parent: Row, key: str) -> Iterator[Row]:
+        """Read a short list below a parent; ids seen twice, because the list moved, are passed on once."""
+        number, seen = 1, set()
+        while True:
+            page = self._client.page(self._path.format(id=parent["id"]), key, Query(page=number))
+            for row in page.rows:
+                if row["id"] not in seen:
+                    seen.add(row["id"])
+                    yield row
+            if not page.more:
+                return
+            number += 1

@@ -1,0 +1,331 @@
+"""The HTTP client: reads lists, rows and files of one Cliniko account, and knows nothing of Singer."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import backoff
+import requests
+
+from tap_cliniko.errors import (
+    ContractChanged,
+    CredentialsRefused,
+    NotFound,
+    RoleRefused,
+    SettingsError,
+    TryAgain,
+    Unavailable,
+)
+from tap_cliniko.governor import Governor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+Row = dict[str, Any]
+
+PAGE_SIZE = 100
+"""The most rows Cliniko puts on a page."""
+
+_CONNECT, _READ = 10.0, 60.0
+_LONGEST_PAUSE = 61.0
+_OK = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SHARD = re.compile(r"-([a-z]{2}\d{1,2})$", re.IGNORECASE)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def base_url(api_key: str, api_url: str | None = None) -> str:
+    """Answer where the account lives: the setting, or the shard named at the end of the key.
+
+    Keys made before shards existed have no suffix and live on au1 (API documentation, "API keys").
+    """
+    if not api_url:
+        shard = _SHARD.search(api_key)
+        return f"https://api.{shard.group(1).lower() if shard else 'au1'}.cliniko.com/v1"
+    parts = urlsplit(api_url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        msg = "api_url (TAP_CLINIKO_API_URL) must begin with https://: the key must not travel in the clear"
+        raise SettingsError(msg)
+    return api_url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a list.
+
+    `total` is how many rows the filters match, when Cliniko says so; `more` whether there is a further page.
+    """
+
+    rows: list[Row]
+    total: int | None
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to ask a list for: filters such as `id:>5`, and the column to sort by."""
+
+    filters: tuple[str, ...] = ()
+    sort: str | None = None
+    size: int = PAGE_SIZE
+    page: int = 1
+
+    def encode(self) -> str:
+        """Write the query string, with `%` and brackets escaped as Cliniko wants them."""
+        parts = [f"q%5B%5D={quote(each, safe=':*,')}" for each in self.filters]
+        parts += [f"sort={quote(self.sort, safe=':,')}"] if self.sort else []
+        parts += [f"page={self.page}"] if self.page > 1 else []
+        return "&".join([*parts, f"per_page={self.size}"])
+
+    def named_filters(self) -> str:
+        """Name the filtered fields without their values."""
+        return ", ".join(sorted({each.partition(":")[0] for each in self.filters})) or "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long a failing request is repeated; 429 has a count of its own."""
+
+    tries: int = 6
+    limited_tries: int = 12
+    base: float = 1.0
+    longest: float = 30.0
+
+
+class ClinikoClient:
+    """Reads one account with one key; safe to share between threads.
+
+    Args:
+        base: the account's base URL with `/v1`.
+        api_key: the key; it is sent to the base's host only.
+        contact_email: who Cliniko writes to when this client misbehaves (mandatory in the User-Agent).
+        governor: the request budget, shared by everything in the process.
+        patience: how failures are retried.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        api_key: str,
+        contact_email: str,
+        *,
+        governor: Governor | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        """Prepare one session for the API and one, without any credential, for files."""
+        self.base = base
+        self.governor = governor or Governor(200)
+        self.patience = patience or Patience()
+        self.skew = 0.0
+        self._auth = requests.auth.HTTPBasicAuth(api_key, "")
+        self._agent = f"tap-cliniko ({contact_email})"
+        self._idle: list[requests.Session] = []
+        self._files = _anonymous_session(self._agent)
+
+    def __repr__(self) -> str:
+        """Name the account's host and nothing else."""
+        return f"<ClinikoClient {urlsplit(self.base).netloc}>"
+
+    # ------------------------------------------------------------------ reading
+
+    def page(self, path: str, key: str, query: Query) -> Page:
+        """Read one page of a list."""
+        answer = self._json(path, query)
+        rows = answer.get(key) if isinstance(answer, dict) else None
+        if not isinstance(rows, list):
+            msg = f"{path}: the answer holds no list named {key}; the API has changed"
+            raise ContractChanged(msg)
+        total = answer.get("total_entries")
+        # the next page is never fetched by this URL, so it does not matter which host it names
+        named = bool((answer.get("links") or {}).get("next"))
+        if not isinstance(total, int):
+            # some lists give no total (API documentation, patient forms): then a full page may have a successor
+            return Page(rows, None, named or len(rows) >= query.size)
+        return Page(rows, total, named or (query.page == 1 and total > len(rows)))
+
+    def object(self, path: str, query: Query | None = None) -> Row:
+        """Read one object."""
+        answer = self._json(path, query)
+        if not isinstance(answer, dict):
+            msg = f"{path}: expected one object; the API has changed"
+            raise ContractChanged(msg)
+        return answer
+
+    def location(self, path: str) -> str:
+        """Ask where the bytes of a file are; the address is short-lived and needs no credential."""
+
+        def attempt() -> str:
+            response = self._send(path, None)
+            target = response.headers.get("Location")
+            if response.status_code in _REDIRECTS and target:
+                return urljoin(self.base, target)
+            if response.status_code in _REDIRECTS or response.status_code == _OK:
+                msg = f"{path}: expected a redirect to the file, got {response.status_code}"
+                raise ContractChanged(msg)
+            raise self._failure(response, path, None)
+
+        return self._patiently(attempt)
+
+    def file(self, address: str, start: int = 0) -> requests.Response:
+        """Open a file's bytes from `start` on, without the credential; the caller checks the status and closes."""
+        # the bytes as they are stored: no compression on the way
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+        return self._files.get(
+            address, headers=headers, stream=True, timeout=(_CONNECT, _READ), allow_redirects=False
+        )
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        while self._idle:
+            self._idle.pop().close()
+        self._files.close()
+
+    def now(self) -> float:
+        """Answer the server's idea of the epoch time, as far as its Date headers told it."""
+        return time.time() + self.skew
+
+    # ------------------------------------------------------------------ one request
+
+    def _json(self, path: str, query: Query | None) -> Any:
+        def attempt() -> Any:
+            response = self._send(path, query)
+            if response.status_code != _OK:
+                raise self._failure(response, path, query)
+            try:
+                # decimals must not pass through a float
+                return json.loads(response.content, parse_float=Decimal)
+            except ValueError:
+                msg = f"{path}: the answer is cut off or no JSON"
+                raise TryAgain(msg) from None
+
+        return self._patiently(attempt)
+
+    def _send(self, path: str, query: Query | None) -> requests.Response:
+        url = f"{self.base}{path}"
+        try:
+            with self.governor.slot(), self._session() as session:
+                response = session.get(
+                    f"{url}?{query.encode()}" if query else url,
+                    auth=self._auth,
+                    timeout=(_CONNECT, _READ),
+                    allow_redirects=False,
+                )
+        except requests.RequestException as error:
+            # the error's own text can hold the address with its filters
+            msg = f"{path}: {type(error).__name__} while waiting for {urlsplit(self.base).netloc}"
+            raise TryAgain(msg) from None
+        self._note_clock(response)
+        return response
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        """Lend a session to one thread at a time: requests does not promise that sessions may be shared."""
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = _anonymous_session(self._agent)
+            session.headers["Accept"] = "application/json"
+        yield session
+        self._idle.append(session)
+
+    def _note_clock(self, response: requests.Response) -> None:
+        stamp = response.headers.get("Date")
+        if stamp:
+            self.skew = parsedate_to_datetime(stamp).timestamp() - time.time()
+
+    def _failure(self, response: requests.Response, path: str, query: Query | None) -> Exception:
+        status = response.status_code
+        html = "html" in response.headers.get("Content-Type", "").lower()
+        if status == 429:  # noqa: PLR2004
+            wait = self._pause_named(response)
+            self.governor.pause(wait)
+            return TryAgain(f"{path}: request budget spent", wait=wait, limited=True)
+        # a 403 in HTML comes from the content delivery network; the API's own 403 means the role
+        if status >= 500 or status == 408 or (status == 403 and html):  # noqa: PLR2004
+            return TryAgain(f"{path}: Cliniko answered {status}", wait=_retry_after(response))
+        if status in _REDIRECTS:
+            return SettingsError(
+                f"{path}: Cliniko redirects elsewhere ({status}), and the key must not follow; "
+                "set api_url (TAP_CLINIKO_API_URL) to the account's own address"
+            )
+        return _refusal(status, path, query)
+
+    def _pause_named(self, response: requests.Response) -> float:
+        """Read how long to wait: X-RateLimit-Reset first, Retry-After if present, else a few seconds."""
+        reset = response.headers.get("X-RateLimit-Reset", "")
+        if reset.isdigit():
+            # half a second more, because the header is in whole seconds
+            return min(max(int(reset) - self.now(), 0.0) + 0.5, _LONGEST_PAUSE)
+        return _retry_after(response) or 5.0
+
+    # ------------------------------------------------------------------ retrying
+
+    def _patiently(self, attempt: Callable[[], Any]) -> Any:
+        repeated = backoff.on_exception(_waits, TryAgain, patience=self.patience, jitter=None, logger=None)(attempt)
+        try:
+            return repeated()
+        except TryAgain as error:
+            msg = f"{error}; gave up after several tries. Run again later: the next run goes on from here"
+            raise Unavailable(msg) from None
+
+
+def _waits(patience: Patience) -> Generator[float, TryAgain, None]:
+    """Answer each failed attempt with the seconds to wait, and end when patience does.
+
+    After a 429 the governor holds every request back, so nothing is waited here.
+    """
+    error = yield 0.0
+    failures = limited = 0
+    while failures < patience.tries - 1 and limited < patience.limited_tries:
+        if error.limited:
+            limited += 1
+            error = yield 0.0
+        else:
+            pause = patience.base * 2.0**failures if error.wait is None else error.wait
+            failures += 1
+            error = yield min(pause, patience.longest)
+
+
+def _refusal(status: int, path: str, query: Query | None) -> Exception:
+    """Turn a final answer into the error that says what to do."""
+    if status == 401:  # noqa: PLR2004
+        return CredentialsRefused(
+            "Cliniko refuses the API key (401): it is wrong, was revoked or belongs to another shard; "
+            "check api_key (TAP_CLINIKO_API_KEY)"
+        )
+    if status == 403:  # noqa: PLR2004
+        return RoleRefused(f"{path}: the role of the API key's owner may not read this (403)")
+    if status == 404:  # noqa: PLR2004
+        return NotFound(f"{path}: not found (404)")
+    filters = query.named_filters() if query else "none"
+    sort = query.sort if query and query.sort else "none"
+    return ContractChanged(
+        f"{path}: Cliniko refuses the request ({status}); filters on: {filters}; sort: {sort}. "
+        "The API no longer accepts what its documents promise"
+    )
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Read Retry-After in seconds; Cliniko documents no such header, clients in the field have met it."""
+    value = response.headers.get("Retry-After", "")
+    return min(float(value), _LONGEST_PAUSE) if value.isdigit() else None
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave a request as it is; without this `requests` would look for passwords in ~/.netrc."""
+    return request
+
+
+def _anonymous_session(agent: str) -> requests.Session:
+    session = requests.Session()
+    session.headers["User-Agent"] = agent
+    session.auth = _no_credentials
+    return session

@@ -1,0 +1,84 @@
+"""Finds the rows that were deleted for good since the last run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_cliniko.client import PAGE_SIZE, Query
+from tap_cliniko.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_cliniko.client import ClinikoClient
+    from tap_cliniko.known_ids import KnownIds
+    from tap_cliniko.resources import Resource
+
+_MANY = 50
+
+
+class DeletionFinder:
+    """Compares the ids that are remembered with those that Cliniko still has.
+
+    Args:
+        client: the account.
+        known: what is remembered.
+        notice: is told when the finding is not believed.
+    """
+
+    def __init__(self, client: ClinikoClient, known: KnownIds, notice: Callable[[str], None]) -> None:
+        """Keep what is needed for every resource."""
+        self._client = client
+        self._known = known
+        self._notice = notice
+
+    def gone(self, resource: Resource, seen: set[int] | None) -> Iterator[int]:
+        """Answer the ids that are gone; `seen` are all that exist when the resource was read in full.
+
+        When most of a resource seems to have vanished at once, the key has lost a permission rather than the
+        clinic its data: nothing is reported then.
+        """
+        name, top = resource.name, self._known.greatest(resource.name)
+        if not top:
+            return
+        if seen is None:
+            missing = list(self._missing(resource, 0, top))
+        else:
+            missing = [each for each in self._known.ids(name, 0, top) if each not in seen]
+        total = self._known.count(name, 0, top)
+        if len(missing) >= _MANY and len(missing) * 2 > total:
+            self._notice(f"{len(missing)} of {total} rows seem deleted, which is not believed; check the key's role")
+            return
+        yield from (each for each in missing if self._is_gone(resource, each))
+
+    def _missing(self, resource: Resource, after: int, upto: int) -> Iterator[int]:
+        """Cut the stretch in two until it fits on a page, wherever the numbers differ."""
+        remembered = self._known.count(resource.name, after, upto)
+        small = remembered <= PAGE_SIZE
+        filters = (*_revealed(resource), f"id:>{after}", f"id:<={upto}")
+        query = Query(filters, size=PAGE_SIZE if small else 1)
+        page = self._client.page(resource.url_path, resource.name, query)
+        if page.total == remembered:
+            return
+        if small and not page.more:
+            present = {int(row["id"]) for row in page.rows}
+            yield from (each for each in self._known.ids(resource.name, after, upto) if each not in present)
+            return
+        if small:  # more rows than are known: too many to compare on one page, so look at each known id
+            yield from self._known.ids(resource.name, after, upto)
+            return
+        middle = self._known.middle(resource.name, after, upto)
+        yield from self._missing(resource, after, middle)
+        yield from self._missing(resource, middle, upto)
+
+    def _is_gone(self, resource: Resource, ident: int) -> bool:
+        """Ask for the row itself: only a plain "not found", hidden rows included, proves the deletion."""
+        try:
+            self._client.object(f"{resource.url_path}/{ident}", Query(_revealed(resource), size=1))
+        except NotFound:
+            return True
+        return False
+
+
+def _revealed(resource: Resource) -> tuple[str, ...]:
+    return tuple(f"{column}:*" for column in resource.reveal)

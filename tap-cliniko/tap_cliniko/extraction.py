@@ -1,0 +1,259 @@
+"""Reads one stream: joins what a resource is with how lists, windows, files and deletions are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_cliniko import moments
+from tap_cliniko.attachments import Status, StoredFile
+from tap_cliniko.children import expansion_of
+from tap_cliniko.client import Query
+from tap_cliniko.errors import ContractChanged, RoleRefused
+from tap_cliniko.reading import ListReader, Stretch
+from tap_cliniko.records import Normaliser
+from tap_cliniko.resources import TOMBSTONE, Resource, Shape
+from tap_cliniko.windows import MERGED, Window, filters_of, passes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_cliniko.client import Row
+    from tap_cliniko.reading import Chunk
+    from tap_cliniko.run import Run
+
+_AT_ONCE = 50
+_REREADS = 5
+_LANES = 3
+
+
+@dataclass(slots=True)
+class Extraction:
+    """The reading of one stream in one run.
+
+    Attributes:
+        run: what all streams of the run share.
+        resource: the stream's declaration.
+        bookmark: the stream's part of the state; `save` brings it up to date.
+        window: the window under way.
+    """
+
+    run: Run
+    resource: Resource
+    bookmark: dict[str, Any]
+    window: Window | None = None
+
+    def records(self) -> Iterator[Row]:
+        """Read the whole stream."""
+        if self.resource.shape is Shape.OBJECT:
+            yield self._normal(self.run.client.object(self.resource.url_path))
+        elif self.resource.shape is Shape.PAGES:
+            yield from self._read_pages()
+        elif self.resource.in_full:
+            yield from self._read_in_full()
+        else:
+            yield from self._read_pending_files()
+            yield from self._read_windows()
+            yield from self._tombstones(None)
+
+    def save(self) -> None:
+        """Bring the bookmark up to what was passed on."""
+        if self.window is not None:
+            self.bookmark["window"] = self.window.dump()
+
+    # ------------------------------------------------------------------ by shape
+
+    def _read_pages(self) -> Iterator[Row]:
+        """Read a list that cannot be filtered by id: again from the first page whenever it changed underneath."""
+        for _ in range(_REREADS):
+            rows = self._pages_if_stable()
+            if rows is not None:
+                yield from map(self._normal, rows)
+                return
+        msg = f"{self.resource.url_path}: the list changes faster than it can be read; run again later"
+        raise ContractChanged(msg)
+
+    def _pages_if_stable(self) -> list[Row] | None:
+        rows: list[Row] = []
+        number, totals = 1, set()
+        while True:
+            page = self.run.client.page(self.resource.url_path, self.resource.name, Query(page=number))
+            rows += page.rows
+            totals.add(page.total)
+            if len(totals) > 1:
+                return None
+            if not page.more:
+                return rows if page.total in {None, len(rows)} else None
+            number += 1
+
+    def _read_in_full(self) -> Iterator[Row]:
+        listed, expand = self._source()
+        seen: set[int] = set()
+        for path in (listed.url_path, *listed.also):
+            reader = self._reader(listed, path)
+            for chunk in reader.chunks(_revealed(listed), [Stretch()]):
+                fresh = [row for row in chunk.rows if int(row["id"]) not in seen]
+                seen.update(int(row["id"]) for row in fresh)
+                self._remember(fresh)
+                for row in fresh:
+                    yield from expand(row)
+        yield from self._tombstones(seen)
+
+    def _read_windows(self) -> Iterator[Row]:
+        while (window := self._open_window()) is not None:
+            self.window = window
+            yield from self._read_window(window)
+            self.window = None
+            self.bookmark.pop("window", None)
+            self.bookmark["replication_key_value"] = window.end
+
+    # ------------------------------------------------------------------ windows
+
+    def _open_window(self) -> Window | None:
+        """Go on inside an unfinished window, or open the next one, which ends where the run ends."""
+        if "window" in self.bookmark:
+            return Window.load(self.bookmark["window"])
+        self.bookmark["replication_key"] = "updated_at"
+        reached = self.bookmark.get("replication_key_value")
+        if reached is not None and reached >= self.run.end:
+            return None
+        settings = self.run.settings
+        start = moments.earlier(reached, settings.overlap) if reached else settings.start
+        return Window(start, self.run.end, passes_of(self.resource, start))
+
+    def _read_window(self, window: Window) -> Iterator[Row]:
+        listed, expand = self._source()
+        while window.passes:
+            scopes = self._scopes(listed, window)
+            reader = self._reader(listed, listed.url_path, window)
+            while window.scope < len(scopes):
+                filters = (*filters_of(listed, window), *scopes[window.scope])
+                for chunk in reader.chunks(filters, window.stretches):
+                    for row in self._in_sample(chunk):
+                        yield from expand(row)
+                        chunk.stretch.after = int(row["id"])
+                window.next_scope()
+            if window.passes[0] == MERGED:
+                yield from self._moved_below_patients(window)
+            window.next_pass()
+
+    def _scopes(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
+        """Answer the further filters under which a pass is read, one reading for each."""
+        sample = self.run.sample.filters(listed) if self.run.sample else None
+        if window.passes[0] != MERGED:
+            return sample if sample is not None else [()]
+        # what a merge moved is asked for from the start: the merges may be more than before the interruption
+        window.scope, window.stretches = 0, [Stretch()]
+        merged = self._merged(window)
+        return patient_filters(listed, merged) if listed.by_patient else []
+
+    def _merged(self, window: Window) -> list[str]:
+        return self.run.merges.since(window.start) if window.start else []
+
+    def _moved_below_patients(self, window: Window) -> Iterator[Row]:
+        """Re-read what can only be found below a patient, for the patients of a merge."""
+        if self.resource.by_patient is None and self.resource.below and self.resource.shape is Shape.ROWS:
+            expand = expansion_of(self.resource, self.run.client, self._finish)
+            for ident in self._merged(window):
+                yield from expand({"id": ident})
+
+    # ------------------------------------------------------------------ rows
+
+    def _source(self) -> tuple[Resource, Any]:
+        """Answer which list is read, and how a record comes from each of its rows."""
+        if self.resource.shape is Shape.UNDER_PARENT or self.run.must_go_below(self.resource):
+            return self.run.parent_of(self.resource), expansion_of(self.resource, self.run.client, self._finish)
+        return self.resource, lambda row: iter((self._finish(row),))
+
+    def _reader(self, listed: Resource, path: str, window: Window | None = None) -> ListReader:
+        inside = None
+        if window is not None and window.passes[0] != MERGED:
+            inside = _lies_in(window)
+        return ListReader(
+            self.run.client,
+            path,
+            listed.name,
+            lanes=_LANES,
+            inside=inside,
+            notice=lambda text: self.run.notice(f"{self.resource.name}: {text}"),
+        )
+
+    def _normal(self, row: Row) -> Row:
+        return self.run.normaliser(self.resource)(row)
+
+    def _finish(self, row: Row) -> Row:
+        record = self._normal(row)
+        if self.resource.name == "patient_attachments":
+            record.update(self._stored(record).columns())
+        self._remember([record] if not self.resource.in_full else [])
+        return record
+
+    def _in_sample(self, chunk: Chunk) -> list[Row]:
+        return self.run.sample.keep(self.resource, chunk.rows) if self.run.sample else chunk.rows
+
+    # ------------------------------------------------------------------ files
+
+    def _stored(self, record: Row) -> StoredFile:
+        if self.run.attachments is None:
+            return StoredFile(Status.NOT_REQUESTED)
+        try:
+            stored = self.run.attachments.fetch(record)
+        except RoleRefused:
+            if not self.run.settings.skip_refused:
+                raise
+            return StoredFile(Status.UNAVAILABLE)
+        pending = [each for each in self.bookmark.get("pending_files", []) if each != record["id"]]
+        self.bookmark["pending_files"] = [*pending, record["id"]] if stored.status.worth_another_try else pending
+        return stored
+
+    def _read_pending_files(self) -> Iterator[Row]:
+        """Ask again for the files that were not ready last time."""
+        pending = list(self.bookmark.get("pending_files", [])) if self.run.attachments else []
+        for start in range(0, len(pending), _AT_ONCE):
+            some = ",".join(pending[start : start + _AT_ONCE])
+            reader = self._reader(self.resource, self.resource.url_path)
+            for chunk in reader.chunks((*_revealed(self.resource), f"id:={some}"), [Stretch()]):
+                yield from map(self._finish, chunk.rows)
+
+    # ------------------------------------------------------------------ deletions
+
+    def _remember(self, rows: list[Row]) -> None:
+        if self.run.known is not None and rows and self.resource.shape is Shape.ROWS:
+            self.run.known.add(self.resource.name, (int(row["id"]) for row in rows))
+
+    def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
+        """Emit a record for each row that is gone for good."""
+        if self.run.known is None or self.resource.shape is not Shape.ROWS:
+            return
+        if self.run.must_go_below(self.resource):
+            return
+        name = self.resource.name
+        self.run.known.settle(name, self.bookmark.get("deletions_until"))
+        for ident in self.run.deletions.gone(self.resource, seen):
+            self.run.known.mark_gone(name, ident, self.run.end)
+            yield {"id": str(ident), TOMBSTONE: self.run.end}
+        self.bookmark["deletions_until"] = self.run.end
+
+
+def patient_filters(listed: Resource, patients: list[str]) -> list[tuple[str, ...]]:
+    """Write the filters that find the rows of some patients; a list filter takes several ids, `~` one."""
+    by = listed.by_patient or ""
+    if by.endswith("~"):
+        return [(f"{by}{each}",) for each in patients]
+    chunks = (patients[start : start + _AT_ONCE] for start in range(0, len(patients), _AT_ONCE))
+    return [(f"{by}{','.join(chunk)}",) for chunk in chunks]
+
+
+def _revealed(listed: Resource) -> tuple[str, ...]:
+    return tuple(f"{column}:*" for column in listed.reveal)
+
+
+def _lies_in(window: Window) -> Any:
+    column = "updated_at" if window.passes[0] == "changed" else window.passes[0]
+    start, end = window.start or "", window.end if column == "updated_at" else "~"
+
+    def inside(row: Row) -> bool:
+        value = row.get(column)
+        return isinstance(value, str) and start <= value < end
+
+    return inside

@@ -1,0 +1,94 @@
+"""Remembers which rows have been seen, so that rows deleted for good can be found cheaply.
+
+Cliniko keeps no trace of a hard delete. Asking "how many rows up to this id" costs one request; only where the
+answer differs from what is remembered is the id space cut in two, down to the ids that are gone.
+
+A deletion is forgotten only when a later run starts from a state that was written after its tombstone, so that
+a run killed in between emits it again.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS known (
+    resource TEXT NOT NULL, id INTEGER NOT NULL, gone_at TEXT, PRIMARY KEY (resource, id)
+) WITHOUT ROWID
+"""
+
+
+class KnownIds:
+    """The ids seen so far, by resource, in a file that only its owner can read."""
+
+    def __init__(self, path: str) -> None:
+        """Open or create the file."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute(_TABLE)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def add(self, resource: str, ids: Iterable[int]) -> None:
+        """Remember ids; one that was thought gone is back."""
+        with self._transaction():
+            self._database.executemany(
+                "INSERT INTO known VALUES (?, ?, NULL) ON CONFLICT (resource, id) DO UPDATE SET gone_at = NULL",
+                ((resource, each) for each in ids),
+            )
+
+    def settle(self, resource: str, until: str | None) -> None:
+        """Forget the deletions that a saved state covers; the others are to be told again."""
+        with self._transaction():
+            if until is not None:
+                self._database.execute("DELETE FROM known WHERE resource = ? AND gone_at <= ?", (resource, until))
+            self._database.execute("UPDATE known SET gone_at = NULL WHERE resource = ?", (resource,))
+
+    def mark_gone(self, resource: str, ident: int, at: str) -> None:
+        """Note that a row's tombstone was emitted."""
+        self._database.execute("UPDATE known SET gone_at = ? WHERE resource = ? AND id = ?", (at, resource, ident))
+
+    def count(self, resource: str, after: int, upto: int) -> int:
+        """Count the ids greater than `after`, up to and with `upto`."""
+        return int(self._one("SELECT count(*)", resource, after, upto) or 0)
+
+    def greatest(self, resource: str) -> int:
+        """Answer the greatest id seen."""
+        return int(self._one("SELECT max(id)", resource, 0, 2**63 - 1) or 0)
+
+    def middle(self, resource: str, after: int, upto: int) -> int:
+        """Answer the id in the middle of a stretch."""
+        half = (self.count(resource, after, upto) - 1) // 2
+        return int(self._one("SELECT id", resource, after, upto, f"ORDER BY id LIMIT 1 OFFSET {half}") or 0)
+
+    def ids(self, resource: str, after: int, upto: int) -> list[int]:
+        """List the ids of a stretch."""
+        query = "SELECT id FROM known WHERE resource = ? AND gone_at IS NULL AND id > ? AND id <= ? ORDER BY id"
+        with closing(self._database.execute(query, (resource, after, upto))) as rows:
+            return [row[0] for row in rows]
+
+    def _one(self, select: str, resource: str, after: int, upto: int, order: str = "") -> int | None:
+        query = f"{select} FROM known WHERE resource = ? AND gone_at IS NULL AND id > ? AND id <= ? {order}"
+        with closing(self._database.execute(query, (resource, after, upto))) as rows:
+            found = rows.fetchone()
+        return found[0] if found else None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")

@@ -1,0 +1,112 @@
+"""Finds out before anything is read what the key may read: one small request for each stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from tap_cliniko.client import Query
+from tap_cliniko.errors import NotFound, RoleRefused
+from tap_cliniko.resources import BY_NAME, Resource, Role, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tap_cliniko.client import ClinikoClient
+
+
+class Outcome(str, Enum):
+    """What the key may see of one stream."""
+
+    FULL = "full"
+    HIDDEN = "hidden by role"
+    REFUSED = "refused"
+    ABSENT = "absent"
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is anything to read."""
+        return self in {Outcome.FULL, Outcome.HIDDEN}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The outcome for one stream; `below` when it is only found below each of its parents."""
+
+    resource: Resource
+    outcome: Outcome
+    rows: int | None = None
+    below: bool = False
+
+    def remark(self) -> str:
+        """Say in a few words what the outcome means."""
+        if self.outcome in {Outcome.REFUSED, Outcome.HIDDEN}:
+            return f"needs the role {needed_role(self.resource)}"
+        if self.outcome is Outcome.ABSENT:
+            return "this account does not have it"
+        return "one request for each parent" if self.below else ""
+
+
+def needed_role(resource: Resource) -> str:
+    """Name the roles that see a resource completely."""
+    return " or ".join(sorted(role.value for role in resource.readers))
+
+
+class Preflight:
+    """Asks for the key's owner and for one row of each stream."""
+
+    def __init__(self, client: ClinikoClient) -> None:
+        """Ask who the key belongs to; a wrong key ends here."""
+        self._client = client
+        self.role = str(client.object("/user").get("role") or "unknown")
+
+    def check(self, selected: Iterable[Resource]) -> dict[str, Access]:
+        """Answer what the key may see of each stream."""
+        return {resource.name: self._check(resource) for resource in selected}
+
+    def _check(self, resource: Resource) -> Access:
+        asked = BY_NAME[resource.below[0]] if resource.shape is Shape.UNDER_PARENT and resource.below else resource
+        try:
+            rows = self._count(asked)
+        except RoleRefused:
+            return Access(resource, Outcome.REFUSED)
+        except NotFound:
+            # an account without a list of its own still has the rows below their parents
+            if resource.below and not resource.optional:
+                return Access(resource, self._seen_by_role(resource), below=True)
+            return Access(resource, Outcome.ABSENT)
+        return Access(resource, self._seen_by_role(resource), rows)
+
+    def _count(self, resource: Resource) -> int | None:
+        if resource.shape is Shape.OBJECT:
+            self._client.object(resource.url_path)
+            return 1
+        query = Query(tuple(f"{column}:*" for column in resource.reveal), size=1)
+        return self._client.page(resource.url_path, resource.name, query).total
+
+    def _seen_by_role(self, resource: Resource) -> Outcome:
+        known = self.role in {role.value for role in Role}
+        hidden = known and Role(self.role) not in resource.readers
+        return Outcome.HIDDEN if hidden else Outcome.FULL
+
+    def refuse(self, access: Mapping[str, Access], *, skip: bool) -> None:
+        """Stop when a stream is refused, unless the settings say to go on without it."""
+        refused = [each.resource for each in access.values() if each.outcome is Outcome.REFUSED]
+        if refused and not skip:
+            needs = "; ".join(f"{resource.name} needs {needed_role(resource)}" for resource in refused)
+            msg = (
+                f"the key's role ({self.role}) may not read {len(refused)} of the selected streams: {needs}. "
+                "Use the key of such a user, deselect the streams, or set skip_refused_streams "
+                "(TAP_CLINIKO_SKIP_REFUSED_STREAMS) to true"
+            )
+            raise RoleRefused(msg)
+
+
+def access_table(role: str, access: Mapping[str, Access]) -> list[str]:
+    """Write the outcomes as lines of a table."""
+    lines = [f"role of the key's owner: {role}", f"{'stream':<32} {'access':<15} {'rows':>9}  remark"]
+    for name, each in access.items():
+        rows = "" if each.rows is None else f"{each.rows}"
+        lines.append(f"{name:<32} {each.outcome.value:<15} {rows:>9}  {each.remark()}".rstrip())
+    return lines

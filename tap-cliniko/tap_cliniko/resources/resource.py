@@ -1,0 +1,112 @@
+"""What the tap has to know about one resource of the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tap_cliniko.fields import Field
+
+TOMBSTONE = "_sdc_deleted_at"
+"""Set on the record that says a row is gone for good (setting detect_deletions)."""
+
+
+class Shape(str, Enum):
+    """How a resource is delivered."""
+
+    ROWS = "rows"
+    """A list of rows with ids: read by id, in windows of updated_at unless it is read in full."""
+
+    OBJECT = "object"
+    """One object for the whole account."""
+
+    PAGES = "pages"
+    """A list whose rows have no id and cannot be filtered: read page by page."""
+
+    UNDER_PARENT = "under_parent"
+    """Rows that are only found below the rows of another resource."""
+
+
+class Role(str, Enum):
+    """The roles a Cliniko user can have."""
+
+    ADMINISTRATOR = "administrator"
+    BOOKKEEPER = "bookkeeper"
+    POWER_RECEPTIONIST = "power receptionist"
+    PRACTITIONER = "practitioner"
+    RECEPTIONIST = "receptionist"
+    SCHEDULER = "scheduler"
+
+
+# Who sees what, from Cliniko's help pages on roles. Only a preflight hint: the API's answer decides.
+EVERYONE = frozenset(Role)
+DIARY = EVERYONE - {Role.BOOKKEEPER}
+FINANCE = EVERYONE - {Role.SCHEDULER}
+MESSAGES = DIARY - {Role.SCHEDULER}
+CLINICAL = frozenset({Role.PRACTITIONER, Role.ADMINISTRATOR})
+OWNER = frozenset({Role.ADMINISTRATOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """The declaration of one stream.
+
+    Attributes:
+        name: the stream's name, and the path and envelope key unless these are given.
+        title: what one row is, in a few words.
+        fields: every known field; unknown ones pass through.
+        keys: the primary key.
+        shape: how it is delivered.
+        in_full: read completely in every run (reference data, and tables whose deletions leave no trace).
+        reveal: timestamps whose `:*` filter brings hidden rows back into the list.
+        by_patient: filter that finds the rows of given patients, such as `patient_id:=`.
+        path: where the list is.
+        also: further lists of the same rows.
+        below: (parent resource, path with `{id}`) for rows found below a parent, or as the
+            fallback of an account where the list of its own is absent.
+        readers: roles that see the rows in full.
+        optional: an absent endpoint is no error, and the stream is off by default.
+    """
+
+    name: str
+    title: str
+    fields: tuple[Field, ...]
+    keys: tuple[str, ...] = ("id",)
+    shape: Shape = Shape.ROWS
+    in_full: bool = False
+    reveal: tuple[str, ...] = ()
+    by_patient: str | None = None
+    path: str = ""
+    also: tuple[str, ...] = ()
+    below: tuple[str, str] | None = None
+    readers: frozenset[Role] = EVERYONE
+    optional: bool = False
+
+    @property
+    def url_path(self) -> str:
+        """The path of the list or object under the API's base."""
+        return self.path or f"/{self.name}"
+
+    @property
+    def incremental(self) -> bool:
+        """Whether a later run reads only what changed."""
+        return self.shape is Shape.ROWS and not self.in_full
+
+    def schema(self) -> dict[str, Any]:
+        """Describe the stream's records as JSON Schema."""
+        properties: dict[str, Any] = {}
+        for field in self.fields:
+            properties[field.name] = field.schema()
+            if field.kind.value == "link":
+                properties.setdefault(field.id_name, field.id_schema())
+        for key in self.keys:
+            properties[key] = {**properties[key], "type": "string"}
+        if self.shape is Shape.ROWS:
+            properties[TOMBSTONE] = {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "When the tap found the row gone from Cliniko; such a record has only this and the key.",
+            }
+        return {"type": "object", "properties": properties, "required": list(self.keys), "description": self.title}

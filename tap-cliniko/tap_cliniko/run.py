@@ -1,0 +1,141 @@
+"""What all streams of one run share: the account, the run's end in time, the permissions, the stores."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tap_cliniko import moments
+from tap_cliniko.attachments import AttachmentStore
+from tap_cliniko.client import ClinikoClient, base_url
+from tap_cliniko.deletions import DeletionFinder
+from tap_cliniko.governor import Governor
+from tap_cliniko.known_ids import KnownIds
+from tap_cliniko.merges import Merges
+from tap_cliniko.preflight import Access, Preflight, access_table
+from tap_cliniko.progress import Progress
+from tap_cliniko.records import Normaliser
+from tap_cliniko.resources import BY_NAME
+from tap_cliniko.sample import Sample, SampleFinder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tap_cliniko.resources import Resource
+    from tap_cliniko.settings import Settings
+
+logger = logging.getLogger("tap-cliniko")
+
+
+@dataclass(slots=True)
+class Run:
+    """One run over one account.
+
+    Attributes:
+        settings: the checked settings.
+        client: the account.
+        end: the moment up to which every stream is read, the same for all.
+        access: what the preflight found for each stream.
+        merges: who was merged with whom.
+        attachments: where files go, None when they are not fetched.
+        known: the ids seen, None when deletions are not looked for.
+        sample: the patients of a sample run.
+        progress: tells how far the run is.
+    """
+
+    settings: Settings
+    client: ClinikoClient
+    end: str
+    access: dict[str, Access]
+    merges: Merges
+    progress: Progress
+    attachments: AttachmentStore | None = None
+    known: KnownIds | None = None
+    sample: Sample | None = None
+    _normalisers: dict[str, Normaliser] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, settings: Settings, selected: Iterable[Resource], sampled: list[str] | None = None) -> Run:
+        """Check the permissions of every selected stream, print them, and fix the run's end.
+
+        Args:
+            settings: the checked settings.
+            selected: the streams to be read.
+            sampled: the patients of an earlier sample run, which this one goes on with.
+        """
+        client = connect(settings)
+        preflight = Preflight(client)
+        access = preflight.check(selected)
+        for line in access_table(preflight.role, access):
+            logger.info("%s", line)
+        preflight.refuse(access, skip=settings.skip_refused)
+        run = cls(
+            settings,
+            client,
+            moments.from_epoch(client.now() - settings.lag),
+            access,
+            Merges(client),
+            Progress(client.governor),
+        )
+        run._open_stores(sampled)
+        return run
+
+    def _open_stores(self, sampled: list[str] | None) -> None:
+        settings = self.settings
+        if settings.download_attachments and "patient_attachments" in self.access:
+            self.attachments = AttachmentStore(self.client, settings.attachments_dir, settings.largest_file)
+        if settings.sample_patients is not None:
+            self.sample = SampleFinder(self.client).find(settings.sample_patients, sampled)
+        elif settings.detect_deletions:
+            self.known = KnownIds(settings.known_ids_path)
+
+    def close(self) -> None:
+        """Close what the run holds open."""
+        self.client.close()
+        if self.known is not None:
+            self.known.close()
+
+    def normaliser(self, resource: Resource) -> Normaliser:
+        """Answer what turns rows of a resource into records."""
+        if resource.name not in self._normalisers:
+            made = Normaliser(resource, access_links=self.settings.access_links)
+            self._normalisers[resource.name] = made
+        return self._normalisers[resource.name]
+
+    @property
+    def deletions(self) -> DeletionFinder:
+        """Answer what finds deleted rows; only asked for while ids are remembered."""
+        if self.known is None:
+            msg = "deletions are looked for, but no ids are remembered"
+            raise RuntimeError(msg)
+        return DeletionFinder(self.client, self.known, self.notice)
+
+    def readable(self, resource: Resource) -> bool:
+        """Whether the stream is read at all."""
+        return self.access[resource.name].outcome.readable
+
+    def must_go_below(self, resource: Resource) -> bool:
+        """Whether the account has no list of the resource, so that it is read below each parent."""
+        found = self.access.get(resource.name)
+        return found is not None and found.below
+
+    @staticmethod
+    def parent_of(resource: Resource) -> Resource:
+        """Answer the resource below which another one is found."""
+        return BY_NAME[resource.below[0] if resource.below else resource.name]
+
+    @staticmethod
+    def notice(text: str) -> None:
+        """Warn the user."""
+        logger.warning("%s", text)
+
+
+def connect(settings: Settings) -> ClinikoClient:
+    """Make the client of the account that the settings name."""
+    return ClinikoClient(
+        base_url(settings.api_key, settings.api_url),
+        settings.api_key,
+        settings.contact_email,
+        governor=Governor(settings.requests_per_minute),
+    )

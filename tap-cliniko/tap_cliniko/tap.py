@@ -1,0 +1,73 @@
+"""The tap: its settings, and the list of its streams."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Tap
+from typing_extensions import override
+
+from tap_cliniko import settings
+from tap_cliniko.errors import SettingsError
+from tap_cliniko.resources import BY_NAME, RESOURCES
+from tap_cliniko.run import Run
+from tap_cliniko.streams import ClinikoStream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TapCliniko(Tap):
+    """Reads everything a clinic holds in Cliniko, without losing a row while the clinic works."""
+
+    name = "tap-cliniko"
+    package_name = "tap-cliniko"
+    config_jsonschema = copy.deepcopy(settings.JSON_SCHEMA)
+
+    _run: Run | None = None
+
+    @override
+    def discover_streams(self) -> Sequence[ClinikoStream]:
+        return [ClinikoStream(self, resource) for resource in RESOURCES]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Any]:
+        """The streams in the order in which targets need them; the SDK would sort them by name."""
+        if self._streams is None:
+            loaded = super().streams
+            self._streams = {name: loaded[name] for name in BY_NAME if name in loaded}
+        return self._streams
+
+    @property
+    def run(self) -> Run:
+        """The run, begun when the first stream is read."""
+        if self._run is None:
+            selected = [stream.resource for stream in self.streams.values() if stream.selected]
+            patients = self.streams["patients"].stream_state
+            self._run = Run.begin(settings.Settings.read(self.config, self._builtin()), selected, patients.get("sample"))
+            if self._run.sample is not None:
+                patients["sample"] = self._run.sample.patients
+        return self._run
+
+    def close(self) -> None:
+        """Close the run's connections and files."""
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Report every problem at once, by name: the SDK's own messages show the values."""
+        self.append_builtin_config(self.config_jsonschema)
+        if not raise_errors:
+            return []
+        settings.Settings.read(self.config, self._builtin())
+        if super()._validate_config(raise_errors=False):
+            msg = "a setting of stream_maps, flattening or batch is not valid; see tap-cliniko --about"
+            raise SettingsError(msg)
+        return []
+
+    def _builtin(self) -> set[str]:
+        return set(self.config_jsonschema["properties"]) - set(settings.JSON_SCHEMA["properties"])

@@ -1,0 +1,91 @@
+"""How a stream goes through time: closed windows of updated_at, each read in one or more passes.
+
+A window that ends in the past can only shrink: a row that changes again leaves it, and a later window has it. So
+whatever happens while a window is read, nothing that was in it is lost, and the bookmark is the window's end.
+
+The passes of a window:
+- `changed`: rows whose updated_at lies in it;
+- `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that hiding a
+  row moves its updated_at;
+- `merged`: rows of patients merged since its start, because nothing promises that rows which moved to the surviving
+  patient show it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tap_cliniko.reading import Stretch
+
+if TYPE_CHECKING:
+    from tap_cliniko.resources import Resource
+
+CHANGED = "changed"
+MERGED = "merged"
+
+
+@dataclass(slots=True)
+class Window:
+    """A window under way; what the state keeps of it lets the next run go on inside.
+
+    Attributes:
+        start: first moment of the window, None for everything so far.
+        end: first moment after the window.
+        passes: what is still to be read, the pass under way first.
+        scope: which of the pass's filter sets is under way.
+        stretches: what is left of the id space in it.
+    """
+
+    start: str | None
+    end: str
+    passes: list[str]
+    scope: int = 0
+    stretches: list[Stretch] = field(default_factory=lambda: [Stretch()])
+
+    def dump(self) -> dict[str, Any]:
+        """Write the window into the state."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "passes": list(self.passes),
+            "scope": self.scope,
+            "stretches": [each.dump() for each in self.stretches],
+        }
+
+    @classmethod
+    def load(cls, saved: dict[str, Any]) -> Window:
+        """Read a window from the state."""
+        stretches = [Stretch.load(each) for each in saved["stretches"]]
+        return cls(saved["start"], saved["end"], list(saved["passes"]), int(saved["scope"]), stretches)
+
+    def next_scope(self) -> None:
+        """Begin with the pass's next filter set."""
+        self.scope += 1
+        self.stretches = [Stretch()]
+
+    def next_pass(self) -> None:
+        """Begin with the next pass."""
+        self.passes.pop(0)
+        self.scope = 0
+        self.stretches = [Stretch()]
+
+
+def passes_of(resource: Resource, start: str | None) -> list[str]:
+    """Name the passes of a window: without a start the first pass has read the hidden rows too."""
+    if start is None:
+        return [CHANGED]
+    merged = [MERGED] if resource.by_patient or resource.below else []
+    return [CHANGED, *resource.reveal, *(merged if resource.name != "patients" else [])]
+
+
+def filters_of(resource: Resource, window: Window) -> tuple[str, ...]:
+    """Write the filters of the pass under way; hidden rows are always brought back."""
+    current = window.passes[0]
+    revealed = tuple(f"{column}:*" for column in resource.reveal if column != current)
+    if current == MERGED:
+        return revealed
+    if current != CHANGED:
+        return (*revealed, f"{current}:>={window.start}")
+    lower = (f"updated_at:>={window.start}",) if window.start else ()
+    return (*revealed, *lower, f"updated_at:<{window.end}")
