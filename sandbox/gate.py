@@ -61,7 +61,9 @@ class Gate:
             write=scope["method"] not in {"GET", "HEAD", "OPTIONS"},
         )
         if self.control.record_contents:
-            request.headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+            request.headers = {
+                key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+            }
             request.body = body
         self.control.arrived(request)
         return request

@@ -43,7 +43,8 @@ class LoopbackServer:
 
     def __init__(self, app: App, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Bind the port; `start()` serves on it."""
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio switches Nagle's algorithm off only for sockets that name TCP, and so saves 40 ms an answer.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
         self.host = host
@@ -63,7 +64,10 @@ class LoopbackServer:
         )
         self._server = _Server(config)
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name=f"sandbox:{self.port}", daemon=True
+            target=self._server.run,
+            kwargs={"sockets": [self._socket]},
+            name=f"sandbox:{self.port}",
+            daemon=True,
         )
 
     @property

@@ -1,0 +1,383 @@
+"""The clinic itself: people who work there, places, what they offer, and the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sandbox.clinic.custom_fields import custom_fields_definition
+from sandbox.clinic.names import landline, phone
+
+if TYPE_CHECKING:
+    from sandbox.clinic.builder import Builder
+
+OPENED_DAYS_AGO = 8 * 365
+ROLES = ("scheduler", "receptionist", "power receptionist", "bookkeeper")
+PRACTITIONERS = (
+    # first name, last name, title, designation, what is odd about them
+    ("Orla", "Featherstone", "Dr", "Physiotherapist", "administrator"),
+    ("Kofi", "Saltmarsh", "Mr", "Osteopath", ""),
+    ("Linnéa", "Åkerblom-Quist", "Ms", "Psychologist", ""),
+    ("Umar", "Fairbrook", "", "Podiatrist", "no account in HighLevel"),
+    ("Tove", "Wildsmith", "Ms", "Remedial massage", "no user"),
+    ("Hugo", "Umberfield", "Mr", "Physiotherapist", "inactive"),
+    ("Edda", "Larkspur", "Dr", "Dietitian", "inactive, no user"),
+    ("Silas", "Netherfield", "Mr", "Exercise physiologist", "user without e-mail"),
+)
+TYPES = (
+    # name, minutes, places, category, archived, telehealth
+    ("Initial consultation", 45, 1, "Physiotherapy", False, False),
+    ("Standard consultation", 30, 1, "Physiotherapy", False, False),
+    ("Long consultation – NDIS", 60, 1, "NDIS", False, False),
+    ("Telehealth ☎ review", 20, 1, None, False, True),
+    ("Pilates class", 60, 6, "Classes", False, False),
+    ("Hydrotherapy (old)", 40, 1, "Classes", True, False),
+)
+ITEMS = (
+    # name, code, type, price, taxed, archived
+    ("Initial consultation", "PHY-1", "Service", "120.00", True, False),
+    ("Standard consultation", "PHY-2", "Service", "88.5", True, False),
+    ("NDIS assessment, 60 min", "15_055_0128_1_3", "Service", "193.99", False, False),
+    ("Pilates class", "PIL", "Service", "33.3333", True, False),
+    ("Report writing", None, "Other", "0.0", False, False),
+    ("Report writing", None, "Other", "75.005", False, False),
+    ("Shockwave (withdrawn)", "SW", "Service", "60.00", True, True),
+)
+PRODUCTS = (
+    ("Foam roller", "FR-30", "34.95", "12", False),
+    ("Kinesiology tape – blau/青", None, "12.5", "-3", False),
+    ("Wrist brace (discontinued)", "WB", "49.00", "0", True),
+)
+
+
+@dataclass
+class Clinic:
+    """The ids that patients and their visits refer to."""
+
+    users: list[str] = field(default_factory=list)
+    practitioners: list[str] = field(default_factory=list)
+    businesses: list[str] = field(default_factory=list)
+    types: list[dict[str, Any]] = field(default_factory=list)
+    group_type: str = ""
+    items: list[dict[str, Any]] = field(default_factory=list)
+    products: list[dict[str, Any]] = field(default_factory=list)
+    concessions: list[str] = field(default_factory=list)
+    note_templates: list[str] = field(default_factory=list)
+    contacts: dict[str, list[str]] = field(
+        default_factory=lambda: {"doctor": [], "payer": [], "standard": []}
+    )
+    referral_types: list[dict[str, Any]] = field(default_factory=list)
+    recall_types: list[str] = field(default_factory=list)
+
+
+def set_up(build: Builder) -> Clinic:
+    """Make everything of the clinic that is not a patient's."""
+    clinic = Clinic()
+    _people(build, clinic)
+    _places(build, clinic)
+    _catalogue(build, clinic)
+    _types(build, clinic)
+    _services(build, clinic)
+    _settings(build, clinic)
+    return clinic
+
+
+def _user(build: Builder, first: str, last: str, email: str, role: str, *, active: bool = True) -> str:
+    row = build.add(
+        "users",
+        build.days_ago(OPENED_DAYS_AGO),
+        first_name=first,
+        last_name=last,
+        email=email,
+        role=role,
+        active=active,
+        user_active=active,
+        phone_numbers=[phone("0491 570 006")] if role == "administrator" else [],
+        time_zone="Melbourne",
+        time_zone_identifier="Australia/Melbourne",
+    )
+    key = f"MS0{row['id']}x{build.rng.getrandbits(96):024x}-au1"
+    build.account.api_keys[key] = row["id"]
+    return str(row["id"])
+
+
+def _people(build: Builder, clinic: Clinic) -> None:
+    for first, last, title, designation, oddity in PRACTITIONERS:
+        active = "inactive" not in oddity
+        user = None
+        if "no user" not in oddity:
+            name = first.lower().replace("é", "e")
+            email = (
+                ""
+                if "without e-mail" in oddity
+                else f"{name}.{last.split('-')[0].lower()}@clinic.example.com"
+            )
+            email = email.replace("å", "a")
+            role = "administrator" if oddity == "administrator" else "practitioner"
+            user = _user(build, first, last, email, role, active=active)
+            clinic.users.append(user)
+        row = build.add(
+            "practitioners",
+            build.days_ago(OPENED_DAYS_AGO - 1),
+            first_name=first,
+            last_name=last,
+            title=title or None,
+            designation=designation,
+            display_name=f"{title} {first} {last}".strip(),
+            label=f"{first} {last}",
+            active=active,
+            show_in_online_bookings=active,
+            user_id=user,
+        )
+        clinic.practitioners.append(row["id"])
+    for role in ROLES:
+        last = role.title().replace(" ", "")
+        clinic.users.append(_user(build, "Robin", last, f"{role.replace(' ', '.')}@clinic.example.com", role))
+
+
+def _places(build: Builder, clinic: Clinic) -> None:
+    places = (
+        ("Sample Street Clinic", "Melbourne", "Australia/Melbourne", "VIC", "3999", False),
+        ("Harbour Rooms", "Perth", "Australia/Perth", "WA", "6999", False),
+        ("Telehealth – everywhere", "UTC", "Etc/UTC", None, None, False),
+        ("Old High Street (closed)", "Sydney", "Australia/Sydney", "NSW", "2999", True),
+    )
+    for name, zone, identifier, state, code, closed in places:
+        row = build.add(
+            "businesses",
+            build.days_ago(OPENED_DAYS_AGO - 2),
+            business_name=name,
+            display_name=name,
+            label=name,
+            address_1="1 Sample Street",
+            city="Sampleton",
+            state=state,
+            post_code=code,
+            country="Australia",
+            country_code="AU",
+            time_zone=zone,
+            time_zone_identifier=identifier,
+            appointment_reminders_enabled=True,
+            show_in_online_bookings=not closed,
+            business_registration_name="ABN",
+            business_registration_value="00 000 000 000",
+            email_reply_to="hello@clinic.example.com",
+            website_address="https://clinic.example.com",
+            contact_information=landline(1),
+            archived_at=_iso(build, 400) if closed else None,
+        )
+        if not closed:
+            clinic.businesses.append(row["id"])
+    for practitioner in clinic.practitioners[:4]:
+        for number, business in enumerate(clinic.businesses):
+            build.add(
+                "practitioner_reference_numbers",
+                build.days_ago(2000),
+                practitioner_id=practitioner,
+                business_id=business,
+                name="Provider number",
+                reference_number=f"00{number}{practitioner[-4:]}A",
+            )
+
+
+def _catalogue(build: Builder, clinic: Clinic) -> None:
+    early = build.days_ago(OPENED_DAYS_AGO - 3)
+    gst = build.add("taxes", early, name="GST", rate="10.0", amount="10.0")["id"]
+    build.add("taxes", early, name="GST free", rate="0.0", amount="0.0")
+    build.add("taxes", early, name="Levy", rate="12.345", amount="12.345")
+    for name, code, kind, price, taxed, archived in ITEMS:
+        values: dict[str, Any] = {"name": name, "item_code": code, "item_type": kind, "price": price}
+        row = build.add(
+            "billable_items",
+            early,
+            **values,
+            tax_id=gst if taxed else None,
+            archived_at=_iso(build, 300) if archived else None,
+        )
+        clinic.items.append({"id": row["id"], "code": code, "name": name, "price": price, "taxed": taxed})
+    supplier = build.add("product_suppliers", early, name="Example Supplies & Söhne")["id"]
+    build.add("product_suppliers", early, name="Unused supplier")
+    for name, code, price, level, archived in PRODUCTS:
+        row = build.add(
+            "products",
+            early,
+            name=name,
+            item_code=code,
+            cost_price="5.00",
+            price_ex_tax=price,
+            price_including_tax=price,
+            stock_level=level,
+            product_supplier_id=supplier,
+            product_supplier_name="Example Supplies & Söhne",
+            tax_id=gst,
+            archived_at=_iso(build, 200) if archived else None,
+        )
+        clinic.products.append({"id": row["id"], "code": code, "name": name, "price": price, "taxed": True})
+        _stock(build, clinic, row["id"], archived=archived)
+    for name in ("Pensioner", "Student", "Withdrawn"):
+        archived_at = _iso(build, 100) if name == "Withdrawn" else None
+        row = build.add("concession_types", early, name=name, archived_at=archived_at)
+        clinic.concessions.append(row["id"])
+        for item in clinic.items[:2]:
+            build.add(
+                "concession_prices",
+                early,
+                billable_item_id=item["id"],
+                concession_type_id=row["id"],
+                price="70.00" if name == "Pensioner" else None,
+            )
+
+
+def _stock(build: Builder, clinic: Clinic, product: str, *, archived: bool) -> None:
+    for kind, quantity in (("Stock Purchase", "15.0"), ("Item Sold", "-1.0"), ("Out of Date", "-0.5")):
+        build.add(
+            "stock_adjustments",
+            build.days_ago(500),
+            product_id=product,
+            user_id=clinic.users[0],
+            adjustment_type=kind,
+            quantity=quantity,
+            comment="Counted by hand",
+            archived_at=_iso(build, 90) if archived and kind == "Out of Date" else None,
+        )
+
+
+def _types(build: Builder, clinic: Clinic) -> None:
+    early = build.days_ago(OPENED_DAYS_AGO - 4)
+    for number, (name, minutes, places, category, archived, telehealth) in enumerate(TYPES):
+        item = clinic.items[number % 4]
+        row = build.add(
+            "appointment_types",
+            early,
+            name=name,
+            duration_in_minutes=minutes,
+            max_attendees=places,
+            category=category,
+            color=f"#0{number}8{number}f{number}",
+            description=f"<p>{name}</p>" if number % 2 else None,
+            appointment_confirmation_template_ids=[str(9000 + number)],
+            appointment_reminder_template_ids=[str(9100 + number), "9199"],
+            appointment_follow_up_template_ids=[],
+            deposit_price="20.00" if number == 0 else None,
+            online_bookings_lead_time_hours=24,
+            online_payments_enabled=number == 0,
+            online_payments_mode="deposit_required" if number == 0 else None,
+            show_in_online_bookings=not archived,
+            telehealth_enabled=telehealth,
+            add_deposit_to_account_credit=False,
+            billable_item_id=item["id"],
+            archived_at=_iso(build, 250) if archived else None,
+        )
+        if places > 1:
+            clinic.group_type = row["id"]
+        else:
+            clinic.types.append({"id": row["id"], "minutes": minutes, "item": item, "archived": archived})
+        build.add(
+            "appointment_type_billable_items",
+            early,
+            appointment_type_id=row["id"],
+            billable_item_id=item["id"],
+            quantity="1.0",
+            is_monetary_discount=False,
+            discount_percentage="0.0",
+        )
+        if number == 1:
+            build.add(
+                "appointment_type_products",
+                early,
+                appointment_type_id=row["id"],
+                product_id=clinic.products[0]["id"],
+                quantity="1.0",
+                is_monetary_discount=True,
+                discounted_amount="2.50",
+            )
+    for name in ("Return visit", "Yearly check"):
+        clinic.recall_types.append(build.add("recall_types", early, name=name)["id"])
+
+
+def _services(build: Builder, clinic: Clinic) -> None:
+    """Say who offers what where; the archived type is offered by nobody."""
+    offered = [one["id"] for one in clinic.types if not one["archived"]] + [clinic.group_type]
+    tables = build.account.tables
+    for number, business in enumerate(clinic.businesses):
+        who = [one for index, one in enumerate(clinic.practitioners) if index % 3 != number or index == 0]
+        for kind in offered:
+            build.account.services.append(
+                {"business_id": business, "appointment_type_id": kind, "practitioner_ids": who}
+            )
+        tables["businesses"].update(business, {"appointment_type_ids": offered})
+    for practitioner in clinic.practitioners:
+        tables["practitioners"].update(practitioner, {"default_appointment_type_id": clinic.types[0]["id"]})
+
+
+def _settings(build: Builder, clinic: Clinic) -> None:
+    build.account.settings = {
+        "account": {
+            "id": build.account.identities.at(build.days_ago(OPENED_DAYS_AGO)),
+            "name": "Sample Street Allied Health",
+            "subdomain": "sample-street",
+            "country": "Australia",
+            "country_code": "AU",
+            "currency_symbol": "$",
+            "has_time_travelers": False,
+            "time_zone_support": True,
+            "email_from": "hello@clinic.example.com",
+            "first_name": "Orla",
+            "last_name": "Featherstone",
+            "compliance": {"has_hipaa_compliance_conflicts": False, "hipaa_compliance_conflict_messages": []},
+        },
+        "calendar": {
+            "start_hour": 7,
+            "end_hour": 20,
+            "timeslot_size_in_minutes": 15,
+            "timeslot_height_in_pixels": 15,
+            "multiple_appointments_gap": False,
+            "show_current_time_indicator": True,
+        },
+        "documents_and_printing": {"logo_height": 80, "logo_url": None},
+        "integrations": {
+            "mail_chimp": {"enabled": False},
+            "medipass": {"enabled": False},
+            "xero": {"enabled": True},
+        },
+        "online_bookings": {
+            "enabled": True,
+            "calendar_info": None,
+            "max_appointments_per_day_segment": 5,
+            "min_hours_advance_required_to_book": 2,
+            "min_hours_notice_for_patient_cancellation": 24,
+            "policy": "Please tell us a day ahead",
+            "practitioner_order": clinic.practitioners[:4],
+            "show_prices": False,
+            "adroll": {"advertiser_id": None, "pixel_id": None},
+            "google_analytics": {"tracking_id": None},
+            "google_tag_manager": {"container_id": None},
+        },
+        "online_payments": {"activated": False},
+        "patient_custom_fields_definition": custom_fields_definition(build),
+        "patient_privacy": {
+            "browser_title_name_format": "initials",
+            "ical_patient_name_option": "initials",
+            "prevent_sending_financial_data_by_email": False,
+            "requires_hipaa_compliance": False,
+            "anonymise_appointments_on_deletion": False,
+            "anonymise_booking_notifications": False,
+            "anonymise_invoices_and_payments_on_deletion": True,
+            "baa_requested": False,
+        },
+        "reminders": {"default_reminder_type": "SMS & Email"},
+        "sms": {
+            "alphanumeric_source_number_required": False,
+            "default_alphanumeric_source_number": "SampleSt",
+            "max_message_length": 765,
+            "number_of_usable_characters_per_message": 153,
+            "replies_supported": True,
+        },
+        "terminology": {"patient": "client", "titles": ["Mr", "Ms", "Mx", "Dr"]},
+        "wait_list": {"default_wait_list_expiry_period": 30},
+    }
+
+
+def _iso(build: Builder, days: float) -> str:
+    return (build.now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
