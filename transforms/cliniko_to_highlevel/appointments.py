@@ -1,0 +1,252 @@
+"""Appointments: individual ones, and each patient's place in a group booking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cliniko_to_highlevel import contacts
+from cliniko_to_highlevel.formats import joined, local_time
+from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
+
+APPOINTMENTS = Stream(
+    name="hl_appointments",
+    kind="appointment",
+    description="One appointment or task for each patient of each booking.",
+    steering=("part", "joins", "unless", "contact"),
+    properties={
+        "title": plain("Appointment type and practitioner."),
+        "body": plain("Marker, status and notes; of an individual appointment all facts."),
+        "shared_body": plain("Facts of a group booking, the same for every patient."),
+        "starts_at": plain("Start, UTC."),
+        "ends_at": plain("End, UTC."),
+        "status": plain("booked, arrived, did_not_arrive, cancelled or removed."),
+        "completed": plain("Whether nothing is left to be done; null: decided by the clock.", BOOLEAN),
+        "owner": plain("The practitioner, as a reference to a user."),
+        "appointment_type": plain("Name of the appointment type."),
+        "location": plain("Name of the location."),
+        "archived": plain("Whether it was archived or deleted in Cliniko.", BOOLEAN),
+    },
+)
+
+_STATUS_TEXTS = {
+    "booked": "Booked",
+    "arrived": "Arrived",
+    "did_not_arrive": "Did not arrive",
+    "cancelled": "Cancelled",
+    "removed": "Removed from Cliniko's calendar",
+}
+_FINISHED = frozenset({"did_not_arrive", "cancelled", "removed"})
+#: Codes of Cliniko's API, for records without the description.
+_CANCELLATIONS = {
+    10: "Feeling better",
+    20: "Condition worse",
+    30: "Sick",
+    31: "COVID-19 related",
+    40: "Away",
+    50: "Other",
+    60: "Work",
+}
+
+
+class Booked(NamedTuple):
+    """What a booking is: its type, place, time and practitioner."""
+
+    kind: str | None
+    location: str | None
+    practitioner: str | None
+    practitioner_id: str | None
+    when: str | None
+    services: str | None
+
+
+def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield an individual appointment, and what it adds to the patient's contact."""
+    patient = row.linked("patient_id", "patients")
+    if not patient:
+        yield Output(APPOINTMENTS.name, {**APPOINTMENTS.blank(row.source_id), "filtered": "no_patient"})
+        return
+    booked = _booked(row, reference)
+    status = _status(row, arrived=row.flag("patient_arrived"), missed=row.flag("did_not_arrive"))
+    body = "\n".join((*_own_lines(row, status), *_shared_lines(row, booked)))
+    record = APPOINTMENTS.blank(row.source_id) | _shared_facts(row, booked) | _own_facts(row, patient, status)
+    yield Output(APPOINTMENTS.name, record | {"body": body})
+    yield contacts.from_booking(
+        row,
+        patient,
+        reference=reference,
+        starts_at=row.instant("starts_at"),
+        practitioner=booked.practitioner_id,
+        kind=row.reference("appointment_type_id"),
+        business=row.reference("business_id"),
+        counts=_counts(status),
+    )
+
+
+def from_group(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield what the patients of a group booking share; each patient's place in it is an attendance."""
+    booked = _booked(row, reference)
+    hidden = hidden_at(row)
+    lines = [
+        f"Group booking: {row.source_id}",
+        *_shared_lines(row, booked),
+        *_lines(Archived=hidden and _when(row, hidden, reference), Places=row.amount("max_attendees")),
+        *_lines(**{"Group notes": row.text("notes")}),
+    ]
+    record = {"source_id": row.source_id, "part": row.source_id} | _shared_facts(row, booked)
+    yield Output(APPOINTMENTS.name, record | {"shared_body": "\n".join(lines)})
+
+
+def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield a patient's place in a group booking. An individual appointment has an attendance too, which is left out."""
+    patient, booking = row.linked("patient_id", "patients"), row.reference("booking_id")
+    record = APPOINTMENTS.blank(row.source_id)
+    if not patient or not booking:
+        yield Output(APPOINTMENTS.name, {**record, "filtered": "no_booking" if patient else "no_patient"})
+        return
+    arrived = row.flag("arrived")
+    status = _status(row, arrived=arrived, missed=arrived is False)
+    yield Output(
+        APPOINTMENTS.name,
+        record
+        | _own_facts(row, patient, status)
+        | {
+            "joins": [f"group_appointments/{booking}"],
+            "unless": [APPOINTMENTS.ref(f"individual_appointments/{booking}")],
+            "body": "\n".join(_own_lines(row, status)),
+        },
+    )
+    group = reference.groups.get(booking)
+    if group:
+        yield contacts.from_booking(
+            row,
+            patient,
+            reference=reference,
+            starts_at=group.starts_at,
+            practitioner=group.practitioner_id and f"practitioners/{group.practitioner_id}",
+            kind=group.appointment_type_id,
+            business=group.business_id,
+            counts=_counts(status),
+        )
+
+
+def _status(row: Row, *, arrived: bool | None, missed: bool | None) -> str:
+    if row.instant("cancelled_at"):
+        return "cancelled"
+    if hidden_at(row):
+        return "removed"
+    if missed:
+        return "did_not_arrive"
+    return "arrived" if arrived else "booked"
+
+
+def _counts(status: str) -> bool:
+    """Return whether a booking still says something about the patient: a cancelled or removed one does not."""
+    return status not in {"cancelled", "removed"}
+
+
+def _own_facts(row: Row, patient: str, status: str) -> dict[str, object]:
+    return {
+        "contact": patient,
+        "status": status,
+        "completed": True if status in _FINISHED else None,
+        "archived": hidden_at(row) is not None,
+    }
+
+
+def _shared_facts(row: Row, booked: Booked) -> dict[str, object]:
+    return {
+        "title": joined(" with ", booked.kind or "Appointment", booked.practitioner),
+        "starts_at": row.instant("starts_at"),
+        "ends_at": row.instant("ends_at"),
+        "owner": booked.practitioner_id and f"user:{booked.practitioner_id}",
+        "appointment_type": booked.kind,
+        "location": booked.location,
+    }
+
+
+def _booked(row: Row, reference: Reference) -> Booked:
+    kind = row.reference("appointment_type_id")
+    return Booked(
+        kind=reference.appointment_type(kind),
+        location=reference.location(row.reference("business_id")),
+        practitioner=reference.practitioner(row.reference("practitioner_id")),
+        practitioner_id=row.linked("practitioner_id", "practitioners"),
+        when=_span(row, reference),
+        services=", ".join(reference.offered(kind)) or None,
+    )
+
+
+def _span(row: Row, reference: Reference) -> str | None:
+    starts, ends = row.instant("starts_at"), row.instant("ends_at")
+    if not starts:
+        return None
+    zone = reference.zone_of(row.reference("business_id"))
+    until = ends and local_time(ends, zone)
+    begins = local_time(starts, zone)
+    if until and until[:10] == begins[:10]:
+        until = until[11:]
+    return f"{joined(' to ', begins, until)} ({zone or 'UTC'})"
+
+
+def _when(row: Row, instant: str, reference: Reference) -> str:
+    zone = reference.zone_of(row.reference("business_id"))
+    return f"{local_time(instant, zone)} ({zone or 'UTC'})"
+
+
+def _shared_lines(row: Row, booked: Booked) -> list[str]:
+    return _lines(
+        Type=booked.kind,
+        Practitioner=booked.practitioner,
+        Location=booked.location,
+        When=booked.when,
+        Services=booked.services,
+        Repeats=_repetition(row),
+        **{"Repeat of": _repeated_from(row)},
+    )
+
+
+def _own_lines(row: Row, status: str) -> list[str]:
+    accepted = row.flag("online_booking_policy_accepted")
+    facts = {
+        "Status": _STATUS_TEXTS[status],
+        "Cancelled": _cancellation(row),
+        "Removed": hidden_at(row),
+        "Case": row.linked("patient_case_id", "patient_cases"),
+        "Online booking policy accepted": None if accepted is None else ("yes" if accepted else "no"),
+        "Booked in Cliniko": row.instant("created_at"),
+        "Notes": row.text("notes"),
+    }
+    return [f"cliniko:{row.source_id}", *_lines(**facts)]
+
+
+def _lines(**facts: str | None) -> list[str]:
+    return [f"{name}: {text}" for name, text in facts.items() if text]
+
+
+def _cancellation(row: Row) -> str | None:
+    at = row.instant("cancelled_at")
+    if not at:
+        return None
+    code = row.whole("cancellation_reason")
+    reason = row.text("cancellation_reason_description") or _CANCELLATIONS.get(code or 0) or (code and str(code))
+    return joined(", ", at, reason or None, row.text("cancellation_note"))
+
+
+def _repetition(row: Row) -> str | None:
+    rule = row.part("repeat_rule")
+    kind = rule.text("repeat_type")
+    if not kind:
+        return None
+    every, times = rule.amount("repeating_interval"), rule.amount("number_of_repeats")
+    return joined(", ", kind, every and f"every {every}", times and f"{times} times")
+
+
+def _repeated_from(row: Row) -> str | None:
+    return row.linked("repeated_from_id", row.resource)

@@ -1,0 +1,239 @@
+"""Contacts: patients, Cliniko's contacts and practitioners without a user, and what appointments add to patients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cliniko_to_highlevel.formats import first_email, joined
+from cliniko_to_highlevel.insurers import INSURERS, covers
+from cliniko_to_highlevel.people import Address, address, hidden_at
+from cliniko_to_highlevel.phones import Phones, phones
+from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
+from cliniko_to_highlevel.streams import BOOLEAN, OWNER, Association, Output, Property, Stream, custom, standard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.custom_fields import Answers
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
+
+DOCTOR_TYPE = 1
+
+CONTACTS = Stream(
+    name="hl_contacts",
+    kind="contact",
+    description="One contact for every patient, and for doctors, payers, other contacts and practitioners without a user.",
+    steering=("part", "unless", "relations", "priority"),
+    file_field="cliniko_files",
+    associations=(
+        Association(
+            "cliniko_insurer", "contact", "Insured patient", INSURERS.key, "Insurance provider", overflow=10
+        ),
+        Association(
+            "cliniko_referring_doctor", "contact", "Referred patient", "contact", "Referring doctor", overflow=4
+        ),
+    ),
+    properties={
+        "firstName": standard("firstName", "First name; of a company its name."),
+        "lastName": standard("lastName", "Last name."),
+        "email": standard("email", "First valid e-mail address."),
+        "phone": standard("phone", "First valid phone number, mobiles first, in E.164."),
+        "dateOfBirth": standard("dateOfBirth", "Date of birth."),
+        "address1": standard("address1", "Street lines, joined."),
+        "city": standard("city", "City or suburb."),
+        "state": standard("state", "State or region."),
+        "postalCode": standard("postalCode", "Postcode."),
+        "country": standard("country", "Country, ISO 3166 alpha-2."),
+        "gender": standard("gender", "male or female; HighLevel takes it when a contact is created only.", create_only=True),
+        "companyName": standard("companyName", "Company of a contact.", create_only=True),
+        "source": standard("source", "Always Cliniko."),
+        "tags": Property({"type": ["array", "null"], "items": {"type": "string"}}, "Tags.", {"field": "tags"}),
+        "dnd_email": Property(BOOLEAN, "Do not disturb by e-mail: null leaves it.", {"field": "dnd", "channel": "Email"}),
+        "dnd_sms": Property(BOOLEAN, "Do not disturb by SMS: null leaves it.", {"field": "dnd", "channel": "SMS"}),
+        "owner": Property(OWNER, "A booking's practitioner.", {"field": "owner", "fold": "owner"}),
+        "source_system_id": custom("Source System ID", "Identity in Cliniko."),
+        "cliniko_email": custom("Cliniko email", "E-mail as typed in Cliniko, also when another contact holds the address."),
+        "cliniko_phone": custom("Cliniko phone", "Phone, also when another contact holds the number or it is not valid."),
+        "cliniko_phone_numbers": custom("Cliniko phone numbers", "Every number as typed, with its kind.", kind="LARGE_TEXT"),
+        "cliniko_title": custom("Cliniko title", "Form of address."),
+        "cliniko_preferred_name": custom("Cliniko preferred name", "Preferred first name."),
+        "cliniko_occupation": custom("Cliniko occupation", "Occupation; of a practitioner the designation."),
+        "cliniko_company": custom("Cliniko company", "Company of a contact; kept up to date, unlike the standard field."),
+        "cliniko_provider_number": custom("Cliniko provider number", "Provider number of a doctor."),
+        "cliniko_doctor_type": custom("Cliniko doctor type", "General practitioner or specialist."),
+        "cliniko_contact_notes": custom("Cliniko contact notes", "Notes on a contact; a practitioner's description.", kind="LARGE_TEXT"),
+        "cliniko_archived_at": custom("Cliniko archived at", "When it was archived or deleted in Cliniko, UTC."),
+        "cliniko_created_at": custom("Cliniko created at", "When it was created in Cliniko, UTC."),
+        "cliniko_appointment_type": custom(
+            "Cliniko appointment type", "Every type of appointment the patient has had.",
+            kind="MULTIPLE_OPTIONS", fold="union", options=(),
+        ),
+        "cliniko_location": custom(
+            "Cliniko location", "Every location where the patient has had appointments.",
+            kind="MULTIPLE_OPTIONS", fold="union", options=(),
+        ),
+        "cliniko_files": custom("Cliniko files", "Takes the patient's attachments.", kind="FILE_UPLOAD"),
+    },
+)
+
+
+def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[Output]:
+    """Yield a patient's contact; one merged away in Cliniko is only counted."""
+    record = CONTACTS.blank(row.source_id)
+    if is_merged(row):
+        yield Output(CONTACTS.name, {**record, "filtered": "merged"})
+        return
+    mapping = reference.mapping
+    hidden = hidden_at(row)
+    record |= _reachable(row, "patient_phone_numbers", reference)
+    record |= {
+        "priority": row.date("date_of_birth"),
+        "firstName": row.text("first_name"),
+        "lastName": row.text("last_name"),
+        "dateOfBirth": row.date("date_of_birth"),
+        "gender": _gender(row),
+        "tags": mapping.tag("patient", *(["archived"] if hidden else [])),
+        "dnd_email": _dnd(row, "accepted_email_marketing", switched_on=mapping.consent["no_to_email_marketing_means_do_not_disturb"]),
+        "dnd_sms": _dnd(row, "accepted_sms_marketing", switched_on=mapping.consent["no_to_sms_marketing_means_do_not_disturb"]),
+        "cliniko_title": row.text("title"),
+        "cliniko_preferred_name": row.text("preferred_first_name"),
+        "cliniko_occupation": row.text("occupation"),
+        "cliniko_archived_at": hidden,
+        "relations": _relations(row, answers, reference),
+    }
+    yield Output(CONTACTS.name, record)
+
+
+def from_contact(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield the contact of a doctor, payer or other contact."""
+    mapping = reference.mapping
+    kind = {DOCTOR_TYPE: "doctor", PAYER_TYPE: "payer"}.get(row.whole("type_code") or 0, "other_contact")
+    hidden = hidden_at(row)
+    first, last, company = row.text("first_name"), row.text("last_name"), row.text("company_name")
+    record = CONTACTS.blank(row.source_id)
+    record |= _reachable(row, "phone_numbers", reference)
+    record |= {
+        "firstName": first if first or last else contact_name(row),
+        "lastName": last,
+        "companyName": company,
+        "tags": mapping.tag(kind, *(["archived"] if hidden else [])),
+        "cliniko_title": row.text("title"),
+        "cliniko_preferred_name": row.text("preferred_name"),
+        "cliniko_occupation": row.text("occupation"),
+        "cliniko_company": company,
+        "cliniko_provider_number": row.text("provider_number"),
+        "cliniko_doctor_type": (row.text("doctor_type") or "").replace("_", " ").capitalize() or None,
+        "cliniko_contact_notes": row.text("notes"),
+        "cliniko_archived_at": hidden,
+    }
+    yield Output(CONTACTS.name, record)
+
+
+def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield the contact of a practitioner; the target leaves it out when a HighLevel user matches him."""
+    user = reference.users.get(row.reference("user_id") or "")
+    active = row.flag("active") is not False
+    record = CONTACTS.blank(row.source_id)
+    record |= _person(user, Address(None, None, None, None, None), phones_of(user, reference), row)
+    first, last = row.text("first_name"), row.text("last_name")
+    record |= {
+        "unless": [f"user:{row.source_id}"],
+        "firstName": first if first or last else row.text("display_name") or row.text("label") or row.source_id,
+        "lastName": last,
+        "tags": reference.mapping.tag("practitioner", *([] if active else ["inactive_practitioner"])),
+        "cliniko_title": row.text("title"),
+        "cliniko_preferred_name": row.text("display_name"),
+        "cliniko_occupation": row.text("designation"),
+        "cliniko_contact_notes": row.text("description"),
+    }
+    yield Output(CONTACTS.name, record)
+
+
+def from_booking(
+    row: Row,
+    patient: str,
+    *,
+    reference: Reference,
+    starts_at: str | None,
+    practitioner: str | None,
+    kind: str | None,
+    business: str | None,
+    counts: bool,
+) -> Output:
+    """Return what a booking adds to its patient's contact; one that no longer counts takes it back."""
+    at = counts and starts_at and practitioner
+    type_name, location = reference.appointment_type(kind), reference.location(business)
+    return Output(
+        CONTACTS.name,
+        {
+            "source_id": patient,
+            "part": row.source_id,
+            "cliniko_appointment_type": [type_name] if counts and type_name else None,
+            "cliniko_location": [location] if counts and location else None,
+            "owner": {"at": starts_at, "ref": f"user:{practitioner}"} if at else None,
+        },
+    )
+
+
+def is_merged(row: Row) -> bool:
+    """Return whether a patient was merged into another one in Cliniko."""
+    return bool(row.instant("merged_at") or row.reference("merged_with_patient_id"))
+
+
+def phones_of(user: Row | None, reference: Reference) -> Phones:
+    """Return the numbers of a practitioner's user."""
+    return phones(user, "phone_numbers", (reference.country,)) if user else Phones(None, None, None)
+
+
+def _reachable(row: Row, phone_field: str, reference: Reference) -> dict[str, Any]:
+    place = address(row)
+    return _person(row, place, phones(row, phone_field, (reference.country, place.country)), row)
+
+
+def _person(reached: Row | None, place: Address, numbers: Phones, row: Row) -> dict[str, Any]:
+    email = reached.text("email") if reached else None
+    return {
+        "email": first_email(email),
+        "phone": numbers.e164,
+        "address1": place.street,
+        "city": place.city,
+        "state": place.state,
+        "postalCode": place.postal_code,
+        "country": place.country,
+        "source": "Cliniko",
+        "source_system_id": row.source_id,
+        "cliniko_email": email,
+        "cliniko_phone": numbers.shown,
+        "cliniko_phone_numbers": numbers.listed,
+        "cliniko_created_at": row.instant("created_at"),
+    }
+
+
+def _gender(row: Row) -> str | None:
+    """Return male or female, the values HighLevel knows; the words themselves are on the profile."""
+    said = (row.text("sex") or row.text("gender") or "").casefold()
+    return {"m": "male", "male": "male", "f": "female", "female": "female"}.get(said)
+
+
+def _dnd(row: Row, field: str, *, switched_on: bool) -> bool | None:
+    consent = row.flag(field)
+    return not consent if switched_on and consent is not None else None
+
+
+def _relations(row: Row, answers: Answers, reference: Reference) -> list[dict[str, str]]:
+    relations = [
+        {"association": "cliniko_insurer", "to": INSURERS.ref(cover.source_id)}
+        for cover in covers(row, answers, reference)
+    ]
+    doctor = row.linked("referring_doctor_id", "contacts")
+    if doctor:
+        relations.append({"association": "cliniko_referring_doctor", "to": CONTACTS.ref(doctor)})
+    return relations
+
+
+def named(reference: Reference, contact_id: str | None) -> str | None:
+    """Return a contact's name with its identity, for texts."""
+    if not contact_id:
+        return None
+    return joined(" ", reference.contacts.get(contact_id), f"(contacts/{contact_id})")

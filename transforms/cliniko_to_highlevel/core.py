@@ -1,0 +1,140 @@
+"""The mapping as a whole: Singer messages of Cliniko's streams in, messages of HighLevel's streams out.
+
+Both hosts call it, the mapper plugin and the target in-process, so both give the same. It reads the mapping file when it is made and
+nothing after that; it has no clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cliniko_to_highlevel import mapping as clinic
+from cliniko_to_highlevel.errors import MappingError, RecordError
+from cliniko_to_highlevel.reference import Reference
+from cliniko_to_highlevel.routes import IGNORED, ROUTES, STREAMS
+from cliniko_to_highlevel.row import Row
+from cliniko_to_highlevel.streams import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cliniko_to_highlevel.custom_fields import FieldChoice
+
+Message = dict[str, Any]
+
+
+class MessageMapper:
+    """Maps the messages of one run. Its only memory is the reference records it has seen and the schemas it has sent."""
+
+    def __init__(self, mapping_path: str | None = None) -> None:
+        """Read the clinic's mapping, or the shipped one.
+
+        Raises:
+            MappingError: the file cannot be used.
+        """
+        self._reference = Reference(clinic.load(mapping_path))
+        self._options: dict[str, dict[str, dict[str, None]]] = {
+            stream.name: {name: dict.fromkeys((item.highlevel or {})["options"]) for name, item in stream.pick_lists.items()}
+            for stream in STREAMS.values()
+        }
+        self._unsent = set(STREAMS)
+        self._named_insurers: set[str] = set()
+
+    def handles(self, stream: str) -> bool:
+        """Return whether a stream is Cliniko's: mapped, or left out on purpose."""
+        return stream in ROUTES or stream in IGNORED
+
+    @property
+    def custom_fields(self) -> tuple[FieldChoice, ...]:
+        """Return where each custom field of the account goes; empty before the account's settings were seen."""
+        return self._reference.fields.choices
+
+    def schema(self, message: Message) -> Iterator[Message]:
+        """Yield the schemas of the streams that a Cliniko stream feeds, so that they exist even when it is empty."""
+        route = ROUTES.get(message["stream"])
+        if route:
+            yield from self._schemas(route.streams)
+
+    def record(self, message: Message) -> Iterator[Message]:
+        """Yield what a Cliniko record becomes, each schema before the first record that needs it.
+
+        Raises:
+            MappingError: the mapping names a custom field that the account does not have.
+        """
+        route = ROUTES.get(message["stream"])
+        if not route:
+            return
+        row = Row(message["stream"], message["record"])
+        for output in self._outputs(row):
+            if self._is_repeated(output):
+                continue
+            self._learn_options(output)
+            yield from self._schemas((output.stream,))
+            yield {"type": "RECORD", "stream": output.stream, "record": output.record}
+
+    def _outputs(self, row: Row) -> list[Output]:
+        """Return all that a record becomes, or its rejection: one bad record stops neither the others nor the run."""
+        route = ROUTES[row.resource]
+        try:
+            self._reference.learn(row)
+            self._learn_reference_options(row)
+            return [output for make in route.makers for output in make(row, self._reference)]
+        except MappingError:
+            raise
+        except RecordError as error:
+            rejection = {"reason": error.reason, "field": error.field}
+        except Exception as error:  # noqa: BLE001 - the one place that isolates a record; the type says no more than a slug
+            rejection = {"reason": "mapping_failed", "field": type(error).__name__}
+        return [_rejected(row, stream, rejection) for stream in route.rejected_on]
+
+    def _is_repeated(self, output: Output) -> bool:
+        """Return whether a record was sent before: an insurer named by a hundred patients is one record."""
+        source_id = output.record["source_id"]
+        if not source_id.startswith("insurers/"):
+            return False
+        repeated = source_id in self._named_insurers
+        self._named_insurers.add(source_id)
+        return repeated
+
+    def _schemas(self, streams: tuple[str, ...]) -> Iterator[Message]:
+        for name in streams:
+            if name in self._unsent:
+                self._unsent.discard(name)
+                stream = STREAMS[name]
+                yield {
+                    "type": "SCHEMA",
+                    "stream": name,
+                    "schema": stream.schema({field: list(values) for field, values in self._options[name].items()}),
+                    "key_properties": stream.key_properties,
+                }
+
+    def _learn_reference_options(self, row: Row) -> None:
+        """Declare appointment types and locations as options before any patient has one."""
+        if row.resource == "appointment_types":
+            self._declare("cliniko_appointment_type", self._reference.appointment_types.values())
+        elif row.resource == "businesses":
+            names = (self._reference.location(key) for key in self._reference.businesses)
+            self._declare("cliniko_location", (name for name in names if name))
+
+    def _declare(self, field: str, names: Iterable[str]) -> None:
+        """Replace the options of a pick list of the contact by those known now."""
+        self._options["hl_contacts"][field] = dict.fromkeys(names)
+        self._unsent.add("hl_contacts")
+
+    def _learn_options(self, output: Output) -> None:
+        """Add options that a record uses and nothing declared: a code that is newer than this mapping."""
+        for field, known in self._options[output.stream].items():
+            value = output.record.get(field)
+            values = value if isinstance(value, list) else [value]
+            new = [item for item in values if item is not None and item not in known]
+            if new:
+                known.update(dict.fromkeys(new))
+                self._unsent.add(output.stream)
+
+
+def _rejected(row: Row, stream: str, rejection: dict[str, str]) -> Output:
+    try:
+        source_id = row.source_id
+    except RecordError:
+        source_id = f"{row.resource}/?"
+    return Output(stream, {**STREAMS[stream].blank(source_id), "rejected": rejection})

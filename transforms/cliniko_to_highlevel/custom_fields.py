@@ -1,0 +1,131 @@
+"""The clinic's own patient fields: where each goes, by the mapping's names and patterns, and what a patient's say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cliniko_to_highlevel.errors import MappingError
+from cliniko_to_highlevel.mapping import IGNORE, KEEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.mapping import ClinicMapping
+    from cliniko_to_highlevel.row import Row
+
+
+class FieldChoice(NamedTuple):
+    """Where one custom field of the account goes, and how that was decided."""
+
+    section: str
+    label: str
+    token: str
+    target: str
+    decided_by: str
+
+
+class Answers(NamedTuple):
+    """What a patient's custom fields say: by target, and the rest as labelled lines."""
+
+    targets: dict[str, list[str]]
+    kept: list[str]
+
+
+class FieldPlan:
+    """Decides for each custom field of the account where it goes."""
+
+    def __init__(self, mapping: ClinicMapping) -> None:
+        """Start without a definition; ``define`` brings the account's."""
+        self.insurer_options: dict[str, None] = {}
+        self.choices: tuple[FieldChoice, ...] = ()
+        self._rules = mapping.field_rules
+        self._named = {_folded(name): target for name, target in mapping.named_fields.items()}
+        self._spelled = {_folded(name): name for name in mapping.named_fields}
+        self._decided: dict[tuple[str, str, str], tuple[str, str]] = {}
+
+    def define(self, definition: Row) -> None:
+        """Take the account's definition of its custom fields.
+
+        Raises:
+            MappingError: the mapping names a field that the account does not have.
+        """
+        choices = []
+        for section, field in _fields(definition):
+            label, token = field.text("name") or "", field.text("token") or ""
+            choice = FieldChoice(section, label, token, *self.decide(section, label, token))
+            choices.append(choice)
+            if choice.target == "insurer":
+                names = (option.text("name") for option in field.parts("options"))
+                self.insurer_options.update(dict.fromkeys(name for name in names if name))
+        self.choices = tuple(choices)
+        self._require_named()
+
+    def decide(self, section: str, label: str, token: str) -> tuple[str, str]:
+        """Return (target, what decided it) for a field."""
+        key = (section, label, token)
+        if key not in self._decided:
+            self._decided[key] = self._by_name(section, label, token) or self._by_rule(label)
+        return self._decided[key]
+
+    def read(self, patient: Row) -> Answers:
+        """Return what a patient's custom fields say."""
+        answers = Answers({}, [])
+        for section, field in _fields(patient.part("custom_fields")):
+            values = _values(field)
+            label = field.text("name") or ""
+            target, _ = self.decide(section, label, field.text("token") or "")
+            if not values or target == IGNORE:
+                continue
+            if target == KEEP:
+                answers.kept.append(f"{_full_label(section, label)}: {', '.join(values)}")
+            else:
+                answers.targets.setdefault(target, []).extend(values)
+        return answers
+
+    def _by_name(self, section: str, label: str, token: str) -> tuple[str, str] | None:
+        for name in (token, f"{section} / {label}", label):
+            target = self._named.get(_folded(name)) if name else None
+            if target:
+                return target, "named in the mapping"
+        return None
+
+    def _by_rule(self, label: str) -> tuple[str, str]:
+        for rule in self._rules:
+            if rule.labels.search(label):
+                return rule.target, "recognised by its label"
+        return KEEP, "not recognised"
+
+    def _require_named(self) -> None:
+        known = {_folded(name) for item in self.choices for name in (item.token, f"{item.section} / {item.label}", item.label)}
+        missing = [self._spelled[name] for name in self._named if name not in known]
+        if missing:
+            listed = ", ".join(f"{_full_label(item.section, item.label)}" for item in self.choices) or "none"
+            msg = (
+                f"custom_fields.named names {', '.join(sorted(missing))}, which the Cliniko account does not have; "
+                f"correct the label or delete the line. The account's custom fields: {listed}"
+            )
+            raise MappingError(msg)
+
+
+def _fields(tree: Row) -> Iterator[tuple[str, Row]]:
+    for section in tree.parts("sections"):
+        name = section.text("name") or ""
+        for field in section.parts("fields"):
+            yield name, field
+
+
+def _values(field: Row) -> list[str]:
+    """Return a field's value, or its chosen options with what was typed under *other*."""
+    chosen = [option.text("name") for option in field.parts("options") if option.flag("selected")]
+    other = field.part("other")
+    if other.flag("selected"):
+        chosen.append(other.text("value") or "Other")
+    return [text for text in (field.text("value"), *chosen) if text]
+
+
+def _full_label(section: str, label: str) -> str:
+    return f"{section} / {label}" if section else label
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())

@@ -1,0 +1,111 @@
+"""Files: patients' attachments. HighLevel keeps a file's name and bytes only, so the name tells the rest."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cliniko_to_highlevel.formats import joined, local_time
+from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.streams import BOOLEAN, INTEGER, Output, Stream, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
+
+FILES = Stream(
+    name="hl_files",
+    kind="file",
+    description="Patients' attachments, byte for byte.",
+    steering=("contact",),
+    file_field="cliniko_files",
+    properties={
+        "file_path": plain("Where the bytes are."),
+        "file_name": plain("Marker, original date, description and name."),
+        "file_size": plain("Number of bytes.", INTEGER),
+        "file_sha256": plain("Checksum of the bytes."),
+        "mime_type": plain("Type of the content."),
+        "zip": plain("Whether it must be zipped, because HighLevel refuses DICOM.", BOOLEAN),
+        "description": plain("Description and state in Cliniko, for reports."),
+    },
+)
+
+#: Why the tap has no bytes, and what becomes of the row: left out for now, or rejected.
+_LEFT_OUT = {"not_ready": "not_ready", "not_requested": "not_requested"}
+_REJECTED = {"too_large": "file_too_large", "unavailable": "file_unavailable"}
+
+_DICOM_TYPES = frozenset({"application/dicom", "application/x-dicom", "image/dicom", "image/x-dicom"})
+_DICOM_NAMES = (".dcm", ".dicom", ".dic")
+#: Extensions for names without one: HighLevel goes by them.
+_EXTENSIONS = {
+    "application/dicom": ".dcm",
+    "application/msword": ".doc",
+    "application/pdf": ".pdf",
+    "application/vnd.ms-excel": ".xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/zip": ".zip",
+    "image/gif": ".gif",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/svg+xml": ".svg",
+    "text/csv": ".csv",
+    "text/plain": ".txt",
+    "video/mp4": ".mp4",
+    "video/mpeg": ".mpeg",
+}
+_UNFIT = re.compile(r'[\\/:*?"<>|\n\t]+')
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+#: File systems take 255 bytes for a name; the marker, the date and ``.zip`` need some of them.
+_NAME_BYTES, _DESCRIPTION_LENGTH = 150, 40
+
+
+def from_attachment(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield a patient's attachment."""
+    record: dict[str, object] = {**FILES.blank(row.source_id)}
+    patient = row.linked("patient_id", "patients")
+    status = row.text("file_status") or "not_requested"
+    reason = _left_out(patient, status, moved=reference.mapping.moves["files"])
+    if reason:
+        record |= {"filtered": reason}
+    elif status in _REJECTED:
+        record |= {"rejected": {"reason": _REJECTED[status], "field": "content"}}
+    else:
+        record |= {"contact": patient, **_described(row, reference)}
+    yield Output(FILES.name, record)
+
+
+def _left_out(patient: str | None, status: str, *, moved: bool) -> str | None:
+    if not moved:
+        return "type_not_migrated"
+    return _LEFT_OUT.get(status) if patient else "no_patient"
+
+
+def _described(row: Row, reference: Reference) -> dict[str, object]:
+    mime_type = (row.text("content_type") or "").partition(";")[0].strip().lower() or None
+    name = _file_name(row, mime_type)
+    created = row.instant("created_at")
+    date = local_time(created, reference.clinic_zone)[:10] if created else None
+    size = row.whole("file_size")
+    return {
+        "file_path": row.text("file_path"),
+        "file_name": joined(" ", f"cliniko:{row.source_id}", date, name),
+        "file_size": row.whole("size") if size is None else size,
+        "file_sha256": row.text("file_sha256"),
+        "mime_type": mime_type,
+        "zip": mime_type in _DICOM_TYPES or name.lower().endswith(_DICOM_NAMES),
+        "description": joined("; ", row.text("description"), "archived in Cliniko" if hidden_at(row) else None),
+    }
+
+
+def _file_name(row: Row, mime_type: str | None) -> str:
+    """Return description and name, fit for every file system, with an extension."""
+    name = _UNFIT.sub("_", row.text("filename") or "").strip(" .") or "file"
+    extension = _EXTENSION.search(name)
+    suffix = extension.group() if extension else _EXTENSIONS.get(mime_type or "", "")
+    stem = name.removesuffix(suffix)
+    description = _UNFIT.sub(" ", row.text("description") or "")[:_DESCRIPTION_LENGTH].strip(" .")
+    told = joined(" - ", description if description != stem else None, stem) or "file"
+    return told.encode()[:_NAME_BYTES].decode(errors="ignore").strip() + suffix

@@ -1,0 +1,140 @@
+"""Insurers: payer contacts of Cliniko, and names that patients' custom fields or invoice fields hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cliniko_to_highlevel.formats import first_email, joined, slug
+from cliniko_to_highlevel.people import RECORD_STATES, address, hidden_at, record_state
+from cliniko_to_highlevel.phones import phones
+from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
+from cliniko_to_highlevel.streams import Output, Stream, custom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.custom_fields import Answers
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
+
+ORIGINS = ("Payer contact", "Named on patients")
+
+INSURERS = Stream(
+    name="hl_insurers",
+    kind="custom_object",
+    key="custom_objects.cliniko_insurance_provider",
+    labels=("Insurance provider", "Insurance providers"),
+    description="Insurers and other payers, from Cliniko's payer contacts and from what patients' fields name.",
+    primary="insurer_name",
+    searchable=("insurer_name", "source_system_id"),
+    properties={
+        "insurer_name": custom("Insurer name", "The payer's company name, or the insurer's name as patients' fields have it."),
+        "source_system_id": custom("Source System ID", "Identity in Cliniko: contacts/<id>, or insurers/<name> without a contact."),
+        "origin": custom("Origin", "Where the insurer comes from.", kind="SINGLE_OPTIONS", options=ORIGINS),
+        "email": custom("Email", "E-mail address as Cliniko has it."),
+        "phone": custom("Phone", "First usable phone number."),
+        "phone_numbers": custom("Phone numbers", "Every number as typed in Cliniko, with its kind.", kind="LARGE_TEXT"),
+        "address": custom("Address", "Postal address.", kind="LARGE_TEXT"),
+        "contact_person": custom("Contact person", "The person named on the payer contact."),
+        "provider_number": custom("Provider number", "Provider number of the payer contact."),
+        "notes": custom("Notes", "Notes on the payer contact.", kind="LARGE_TEXT"),
+        "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+        "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
+        "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
+    },
+)
+
+
+class Cover(NamedTuple):
+    """An insurer of a patient; ``named`` is set when no payer contact stands for it."""
+
+    source_id: str
+    name: str
+    named: bool
+
+
+def from_payer(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield the insurer that a payer contact is; nothing for other contacts."""
+    if row.whole("type_code") != PAYER_TYPE:
+        return
+    place = address(row)
+    numbers = phones(row, "phone_numbers", (reference.country, place.country))
+    yield Output(
+        INSURERS.name,
+        {
+            **INSURERS.blank(row.source_id),
+            "insurer_name": contact_name(row),
+            "source_system_id": row.source_id,
+            "origin": ORIGINS[0],
+            "email": row.text("email"),
+            "phone": numbers.shown,
+            "phone_numbers": numbers.listed,
+            "address": place.lines,
+            "contact_person": joined(" ", row.text("title"), row.text("first_name"), row.text("last_name")),
+            "provider_number": row.text("provider_number"),
+            "notes": row.text("notes"),
+            "record_state": record_state(row),
+            "hidden_at": hidden_at(row),
+            "created_in_cliniko": row.instant("created_at"),
+        },
+    )
+
+
+def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[Output]:
+    """Yield the insurers that only this patient's fields name."""
+    for cover in covers(row, answers, reference):
+        if cover.named:
+            yield Output(
+                INSURERS.name,
+                {
+                    **INSURERS.blank(cover.source_id),
+                    "insurer_name": cover.name,
+                    "source_system_id": cover.source_id,
+                    "origin": ORIGINS[1],
+                    "record_state": RECORD_STATES[0],
+                },
+            )
+
+
+def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
+    """Return a patient's insurers: of the custom fields first, then of the invoice fields."""
+    names = [name for name in answers.targets.get("insurer", ()) if slug(name) not in reference.mapping.not_insurers]
+    names.extend(_invoiced_to(row, reference))
+    found = {cover.source_id: cover for name in names if (cover := _cover(name, reference))}
+    payer = reference.payer_reached_at(first_email(row.text("invoice_email")))
+    if payer and payer not in found:
+        found[payer] = Cover(payer, reference.contacts[payer.partition("/")[2]], named=False)
+    return list(found.values())
+
+
+def _invoiced_to(row: Row, reference: Reference) -> Iterator[str]:
+    """Yield the insurer that invoices go to; often it is a parent or an employer, and then nobody."""
+    lines = (row.text("invoice_default_to") or "").splitlines()
+    name = lines[0].strip() if lines else ""
+    if name and (_known(name, reference) or any(word in slug(name) for word in reference.mapping.insurer_words)):
+        yield name
+
+
+def _known(name: str, reference: Reference) -> bool:
+    identity = slug(name)
+    if reference.payer_named(name) or identity in reference.mapping.insurer_names:
+        return True
+    return any(slug(option) == identity for option in reference.fields.insurer_options)
+
+
+def _cover(name: str, reference: Reference) -> Cover | None:
+    payer = reference.payer_named(name)
+    if payer:
+        return Cover(payer, reference.contacts[payer.partition("/")[2]], named=False)
+    identity = reference.mapping.insurer_identity(name)
+    return Cover(f"insurers/{identity}", _shown(name, reference), named=True) if identity else None
+
+
+def _shown(name: str, reference: Reference) -> str:
+    """Return an insurer's name: as the mapping lists it, as the account's options spell it, else evenly spelled.
+
+    Evenly, because otherwise the patient who happens to be read first would decide between ``BUPA`` and ``Bupa`` anew in every run.
+    """
+    identity = slug(name)
+    options = (option for option in reference.fields.insurer_options if slug(option) == identity)
+    return reference.mapping.insurer_names.get(identity) or next(options, None) or identity.replace("-", " ").title()

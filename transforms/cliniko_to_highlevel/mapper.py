@@ -1,0 +1,76 @@
+"""The mapping as a Singer mapper, for use as a stage of its own between the tap and the target."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import singer_sdk.singerlib as singer
+from singer_sdk import typing as th
+from singer_sdk.mapper_base import InlineMapper
+from typing_extensions import override
+
+from cliniko_to_highlevel.core import MessageMapper
+from cliniko_to_highlevel.errors import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Exit code for wrong settings, the same as the target's.
+WRONG_SETTINGS = 2
+
+
+class ClinikoToHighLevel(InlineMapper):
+    """Turns the streams of tap-cliniko into the streams target-highlevel takes; other streams pass unchanged."""
+
+    name = "cliniko-to-highlevel-mapper"
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "mapping",
+            th.StringType,
+            title="Mapping file",
+            description="Path of the clinic's mapping.yml. Default: the one that comes with the package.",
+        ),
+    ).to_dict()
+
+    def __init__(self, **options: Any) -> None:
+        """Read the mapping before the first message."""
+        super().__init__(**options)
+        self._core = MessageMapper(self.config.get("mapping") or None)
+
+    @override
+    def map_schema_message(self, message_dict: dict[str, Any]) -> Iterator[singer.Message]:
+        if self._core.handles(message_dict["stream"]):
+            return map(_message, self._core.schema(message_dict))
+        return iter((singer.SchemaMessage.from_dict(message_dict),))
+
+    @override
+    def map_record_message(self, message_dict: dict[str, Any]) -> Iterator[singer.Message]:
+        if self._core.handles(message_dict["stream"]):
+            return map(_message, self._core.record(message_dict))
+        return iter((singer.RecordMessage.from_dict(message_dict),))
+
+    @override
+    def map_state_message(self, message_dict: dict[str, Any]) -> Iterator[singer.Message]:
+        yield singer.StateMessage.from_dict(message_dict)
+
+    @override
+    def map_activate_version_message(self, message_dict: dict[str, Any]) -> Iterator[singer.Message]:
+        """Drop the versions of Cliniko's streams: the target never deletes what a full read did not bring."""
+        if not self._core.handles(message_dict["stream"]):
+            yield singer.ActivateVersionMessage.from_dict(message_dict)
+
+
+def _message(mapped: dict[str, Any]) -> singer.Message:
+    if mapped["type"] == "SCHEMA":
+        return singer.SchemaMessage(mapped["stream"], mapped["schema"], mapped["key_properties"])
+    return singer.RecordMessage(mapped["stream"], mapped["record"])
+
+
+def main() -> None:
+    """Run the mapper; wrong settings end with one line that says what to do."""
+    try:
+        ClinikoToHighLevel.cli()
+    except MappingError as error:
+        sys.stderr.write(f"cliniko-to-highlevel-mapper: {error}\n")
+        sys.exit(WRONG_SETTINGS)

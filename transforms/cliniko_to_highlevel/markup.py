@@ -1,0 +1,133 @@
+"""Cliniko's rich text as safe plain text that keeps paragraphs, lists, quotes and line breaks."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from cliniko_to_highlevel.formats import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BLOCKS = frozenset({"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"})
+_SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote"})
+_LISTS = frozenset({"ul", "ol"})
+#: Elements whose content is no text for a reader.
+_HIDDEN = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object"})
+_SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
+_SAFE_LINK = re.compile(r"(?:https?://|mailto:|tel:)\S+", re.IGNORECASE)
+
+
+class _Writer(HTMLParser):
+    """Writes the text of a document line by line while it is parsed."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.lines: list[str] = [""]
+        self._lists: list[int | None] = []
+        self._quotes = 0
+        self._hidden: str | None = None
+        self._link: str | None = None
+        self._fresh = True
+
+    @override
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        if self._hidden or tag in _HIDDEN:
+            self._hidden = self._hidden or tag
+        elif tag == "br":
+            self._break()
+        elif tag == "li":
+            self._item()
+        elif tag in {"td", "th"}:
+            self._cell()
+        elif tag == "a":
+            self._link = dict(attrs).get("href")
+        else:
+            self._open_block(tag)
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        if self._hidden:
+            self._hidden = None if tag == self._hidden else self._hidden
+        elif tag in _LISTS and self._lists:
+            self._lists.pop()
+            self._new_line(spaced=not self._lists)
+        elif tag == "blockquote":
+            self._new_line(spaced=True)
+            self._quotes = max(0, self._quotes - 1)
+        elif tag == "a":
+            self._close_link()
+        elif tag in _BLOCKS:
+            self._new_line(spaced=tag in _SPACED)
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if self._hidden:
+            return
+        text = _SPACES.sub(" ", data)
+        if self._fresh or self.lines[-1].endswith(" "):
+            text = text.lstrip(" ")
+        if not text:
+            return
+        if self._fresh:
+            self.lines[-1] += "> " * self._quotes + self._indent()
+            self._fresh = False
+        self.lines[-1] += text
+
+    def _open_block(self, tag: str) -> None:
+        if tag in _LISTS:
+            self._new_line(spaced=not self._lists)
+            self._lists.append(0 if tag == "ol" else None)
+        elif tag == "blockquote":
+            self._new_line(spaced=True)
+            self._quotes += 1
+        elif tag in _BLOCKS:
+            self._new_line(spaced=tag in _SPACED)
+
+    def _break(self) -> None:
+        self.lines[-1] = self.lines[-1].rstrip()
+        self.lines.append("")
+        self._fresh = True
+
+    def _new_line(self, *, spaced: bool) -> None:
+        if not self._fresh:
+            self._break()
+        if spaced and any(self.lines[-2:]):
+            self.lines.append("")
+
+    def _item(self) -> None:
+        self._new_line(spaced=False)
+        bullet = "- "
+        if self._lists and self._lists[-1] is not None:
+            self._lists[-1] += 1
+            bullet = f"{self._lists[-1]}. "
+        self.lines[-1] = "> " * self._quotes + "  " * max(0, len(self._lists) - 1) + bullet
+        self._fresh = False
+
+    def _indent(self) -> str:
+        return "  " * len(self._lists)
+
+    def _cell(self) -> None:
+        if not self._fresh:
+            self.lines[-1] = f"{self.lines[-1].rstrip()} | "
+
+    def _close_link(self) -> None:
+        """Write the address of a link behind its text, unless the text is the address itself."""
+        link, self._link = self._link, None
+        if link and _SAFE_LINK.fullmatch(link) and link not in self.lines[-1]:
+            self.handle_data(f" ({link})")
+
+
+def plain_text(markup: str) -> str | None:
+    """Return rich text as plain text; None when nothing is left to read."""
+    if "<" not in markup and "&" not in markup:
+        return clean_text(markup)
+    writer = _Writer()
+    writer.feed(markup)
+    writer.close()
+    text = "\n".join(line.rstrip() for line in writer.lines)
+    return clean_text(re.sub(r"\n{3,}", "\n\n", text))

@@ -1,0 +1,95 @@
+"""The text of notes: a treatment note's sections and answers in order, and the splitting of long texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cliniko_to_highlevel.formats import utf16_length
+from cliniko_to_highlevel.markup import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.row import Row
+
+#: What HighLevel takes in one note (its limit for notes of appointments and for imported notes).
+LONGEST_BODY = 5000
+
+
+def sections_text(content: Row) -> str:
+    """Return a note's sections as text, in the order of the template the note was written with."""
+    return "\n\n".join(text for section in content.parts("sections") if (text := _section(section)))
+
+
+def _section(section: Row) -> str:
+    name = section.text("name")
+    heading = [f"## {name}"] if name else []
+    description = plain_text(section.text("description") or "")
+    if description:
+        heading.append(description)
+    answers = [text for question in section.parts("questions") if (text := _question(question))]
+    return "\n".join((*heading, *answers))
+
+
+def _question(question: Row) -> str | None:
+    """Return a question with its answer; one that was not answered is left out, as Cliniko's own print does."""
+    name = question.text("name") or "Question"
+    answer = _answer(question)
+    if not answer:
+        return None
+    return f"{name}:\n{answer}" if "\n" in answer else f"{name}: {answer}"
+
+
+def _answer(question: Row) -> str | None:
+    kind = (question.text("type") or "").casefold()
+    if kind == "bodycharts":
+        return _body_charts(question)
+    if kind in {"checkboxes", "radiobuttons"} or "answers" in question.values:
+        return ", ".join(_chosen(question)) or None
+    answer = question.text("answer")
+    return plain_text(answer) if answer and kind == "paragraph" else answer
+
+
+def _chosen(question: Row) -> Iterator[str]:
+    for answer in question.parts("answers"):
+        value = answer.text("value")
+        if value and answer.flag("selected"):
+            yield value
+    other = question.part("other")
+    if other.flag("selected"):
+        yield other.text("value") or "Other"
+
+
+def _body_charts(question: Row) -> str | None:
+    """Return the numbers of body charts: Cliniko's API does not give the pictures."""
+    charts = question.values.get("body_chart_ids")
+    numbers = ", ".join(str(chart) for chart in charts if isinstance(chart, (str, int))) if isinstance(charts, list) else ""
+    return f"body chart {numbers} (picture in Cliniko only)" if numbers else None
+
+
+def split(text: str, room: int) -> list[str]:
+    """Return the text in pieces that fit into the room, cut at line ends where possible, else at spaces."""
+    pieces: list[str] = []
+    while utf16_length(text) > room:
+        end = _cut(text, room)
+        pieces.append(text[:end].rstrip())
+        text = text[end:].lstrip("\n")
+    return [*pieces, text] if text or not pieces else pieces
+
+
+def _cut(text: str, room: int) -> int:
+    """Return where to cut: after the last paragraph, line or word that fits, if that fills at least half of the room."""
+    end = _fitting(text, room)
+    for separator in ("\n\n", "\n", " "):
+        at = text.rfind(separator, end // 2, end)
+        if at > 0:
+            return at + len(separator)
+    return end
+
+
+def _fitting(text: str, room: int) -> int:
+    """Return how many characters fit; those outside the basic plane count twice."""
+    end = min(len(text), room)
+    while utf16_length(text[:end]) > room:
+        end -= (utf16_length(text[:end]) - room + 1) // 2
+    return end

@@ -1,0 +1,150 @@
+"""Notes on contacts: treatment notes, and communications when the clinic wants them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cliniko_to_highlevel.formats import joined, local_time
+from cliniko_to_highlevel.markup import plain_text
+from cliniko_to_highlevel.note_text import LONGEST_BODY, sections_text, split
+from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.streams import Output, Stream, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
+
+NOTES = Stream(
+    name="hl_notes",
+    kind="note",
+    description="Notes on patients' contacts.",
+    steering=("contact",),
+    properties={
+        "title": plain("Original date and title."),
+        "body": plain("Plain text; the first lines are the marker, the original date and the author."),
+        "owner": plain("The author, as a reference to a user."),
+    },
+)
+
+#: Codes of Cliniko's API.
+_CHANNELS = {1: "SMS", 2: "Email", 3: "Phone call", 4: "Other"}
+_DIRECTIONS = {1: "Sent", 2: "Received"}
+_TITLE_ROOM = 200
+
+
+def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield a treatment note, in several notes when it is too long for one."""
+    patient = row.linked("patient_id", "patients")
+    reason = _left_out(patient, moved=reference.mapping.moves["treatment_notes"])
+    if reason:
+        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason})
+        return
+    state = _state(row)
+    facts = {
+        "Practitioner": reference.practitioner(row.reference("practitioner_id")),
+        "State": state,
+        "Finalised": row.instant("finalized_at"),
+        "Archived": hidden_at(row),
+        "Pinned": row.instant("pinned_at"),
+        "Booking": joined(", ", row.linked("booking_id", "bookings"), row.linked("attendee_id", "attendees")),
+    }
+    yield from _notes(
+        row,
+        reference,
+        contact=patient or "",
+        title=joined(" ", row.text("title") or "Treatment note", None if state == "Final" else f"[{state}]") or "",
+        author=row.text("author_name") or reference.practitioner(row.reference("practitioner_id")),
+        facts=facts,
+        text=sections_text(row.part("content")),
+        owner=row.linked("practitioner_id", "practitioners"),
+    )
+
+
+def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield an e-mail, a message or a memo as a note; nothing is ever sent by it."""
+    patient = row.linked("patient_id", "patients")
+    moves = reference.mapping.moves
+    reason = _left_out(patient, moved=moves["communications"])
+    if not reason and row.flag("confidential") and not moves["confidential_communications"]:
+        reason = "confidential"
+    if reason:
+        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason})
+        return
+    channel = row.text("type") or _CHANNELS.get(row.whole("type_code") or 0)
+    direction = row.text("direction_description") or _DIRECTIONS.get(row.whole("direction_code") or 0)
+    category, subject = row.text("category"), row.text("content_subject")
+    facts = {
+        "Channel": joined(", ", channel, direction),
+        "Category": category or row.text("category_code"),
+        "From": row.text("from"),
+        "To": row.text("to"),
+        "Confidential": "yes" if row.flag("confidential") else None,
+        "About": _about(row),
+        "Archived": hidden_at(row),
+        "Subject": subject,
+    }
+    yield from _notes(
+        row,
+        reference,
+        contact=patient or "",
+        title=joined(": ", joined(" ", channel, (direction or "").lower()) or "Communication", subject or category) or "",
+        author=None,
+        facts=facts,
+        text=plain_text(row.text("content") or "") or "",
+        owner=None,
+    )
+
+
+def _left_out(patient: str | None, *, moved: bool) -> str | None:
+    if not moved:
+        return "type_not_migrated"
+    return None if patient else "no_patient"
+
+
+def _state(row: Row) -> str:
+    if hidden_at(row):
+        return "Archived"
+    return "Draft" if row.flag("draft") else "Final"
+
+
+def _about(row: Row) -> str | None:
+    links = {"booking": "bookings", "attendee": "attendees", "invoice": "invoices", "letter": "letters", "payment": "payments"}
+    return joined(", ", *(row.linked(f"{name}_id", resource) for name, resource in links.items()))
+
+
+def _notes(  # noqa: PLR0913
+    row: Row,
+    reference: Reference,
+    *,
+    contact: str,
+    title: str,
+    author: str | None,
+    facts: dict[str, str | None],
+    text: str,
+    owner: str | None,
+) -> Iterator[Output]:
+    """Yield the note, or its numbered pieces. Each begins with the marker, the date and the author."""
+    written = row.instant("created_at")
+    zone = reference.clinic_zone
+    date = f"{local_time(written, zone)} ({zone or 'UTC'}), {written}" if written else None
+    head = [f"{name}: {fact}" for name, fact in {"Date": date, "Author": author}.items() if fact]
+    body = "\n".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
+    whole = f"{body}\n\n{text}".strip()
+    room = LONGEST_BODY - len("\n".join((f"cliniko:{row.source_id}#9999", *head, "Part 9999/9999", "", "")))
+    pieces = split(whole, max(room, LONGEST_BODY // 2))
+    for number, piece in enumerate(pieces, start=1):
+        source_id = row.source_id if number == 1 else f"{row.source_id}#{number}"
+        count = f"{number}/{len(pieces)}" if len(pieces) > 1 else None
+        lines = [f"cliniko:{source_id}", *head, *([f"Part {count}"] if count else []), piece]
+        yield Output(
+            NOTES.name,
+            {
+                **NOTES.blank(source_id),
+                "contact": contact,
+                "title": joined(" ", written and local_time(written, zone)[:10], title[:_TITLE_ROOM], count and f"({count})"),
+                "body": "\n".join(lines),
+                "owner": owner and f"user:{owner}",
+            },
+        )

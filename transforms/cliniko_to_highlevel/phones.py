@@ -1,0 +1,65 @@
+"""Phone numbers: from what a receptionist typed to E.164, the form HighLevel needs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import phonenumbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cliniko_to_highlevel.row import Row
+
+#: Which of several numbers becomes the contact's phone: the one that can take a text message first, a fax never.
+_PREFERENCE = {"Mobile": 0, "Home": 1, "Work": 2, "Other": 3}
+
+
+class Phones(NamedTuple):
+    """The numbers of one person: the one for HighLevel, the one to show, and all of them as typed."""
+
+    e164: str | None
+    shown: str | None
+    listed: str | None
+
+
+@lru_cache(maxsize=131072)
+def e164(number: str, normalized: str | None, countries: tuple[str, ...]) -> str | None:
+    """Return a number in E.164, or None when it is valid in none of the countries.
+
+    The last try is Cliniko's own normalised form, which is the same without the plus sign.
+    """
+    tries = [(number, country) for country in countries or ("ZZ",)]
+    if normalized:
+        tries.append((f"+{normalized.lstrip('+')}", "ZZ"))
+    for text, country in tries:
+        valid = _valid(text, country)
+        if valid:
+            return valid
+    return None
+
+
+def _valid(text: str, country: str) -> str | None:
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def phones(row: Row, field: str, countries: Sequence[str | None]) -> Phones:
+    """Return the numbers of a person; a number without a country is looked up in the given ones, in that order."""
+    known = tuple(dict.fromkeys(country for country in countries if country))
+    typed = [(part.text("phone_type") or "Other", part.text("number"), part.text("normalized_number")) for part in row.parts(field)]
+    numbers = [(kind, number or normalized, normalized) for kind, number, normalized in typed if number or normalized]
+    usable = sorted((item for item in numbers if item[0] in _PREFERENCE), key=lambda item: _PREFERENCE[item[0]])
+    valid = (e164(number or "", normalized, known) for _, number, normalized in usable)
+    best = next((number for number in valid if number), None)
+    return Phones(
+        e164=best,
+        shown=best or (usable[0][1] if usable else None),
+        listed="\n".join(f"{kind}: {number}" for kind, number, _ in numbers) or None,
+    )

@@ -1,0 +1,219 @@
+"""Patient profiles: everything Cliniko knows of a patient that a contact has no place for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cliniko_to_highlevel.contacts import CONTACTS, is_merged, named
+from cliniko_to_highlevel.formats import joined
+from cliniko_to_highlevel.insurers import covers
+from cliniko_to_highlevel.mapping import FIELD_TARGETS
+from cliniko_to_highlevel.people import RECORD_STATES, YES_NO, hidden_at, record_state, yes_no
+from cliniko_to_highlevel.streams import Association, Output, Stream, custom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.custom_fields import Answers
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
+
+#: The five forms of a pronoun set, in the order people write them.
+_PRONOUNS = ("nominative", "accusative", "pronominal_possessive", "predicative_possessive", "reflexive")
+
+#: Fields of the profile that are a text of the patient, word for word: property -> (Cliniko field, label, type).
+_TEXTS = {
+    "title": ("title", "Title", "TEXT"),
+    "preferred_first_name": ("preferred_first_name", "Preferred first name", "TEXT"),
+    "sex": ("sex", "Sex", "TEXT"),
+    "gender": ("gender", "Gender", "TEXT"),
+    "gender_identity": ("gender_identity", "Gender identity", "TEXT"),
+    "occupation": ("occupation", "Occupation", "TEXT"),
+    "emergency_contact": ("emergency_contact", "Emergency contact", "TEXT"),
+    "medicare": ("medicare", "Medicare number", "TEXT"),
+    "medicare_reference_number": ("medicare_reference_number", "Medicare reference number", "TEXT"),
+    "dva_card_number": ("dva_card_number", "DVA card number", "TEXT"),
+    "old_reference_id": ("old_reference_id", "Old reference id", "TEXT"),
+    "time_zone": ("time_zone", "Time zone", "TEXT"),
+    "reminder_type": ("reminder_type", "Reminder type", "TEXT"),
+    "invoice_default_to": ("invoice_default_to", "Invoice to", "LARGE_TEXT"),
+    "invoice_email": ("invoice_email", "Invoice email", "TEXT"),
+    "invoice_extra_information": ("invoice_extra_information", "Invoice extra information", "LARGE_TEXT"),
+    "appointment_notes": ("appointment_notes", "Appointment notes", "LARGE_TEXT"),
+    "notes": ("notes", "Notes", "LARGE_TEXT"),
+    "referral_text": ("referral_source", "Referral source (old text)", "TEXT"),
+}
+
+#: Yes, no or unknown.
+_CONSENTS = {
+    "accepted_privacy_policy": "Accepted privacy policy",
+    "accepted_email_marketing": "Accepted email marketing",
+    "accepted_sms_marketing": "Accepted SMS marketing",
+    "receives_confirmation_emails": "Receives confirmation emails",
+    "receives_cancellation_emails": "Receives cancellation emails",
+}
+
+#: What the clinic's own fields may fill, with the labels of the profile's fields.
+_TARGET_LABELS = {
+    "insurer": "Insurer",
+    "member_number": "Member number",
+    "policy_number": "Policy number",
+    "claim_number": "Claim number",
+    "ndis_number": "NDIS number",
+    "ndis_plan_start": "NDIS plan start",
+    "ndis_plan_end": "NDIS plan end",
+    "ndis_plan_manager": "NDIS plan manager",
+    "employer": "Employer",
+    "school": "School",
+}
+
+PROFILES = Stream(
+    name="hl_patient_profiles",
+    kind="custom_object",
+    key="custom_objects.cliniko_patient_profile",
+    labels=("Patient profile", "Patient profiles"),
+    description="Everything Cliniko knows of a patient that a contact has no place for.",
+    primary="patient_name",
+    searchable=("patient_name", "source_system_id"),
+    steering=("part", "relations"),
+    associations=(
+        Association("cliniko_profile_contact", "contact", "Patient", "custom_objects.cliniko_patient_profile", "Profile"),
+    ),
+    properties={
+        "patient_name": custom("Patient name", "First and last name."),
+        "source_system_id": custom("Source System ID", "Identity in Cliniko."),
+        **{name: custom(label, f"Patient field {field}.", kind=kind) for name, (field, label, kind) in _TEXTS.items()},
+        "pronouns": custom("Pronouns", "All five forms."),
+        "concession": custom("Concession", "Concession type."),
+        "referring_doctor": custom("Referring doctor", "Name and identity of the referring doctor."),
+        **{
+            name: custom(label, f"Consent: patient field {name}.", kind="SINGLE_OPTIONS", options=YES_NO)
+            for name, label in _CONSENTS.items()
+        },
+        **{name: custom(_TARGET_LABELS[name], "From the clinic's own fields, by the mapping.") for name in FIELD_TARGETS},
+        "insurance_providers": custom(
+            "Insurance providers", "Names and identities of the related insurers.", kind="LARGE_TEXT"
+        ),
+        "other_fields": custom(
+            "Other Cliniko fields", "The clinic's own fields that nothing else takes, labelled.", kind="LARGE_TEXT"
+        ),
+        "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+        "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
+        "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
+        "medical_alerts": custom("Medical alerts", "One line for each alert in force.", kind="LARGE_TEXT", fold="lines"),
+        "cases": custom("Cases", "One entry for each case.", kind="LARGE_TEXT", fold="lines"),
+        "referral_source": custom("Referral source", "How the patient came to the clinic.", fold="only"),
+        "referrer": custom("Referrer", "Who referred the patient.", fold="only"),
+        "referral_notes": custom("Referral notes", "Notes on the referral.", kind="LARGE_TEXT", fold="only"),
+    },
+)
+
+
+def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[Output]:
+    """Yield a patient's profile; of one merged away nothing is written."""
+    record = PROFILES.blank(row.source_id)
+    if is_merged(row):
+        yield Output(PROFILES.name, {**record, "filtered": "merged"})
+        return
+    record |= {name: row.text(field) for name, (field, _, _) in _TEXTS.items()}
+    record |= {name: yes_no(row.flag(name)) for name in _CONSENTS}
+    record |= {name: joined("; ", *dict.fromkeys(answers.targets.get(name, ()))) for name in FIELD_TARGETS}
+    record |= {
+        "relations": [{"association": "cliniko_profile_contact", "to": CONTACTS.ref(row.source_id)}],
+        "patient_name": joined(" ", row.text("first_name"), row.text("last_name")) or row.source_id,
+        "source_system_id": row.source_id,
+        "pronouns": _pronouns(row),
+        "concession": _concession(row, reference),
+        "referring_doctor": named(reference, row.reference("referring_doctor_id")),
+        "insurance_providers": _insurers(row, answers, reference),
+        "other_fields": joined("\n", *answers.kept),
+        "record_state": record_state(row),
+        "hidden_at": hidden_at(row),
+        "created_in_cliniko": row.instant("created_at"),
+    }
+    yield Output(PROFILES.name, record)
+
+
+def from_medical_alert(row: Row) -> Iterator[Output]:
+    """Yield what an alert adds to the profile; an archived one is taken back, because it no longer warns of anything."""
+    text = None if hidden_at(row) else row.text("name")
+    yield from _partial(row, {"medical_alerts": _line(row, text)})
+
+
+def from_case(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield what a case adds to the profile; a closed or archived one stays, saying so."""
+    yield from _partial(row, {"cases": _line(row, _case(row, reference))})
+
+
+def from_referral_source(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield what a referral adds to the profile; an archived one is taken back."""
+    live = not hidden_at(row)
+    kind = reference.referral_types.get(row.reference("referral_source_type_id") or "")
+    facts = {
+        "referral_source": joined(": ", kind, row.text("subcategory")),
+        "referrer": _referrer(row, reference),
+        "referral_notes": row.text("notes"),
+    }
+    yield from _partial(row, {name: text if live else None for name, text in facts.items()})
+
+
+def _partial(row: Row, facts: dict[str, Any]) -> Iterator[Output]:
+    patient = row.linked("patient_id", "patients")
+    if patient:
+        yield Output(PROFILES.name, {"source_id": patient, "part": row.source_id, **facts})
+    else:
+        yield Output(PROFILES.name, {"source_id": row.source_id, "part": row.source_id, "filtered": "no_patient"})
+
+
+def _line(row: Row, text: str | None) -> dict[str, str] | None:
+    return {"order": row.instant("created_at") or "", "text": text} if text else None
+
+
+def _pronouns(row: Row) -> str | None:
+    forms = row.part("pronouns")
+    return joined("/", *(forms.text(form) for form in _PRONOUNS))
+
+
+def _concession(row: Row, reference: Reference) -> str | None:
+    concession = row.reference("concession_type_id")
+    return reference.concessions.get(concession, f"concession_types/{concession}") if concession else None
+
+
+def _insurers(row: Row, answers: Answers, reference: Reference) -> str | None:
+    return joined("\n", *(f"{cover.name} ({cover.source_id})" for cover in covers(row, answers, reference)))
+
+
+def _referrer(row: Row, reference: Reference) -> str | None:
+    referrer = row.reference("referrer_id")
+    if not referrer:
+        return None
+    if (row.text("referrer_type") or "").casefold() == "patient":
+        return f"Patient (patients/{referrer})"
+    return named(reference, referrer)
+
+
+def _case(row: Row, reference: Reference) -> str:
+    sessions, amount = row.whole("max_sessions"), row.amount("max_invoiceable_amount")
+    facts = {
+        "referral": row.text("referral_type") or ("Yes" if row.flag("referral") else None),
+        "issued": row.date("issue_date"),
+        "expires": row.date("expiry_date"),
+        "sessions": None if sessions is None else f"{sessions} at most{_counted(row)}",
+        "amount": amount and f"{amount} at most",
+        "referring doctor": named(reference, row.reference("contact_id")),
+        "closed": row.instant("closed_at") or ("Yes" if row.flag("closed") else None),
+        "archived": hidden_at(row),
+    }
+    told = "; ".join(f"{name}: {text}" for name, text in facts.items() if text)
+    headline = f"{row.text('name') or 'Case'} ({row.source_id})"
+    return "\n".join(text for text in (f"{headline}: {told}" if told else headline, row.text("notes")) if text)
+
+
+def _counted(row: Row) -> str:
+    """Return which visits beside those attended use up the sessions of a case."""
+    also = [
+        name
+        for name, field in (("cancelled", "include_cancelled_attendees"), ("not attended", "include_dna_attendees"))
+        if row.flag(field)
+    ]
+    return f", {' and '.join(also)} ones count" if also else ""

@@ -1,0 +1,265 @@
+"""What the mapping remembers of the reference records, which the tap reads in full and first in every run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from cliniko_to_highlevel.custom_fields import FieldPlan
+from cliniko_to_highlevel.formats import first_email, joined, zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cliniko_to_highlevel.mapping import ClinicMapping
+    from cliniko_to_highlevel.row import Row
+
+PAYER_TYPE = 2
+
+
+class Practitioner(NamedTuple):
+    """A practitioner's name, and the user that has the e-mail address."""
+
+    name: str | None
+    user_id: str | None
+
+
+class Business(NamedTuple):
+    """A location of the clinic."""
+
+    name: str
+    detail: str | None
+    time_zone: str | None
+
+
+class Payer(NamedTuple):
+    """A contact that pays for patients."""
+
+    source_id: str
+    archived: bool
+    order: int
+
+
+class Group(NamedTuple):
+    """What the attendances of a group booking need of it."""
+
+    starts_at: str | None
+    practitioner_id: str | None
+    appointment_type_id: str | None
+    business_id: str | None
+
+
+class Tax(NamedTuple):
+    """A tax's name and rate in percent."""
+
+    name: str | None
+    rate: str | None
+
+
+class Offer(NamedTuple):
+    """A service that belongs to an appointment type, with its quantity and discount as a reader sees them."""
+
+    service: str
+    terms: str | None
+
+
+@dataclass(slots=True)
+class Reference:
+    """Names by id. The only memory of the mapping; it is filled anew in every run."""
+
+    mapping: ClinicMapping
+    account_country: str | None = None
+    fields: FieldPlan = None  # type: ignore[assignment]  # set below: it needs the mapping
+    users: dict[str, Row] = field(default_factory=dict)
+    practitioners: dict[str, Practitioner] = field(default_factory=dict)
+    businesses: dict[str, Business] = field(default_factory=dict)
+    appointment_types: dict[str, str] = field(default_factory=dict)
+    taxes: dict[str, Tax] = field(default_factory=dict)
+    services: dict[str, str] = field(default_factory=dict)
+    concessions: dict[str, str] = field(default_factory=dict)
+    contacts: dict[str, str] = field(default_factory=dict)
+    referral_types: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    offers: defaultdict[str, dict[str, Offer]] = field(default_factory=lambda: defaultdict(dict))
+    payers: dict[str, Payer] = field(default_factory=dict)
+    payer_emails: dict[str, Payer] = field(default_factory=dict)
+    _locations: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Start with no definition of custom fields: it comes with the account's settings."""
+        self.fields = FieldPlan(self.mapping)
+
+    def learn(self, row: Row) -> None:
+        """Remember a reference record; other records are passed over."""
+        learn = _LESSONS.get(row.resource)
+        if learn:
+            learn(self, row)
+
+    @property
+    def country(self) -> str | None:
+        """Return the country of numbers written without one."""
+        return self.mapping.default_country or self.account_country
+
+    @property
+    def clinic_zone(self) -> str | None:
+        """Return the clinic's time zone: as decided, else of its first location."""
+        if self.mapping.time_zone or not self.businesses:
+            return self.mapping.time_zone
+        return self.businesses[min(self.businesses, key=int)].time_zone
+
+    def location(self, business_id: str | None) -> str | None:
+        """Return a location's name; locations that share one are told apart by a detail."""
+        if self._locations is None:
+            shared = Counter(business.name for business in self.businesses.values())
+            self._locations = {
+                key: business.name if shared[business.name] == 1 else f"{business.name} ({business.detail or key})"
+                for key, business in self.businesses.items()
+            }
+        return self._locations.get(business_id or "")
+
+    def zone_of(self, business_id: str | None) -> str | None:
+        """Return a location's time zone, else the clinic's."""
+        business = self.businesses.get(business_id or "")
+        return (business.time_zone if business else None) or self.clinic_zone
+
+    def practitioner(self, practitioner_id: str | None) -> str | None:
+        """Return a practitioner's name."""
+        known = self.practitioners.get(practitioner_id or "")
+        return known.name if known else None
+
+    def appointment_type(self, type_id: str | None) -> str | None:
+        """Return an appointment type's name."""
+        return self.appointment_types.get(type_id or "")
+
+    def offered(self, type_id: str | None) -> list[str]:
+        """Return the services and products of an appointment type, as text."""
+        offers = self.offers.get(type_id or "", {})
+        lines = (joined(" ", self.services.get(offer.service, offer.service), offer.terms) for offer in offers.values())
+        return sorted(line for line in lines if line)
+
+    def payer_named(self, name: str) -> str | None:
+        """Return the identity of the payer contact of that name."""
+        payer = self.payers.get(self.mapping.insurer_identity(name))
+        return payer.source_id if payer else None
+
+    def payer_reached_at(self, email: str | None) -> str | None:
+        """Return the identity of the payer contact with that e-mail address."""
+        payer = self.payer_emails.get((email or "").casefold())
+        return payer.source_id if payer else None
+
+    def _learn_settings(self, row: Row) -> None:
+        account = row.part("account")
+        country = (account.text("country_code") or "").upper()
+        self.account_country = country or None
+        self.fields = FieldPlan(self.mapping)
+        self.fields.define(row.part("patient_custom_fields_definition"))
+
+    def _learn_user(self, row: Row) -> None:
+        self.users[_id(row)] = row
+
+    def _learn_practitioner(self, row: Row) -> None:
+        self.practitioners[_id(row)] = Practitioner(practitioner_name(row), row.reference("user_id"))
+
+    def _learn_business(self, row: Row) -> None:
+        display, label = row.text("display_name"), row.text("label")
+        name = row.text("business_name") or display or label or row.source_id
+        detail = next((text for text in (display, label, row.text("city")) if text and text != name), None)
+        zone_name = row.text("time_zone_identifier")
+        self.businesses[_id(row)] = Business(name, detail, zone_name if zone(zone_name) else None)
+        self._locations = None
+
+    def _learn_appointment_type(self, row: Row) -> None:
+        self.appointment_types[_id(row)] = row.text("name") or row.source_id
+
+    def _learn_tax(self, row: Row) -> None:
+        self.taxes[_id(row)] = Tax(row.text("name"), row.amount("rate"))
+
+    def _learn_service(self, row: Row) -> None:
+        self.services[row.source_id] = row.text("name") or row.source_id
+
+    def _learn_concession(self, row: Row) -> None:
+        self.concessions[_id(row)] = row.text("name") or row.source_id
+
+    def _learn_referral_type(self, row: Row) -> None:
+        self.referral_types[_id(row)] = row.text("name") or row.source_id
+
+    def _learn_contact(self, row: Row) -> None:
+        name = contact_name(row)
+        self.contacts[_id(row)] = name
+        if row.whole("type_code") == PAYER_TYPE:
+            archived = bool(row.instant("archived_at") or row.instant("deleted_at"))
+            payer = Payer(row.source_id, archived, int(_id(row)))
+            _keep_first(self.payers, self.mapping.insurer_identity(name), payer)
+            _keep_first(self.payer_emails, (first_email(row.text("email")) or "").casefold(), payer)
+
+    def _learn_offer(self, row: Row) -> None:
+        field_name = "billable_item_id" if row.resource == "appointment_type_billable_items" else "product_id"
+        resource = "billable_items" if field_name == "billable_item_id" else "products"
+        type_id, service = row.reference("appointment_type_id"), row.linked(field_name, resource)
+        if type_id and service:
+            self.offers[type_id][row.source_id] = Offer(service, _terms(row))
+
+    def _learn_group(self, row: Row) -> None:
+        self.groups[_id(row)] = Group(
+            row.instant("starts_at"),
+            row.reference("practitioner_id"),
+            row.reference("appointment_type_id"),
+            row.reference("business_id"),
+        )
+
+
+_LESSONS: dict[str, Callable[[Reference, Row], None]] = {
+    "public_settings": Reference._learn_settings,  # noqa: SLF001
+    "users": Reference._learn_user,  # noqa: SLF001
+    "practitioners": Reference._learn_practitioner,  # noqa: SLF001
+    "businesses": Reference._learn_business,  # noqa: SLF001
+    "appointment_types": Reference._learn_appointment_type,  # noqa: SLF001
+    "taxes": Reference._learn_tax,  # noqa: SLF001
+    "billable_items": Reference._learn_service,  # noqa: SLF001
+    "products": Reference._learn_service,  # noqa: SLF001
+    "concession_types": Reference._learn_concession,  # noqa: SLF001
+    "contacts": Reference._learn_contact,  # noqa: SLF001
+    "referral_source_types": Reference._learn_referral_type,  # noqa: SLF001
+    "appointment_type_billable_items": Reference._learn_offer,  # noqa: SLF001
+    "appointment_type_products": Reference._learn_offer,  # noqa: SLF001
+    "group_appointments": Reference._learn_group,  # noqa: SLF001
+}
+
+
+def practitioner_name(row: Row) -> str | None:
+    """Return the name patients know a practitioner by."""
+    return (
+        row.text("display_name")
+        or joined(" ", row.text("title"), row.text("first_name"), row.text("last_name"))
+        or row.text("label")
+    )
+
+
+def contact_name(row: Row) -> str:
+    """Return a contact's name: of a payer its company's, of a person his own."""
+    person = joined(" ", row.text("title"), row.text("first_name"), row.text("last_name"))
+    company = row.text("company_name")
+    names = (company, person) if row.whole("type_code") == PAYER_TYPE else (person, company)
+    return names[0] or names[1] or row.source_id
+
+
+def _id(row: Row) -> str:
+    return row.source_id.partition("/")[2]
+
+
+def _keep_first(table: dict[str, Payer], key: str, payer: Payer) -> None:
+    """Of several payers with one name keep a live one before an archived one, then the oldest."""
+    known = table.get(key)
+    if key and (known is None or (payer.archived, payer.order) < (known.archived, known.order)):
+        table[key] = payer
+
+
+def _terms(row: Row) -> str | None:
+    quantity, amount, share = row.amount("quantity"), row.amount("discounted_amount"), row.amount("discount_percentage")
+    discount = None
+    if row.flag("is_monetary_discount") is not False and amount not in {None, "0"}:
+        discount = f"(discount {amount})"
+    elif share not in {None, "0"}:
+        discount = f"(discount {share} %)"
+    return joined(" ", f"× {quantity}" if quantity not in {None, "1"} else None, discount)

@@ -1,0 +1,72 @@
+"""Family relationships between patients, as contact-contact relations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cliniko_to_highlevel.contacts import CONTACTS
+from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.streams import Association, Output, Stream, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.row import Row
+
+_PARENT, _CHILD = 10, 20
+
+#: Relations that read the same both ways. HighLevel wants two different labels even for them.
+_MUTUAL = {
+    30: ("cliniko_sibling", "Sibling", "Sibling of"),
+    40: ("cliniko_spouse", "Spouse", "Spouse of"),
+    50: ("cliniko_partner", "Partner", "Partner of"),
+    60: ("cliniko_relative", "Relative", "Relative of"),
+    70: ("cliniko_other_relation", "Other relation", "Other relation of"),
+}
+_PARENT_CHILD = ("cliniko_parent_child", "Parent", "Child")
+
+RELATIONSHIPS = Stream(
+    name="hl_relationships",
+    kind="relation",
+    description="Family relationships between patients.",
+    steering=("absent",),
+    associations=tuple(
+        Association(key, "contact", first, "contact", second) for key, first, second in (_PARENT_CHILD, *_MUTUAL.values())
+    ),
+    properties={
+        "association": plain("Key of the association."),
+        "first": plain("The contact under the first label."),
+        "second": plain("The contact under the second label."),
+    },
+)
+
+
+def from_relationship(row: Row) -> Iterator[Output]:
+    """Yield a relation between two patients; an archived relationship must not hold any longer."""
+    record = RELATIONSHIPS.blank(row.source_id)
+    patient, related = row.reference("patient_id"), row.reference("related_patient_id")
+    if not patient or not related or patient == related:
+        yield Output(RELATIONSHIPS.name, {**record, "filtered": "no_patient"})
+        return
+    association, first, second = _directed(row, patient, related)
+    record |= {
+        "association": association,
+        "first": CONTACTS.ref(f"patients/{first}"),
+        "second": CONTACTS.ref(f"patients/{second}"),
+        "absent": hidden_at(row) is not None,
+    }
+    yield Output(RELATIONSHIPS.name, record)
+
+
+def _directed(row: Row, patient: str, related: str) -> tuple[str, str, str]:
+    """Return (association, first, second): the same for a relationship and for its mirror image, so that both make one relation.
+
+    The relation says what the related patient is to the patient: his parent, his child.
+    """
+    code = row.whole("relation")
+    if code == _PARENT:
+        return _PARENT_CHILD[0], related, patient
+    if code == _CHILD:
+        return _PARENT_CHILD[0], patient, related
+    first, second = sorted((patient, related), key=int)
+    return _MUTUAL.get(code or 0, _MUTUAL[70])[0], first, second

@@ -1,0 +1,134 @@
+"""One record as the tap emits it, read field by field; a value that cannot be read rejects the record, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from cliniko_to_highlevel.errors import RecordError
+from cliniko_to_highlevel.formats import clean_text, date_text, decimal_text, instant_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of a Cliniko resource. A field that was deselected in the tap reads like one that is empty."""
+
+    resource: str
+    values: Mapping[str, Any]
+
+    @property
+    def source_id(self) -> str:
+        """Return the identity of the record: ``patients/1234``.
+
+        Raises:
+            RecordError: the record has no id.
+        """
+        identifier = self.reference("id")
+        if identifier is None:
+            raise RecordError("missing_id", "id")
+        return f"{self.resource}/{identifier}"
+
+    def reference(self, field: str) -> str | None:
+        """Return an id as text: Cliniko writes ids as strings, in old records as integers."""
+        value = self.values.get(field)
+        if value is None or value == "":
+            return None
+        if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool) and str(value).strip().isdigit():
+            return str(value).strip()
+        raise RecordError("invalid_id", field)
+
+    def linked(self, field: str, resource: str) -> str | None:
+        """Return the identity of the record that a link points at: ``patients/1234``."""
+        identifier = self.reference(field)
+        return f"{resource}/{identifier}" if identifier else None
+
+    def text(self, field: str) -> str | None:
+        """Return a text, cleaned; None when it is empty."""
+        return text_of(self.values.get(field), field)
+
+    def amount(self, field: str) -> str | None:
+        """Return a number as canonical decimal text."""
+        value = self.values.get(field)
+        if value is None or value == "":
+            return None
+        if isinstance(value, (str, int, float, Decimal)) and not isinstance(value, bool):
+            return _read(decimal_text, value, "invalid_number", field)
+        raise RecordError("invalid_number", field)
+
+    def whole(self, field: str) -> int | None:
+        """Return a whole number, such as a code."""
+        text = self.amount(field)
+        if text is None:
+            return None
+        if text.lstrip("-").isdigit():
+            return int(text)
+        raise RecordError("invalid_number", field)
+
+    def date(self, field: str) -> str | None:
+        """Return a date as ``YYYY-MM-DD``."""
+        return self._moment(date_text, field, "invalid_date")
+
+    def instant(self, field: str) -> str | None:
+        """Return a date-time in UTC as ``YYYY-MM-DDTHH:MM:SSZ``."""
+        return self._moment(instant_text, field, "invalid_date_time")
+
+    def flag(self, field: str) -> bool | None:
+        """Return yes, no, or None for unknown."""
+        value = self.values.get(field)
+        if value is None or isinstance(value, bool):
+            return value
+        raise RecordError("invalid_boolean", field)
+
+    def parts(self, field: str) -> Iterator[Row]:
+        """Yield the objects of a list, each readable like a record."""
+        value = self.values.get(field)
+        if value is None:
+            return
+        if not isinstance(value, list):
+            raise RecordError("invalid_list", field)
+        for item in value:
+            if isinstance(item, dict):
+                yield Row(self.resource, item)
+
+    def part(self, field: str) -> Row:
+        """Return a nested object, readable like a record; an empty one when there is none."""
+        value = self.values.get(field)
+        if value is not None and not isinstance(value, dict):
+            raise RecordError("invalid_object", field)
+        return Row(self.resource, value or {})
+
+    def _moment(self, read: Callable[[str], str], field: str, reason: str) -> str | None:
+        value = self.values.get(field)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise RecordError(reason, field)
+        return _read(read, value, reason, field)
+
+
+def text_of(value: Any, field: str) -> str | None:
+    """Return a single value as cleaned text; numbers in their canonical form.
+
+    Raises:
+        RecordError: the value is a list or an object.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, (int, float, Decimal)):
+        return _read(decimal_text, value, "invalid_number", field)
+    raise RecordError("invalid_text", field)
+
+
+def _read(read: Callable[[Any], str], value: Any, reason: str, field: str) -> str:
+    try:
+        return read(value)
+    except ValueError:
+        raise RecordError(reason, field) from None

@@ -1,0 +1,48 @@
+"""Users: each practitioner's e-mail address, by which the target finds his HighLevel user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cliniko_to_highlevel.formats import first_email
+from cliniko_to_highlevel.reference import practitioner_name
+from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
+
+USERS = Stream(
+    name="hl_users",
+    kind="user",
+    description="Practitioners, to be matched with HighLevel users by e-mail. No user is ever created: a user is a login.",
+    properties={
+        "email": plain("E-mail address of the practitioner's Cliniko user."),
+        "name": plain("Name for reports."),
+        "active": plain("Whether both the practitioner and the user are active.", BOOLEAN),
+    },
+)
+
+
+def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield a practitioner to match; one who left or has no address cannot be an owner and is only counted."""
+    user = reference.users.get(row.reference("user_id") or "")
+    email = first_email(user.text("email")) if user else None
+    active = row.flag("active") is not False and (user is None or _may_sign_in(user))
+    filtered = None if active and email else ("no_user" if active else "inactive")
+    yield Output(
+        USERS.name,
+        {
+            **USERS.blank(row.source_id),
+            "filtered": filtered,
+            "email": email,
+            "name": practitioner_name(row),
+            "active": active,
+        },
+    )
+
+
+def _may_sign_in(user: Row) -> bool:
+    return user.flag("active") is not False and user.flag("user_active") is not False
