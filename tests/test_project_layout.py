@@ -89,6 +89,14 @@ def test_nothing_in_meltano_yml_stands_in_the_way_of_a_variable(project: dict[st
     assert project["environments"] == [{"name": "live"}, {"name": "sandbox"}]
 
 
+def test_no_setting_is_of_a_kind_that_breaks_meltano(project: dict[str, Any]) -> None:
+    """Meltano 4.4 makes a Decimal of `kind: decimal` and cannot write that into a plugin's settings."""
+    kinds = {
+        setting.get("kind") for plugin in plugins(project).values() for setting in plugin.get("settings", ())
+    }
+    assert "decimal" not in kinds
+
+
 def test_every_command_of_a_plugin_is_installed_with_it(project: dict[str, Any]) -> None:
     """`meltano invoke plugin:command` finds its executable."""
     executables = {
