@@ -234,7 +234,7 @@ class Governor:
         others = (
             told.maximum
             - told.remaining
-            - self._sent_since(self._clock() - told.seconds(self._limits.seconds))
+            - self._sent_since(slot.granted_at - told.seconds(self._limits.seconds))
         )
         if others <= self._limits.requests * (1 - self._limits.share):
             return

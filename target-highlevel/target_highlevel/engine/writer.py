@@ -137,6 +137,9 @@ class Writer:
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing
     ) -> None:
         """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
+        if row.object == "relation":  # two rows of Cliniko may say the same of the same two people, each from its side
+            self._settle(row, Outcome.UNCHANGED, existing.hl_id, wanted, parent_id=None, notes=existing.notes)
+            return
         if not self._work.claim_id(row, existing.hl_id):
             raise Rejected("duplicate_contact")
         if existing.notes.get("adopted") != "same_person":
@@ -183,11 +186,7 @@ class Writer:
             changes.update({name: None for name in gone if name in spec.fields})
         for name in [name for name, value in changes.items() if _empty(value) and name not in row.written]:
             del changes[name]
-        return {
-            name: value
-            for name, value in changes.items()
-            if not (name in spec.fields and spec.fields[name].create_only)
-        }
+        return {name: value for name, value in changes.items() if _may_change(spec, row, name, value)}
 
     def _conflicts(self, row: Row, changes: Mapping[str, Any], current: Mapping[str, Any]) -> set[str]:
         """Return the fields somebody changed in HighLevel since we wrote them (or had filled before we came)."""
@@ -238,6 +237,16 @@ class Writer:
 
     def _hash(self, value: Any) -> str:
         return fingerprint(value, self._salt)
+
+
+def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
+    """Some fields are set at creation only; do-not-disturb is never switched off unless we had switched it on."""
+    declared = spec.fields.get(name)
+    if declared is None:
+        return True
+    if declared.kind == "dnd" and value is not True:
+        return value is False and name in row.written
+    return not declared.create_only
 
 
 def _empty(value: Any) -> bool:

@@ -107,7 +107,7 @@ def decode(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -
         elif declared.kind == "tags":
             fields[name] = sorted(contact.get("tags") or ())
         elif declared.kind == "dnd":
-            fields[name] = (dnd.get(declared.channel) or {}).get("status") in {"active", "permanent"} or None
+            fields[name] = (dnd.get(declared.channel) or {}).get("status") in {"active", "permanent"}
         elif declared.kind == "custom" and name in catalogue.contact_fields:
             fields[name] = _read(declared, custom.get(catalogue.contact_fields[name].id))
     return fields

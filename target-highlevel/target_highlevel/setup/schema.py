@@ -91,6 +91,8 @@ class SchemaSetup:
 
     def _contact_field(self, declared: FieldSpec) -> None:
         known = self._catalogue.contact_fields.get(declared.name)
+        if known is None and declared.data_type in _CHOICES and not declared.options:
+            return  # HighLevel wants at least one option; the mapper declares the field again when it has learnt one
         if known is None:
             self._create_contact_field(declared)
             return
