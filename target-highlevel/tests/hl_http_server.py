@@ -1,4 +1,4 @@
-"""A small HighLevel stand-in over real HTTP: answers are scripted per request, and everything it saw can be asked."""
+"""A small stand-in for HighLevel over real HTTP: answers are scripted, and what it saw can be asked."""
 
 from __future__ import annotations
 

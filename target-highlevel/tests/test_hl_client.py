@@ -11,7 +11,8 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hl_http_server import HighLevelServer, Reply
+from hl_http_server import HighLevelServer, Reply, Seen
+
 from target_highlevel.client import Governor, HighLevelClient, Limits, PrivateToken, Upload
 from target_highlevel.errors import (
     CredentialsRefused,
@@ -29,6 +30,8 @@ from target_highlevel.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from target_highlevel.client.governor import Slot
 
 FAST = Limits(requests=10_000, seconds=0.05)
 
@@ -258,17 +261,15 @@ def test_a_time_out_after_sending_leaves_a_create_unknown(
 
 
 def test_a_create_that_never_left_is_repeated(
-    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer, pauses: list[float]
 ) -> None:
     """As long as no connection can be had nothing was done, so even a create is tried again."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    tries: list[float] = []
-    client = make_client(f"http://127.0.0.1:{port}", sleep=lambda seconds: tries.append(seconds) or False)
     with pytest.raises(Unavailable, match="nothing was sent"):
-        create(client)
-    assert len(tries) == 6
+        create(make_client(f"http://127.0.0.1:{port}"))
+    assert len(pauses) == 6
     assert not highlevel.seen
 
 
@@ -331,10 +332,30 @@ def test_nothing_is_repeated_once_the_run_is_stopped(
 ) -> None:
     """The pause before a repeat ends at once, and nothing more is sent."""
     stop = threading.Event()
-    highlevel.respond = lambda _: stop.set() or Reply(503, b"")
+
+    def stop_and_fail(_: Seen) -> Reply:
+        stop.set()
+        return Reply(503, b"")
+
+    highlevel.respond = stop_and_fail
     with pytest.raises(Interrupted):
         read(make_client(stop_event=stop, sleep=None))
     assert len(highlevel.seen) == 1
+
+
+def test_the_governor_hears_of_the_departure_before_the_answer(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+) -> None:
+    """A place in the window counts from the moment the request left, not from its answer a second later."""
+    left = threading.Event()
+
+    class Watching(Governor):
+        def departed(self, slot: Slot) -> None:
+            super().departed(slot)
+            left.set()
+
+    highlevel.respond = lambda _: Reply(200, {"left": left.wait(5)})
+    assert read(make_client(governor=Watching(FAST))) == {"left": True}
 
 
 # Which error
@@ -369,10 +390,10 @@ def test_a_duplicate_may_come_without_any_hint(client: HighLevelClient, highleve
         ("property gender should not exist", "unknown_property", ("gender",)),
         ("email must be an email", "invalid_property", ("email",)),
         ("firstName should not be empty", "missing_property", ("firstName",)),
-        ("dndSettings.Email.status must be one of the following values: active", "invalid_choice", ("dndSettings.Email.status",)),
+        ("dnd.Email.status must be one of the following values: a", "invalid_choice", ("dnd.Email.status",)),
         ("Jane must be a string", "invalid_property", ()),
         ("Both object labels can not be same", "labels_equal", ()),
-        ("Could not create relation: duplicate relation of object Ids for given association 1", "duplicate_relation", ()),
+        ("Could not create relation: duplicate relation of object Ids", "duplicate_relation", ()),
         ("Jane Citizen of 1 High Street", "not_processable", ()),
     ],
 )  # fmt: skip
@@ -382,7 +403,7 @@ def test_messages_are_reduced_to_codes_and_property_names(
     """A property is named only if we sent it or everybody knows it: it might be a value otherwise."""
     highlevel.reply(Reply(422, {"message": [message], "traceId": "t"}))
     with pytest.raises(Refused) as caught:
-        create(client, gender="x", email="x", dndSettings={"Email": {"status": "x"}})
+        create(client, gender="x", email="x", dnd={"Email": {"status": "x"}})
     assert caught.value.code == code
     assert caught.value.properties == properties
     assert "Jane" not in str(caught.value)
@@ -558,7 +579,7 @@ def test_an_unreadable_file_is_refused_before_sending(
 def test_nothing_personal_and_no_secret_is_ever_shown(
     make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever goes wrong, no log line at DEBUG, no error and no chained error holds what was sent or answered."""
+    """No log line at DEBUG, no error and no chained error holds what was sent or answered."""
     caplog.set_level(logging.DEBUG)
     client = make_client(tokens=PrivateToken("pit-SECRETMARK"), timeout=(2.0, 0.3))
     echo = {"message": ["PERSONMARK is wrong", "PERSONMARK must be a string"], "error": "PERSONMARK"}

@@ -1,4 +1,4 @@
-"""The governor: even pace, no window too full at the server, the day's budget. Time is simulated throughout."""
+"""The governor: even pace, no window too full at the server, the day's budget. Time is simulated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from target_highlevel.client import Governor, InMemoryDayCounter, Limits
 from target_highlevel.errors import DayBudgetSpent, Interrupted
 
@@ -171,6 +172,20 @@ def test_other_programs_leave_us_the_rest() -> None:
     assert 45 <= server.greatest_window() <= 63
 
 
+def test_a_slow_answer_is_not_taken_for_other_programs() -> None:
+    """What an answer counted when it was made is compared with what we had sent then, not with now."""
+    simulation, server = Simulation(), Server()
+    governor = a_governor(simulation)
+    for _ in range(50):
+        send(simulation, governor, server, (0.0, 0.0, 0.0))
+    simulation.run_until(1009.8)
+    send(simulation, governor, server, (0.0, 0.0, 2.0))
+    simulation.run_until(1012.0)
+    for _ in range(50):
+        send(simulation, governor, server, (0.0, 0.0, 0.0))
+    assert simulation.now - 1012.0 < 5.5
+
+
 def test_after_too_many_requests_nothing_goes_for_the_time_told() -> None:
     """A 429 holds everybody, for the seconds told or else for one window, and is counted."""
     simulation = Simulation()
@@ -316,6 +331,17 @@ def test_requests_under_way_are_taken_off_what_is_left(simulation: Simulation) -
     with governor.slot():  # 5 left, 3 on their way, 1 kept back: one may go
         pass
     with pytest.raises(DayBudgetSpent), governor.slot():
+        pass
+
+
+def test_an_overtaken_answer_says_nothing_about_what_is_left(simulation: Simulation) -> None:
+    """An answer from before the day turned may come after one of the new day."""
+    governor = a_governor(simulation, FAST)
+    with governor.slot() as old, governor.slot() as new:
+        pass
+    governor.hear(new, daily(999))
+    governor.hear(old, daily(0))
+    with governor.slot():
         pass
 
 

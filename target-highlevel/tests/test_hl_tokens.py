@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import pytest
+from hl_http_server import HighLevelServer, Reply, Seen
+
 from target_highlevel.client import OAuthApp, OAuthTokens, PrivateToken, TokenPair
 from target_highlevel.errors import CredentialsRefused, SettingsError, Unavailable
-
-from hl_http_server import HighLevelServer, Reply, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def test_a_token_about_to_end_is_exchanged_before_use(tmp_path: Path, highlevel:
 
 
 def test_many_who_were_refused_at_once_exchange_once(tmp_path: Path, highlevel: HighLevelServer) -> None:
-    """Threads and other processes that hold the refused token find the new one instead of spending another."""
+    """Threads and processes that hold the refused token find the new one instead of spending another."""
     issuer = highlevel.respond = Issuer()
     providers = [tokens_in(tmp_path, highlevel.url) for _ in range(2)]
     for provider in providers:

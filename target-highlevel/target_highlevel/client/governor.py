@@ -225,8 +225,8 @@ class Governor:
     def _notice_others(self, slot: Slot, told: RateHeaders) -> None:
         """What is used beyond our own requests is used by others; believed for one window, then seen afresh.
 
-        Our own are counted generously, with those let through while the answer was under way, and a difference
-        that the pace's margin covers is not noticed: slowing for nothing costs more than a rare 429.
+        Our own are counted generously, with those let through while the answer was under way. A difference
+        that the pace's margin covers is not noticed: slowing down for nothing costs more than a rare 429.
         """
         if told.maximum is None or told.remaining is None:
             return
