@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -89,3 +91,32 @@ def settings_from(config: Mapping[str, Any]) -> Settings:
     if "search_lag_seconds" in known:
         known["search_lag_seconds"] = float(known["search_lag_seconds"])
     return Settings(**known)
+
+
+def settings_from_environment() -> Settings:
+    """Return the settings of a command: Meltano hands them over as variables, not as a file.
+
+    Raises:
+        SettingsError: with every problem at once.
+    """
+    config: dict[str, Any] = {}
+    for name, declared in SCHEMA.to_dict()["properties"].items():
+        text = os.environ.get(f"TARGET_HIGHLEVEL_{name.upper()}")
+        if text not in (None, ""):
+            config[name] = _read(name, declared["type"], str(text))
+    return settings_from(config)
+
+
+def _read(name: str, kinds: list[str], text: str) -> Any:
+    """Return the value of a variable as the type its setting has."""
+    if "boolean" in kinds:
+        return text.strip().lower() in {"1", "true", "yes", "on"}
+    try:
+        if "integer" in kinds:
+            return int(text)
+        if "number" in kinds:
+            return float(text)
+        return json.loads(text) if "object" in kinds else text
+    except ValueError:
+        msg = f"TARGET_HIGHLEVEL_{name.upper()} is not a valid {kinds[0]}"
+        raise SettingsError(msg) from None

@@ -159,20 +159,21 @@ class TargetHighLevel(Target):
     def end(self, error: BaseException | None) -> int:
         """Finish what is in flight, write the report and return the exit code."""
         if self.session is None or self._engine is None:
-            return _exit_code(error)
+            return exit_code(error)
         self._engine.stop()
         if isinstance(error, DayBudgetSpent):
             self._engine.flush()
             self.session.work.hold_rest("day_budget_spent")
         self.session.states.release()
         report = RunReport(self.session)
-        code = _exit_code(error) or (4 if report.rejected and not self.settings.accept_rejects else 0)
+        code = exit_code(error) or (4 if report.rejected and not self.settings.accept_rejects else 0)
         report.write(code)
         self.session.close(code, report.facts)
         return code
 
 
-def _exit_code(error: BaseException | None) -> int:
+def exit_code(error: BaseException | None) -> int:
+    """Return the exit code that an error stands for; 0 without one."""
     if error is None:
         return 0
     if isinstance(error, Stopped):
@@ -225,7 +226,7 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
             logger.debug("highlevel.failed", exc_info=True)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
-    code = target.end(error) if target else _exit_code(error)
+    code = target.end(error) if target else exit_code(error)
     say(code, error)
     return code
 

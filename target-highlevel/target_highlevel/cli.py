@@ -1,0 +1,76 @@
+"""highlevel-tools: what a user runs around the load. Settings come from the same variables as the target's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from target_highlevel.engine.engine import Engine
+from target_highlevel.engine.session import Session
+from target_highlevel.report.run_report import RunReport
+from target_highlevel.settings import settings_from_environment
+from target_highlevel.target import Stopped, exit_code, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+@click.group(context_settings={"help_option_names": ["--help"]})
+def main() -> None:
+    """Work on what target-highlevel has loaded: undo it, try rejects again, report."""
+    os.umask(0o077)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stopped)
+
+
+def _stopped(signum: int, _frame: FrameType | None) -> None:
+    raise Stopped(signum)
+
+
+def ending(work: Callable[[], int]) -> None:
+    """Run a command to its exit code and its one line on standard error."""
+    error: BaseException | None = None
+    try:
+        code = work()
+    except (Stopped, Exception) as caught:  # noqa: BLE001 - every end gets its exit code and its line
+        error, code = caught, exit_code(caught)
+    say(code, error)
+    sys.exit(code)
+
+
+@main.command()
+def retry() -> None:
+    """Send the rejected records again, as they were received."""
+    ending(_retry)
+
+
+def _retry() -> int:
+    session = Session(settings_from_environment(), mode="retry")
+    session.work.replay()
+    engine = Engine(session)
+    error: BaseException | None = None
+    try:
+        engine.start()
+        engine.finish()
+    except (Stopped, Exception) as caught:  # noqa: BLE001 - reported below with its exit code
+        error = caught
+    return close(session, engine, error)
+
+
+def close(session: Session, engine: Engine, error: BaseException | None) -> int:
+    """Finish what is in flight and write the report; raise what ended the run early."""
+    engine.stop()
+    report = RunReport(session)
+    code = exit_code(error) or (4 if report.rejected and not session.settings.accept_rejects else 0)
+    report.write(code)
+    session.close(code, report.facts)
+    if error is not None:
+        raise error
+    return code
+
+
