@@ -26,6 +26,7 @@ class Clock:
         self.at = at
 
     def __call__(self) -> float:
+        """Tell the time."""
         return self.at
 
 

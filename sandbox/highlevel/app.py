@@ -15,6 +15,7 @@ from sandbox.highlevel.routes import CALENDAR_VERSION, MAIN_VERSION, Access, Cal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.datastructures import FormData
     from starlette.types import Receive, Scope, Send
 
     from sandbox.highlevel.account import Account
@@ -72,7 +73,8 @@ class Emulator:
         try:
             if found is None:
                 raise self._unknown(request)
-            return await self._served(request, *found, token, at)
+            route, path = found
+            return await self._served(request, route, self._call(request, path, token, at))
         except Refusal as refusal:
             return refusal.answer()
 
@@ -86,40 +88,41 @@ class Emulator:
         self.state.control.violation(kind, f"{request.method} {path}", request.scope.get("sandbox.request"))
         return Refusal(404, f"Cannot {request.method} {path}")
 
-    async def _served(
-        self, request: HttpRequest, route: Route, path: dict[str, str], token: Token | None, at: float
-    ) -> Answer:
-        _check_token(route, token, self.state)
-        _check_version(route, request.headers.get("version"))
-        query = dict(request.query_params)
-        _check_query(route, query)
-        body, form = await _contents(request, route)
-        named = body if route.body is None or "locationId" in route.body.properties else {}
-        location = self._location(token, path, query, named) if token else None
-        _check_body(route, body)
-        call = Call(
+    def _call(self, request: HttpRequest, path: dict[str, str], token: Token | None, at: float) -> Call:
+        return Call(
             state=self.state,
             at=at,
             origin=f"{request.url.scheme}://{request.headers.get('host', 'localhost')}",
             path=path,
-            query=query,
-            body=body if isinstance(body, dict) else {},
-            form=form,
+            query=dict(request.query_params),
             token=token,
-            location=location,
             request=request.scope.get("sandbox.request"),
         )
-        result = route.handler(call)
+
+    async def _served(self, request: HttpRequest, route: Route, call: Call) -> Answer:
+        _check_token(route, call.token, self.state)
+        _check_version(route, request.headers.get("version"))
+        _check_query(route, call.query)
+        body, call.form = await _contents(request, route)
+        try:
+            call.location = self._location(route, call, body)
+            _check_body(route, body)
+            call.body = body if isinstance(body, dict) else {}
+            result = route.handler(call)
+        finally:
+            if call.form is not None:
+                await call.form.close()
         return result if isinstance(result, Answer) else Answer(route.status, result)
 
-    def _location(
-        self, token: Token, path: dict[str, str], query: dict[str, str], body: Any
-    ) -> Account | None:
+    def _location(self, route: Route, call: Call, body: Any) -> Account | None:
         """Return the account that the request is about; the token must open it."""
-        given = [source.get("locationId") for source in (path, query, body) if isinstance(source, dict)]
-        named = {value for value in given if isinstance(value, str)}
-        if token.location is not None:
-            named.add(token.location)
+        if call.token is None:
+            return None
+        names_location = route.body is None or "locationId" in route.body.properties
+        sources = (call.path, call.query, body if names_location and isinstance(body, dict) else {})
+        named = {source["locationId"] for source in sources if isinstance(source.get("locationId"), str)}
+        if call.token.location is not None:
+            named.add(call.token.location)
         if len(named) > 1 or named - set(self.state.accounts):
             refuse_location()
         return self.state.accounts[named.pop()] if named else None
@@ -170,7 +173,7 @@ def _check_body(route: Route, body: Any) -> None:
         refuse_body(*problems)
 
 
-async def _contents(request: HttpRequest, route: Route) -> tuple[Any, Any]:
+async def _contents(request: HttpRequest, route: Route) -> tuple[Any, FormData | None]:
     """Read the JSON body, the URL-encoded body or the multipart form of a request."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if route.form:

@@ -142,7 +142,7 @@ def create_calendar(call: Call) -> dict[str, Any]:
         "isActive": True,
         "slotDuration": 30,
         "slotDurationUnit": "mins",
-        "slug": f"{key_from_name(call.body['name'])}-{identity[:6].lower()}",
+        "slug": key_from_name(call.body["name"]),
         "teamMembers": [],
         **call.body,
     }

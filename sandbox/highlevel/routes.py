@@ -43,11 +43,11 @@ class Call:
     origin: str
     path: dict[str, str]
     query: dict[str, str]
-    body: dict[str, Any]
-    form: FormData | None
     token: Token | None
-    location: Account | None
     request: Request | None
+    body: dict[str, Any] = field(default_factory=dict)
+    form: FormData | None = None
+    location: Account | None = None
 
     @property
     def account(self) -> Account:

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.highlevel.account import Account
 from sandbox.highlevel.damage import Damage
+from sandbox.highlevel.dump import dump
+from sandbox.highlevel.files import stored_bytes
 from sandbox.highlevel.limits import Bucket
 from sandbox.highlevel.naming import Ids
 from sandbox.highlevel.objects import standard_objects
+from sandbox.highlevel.oracle import doubles, sources
+from sandbox.highlevel.population import Population
 from sandbox.highlevel.tokens import TokenBook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sandbox.control import Control
     from sandbox.highlevel.options import Options
     from sandbox.highlevel.search_index import Document
 
+SETTLED_SECONDS = 30 * 86_400
 FRONT_DESK = {"email": "frontdesk@example.org", "first_name": "Front", "last_name": "Desk"}
 
 
@@ -41,6 +46,7 @@ class State:
         self.main = next(iter(self.accounts.values()))
         self.damage = Damage(self.main, control)
         control.mutate = self.damage.apply
+        control.dump = self.dump
         self.location_tokens = {key: self.tokens.private(key, options.scopes) for key in self.accounts}
         self.agency = self.tokens.private(None, options.agency_scopes)
 
@@ -64,6 +70,31 @@ class State:
     def agency_token(self) -> str:
         """The private integration token of the agency."""
         return self.agency.value
+
+    def dump(self, *, schema: bool = True) -> dict[str, Any]:
+        """Return all that a client can write, comparable before and after; see `sandbox.highlevel.dump`."""
+        content = dump(self.main, schema=schema)
+        others = [
+            dump(account, schema=schema) for account in self.accounts.values() if account is not self.main
+        ]
+        return {**content, "other_locations": others} if others else content
+
+    def sources(self) -> dict[str, dict[str, list[str]]]:
+        """Return which objects of the first location carry which source id."""
+        return sources(self.main)
+
+    def doubles(self) -> dict[str, list[str]]:
+        """Return the source ids that are there more than once."""
+        return doubles(self.main)
+
+    def populate(self, count: int = 200, patients: Sequence[Mapping[str, Any]] = (), **mix: int) -> list[str]:
+        """Put people into the first location who were there before; see `Population.fill`."""
+        at = self.control.now() - SETTLED_SECONDS
+        return Population(self.main, at, self.options.seed).fill(count, patients, **mix)
+
+    def file_bytes(self, identity: str) -> bytes:
+        """Return the bytes of an uploaded document."""
+        return stored_bytes(self.main, identity)
 
     def bucket(self, name: str) -> Bucket:
         """Return the rate limits of a location or of the agency."""
