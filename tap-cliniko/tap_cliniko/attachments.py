@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 18
 _TRIES = 5
+_PASSING = (requests.RequestException, TryAgain)
 _FILENAME_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
@@ -157,17 +158,15 @@ class _Download:
 
     def run(self) -> tuple[str, int]:
         """Fetch everything and answer checksum and size."""
+        base = self._client.patience.base
+        # a fresh address for one that expired, at once; a broken connection is given time
+        afresh = backoff.on_exception(backoff.constant, _Expired, interval=0, max_tries=3, jitter=None, logger=None)
         patiently = backoff.on_exception(
-            backoff.expo,
-            (requests.RequestException, TryAgain, _Expired),
-            max_tries=_TRIES,
-            factor=self._client.patience.base,
-            jitter=None,
-            logger=None,
+            backoff.expo, _PASSING, factor=base, max_tries=_TRIES, jitter=None, logger=None
         )
         try:
-            patiently(self._once)()
-        except (requests.RequestException, TryAgain):
+            patiently(afresh(self._once))()
+        except _PASSING:
             msg = f"{self._path}: the file store does not deliver the file; run again later"
             raise Unavailable(msg) from None
         return self._checksum()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_cliniko.client import PAGE_SIZE, Query
 from tap_cliniko.errors import NotFound
+from tap_cliniko.filters import revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ class DeletionFinder:
         """Cut the stretch in two until it fits on a page, wherever the numbers differ."""
         remembered = self._known.count(resource.name, after, upto)
         small = remembered <= PAGE_SIZE
-        filters = (*_revealed(resource), f"id:>{after}", f"id:<={upto}")
+        filters = (*revealed(resource), f"id:>{after}", f"id:<={upto}")
         query = Query(filters, size=PAGE_SIZE if small else 1)
         page = self._client.page(resource.url_path, resource.name, query)
         if page.total == remembered:
@@ -74,11 +75,7 @@ class DeletionFinder:
     def _is_gone(self, resource: Resource, ident: int) -> bool:
         """Ask for the row itself: only a plain "not found", hidden rows included, proves the deletion."""
         try:
-            self._client.object(f"{resource.url_path}/{ident}", Query(_revealed(resource), size=1))
+            self._client.object(f"{resource.url_path}/{ident}", Query(revealed(resource), size=1))
         except NotFound:
             return True
         return False
-
-
-def _revealed(resource: Resource) -> tuple[str, ...]:
-    return tuple(f"{column}:*" for column in resource.reveal)

@@ -10,6 +10,7 @@ from tap_cliniko.attachments import Status, StoredFile
 from tap_cliniko.children import expansion_of
 from tap_cliniko.client import Query
 from tap_cliniko.errors import ContractChanged, RoleRefused
+from tap_cliniko.filters import AT_ONCE, filters_by, revealed
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import Normaliser
 from tap_cliniko.resources import TOMBSTONE, Resource, Shape
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from tap_cliniko.reading import Chunk
     from tap_cliniko.run import Run
 
-_AT_ONCE = 50
 _REREADS = 5
 _LANES = 3
 
@@ -49,7 +49,7 @@ class Extraction:
             yield self._normal(self.run.client.object(self.resource.url_path))
         elif self.resource.shape is Shape.PAGES:
             yield from self._read_pages()
-        elif self.resource.in_full:
+        elif self.resource.in_full or self.run.must_go_below(self.resource):
             yield from self._read_in_full()
         else:
             yield from self._read_pending_files()
@@ -91,10 +91,10 @@ class Extraction:
         seen: set[int] = set()
         for path in (listed.url_path, *listed.also):
             reader = self._reader(listed, path)
-            for chunk in reader.chunks(_revealed(listed), [Stretch()]):
+            for chunk in reader.chunks(revealed(listed), [Stretch()]):
                 fresh = [row for row in chunk.rows if int(row["id"]) not in seen]
                 seen.update(int(row["id"]) for row in fresh)
-                self._remember(fresh)
+                self._remember(fresh if listed is self.resource else [])
                 for row in fresh:
                     yield from expand(row)
         yield from self._tombstones(seen)
@@ -145,7 +145,8 @@ class Extraction:
         # what a merge moved is asked for from the start: the merges may be more than before the interruption
         window.scope, window.stretches = 0, [Stretch()]
         merged = self._merged(window)
-        return patient_filters(listed, merged) if listed.by_patient else []
+        moved_by = listed.moved_by or ((listed.by_patient,) if listed.by_patient else ())
+        return [each for by in moved_by if merged for each in filters_by(by, merged)]
 
     def _merged(self, window: Window) -> list[str]:
         return self.run.merges.since(window.start) if window.start else []
@@ -209,10 +210,10 @@ class Extraction:
     def _read_pending_files(self) -> Iterator[Row]:
         """Ask again for the files that were not ready last time."""
         pending = list(self.bookmark.get("pending_files", [])) if self.run.attachments else []
-        for start in range(0, len(pending), _AT_ONCE):
-            some = ",".join(pending[start : start + _AT_ONCE])
+        for start in range(0, len(pending), AT_ONCE):
+            some = ",".join(pending[start : start + AT_ONCE])
             reader = self._reader(self.resource, self.resource.url_path)
-            for chunk in reader.chunks((*_revealed(self.resource), f"id:={some}"), [Stretch()]):
+            for chunk in reader.chunks((*revealed(self.resource), f"id:={some}"), [Stretch()]):
                 yield from map(self._finish, chunk.rows)
 
     # ------------------------------------------------------------------ deletions
@@ -233,19 +234,6 @@ class Extraction:
             self.run.known.mark_gone(name, ident, self.run.end)
             yield {"id": str(ident), TOMBSTONE: self.run.end}
         self.bookmark["deletions_until"] = self.run.end
-
-
-def patient_filters(listed: Resource, patients: list[str]) -> list[tuple[str, ...]]:
-    """Write the filters that find the rows of some patients; a list filter takes several ids, `~` one."""
-    by = listed.by_patient or ""
-    if by.endswith("~"):
-        return [(f"{by}{each}",) for each in patients]
-    chunks = (patients[start : start + _AT_ONCE] for start in range(0, len(patients), _AT_ONCE))
-    return [(f"{by}{','.join(chunk)}",) for chunk in chunks]
-
-
-def _revealed(listed: Resource) -> tuple[str, ...]:
-    return tuple(f"{column}:*" for column in listed.reveal)
 
 
 def _lies_in(window: Window) -> Any:

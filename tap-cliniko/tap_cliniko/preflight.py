@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
 from tap_cliniko.errors import NotFound, RoleRefused
+from tap_cliniko.filters import revealed
 from tap_cliniko.resources import BY_NAME, Resource, Role, Shape
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Preflight:
         if resource.shape is Shape.OBJECT:
             self._client.object(resource.url_path)
             return 1
-        query = Query(tuple(f"{column}:*" for column in resource.reveal), size=1)
+        query = Query(revealed(resource), size=1)
         return self._client.page(resource.url_path, resource.name, query).total
 
     def _seen_by_role(self, resource: Resource) -> Outcome:

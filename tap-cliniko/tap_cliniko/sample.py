@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
-from tap_cliniko.extraction import patient_filters
+from tap_cliniko.filters import filters_by, revealed
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import BY_NAME, Resource
@@ -27,7 +27,6 @@ _PAGES_OF_PATIENTS = 5
 _INVOICE_STATES = (10, 20, 30, 40)
 _EDGE_CASES = ("archived_at:?", "email:!?", "email:?", "date_of_birth:!?", "old_reference_id:?")
 _WITH = ("attendees", "medical_alerts", "patient_cases", "relationships", "treatment_notes", "patient_attachments")
-_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,10 @@ class Sample:
     def filters(self, listed: Resource) -> list[tuple[str, ...]] | None:
         """Answer the filters that find what belongs to the sample, None when a list is read as a whole."""
         if listed.name == "group_appointments":
-            return _by_ids("id", self.group_appointments)
+            return filters_by("id:=", self.group_appointments)
         if listed.name == "invoice_items":
-            return _by_ids("invoice_id", self.invoices)
-        return patient_filters(listed, self.patients) if listed.by_patient else None
+            return filters_by("invoice_id:=", self.invoices)
+        return filters_by(listed.by_patient, self.patients) if listed.by_patient else None
 
     def keep(self, resource: Resource, rows: list[Row]) -> list[Row]:
         """Leave out rows that no filter can leave out: ties to relatives outside, other patients' referrals."""
@@ -87,13 +86,13 @@ class SampleFinder:
     def _groups(self) -> Iterator[list[str]]:
         """Answer lists of patients who have something in common."""
         for row in self._first("appointment_types", ("archived_at:*",)):
-            found = self._first("individual_appointments", (f"appointment_type_id:={row['id']}", *_revealed("individual_appointments")))
+            found = self._first("individual_appointments", (f"appointment_type_id:={row['id']}", *revealed(BY_NAME["individual_appointments"])))
             yield _patients_of(found)
         for state in _INVOICE_STATES:
-            yield _patients_of(self._first("invoices", (f"status:={state}", *_revealed("invoices"))))
+            yield _patients_of(self._first("invoices", (f"status:={state}", *revealed(BY_NAME["invoices"]))))
         yield _patients_of(self._first("individual_appointments", ("cancelled_at:?",)))
         for name in _WITH:
-            yield _patients_of(self._first(name, _revealed(name)))
+            yield _patients_of(self._first(name, revealed(BY_NAME[name])))
         for edge in _EDGE_CASES:
             revealed = () if edge.startswith("archived_at") else ("archived_at:*",)
             yield [str(row["id"]) for row in self._first("patients", (edge, *revealed))]
@@ -111,7 +110,7 @@ class SampleFinder:
 
     def _pages(self, name: str) -> Iterator[list[Row]]:
         reader = ListReader(self._client, BY_NAME[name].url_path, name)
-        for number, chunk in enumerate(reader.chunks(_revealed(name), [Stretch()]), start=1):
+        for number, chunk in enumerate(reader.chunks(revealed(BY_NAME[name]), [Stretch()]), start=1):
             yield chunk.rows
             if number == _PAGES_OF_PATIENTS:
                 return
@@ -122,26 +121,18 @@ class SampleFinder:
     # ------------------------------------------------------------------ around them
 
     def _rows_of(self, name: str, patients: list[str]) -> Iterator[Row]:
-        for filters in patient_filters(BY_NAME[name], patients):
+        for filters in filters_by(BY_NAME[name].by_patient or "", patients):
             yield from self._all(name, filters)
 
     def _group_ids(self, bookings: list[str]) -> list[str]:
         """Tell which of the bookings are group appointments; the ids alone do not."""
-        found = chain.from_iterable(self._all("group_appointments", each) for each in _by_ids("id", bookings))
+        found = chain.from_iterable(self._all("group_appointments", each) for each in filters_by("id:=", bookings))
         return [str(row["id"]) for row in found]
 
     def _all(self, name: str, filters: tuple[str, ...]) -> Iterator[Row]:
         reader = ListReader(self._client, BY_NAME[name].url_path, name)
-        for chunk in reader.chunks((*_revealed(name), *filters), [Stretch()]):
+        for chunk in reader.chunks((*revealed(BY_NAME[name]), *filters), [Stretch()]):
             yield from chunk.rows
-
-
-def _by_ids(column: str, ids: list[str]) -> list[tuple[str, ...]]:
-    return [(f"{column}:={','.join(ids[start : start + _AT_ONCE])}",) for start in range(0, len(ids), _AT_ONCE)]
-
-
-def _revealed(name: str) -> tuple[str, ...]:
-    return tuple(f"{column}:*" for column in BY_NAME[name].reveal)
 
 
 def _patients_of(rows: Iterable[Row]) -> list[str]:

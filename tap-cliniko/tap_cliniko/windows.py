@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_cliniko.reading import Stretch
+from tap_cliniko.resources import Shape
 
 if TYPE_CHECKING:
     from tap_cliniko.resources import Resource
@@ -75,8 +76,9 @@ def passes_of(resource: Resource, start: str | None) -> list[str]:
     """Name the passes of a window: without a start the first pass has read the hidden rows too."""
     if start is None:
         return [CHANGED]
-    merged = [MERGED] if resource.by_patient or resource.below else []
-    return [CHANGED, *resource.reveal, *(merged if resource.name != "patients" else [])]
+    of_patients = resource.shape is Shape.ROWS and bool(resource.by_patient or resource.below)
+    moves = of_patients and resource.name != "patients"
+    return [CHANGED, *resource.reveal, *([MERGED] if moves else [])]
 
 
 def filters_of(resource: Resource, window: Window) -> tuple[str, ...]:

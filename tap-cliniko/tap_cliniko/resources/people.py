@@ -94,6 +94,8 @@ RELATIONSHIPS = Resource(
     ),
     reveal=("archived_at",),
     by_patient="patient_id:=",
+    # the other end of a tie cannot be filtered for
+    moved_by=("",),
     below=("patients", "/patients/{id}/relationships"),
     readers=DIARY,
 )
@@ -186,6 +188,8 @@ REFERRAL_SOURCES = Resource(
         link("patient", "patients", "The patient who came."),
     ),
     reveal=("archived_at",),
+    # the patient who came cannot be filtered for: asked for below each patient of a merge
+    moved_by=("referrer_id:=",),
     below=("patients", "/patients/{id}/referral_source"),
     readers=DIARY,
 )

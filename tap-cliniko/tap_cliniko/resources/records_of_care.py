@@ -110,7 +110,6 @@ SIGNATURES = Resource(
         link("user", "users", "Who took it."),
     ),
     shape=Shape.UNDER_PARENT,
-    in_full=True,
     below=("patient_forms", "/patient_forms/{id}/signatures/{child}"),
     readers=OWNER,
 )

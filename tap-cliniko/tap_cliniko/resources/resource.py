@@ -62,6 +62,8 @@ class Resource:
         in_full: read completely in every run (reference data, and tables whose deletions leave no trace).
         reveal: timestamps whose `:*` filter brings hidden rows back into the list.
         by_patient: filter that finds the rows of given patients, such as `patient_id:=`.
+        moved_by: filters that find rows a merge of patients may have moved, by default `by_patient`;
+            an empty one stands for the whole list.
         path: where the list is.
         also: further lists of the same rows.
         below: (parent resource, path with `{id}`) for rows found below a parent, or as the
@@ -78,6 +80,7 @@ class Resource:
     in_full: bool = False
     reveal: tuple[str, ...] = ()
     by_patient: str | None = None
+    moved_by: tuple[str, ...] = ()
     path: str = ""
     also: tuple[str, ...] = ()
     below: tuple[str, str] | None = None
@@ -88,11 +91,6 @@ class Resource:
     def url_path(self) -> str:
         """The path of the list or object under the API's base."""
         return self.path or f"/{self.name}"
-
-    @property
-    def incremental(self) -> bool:
-        """Whether a later run reads only what changed."""
-        return self.shape is Shape.ROWS and not self.in_full
 
     def schema(self) -> dict[str, Any]:
         """Describe the stream's records as JSON Schema."""

@@ -1,0 +1,279 @@
+"""The HTTP client against a server that does as the test says, over real connections."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tap_cliniko.client import ClinikoClient, Patience, Query, base_url
+from tap_cliniko.errors import (
+    ContractChanged,
+    CredentialsRefused,
+    NotFound,
+    RoleRefused,
+    SettingsError,
+    TapClinikoError,
+    Unavailable,
+)
+from tap_cliniko.governor import Governor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = "MS0xLXNlY3JldA-au4"
+GOOD = {"patients": [{"id": "7", "first_name": "Nobody's business"}], "total_entries": 1, "links": {}}
+
+
+@dataclass
+class Answer:
+    """What the server says to one request; `body` None closes the connection without a word."""
+
+    status: int = 200
+    body: bytes | None = field(default_factory=lambda: json.dumps(GOOD).encode())
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    promised: int | None = None
+
+
+@dataclass
+class Script:
+    """Answers in order, the last one for ever, and the requests that came."""
+
+    answers: list[Answer]
+    seen: list[Any] = field(default_factory=list)
+    url: str = ""
+
+    def next(self) -> Answer:
+        """Take the next answer."""
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@contextmanager
+def serving(*answers: Answer) -> Iterator[Script]:
+    """Serve the answers on a free port."""
+    script = Script(list(answers))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            script.seen.append((self.path, dict(self.headers)))
+            answer = script.next()
+            if answer.body is None:
+                self.close_connection = True
+                return
+            self.send_response_only(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(answer.promised or len(answer.body)))
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+            self.close_connection = answer.promised is not None
+
+        def log_message(self, *_args: object) -> None:
+            """Stay quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    script.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield script
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def client_of(script: Script, *, tries: int = 4, naps: list[float] | None = None) -> Iterator[ClinikoClient]:
+    """Make a client that retries without waiting; its governor's naps are noted instead of slept."""
+    noted = naps if naps is not None else []
+    now = [0.0]
+
+    def nap(seconds: float) -> None:
+        noted.append(seconds)
+        now[0] += seconds
+
+    governor = Governor(1000, clock=lambda: now[0], sleep=nap)
+    patience = Patience(tries=tries, limited_tries=3, base=0.0)
+    client = ClinikoClient(f"{script.url}/v1", KEY, "data@example.org", governor=governor, patience=patience)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def read_patients(client: ClinikoClient) -> Any:
+    """Ask for one page of patients."""
+    return client.page("/patients", "patients", Query(("id:>5", "archived_at:*"), sort="id:asc"))
+
+
+PASSING = {
+    "502 with HTML": Answer(502, b"<html>Bad gateway for Nobody's business</html>", content_type="text/html"),
+    "500": Answer(500, b'{"message": "Nobody\'s business"}'),
+    "503 that asks to wait": Answer(503, b"{}", {"Retry-After": "0"}),
+    "408": Answer(408, b"{}"),
+    "403 of the network in HTML": Answer(403, b"<html>denied</html>", content_type="text/html; charset=utf-8"),
+    "HTML that claims success": Answer(200, b"<html>hello</html>", content_type="text/html"),
+    "JSON cut off by a proxy": Answer(200, json.dumps(GOOD).encode()[:20]),
+    "connection lost in the body": Answer(200, b'{"patients": [', promised=5000),
+    "connection closed without an answer": Answer(body=None),
+    "429 without any header": Answer(429, b"{}"),
+}
+
+
+@pytest.mark.parametrize("failure", PASSING.values(), ids=PASSING.keys())
+def test_a_passing_failure_is_repeated(failure: Answer) -> None:
+    """Whatever passes by itself is asked again, and the page arrives."""
+    with serving(failure, failure, Answer()) as script, client_of(script) as client:
+        assert read_patients(client).rows == GOOD["patients"]
+        assert len(script.seen) == 3
+
+
+@pytest.mark.parametrize("failure", PASSING.values(), ids=PASSING.keys())
+def test_retries_end(failure: Answer) -> None:
+    """A failure that stays ends the run with a text that says what to do and quotes nothing."""
+    with serving(failure) as script, client_of(script) as client:
+        with pytest.raises(Unavailable, match="Run again later") as caught:
+            read_patients(client)
+        assert 3 <= len(script.seen) <= 5
+        assert "business" not in str(caught.value)
+
+
+FINAL = {
+    401: (CredentialsRefused, "TAP_CLINIKO_API_KEY", 3),
+    403: (RoleRefused, "role", 3),
+    404: (NotFound, "/patients", 1),
+    400: (ContractChanged, "archived_at, id; sort: id:asc", 1),
+    422: (ContractChanged, "refuses", 1),
+    301: (SettingsError, "TAP_CLINIKO_API_URL", 2),
+}
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_a_final_answer_is_not_repeated(status: int) -> None:
+    """What will not pass ends at once, names what to do, and quotes neither body nor key."""
+    kind, text, code = FINAL[status]
+    body = b'{"message": "Nobody\'s business is not filterable"}'
+    answer = Answer(status, body, {"Location": "http://elsewhere.example.org/"})
+    with serving(answer) as script, client_of(script) as client:
+        with pytest.raises(TapClinikoError) as caught:
+            read_patients(client)
+        assert type(caught.value) is kind
+        assert text in str(caught.value)
+        assert caught.value.exit_code == code
+        assert len(script.seen) == 1
+        assert "business" not in str(caught.value)
+        assert KEY not in str(caught.value)
+
+
+def test_the_reset_header_says_how_long_to_wait() -> None:
+    """After a 429 nothing is sent before the moment that X-RateLimit-Reset names."""
+    naps: list[float] = []
+    reset = Answer(429, b"{}", {"X-RateLimit-Reset": "1000000020", "Date": "Sun, 09 Sep 2001 01:46:40 GMT"})
+    with serving(reset, Answer()) as script, client_of(script, naps=naps) as client:
+        read_patients(client)
+        # the server's own clock says 1000000000, so twenty seconds and half a one for the missing fraction
+        assert sum(naps) == pytest.approx(20.5, abs=0.1)
+
+
+def test_a_reset_in_the_far_future_is_not_believed() -> None:
+    """The window is a minute, so no pause is longer."""
+    naps: list[float] = []
+    reset = Answer(429, b"{}", {"X-RateLimit-Reset": "9999999999"})
+    with serving(reset, Answer()) as script, client_of(script, naps=naps) as client:
+        read_patients(client)
+        assert sum(naps) == pytest.approx(61.0, abs=0.1)
+
+
+def test_retry_after_is_honoured_when_there_is_no_reset() -> None:
+    """Clients in the field have met Retry-After."""
+    naps: list[float] = []
+    with serving(Answer(429, b"{}", {"Retry-After": "9"}), Answer()) as script, client_of(script, naps=naps) as client:
+        read_patients(client)
+        assert sum(naps) == pytest.approx(9.0, abs=0.1)
+
+
+def test_every_request_names_its_sender_and_carries_the_key() -> None:
+    """Cliniko wants a name with a contact e-mail, JSON, and the key as the user of Basic authentication."""
+    with serving(Answer()) as script, client_of(script) as client:
+        read_patients(client)
+    path, headers = script.seen[0]
+    assert path == "/v1/patients?q%5B%5D=id:%3E5&q%5B%5D=archived_at:*&sort=id:asc&per_page=100"
+    assert headers["User-Agent"] == "tap-cliniko (data@example.org)"
+    assert headers["Accept"] == "application/json"
+    assert headers["Authorization"].startswith("Basic ")
+
+
+def test_the_next_link_is_never_followed() -> None:
+    """A foreign `next` only says that there is more; nobody sends the key there."""
+    with serving(Answer()) as foreign:
+        answer = {**GOOD, "total_entries": 2, "links": {"next": f"{foreign.url}/v1/patients?page=2"}}
+        with serving(Answer(body=json.dumps(answer).encode())) as script, client_of(script) as client:
+            assert read_patients(client).more
+        assert foreign.seen == []
+
+
+def test_a_file_is_fetched_without_the_key(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The redirect's target gets no credential, not even one from ~/.netrc."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password something\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with serving(Answer(body=b"bytes")) as store:
+        see_other = Answer(303, b"", {"Location": f"{store.url}/file?signature=1"})
+        with serving(see_other) as script, client_of(script) as client:
+            address = client.location("/patient_attachments/1/content")
+            with client.file(address) as response:
+                assert response.content == b"bytes"
+        assert "Authorization" not in store.seen[0][1]
+        assert "Authorization" in script.seen[0][1]
+
+
+def test_decimals_do_not_pass_through_a_float() -> None:
+    """A number with a fraction arrives with the digits it was written with."""
+    body = b'{"patients": [{"id": "1", "amount": 81.810000000000000000001}], "total_entries": 1}'
+    with serving(Answer(body=body)) as script, client_of(script) as client:
+        assert read_patients(client).rows[0]["amount"] == Decimal("81.810000000000000000001")
+
+
+def test_an_answer_of_another_shape_is_a_changed_contract() -> None:
+    """A list under another name is not taken for an empty one."""
+    with serving(Answer(body=b'{"people": []}')) as script, client_of(script) as client:
+        with pytest.raises(ContractChanged, match="patients"):
+            read_patients(client)
+
+
+@pytest.mark.parametrize(
+    ("key", "host"),
+    [
+        ("abc-au4", "api.au4.cliniko.com"),
+        ("a-b-c-UK2", "api.uk2.cliniko.com"),
+        ("MS0xLWFiYw", "api.au1.cliniko.com"),
+        ("abc-def", "api.au1.cliniko.com"),
+        ("abc-ca1-x", "api.au1.cliniko.com"),
+    ],
+)
+def test_the_shard_is_the_end_of_the_key(key: str, host: str) -> None:
+    """Only a suffix that looks like a shard is one; older keys have none."""
+    assert base_url(key) == f"https://{host}/v1"
+
+
+def test_the_key_does_not_travel_in_the_clear() -> None:
+    """An address without TLS is refused unless it is this machine."""
+    assert base_url(KEY, "http://127.0.0.1:8000/v1/") == "http://127.0.0.1:8000/v1"
+    with pytest.raises(SettingsError, match="https"):
+        base_url(KEY, "http://cliniko.example.org/v1")
+
+
+def test_the_client_shows_no_key() -> None:
+    """Printing the client shows where it goes, not how it gets in."""
+    assert KEY not in repr(ClinikoClient("https://api.au4.cliniko.com/v1", KEY, "data@example.org"))
