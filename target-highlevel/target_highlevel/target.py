@@ -68,7 +68,7 @@ class TargetHighLevel(Target):
     def open(self) -> Engine:
         """Open the ledger and start to write what earlier runs left."""
         if self._engine is None:
-            self.session = Session(self.settings)
+            self.session = Session(self.settings, self.settings.mode)
             self._engine = Engine(self.session)
             self._engine.start()
         return self._engine

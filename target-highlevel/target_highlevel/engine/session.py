@@ -12,10 +12,12 @@ from target_highlevel.client.tokens import PrivateToken
 from target_highlevel.descriptor import stream_spec
 from target_highlevel.engine.budget import LedgerDayCounter
 from target_highlevel.engine.directory import Directory
+from target_highlevel.engine.planning import PlanningClient
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
+from target_highlevel.ledger.scratch import scratch_copy
 from target_highlevel.ledger.work import Work
 from target_highlevel.objects.base import Surroundings
 from target_highlevel.objects.contact import Contact
@@ -31,6 +33,7 @@ from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from tempfile import TemporaryDirectory
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
@@ -45,31 +48,38 @@ class Session:
     """Client, ledger, catalogue and kinds of objects of one run."""
 
     def __init__(self, settings: Settings, mode: str = "load") -> None:
-        """Open the ledger and the client; nothing is sent yet."""
+        """Open the ledger and the client; nothing is sent yet. A plan works on a scratch copy and sends no write at all."""
         self.settings = settings
+        self.mode = mode
         self.stop = threading.Event()
-        self.ledger = Ledger(settings.ledger_url, settings.location_id)
+        self.ledger, self._scratch = _ledger(settings, mode)
         self.run = self.ledger.begin_run(mode)
         self.work = Work(self.ledger, self.run)
         self.intake = Intake(self.ledger, self.run)
-        self.states = StateGate(self.work)
+        self.states = StateGate(self.work, silent=mode != "load")
         self.governor = Governor(
             Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day),
             day=LedgerDayCounter(self.ledger),
             stop_event=self.stop,
         )
-        self.client = HighLevelClient(
+        client = HighLevelClient(
             settings.api_url,
             PrivateToken(settings.access_token),
             self.governor,
             agency_tokens=PrivateToken(settings.agency_token, "agency_token") if settings.agency_token else None,
             stop_event=self.stop,
         )
-        self._catalogue = Catalogue(self.client, settings.location_id, settings.fallback_owner)
+        self.plan = PlanningClient(client, settings.location_id) if mode == "plan" else None
+        self.client: HighLevelClient | PlanningClient = self.plan or client
+        self.blockers: list[str] = []
+        lenient = self.blockers if mode == "plan" else None
+        self._catalogue = Catalogue(self.client, settings.location_id, settings.fallback_owner, blockers=lenient)
         self._catalogue_read = False
         self._mutex = threading.RLock()
         self.specs: dict[str, StreamSpec] = {}
-        self.schema = SchemaSetup(self.client, self._catalogue, agency=bool(settings.agency_token))
+        agency = bool(settings.agency_token)
+        self.schema = SchemaSetup(self.client, self._catalogue, agency=agency, blockers=lenient)
+        self.differences: list[tuple[str, str, str, Any, Any]] = []
         self.directory = Directory(self.work, self.catalogue, self.ledger.salt)
         around = Surroundings(self.client, self._catalogue, self.schema, self.work, settings, utc_now)
         self.kinds: dict[str, ObjectKind] = {
@@ -88,6 +98,7 @@ class Session:
             search_lag=settings.search_lag_seconds,
             now=utc_now,
             sleep=self.stop.wait,
+            on_update=self._note_differences if mode == "plan" else None,
         )
         self._prepared: set[str] = set()
         self.recall()
@@ -143,9 +154,21 @@ class Session:
                 self.schema.associate(spec)
                 self._prepared.add(f"{spec.stream} relations")
 
+    def _note_differences(self, row: Row, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        for name, value in after.items():
+            self.differences.append((row.source_id, row.object, name, value, before.get(name)))
+
     def close(self, exit_code: int, facts: dict[str, object]) -> None:
         """End the run in the ledger and close everything."""
         self.governor.close()
         self.ledger.end_run(self.run, exit_code, facts)
         self.client.close()
         self.ledger.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+
+def _ledger(settings: Settings, mode: str) -> tuple[Ledger, TemporaryDirectory[str] | None]:
+    if mode in {"plan", "verify"}:
+        return scratch_copy(settings.ledger_url, settings.location_id, crosswalk_only=mode == "verify")
+    return Ledger(settings.ledger_url, settings.location_id), None

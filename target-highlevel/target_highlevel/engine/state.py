@@ -20,8 +20,9 @@ class StateGate:
     It writes all the time and not at the end: what is printed while a signal is handled is lost (singer-meltano.md section 4).
     """
 
-    def __init__(self, work: Work, output: TextIO | None = None) -> None:
-        """Pass states on to standard output."""
+    def __init__(self, work: Work, output: TextIO | None = None, *, silent: bool = False) -> None:
+        """Pass states on to standard output; a plan is silent, so that bookmarks stay where they are."""
+        self._silent = silent
         self._work = work
         self._output = output
         self._waiting: deque[tuple[int, dict[str, Any]]] = deque()
@@ -29,6 +30,8 @@ class StateGate:
 
     def checkpoint(self, seq: int, state: dict[str, Any]) -> None:
         """Remember a state that came after the reception with this number."""
+        if self._silent:
+            return
         with self._mutex:
             self._waiting.append((seq, state))
 

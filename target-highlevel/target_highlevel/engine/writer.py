@@ -38,6 +38,7 @@ class Writer:
         search_lag: float,
         now: Callable[[], datetime],
         sleep: Callable[[float], Any] = time.sleep,
+        on_update: Callable[[Row, Mapping[str, Any], Mapping[str, Any]], None] | None = None,
     ) -> None:
         """Write for one run.
 
@@ -48,7 +49,9 @@ class Writer:
             search_lag: seconds a new record may take to appear in HighLevel's search.
             now: the clock.
             sleep: waits for some seconds.
+            on_update: told of every update: the record, the values before and the values written.
         """
+        self._on_update = on_update
         self._work = work
         self._salt = salt
         self._overwrite = overwrite
@@ -164,6 +167,8 @@ class Writer:
             notes["conflicts"] = sorted(conflicts)
         if writing:
             before = {name: current.get(name) for name in writing}
+            if self._on_update:
+                self._on_update(row, before, writing)
             reach("before_intent", row.object)
             self._work.intend(row, "update", kind.update_method, kind.update_route, fields=writing, before=before)
             reach("after_intent", row.object)

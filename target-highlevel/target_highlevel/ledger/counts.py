@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.rows import Outcome, Status
-from target_highlevel.ledger.tables import record
+from target_highlevel.ledger.tables import audit, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +53,7 @@ def object_counts(ledger: Ledger, run: str) -> list[ObjectCount]:
 
     ``source`` is counted apart from the outcomes, so that the equation can fail.
     """
-    here = (record.c.location == ledger.location) & (record.c.stream != "")
-    open_ = record.c.status.in_([Status.HELD.value, Status.READY.value, Status.REJECTED.value])
-    mine = here & ((record.c.seen_run == run) | open_)
+    mine = _mine(ledger, run)
     counts: dict[tuple[str, str], ObjectCount] = {}
     with ledger.transaction() as connection:
         totals = (
@@ -73,13 +71,25 @@ def object_counts(ledger: Ledger, run: str) -> list[ObjectCount]:
     return sorted(counts.values(), key=lambda item: (item.object, item.resource))
 
 
+def _mine(ledger: Ledger, run: str) -> sa.ColumnElement[bool]:
+    """Return the records a run answers for: those it received, and those earlier runs left open."""
+    here = (record.c.location == ledger.location) & (record.c.stream != "")
+    open_ = record.c.status.in_([Status.HELD.value, Status.READY.value, Status.REJECTED.value])
+    return here & ((record.c.seen_run == run) | open_)
+
+
 def _add(count: ObjectCount, status: str, reason: str | None, did: str | None, number: int) -> None:
     column = _STATUS.get(status) or (did or Outcome.UNCHANGED.value)
     if hasattr(count, column):
         setattr(count, column, getattr(count, column) + number)
     if status in _STATUS:
-        code = str(reason or "to_be_written").partition(":")[0]
-        count.reasons.setdefault(column, Counter())[code] += number
+        count.reasons.setdefault(column, Counter())[_code(reason, column)] += number
+
+
+def _code(reason: str | None, column: str) -> str:
+    """Return a reason without what it is about: ``waits_for`` of ``waits_for:contact:patients/1``."""
+    missing = "refused" if column == "rejected" else "to_be_written"
+    return str(reason or missing).partition(":")[0]
 
 
 def rejected_records(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
@@ -119,3 +129,97 @@ def remarks(ledger: Ledger, run: str) -> dict[str, Any]:
             withheld += [{"source": source_id, "field": name, "because": why} for name, why in said.get("withheld", {}).items()]
             conflicts += [{"source": source_id, "field": name} for name in said.get("conflicts", ())]
     return {"withheld": withheld, "conflicts": conflicts}
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A record that did not go into HighLevel in a run, and why."""
+
+    outcome: str
+    reason: str
+    field: str
+    object: str
+    resource: str
+    source_id: str
+
+
+def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
+    """Yield every record of a run that is held, rejected or filtered, in the order of source ids."""
+    columns = [record.c[name] for name in ("status", "reason", "reason_field", "object", "resource", "source_id")]
+    query = (
+        sa.select(*columns)
+        .where(_mine(ledger, run), record.c.status.in_(list(_STATUS)))
+        .order_by(record.c.source_id, record.c.object)
+    )
+    with ledger.transaction() as connection:
+        for row in connection.execute(query):
+            outcome = _STATUS[row.status]
+            reason = _code(row.reason, outcome)
+            yield Unsettled(outcome, reason, row.reason_field or "", row.object, row.resource, row.source_id)
+
+
+def practitioners_without_user(ledger: Ledger) -> Iterator[tuple[str, str]]:
+    """Yield (source id, reason) of every practitioner whom no HighLevel user stands for."""
+    query = (
+        sa.select(record.c.source_id, record.c.reason)
+        .where(record.c.location == ledger.location, record.c.object == "user", record.c.hl_id.is_(None))
+        .order_by(record.c.source_id)
+    )
+    with ledger.transaction() as connection:
+        yield from ((source_id, reason or "no_user") for source_id, reason in connection.execute(query).all())
+
+
+def known_records(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """Return how many records of each (resource, object) the ledger knows, of all runs."""
+    query = (
+        sa.select(record.c.resource, record.c.object, sa.func.count())
+        .where(record.c.location == ledger.location, record.c.stream != "")
+        .group_by(record.c.resource, record.c.object)
+    )
+    with ledger.transaction() as connection:
+        return {(resource, object_): number for resource, object_, number in connection.execute(query)}
+
+
+def standing_records(ledger: Ledger) -> list[ObjectCount]:
+    """Return where every record of the sub-account stands at present: what is done counts as unchanged."""
+    columns = [record.c.object, record.c.resource, record.c.status, record.c.reason]
+    query = (
+        sa.select(*columns, sa.func.count())
+        .where(record.c.location == ledger.location, record.c.stream != "")
+        .group_by(*columns)
+    )
+    counts: dict[tuple[str, str], ObjectCount] = {}
+    with ledger.transaction() as connection:
+        for object_, resource, status, reason, number in connection.execute(query):
+            count = counts.setdefault((object_, resource), ObjectCount(object_, resource))
+            count.source += number
+            _add(count, status, reason, None, number)
+    return sorted(counts.values(), key=lambda item: (item.object, item.resource))
+
+
+def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
+    """Return how many records of each (object, resource) a run created, updated or removed, as the audit trail has it.
+
+    The trail only grows, so this is true of a run long ago and of one that was killed.
+    """
+    query = (
+        sa.select(audit.c.object, audit.c.source_id, audit.c.status)
+        .where(audit.c.location == ledger.location, audit.c.run == run, audit.c.event == "outcome")
+        .order_by(audit.c.seq)
+    )
+    did: dict[tuple[str, str], str] = {}
+    with ledger.transaction() as connection:
+        for object_, source_id, status in connection.execute(query):
+            if status in _WRITES and did.get((object_, source_id)) != Outcome.CREATED.value:
+                did[object_, source_id] = status
+    return Counter((object_, _resource(object_, source_id), status) for (object_, source_id), status in did.items())
+
+
+_WRITES = {Outcome.CREATED.value, Outcome.UPDATED.value, Outcome.REMOVED.value}
+
+
+def _resource(object_: str, source_id: str) -> str:
+    """Return the resource of a source id; a relation's id is ``<label>|<object>:<id>|<object>:<id>``."""
+    if object_ == "relation" and "|" in source_id:
+        source_id = source_id.split("|")[1].partition(":")[2]
+    return source_id.partition("/")[0]

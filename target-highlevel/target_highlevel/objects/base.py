@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from target_highlevel.client.client import HighLevelClient
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.work import Work
     from target_highlevel.settings import Settings
-    from target_highlevel.setup.catalogue import Catalogue
+    from target_highlevel.setup.catalogue import Catalogue, Requests
     from target_highlevel.setup.schema import SchemaSetup
 
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 class Surroundings:
     """What a kind of object needs to do its work."""
 
-    client: HighLevelClient
+    client: Requests
     catalogue: Catalogue
     schema: SchemaSetup
     work: Work

@@ -59,7 +59,7 @@ class File(ObjectKind):
                 part=f"{field.id}_{uuid.uuid5(uuid.NAMESPACE_URL, row.source_id)}",
                 path=path,
                 filename=str(wanted["file_name"]),
-                content_type="application/zip" if row.fields.get("zip") else str(row.fields.get("mime_type") or ""),
+                content_type="application/zip" if row.fields.get("zip") else str(row.fields.get("mime_type") or "application/octet-stream"),
             )
             answer = self.around.client.request(
                 "POST",

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from target_highlevel.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_highlevel.client.client import HighLevelClient
-
 _PAGE = 100
+
+
+class Requests(Protocol):
+    """What can make requests: the client, or the plan's stand-in for it."""
+
+    def request(self, method: str, path: str, *, route: str = "", json: Any = None, **more: Any) -> Any:
+        """Make one request and return the parsed answer."""
+        ...
 
 
 @dataclass
@@ -41,8 +47,11 @@ def slug(label: str) -> str:
 class Catalogue:
     """The sub-account's definitions. Reads lazily; ``schema`` adds what is missing."""
 
-    def __init__(self, client: HighLevelClient, location: str, fallback_email: str | None) -> None:
-        """Know nothing yet."""
+    def __init__(
+        self, client: Requests, location: str, fallback_email: str | None, *, blockers: list[str] | None = None
+    ) -> None:
+        """Know nothing yet. With ``blockers``, what would stop a load is put there instead of being raised."""
+        self._blockers = blockers
         self._client = client
         self.location = location
         self._fallback_email = fallback_email
@@ -88,13 +97,19 @@ class Catalogue:
             found = self.users.get(self._fallback_email.casefold())
             if found is None:
                 msg = "fallback_owner: no user of this sub-account has that e-mail; set TARGET_HIGHLEVEL_FALLBACK_OWNER to one that exists"
-                raise SettingsError(msg)
+                self._block(msg)
+                return
             self.fallback_owner = found.id
         elif len(listed) == 1:
             self.fallback_owner = listed[0].id
         else:
             msg = "set TARGET_HIGHLEVEL_FALLBACK_OWNER: the e-mail of the user who owns patients without a matched practitioner"
-            raise SettingsError(msg)
+            self._block(msg)
+
+    def _block(self, problem: str) -> None:
+        if self._blockers is None:
+            raise SettingsError(problem)
+        self._blockers.append(problem)
 
     def _read_associations(self) -> None:
         skip = 0

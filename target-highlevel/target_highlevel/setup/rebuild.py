@@ -18,12 +18,11 @@ from target_highlevel.values import fingerprint
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_highlevel.client.client import HighLevelClient
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.work import Work
     from target_highlevel.objects.base import ObjectKind
-    from target_highlevel.setup.catalogue import Catalogue
+    from target_highlevel.setup.catalogue import Catalogue, Requests
 
 _CONTACT_PAGE = 500
 _RECORD_PAGE = 100
@@ -35,7 +34,7 @@ class Rebuild:
 
     def __init__(
         self,
-        client: HighLevelClient,
+        client: Requests,
         catalogue: Catalogue,
         work: Work,
         ledger: Ledger,

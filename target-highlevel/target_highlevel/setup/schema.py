@@ -7,12 +7,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError, Unknown
-from target_highlevel.setup.catalogue import Catalogue, Field, object_field, slug
+from target_highlevel.setup.catalogue import Catalogue, Field, Requests, object_field, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_highlevel.client.client import HighLevelClient
     from target_highlevel.descriptor import Association, FieldSpec, StreamSpec
 
 logger = logging.getLogger(__name__)
@@ -26,8 +25,14 @@ _MOST_FILES = 1000
 class SchemaSetup:
     """Creates fields, options, objects and associations that a stream describes."""
 
-    def __init__(self, client: HighLevelClient, catalogue: Catalogue, *, agency: bool) -> None:
-        """Work on one sub-account; ``agency`` says whether custom objects can be created."""
+    def __init__(
+        self, client: Requests, catalogue: Catalogue, *, agency: bool, blockers: list[str] | None = None
+    ) -> None:
+        """Work on one sub-account; ``agency`` says whether custom objects can be created.
+
+        With ``blockers``, what would stop a load is put there instead of being raised.
+        """
+        self._blockers = blockers
         self._client = client
         self._catalogue = catalogue
         self._agency = agency
@@ -154,11 +159,11 @@ class SchemaSetup:
                 f"custom object {spec.object} is missing: set TARGET_HIGHLEVEL_AGENCY_TOKEN, or create it by hand"
                 f" (label {spec.singular!r}, key {spec.object.partition('.')[2]!r})"
             )
-            raise SettingsError(msg)
+            self._block(msg)
         own = {key for key in self._catalogue.object_keys if key.startswith("custom_objects.")}
         if len(own) >= MOST_OBJECTS:
             msg = f"custom object {spec.object} cannot be created: the sub-account has {len(own)} of {MOST_OBJECTS} already"
-            raise SettingsError(msg)
+            self._block(msg)
         primary = spec.fields[spec.primary]
         body = {
             "labels": {"singular": spec.singular, "plural": spec.plural},
@@ -177,6 +182,11 @@ class SchemaSetup:
             lambda: spec.object in self._catalogue.object_keys,
         )
         self._catalogue.object_keys.add(spec.object)
+
+    def _block(self, problem: str) -> None:
+        if self._blockers is None:
+            raise SettingsError(problem)
+        self._blockers.append(problem)
 
     def _object_field(self, spec: StreamSpec, declared: FieldSpec) -> None:
         known = self._catalogue.object_fields[spec.object].get(declared.name)

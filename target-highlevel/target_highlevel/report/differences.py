@@ -1,0 +1,117 @@
+"""Differences between Cliniko and HighLevel, field by field: counted, sampled, and written with values masked."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.report.tables import PLAIN, WITH_MARK, write_table
+from target_highlevel.report.wording import object_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+COLUMNS = ("source", "object", "field", "kind", "source_value", "highlevel_value")
+_MOST_SAMPLES = 3
+
+
+class Kind(str, Enum):
+    """How two values of a field compare."""
+
+    EQUAL = "equal"
+    NORMALISED = "normalised"
+    DIFFERENT = "different"
+    MISSING = "missing"
+    EXTRA = "extra"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field of one record, compared."""
+
+    source: str
+    object: str
+    field: str
+    kind: Kind
+    source_value: Any = None
+    highlevel_value: Any = None
+
+
+@dataclass
+class _Field:
+    counts: Counter[str] = field(default_factory=Counter)
+    samples: list[dict[str, str]] = field(default_factory=list)
+
+
+class DifferenceTable:
+    """Writes ``differences.csv`` while the comparison goes on, and sums up what went by."""
+
+    def __init__(self, *, show_values: bool = False) -> None:
+        """Mask values unless they are to be shown."""
+        self._shown = _plain if show_values else masked
+        self._encoding = WITH_MARK if show_values else PLAIN
+        self._fields: dict[tuple[str, str], _Field] = {}
+
+    def write(self, path: Path, found: Iterable[Difference]) -> None:
+        """Write every field that is not equal; equal ones are only counted."""
+        write_table(path, COLUMNS, self._rows(found), self._encoding)
+
+    def _rows(self, found: Iterable[Difference]) -> Iterator[tuple[str, ...]]:
+        for item in found:
+            values = (self._shown(item.source_value), self._shown(item.highlevel_value))
+            self._count(item, *values)
+            if item.kind is not Kind.EQUAL:
+                yield (item.source, item.object, item.field, item.kind.value, *values)
+
+    def _count(self, item: Difference, source_value: str, highlevel_value: str) -> None:
+        seen = self._fields.setdefault((item.object, item.field), _Field())
+        seen.counts[item.kind.value] += 1
+        if item.kind is not Kind.EQUAL and len(seen.samples) < _MOST_SAMPLES:
+            values = {"source_value": source_value, "highlevel_value": highlevel_value}
+            seen.samples.append({"source": item.source, "kind": item.kind.value, **values})
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return for each field how many values compare in which way, with a few samples."""
+        return [
+            {
+                "object": object_,
+                "label": object_name(object_).capitalize(),
+                "field": name,
+                "counts": {kind.value: seen.counts[kind.value] for kind in Kind},
+                "samples": seen.samples,
+            }
+            for (object_, name), seen in sorted(self._fields.items())
+        ]
+
+
+_SHAPES = (
+    ("date", re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")),
+    ("e-mail", re.compile(r"[^@\s]+@[^@\s]+")),
+    ("phone", re.compile(r"\+?[\d ()-]{8,}")),
+    ("number", re.compile(r"-?\d+([.,]\d+)?")),
+)
+
+
+def masked(value: Any) -> str:
+    """Return the kind of a value only: its length alone could tell *male* from *female*."""
+    if value is None or value in ("", [], {}):
+        return "(empty)"
+    if isinstance(value, bool):
+        return "(yes or no)"
+    if isinstance(value, (int, float)):
+        return "(number)"
+    if isinstance(value, (list, tuple, dict)):
+        return "(list)"
+    return next((f"({name})" for name, shape in _SHAPES if shape.fullmatch(str(value))), "(text)")
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return "; ".join(str(item) for item in value)
+    return str(value)

@@ -1,0 +1,145 @@
+"""The report's words: what a clinic manager would call each thing, and what each code means and asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from target_highlevel.engine.reasons import REASONS
+
+#: Outcomes in the order of the closing equation, each with its word.
+OUTCOMES = {
+    "created": "created",
+    "updated": "updated",
+    "unchanged": "unchanged",
+    "filtered": "left out on purpose",
+    "held": "waiting",
+    "rejected": "refused",
+}
+
+_SOURCES = {
+    "account": "Account",
+    "appointment_types": "Appointment types",
+    "attendees": "Group attendances",
+    "billable_items": "Services",
+    "businesses": "Locations",
+    "communications": "Communications",
+    "contacts": "Doctors, payers and other contacts",
+    "individual_appointments": "Appointments",
+    "insurers": "Insurers named by patients",
+    "invoice_items": "Invoice items",
+    "invoices": "Invoices",
+    "medical_alerts": "Medical alerts",
+    "patient_attachments": "Attachments",
+    "patient_cases": "Cases",
+    "patients": "Patients",
+    "practitioners": "Practitioners",
+    "products": "Products",
+    "relationships": "Family relationships",
+    "treatment_notes": "Treatment notes",
+}
+
+_DESTINATIONS = {
+    "appointment": "tasks or calendar events",
+    "contact": "contacts",
+    "custom_objects.cliniko_insurance_provider": "insurance providers",
+    "custom_objects.cliniko_invoice": "invoice records",
+    "custom_objects.cliniko_invoice_line_item": "invoice item records",
+    "custom_objects.cliniko_patient_profile": "patient profiles",
+    "custom_objects.cliniko_service": "service records",
+    "file": "files on the contact",
+    "note": "notes on the contact",
+    "relation": "links between records",
+    "user": "users",
+}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a code means and what a person can do about it."""
+
+    says: str
+    next_step: str
+
+
+#: Why the mapping of Cliniko's records turns one away, beside the target's own reasons.
+MAPPING_REASONS = {
+    "file_unavailable": Meaning(
+        "Cliniko did not hand the file out.", "Open the file in Cliniko; if it opens there, run again."
+    ),
+    "invalid_boolean": Meaning("A yes-or-no field holds something else.", "Mend the field named in Cliniko, then run again."),
+    "invalid_date": Meaning("A date cannot be read.", "Mend the field named in Cliniko, then run again."),
+    "invalid_date_time": Meaning("A moment cannot be read.", "Mend the field named in Cliniko, then run again."),
+    "invalid_id": Meaning("A reference to another record cannot be read.", "Open the record in Cliniko, save it, then run again."),
+    "invalid_list": Meaning("A field that holds a list holds something else.", "Open the record in Cliniko, save it, then run again."),
+    "invalid_number": Meaning("A number cannot be read.", "Mend the field named in Cliniko, then run again."),
+    "invalid_object": Meaning("A field with parts holds something else.", "Open the record in Cliniko, save it, then run again."),
+    "invalid_text": Meaning("A text field holds something else.", "Mend the field named in Cliniko, then run again."),
+    "mapping_failed": Meaning("The mapping failed on this record.", "Report it: the record's id and the field named are enough."),
+    "missing_id": Meaning("The record has no id.", "Run again; if it stays, report it."),
+}  # fmt: skip
+
+#: Every code that ``rejects.csv`` can hold.
+REJECTED = {code: Meaning(*told) for code, told in REASONS.items()} | MAPPING_REASONS
+
+#: Why a record waits. It is kept in the ledger and sent without being read again.
+HELD = {
+    "day_budget_spent": Meaning("The day's requests were spent before its turn.", "Run again tomorrow: the run begins with these."),
+    "interrupted": Meaning("The run was stopped before its turn.", "Run again."),
+    "server_error": Meaning("HighLevel kept failing while it was written.", "Run again; what was begun is looked for first."),
+    "to_be_written": Meaning("The run ended before its turn.", "Run again."),
+    "waits_for": Meaning(
+        "What it belongs to is not in HighLevel yet.",
+        "Nothing, if that comes with the next run; else see why that record was refused or left out.",
+    ),
+}  # fmt: skip
+
+#: Why a record was left out on purpose.
+FILTERED = {
+    "beside_another": Meaning("The same appointment stands there already under its own id.", "Nothing."),
+    "confidential": Meaning("A confidential communication.", "Switch confidential communications on in the mapping to move them."),
+    "inactive": Meaning("The practitioner has left; a contact stands for them.", "Nothing."),
+    "merged": Meaning("The patient was merged into another one in Cliniko.", "Nothing: the other one was moved."),
+    "no_booking": Meaning("The group attendance belongs to no booking.", "Nothing, or look at it in Cliniko."),
+    "no_longer_wanted": Meaning("Cliniko no longer links or holds it.", "Nothing."),
+    "no_patient": Meaning("It belongs to no patient.", "Nothing, or look at it in Cliniko."),
+    "no_user": Meaning(
+        "No HighLevel user has the practitioner's e-mail; a contact stands for them.",
+        "Add the user in HighLevel, or leave the fallback owner in charge.",
+    ),
+    "not_ready": Meaning("Cliniko was still working on the file.", "Run again."),
+    "not_requested": Meaning("Downloading files is switched off.", "Switch `download_attachments` on to move them."),
+    "type_not_migrated": Meaning("The mapping leaves this kind of record out.", "Switch it on in the mapping to move it."),
+}  # fmt: skip
+
+#: Whose the e-mail or phone is that a contact could not be given.
+WITHHELD = {
+    "another_person": "belongs to a contact that was in HighLevel before",
+    "another_record": "is shared with another record of the clinic",
+}
+
+_UNKNOWN = {
+    "rejected": Meaning("The mapping turned the record away.", "Look the code up in the mapping that made it."),
+    "held": Meaning("It waits.", "Run again."),
+    "filtered": Meaning("The mapping leaves the record out.", "Nothing."),
+}
+_KNOWN = {"rejected": REJECTED, "held": HELD, "filtered": FILTERED}
+
+
+def meaning(outcome: str, code: str) -> Meaning:
+    """Return what a reason means; a mapping of the clinic's own may use codes we do not know."""
+    return _KNOWN[outcome].get(code, _UNKNOWN[outcome])
+
+
+def source_name(resource: str) -> str:
+    """Return what a clinic calls a Cliniko resource."""
+    return _SOURCES.get(resource) or resource.replace("_", " ").capitalize()
+
+
+def object_name(object_: str) -> str:
+    """Return what a clinic calls a kind of HighLevel record."""
+    return _DESTINATIONS.get(object_) or object_.rpartition(".")[2].replace("_", " ")
+
+
+def label(object_: str, resource: str) -> str:
+    """Return the heading of a row of the report: ``Patients → contacts``."""
+    return f"{source_name(resource)} → {object_name(object_)}"
