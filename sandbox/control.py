@@ -116,7 +116,7 @@ class Control:
         self.mutate: Callable[[Mapping[str, Any]], Any] | None = None
         self._clock: Clock = clock or time.time
         self._offset = 0.0
-        self._random = random.Random(seed)  # noqa: S311 - reproducible faults, no secret
+        self._random = random.Random(seed)
         self._faults: list[FaultRule] = []
         self._hooks: list[Hook] = []
         self._lock = threading.RLock()

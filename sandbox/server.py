@@ -50,7 +50,7 @@ class LoopbackServer:
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,
             http=_Protocol,
             ws="none",
             loop="asyncio",

@@ -1,12 +1,14 @@
 """What else hangs on a patient: contacts, referrals, families, alerts, cases, recalls."""
 
+# ruff: noqa: RUF001 - the clinic writes with every character there is
+
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.clinic.awkward import AWKWARD
-from sandbox.clinic.builder import day
+from sandbox.clinic.builder import day, falls
 from sandbox.clinic.names import landline, phone
 from sandbox.cliniko.account import timestamp
 
@@ -111,13 +113,13 @@ def add_surroundings(
     _families(build, patients)
     for number, patient in enumerate(patients):
         created = build.days_ago(700 - number % 600)
-        if number % 2 == 0:
+        if falls(number, 0, 2):
             _referral_source(build, clinic, patients, patient, number)
-        if number % 6 == 1:
+        if falls(number, 1, 6):
             _alerts(build, patient, number, created)
-        if number % 6 == 2:  # noqa: PLR2004 - a sixth has a case
+        if falls(number, 2, 6):  # a sixth has a case
             _case(build, clinic, patient, number, visits_of.get(patient["id"], []))
-        if number % 9 == 4:  # noqa: PLR2004 - a ninth is to come back
+        if falls(number, 4, 9):  # a ninth is to come back
             _recall(build, clinic, patient)
 
 
@@ -131,7 +133,7 @@ def _families(build: Builder, patients: Sequence[Row]) -> None:
     for number in range(0, len(ordinary) - 1, 10):
         relation = build.pick(tuple(RELATIONS))
         one, other = ordinary[number]["id"], ordinary[number + 1]["id"]
-        _relationship(build, one, other, relation, archived=number % 40 == 30)  # noqa: PLR2004 - a few are archived
+        _relationship(build, one, other, relation, archived=falls(number, 30, 40))  # a few are archived
         _relationship(build, other, one, _OPPOSITE.get(relation, relation), archived=False)
 
 
@@ -164,8 +166,8 @@ def _referral_source(
         referrer_id=referrer,
         referrer_type=kind["referrer_type"],
         subcategory=build.pick(kind["subcategories"]) if kind.get("subcategories") else None,
-        notes="Saw the poster" if number % 8 == 0 else None,
-        archived_at=timestamp(build.days_ago(15)) if number % 30 == 8 else None,  # noqa: PLR2004 - a few are archived
+        notes="Saw the poster" if falls(number, 0, 8) else None,
+        archived_at=timestamp(build.days_ago(15)) if falls(number, 8, 30) else None,  # a few are archived
     )
     build.account.tables["patients"].update(patient["id"], {"referral_source": kind["name"]})
 
@@ -173,14 +175,14 @@ def _referral_source(
 def _alerts(build: Builder, patient: Row, number: int, created: Any) -> None:
     for nth, name in enumerate(("Latex allergy", "Pacemaker ⚡ – kein Ultraschall")[: 1 + number % 2]):
         at = timestamp(build.days_ago(10))
-        archived = (number + nth) % 18 == 8  # noqa: PLR2004 - a few are archived
+        archived = falls(number + nth, 8, 18)  # a few are archived
         build.add(
             "medical_alerts",
             created,
             patient_id=patient["id"],
             name=name,
             archived_at=at if archived else None,
-            deleted_at=at if archived and number % 36 == 7 else None,  # noqa: PLR2004 - some of these deleted
+            deleted_at=at if archived and falls(number, 7, 36) else None,  # some of these deleted
         )
 
 

@@ -4,6 +4,8 @@ A key that starts with an underscore is not a column: `_answers` to custom field
 `_merged_into` (the place of the survivor in this list), `_related` (place and relation).
 """
 
+# ruff: noqa: RUF001 - the clinic writes with every character there is
+
 from __future__ import annotations
 
 from typing import Any

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WORKING_DAYS = 5
 BLOCKS = 8
+LAST_OF_SERIES = 3
 
 
 def add_hours(build: Builder, clinic: Clinic) -> None:
@@ -87,7 +88,7 @@ def _time_away(build: Builder, clinic: Clinic) -> None:
             repeat_rule={"repeat_type": "Daily", "number_of_repeats": 2, "repeating_interval": 1}
             if number in {2, 3}
             else None,
-            repeated_from_id=first if number == 3 else None,  # noqa: PLR2004 - the third repeats the second
+            repeated_from_id=first if number == LAST_OF_SERIES else None,  # the third repeats the second
             **hidden,
         )
         first = row["id"]

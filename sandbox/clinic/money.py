@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sandbox.clinic.builder import day
+from sandbox.clinic.builder import day, falls
 from sandbox.cliniko.account import timestamp
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ SHARE_OF_VISITS = 0.8
 FIRST_NUMBER = 1001
 OPEN, PAID, CLOSED, OPEN_CREDIT = 10, 20, 30, 40
 STATUSES = {OPEN: "Open", PAID: "Paid", CLOSED: "Closed", OPEN_CREDIT: "Open credit"}
+FIRST_IN_TURN = 12
+_IN_TURN = (PAID, OPEN, CLOSED, OPEN_CREDIT)
 _WEIGHTS = (15, 75, 6, 4)
 _METHODS = {1: "Legacy", 2: "Tax exclusive", 3: "Tax inclusive"}
 
@@ -36,6 +38,18 @@ class Line:
     discount: Decimal
 
 
+@dataclass(frozen=True)
+class Bill:
+    """What one invoice is about."""
+
+    visit: Visit
+    nth: int
+    number: int
+    status: int
+    created: datetime
+    original: str | None = None
+
+
 def add_invoices(build: Builder, clinic: Clinic, visits: Sequence[Visit]) -> None:
     """Invoice most of the past visits; some invoices are reversed by another."""
     past = [
@@ -43,16 +57,15 @@ def add_invoices(build: Builder, clinic: Clinic, visits: Sequence[Visit]) -> Non
     ]
     number = FIRST_NUMBER
     for nth, visit in enumerate(visit for visit in past if build.chance(SHARE_OF_VISITS)):
-        status = (PAID, OPEN, CLOSED, OPEN_CREDIT)[nth % 4] if nth < 12 else _status(build)  # noqa: PLR2004 - every state comes early
+        status = _IN_TURN[nth % 4] if nth < FIRST_IN_TURN else _status(build)
         lines = _lines(build, clinic, visit, nth)
         created = visit.starts + timedelta(minutes=50)
-        invoice = _invoice(build, visit, nth, number, status, lines, created)
+        invoice = _invoice(build, Bill(visit, nth, number, status, created), lines)
         number += 1
-        if nth % 30 == 5:  # noqa: PLR2004 - one in thirty is reversed
+        if falls(nth, 5, 30):  # one in thirty is reversed
             negative = [_reversed(line) for line in lines]
-            _invoice(
-                build, visit, nth, number, CLOSED, negative, created + timedelta(days=1), original=invoice
-            )
+            later = created + timedelta(days=1)
+            _invoice(build, Bill(visit, nth, number, CLOSED, later, original=invoice), negative)
             number += 1
 
 
@@ -68,9 +81,9 @@ def _lines(build: Builder, clinic: Clinic, visit: Visit, nth: int) -> list[Line]
         quantity = build.pick(("1.0", "2.0", "0.25", "1.333"))
         discount = build.pick((Decimal(0), Decimal(10), Decimal("33.333")))
         lines.append(_line(source, quantity, discount, product=extra == 0))
-    if nth % 20 == 2:  # noqa: PLR2004 - one in twenty is free of charge
+    if falls(nth, 2, 20):  # one in twenty is free of charge
         return [_line({**visit.item, "price": "0.00"}, "1.0", Decimal(0), product=False)]
-    if nth % 20 == 3:  # noqa: PLR2004 - one in twenty is a correction below zero
+    if falls(nth, 3, 20):  # one in twenty is a correction below zero
         return [_line({**visit.item, "price": "-45.4545"}, "1.0", Decimal(0), product=False)]
     return lines
 
@@ -114,16 +127,8 @@ def _reversed(line: Line) -> Line:
     return Line(values, -line.net, -line.total, -line.discount)
 
 
-def _invoice(
-    build: Builder,
-    visit: Visit,
-    nth: int,
-    number: int,
-    status: int,
-    lines: Sequence[Line],
-    created: datetime,
-    original: str | None = None,
-) -> str:
+def _invoice(build: Builder, bill: Bill, lines: Sequence[Line]) -> str:
+    visit, nth, status, created = bill.visit, bill.nth, bill.status, bill.created
     net = sum((line.net for line in lines), Decimal(0))
     total = sum((line.total for line in lines), Decimal(0))
     hidden = _hidden(build, nth)
@@ -132,13 +137,13 @@ def _invoice(
     row = build.add(
         "invoices",
         created,
-        number=number,
+        number=bill.number,
         patient_id=visit.patient,
         attendee_id=visit.attendee,
         appointment_id=None if visit.group else visit.booking,
         practitioner_id=visit.practitioner if nth % 9 else None,
         business_id=visit.business,
-        original_invoice_id=original,
+        original_invoice_id=bill.original,
         issue_date=day(created),
         status=status,
         status_description=STATUSES[status],
@@ -151,27 +156,27 @@ def _invoice(
         tax_amount=f"{(total - net).normalize():f}",
         total_amount=f"{total:f}",
         discounted_amount=f"{sum((line.discount for line in lines), Decimal(0)).normalize():f}",
-        notes="Paid by the fund\nthank you" if nth % 10 == 0 else None,
+        notes="Paid by the fund\nthank you" if falls(nth, 0, 10) else None,
         online_payment_url=f"https://clinic.example.com/pay/{build.token()}" if status == OPEN else None,
         **hidden,
     )
     for line in lines:
         build.add("invoice_items", created, invoice_id=row["id"], **line.values, **hidden)
-    _mirror(build, visit, status, original=original)
+    _mirror(build, bill)
     return str(row["id"])
 
 
 def _hidden(build: Builder, nth: int) -> dict[str, str]:
     at = timestamp(build.days_ago(9))
-    if nth % 40 == 7:  # noqa: PLR2004 - one in forty is archived
+    if falls(nth, 7, 40):  # one in forty is archived
         return {"archived_at": at}
-    return {"archived_at": at, "deleted_at": at} if nth % 40 == 9 else {}  # noqa: PLR2004 - one is deleted
+    return {"archived_at": at, "deleted_at": at} if falls(nth, 9, 40) else {}  # one is deleted
 
 
-def _mirror(build: Builder, visit: Visit, status: int, *, original: str | None) -> None:
-    """Copy the state of the invoice to the appointment and the attendee."""
-    if original is None:
+def _mirror(build: Builder, bill: Bill) -> None:
+    """Copy the state of an invoice to the appointment and the attendee; a reversal leaves it."""
+    if bill.original is None:
         tables = build.account.tables
-        tables["attendees"].update(visit.attendee, {"invoice_status": status})
-        if not visit.group:
-            tables["individual_appointments"].update(visit.booking, {"invoice_status": status})
+        tables["attendees"].update(bill.visit.attendee, {"invoice_status": bill.status})
+        if not bill.visit.group:
+            tables["individual_appointments"].update(bill.visit.booking, {"invoice_status": bill.status})

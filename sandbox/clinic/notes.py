@@ -1,10 +1,13 @@
 """Treatment notes and their templates."""
 
+# ruff: noqa: RUF001 - the clinic writes with every character there is
+
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sandbox.clinic.builder import falls
 from sandbox.cliniko.account import timestamp
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 SHARE_OF_VISITS = 0.95
 _STATES = ("final", "draft", "archived", "deleted")
+FIRST_IN_TURN = 16
 _WEIGHTS = (85, 8, 4, 3)
 _LONG_PARAGRAPH = "".join(
     f"<p>Line {number}: the knee bends <b>{90 + number % 40}°</b>, pain {number % 10}/10 &amp; falling.</p>"
@@ -53,10 +57,11 @@ def add_notes(build: Builder, clinic: Clinic, visits: Sequence[Visit]) -> None:
 
 
 def _note(build: Builder, clinic: Clinic, visit: Visit, number: int) -> None:
-    state = _STATES[number % 4] if number < 16 else build.rng.choices(_STATES, _WEIGHTS)[0]  # noqa: PLR2004 - every state comes early
+    in_turn = number < FIRST_IN_TURN
+    state = _STATES[number % 4] if in_turn else build.rng.choices(_STATES, _WEIGHTS)[0]
     created = visit.starts + timedelta(minutes=40)
     at = timestamp(min(created + timedelta(hours=2), build.now))
-    loose = number % 20 == 19  # noqa: PLR2004 - a twentieth belong to no booking
+    loose = falls(number, 19, 20)  # a twentieth belong to no booking
     build.add(
         "treatment_notes",
         created,
@@ -65,11 +70,13 @@ def _note(build: Builder, clinic: Clinic, visit: Visit, number: int) -> None:
         booking_id=None if loose else visit.booking,
         attendee_id=None if loose else visit.attendee,
         treatment_note_template_id=build.pick(clinic.note_templates),
-        title="" if number % 30 == 7 else build.pick(("Standard", "Initial assessment", "Review – 再診 🦵")),  # noqa: PLR2004 - some have no title
+        title=""
+        if falls(number, 7, 30)
+        else build.pick(("Standard", "Initial assessment", "Review – 再診 🦵")),  # some have no title
         author_name=build.pick(("Orla Featherstone", "Kofi Saltmarsh", "A former colleague")),
         draft=state == "draft",
         finalized_at=None if state == "draft" else at,
-        pinned_at=at if number % 25 == 3 else None,  # noqa: PLR2004 - some are pinned
+        pinned_at=at if falls(number, 3, 25) else None,  # some are pinned
         archived_at=at if state in {"archived", "deleted"} else None,
         deleted_at=at if state == "deleted" else None,
         content=_content(build, number),
@@ -77,16 +84,15 @@ def _note(build: Builder, clinic: Clinic, visit: Visit, number: int) -> None:
 
 
 def _content(build: Builder, number: int) -> dict[str, Any] | None:
-    kind = number % 10
-    if kind == 0:
+    if falls(number, 0, 10):
         return _every_question(build)
-    if number % 40 == 1:
+    if falls(number, 1, 40):
         return _single("Progress", "paragraph", _LONG_PARAGRAPH)
-    if kind == 2:  # noqa: PLR2004 - one of the ten kinds
+    if falls(number, 2, 10):
         return _single("Plan", "paragraph", _LIST)
-    if number % 40 == 3:  # noqa: PLR2004 - one of the forty
+    if falls(number, 3, 40):
         return _single("Pasted", "paragraph", _ODD_HTML)
-    if number % 40 == 4:  # noqa: PLR2004 - one of the forty
+    if falls(number, 4, 40):
         return None
     return _single("Subjective", "text", f"Feels better than at visit {number}; naïve tests < 5 & stable")
 

@@ -1,16 +1,18 @@
 """Files, forms with signatures, and messages."""
 
+# ruff: noqa: RUF001 - the clinic writes with every character there is
+
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sandbox.clinic.builder import falls
 from sandbox.clinic.files import CONTENT_TYPES, FileContent
 from sandbox.cliniko.account import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sandbox.clinic.builder import Builder
     from sandbox.clinic.setup import Clinic
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 PATIENTS_PER_FILE = 2
 PATIENTS_PER_FORM = 3
+HUGE_FILE = 9
+"""Which of the files is the huge one; there are more in every clinic of forty patients."""
 HUGE_BYTES = 52_428_800 + 12_345
 _KINDS = ("pdf", "png", "txt", "zip", "dcm", "exe", "empty", "pdf", "png")
 _NAMES = (
@@ -51,18 +55,16 @@ def add_files(build: Builder, clinic: Clinic, patients: Sequence[Row]) -> None:
     """Add a file for every second patient: every type, an archived, an unprocessed and a huge one."""
     for number, patient in enumerate(patients[::PATIENTS_PER_FILE]):
         kind = _KINDS[number % len(_KINDS)]
-        huge = number == 9  # noqa: PLR2004 - exactly one, in every clinic of forty patients
+        huge = number == HUGE_FILE
         content = FileContent(kind, build.seed * 100_003 + number, HUGE_BYTES if huge else 0)
-        created = build.days_ago(900 - number % 800)
-        processed = number % 15 != 10  # noqa: PLR2004 - one in fifteen is not processed yet
-        row = _file(build, clinic, patient, number, created, content if processed else None)
+        processed = not falls(number, 10, 15)  # one in fifteen is not processed yet
+        row = _file(build, clinic, patient, number, content if processed else None)
         if processed:
             build.account.files[row["id"]] = content
 
 
-def _file(
-    build: Builder, clinic: Clinic, patient: Row, number: int, created: datetime, content: FileContent | None
-) -> Row:
+def _file(build: Builder, clinic: Clinic, patient: Row, number: int, content: FileContent | None) -> Row:
+    created = build.days_ago(900 - number % 800)
     at = timestamp(created + timedelta(seconds=4))
     known: dict[str, Any] = {}
     if content is not None:
@@ -80,8 +82,8 @@ def _file(
         user_id=build.pick(clinic.users[:4]),
         description=build.pick((None, "Referral letter", "Befund – 検査")),
         processing_completed=content is not None,
-        pinned_at=at if number % 12 == 1 else None,
-        archived_at=at if number % 14 == 12 else None,  # noqa: PLR2004 - one in fourteen is archived
+        pinned_at=at if falls(number, 1, 12) else None,
+        archived_at=at if falls(number, 12, 14) else None,  # one in fourteen is archived
         **known,
     )
 
@@ -105,10 +107,10 @@ def add_forms(build: Builder, clinic: Clinic, visits: Sequence[Visit]) -> None:
 
 def _form(build: Builder, clinic: Clinic, visit: Visit, number: int) -> None:
     created = build.days_ago(500 - number % 450)
-    completed = number % 4 != 3  # noqa: PLR2004 - a quarter is not filled in yet
+    completed = not falls(number, 3, 4)  # a quarter is not filled in yet
     at = timestamp(created + timedelta(days=1))
     signature = None
-    if completed and number % 2 == 0:
+    if completed and falls(number, 0, 2):
         image = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
         signature = build.add("signatures", created, image=image, user_id=build.pick(clinic.users[:2]))["id"]
     build.add(
@@ -120,13 +122,13 @@ def _form(build: Builder, clinic: Clinic, visit: Visit, number: int) -> None:
         booking_id=visit.booking,
         business_id=visit.business,
         completed_at=at if completed else None,
-        edited_at=at if number % 5 == 0 else None,
+        edited_at=at if falls(number, 0, 5) else None,
         email_to_patient_on_completion=True,
-        restricted_to_practitioner=number % 7 == 6,  # noqa: PLR2004 - a seventh is restricted
+        restricted_to_practitioner=falls(number, 6, 7),  # a seventh is restricted
         content=_form_content(signature, answered=completed),
         signatures_id=signature,
         url=f"https://clinic.example.com/forms/{build.token()}",
-        archived_at=at if number % 11 == 9 else None,  # noqa: PLR2004 - a few are archived
+        archived_at=at if falls(number, 9, 11) else None,  # a few are archived
     )
 
 
@@ -172,7 +174,7 @@ def add_messages(build: Builder, visits: Sequence[Visit]) -> None:
             direction_description=_DIRECTIONS[direction],
             content=text,
             content_subject="About your visit" if _TYPES[kind] == "Email" else None,
-            confidential=number % 16 == 3 if category == "Memo" else None,  # noqa: PLR2004 - some memos are
+            confidential=falls(number, 3, 16) if category == "Memo" else None,  # some memos are
             to=patient.get("email") if _TYPES[kind] == "Email" else None,
-            archived_at=timestamp(build.days_ago(5)) if number % 20 == 6 else None,  # noqa: PLR2004 - a few
+            archived_at=timestamp(build.days_ago(5)) if falls(number, 6, 20) else None,  # a few
         )

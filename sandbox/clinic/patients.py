@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.clinic.awkward import AWKWARD
-from sandbox.clinic.builder import YEARS, day
+from sandbox.clinic.builder import YEARS, day, falls
 from sandbox.clinic.custom_fields import HEALTH_FUNDS, custom_fields
 from sandbox.clinic.names import (
     FIRST_NAMES,
@@ -66,14 +66,14 @@ def _patient(build: Builder, clinic: Clinic, number: int, odd: dict[str, Any]) -
 
 def _created(build: Builder, number: int) -> datetime:
     """Spread the registrations over the years; every seventh came in one import, in the same second."""
-    if number % 7 == 0:
+    if falls(number, 0, 7):
         return build.days_ago(1200)
     return build.between(build.days_ago(YEARS * 365), build.days_ago(12))
 
 
 def _ordinary(build: Builder, clinic: Clinic, number: int) -> dict[str, Any]:
     first, last = build.pick(FIRST_NAMES), build.pick(LAST_NAMES)
-    if number % 12 == 5:  # noqa: PLR2004 - a twelfth of the people write their name otherwise
+    if falls(number, 5, 12):  # a twelfth of the people write their name otherwise
         first, last = OTHER_SCRIPTS[number // 12 % len(OTHER_SCRIPTS)]
     town, state, code = build.pick(TOWNS)
     handle = f"patient.{number}@{_DOMAINS[number % 3]}"

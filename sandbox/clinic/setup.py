@@ -1,18 +1,19 @@
 """The clinic itself: people who work there, places, what they offer, and the settings."""
 
+# ruff: noqa: RUF001 - the clinic writes with every character there is
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.clinic.custom_fields import custom_fields_definition
 from sandbox.clinic.names import landline, phone
+from sandbox.clinic.settings import OPENED_DAYS_AGO, settings
 
 if TYPE_CHECKING:
     from sandbox.clinic.builder import Builder
 
-OPENED_DAYS_AGO = 8 * 365
 ROLES = ("scheduler", "receptionist", "power receptionist", "bookkeeper")
 PRACTITIONERS = (
     # first name, last name, title, designation, what is odd about them
@@ -79,16 +80,16 @@ def set_up(build: Builder) -> Clinic:
     _catalogue(build, clinic)
     _types(build, clinic)
     _services(build, clinic)
-    _settings(build, clinic)
+    build.account.settings = settings(build, clinic.practitioners[:4])
     return clinic
 
 
-def _user(build: Builder, first: str, last: str, email: str, role: str, *, active: bool = True) -> str:
+def _user(build: Builder, name: tuple[str, str], email: str, role: str, *, active: bool = True) -> str:
     row = build.add(
         "users",
         build.days_ago(OPENED_DAYS_AGO),
-        first_name=first,
-        last_name=last,
+        first_name=name[0],
+        last_name=name[1],
         email=email,
         role=role,
         active=active,
@@ -100,6 +101,11 @@ def _user(build: Builder, first: str, last: str, email: str, role: str, *, activ
     key = f"MS0{row['id']}x{build.rng.getrandbits(96):024x}-au1"
     build.account.api_keys[key] = row["id"]
     return str(row["id"])
+
+
+def _address(first: str, last: str) -> str:
+    name = f"{first}.{last.split('-', maxsplit=1)[0]}".lower().replace("é", "e").replace("å", "a")
+    return f"{name}@clinic.example.com"
 
 
 def _people(build: Builder, clinic: Clinic) -> None:
@@ -115,7 +121,7 @@ def _people(build: Builder, clinic: Clinic) -> None:
             )
             email = email.replace("å", "a")
             role = "administrator" if oddity == "administrator" else "practitioner"
-            user = _user(build, first, last, email, role, active=active)
+            user = _user(build, (first, last), email, role, active=active)
             clinic.users.append(user)
         row = build.add(
             "practitioners",
@@ -133,7 +139,7 @@ def _people(build: Builder, clinic: Clinic) -> None:
         clinic.practitioners.append(row["id"])
     for role in ROLES:
         last = role.title().replace(" ", "")
-        clinic.users.append(_user(build, "Robin", last, f"{role.replace(' ', '.')}@clinic.example.com", role))
+        clinic.users.append(_user(build, ("Robin", last), _address("robin", role.replace(" ", ".")), role))
 
 
 def _places(build: Builder, clinic: Clinic) -> None:
@@ -309,74 +315,6 @@ def _services(build: Builder, clinic: Clinic) -> None:
         tables["businesses"].update(business, {"appointment_type_ids": offered})
     for practitioner in clinic.practitioners:
         tables["practitioners"].update(practitioner, {"default_appointment_type_id": clinic.types[0]["id"]})
-
-
-def _settings(build: Builder, clinic: Clinic) -> None:
-    build.account.settings = {
-        "account": {
-            "id": build.account.identities.at(build.days_ago(OPENED_DAYS_AGO)),
-            "name": "Sample Street Allied Health",
-            "subdomain": "sample-street",
-            "country": "Australia",
-            "country_code": "AU",
-            "currency_symbol": "$",
-            "has_time_travelers": False,
-            "time_zone_support": True,
-            "email_from": "hello@clinic.example.com",
-            "first_name": "Orla",
-            "last_name": "Featherstone",
-            "compliance": {"has_hipaa_compliance_conflicts": False, "hipaa_compliance_conflict_messages": []},
-        },
-        "calendar": {
-            "start_hour": 7,
-            "end_hour": 20,
-            "timeslot_size_in_minutes": 15,
-            "timeslot_height_in_pixels": 15,
-            "multiple_appointments_gap": False,
-            "show_current_time_indicator": True,
-        },
-        "documents_and_printing": {"logo_height": 80, "logo_url": None},
-        "integrations": {
-            "mail_chimp": {"enabled": False},
-            "medipass": {"enabled": False},
-            "xero": {"enabled": True},
-        },
-        "online_bookings": {
-            "enabled": True,
-            "calendar_info": None,
-            "max_appointments_per_day_segment": 5,
-            "min_hours_advance_required_to_book": 2,
-            "min_hours_notice_for_patient_cancellation": 24,
-            "policy": "Please tell us a day ahead",
-            "practitioner_order": clinic.practitioners[:4],
-            "show_prices": False,
-            "adroll": {"advertiser_id": None, "pixel_id": None},
-            "google_analytics": {"tracking_id": None},
-            "google_tag_manager": {"container_id": None},
-        },
-        "online_payments": {"activated": False},
-        "patient_custom_fields_definition": custom_fields_definition(build),
-        "patient_privacy": {
-            "browser_title_name_format": "initials",
-            "ical_patient_name_option": "initials",
-            "prevent_sending_financial_data_by_email": False,
-            "requires_hipaa_compliance": False,
-            "anonymise_appointments_on_deletion": False,
-            "anonymise_booking_notifications": False,
-            "anonymise_invoices_and_payments_on_deletion": True,
-            "baa_requested": False,
-        },
-        "reminders": {"default_reminder_type": "SMS & Email"},
-        "sms": {
-            "alphanumeric_source_number_required": False,
-            "default_alphanumeric_source_number": "SampleSt",
-            "max_message_length": 765,
-            "number_of_usable_characters_per_message": 153,
-            "replies_supported": True,
-        },
-        "terminology": {"patient": "client", "titles": ["Mr", "Ms", "Mx", "Dr"]},
-        "wait_list": {"default_wait_list_expiry_period": 30},
-    }
 
 
 def _iso(build: Builder, days: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from sandbox.clinic.builder import YEARS
+from sandbox.clinic.builder import YEARS, falls
 from sandbox.cliniko.account import CANCELLATION_REASONS, timestamp
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ FUTURE_DAYS = 60
 FUTURE_SHARE = 0.12
 CLASS_PLACES = 6
 PATIENTS_PER_CLASS = 5
+CLASSES_IN_A_ROUND = 25
+SERIES = 3
+EMPTY_CLASS = 5
 PAST_STATES = ("arrived", "arrived", "arrived", "missed", "cancelled", "archived", "unmarked", "deleted")
 FUTURE_STATES = ("booked", "booked", "cancelled", "archived")
 _PAST_WEIGHTS = (72, 3, 3, 6, 7, 2, 6, 1)
@@ -46,8 +49,8 @@ def add_visits(build: Builder, clinic: Clinic, patients: Sequence[Row]) -> list[
     """Add every patient's appointments and the clinic's classes."""
     visits: list[Visit] = []
     for number, patient in enumerate(patients):
-        for nth in range(build.rng.randint(LEAST_VISITS, MOST_VISITS)):
-            visits.append(_appointment(build, clinic, patient, number, nth))
+        count = build.rng.randint(LEAST_VISITS, MOST_VISITS)
+        visits += [_appointment(build, clinic, patient, number, nth) for nth in range(count)]
     visits += _classes(build, clinic, patients)
     _note_latest_bookings(build, visits)
     return visits
@@ -56,7 +59,7 @@ def add_visits(build: Builder, clinic: Clinic, patients: Sequence[Row]) -> list[
 def _moment(build: Builder, patient: Row, number: int, nth: int) -> datetime:
     """Pick when an appointment starts: on the half hour, and every third first one to come."""
     registered = _time(patient["created_at"])
-    future = build.chance(FUTURE_SHARE) or (nth == 0 and number % 3 == 0)
+    future = build.chance(FUTURE_SHARE) or (nth == 0 and falls(number, 0, 3))
     first = build.now + timedelta(days=1) if future else registered
     last = build.now + timedelta(days=FUTURE_DAYS) if future else build.now - timedelta(days=1)
     day = build.between(first, max(first, last))
@@ -103,7 +106,7 @@ def _appointment(build: Builder, clinic: Clinic, patient: Row, number: int, nth:
         repeat_rule=None,
         **shared,
     )
-    attendee = _attendee(build, created, patient, row["id"], state, shared)
+    attendee = _attendee(build, patient, row, state, shared)
     return Visit(
         patient["id"], row["id"], attendee, practitioner, business, starts, state, kind["item"], group=False
     )
@@ -124,15 +127,13 @@ def _hidden(build: Builder, state: str, changed: datetime) -> dict[str, Any]:
     return {"archived_at": at, "deleted_at": at} if state == "deleted" else {}
 
 
-def _attendee(
-    build: Builder, created: datetime, patient: Row, booking: str, state: str, shared: dict[str, Any]
-) -> str:
+def _attendee(build: Builder, patient: Row, booking: Row, state: str, shared: dict[str, Any]) -> str:
     arrived = {"arrived": True, "missed": False}.get(state)
     row = build.add(
         "attendees",
-        created,
+        _time(booking["created_at"]),
         patient_id=patient["id"],
-        booking_id=booking,
+        booking_id=booking["id"],
         arrived=arrived,
         email_reminder_sent=arrived is not None,
         sms_reminder_sent=False,
@@ -153,12 +154,12 @@ def _classes(build: Builder, clinic: Clinic, patients: Sequence[Row]) -> list[Vi
     first = ""
     for number in range(max(6, len(patients) // PATIENTS_PER_CLASS)):
         starts = build.between(build.days_ago(YEARS * 150), build.now + timedelta(days=FUTURE_DAYS))
-        if number % 6 == 1:
+        if falls(number, 1, 6):
             starts = build.now + timedelta(days=1 + number % FUTURE_DAYS)
         starts = starts.replace(minute=0, second=0)
-        state = {3: "archived", 4: "deleted"}.get(number % 25, "held")
+        state = {3: "archived", 4: "deleted"}.get(number % CLASSES_IN_A_ROUND, "held")
         created = min(starts, build.now) - timedelta(days=10)
-        series = number % 25 < 3  # noqa: PLR2004 - the first three are a series
+        series = number % CLASSES_IN_A_ROUND < SERIES
         row = build.add(
             "group_appointments",
             created,
@@ -168,7 +169,7 @@ def _classes(build: Builder, clinic: Clinic, patients: Sequence[Row]) -> list[Vi
             starts_at=timestamp(starts),
             ends_at=timestamp(starts + timedelta(hours=1)),
             max_attendees=CLASS_PLACES,
-            notes="Mats are in the hall" if number % 4 == 0 else None,
+            notes="Mats are in the hall" if falls(number, 0, 4) else None,
             repeat_rule={"repeat_type": "Weekly", "number_of_repeats": 2, "repeating_interval": 1}
             if series
             else None,
@@ -176,20 +177,20 @@ def _classes(build: Builder, clinic: Clinic, patients: Sequence[Row]) -> list[Vi
             telehealth_url=f"https://clinic.example.com/telehealth/{build.token()}",
             **_hidden(build, state, created),
         )
-        first = row["id"] if number % 25 == 0 else first
-        coming = (
-            [] if number % 25 == 5 else build.rng.sample(list(patients), min(CLASS_PLACES, len(patients)))
-        )  # noqa: PLR2004 - one class is empty
-        visits += [_place(build, clinic, row, one, place, starts) for place, one in enumerate(coming)]
+        first = row["id"] if falls(number, 0, CLASSES_IN_A_ROUND) else first
+        empty = falls(number, EMPTY_CLASS, CLASSES_IN_A_ROUND)
+        coming = [] if empty else build.rng.sample(list(patients), min(CLASS_PLACES, len(patients)))
+        visits += [_place(build, clinic, row, one, place) for place, one in enumerate(coming)]
         row["patient_ids"] = [one["id"] for one in coming]
     return visits
 
 
-def _place(build: Builder, clinic: Clinic, group: Row, patient: Row, place: int, starts: datetime) -> Visit:
+def _place(build: Builder, clinic: Clinic, group: Row, patient: Row, place: int) -> Visit:
+    starts = _time(group["starts_at"])
     states = PAST_STATES[2:7] if starts < build.now else FUTURE_STATES
     state = "arrived" if place == 0 and starts < build.now else states[place % len(states)]
     created = _time(group["created_at"])
-    attendee = _attendee(build, created, patient, group["id"], state, _hidden(build, state, created))
+    attendee = _attendee(build, patient, group, state, _hidden(build, state, created))
     return Visit(
         patient["id"],
         group["id"],

@@ -142,11 +142,14 @@ class Account:
         with self.lock:
             if resource == "patients":
                 for child, columns in OWN_CHILDREN.items():
-                    self._delete_all(child, [row for row in self._of_patient(child, columns[:1], identity)])
+                    self._delete_all(child, self._of_patient(child, columns, identity))
             if resource == "invoices":
                 self._delete_all("invoice_items", self.where("invoice_items", "invoice_id", identity))
             if resource in BOOKINGS:
                 self._delete_all("attendees", self.where("attendees", "booking_id", identity))
+            if resource == "attendees":
+                row = self.tables[resource][identity]
+                self._change_places(row["booking_id"], row["patient_id"], None)
             return self.tables[resource].remove(identity)
 
     def merge(self, loser: str, survivor: str) -> Row:
@@ -168,6 +171,20 @@ class Account:
     def _move(self, child: str, column: str, loser: str, survivor: str) -> None:
         for row in self.where(child, column, loser):
             self.update(child, row["id"], {column: survivor}, bump=self.merging_bumps_children)
+            if child == "attendees":
+                self._change_places(row["booking_id"], loser, survivor)
+
+    def _change_places(self, booking: str | None, patient: str | None, other: str | None) -> None:
+        """Keep the patients that a group appointment names in step with its attendees."""
+        groups = self.tables["group_appointments"]
+        if booking is not None and booking in groups:
+            named = [one for one in groups[booking].get("patient_ids") or [] if one != patient]
+            self.update(
+                "group_appointments",
+                booking,
+                {"patient_ids": named + ([other] if other else [])},
+                bump=self.merging_bumps_children,
+            )
 
     def _of_patient(self, child: str, columns: Iterable[str], identity: str) -> list[Row]:
         if child == "patients":

@@ -31,7 +31,8 @@ def apply_change(account: Account, change: Mapping[str, Any]) -> dict[str, Any]:
     """Make one change and return the row it made or left.
 
     Shape: `{"op": "update", "resource", "id", "values", "bump"?}`, `{"op": "insert", "resource", "values"}`,
-    `{"op": "cancel", "resource", "id", "reason"?, "note"?}`, `{"op": "merge", "id": loser, "into": survivor}`,
+    `{"op": "cancel", "resource", "id", "reason"?, "note"?}`,
+    `{"op": "merge", "id": loser, "into": survivor}`,
     `{"op": archive | unarchive | soft_delete | uncancel | delete, "resource", "id"}`.
     """
     operation = change["op"]
@@ -85,12 +86,22 @@ def _archive(account: Account, rng: random.Random) -> dict[str, Any]:
 def _cancel(account: Account, rng: random.Random) -> dict[str, Any]:
     resource = rng.choice(("individual_appointments", "attendees"))
     identity = _pick(account, rng, resource)
+    if identity and resource == "attendees":
+        # The API cancels an attendee of a group only; the others are cancelled with their appointment.
+        resource, identity = _cancellable(account, identity)
     if identity and "cancelled_at" in account.tables[resource][identity]:
         account.uncancel(resource, identity)
         return {"op": "uncancel", "resource": resource, "id": identity}
     if identity:
         account.cancel(resource, identity, reason=rng.choice((10, 30, 50)))
     return {"op": "cancel", "resource": resource, "id": identity}
+
+
+def _cancellable(account: Account, attendee: str) -> tuple[str, str | None]:
+    booking = account.tables["attendees"][attendee]["booking_id"]
+    if booking in account.tables["individual_appointments"]:
+        return "individual_appointments", booking
+    return "attendees", attendee
 
 
 def _merge(account: Account, rng: random.Random) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class Selections:
                 seed = self._version(listing.resource)
                 rows.sort(key=lambda row: hash((row["id"][-6:], seed)))
             for column, descending in reversed(listing.sort):
-                rows.sort(key=lambda row: _sort_key(column, row), reverse=descending)  # noqa: B023
+                rows.sort(key=lambda row: _sort_key(column, row), reverse=descending)
             return _Matching((), rows)
 
         return self._remember(key, listing, make).rows

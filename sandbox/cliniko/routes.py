@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.cliniko.catalogue import BOOKINGS, RESOURCES
 
@@ -104,28 +104,33 @@ def find_route(path: str, account: Account, *, legacy: bool, recalls: bool) -> L
 
 
 def _short(parts: list[str], account: Account) -> ListRoute | RecordRoute | None:
+    route: ListRoute | RecordRoute | None = None
     match parts:
         case ["practitioners"]:
-            return _practitioners("/practitioners", "active", active=True)
+            route = _practitioners("/practitioners", "active", active=True)
         case ["practitioners", "inactive"]:
-            return _practitioners("/practitioners/inactive", "inactive", active=False)
+            route = _practitioners("/practitioners/inactive", "inactive", active=False)
         case ["patient_cases", "active"]:
-            today = account.now()[:10]
-            return ListRoute(
-                "patient_cases",
-                "/patient_cases/active",
-                "patient_cases",
-                scope="active",
-                only=lambda row: "closed_at" not in row and (row.get("expiry_date") or "9999") >= today,
-            )
+            route = _active_cases(account.now()[:10])
         case [resource] if resource in LISTED:
-            return ListRoute(resource, f"/{resource}", resource)
+            route = ListRoute(resource, f"/{resource}", resource)
         case [resource, identity] if resource in LISTED | {"signatures"} and _is_id(identity):
-            return RecordRoute(resource, identity, f"/{resource}/{{id}}")
+            route = RecordRoute(resource, identity, f"/{resource}/{{id}}")
         case ["appointments", identity] if _is_id(identity):
-            return RecordRoute("individual_appointments", identity, "/appointments/{id}")
+            route = RecordRoute("individual_appointments", identity, "/appointments/{id}")
         case _:
-            return None
+            pass
+    return route
+
+
+def _active_cases(today: str) -> ListRoute:
+    return ListRoute(
+        "patient_cases",
+        "/patient_cases/active",
+        "patient_cases",
+        scope="active",
+        only=lambda row: "closed_at" not in row and (row.get("expiry_date") or "9999") >= today,
+    )
 
 
 def _practitioners(template: str, scope: str, *, active: bool) -> ListRoute:
@@ -135,32 +140,39 @@ def _practitioners(template: str, scope: str, *, active: bool) -> ListRoute:
 
 
 def _nested(parts: list[str], account: Account) -> ListRoute | RecordRoute | None:
+    route: ListRoute | RecordRoute | None = None
     match parts:
         case ["patients", identity, "referral_source"]:
-            return _referral_source(identity, account)
+            route = _referral_source(identity, account)
         case ["patient_forms", identity, "signatures", signature]:
             if signature != _existing("patient_forms", identity, account).get("signatures_id"):
                 raise UnknownPathError(signature)
-            return RecordRoute("signatures", signature, "/patient_forms/{id}/signatures/{id}")
+            route = RecordRoute("signatures", signature, "/patient_forms/{id}/signatures/{id}")
         case ["practitioners", identity, "appointment_types"]:
             offered = {one["appointment_type_id"] for one in _services(account, practitioner=identity)}
-            return _within("appointment_types", f"/practitioners/{identity}/appointment_types", offered)
+            route = _within("appointment_types", "/practitioners/{id}/appointment_types", offered)
         case [("appointment_types" | "businesses") as parent, identity, "practitioners", *rest]:
-            return _practitioners_of(parent, identity, rest, account)
+            route = _practitioners_of(parent, identity, rest, account)
         case ["patient_cases", identity, ("invoices" | "patient_attachments") as child]:
-            return _of_case(identity, child, account)
+            route = _of_case(identity, child, account)
         case [parent, identity, child] if (parent, child) in NESTED:
-            _existing("individual_appointments" if parent == "appointments" else parent, identity, account)
-            resource, column = NESTED[parent, child]
-            return ListRoute(
-                resource,
-                f"/{parent}/{{id}}/{child}",
-                resource,
-                scope=f"{parent}/{identity}",
-                only=lambda row: row.get(column) == identity,
-            )
+            route = _below(parent, identity, child, account)
         case _:
-            return None
+            pass
+    return route
+
+
+def _below(parent: str, identity: str, child: str, account: Account) -> ListRoute:
+    """List the rows that name a parent; an old name of the appointments is one of the parents."""
+    _existing("individual_appointments" if parent == "appointments" else parent, identity, account)
+    resource, column = NESTED[parent, child]
+    return ListRoute(
+        resource,
+        f"/{parent}/{{id}}/{child}",
+        resource,
+        scope=f"{parent}/{identity}",
+        only=lambda row: row.get(column) == identity,
+    )
 
 
 def _practitioners_of(parent: str, identity: str, rest: list[str], account: Account) -> ListRoute | None:
@@ -197,7 +209,7 @@ def _referral_source(identity: str, account: Account) -> RecordRoute:
     raise UnknownPathError(identity)
 
 
-def _services(account: Account, **wanted: str) -> list[dict[str, list[str]]]:
+def _services(account: Account, **wanted: str) -> list[dict[str, Any]]:
     return [
         service
         for service in account.services

@@ -23,7 +23,8 @@ class Counted:
     def __init__(self) -> None:
         self.works = 0
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, _scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer with the number of works done so far."""
         self.works += 1
         await receive()
         body = json.dumps({"works": self.works, "padding": "x" * 100}).encode()
@@ -42,11 +43,13 @@ class Served:
         self.server.start()
 
     def get(self, path: str = "/things") -> requests.Response:
+        """Ask the server."""
         return requests.get(self.server.origin + path, timeout=10)
 
 
 @pytest.fixture
 def served() -> Iterator[Served]:
+    """Serve the app for one test."""
     served = Served()
     yield served
     served.server.stop()
@@ -132,7 +135,9 @@ def test_a_rule_with_a_misspelt_key_is_refused(served: Served) -> None:
 def test_a_hook_runs_before_the_work_of_each_request(served: Served) -> None:
     """A test can change data between two requests, and stop doing so."""
     seen: list[tuple[int, str, int]] = []
-    forget = served.control.before_request(lambda n, request: seen.append((n, request.path, served.app.works)))
+    forget = served.control.before_request(
+        lambda n, request: seen.append((n, request.path, served.app.works))
+    )
     served.get("/one")
     served.get("/two")
     forget()
@@ -144,7 +149,9 @@ def test_the_clock_moves_on_request(served: Served) -> None:
     """Advancing the clock moves the server's now and empties its windows."""
     served.get()
     before = served.control.now()
-    requests.post(served.server.origin + "/_sandbox/clock", json={"advance": 3600}, timeout=10).raise_for_status()
+    requests.post(
+        served.server.origin + "/_sandbox/clock", json={"advance": 3600}, timeout=10
+    ).raise_for_status()
     served.get()
     assert served.control.now() - before >= 3600
     assert served.control.window.greatest == 1
@@ -152,7 +159,9 @@ def test_the_clock_moves_on_request(served: Served) -> None:
 
 def test_latency_slows_every_answer(served: Served) -> None:
     """Each answer waits for the latency that was set."""
-    requests.post(served.server.origin + "/_sandbox/latency", json={"seconds": 0.05}, timeout=10).raise_for_status()
+    requests.post(
+        served.server.origin + "/_sandbox/latency", json={"seconds": 0.05}, timeout=10
+    ).raise_for_status()
     served.get()
     assert (served.control.requests[0].took or 0) >= 0.05
 

@@ -21,7 +21,9 @@ RESOURCES = (
             "treatment_note_template": "treatment_note_templates",
         },
         collections={
-            "appointment_type_billable_items": "/appointment_type_billable_items?q[]=appointment_type_id:={id}",
+            "appointment_type_billable_items": (
+                "/appointment_type_billable_items?q[]=appointment_type_id:={id}"
+            ),
             "appointment_type_products": "/appointment_type_products?q[]=appointment_type_id:={id}",
             "practitioners": "/appointment_types/{id}/practitioners",
         },
