@@ -25,6 +25,7 @@ SDK_SETTINGS = frozenset(
         "flattening_enabled",
         "flattening_max_depth",
         "flattening_max_key_length",
+        "flattening_separator",
         "load_method",
         "process_activate_version_messages",
         "emit_activate_version_messages",
