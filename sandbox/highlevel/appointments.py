@@ -65,7 +65,8 @@ def _event(row: Document) -> Document:
     """Return an appointment as the readers show it."""
     hidden = {*_FLAGS, "meetingLocationId", "meetingLocationType"}
     event = {name: value for name, value in row.items() if name not in hidden}
-    return {**event, "notes": row.get("description", ""), "groupId": "", "users": [], "assignedResources": []}
+    event["notes"] = row.get("description", "")
+    return {"assignedUserId": "", "groupId": "", "users": [], "assignedResources": [], **event}
 
 
 def _watch_notification(call: Call, what: str) -> None:
@@ -230,7 +231,8 @@ def list_of_contact(call: Call) -> dict[str, Any]:
     """List the appointments of a contact."""
     account = call.account
     rows = [account.appointments[one] for one in account.children_of("appointments", wanted(call)["id"])]
-    return {"events": [{**_event(row), "status": "booked"} for row in rows]}
+    events = [{**_event(row), "status": "booked"} for row in rows]
+    return {"events": [{name: one[name] for name in one if name != "isRecurring"} for one in events]}
 
 
 @route(

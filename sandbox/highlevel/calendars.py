@@ -39,7 +39,6 @@ _TEXTS = (
     "meetingLocation",
     "slotDurationUnit",
     "slotIntervalUnit",
-    "slotBufferUnit",
     "preBufferUnit",
     "allowBookingAfterUnit",
     "allowBookingForUnit",
@@ -96,7 +95,13 @@ _CHANGE = {
     **dict.fromkeys(_OTHERS, anything()),
 }
 NEW_CALENDAR = Shape(
-    {**_CHANGE, "locationId": text(filled=True), "calendarType": text(choices=TYPES)},
+    {
+        **_CHANGE,
+        "locationId": text(filled=True),
+        "calendarType": text(choices=TYPES),
+        # The description leaves this unit out of the changes.
+        "slotBufferUnit": text(),
+    },
     required=("name", "locationId"),
 )
 CHANGED_CALENDAR = Shape(_CHANGE)

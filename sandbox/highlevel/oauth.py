@@ -76,4 +76,5 @@ def location_token(call: Call) -> dict[str, Any]:
         refuse(401, "The token is not authorized for this scope.")
     access, _ = call.state.tokens.pair(call.account.id, call.at)
     granted = _granted(call.state, access, "")
-    return {name: value for name, value in granted.items() if name != "refresh_token"}
+    hidden = {"refresh_token", "userType", "companyId"}
+    return {name: value for name, value in granted.items() if name not in hidden}

@@ -57,6 +57,7 @@ def shown(record: Document) -> Document:
 
 def _found(account: Account, record: Document, value: Any) -> Document:
     """Return a record as the search shows it: other names for the same things."""
+    by = {"channel": "OAUTH", "source": "INTEGRATION", "sourceId": record["source"]}
     return {
         "id": record["id"],
         "owner": record["owner"],
@@ -68,8 +69,8 @@ def _found(account: Account, record: Document, value: Any) -> Document:
         "locationId": account.id,
         "objectId": account.objects[record["objectKey"]]["id"],
         "objectKey": record["objectKey"],
-        "createdBy": {"channel": "OAUTH", "source": "INTEGRATION", "sourceId": record["source"]},
-        "lastUpdatedBy": {"channel": "OAUTH", "source": "INTEGRATION", "sourceId": record["source"]},
+        "createdBy": {**by, "createdAt": record["dateAdded"]},
+        "lastUpdatedBy": {**by, "createdAt": record["dateUpdated"]},
         "searchAfter": [epoch_ms(value), record["id"]],
     }
 

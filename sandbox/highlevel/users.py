@@ -85,4 +85,4 @@ def read_user(call: Call) -> dict[str, Any]:
     found = next((user for user in _people(call) if user["id"] == call.path["userId"]), None)
     if found is None:
         refuse(401, "The user does not exist.")
-    return found
+    return {name: value for name, value in found.items() if name != "deleted"}

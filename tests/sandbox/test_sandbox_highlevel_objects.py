@@ -10,7 +10,7 @@ from highlevel_server import HighLevelServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ALL_TYPES = (
+ALL_TYPES: tuple[tuple[str, str, list[str]], ...] = (
     ("source_system_id", "TEXT", []),
     ("body", "LARGE_TEXT", []),
     ("quantity", "NUMERICAL", []),
