@@ -37,6 +37,7 @@ PAGE_SIZE = 100
 _CONNECT, _READ = 10.0, 60.0
 _LONGEST_PAUSE = 61.0
 _OK = 200
+_DATE_PRECISION = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SHARD = re.compile(r"-([a-z]{2}\d{1,2})$", re.IGNORECASE)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -239,7 +240,9 @@ class ClinikoClient:
     def _note_clock(self, response: requests.Response) -> None:
         stamp = response.headers.get("Date")
         if stamp:
-            self.skew = parsedate_to_datetime(stamp).timestamp() - time.time()
+            ahead = parsedate_to_datetime(stamp).timestamp() - time.time()
+            # the header is in whole seconds, and may be a second old
+            self.skew = 0.0 if -_DATE_PRECISION < ahead <= 0 else ahead
 
     def _failure(self, response: requests.Response, path: str, query: Query | None) -> Exception:
         status = response.status_code

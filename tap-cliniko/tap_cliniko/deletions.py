@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_cliniko.client import PAGE_SIZE, Query
+from tap_cliniko.client import Query
 from tap_cliniko.errors import NotFound
-from tap_cliniko.filters import revealed
+from tap_cliniko.filters import AT_ONCE, filters_by, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +36,8 @@ class DeletionFinder:
     def gone(self, resource: Resource, seen: set[int] | None) -> Iterator[int]:
         """Answer the ids that are gone; `seen` are all that exist when the resource was read in full.
 
-        When most of a resource seems to have vanished at once, the key has lost a permission rather than the
-        clinic its data: nothing is reported then.
+        When everything seems to have vanished at once, the key has lost a permission rather than the clinic its
+        data: nothing is reported then.
         """
         name, top = resource.name, self._known.greatest(resource.name)
         if not top:
@@ -46,31 +46,30 @@ class DeletionFinder:
             missing = list(self._missing(resource, 0, top))
         else:
             missing = [each for each in self._known.ids(name, 0, top) if each not in seen]
-        total = self._known.count(name, 0, top)
-        if len(missing) >= _MANY and len(missing) * 2 > total:
-            self._notice(f"{len(missing)} of {total} rows seem deleted, which is not believed; check the key's role")
+        if len(missing) >= _MANY and len(missing) == self._known.count(name, 0, top):
+            self._notice(f"{name}: all {len(missing)} rows seem deleted, which is not believed; check the key's role")
             return
         yield from (each for each in missing if self._is_gone(resource, each))
 
     def _missing(self, resource: Resource, after: int, upto: int) -> Iterator[int]:
-        """Cut the stretch in two until it fits on a page, wherever the numbers differ."""
+        """Cut the stretch in two wherever the numbers differ, until few enough ids are left to name them."""
         remembered = self._known.count(resource.name, after, upto)
-        small = remembered <= PAGE_SIZE
-        filters = (*revealed(resource), f"id:>{after}", f"id:<={upto}")
-        query = Query(filters, size=PAGE_SIZE if small else 1)
-        page = self._client.page(resource.url_path, resource.name, query)
-        if page.total == remembered:
+        bounds = (*revealed(resource), f"id:>{after}", f"id:<={upto}")
+        if self._client.page(resource.url_path, resource.name, Query(bounds, size=1)).total == remembered:
             return
-        if small and not page.more:
-            present = {int(row["id"]) for row in page.rows}
-            yield from (each for each in self._known.ids(resource.name, after, upto) if each not in present)
-            return
-        if small:  # more rows than are known: too many to compare on one page, so look at each known id
-            yield from self._known.ids(resource.name, after, upto)
+        if remembered <= AT_ONCE:
+            yield from self._missing_of(resource, self._known.ids(resource.name, after, upto))
             return
         middle = self._known.middle(resource.name, after, upto)
         yield from self._missing(resource, after, middle)
         yield from self._missing(resource, middle, upto)
+
+    def _missing_of(self, resource: Resource, ids: list[int]) -> list[int]:
+        present: set[int] = set()
+        for filters in filters_by("id:=", [str(each) for each in ids]):
+            page = self._client.page(resource.url_path, resource.name, Query((*revealed(resource), *filters)))
+            present |= {int(row["id"]) for row in page.rows}
+        return [each for each in ids if each not in present]
 
     def _is_gone(self, resource: Resource, ident: int) -> bool:
         """Ask for the row itself: only a plain "not found", hidden rows included, proves the deletion."""

@@ -11,6 +11,7 @@ from tap_cliniko.children import expansion_of
 from tap_cliniko.client import Query
 from tap_cliniko.errors import ContractChanged, RoleRefused
 from tap_cliniko.filters import AT_ONCE, filters_by, revealed
+from tap_cliniko.preflight import Outcome
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import Normaliser
 from tap_cliniko.resources import TOMBSTONE, Resource, Shape
@@ -133,8 +134,6 @@ class Extraction:
                         yield from expand(row)
                         chunk.stretch.after = int(row["id"])
                 window.next_scope()
-            if window.passes[0] == MERGED:
-                yield from self._moved_below_patients(window)
             window.next_pass()
 
     def _scopes(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
@@ -150,13 +149,6 @@ class Extraction:
 
     def _merged(self, window: Window) -> list[str]:
         return self.run.merges.since(window.start) if window.start else []
-
-    def _moved_below_patients(self, window: Window) -> Iterator[Row]:
-        """Re-read what can only be found below a patient, for the patients of a merge."""
-        if self.resource.by_patient is None and self.resource.below and self.resource.shape is Shape.ROWS:
-            expand = expansion_of(self.resource, self.run.client, self._finish)
-            for ident in self._merged(window):
-                yield from expand({"id": ident})
 
     # ------------------------------------------------------------------ rows
 
@@ -224,10 +216,10 @@ class Extraction:
 
     def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
         """Emit a record for each row that is gone for good."""
-        if self.run.known is None or self.resource.shape is not Shape.ROWS:
+        if self.run.known is None or self.resource.shape is not Shape.ROWS or self.run.must_go_below(self.resource):
             return
-        if self.run.must_go_below(self.resource):
-            return
+        if self.run.access[self.resource.name].outcome is not Outcome.FULL:
+            return  # rows that the role may not see look just like deleted ones
         name = self.resource.name
         self.run.known.settle(name, self.bookmark.get("deletions_until"))
         for ident in self.run.deletions.gone(self.resource, seen):

@@ -48,9 +48,9 @@ def _text(value: Any) -> Any:
 
 
 def _decimal(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return None if value == "" else value
-    return format(Decimal(value), "f")
+    return format(Decimal(str(value)), "f")
 
 
 def _whole(value: Any) -> Any:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _PREFIX = "TAP_CLINIKO_"
+_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 _SETTINGS = th.PropertiesList(
     th.Property(
@@ -181,6 +182,23 @@ class Settings:
             detect_deletions=config.get("detect_deletions", False),
             known_ids_path=config.get("known_ids_path") or _data_path("known_ids.db"),
         )
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read the settings from environment variables; what does not parse stays text, to be reported by name."""
+    given = {name: environment.get(variable(name)) for name in JSON_SCHEMA["properties"]}
+    return {name: _parsed(JSON_SCHEMA["properties"][name]["type"][0], text) for name, text in given.items() if text}
+
+
+def _parsed(kind: str, text: str) -> Any:
+    if kind == "boolean":
+        return _TRUTH.get(text.strip().lower(), text)
+    if kind in {"integer", "number"}:
+        try:
+            return int(text) if kind == "integer" else float(text)
+        except ValueError:
+            return text
+    return text
 
 
 def variable(name: str) -> str:

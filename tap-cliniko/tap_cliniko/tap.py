@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+import os
+from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import Tap
 from typing_extensions import override
@@ -46,7 +47,7 @@ class TapCliniko(Tap):
         if self._run is None:
             selected = [stream.resource for stream in self.streams.values() if stream.selected]
             patients = self.streams["patients"].stream_state
-            self._run = Run.begin(settings.Settings.read(self.config, self._builtin()), selected, patients.get("sample"))
+            self._run = Run.begin(settings.Settings.read(self.config, self.builtin_settings()), selected, patients.get("sample"))
             if self._run.sample is not None:
                 patients["sample"] = self._run.sample.patients
         return self._run
@@ -60,14 +61,39 @@ class TapCliniko(Tap):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Report every problem at once, by name: the SDK's own messages show the values."""
-        self.append_builtin_config(self.config_jsonschema)
         if not raise_errors:
             return []
-        settings.Settings.read(self.config, self._builtin())
+        settings.Settings.read(self.config, self.builtin_settings())
         if super()._validate_config(raise_errors=False):
             msg = "a setting of stream_maps, flattening or batch is not valid; see tap-cliniko --about"
             raise SettingsError(msg)
         return []
 
-    def _builtin(self) -> set[str]:
-        return set(self.config_jsonschema["properties"]) - set(settings.JSON_SCHEMA["properties"])
+    @classmethod
+    def builtin_settings(cls) -> set[str]:
+        """Name the settings that the SDK itself understands."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        return set(cls.config_jsonschema["properties"]) - set(settings.JSON_SCHEMA["properties"])
+
+    @classmethod
+    def settings_from_environment(cls) -> dict[str, Any]:
+        """Read the settings from the process environment, as Meltano gives them to a command."""
+        return settings.from_environment(os.environ)
+
+    @override
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Run the tap; without a configuration file the environment is the configuration."""
+        if config is not None and (config.parse_env or not config.config):
+            # the SDK's own parsing would show the text of a value that is no number
+            config.config = {**config.config, **cls.settings_from_environment()}
+            config.parse_env = False
+        super().invoke(about=about, about_format=about_format, config=config, state=state, catalog=catalog)

@@ -76,7 +76,7 @@ def passes_of(resource: Resource, start: str | None) -> list[str]:
     """Name the passes of a window: without a start the first pass has read the hidden rows too."""
     if start is None:
         return [CHANGED]
-    of_patients = resource.shape is Shape.ROWS and bool(resource.by_patient or resource.below)
+    of_patients = resource.shape is Shape.ROWS and bool(resource.by_patient or resource.moved_by)
     moves = of_patients and resource.name != "patients"
     return [CHANGED, *resource.reveal, *([MERGED] if moves else [])]
 

@@ -188,8 +188,8 @@ REFERRAL_SOURCES = Resource(
         link("patient", "patients", "The patient who came."),
     ),
     reveal=("archived_at",),
-    # the patient who came cannot be filtered for: asked for below each patient of a merge
-    moved_by=("referrer_id:=",),
+    # the patient who came cannot be filtered for
+    moved_by=("",),
     below=("patients", "/patients/{id}/referral_source"),
     readers=DIARY,
 )

@@ -1,0 +1,86 @@
+"""Commands beside the extraction: `tap-cliniko-tools rebuild-reference` and `settings`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.helpers._util import read_json_file
+
+from tap_cliniko import documentation
+from tap_cliniko.document import as_html, as_markdown
+from tap_cliniko.errors import TapClinikoError
+from tap_cliniko.rebuild import Reference
+from tap_cliniko.run import connect
+from tap_cliniko.settings import Settings
+from tap_cliniko.tap import TapCliniko
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TITLE = "What cannot move, and how to rebuild it"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; a failure ends with one line and its code."""
+    given = _parser().parse_args(arguments)
+    try:
+        given.act(given)
+    except TapClinikoError as error:
+        sys.stderr.write(f"tap-cliniko-tools: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tap-cliniko-tools", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    rebuild = commands.add_parser("rebuild-reference", help="write what has to be rebuilt by hand, as HTML and Markdown")
+    rebuild.add_argument("--config", help="configuration file; by default the TAP_CLINIKO_ variables")
+    rebuild.add_argument("--output-dir", help="where to write; by default data/<Meltano environment>/reports")
+    rebuild.set_defaults(act=_rebuild_reference)
+    document = commands.add_parser("document", help="bring README and Hub definition up to date with the settings")
+    document.add_argument("--check", action="store_true", help="change nothing, fail when they are not up to date")
+    document.add_argument("--folder", default=".", help="the folder of this package's sources")
+    document.set_defaults(act=_document)
+    return parser
+
+
+def _rebuild_reference(given: argparse.Namespace) -> None:
+    client = connect(Settings.read(_config(given.config), TapCliniko.builtin_settings()))
+    try:
+        sections = Reference(client).sections()
+    finally:
+        client.close()
+    folder = Path(given.output_dir or _reports_folder())
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for ending, write in (("html", as_html), ("md", as_markdown)):
+        path = folder / f"rebuild-reference.{ending}"
+        # names of users are in it
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(write(_TITLE, sections))
+        sys.stdout.write(f"{path}\n")
+
+
+def _config(path: str | None) -> dict[str, Any]:
+    return dict(read_json_file(path)) if path else TapCliniko.settings_from_environment()
+
+
+def _reports_folder() -> Path:
+    root, environment = os.environ.get("MELTANO_PROJECT_ROOT", "."), os.environ.get("MELTANO_ENVIRONMENT")
+    return Path(root, "data", *([environment] if environment else []), "reports")
+
+
+def _document(given: argparse.Namespace) -> None:
+    stale = documentation.update(Path(given.folder), check=given.check)
+    if stale and given.check:
+        sys.stderr.write(f"not up to date: {', '.join(stale)}; run tap-cliniko-tools document\n")
+        sys.exit(1)
+    sys.stdout.write(json.dumps({"updated": stale}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
