@@ -14,7 +14,7 @@ from sandbox.highlevel.relations import drop_relation
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from sandbox.control import Control
     from sandbox.highlevel.account import Account
@@ -134,40 +134,45 @@ class Damage:
             arguments["content"] = str(arguments["content"]).encode()
         return method(table, identity, **arguments) if table else method(identity, **arguments)
 
-    def one_at_random(self, chance: random.Random) -> Document:
-        """Do one damage of a random kind and say which: `{"kind", "table", "id"…}`."""
-        kinds = [kind for kind in _RANDOM if self._targets(kind)]
-        kind = chance.choice(kinds)
+    def one_at_random(self, chance: random.Random, among: Container[str] | None = None) -> Document:
+        """Do one damage of a random kind and say which; `among` spares every row whose id is not in it."""
+        targets = {kind: self._targets(kind, among) for kind in _RANDOM}
+        kind = chance.choice([name for name, rows in targets.items() if rows])
         table, verb = _RANDOM[kind]
-        identity = chance.choice(self._targets(kind))
+        identity = chance.choice(targets[kind])
         detail = getattr(self, f"_random_{verb}")(table, identity, chance)
         return {"kind": kind, "table": table, "id": identity, **detail}
 
-    def _targets(self, kind: str) -> list[str]:
+    def _targets(self, kind: str, among: Container[str] | None) -> list[str]:
         table, verb = _RANDOM[kind]
         rows: dict[str, Document] = getattr(self._account, table)
-        if table == "contacts" and verb == "edit":
-            return [identity for identity, row in rows.items() if row.get("firstName")]
-        return list(rows)
+        chosen = [identity for identity in rows if among is None or identity in among]
+        return [one for one in chosen if self._texts(table, one)] if verb == "edit" else chosen
+
+    def _texts(self, table: str, identity: str) -> list[str]:
+        """Name the texts of a row that a random edit may change."""
+        account = self._account
+        row: Document = getattr(account, table)[identity]
+        if table == "contacts":
+            custom = [key for key in row["customFields"] if _is_text(account.contact_fields.get(key))]
+            return [name for name in _EDITED_OF_CONTACT if row.get(name)] + custom
+        if table == "records":
+            short = {field["fieldKey"]: field for field in account.object_fields.values()}
+            names = sorted(row["properties"])
+            return [name for name in names if _is_text(short.get(f"{row['objectKey']}.{name}"))]
+        return ["description" if table == "appointments" else "body"]
 
     def _random_edit(self, table: str, identity: str, chance: random.Random) -> Document:
+        name = chance.choice(self._texts(table, identity))
         mark = f"changed {chance.randrange(10**6)}"
         if table == "contacts":
-            name = chance.choice(["firstName", "lastName", "city", "address1"])
-            self.edit_contact(identity, **{name: mark})
-            return {"field": name}
-        if table == "records":
-            texts = [
-                name
-                for name, value in self._account.records[identity]["properties"].items()
-                if isinstance(value, str)
-            ]
-            name = chance.choice(sorted(texts))
+            changes = {name: mark} if name in _EDITED_OF_CONTACT else {"customFields": {name: mark}}
+            self.edit_contact(identity, **changes)
+        elif table == "records":
             self.edit_record(identity, **{name: mark})
-            return {"field": name}
-        row = getattr(self._account, table)[identity]
-        name = "description" if table == "appointments" else "body"
-        self.edit(table, identity, **{name: f"{row.get(name, '')}\n{mark}"})
+        else:
+            before = getattr(self._account, table)[identity].get(name, "")
+            self.edit(table, identity, **{name: f"{before}\n{mark}"})
         return {"field": name}
 
     def _random_delete(self, table: str, identity: str, _chance: random.Random) -> Document:
@@ -198,6 +203,11 @@ class Damage:
         return self._account.stamp(self._control.now())
 
 
+def _is_text(field: Document | None) -> bool:
+    return field is not None and field["dataType"] in {"TEXT", "LARGE_TEXT"}
+
+
+_EDITED_OF_CONTACT = ("firstName", "lastName", "city", "address1")
 _METHODS = frozenset(
     {
         "edit_contact",

@@ -15,7 +15,7 @@ from sandbox.highlevel.objects import (
     object_row,
     short_key,
 )
-from sandbox.highlevel.routes import Access, Call, route
+from sandbox.highlevel.routes import Call, route
 from sandbox.highlevel.shapes import Shape, boolean, list_of, number, text
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ CHANGED_FOLDER = Shape(
 _COPIED = ("name", "description", "placeholder", "showInForms", "options", "acceptedFormats", "maxFileLimit")
 
 
-@route("GET", "/custom-fields/object-key/{objectKey}", READ, access=Access.BOTH, query=("locationId",))
+@route("GET", "/custom-fields/object-key/{objectKey}", READ, query=("locationId",))
 def list_fields(call: Call) -> dict[str, Any]:
     """List the properties and the folders of an object as they are now."""
     account = call.account
@@ -82,7 +82,7 @@ def list_fields(call: Call) -> dict[str, Any]:
     return {"fields": fields_of(account, key), "folders": folders}
 
 
-@route("POST", "/custom-fields/", WRITE, access=Access.BOTH, status=201, body=NEW_FIELD)
+@route("POST", "/custom-fields/", WRITE, status=201, body=NEW_FIELD)
 def create_field(call: Call) -> dict[str, Any]:
     """Add a property to a custom object, inside one of its folders."""
     account, body = call.account, call.body
@@ -115,13 +115,13 @@ def _check_options(kind: str, options: list[dict[str, str]] | None, *, missing_i
             refuse_body(f"options must have unique {part}s")
 
 
-@route("GET", "/custom-fields/{id}", READ, access=Access.BOTH)
+@route("GET", "/custom-fields/{id}", READ)
 def read_field(call: Call) -> dict[str, Any]:
     """Return one property."""
     return {"field": _wanted(call)}
 
 
-@route("PUT", "/custom-fields/{id}", WRITE, access=Access.BOTH, body=CHANGED_FIELD)
+@route("PUT", "/custom-fields/{id}", WRITE, body=CHANGED_FIELD)
 def change_field(call: Call) -> dict[str, Any]:
     """Change a property; a list of options replaces the former one, key and type stay."""
     account, body = call.account, call.body
@@ -133,7 +133,7 @@ def change_field(call: Call) -> dict[str, Any]:
     return {"field": after}
 
 
-@route("DELETE", "/custom-fields/{id}", WRITE, access=Access.BOTH)
+@route("DELETE", "/custom-fields/{id}", WRITE)
 def delete_field(call: Call) -> dict[str, Any]:
     """Delete a property."""
     account = call.account
@@ -151,14 +151,14 @@ def _wanted(call: Call) -> Document:
     return field
 
 
-@route("POST", "/custom-fields/folder", WRITE, access=Access.BOTH, status=201, body=NEW_FOLDER)
+@route("POST", "/custom-fields/folder", WRITE, status=201, body=NEW_FOLDER)
 def create_folder(call: Call) -> dict[str, Any]:
     """Make a folder of properties."""
     key = custom_object(call.account, call.body["objectKey"])["key"]
     return _shown_folder(add_folder(call.account, key, call.body["name"], call.at))
 
 
-@route("PUT", "/custom-fields/folder/{id}", WRITE, access=Access.BOTH, body=CHANGED_FOLDER)
+@route("PUT", "/custom-fields/folder/{id}", WRITE, body=CHANGED_FOLDER)
 def change_folder(call: Call) -> dict[str, Any]:
     """Rename a folder."""
     after = {**_wanted_folder(call), "name": call.body["name"], "dateUpdated": iso(call.at)}
@@ -166,7 +166,7 @@ def change_folder(call: Call) -> dict[str, Any]:
     return _shown_folder(after)
 
 
-@route("DELETE", "/custom-fields/folder/{id}", WRITE, access=Access.BOTH, query=("locationId",))
+@route("DELETE", "/custom-fields/folder/{id}", WRITE, query=("locationId",))
 def delete_folder(call: Call) -> dict[str, Any]:
     """Delete a folder."""
     folder = _wanted_folder(call)

@@ -140,7 +140,7 @@ def add_folder(account: Account, object_key: str, name: str, at: float) -> Docum
     return row
 
 
-@route("GET", "/objects/", READ, access=Access.BOTH, query=("locationId",))
+@route("GET", "/objects/", READ, query=("locationId",))
 def list_objects(call: Call) -> dict[str, Any]:
     """List the standard objects and the custom ones."""
     return {"objects": [shown(row) for row in call.account.objects.values()]}
@@ -187,7 +187,6 @@ def create_object(call: Call) -> dict[str, Any]:
     "GET",
     "/objects/{key}",
     READ,
-    access=Access.BOTH,
     query=("locationId",),
     optional_query=("fetchProperties",),
 )
@@ -205,7 +204,7 @@ def read_object(call: Call) -> dict[str, Any]:
     return {"object": shown(row), "cache": False, "fields": fields}
 
 
-@route("PUT", "/objects/{key}", WRITE, access=Access.BOTH, body=CHANGED_OBJECT)
+@route("PUT", "/objects/{key}", WRITE, body=CHANGED_OBJECT)
 def change_object(call: Call) -> dict[str, Any]:
     """Change labels, description and the whole list of searchable properties."""
     account, body = call.account, call.body

@@ -38,17 +38,17 @@ class State:
         self.control = control
         self.ids = Ids(options.seed)
         self.company_id = self.ids.short("company")
-        self.tokens = TokenBook(self.ids)
+        self.tokens = TokenBook(self.ids, options.scopes, options.agency_scopes)
         self.buckets: dict[str, Bucket] = {}
         self.accounts: dict[str, Account] = {}
         for number in range(1 + options.extra_locations):
             self._add_location(number)
         self.main = next(iter(self.accounts.values()))
         self.damage = Damage(self.main, control)
-        control.mutate = self.damage.apply
+        control.mutate = self.mutate
         control.dump = self.dump
-        self.location_tokens = {key: self.tokens.private(key, options.scopes) for key in self.accounts}
-        self.agency = self.tokens.private(None, options.agency_scopes)
+        self.location_tokens = {key: self.tokens.private(key) for key in self.accounts}
+        self.agency = self.tokens.private(None)
 
     def __getattr__(self, name: str) -> Any:
         """Read from the first location what the agency itself does not have."""
@@ -78,6 +78,23 @@ class State:
             dump(account, schema=schema) for account in self.accounts.values() if account is not self.main
         ]
         return {**content, "other_locations": others} if others else content
+
+    def mutate(self, change: Mapping[str, Any]) -> Any:
+        """Do what another process orders: a damage, `set_option` (id, value) or `populate` (count, patients)."""
+        order = dict(change)
+        verb = order.pop("do")
+        if verb == "set_option":
+            return self._set_option(order["id"], order["value"])
+        if verb == "populate":
+            return self.populate(**order)
+        return self.damage.apply(change)
+
+    def _set_option(self, name: str, value: Any) -> dict[str, Any]:
+        if not hasattr(self.options, name):
+            message = f"no option {name}"
+            raise LookupError(message)
+        setattr(self.options, name, value)
+        return {name: value}
 
     def sources(self) -> dict[str, dict[str, list[str]]]:
         """Return which objects of the first location carry which source id."""

@@ -46,13 +46,15 @@ class TokenBook:
     """Every token of the agency."""
 
     ids: Ids
+    scopes: frozenset[str] | None = None
+    agency_scopes: frozenset[str] | None = None
     tokens: dict[str, Token] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     codes: dict[str, str | None] = field(default_factory=dict)
 
-    def private(self, location: str | None, scopes: frozenset[str] | None = None) -> Token:
+    def private(self, location: str | None) -> Token:
         """Make a private integration token, which lasts."""
-        return self._keep(Token(f"pit-{self.ids.trace()}", location, scopes))
+        return self._keep(Token(f"pit-{self.ids.trace()}", location, self._granted(location)))
 
     def issue_code(self, location: str | None) -> str:
         """Make the code that a browser brings back from the consent page."""
@@ -62,7 +64,8 @@ class TokenBook:
 
     def pair(self, location: str | None, at: float) -> tuple[str, str]:
         """Make an access token and the refresh token that goes with it."""
-        access = self._keep(Token(f"oauth-{self.ids.trace()}", location, expires=at + ACCESS_SECONDS))
+        token = Token(f"oauth-{self.ids.trace()}", location, self._granted(location), at + ACCESS_SECONDS)
+        access = self._keep(token)
         refresh = f"refresh-{self.ids.trace()}"
         self.refresh_tokens[refresh] = RefreshToken(location)
         return access.value, refresh
@@ -88,6 +91,9 @@ class TokenBook:
         kind, _, value = authorization.partition(" ")
         token = self.tokens.get(value) if kind == "Bearer" else None
         return token if token is not None and token.valid(at) else None
+
+    def _granted(self, location: str | None) -> frozenset[str] | None:
+        return self.agency_scopes if location is None else self.scopes
 
     def _keep(self, token: Token) -> Token:
         self.tokens[token.value] = token

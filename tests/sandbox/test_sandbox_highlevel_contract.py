@@ -89,6 +89,7 @@ LOOSELY_TYPED = {
     "type",
     "createdBy",
 }
+AGENCY_KINDS = {"Agency-Access", "Agency-Access-Only"}
 TYPES: dict[Any, Any] = {
     "string": str,
     "boolean": bool,
@@ -151,8 +152,10 @@ def test_an_endpoint_is_as_described(route: Route) -> None:
     scopes = {scope for entry in security for listed in entry.values() for scope in listed}
     assert not scopes or route.scope in scopes
     kinds = {name for entry in security for name in entry}
-    if kinds and kinds <= {"Agency-Access", "Agency-Access-Only"}:
-        assert route.access is Access.AGENCY
+    if kinds:
+        agency, location = bool(kinds & AGENCY_KINDS), bool(kinds - AGENCY_KINDS)
+        expected = {(True, True): Access.BOTH, (True, False): Access.AGENCY, (False, True): Access.LOCATION}
+        assert route.access is expected[agency, location]
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,26 @@ def test_damage_can_be_ordered_over_http(highlevel: HighLevelServer) -> None:
     assert set(highlevel.state.sources()["contacts"]) == {"patients/8"}
 
 
+def test_options_and_people_can_be_ordered_over_http(highlevel: HighLevelServer) -> None:
+    """Another process turns the duplicate setting on and fills the account."""
+    orders = [{"do": "set_option", "id": "allow_duplicates", "value": True}, {"do": "populate", "count": 3}]
+    address = f"{highlevel.server.origin}/_sandbox/mutate"
+    changed, made = highlevel.session.post(address, json=orders, timeout=10).json()
+    assert changed == {"allow_duplicates": True}
+    assert set(made) < set(highlevel.state.contacts)
+    wrong = highlevel.session.post(address, json={"do": "set_option", "id": "no", "value": 1}, timeout=10)
+    assert wrong.status_code == 400
+
+
+def test_random_damage_can_spare_what_is_not_ours(highlevel: HighLevelServer) -> None:
+    """Only the named rows are touched."""
+    chance = random.Random(1)  # noqa: S311 - repeatable
+    (contact,) = highlevel.state.contacts
+    notes = dict(highlevel.state.notes)
+    assert {highlevel.state.damage.one_at_random(chance, {contact})["id"] for _ in range(9)} == {contact}
+    assert highlevel.state.notes == notes
+
+
 def test_a_doubled_record_is_found_out(highlevel: HighLevelServer) -> None:
     """The oracle lists a source id that two records carry."""
     record = next(iter(highlevel.state.records))
