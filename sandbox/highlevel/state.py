@@ -80,7 +80,7 @@ class State:
         return {**content, "other_locations": others} if others else content
 
     def mutate(self, change: Mapping[str, Any]) -> Any:
-        """Do what another process orders: a damage, `set_option` (id, value) or `populate` (count, patients)."""
+        """Do what another process orders: a damage, `set_option` (id, value) or `populate` (count)."""
         order = dict(change)
         verb = order.pop("do")
         if verb == "set_option":
