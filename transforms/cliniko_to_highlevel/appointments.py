@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel import contacts
+from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined, local_time
 from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.reference import booking_of
 from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
 
 if TYPE_CHECKING:
@@ -70,23 +72,16 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield an individual appointment, and what it adds to the patient's contact."""
     patient = row.linked("patient_id", "patients")
     if not patient:
-        yield Output(APPOINTMENTS.name, {**APPOINTMENTS.blank(row.source_id), "filtered": "no_patient"})
+        yield Output(
+            APPOINTMENTS.name, {**APPOINTMENTS.blank(row.source_id), "filtered": Filter.NO_PATIENT.value}
+        )
         return
     booked = _booked(row, reference)
     status = _status(row, arrived=row.flag("patient_arrived"), missed=row.flag("did_not_arrive"))
     body = "\n".join((*_own_lines(row, status), *_shared_lines(row, booked)))
     record = APPOINTMENTS.blank(row.source_id) | _shared_facts(row, booked) | _own_facts(row, patient, status)
     yield Output(APPOINTMENTS.name, record | {"body": body})
-    yield contacts.from_booking(
-        row,
-        patient,
-        reference=reference,
-        starts_at=row.instant("starts_at"),
-        practitioner=booked.practitioner_id,
-        kind=row.reference("appointment_type_id"),
-        business=row.reference("business_id"),
-        counts=_counts(status),
-    )
+    yield contacts.from_booking(row, patient, booking_of(row) if _counts(status) else None, reference)
 
 
 def from_group(row: Row, reference: Reference) -> Iterator[Output]:
@@ -104,11 +99,16 @@ def from_group(row: Row, reference: Reference) -> Iterator[Output]:
 
 
 def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
-    """Yield a patient's place in a group booking. An individual appointment has an attendance too, which is left out."""
+    """Yield a patient's place in a group booking.
+
+    An individual appointment has an attendance too, which the target leaves out. Of a group that this run has
+    not read, an attendance adds nothing to the contact; what an earlier run added stays.
+    """
     patient, booking = row.linked("patient_id", "patients"), row.reference("booking_id")
     record = APPOINTMENTS.blank(row.source_id)
     if not patient or not booking:
-        yield Output(APPOINTMENTS.name, {**record, "filtered": "no_booking" if patient else "no_patient"})
+        missing = Filter.NO_BOOKING if patient else Filter.NO_PATIENT
+        yield Output(APPOINTMENTS.name, {**record, "filtered": missing.value})
         return
     arrived = row.flag("arrived")
     status = _status(row, arrived=arrived, missed=arrived is False)
@@ -123,17 +123,8 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
         },
     )
     group = reference.groups.get(booking)
-    if group:
-        yield contacts.from_booking(
-            row,
-            patient,
-            reference=reference,
-            starts_at=group.starts_at,
-            practitioner=group.practitioner_id and f"practitioners/{group.practitioner_id}",
-            kind=group.appointment_type_id,
-            business=group.business_id,
-            counts=_counts(status),
-        )
+    if group or not _counts(status):
+        yield contacts.from_booking(row, patient, group if _counts(status) else None, reference)
 
 
 def _status(row: Row, *, arrived: bool | None, missed: bool | None) -> str:
@@ -147,7 +138,7 @@ def _status(row: Row, *, arrived: bool | None, missed: bool | None) -> str:
 
 
 def _counts(status: str) -> bool:
-    """Return whether a booking still says something about the patient: a cancelled or removed one does not."""
+    """Return whether a booking says something about the patient: a cancelled or removed one does not."""
     return status not in {"cancelled", "removed"}
 
 
@@ -235,7 +226,9 @@ def _cancellation(row: Row) -> str | None:
     if not at:
         return None
     code = row.whole("cancellation_reason")
-    reason = row.text("cancellation_reason_description") or _CANCELLATIONS.get(code or 0) or (code and str(code))
+    reason = (
+        row.text("cancellation_reason_description") or _CANCELLATIONS.get(code or 0) or (code and str(code))
+    )
     return joined(", ", at, reason or None, row.text("cancellation_note"))
 
 

@@ -1,21 +1,31 @@
-"""Contacts: patients, Cliniko's contacts and practitioners without a user, and what appointments add to patients."""
+"""Contacts: patients, Cliniko's contacts and practitioners without a user; what bookings add to patients."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cliniko_to_highlevel.formats import first_email, joined
+from cliniko_to_highlevel.errors import Filter
+from cliniko_to_highlevel.formats import emails, joined
 from cliniko_to_highlevel.insurers import INSURERS, covers
 from cliniko_to_highlevel.people import Address, address, hidden_at
 from cliniko_to_highlevel.phones import Phones, phones
 from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
-from cliniko_to_highlevel.streams import BOOLEAN, OWNER, Association, Output, Property, Stream, custom, standard
+from cliniko_to_highlevel.streams import (
+    BOOLEAN,
+    OWNER,
+    Association,
+    Output,
+    Property,
+    Stream,
+    custom,
+    standard,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cliniko_to_highlevel.custom_fields import Answers
-    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.reference import Booking, Reference
     from cliniko_to_highlevel.row import Row
 
 DOCTOR_TYPE = 1
@@ -23,7 +33,7 @@ DOCTOR_TYPE = 1
 CONTACTS = Stream(
     name="hl_contacts",
     kind="contact",
-    description="One contact for every patient, and for doctors, payers, other contacts and practitioners without a user.",
+    description="One contact for each patient, doctor, payer, other contact and practitioner without a user.",
     steering=("part", "unless", "relations", "priority"),
     file_field="cliniko_files",
     associations=(
@@ -31,7 +41,12 @@ CONTACTS = Stream(
             "cliniko_insurer", "contact", "Insured patient", INSURERS.key, "Insurance provider", overflow=10
         ),
         Association(
-            "cliniko_referring_doctor", "contact", "Referred patient", "contact", "Referring doctor", overflow=4
+            "cliniko_referring_doctor",
+            "contact",
+            "Referred patient",
+            "contact",
+            "Referring doctor",
+            overflow=4,
         ),
     ),
     properties={
@@ -45,33 +60,59 @@ CONTACTS = Stream(
         "state": standard("state", "State or region."),
         "postalCode": standard("postalCode", "Postcode."),
         "country": standard("country", "Country, ISO 3166 alpha-2."),
-        "gender": standard("gender", "male or female; HighLevel takes it when a contact is created only.", create_only=True),
+        "gender": standard(
+            "gender", "male or female; HighLevel takes it when a contact is created only.", create_only=True
+        ),
         "companyName": standard("companyName", "Company of a contact.", create_only=True),
         "source": standard("source", "Always Cliniko."),
-        "tags": Property({"type": ["array", "null"], "items": {"type": "string"}}, "Tags.", {"field": "tags"}),
-        "dnd_email": Property(BOOLEAN, "Do not disturb by e-mail: null leaves it.", {"field": "dnd", "channel": "Email"}),
-        "dnd_sms": Property(BOOLEAN, "Do not disturb by SMS: null leaves it.", {"field": "dnd", "channel": "SMS"}),
+        "tags": Property(
+            {"type": ["array", "null"], "items": {"type": "string"}}, "Tags.", {"field": "tags"}
+        ),
+        "dnd_email": Property(
+            BOOLEAN, "Do not disturb by e-mail: null leaves it.", {"field": "dnd", "channel": "Email"}
+        ),
+        "dnd_sms": Property(
+            BOOLEAN, "Do not disturb by SMS: null leaves it.", {"field": "dnd", "channel": "SMS"}
+        ),
         "owner": Property(OWNER, "A booking's practitioner.", {"field": "owner", "fold": "owner"}),
         "source_system_id": custom("Source System ID", "Identity in Cliniko."),
-        "cliniko_email": custom("Cliniko email", "E-mail as typed in Cliniko, also when another contact holds the address."),
-        "cliniko_phone": custom("Cliniko phone", "Phone, also when another contact holds the number or it is not valid."),
-        "cliniko_phone_numbers": custom("Cliniko phone numbers", "Every number as typed, with its kind.", kind="LARGE_TEXT"),
+        "cliniko_email": custom(
+            "Cliniko email", "E-mail as typed in Cliniko, also when another contact holds the address."
+        ),
+        "cliniko_phone": custom(
+            "Cliniko phone", "Phone, also when another contact holds the number or it is not valid."
+        ),
+        "cliniko_phone_numbers": custom(
+            "Cliniko phone numbers", "Every number as typed, with its kind.", kind="LARGE_TEXT"
+        ),
         "cliniko_title": custom("Cliniko title", "Form of address."),
         "cliniko_preferred_name": custom("Cliniko preferred name", "Preferred first name."),
         "cliniko_occupation": custom("Cliniko occupation", "Occupation; of a practitioner the designation."),
-        "cliniko_company": custom("Cliniko company", "Company of a contact; kept up to date, unlike the standard field."),
+        "cliniko_company": custom(
+            "Cliniko company", "Company of a contact; kept up to date, unlike the standard field."
+        ),
         "cliniko_provider_number": custom("Cliniko provider number", "Provider number of a doctor."),
         "cliniko_doctor_type": custom("Cliniko doctor type", "General practitioner or specialist."),
-        "cliniko_contact_notes": custom("Cliniko contact notes", "Notes on a contact; a practitioner's description.", kind="LARGE_TEXT"),
-        "cliniko_archived_at": custom("Cliniko archived at", "When it was archived or deleted in Cliniko, UTC."),
+        "cliniko_contact_notes": custom(
+            "Cliniko contact notes", "Notes on a contact; a practitioner's description.", kind="LARGE_TEXT"
+        ),
+        "cliniko_archived_at": custom(
+            "Cliniko archived at", "When it was archived or deleted in Cliniko, UTC."
+        ),
         "cliniko_created_at": custom("Cliniko created at", "When it was created in Cliniko, UTC."),
         "cliniko_appointment_type": custom(
-            "Cliniko appointment type", "Every type of appointment the patient has had.",
-            kind="MULTIPLE_OPTIONS", fold="union", options=(),
+            "Cliniko appointment type",
+            "Every type of appointment the patient has had.",
+            kind="MULTIPLE_OPTIONS",
+            fold="union",
+            options=(),
         ),
         "cliniko_location": custom(
-            "Cliniko location", "Every location where the patient has had appointments.",
-            kind="MULTIPLE_OPTIONS", fold="union", options=(),
+            "Cliniko location",
+            "Every location where the patient has had appointments.",
+            kind="MULTIPLE_OPTIONS",
+            fold="union",
+            options=(),
         ),
         "cliniko_files": custom("Cliniko files", "Takes the patient's attachments.", kind="FILE_UPLOAD"),
     },
@@ -82,7 +123,7 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
     """Yield a patient's contact; one merged away in Cliniko is only counted."""
     record = CONTACTS.blank(row.source_id)
     if is_merged(row):
-        yield Output(CONTACTS.name, {**record, "filtered": "merged"})
+        yield Output(CONTACTS.name, {**record, "filtered": Filter.MERGED.value})
         return
     mapping = reference.mapping
     hidden = hidden_at(row)
@@ -94,8 +135,16 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
         "dateOfBirth": row.date("date_of_birth"),
         "gender": _gender(row),
         "tags": mapping.tag("patient", *(["archived"] if hidden else [])),
-        "dnd_email": _dnd(row, "accepted_email_marketing", switched_on=mapping.consent["no_to_email_marketing_means_do_not_disturb"]),
-        "dnd_sms": _dnd(row, "accepted_sms_marketing", switched_on=mapping.consent["no_to_sms_marketing_means_do_not_disturb"]),
+        "dnd_email": _dnd(
+            row,
+            "accepted_email_marketing",
+            switched_on=mapping.consent["no_to_email_marketing_means_do_not_disturb"],
+        ),
+        "dnd_sms": _dnd(
+            row,
+            "accepted_sms_marketing",
+            switched_on=mapping.consent["no_to_sms_marketing_means_do_not_disturb"],
+        ),
         "cliniko_title": row.text("title"),
         "cliniko_preferred_name": row.text("preferred_first_name"),
         "cliniko_occupation": row.text("occupation"),
@@ -139,7 +188,9 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     first, last = row.text("first_name"), row.text("last_name")
     record |= {
         "unless": [f"user:{row.source_id}"],
-        "firstName": first if first or last else row.text("display_name") or row.text("label") or row.source_id,
+        "firstName": first
+        if first or last
+        else row.text("display_name") or row.text("label") or row.source_id,
         "lastName": last,
         "tags": reference.mapping.tag("practitioner", *([] if active else ["inactive_practitioner"])),
         "cliniko_title": row.text("title"),
@@ -150,30 +201,24 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     yield Output(CONTACTS.name, record)
 
 
-def from_booking(
-    row: Row,
-    patient: str,
-    *,
-    reference: Reference,
-    starts_at: str | None,
-    practitioner: str | None,
-    kind: str | None,
-    business: str | None,
-    counts: bool,
-) -> Output:
-    """Return what a booking adds to its patient's contact; one that no longer counts takes it back."""
-    at = counts and starts_at and practitioner
-    type_name, location = reference.appointment_type(kind), reference.location(business)
-    return Output(
-        CONTACTS.name,
-        {
-            "source_id": patient,
-            "part": row.source_id,
-            "cliniko_appointment_type": [type_name] if counts and type_name else None,
-            "cliniko_location": [location] if counts and location else None,
-            "owner": {"at": starts_at, "ref": f"user:{practitioner}"} if at else None,
-        },
-    )
+def from_booking(row: Row, patient: str, booking: Booking | None, reference: Reference) -> Output:
+    """Return what a booking adds to its patient's contact; without one, what it added is taken back."""
+    facts: dict[str, Any] = {"cliniko_appointment_type": None, "cliniko_location": None, "owner": None}
+    if booking:
+        kind = reference.appointment_type(booking.appointment_type_id)
+        location = reference.location(booking.business_id)
+        facts = {
+            "cliniko_appointment_type": [kind] if kind else None,
+            "cliniko_location": [location] if location else None,
+            "owner": _owner(booking),
+        }
+    return Output(CONTACTS.name, {"source_id": patient, "part": row.source_id, **facts})
+
+
+def _owner(booking: Booking) -> dict[str, str] | None:
+    if not booking.starts_at or not booking.practitioner_id:
+        return None
+    return {"at": booking.starts_at, "ref": f"user:practitioners/{booking.practitioner_id}"}
 
 
 def is_merged(row: Row) -> bool:
@@ -194,7 +239,7 @@ def _reachable(row: Row, phone_field: str, reference: Reference) -> dict[str, An
 def _person(reached: Row | None, place: Address, numbers: Phones, row: Row) -> dict[str, Any]:
     email = reached.text("email") if reached else None
     return {
-        "email": first_email(email),
+        "email": next(iter(emails(email)), None),
         "phone": numbers.e164,
         "address1": place.street,
         "city": place.city,

@@ -1,7 +1,7 @@
 """The mapping as a whole: Singer messages of Cliniko's streams in, messages of HighLevel's streams out.
 
-Both hosts call it, the mapper plugin and the target in-process, so both give the same. It reads the mapping file when it is made and
-nothing after that; it has no clock.
+Both hosts call it, the mapper plugin and the target in-process, so both give the same. It reads the mapping
+file when it is made and nothing after that; it has no clock.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel import mapping as clinic
-from cliniko_to_highlevel.errors import MappingError, RecordError
+from cliniko_to_highlevel.errors import Filter, MappingError, Reason, RecordError
 from cliniko_to_highlevel.reference import Reference
 from cliniko_to_highlevel.routes import IGNORED, ROUTES, STREAMS
 from cliniko_to_highlevel.row import Row
@@ -19,12 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cliniko_to_highlevel.custom_fields import FieldChoice
+    from cliniko_to_highlevel.routes import Route
 
 Message = dict[str, Any]
 
+#: What the tap sets on the bare id of a row that Cliniko has no longer.
+TOMBSTONE = "_sdc_deleted_at"
+
 
 class MessageMapper:
-    """Maps the messages of one run. Its only memory is the reference records it has seen and the schemas it has sent."""
+    """Maps the messages of one run.
+
+    Its only memory is the reference records it has seen and what it has sent of schemas and named insurers.
+    """
 
     def __init__(self, mapping_path: str | None = None) -> None:
         """Read the clinic's mapping, or the shipped one.
@@ -34,7 +41,10 @@ class MessageMapper:
         """
         self._reference = Reference(clinic.load(mapping_path))
         self._options: dict[str, dict[str, dict[str, None]]] = {
-            stream.name: {name: dict.fromkeys((item.highlevel or {})["options"]) for name, item in stream.pick_lists.items()}
+            stream.name: {
+                name: dict.fromkeys((item.highlevel or {})["options"])
+                for name, item in stream.pick_lists.items()
+            }
             for stream in STREAMS.values()
         }
         self._unsent = set(STREAMS)
@@ -46,11 +56,11 @@ class MessageMapper:
 
     @property
     def custom_fields(self) -> tuple[FieldChoice, ...]:
-        """Return where each custom field of the account goes; empty before the account's settings were seen."""
+        """Return where each custom field of the account goes; empty before the settings were seen."""
         return self._reference.fields.choices
 
     def schema(self, message: Message) -> Iterator[Message]:
-        """Yield the schemas of the streams that a Cliniko stream feeds, so that they exist even when it is empty."""
+        """Yield the schemas of the streams that a Cliniko stream feeds: they exist even when it is empty."""
         route = ROUTES.get(message["stream"])
         if route:
             yield from self._schemas(route.streams)
@@ -73,22 +83,27 @@ class MessageMapper:
             yield {"type": "RECORD", "stream": output.stream, "record": output.record}
 
     def _outputs(self, row: Row) -> list[Output]:
-        """Return all that a record becomes, or its rejection: one bad record stops neither the others nor the run."""
+        """Return all that a record becomes, or its rejection: one bad record does not stop the run."""
         route = ROUTES[row.resource]
         try:
-            self._reference.learn(row)
-            self._learn_reference_options(row)
-            return [output for make in route.makers for output in make(row, self._reference)]
+            return self._mapped(row, route)
         except MappingError:
             raise
         except RecordError as error:
-            rejection = {"reason": error.reason, "field": error.field}
-        except Exception as error:  # noqa: BLE001 - the one place that isolates a record; the type says no more than a slug
-            rejection = {"reason": "mapping_failed", "field": type(error).__name__}
+            rejection = {"reason": error.reason.value, "field": error.field}
+        except Exception as error:  # noqa: BLE001 - the one place that isolates a record
+            rejection = {"reason": Reason.MAPPING_FAILED.value, "field": type(error).__name__}
         return [_rejected(row, stream, rejection) for stream in route.rejected_on]
 
+    def _mapped(self, row: Row, route: Route) -> list[Output]:
+        if row.values.get(TOMBSTONE):
+            return [_gone(row, stream) for stream in route.rejected_on] if route.makers else []
+        self._reference.learn(row)
+        self._learn_reference_options(row)
+        return [output for make in route.makers for output in make(row, self._reference)]
+
     def _is_repeated(self, output: Output) -> bool:
-        """Return whether a record was sent before: an insurer named by a hundred patients is one record."""
+        """Return whether an insurer was sent before: named by a hundred patients, it is one record."""
         source_id = output.record["source_id"]
         if not source_id.startswith("insurers/"):
             return False
@@ -104,7 +119,9 @@ class MessageMapper:
                 yield {
                     "type": "SCHEMA",
                     "stream": name,
-                    "schema": stream.schema({field: list(values) for field, values in self._options[name].items()}),
+                    "schema": stream.schema(
+                        {field: list(values) for field, values in self._options[name].items()}
+                    ),
                     "key_properties": stream.key_properties,
                 }
 
@@ -130,6 +147,18 @@ class MessageMapper:
             if new:
                 known.update(dict.fromkeys(new))
                 self._unsent.add(output.stream)
+
+
+def _gone(row: Row, stream: str) -> Output:
+    """Return what is left of a record deleted for good: its identity.
+
+    An empty record would empty the one in HighLevel. A relation must go; anything else stays, and is counted.
+    """
+    source_id = row.source_id
+    declared = STREAMS[stream]
+    if "absent" in declared.steering:
+        return Output(stream, {**declared.blank(source_id), "absent": True})
+    return Output(stream, {**declared.blank(source_id), "filtered": Filter.DELETED.value})
 
 
 def _rejected(row: Row, stream: str, rejection: dict[str, str]) -> Output:

@@ -1,4 +1,4 @@
-"""The clinic's own patient fields: where each goes, by the mapping's names and patterns, and what a patient's say."""
+"""The clinic's own patient fields: where each goes, by names and patterns, and what a patient's say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.errors import MappingError
 from cliniko_to_highlevel.mapping import IGNORE, KEEP
+from cliniko_to_highlevel.markup import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,13 +97,17 @@ class FieldPlan:
         return KEEP, "not recognised"
 
     def _require_named(self) -> None:
-        known = {_folded(name) for item in self.choices for name in (item.token, f"{item.section} / {item.label}", item.label)}
+        known = {
+            _folded(name)
+            for item in self.choices
+            for name in (item.token, f"{item.section} / {item.label}", item.label)
+        }
         missing = [self._spelled[name] for name in self._named if name not in known]
         if missing:
             listed = ", ".join(f"{_full_label(item.section, item.label)}" for item in self.choices) or "none"
             msg = (
-                f"custom_fields.named names {', '.join(sorted(missing))}, which the Cliniko account does not have; "
-                f"correct the label or delete the line. The account's custom fields: {listed}"
+                f"custom_fields.named names {', '.join(sorted(missing))}, which the Cliniko account does not "
+                f"have; correct the label or delete the line. The account's custom fields: {listed}"
             )
             raise MappingError(msg)
 
@@ -120,7 +125,7 @@ def _values(field: Row) -> list[str]:
     other = field.part("other")
     if other.flag("selected"):
         chosen.append(other.text("value") or "Other")
-    return [text for text in (field.text("value"), *chosen) if text]
+    return [text for text in (readable(field.text("value")), *chosen) if text]
 
 
 def _full_label(section: str, label: str) -> str:

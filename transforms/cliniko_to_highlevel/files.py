@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cliniko_to_highlevel.errors import Filter, Reason
 from cliniko_to_highlevel.formats import joined, local_time
-from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import BOOLEAN, INTEGER, Output, Stream, plain
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ FILES = Stream(
         "file_sha256": plain("Checksum of the bytes."),
         "mime_type": plain("Type of the content."),
         "zip": plain("Whether it must be zipped, because HighLevel refuses DICOM.", BOOLEAN),
-        "description": plain("Description and state in Cliniko, for reports."),
+        "description": plain("Description in Cliniko."),
     },
 )
 
 #: Why the tap has no bytes, and what becomes of the row: left out for now, or rejected.
-_LEFT_OUT = {"not_ready": "not_ready", "not_requested": "not_requested"}
-_REJECTED = {"too_large": "file_too_large", "unavailable": "file_unavailable"}
+_LEFT_OUT = {"not_ready": Filter.NOT_READY, "not_requested": Filter.NOT_REQUESTED}
+_REJECTED = {"too_large": Reason.FILE_TOO_LARGE, "unavailable": Reason.FILE_UNAVAILABLE}
 
 _DICOM_TYPES = frozenset({"application/dicom", "application/x-dicom", "image/dicom", "image/x-dicom"})
 _DICOM_NAMES = (".dcm", ".dicom", ".dic")
@@ -69,18 +69,18 @@ def from_attachment(row: Row, reference: Reference) -> Iterator[Output]:
     status = row.text("file_status") or "not_requested"
     reason = _left_out(patient, status, moved=reference.mapping.moves["files"])
     if reason:
-        record |= {"filtered": reason}
+        record |= {"filtered": reason.value}
     elif status in _REJECTED:
-        record |= {"rejected": {"reason": _REJECTED[status], "field": "content"}}
+        record |= {"rejected": {"reason": _REJECTED[status].value, "field": "content"}}
     else:
         record |= {"contact": patient, **_described(row, reference)}
     yield Output(FILES.name, record)
 
 
-def _left_out(patient: str | None, status: str, *, moved: bool) -> str | None:
+def _left_out(patient: str | None, status: str, *, moved: bool) -> Filter | None:
     if not moved:
-        return "type_not_migrated"
-    return _LEFT_OUT.get(status) if patient else "no_patient"
+        return Filter.SWITCHED_OFF
+    return _LEFT_OUT.get(status) if patient else Filter.NO_PATIENT
 
 
 def _described(row: Row, reference: Reference) -> dict[str, object]:
@@ -96,7 +96,7 @@ def _described(row: Row, reference: Reference) -> dict[str, object]:
         "file_sha256": row.text("file_sha256"),
         "mime_type": mime_type,
         "zip": mime_type in _DICOM_TYPES or name.lower().endswith(_DICOM_NAMES),
-        "description": joined("; ", row.text("description"), "archived in Cliniko" if hidden_at(row) else None),
+        "description": row.text("description"),
     }
 
 

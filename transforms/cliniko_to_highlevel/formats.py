@@ -95,7 +95,7 @@ def zone(name: str | None) -> ZoneInfo | None:
 
 
 def local_time(instant: str, zone_name: str | None) -> str:
-    """Return an instant as a clinic reads it: ``2024-03-11 14:15`` in its own zone, or in UTC when that is unknown."""
+    """Return an instant as a clinic reads it: ``2024-03-11 14:15`` in its zone, else in UTC."""
     moment = datetime.fromisoformat(instant[:-1]).replace(tzinfo=timezone.utc)
     local = zone(zone_name)
     try:
@@ -115,12 +115,9 @@ def slug(name: str) -> str:
     return "-".join(spaced.split())
 
 
-def first_email(value: str | None) -> str | None:
-    """Return the first e-mail address a text holds, or None: an invalid one would make HighLevel refuse the contact."""
-    for piece in re.split(r"[\s,;<>]+", value or ""):
-        if _EMAIL.fullmatch(piece):
-            return piece
-    return None
+def emails(value: str | None) -> list[str]:
+    """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
+    return [piece for piece in re.split(r"[\s,;<>]+", value or "") if _EMAIL.fullmatch(piece)]
 
 
 def joined(separator: str, *pieces: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cliniko_to_highlevel.formats import first_email, joined, slug
+from cliniko_to_highlevel.formats import joined, slug
 from cliniko_to_highlevel.people import RECORD_STATES, address, hidden_at, record_state
 from cliniko_to_highlevel.phones import phones
 from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
@@ -24,21 +24,29 @@ INSURERS = Stream(
     kind="custom_object",
     key="custom_objects.cliniko_insurance_provider",
     labels=("Insurance provider", "Insurance providers"),
-    description="Insurers and other payers, from Cliniko's payer contacts and from what patients' fields name.",
+    description="Insurers and other payers: Cliniko's payer contacts, and names in patients' fields.",
     primary="insurer_name",
     searchable=("insurer_name", "source_system_id"),
     properties={
-        "insurer_name": custom("Insurer name", "The payer's company name, or the insurer's name as patients' fields have it."),
-        "source_system_id": custom("Source System ID", "Identity in Cliniko: contacts/<id>, or insurers/<name> without a contact."),
+        "insurer_name": custom(
+            "Insurer name", "The payer's company name, or the insurer's name as patients' fields have it."
+        ),
+        "source_system_id": custom(
+            "Source System ID", "Identity in Cliniko: contacts/<id>, or insurers/<name> without a contact."
+        ),
         "origin": custom("Origin", "Where the insurer comes from.", kind="SINGLE_OPTIONS", options=ORIGINS),
         "email": custom("Email", "E-mail address as Cliniko has it."),
         "phone": custom("Phone", "First usable phone number."),
-        "phone_numbers": custom("Phone numbers", "Every number as typed in Cliniko, with its kind.", kind="LARGE_TEXT"),
+        "phone_numbers": custom(
+            "Phone numbers", "Every number as typed in Cliniko, with its kind.", kind="LARGE_TEXT"
+        ),
         "address": custom("Address", "Postal address.", kind="LARGE_TEXT"),
         "contact_person": custom("Contact person", "The person named on the payer contact."),
         "provider_number": custom("Provider number", "Provider number of the payer contact."),
         "notes": custom("Notes", "Notes on the payer contact.", kind="LARGE_TEXT"),
-        "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+        "record_state": custom(
+            "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
+        ),
         "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
         "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
     },
@@ -98,10 +106,14 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
 
 def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
     """Return a patient's insurers: of the custom fields first, then of the invoice fields."""
-    names = [name for name in answers.targets.get("insurer", ()) if slug(name) not in reference.mapping.not_insurers]
+    names = [
+        name
+        for name in answers.targets.get("insurer", ())
+        if slug(name) not in reference.mapping.not_insurers
+    ]
     names.extend(_invoiced_to(row, reference))
     found = {cover.source_id: cover for name in names if (cover := _cover(name, reference))}
-    payer = reference.payer_reached_at(first_email(row.text("invoice_email")))
+    payer = reference.payer_reached_at(row.text("invoice_email"))
     if payer and payer not in found:
         found[payer] = Cover(payer, reference.contacts[payer.partition("/")[2]], named=False)
     return list(found.values())
@@ -111,7 +123,9 @@ def _invoiced_to(row: Row, reference: Reference) -> Iterator[str]:
     """Yield the insurer that invoices go to; often it is a parent or an employer, and then nobody."""
     lines = (row.text("invoice_default_to") or "").splitlines()
     name = lines[0].strip() if lines else ""
-    if name and (_known(name, reference) or any(word in slug(name) for word in reference.mapping.insurer_words)):
+    if name and (
+        _known(name, reference) or any(word in slug(name) for word in reference.mapping.insurer_words)
+    ):
         yield name
 
 
@@ -131,10 +145,15 @@ def _cover(name: str, reference: Reference) -> Cover | None:
 
 
 def _shown(name: str, reference: Reference) -> str:
-    """Return an insurer's name: as the mapping lists it, as the account's options spell it, else evenly spelled.
+    """Return an insurer's name: as the mapping lists it, as an option spells it, else evenly spelled.
 
-    Evenly, because otherwise the patient who happens to be read first would decide between ``BUPA`` and ``Bupa`` anew in every run.
+    Evenly, because otherwise the patient who happens to be read first would decide in every run anew between
+    ``BUPA`` and ``Bupa``.
     """
     identity = slug(name)
     options = (option for option in reference.fields.insurer_options if slug(option) == identity)
-    return reference.mapping.insurer_names.get(identity) or next(options, None) or identity.replace("-", " ").title()
+    return (
+        reference.mapping.insurer_names.get(identity)
+        or next(options, None)
+        or identity.replace("-", " ").title()
+    )

@@ -1,4 +1,4 @@
-"""Invoices and their items. Payments and balances are not to be had from Cliniko, only the invoice's status."""
+"""Invoices and their items. Cliniko's API gives no payments and balances, only an invoice's status."""
 
 from __future__ import annotations
 
@@ -23,29 +23,41 @@ INVOICES = Stream(
     kind="custom_object",
     key="custom_objects.cliniko_invoice",
     labels=("Cliniko invoice", "Cliniko invoices"),
-    description="Invoices as Cliniko wrote them, related to the patient. They are history: nothing is sent or charged.",
+    description="Invoices as Cliniko wrote them, related to the patient: nothing is sent or charged.",
     primary="invoice_number",
     searchable=("invoice_number", "source_system_id"),
     steering=("relations",),
     associations=(
         Association(
-            "cliniko_invoice_contact", "contact", "Patient", "custom_objects.cliniko_invoice", "Invoice", overflow=10
+            "cliniko_invoice_contact",
+            "contact",
+            "Patient",
+            "custom_objects.cliniko_invoice",
+            "Invoice",
+            overflow=10,
         ),
     ),
     properties={
         "invoice_number": custom("Invoice number", "The number printed on the invoice."),
         "source_system_id": custom("Source System ID", "Identity in Cliniko."),
         "issue_date": custom("Issue date", "Date of issue.", kind="DATE"),
-        "invoice_status": custom("Status", "Status in Cliniko.", kind="SINGLE_OPTIONS", options=tuple(_STATUSES.values())),
+        "invoice_status": custom(
+            "Status", "Status in Cliniko.", kind="SINGLE_OPTIONS", options=tuple(_STATUSES.values())
+        ),
         "total_amount": custom("Total", "Total with tax.", kind="MONETORY"),
         "net_amount": custom("Net amount", "Total before tax.", kind="MONETORY"),
         "tax_amount": custom("Tax amount", "Tax in the total.", kind="MONETORY"),
         "discounted_amount": custom("Discount", "Discount in the total.", kind="MONETORY"),
         "calculation": custom(
-            "Tax calculation", "How tax was worked out.", kind="SINGLE_OPTIONS", options=tuple(_CALCULATIONS.values())
+            "Tax calculation",
+            "How tax was worked out.",
+            kind="SINGLE_OPTIONS",
+            options=tuple(_CALCULATIONS.values()),
         ),
         "invoice_to": custom("Invoice to", "Name and address on the invoice.", kind="LARGE_TEXT"),
-        "extra_information": custom("Extra patient information", "Printed below the address.", kind="LARGE_TEXT"),
+        "extra_information": custom(
+            "Extra patient information", "Printed below the address.", kind="LARGE_TEXT"
+        ),
         "notes": custom("Notes", "Notes on the invoice.", kind="LARGE_TEXT"),
         "practitioner": custom("Practitioner", "Name of the practitioner."),
         "practitioner_id": custom("Practitioner ID", "Identity of the practitioner in Cliniko."),
@@ -54,7 +66,9 @@ INVOICES = Stream(
         "attendee_id": custom("Attendance ID", "Identity of the attendance in Cliniko."),
         "original_invoice_id": custom("Original invoice ID", "The invoice that this one reverses."),
         "closed_at": custom("Closed at", "When it was settled, UTC."),
-        "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+        "record_state": custom(
+            "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
+        ),
         "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
         "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
     },
@@ -71,7 +85,11 @@ INVOICE_ITEMS = Stream(
     steering=("relations",),
     associations=(
         Association(
-            "cliniko_invoice_items", INVOICES.key, "Invoice", "custom_objects.cliniko_invoice_line_item", "Invoice item"
+            "cliniko_invoice_items",
+            INVOICES.key,
+            "Invoice",
+            "custom_objects.cliniko_invoice_line_item",
+            "Invoice item",
         ),
     ),
     properties={
@@ -87,13 +105,18 @@ INVOICE_ITEMS = Stream(
         "discounted_amount": custom("Discount", "Discount as an amount.", kind="MONETORY"),
         "discount_percentage": custom("Discount percentage", "Discount in percent.", kind="NUMERICAL"),
         "discount_is_amount": custom(
-            "Discount given as amount", "Whether the discount was given as an amount.", kind="SINGLE_OPTIONS", options=YES_NO
+            "Discount given as amount",
+            "Whether the discount was given as an amount.",
+            kind="SINGLE_OPTIONS",
+            options=YES_NO,
         ),
         "concession": custom("Concession", "Concession under which it was sold."),
         "service_id": custom("Service ID", "Identity of the billable item or product in Cliniko."),
         "service_name": custom("Service name", "Name of the billable item or product."),
         "invoice_id": custom("Invoice ID", "Identity of the invoice in Cliniko."),
-        "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+        "record_state": custom(
+            "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
+        ),
         "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
         "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
     },

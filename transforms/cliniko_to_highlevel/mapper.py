@@ -21,7 +21,7 @@ WRONG_SETTINGS = 2
 
 
 class ClinikoToHighLevel(InlineMapper):
-    """Turns the streams of tap-cliniko into the streams target-highlevel takes; other streams pass unchanged."""
+    """Turns the streams of tap-cliniko into those target-highlevel takes; other streams pass unchanged."""
 
     name = "cliniko-to-highlevel-mapper"
     config_jsonschema = th.PropertiesList(

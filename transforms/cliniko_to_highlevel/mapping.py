@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PACKAGE = Path(__file__).parent
-#: In an installed package the file lies beside the modules; in a checkout one folder up, where a clinic finds it.
+#: In an installed package the file lies beside the modules; in a checkout one folder up, for people to find.
 SHIPPED = next(
     (path for path in (_PACKAGE / "mapping.yml", _PACKAGE.parent / "mapping.yml") if path.is_file()),
     _PACKAGE / "mapping.yml",
@@ -159,7 +159,9 @@ def _country(value: Any, problems: _Problems) -> str | None:
     if value is False:
         problems.add("default_country", 'is read as a boolean; write it in quotes: "NO"')
     elif not isinstance(value, str) or value.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        problems.add("default_country", "is no country; write two letters such as AU, NZ or GB, or leave it empty")
+        problems.add(
+            "default_country", "is no country; write two letters such as AU, NZ or GB, or leave it empty"
+        )
     else:
         return value.upper()
     return None
@@ -226,7 +228,9 @@ def _rule(target: str, labels: Any, where: str, problems: _Problems) -> list[Fie
 
 
 def _texts(name: str, value: Any, problems: _Problems) -> list[str]:
-    if isinstance(value, list) and all(isinstance(item, (str, int)) and not isinstance(item, bool) for item in value):
+    if isinstance(value, list) and all(
+        isinstance(item, (str, int)) and not isinstance(item, bool) for item in value
+    ):
         return [str(item) for item in value]
     problems.add(name, "must be a list of words; put yes and no in quotes")
     return []

@@ -13,12 +13,18 @@ from cliniko_to_highlevel.formats import clean_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BLOCKS = frozenset({"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"})
+_BLOCKS = frozenset(
+    {"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"}
+)
 _SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote"})
 _LISTS = frozenset({"ul", "ol"})
 #: Elements whose content is no text for a reader.
 _HIDDEN = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object"})
 _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
+#: Tags that Cliniko's editor writes; ``pain <5`` is not one.
+_TAG = re.compile(
+    r"</?(?:p|div|br|[uo]l|li|blockquote|h[1-6]|[biua]|em|strong|span|table)\b[^<>]*>", re.IGNORECASE
+)
 _SAFE_LINK = re.compile(r"(?:https?://|mailto:|tel:)\S+", re.IGNORECASE)
 
 
@@ -31,13 +37,16 @@ class _Writer(HTMLParser):
         self._lists: list[int | None] = []
         self._quotes = 0
         self._hidden: str | None = None
+        self._hidden_text: list[str] = []
         self._link: str | None = None
         self._fresh = True
 
     @override
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        if self._hidden or tag in _HIDDEN:
-            self._hidden = self._hidden or tag
+        if self._hidden:
+            return
+        if tag in _HIDDEN:
+            self._hidden, self._hidden_text = tag, []
         elif tag == "br":
             self._break()
         elif tag == "li":
@@ -67,6 +76,7 @@ class _Writer(HTMLParser):
     @override
     def handle_data(self, data: str) -> None:
         if self._hidden:
+            self._hidden_text.append(data)
             return
         text = _SPACES.sub(" ", data)
         if self._fresh or self.lines[-1].endswith(" "):
@@ -77,6 +87,18 @@ class _Writer(HTMLParser):
             self.lines[-1] += "> " * self._quotes + self._indent()
             self._fresh = False
         self.lines[-1] += text
+
+    @override
+    def set_cdata_mode(self, elem: str, **_options: bool) -> None:
+        """Stay in the ordinary mode: the other one drops what stands behind a script that never ends."""
+
+    @override
+    def close(self) -> None:
+        """Finish; an element that never ends hides nothing, because what follows it may be a whole note."""
+        super().close()
+        if self._hidden:
+            self._hidden = None
+            self.handle_data(" ".join(self._hidden_text))
 
     def _open_block(self, tag: str) -> None:
         if tag in _LISTS:
@@ -120,6 +142,11 @@ class _Writer(HTMLParser):
         link, self._link = self._link, None
         if link and _SAFE_LINK.fullmatch(link) and link not in self.lines[-1]:
             self.handle_data(f" ({link})")
+
+
+def readable(text: str | None) -> str | None:
+    """Return a text that may be rich text as plain text: one without tags stays as it was typed."""
+    return plain_text(text) if text and _TAG.search(text) else text
 
 
 def plain_text(markup: str) -> str | None:

@@ -32,7 +32,7 @@ def _section(section: Row) -> str:
 
 
 def _question(question: Row) -> str | None:
-    """Return a question with its answer; one that was not answered is left out, as Cliniko's own print does."""
+    """Return a question with its answer; one that was not answered is left out, as in Cliniko's print."""
     name = question.text("name") or "Question"
     answer = _answer(question)
     if not answer:
@@ -63,7 +63,11 @@ def _chosen(question: Row) -> Iterator[str]:
 def _body_charts(question: Row) -> str | None:
     """Return the numbers of body charts: Cliniko's API does not give the pictures."""
     charts = question.values.get("body_chart_ids")
-    numbers = ", ".join(str(chart) for chart in charts if isinstance(chart, (str, int))) if isinstance(charts, list) else ""
+    numbers = (
+        ", ".join(str(chart) for chart in charts if isinstance(chart, (str, int)))
+        if isinstance(charts, list)
+        else ""
+    )
     return f"body chart {numbers} (picture in Cliniko only)" if numbers else None
 
 
@@ -78,7 +82,7 @@ def split(text: str, room: int) -> list[str]:
 
 
 def _cut(text: str, room: int) -> int:
-    """Return where to cut: after the last paragraph, line or word that fits, if that fills at least half of the room."""
+    """Return where to cut: after the last paragraph, line or word that fits and fills half of the room."""
     end = _fitting(text, room)
     for separator in ("\n\n", "\n", " "):
         at = text.rfind(separator, end // 2, end)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import joined, local_time
-from cliniko_to_highlevel.markup import plain_text
+from cliniko_to_highlevel.errors import Filter
+from cliniko_to_highlevel.formats import joined, local_time, utf16_length
+from cliniko_to_highlevel.markup import readable
 from cliniko_to_highlevel.note_text import LONGEST_BODY, sections_text, split
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import Output, Stream, plain
@@ -34,12 +36,24 @@ _DIRECTIONS = {1: "Sent", 2: "Received"}
 _TITLE_ROOM = 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """A note before it is written: what it says, and about whom."""
+
+    contact: str
+    title: str
+    author: str | None
+    facts: dict[str, str | None]
+    text: str
+    owner: str | None
+
+
 def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield a treatment note, in several notes when it is too long for one."""
     patient = row.linked("patient_id", "patients")
     reason = _left_out(patient, moved=reference.mapping.moves["treatment_notes"])
     if reason:
-        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason})
+        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
         return
     state = _state(row)
     facts = {
@@ -50,16 +64,16 @@ def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
         "Pinned": row.instant("pinned_at"),
         "Booking": joined(", ", row.linked("booking_id", "bookings"), row.linked("attendee_id", "attendees")),
     }
-    yield from _notes(
-        row,
-        reference,
+    note = _Note(
         contact=patient or "",
-        title=joined(" ", row.text("title") or "Treatment note", None if state == "Final" else f"[{state}]") or "",
+        title=joined(" ", row.text("title") or "Treatment note", None if state == "Final" else f"[{state}]")
+        or "",
         author=row.text("author_name") or reference.practitioner(row.reference("practitioner_id")),
         facts=facts,
         text=sections_text(row.part("content")),
         owner=row.linked("practitioner_id", "practitioners"),
     )
+    yield from _pieces(note, row, reference)
 
 
 def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
@@ -68,9 +82,9 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
     moves = reference.mapping.moves
     reason = _left_out(patient, moved=moves["communications"])
     if not reason and row.flag("confidential") and not moves["confidential_communications"]:
-        reason = "confidential"
+        reason = Filter.CONFIDENTIAL
     if reason:
-        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason})
+        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
         return
     channel = row.text("type") or _CHANNELS.get(row.whole("type_code") or 0)
     direction = row.text("direction_description") or _DIRECTIONS.get(row.whole("direction_code") or 0)
@@ -85,22 +99,24 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
         "Archived": hidden_at(row),
         "Subject": subject,
     }
-    yield from _notes(
-        row,
-        reference,
+    note = _Note(
         contact=patient or "",
-        title=joined(": ", joined(" ", channel, (direction or "").lower()) or "Communication", subject or category) or "",
+        title=joined(
+            ": ", joined(" ", channel, (direction or "").lower()) or "Communication", subject or category
+        )
+        or "",
         author=None,
         facts=facts,
-        text=plain_text(row.text("content") or "") or "",
+        text=readable(row.text("content")) or "",
         owner=None,
     )
+    yield from _pieces(note, row, reference)
 
 
-def _left_out(patient: str | None, *, moved: bool) -> str | None:
+def _left_out(patient: str | None, *, moved: bool) -> Filter | None:
     if not moved:
-        return "type_not_migrated"
-    return None if patient else "no_patient"
+        return Filter.SWITCHED_OFF
+    return None if patient else Filter.NO_PATIENT
 
 
 def _state(row: Row) -> str:
@@ -110,41 +126,40 @@ def _state(row: Row) -> str:
 
 
 def _about(row: Row) -> str | None:
-    links = {"booking": "bookings", "attendee": "attendees", "invoice": "invoices", "letter": "letters", "payment": "payments"}
+    links = {
+        "booking": "bookings",
+        "attendee": "attendees",
+        "invoice": "invoices",
+        "letter": "letters",
+        "payment": "payments",
+    }
     return joined(", ", *(row.linked(f"{name}_id", resource) for name, resource in links.items()))
 
 
-def _notes(  # noqa: PLR0913
-    row: Row,
-    reference: Reference,
-    *,
-    contact: str,
-    title: str,
-    author: str | None,
-    facts: dict[str, str | None],
-    text: str,
-    owner: str | None,
-) -> Iterator[Output]:
+def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
     """Yield the note, or its numbered pieces. Each begins with the marker, the date and the author."""
     written = row.instant("created_at")
     zone = reference.clinic_zone
     date = f"{local_time(written, zone)} ({zone or 'UTC'}), {written}" if written else None
-    head = [f"{name}: {fact}" for name, fact in {"Date": date, "Author": author}.items() if fact]
-    body = "\n".join(f"{name}: {fact}" for name, fact in facts.items() if fact)
-    whole = f"{body}\n\n{text}".strip()
-    room = LONGEST_BODY - len("\n".join((f"cliniko:{row.source_id}#9999", *head, "Part 9999/9999", "", "")))
-    pieces = split(whole, max(room, LONGEST_BODY // 2))
+    head = _lines({"Date": date, "Author": note.author})
+    longest_head = "\n".join((f"cliniko:{row.source_id}#9999", *head, "Part 9999/9999", ""))
+    whole = "\n".join((*_lines(note.facts), "", note.text)).strip()
+    pieces = split(whole, max(LONGEST_BODY - utf16_length(longest_head), LONGEST_BODY // 2))
     for number, piece in enumerate(pieces, start=1):
         source_id = row.source_id if number == 1 else f"{row.source_id}#{number}"
         count = f"{number}/{len(pieces)}" if len(pieces) > 1 else None
-        lines = [f"cliniko:{source_id}", *head, *([f"Part {count}"] if count else []), piece]
+        day = local_time(written, zone)[:10] if written else None
         yield Output(
             NOTES.name,
             {
                 **NOTES.blank(source_id),
-                "contact": contact,
-                "title": joined(" ", written and local_time(written, zone)[:10], title[:_TITLE_ROOM], count and f"({count})"),
-                "body": "\n".join(lines),
-                "owner": owner and f"user:{owner}",
+                "contact": note.contact,
+                "title": joined(" ", day, note.title[:_TITLE_ROOM], count and f"({count})"),
+                "body": "\n".join((f"cliniko:{source_id}", *head, *_lines({"Part": count}), piece)).rstrip(),
+                "owner": note.owner and f"user:{note.owner}",
             },
         )
+
+
+def _lines(facts: dict[str, str | None]) -> list[str]:
+    return [f"{name}: {fact}" for name, fact in facts.items() if fact]

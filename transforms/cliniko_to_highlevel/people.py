@@ -1,4 +1,4 @@
-"""What patients, contacts, practitioners and insurers have in common: addresses, and the states of a record."""
+"""What patients, contacts, practitioners and insurers have in common: addresses, states of a record."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ class Address(NamedTuple):
 
 def address(row: Row) -> Address:
     """Return a record's address, its street lines joined."""
+    typed = "\n".join(row.text(field) or "" for field in ("address_1", "address_2", "address_3"))
     return Address(
-        street=joined(", ", row.text("address_1"), row.text("address_2"), row.text("address_3")),
+        street=joined(", ", *(line.strip(" ,") for line in typed.splitlines())),
         city=row.text("city"),
         state=row.text("state"),
         postal_code=row.text("post_code"),

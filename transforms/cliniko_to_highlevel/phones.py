@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
     from cliniko_to_highlevel.row import Row
 
-#: Which of several numbers becomes the contact's phone: the one that can take a text message first, a fax never.
+#: Which of several numbers becomes the contact's phone: one that takes text messages first, a fax never.
 _PREFERENCE = {"Mobile": 0, "Home": 1, "Work": 2, "Other": 3}
+_BETWEEN = re.compile(r"\s*(?:[/;,|]|\bor\b)\s*", re.IGNORECASE)
 
 
 class Phones(NamedTuple):
@@ -28,16 +30,14 @@ class Phones(NamedTuple):
 def e164(number: str, normalized: str | None, countries: tuple[str, ...]) -> str | None:
     """Return a number in E.164, or None when it is valid in none of the countries.
 
-    The last try is Cliniko's own normalised form, which is the same without the plus sign.
+    Two numbers typed into one field give the first. The last try is Cliniko's own normalised form, which is
+    the same as E.164 without the plus sign.
     """
-    tries = [(number, country) for country in countries or ("ZZ",)]
+    pieces = [piece for piece in _BETWEEN.split(number) if piece]
+    tries = [(text, country) for text in dict.fromkeys((number, *pieces)) for country in countries or ("ZZ",)]
     if normalized:
         tries.append((f"+{normalized.lstrip('+')}", "ZZ"))
-    for text, country in tries:
-        valid = _valid(text, country)
-        if valid:
-            return valid
-    return None
+    return next((valid for text, country in tries if (valid := _valid(text, country))), None)
 
 
 def _valid(text: str, country: str) -> str | None:
@@ -51,11 +51,18 @@ def _valid(text: str, country: str) -> str | None:
 
 
 def phones(row: Row, field: str, countries: Sequence[str | None]) -> Phones:
-    """Return the numbers of a person; a number without a country is looked up in the given ones, in that order."""
+    """Return a person's numbers; one without a country is looked up in the given ones, in that order."""
     known = tuple(dict.fromkeys(country for country in countries if country))
-    typed = [(part.text("phone_type") or "Other", part.text("number"), part.text("normalized_number")) for part in row.parts(field)]
-    numbers = [(kind, number or normalized, normalized) for kind, number, normalized in typed if number or normalized]
-    usable = sorted((item for item in numbers if item[0] in _PREFERENCE), key=lambda item: _PREFERENCE[item[0]])
+    typed = [
+        (part.text("phone_type") or "Other", part.text("number"), part.text("normalized_number"))
+        for part in row.parts(field)
+    ]
+    numbers = [
+        (kind, number or normalized, normalized) for kind, number, normalized in typed if number or normalized
+    ]
+    usable = sorted(
+        (item for item in numbers if item[0] in _PREFERENCE), key=lambda item: _PREFERENCE[item[0]]
+    )
     valid = (e164(number or "", normalized, known) for _, number, normalized in usable)
     best = next((number for number in valid if number), None)
     return Phones(

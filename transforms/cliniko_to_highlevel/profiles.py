@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel.contacts import CONTACTS, is_merged, named
+from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined
 from cliniko_to_highlevel.insurers import covers
 from cliniko_to_highlevel.mapping import FIELD_TARGETS
+from cliniko_to_highlevel.markup import readable
 from cliniko_to_highlevel.people import RECORD_STATES, YES_NO, hidden_at, record_state, yes_no
 from cliniko_to_highlevel.streams import Association, Output, Stream, custom
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 #: The five forms of a pronoun set, in the order people write them.
 _PRONOUNS = ("nominative", "accusative", "pronominal_possessive", "predicative_possessive", "reflexive")
 
-#: Fields of the profile that are a text of the patient, word for word: property -> (Cliniko field, label, type).
+#: Fields of the profile that are a text of the patient: property -> (Cliniko field, label, type).
 _TEXTS = {
     "title": ("title", "Title", "TEXT"),
     "preferred_first_name": ("preferred_first_name", "Preferred first name", "TEXT"),
@@ -77,12 +79,21 @@ PROFILES = Stream(
     searchable=("patient_name", "source_system_id"),
     steering=("part", "relations"),
     associations=(
-        Association("cliniko_profile_contact", "contact", "Patient", "custom_objects.cliniko_patient_profile", "Profile"),
+        Association(
+            "cliniko_profile_contact",
+            "contact",
+            "Patient",
+            "custom_objects.cliniko_patient_profile",
+            "Profile",
+        ),
     ),
     properties={
         "patient_name": custom("Patient name", "First and last name."),
         "source_system_id": custom("Source System ID", "Identity in Cliniko."),
-        **{name: custom(label, f"Patient field {field}.", kind=kind) for name, (field, label, kind) in _TEXTS.items()},
+        **{
+            name: custom(label, f"Patient field {field}.", kind=kind)
+            for name, (field, label, kind) in _TEXTS.items()
+        },
         "pronouns": custom("Pronouns", "All five forms."),
         "concession": custom("Concession", "Concession type."),
         "referring_doctor": custom("Referring doctor", "Name and identity of the referring doctor."),
@@ -90,17 +101,26 @@ PROFILES = Stream(
             name: custom(label, f"Consent: patient field {name}.", kind="SINGLE_OPTIONS", options=YES_NO)
             for name, label in _CONSENTS.items()
         },
-        **{name: custom(_TARGET_LABELS[name], "From the clinic's own fields, by the mapping.") for name in FIELD_TARGETS},
+        **{
+            name: custom(_TARGET_LABELS[name], "From the clinic's own fields, by the mapping.")
+            for name in FIELD_TARGETS
+        },
         "insurance_providers": custom(
             "Insurance providers", "Names and identities of the related insurers.", kind="LARGE_TEXT"
         ),
         "other_fields": custom(
-            "Other Cliniko fields", "The clinic's own fields that nothing else takes, labelled.", kind="LARGE_TEXT"
+            "Other Cliniko fields",
+            "The clinic's own fields that nothing else takes, labelled.",
+            kind="LARGE_TEXT",
         ),
-        "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+        "record_state": custom(
+            "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
+        ),
         "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
         "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
-        "medical_alerts": custom("Medical alerts", "One line for each alert in force.", kind="LARGE_TEXT", fold="lines"),
+        "medical_alerts": custom(
+            "Medical alerts", "One line for each alert in force.", kind="LARGE_TEXT", fold="lines"
+        ),
         "cases": custom("Cases", "One entry for each case.", kind="LARGE_TEXT", fold="lines"),
         "referral_source": custom("Referral source", "How the patient came to the clinic.", fold="only"),
         "referrer": custom("Referrer", "Who referred the patient.", fold="only"),
@@ -113,9 +133,9 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
     """Yield a patient's profile; of one merged away nothing is written."""
     record = PROFILES.blank(row.source_id)
     if is_merged(row):
-        yield Output(PROFILES.name, {**record, "filtered": "merged"})
+        yield Output(PROFILES.name, {**record, "filtered": Filter.MERGED.value})
         return
-    record |= {name: row.text(field) for name, (field, _, _) in _TEXTS.items()}
+    record |= {name: readable(row.text(field)) for name, (field, _, _) in _TEXTS.items()}
     record |= {name: yes_no(row.flag(name)) for name in _CONSENTS}
     record |= {name: joined("; ", *dict.fromkeys(answers.targets.get(name, ()))) for name in FIELD_TARGETS}
     record |= {
@@ -135,8 +155,8 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
 
 
 def from_medical_alert(row: Row) -> Iterator[Output]:
-    """Yield what an alert adds to the profile; an archived one is taken back, because it no longer warns of anything."""
-    text = None if hidden_at(row) else row.text("name")
+    """Yield what an alert adds to the profile; an archived one, which warns no more, is taken back."""
+    text = None if hidden_at(row) else readable(row.text("name"))
     yield from _partial(row, {"medical_alerts": _line(row, text)})
 
 
@@ -152,17 +172,16 @@ def from_referral_source(row: Row, reference: Reference) -> Iterator[Output]:
     facts = {
         "referral_source": joined(": ", kind, row.text("subcategory")),
         "referrer": _referrer(row, reference),
-        "referral_notes": row.text("notes"),
+        "referral_notes": readable(row.text("notes")),
     }
     yield from _partial(row, {name: text if live else None for name, text in facts.items()})
 
 
 def _partial(row: Row, facts: dict[str, Any]) -> Iterator[Output]:
     patient = row.linked("patient_id", "patients")
-    if patient:
-        yield Output(PROFILES.name, {"source_id": patient, "part": row.source_id, **facts})
-    else:
-        yield Output(PROFILES.name, {"source_id": row.source_id, "part": row.source_id, "filtered": "no_patient"})
+    if not patient:
+        facts = {"filtered": Filter.NO_PATIENT.value}
+    yield Output(PROFILES.name, {"source_id": patient or row.source_id, "part": row.source_id, **facts})
 
 
 def _line(row: Row, text: str | None) -> dict[str, str] | None:
@@ -206,14 +225,19 @@ def _case(row: Row, reference: Reference) -> str:
     }
     told = "; ".join(f"{name}: {text}" for name, text in facts.items() if text)
     headline = f"{row.text('name') or 'Case'} ({row.source_id})"
-    return "\n".join(text for text in (f"{headline}: {told}" if told else headline, row.text("notes")) if text)
+    return "\n".join(
+        text for text in (f"{headline}: {told}" if told else headline, readable(row.text("notes"))) if text
+    )
 
 
 def _counted(row: Row) -> str:
     """Return which visits beside those attended use up the sessions of a case."""
     also = [
         name
-        for name, field in (("cancelled", "include_cancelled_attendees"), ("not attended", "include_dna_attendees"))
+        for name, field in (
+            ("cancelled", "include_cancelled_attendees"),
+            ("not attended", "include_dna_attendees"),
+        )
         if row.flag(field)
     ]
     return f", {' and '.join(also)} ones count" if also else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.custom_fields import FieldPlan
-from cliniko_to_highlevel.formats import first_email, joined, zone
+from cliniko_to_highlevel.formats import emails, joined, zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,8 @@ class Payer(NamedTuple):
     order: int
 
 
-class Group(NamedTuple):
-    """What the attendances of a group booking need of it."""
+class Booking(NamedTuple):
+    """When, with whom, of what type and where a booking is."""
 
     starts_at: str | None
     practitioner_id: str | None
@@ -80,7 +80,7 @@ class Reference:
     concessions: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, str] = field(default_factory=dict)
     referral_types: dict[str, str] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, Booking] = field(default_factory=dict)
     offers: defaultdict[str, dict[str, Offer]] = field(default_factory=lambda: defaultdict(dict))
     payers: dict[str, Payer] = field(default_factory=dict)
     payer_emails: dict[str, Payer] = field(default_factory=dict)
@@ -113,7 +113,9 @@ class Reference:
         if self._locations is None:
             shared = Counter(business.name for business in self.businesses.values())
             self._locations = {
-                key: business.name if shared[business.name] == 1 else f"{business.name} ({business.detail or key})"
+                key: business.name
+                if shared[business.name] == 1
+                else f"{business.name} ({business.detail or key})"
                 for key, business in self.businesses.items()
             }
         return self._locations.get(business_id or "")
@@ -135,7 +137,10 @@ class Reference:
     def offered(self, type_id: str | None) -> list[str]:
         """Return the services and products of an appointment type, as text."""
         offers = self.offers.get(type_id or "", {})
-        lines = (joined(" ", self.services.get(offer.service, offer.service), offer.terms) for offer in offers.values())
+        lines = (
+            joined(" ", self.services.get(offer.service, offer.service), offer.terms)
+            for offer in offers.values()
+        )
         return sorted(line for line in lines if line)
 
     def payer_named(self, name: str) -> str | None:
@@ -143,10 +148,10 @@ class Reference:
         payer = self.payers.get(self.mapping.insurer_identity(name))
         return payer.source_id if payer else None
 
-    def payer_reached_at(self, email: str | None) -> str | None:
-        """Return the identity of the payer contact with that e-mail address."""
-        payer = self.payer_emails.get((email or "").casefold())
-        return payer.source_id if payer else None
+    def payer_reached_at(self, addresses: str | None) -> str | None:
+        """Return the identity of the payer contact that has one of these e-mail addresses."""
+        payers = (self.payer_emails.get(email.casefold()) for email in emails(addresses))
+        return next((payer.source_id for payer in payers if payer), None)
 
     def _learn_settings(self, row: Row) -> None:
         account = row.part("account")
@@ -164,7 +169,7 @@ class Reference:
     def _learn_business(self, row: Row) -> None:
         display, label = row.text("display_name"), row.text("label")
         name = row.text("business_name") or display or label or row.source_id
-        detail = next((text for text in (display, label, row.text("city")) if text and text != name), None)
+        detail = next((text for text in (display, label) if text and text != name), None)
         zone_name = row.text("time_zone_identifier")
         self.businesses[_id(row)] = Business(name, detail, zone_name if zone(zone_name) else None)
         self._locations = None
@@ -191,7 +196,8 @@ class Reference:
             archived = bool(row.instant("archived_at") or row.instant("deleted_at"))
             payer = Payer(row.source_id, archived, int(_id(row)))
             _keep_first(self.payers, self.mapping.insurer_identity(name), payer)
-            _keep_first(self.payer_emails, (first_email(row.text("email")) or "").casefold(), payer)
+            for email in emails(row.text("email")):
+                _keep_first(self.payer_emails, email.casefold(), payer)
 
     def _learn_offer(self, row: Row) -> None:
         field_name = "billable_item_id" if row.resource == "appointment_type_billable_items" else "product_id"
@@ -201,12 +207,7 @@ class Reference:
             self.offers[type_id][row.source_id] = Offer(service, _terms(row))
 
     def _learn_group(self, row: Row) -> None:
-        self.groups[_id(row)] = Group(
-            row.instant("starts_at"),
-            row.reference("practitioner_id"),
-            row.reference("appointment_type_id"),
-            row.reference("business_id"),
-        )
+        self.groups[_id(row)] = booking_of(row)
 
 
 _LESSONS: dict[str, Callable[[Reference, Row], None]] = {
@@ -225,6 +226,16 @@ _LESSONS: dict[str, Callable[[Reference, Row], None]] = {
     "appointment_type_products": Reference._learn_offer,  # noqa: SLF001
     "group_appointments": Reference._learn_group,  # noqa: SLF001
 }
+
+
+def booking_of(row: Row) -> Booking:
+    """Return what an individual or group appointment is, whoever comes to it."""
+    return Booking(
+        row.instant("starts_at"),
+        row.reference("practitioner_id"),
+        row.reference("appointment_type_id"),
+        row.reference("business_id"),
+    )
 
 
 def practitioner_name(row: Row) -> str | None:
@@ -256,10 +267,14 @@ def _keep_first(table: dict[str, Payer], key: str, payer: Payer) -> None:
 
 
 def _terms(row: Row) -> str | None:
-    quantity, amount, share = row.amount("quantity"), row.amount("discounted_amount"), row.amount("discount_percentage")
+    quantity, amount, share = (
+        row.amount("quantity"),
+        row.amount("discounted_amount"),
+        row.amount("discount_percentage"),
+    )
     discount = None
     if row.flag("is_monetary_discount") is not False and amount not in {None, "0"}:
         discount = f"(discount {amount})"
     elif share not in {None, "0"}:
         discount = f"(discount {share} %)"
-    return joined(" ", f"× {quantity}" if quantity not in {None, "1"} else None, discount)
+    return joined(" ", f"x {quantity}" if quantity not in {None, "1"} else None, discount)

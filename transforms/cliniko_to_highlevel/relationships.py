@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.contacts import CONTACTS
+from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import Association, Output, Stream, plain
 
@@ -31,7 +32,8 @@ RELATIONSHIPS = Stream(
     description="Family relationships between patients.",
     steering=("absent",),
     associations=tuple(
-        Association(key, "contact", first, "contact", second) for key, first, second in (_PARENT_CHILD, *_MUTUAL.values())
+        Association(key, "contact", first, "contact", second)
+        for key, first, second in (_PARENT_CHILD, *_MUTUAL.values())
     ),
     properties={
         "association": plain("Key of the association."),
@@ -46,7 +48,7 @@ def from_relationship(row: Row) -> Iterator[Output]:
     record = RELATIONSHIPS.blank(row.source_id)
     patient, related = row.reference("patient_id"), row.reference("related_patient_id")
     if not patient or not related or patient == related:
-        yield Output(RELATIONSHIPS.name, {**record, "filtered": "no_patient"})
+        yield Output(RELATIONSHIPS.name, {**record, "filtered": Filter.NO_PATIENT.value})
         return
     association, first, second = _directed(row, patient, related)
     record |= {
@@ -59,7 +61,7 @@ def from_relationship(row: Row) -> Iterator[Output]:
 
 
 def _directed(row: Row, patient: str, related: str) -> tuple[str, str, str]:
-    """Return (association, first, second): the same for a relationship and for its mirror image, so that both make one relation.
+    """Return (association, first, second), the same for a relationship and its mirror image: one relation.
 
     The relation says what the related patient is to the patient: his parent, his child.
     """

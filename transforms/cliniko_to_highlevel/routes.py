@@ -98,7 +98,9 @@ ROUTES: dict[str, Route] = {
     "appointment_type_billable_items": _NAMES_ONLY,
     "appointment_type_products": _NAMES_ONLY,
     "referral_source_types": _NAMES_ONLY,
-    "practitioners": _route(_practitioner, "hl_users", "hl_contacts", rejected_on=("hl_users", "hl_contacts")),
+    "practitioners": _route(
+        _practitioner, "hl_users", "hl_contacts", rejected_on=("hl_users", "hl_contacts")
+    ),
     "contacts": _route(_contact, "hl_contacts", "hl_insurers"),
     "billable_items": _route(services.from_billable_item, "hl_services"),
     "products": _route(services.from_product, "hl_services"),
@@ -109,7 +111,11 @@ ROUTES: dict[str, Route] = {
     "medical_alerts": _route(_medical_alert, "hl_patient_profiles"),
     "patient_cases": _route(profiles.from_case, "hl_patient_profiles"),
     "patients": _route(
-        _patient, "hl_contacts", "hl_patient_profiles", "hl_insurers", rejected_on=("hl_contacts", "hl_patient_profiles")
+        _patient,
+        "hl_contacts",
+        "hl_patient_profiles",
+        "hl_insurers",
+        rejected_on=("hl_contacts", "hl_patient_profiles"),
     ),
     "relationships": _route(_relationship, "hl_relationships"),
     "treatment_notes": _route(notes.from_treatment_note, "hl_notes"),
@@ -124,7 +130,7 @@ IGNORED: dict[str, str] = {
     "available_times": "computed by Cliniko for online booking, not stored",
     "availability_blocks": "opening hours belong to HighLevel's calendars and are set there",
     "bookings": "the same records as individual and group appointments",
-    "concession_prices": "a price list that HighLevel's objects do not know; each invoice item has the price that was charged",
+    "concession_prices": "prices for concessions; each invoice item has the price that was charged",
     "daily_availabilities": "opening hours belong to HighLevel's calendars and are set there",
     "patient_form_templates": "blank forms; HighLevel's form builder cannot be filled by its API",
     "patient_forms": "answers and signatures are kept by the reference for rebuilding that the tap writes",

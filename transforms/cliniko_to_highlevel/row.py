@@ -1,4 +1,4 @@
-"""One record as the tap emits it, read field by field; a value that cannot be read rejects the record, by name."""
+"""One record as the tap emits it, read field by field; a value that cannot be read rejects the record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cliniko_to_highlevel.errors import RecordError
+from cliniko_to_highlevel.errors import Reason, RecordError
 from cliniko_to_highlevel.formats import clean_text, date_text, decimal_text, instant_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record of a Cliniko resource. A field that was deselected in the tap reads like one that is empty."""
+    """One record of a Cliniko resource. A field deselected in the tap reads like one that is empty."""
 
     resource: str
     values: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Row:
         """
         identifier = self.reference("id")
         if identifier is None:
-            raise RecordError("missing_id", "id")
+            raise RecordError(Reason.MISSING_ID, "id")
         return f"{self.resource}/{identifier}"
 
     def reference(self, field: str) -> str | None:
@@ -37,9 +37,13 @@ class Row:
         value = self.values.get(field)
         if value is None or value == "":
             return None
-        if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool) and str(value).strip().isdigit():
+        if (
+            isinstance(value, (str, int, Decimal))
+            and not isinstance(value, bool)
+            and str(value).strip().isdigit()
+        ):
             return str(value).strip()
-        raise RecordError("invalid_id", field)
+        raise RecordError(Reason.INVALID_ID, field)
 
     def linked(self, field: str, resource: str) -> str | None:
         """Return the identity of the record that a link points at: ``patients/1234``."""
@@ -56,8 +60,8 @@ class Row:
         if value is None or value == "":
             return None
         if isinstance(value, (str, int, float, Decimal)) and not isinstance(value, bool):
-            return _read(decimal_text, value, "invalid_number", field)
-        raise RecordError("invalid_number", field)
+            return _read(decimal_text, value, Reason.INVALID_NUMBER, field)
+        raise RecordError(Reason.INVALID_NUMBER, field)
 
     def whole(self, field: str) -> int | None:
         """Return a whole number, such as a code."""
@@ -66,22 +70,22 @@ class Row:
             return None
         if text.lstrip("-").isdigit():
             return int(text)
-        raise RecordError("invalid_number", field)
+        raise RecordError(Reason.INVALID_NUMBER, field)
 
     def date(self, field: str) -> str | None:
         """Return a date as ``YYYY-MM-DD``."""
-        return self._moment(date_text, field, "invalid_date")
+        return self._moment(date_text, field, Reason.INVALID_DATE)
 
     def instant(self, field: str) -> str | None:
         """Return a date-time in UTC as ``YYYY-MM-DDTHH:MM:SSZ``."""
-        return self._moment(instant_text, field, "invalid_date_time")
+        return self._moment(instant_text, field, Reason.INVALID_DATE_TIME)
 
     def flag(self, field: str) -> bool | None:
         """Return yes, no, or None for unknown."""
         value = self.values.get(field)
         if value is None or isinstance(value, bool):
             return value
-        raise RecordError("invalid_boolean", field)
+        raise RecordError(Reason.INVALID_BOOLEAN, field)
 
     def parts(self, field: str) -> Iterator[Row]:
         """Yield the objects of a list, each readable like a record."""
@@ -89,19 +93,20 @@ class Row:
         if value is None:
             return
         if not isinstance(value, list):
-            raise RecordError("invalid_list", field)
+            raise RecordError(Reason.INVALID_LIST, field)
         for item in value:
-            if isinstance(item, dict):
-                yield Row(self.resource, item)
+            if not isinstance(item, dict):
+                raise RecordError(Reason.INVALID_OBJECT, field)
+            yield Row(self.resource, item)
 
     def part(self, field: str) -> Row:
         """Return a nested object, readable like a record; an empty one when there is none."""
         value = self.values.get(field)
         if value is not None and not isinstance(value, dict):
-            raise RecordError("invalid_object", field)
+            raise RecordError(Reason.INVALID_OBJECT, field)
         return Row(self.resource, value or {})
 
-    def _moment(self, read: Callable[[str], str], field: str, reason: str) -> str | None:
+    def _moment(self, read: Callable[[str], str], field: str, reason: Reason) -> str | None:
         value = self.values.get(field)
         if value is None or value == "":
             return None
@@ -123,11 +128,11 @@ def text_of(value: Any, field: str) -> str | None:
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, (int, float, Decimal)):
-        return _read(decimal_text, value, "invalid_number", field)
-    raise RecordError("invalid_text", field)
+        return _read(decimal_text, value, Reason.INVALID_NUMBER, field)
+    raise RecordError(Reason.INVALID_TEXT, field)
 
 
-def _read(read: Callable[[Any], str], value: Any, reason: str, field: str) -> str:
+def _read(read: Callable[[Any], str], value: Any, reason: Reason, field: str) -> str:
     try:
         return read(value)
     except ValueError:

@@ -24,9 +24,13 @@ SERVICES = Stream(
     properties={
         "service_name": custom("Service name", "Name of the item or product."),
         "source_system_id": custom("Source System ID", "Identity in Cliniko."),
-        "service_kind": custom("Kind", "Kind of item.", kind="SINGLE_OPTIONS", options=("Service", "Product", "Other")),
+        "service_kind": custom(
+            "Kind", "Kind of item.", kind="SINGLE_OPTIONS", options=("Service", "Product", "Other")
+        ),
         "item_code": custom("Item code", "Code on invoices."),
-        "price": custom("Price", "Price before tax of a product; list price of a billable item.", kind="MONETORY"),
+        "price": custom(
+            "Price", "Price before tax of a product; list price of a billable item.", kind="MONETORY"
+        ),
         "price_including_tax": custom("Price including tax", "Price of a product with tax.", kind="MONETORY"),
         "cost_price": custom("Cost price", "What the clinic pays for a product.", kind="MONETORY"),
         "tax_name": custom("Tax", "Name of the tax."),
@@ -35,7 +39,9 @@ SERVICES = Stream(
         "supplier": custom("Supplier", "Supplier of a product."),
         "serial_number": custom("Serial number", "Serial number of a product."),
         "notes": custom("Notes", "Notes on a product.", kind="LARGE_TEXT"),
-        "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+        "record_state": custom(
+            "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
+        ),
         "hidden_at": custom("Archived at", "When it was archived in Cliniko, UTC."),
         "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
     },

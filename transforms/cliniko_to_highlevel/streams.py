@@ -1,4 +1,4 @@
-"""How a mapped stream describes itself: its properties and, in ``x-highlevel``, what they become in HighLevel."""
+"""How a mapped stream describes itself: its properties, and in ``x-highlevel`` what they become."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import first_email
+from cliniko_to_highlevel.errors import Filter
+from cliniko_to_highlevel.formats import emails
 from cliniko_to_highlevel.reference import practitioner_name
 from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 USERS = Stream(
     name="hl_users",
     kind="user",
-    description="Practitioners, to be matched with HighLevel users by e-mail. No user is ever created: a user is a login.",
+    description="Practitioners, to be matched with HighLevel users by e-mail. No user is ever created.",
     properties={
         "email": plain("E-mail address of the practitioner's Cliniko user."),
         "name": plain("Name for reports."),
@@ -27,16 +28,16 @@ USERS = Stream(
 
 
 def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
-    """Yield a practitioner to match; one who left or has no address cannot be an owner and is only counted."""
+    """Yield a practitioner to match; one who left or has no address cannot be an owner, and is counted."""
     user = reference.users.get(row.reference("user_id") or "")
-    email = first_email(user.text("email")) if user else None
+    email = next(iter(emails(user.text("email"))), None) if user else None
     active = row.flag("active") is not False and (user is None or _may_sign_in(user))
-    filtered = None if active and email else ("no_user" if active else "inactive")
+    reason = Filter.NO_USER if active else Filter.INACTIVE
     yield Output(
         USERS.name,
         {
             **USERS.blank(row.source_id),
-            "filtered": filtered,
+            "filtered": None if active and email else reason.value,
             "email": email,
             "name": practitioner_name(row),
             "active": active,

@@ -1,0 +1,185 @@
+"""The fields of Cliniko's records that do not arrive in HighLevel, each with its reason.
+
+Every other field of the sources does; a test changes each field and looks whether the mapping notices.
+"""
+
+from __future__ import annotations
+
+_LATER_CHANGE = "the moment of the last change in Cliniko: it tells when to read a record again"
+_OWN_CREATION = "when a setting was made; HighLevel dates its own"
+_COPY = "a copy of what another record or field says"
+_CODE_TEXT = "the words for a code; the code is mapped"
+_REMINDERS = "how often Cliniko reminded; reminders are set up anew in HighLevel"
+_BEARER = "a link that opens without a password: a secret, and useless once Cliniko is closed"
+_BOOKING_RULES = "a rule of Cliniko's calendar or online booking; set up in HighLevel's calendars"
+_LOCATION = "belongs to the settings of the HighLevel sub-account"
+_TECHNICAL = "a technical trace of online booking: personal data without a use"
+_CHARTS = "templates are not records of patients; a note carries its own questions"
+_SETTING = "a setting of Cliniko itself"
+_OPTION_STATE = "a name stays valid for the past when its setting was archived"
+
+#: Fields of every resource.
+EVERYWHERE: dict[str, str] = {
+    "links": "the address of the record in Cliniko's API; its identity is mapped",
+    "updated_at": _LATER_CHANGE,
+}
+
+#: Fields by resource. Links to lists (an invoice's items, a patient's appointments) are no fields: the lists
+#: are read themselves. Of a link to one record the tap gives the id, named ``<link>_id``.
+NOT_MOVED: dict[str, dict[str, str]] = {
+    "public_settings": dict.fromkeys(
+        (
+            "calendar",
+            "documents_and_printing",
+            "integrations",
+            "online_bookings",
+            "online_payments",
+            "patient_privacy",
+            "reminders",
+            "sms",
+            "terminology",
+            "wait_list",
+        ),
+        _SETTING,
+    ),
+    "users": {
+        "created_at": _OWN_CREATION,
+        "first_name": "the practitioner's own name is mapped",
+        "last_name": "the practitioner's own name is mapped",
+        "title": "the practitioner's own title is mapped",
+        "role": "rights in Cliniko; HighLevel users get theirs from the agency",
+        "time_zone": "a display label of the zone",
+        "time_zone_identifier": "users set their zone in HighLevel",
+    },
+    "practitioners": {
+        "default_appointment_type_id": _BOOKING_RULES,
+        "show_in_online_bookings": _BOOKING_RULES,
+    },
+    "businesses": {
+        **dict.fromkeys(
+            (
+                "additional_information",
+                "additional_invoice_information",
+                "address_1",
+                "address_2",
+                "business_registration_name",
+                "business_registration_value",
+                "city",
+                "contact_information",
+                "country",
+                "country_code",
+                "email_reply_to",
+                "post_code",
+                "state",
+                "website_address",
+            ),
+            _LOCATION,
+        ),
+        "appointment_reminders_enabled": _BOOKING_RULES,
+        "appointment_type_ids": _BOOKING_RULES,
+        "show_in_online_bookings": _BOOKING_RULES,
+        "archived_at": _OPTION_STATE,
+        "deleted_at": _OPTION_STATE,
+        "created_at": _OWN_CREATION,
+        "time_zone": "a display label of the zone; the zone itself is used",
+    },
+    "taxes": {"amount": "the old name of rate", "created_at": _OWN_CREATION},
+    "billable_items": {},
+    "products": {},
+    "concession_types": {"archived_at": _OPTION_STATE, "created_at": _OWN_CREATION},
+    "appointment_types": {
+        **dict.fromkeys(
+            (
+                "add_deposit_to_account_credit",
+                "appointment_confirmation_template_ids",
+                "appointment_follow_up_template_ids",
+                "appointment_reminder_template_ids",
+                "category",
+                "color",
+                "deposit_price",
+                "description",
+                "duration_in_minutes",
+                "max_attendees",
+                "online_bookings_lead_time_hours",
+                "online_payments_enabled",
+                "online_payments_mode",
+                "show_in_online_bookings",
+                "telehealth_enabled",
+            ),
+            _BOOKING_RULES,
+        ),
+        "archived_at": _OPTION_STATE,
+        "created_at": _OWN_CREATION,
+        "billable_item_id": "replaced in Cliniko by appointment_type_billable_items, which is mapped",
+        "product_id": "replaced in Cliniko by appointment_type_products, which is mapped",
+        "treatment_note_template_id": _CHARTS,
+    },
+    "appointment_type_billable_items": {"created_at": _OWN_CREATION},
+    "appointment_type_products": {"created_at": _OWN_CREATION},
+    "contacts": {"type": _CODE_TEXT},
+    "referral_source_types": {
+        "archived_at": _OPTION_STATE,
+        "created_at": _OWN_CREATION,
+        "referrer_type": "each referral names its own",
+        "subcategories": "the choices; each referral has the one that was chosen",
+    },
+    "group_appointments": {
+        "created_at": "each attendance has the moment of its own booking",
+        "patient_ids": _COPY,
+        "telehealth_url": _BEARER,
+    },
+    "individual_appointments": {
+        "booking_ip_address": _TECHNICAL,
+        "email_reminder_sent": _REMINDERS,
+        "sms_reminder_sent": _REMINDERS,
+        "has_patient_appointment_notes": _COPY,
+        "invoice_status": _COPY,
+        "treatment_note_status": _COPY,
+        "patient_name": _COPY,
+        "telehealth_url": _BEARER,
+    },
+    "attendees": {
+        "booking_ip_address": _TECHNICAL,
+        "cancellation_url": _BEARER,
+        "telehealth_url": _BEARER,
+        "email_reminder_sent": _REMINDERS,
+        "sms_reminder_sent": _REMINDERS,
+        "sent_email_follow_ups_count": _REMINDERS,
+        "sent_email_reminders_count": _REMINDERS,
+        "sent_sms_follow_ups_count": _REMINDERS,
+        "sent_sms_reminders_count": _REMINDERS,
+        "invoice_status": _COPY,
+        "treatment_note_status": _COPY,
+    },
+    "referral_sources": {"created_at": "one per patient, made with the patient"},
+    "medical_alerts": {},
+    "patient_cases": {"attendee_ids": "each appointment names its case"},
+    "patients": {
+        "label": _COPY,
+        "latest_booking_id": _COPY,
+    },
+    "relationships": {
+        "created_at": "a relation in HighLevel has no fields",
+        "relation_description": _CODE_TEXT,
+    },
+    "treatment_notes": {"treatment_note_template_id": _CHARTS},
+    "invoices": {
+        "online_payment_url": _BEARER,
+        "signature_id": "signatures are pictures that Cliniko's API gives for forms only",
+    },
+    "invoice_items": {"tax_amount": "the tax rate under an old name; tax_rate is mapped"},
+    "communications": {},
+    "patient_attachments": {
+        "content": "the address of the bytes, which the tap has followed",
+        "archived_at": "a file in HighLevel has no state; an archived one stays",
+        "pinned_at": "a file in HighLevel has a name only",
+        "processed_at": "when Cliniko had stored the upload",
+        "processing_completed": "the tap waits for it",
+        "user_id": "who uploaded it: a file in HighLevel has a name only",
+    },
+}
+
+
+def reason(resource: str, field: str) -> str | None:
+    """Return why a field does not arrive in HighLevel; None when it does."""
+    return EVERYWHERE.get(field) or NOT_MOVED.get(resource, {}).get(field)
