@@ -92,18 +92,6 @@ def _code(reason: str | None, column: str) -> str:
     return str(reason or missing).partition(":")[0]
 
 
-def rejected_records(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (object, source id, reason, field) of every rejected record."""
-    query = (
-        sa.select(record.c.object, record.c.source_id, record.c.reason, record.c.reason_field)
-        .where(record.c.location == ledger.location, record.c.status == Status.REJECTED.value)
-        .order_by(record.c.object, record.c.source_id)
-    )
-    with ledger.transaction() as connection:
-        for object_, source_id, reason, name in connection.execute(query).all():
-            yield object_, source_id, reason or "refused", name or ""
-
-
 def crosswalk(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
     """Yield (source id, object, HighLevel id, status) of every record that is in HighLevel."""
     query = (
@@ -202,24 +190,19 @@ def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
 
     The trail only grows, so this is true of a run long ago and of one that was killed.
     """
+    same = (record.c.location == audit.c.location) & (record.c.object == audit.c.object)
     query = (
-        sa.select(audit.c.object, audit.c.source_id, audit.c.status)
-        .where(audit.c.location == ledger.location, audit.c.run == run, audit.c.event == "outcome")
+        sa.select(audit.c.object, audit.c.source_id, audit.c.status, record.c.resource)
+        .outerjoin(record, same & (record.c.source_id == audit.c.source_id))
+        .where(audit.c.location == ledger.location, audit.c.run == run, audit.c.status.in_(_WRITES))
         .order_by(audit.c.seq)
     )
-    did: dict[tuple[str, str], str] = {}
+    did: dict[tuple[str, str], tuple[str, str]] = {}
     with ledger.transaction() as connection:
-        for object_, source_id, status in connection.execute(query):
-            if status in _WRITES and did.get((object_, source_id)) != Outcome.CREATED.value:
-                did[object_, source_id] = status
-    return Counter((object_, _resource(object_, source_id), status) for (object_, source_id), status in did.items())
+        for object_, source_id, status, resource in connection.execute(query):
+            if did.get((object_, source_id), ("", ""))[1] != Outcome.CREATED.value:
+                did[object_, source_id] = (resource or source_id.partition("/")[0], status)
+    return Counter((object_, resource, status) for (object_, _), (resource, status) in did.items())
 
 
-_WRITES = {Outcome.CREATED.value, Outcome.UPDATED.value, Outcome.REMOVED.value}
-
-
-def _resource(object_: str, source_id: str) -> str:
-    """Return the resource of a source id; a relation's id is ``<label>|<object>:<id>|<object>:<id>``."""
-    if object_ == "relation" and "|" in source_id:
-        source_id = source_id.split("|")[1].partition(":")[2]
-    return source_id.partition("/")[0]
+_WRITES = [Outcome.CREATED.value, Outcome.UPDATED.value, Outcome.REMOVED.value]

@@ -1,99 +1,130 @@
-"""The report of one run: gathered from the ledger, written as JSON and CSV."""
+"""The report of one run: written as JSON, as one page and as tables when the run ends, and again on demand."""
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.audit import broken_links
-from target_highlevel.ledger.counts import crosswalk, object_counts, rejected_records, remarks
+from target_highlevel.ledger.counts import crosswalk, object_counts, unsettled_records
+from target_highlevel.report.content import RunFacts, gather
+from target_highlevel.report.differences import DifferenceTable
+from target_highlevel.report.page import run_page
+from target_highlevel.report.tables import write_table
+from target_highlevel.report.wording import meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
     from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.report.differences import Difference
 
-_COLUMNS = ("source", "created", "updated", "unchanged", "filtered", "held", "rejected")
+#: Lists of records are kept in the ledger only so long; the rest of a report is kept whole.
+_MOST_KEPT = 50
 
 
 class RunReport:
     """What a run did: no names, no addresses, no texts, only resources, ids and counts."""
 
     def __init__(self, session: Session) -> None:
-        """Gather everything now, while the ledger is open."""
-        self._session = session
+        """Take the run's own figures while the client is open."""
         self._ledger = session.ledger
-        self.counts = object_counts(session.ledger, session.run)
-        self.rejects = list(rejected_records(session.ledger))
+        self._run = session.run
+        self._settings = session.settings
         figures = session.governor.statistics()
-        self.facts: dict[str, Any] = {
-            "requests": figures.requests,
-            "greatest_window": figures.greatest_window,
-            "waited_seconds": figures.waited_seconds,
-            "too_many_requests": figures.too_many_requests,
-            "schema_created": list(session.schema.created),
-            "practitioners_without_user": sorted(set(session.directory.unmatched)),
-        }
+        self._figures = RunFacts(
+            requests=figures.requests,
+            greatest_window=figures.greatest_window,
+            waited_seconds=figures.waited_seconds,
+            too_many_requests=figures.too_many_requests,
+            window_limit=session.settings.requests_per_10s,
+            day_limit=session.settings.requests_per_day,
+            schema_created=list(session.schema.created),
+        )
+        #: What the ledger keeps of the run; `write` puts the report into it.
+        self.facts: dict[str, Any] = {}
 
     @property
     def rejected(self) -> int:
         """Return how many records stand rejected."""
-        return len(self.rejects)
+        return sum(item.rejected for item in object_counts(self._ledger, self._run))
 
     @property
     def folder(self) -> Path:
         """Return the folder of this run's report."""
-        return Path(self._session.settings.report_dir) / self._session.run
+        return Path(self._settings.report_dir) / self._run
 
-    def content(self, exit_code: int) -> dict[str, Any]:
-        """Return the content of ``report.json``."""
-        run = next(item for item in self._ledger.runs() if item["id"] == self._session.run)
-        with self._ledger.transaction() as connection:
-            broken = list(broken_links(connection))
-        return {
-            "run_id": run["id"],
-            "mode": run["mode"],
-            "location_id": run["location"],
-            "started_at": run["started_at"],
-            "ended_at": f"{self._ledger.now():%Y-%m-%dT%H:%M:%SZ}",
-            "exit_code": exit_code,
-            "objects": [self._row(item) for item in self.counts],
-            "totals": {name: sum(getattr(item, name) for item in self.counts) for name in _COLUMNS},
-            "closes_to_zero": all(item.difference == 0 for item in self.counts),
-            "rejects": self._reject_counts(),
-            **remarks(self._ledger, run["id"]),
-            **self.facts,
-            "audit_trail_intact": not broken,
-        }
+    def write(
+        self,
+        exit_code: int,
+        *,
+        error: str = "",
+        differences: Iterable[Difference] | None = None,
+        show_values: bool = False,
+    ) -> Path:
+        """Write the report's files; return their folder.
 
-    def _row(self, item: Any) -> dict[str, Any]:
-        row = {"object": item.object, "resource": item.resource}
-        row |= {name: getattr(item, name) for name in _COLUMNS}
-        return {**row, "difference": item.difference, "reasons": {name: dict(found) for name, found in item.reasons.items()}}
-
-    def _reject_counts(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for _, _, reason, _ in self.rejects:
-            counts[reason] = counts.get(reason, 0) + 1
-        return dict(sorted(counts.items()))
-
-    def write(self, exit_code: int) -> Path:
-        """Write the report's files; return their folder."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text = json.dumps(self.content(exit_code), indent=2, sort_keys=False)
-        (self.folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
-        rejects = ((source_id, object_, reason, name) for object_, source_id, reason, name in self.rejects)
-        _table(self.folder / "rejects.csv", ("source", "object", "reason", "field"), rejects)
-        _table(
-            self.folder / "crosswalk.csv", ("source", "object", "highlevel_id", "status"), crosswalk(self._ledger)
-        )
-        return self.folder
+        Args:
+            exit_code: how the run ends.
+            error: the line that says why it failed; it must hold no personal data.
+            differences: what plan or verify compared; written as ``differences.csv`` while they are produced.
+            show_values: write the compared values instead of their kind.
+        """
+        folder = private(self.folder)
+        compared = None
+        if differences is not None:
+            table = DifferenceTable(show_values=show_values)
+            table.write(folder / "differences.csv", differences)
+            compared = table.summary()
+        content = gather(self._ledger, self._run, self._figures, exit_code, error=error, differences=compared)
+        self.facts["report"] = _shortened(content)
+        write_content(folder, content, run_page(content))
+        write_tables(folder, self._ledger, self._run)
+        return folder
 
 
-def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
+def write_content(folder: Path, content: dict[str, Any], page: str) -> None:
+    """Write ``report.json`` and ``report.html``."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
+    (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def write_tables(folder: Path, ledger: Ledger, run_id: str) -> None:
+    """Write ``rejects.csv`` and ``crosswalk.csv``."""
+    columns = ("source", "object", "reason", "field", "what_to_do")
+    write_table(folder / "rejects.csv", columns, _rejects(ledger, run_id))
+    columns = ("source", "object", "highlevel_id", "status")
+    write_table(folder / "crosswalk.csv", columns, crosswalk(ledger))
+
+
+def _rejects(ledger: Ledger, run_id: str) -> Iterator[tuple[str, ...]]:
+    for item in unsettled_records(ledger, run_id):
+        if item.outcome == "rejected":
+            next_step = meaning("rejected", item.reason).next_step
+            yield (item.source_id, item.object, item.reason, item.field, next_step)
+
+
+def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
+    """Write the report of an earlier run as it ended; of a killed one, as far as the ledger knows."""
+    run = next(item for item in ledger.runs() if item["id"] == run_id)
+    content = run["facts"].get("report") or gather(ledger, run_id, RunFacts(), run["exit_code"])
+    folder = private(Path(report_dir) / run_id)
+    write_content(folder, content, run_page(content))
+    write_tables(folder, ledger, run_id)
+    return folder
+
+
+def private(folder: Path) -> Path:
+    """Return a folder that only its owner can open, made if need be."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _shortened(content: dict[str, Any]) -> dict[str, Any]:
+    lists = {
+        name: {**content[name], "records": content[name]["records"][:_MOST_KEPT]}
+        for name in ("withheld", "conflicts")
+    }
+    return {**content, **lists}

@@ -38,16 +38,17 @@ _SOURCES = {
     "treatment_notes": "Treatment notes",
 }
 
+#: In the order in which a clinic reads them.
 _DESTINATIONS = {
-    "appointment": "tasks or calendar events",
     "contact": "contacts",
-    "custom_objects.cliniko_insurance_provider": "insurance providers",
+    "custom_objects.cliniko_patient_profile": "patient profiles",
+    "appointment": "tasks or calendar events",
+    "note": "notes on the contact",
+    "file": "files on the contact",
     "custom_objects.cliniko_invoice": "invoice records",
     "custom_objects.cliniko_invoice_line_item": "invoice item records",
-    "custom_objects.cliniko_patient_profile": "patient profiles",
     "custom_objects.cliniko_service": "service records",
-    "file": "files on the contact",
-    "note": "notes on the contact",
+    "custom_objects.cliniko_insurance_provider": "insurance providers",
     "relation": "links between records",
     "user": "users",
 }
@@ -118,7 +119,9 @@ WITHHELD = {
 }
 
 _UNKNOWN = {
-    "rejected": Meaning("The mapping turned the record away.", "Look the code up in the mapping that made it."),
+    "rejected": Meaning(
+        "The mapping turned the record away.", "Look the code up in the mapping that made it."
+    ),
     "held": Meaning("It waits.", "Run again."),
     "filtered": Meaning("The mapping leaves the record out.", "Nothing."),
 }
@@ -143,3 +146,10 @@ def object_name(object_: str) -> str:
 def label(object_: str, resource: str) -> str:
     """Return the heading of a row of the report: ``Patients → contacts``."""
     return f"{source_name(resource)} → {object_name(object_)}"
+
+
+def reading_order(object_: str, resource: str) -> tuple[int, str, str]:
+    """Return the place of a kind of record in lists: patients' contacts first, unknown objects last."""
+    known = list(_DESTINATIONS)
+    place = known.index(object_) if object_ in known else len(known)
+    return place, "" if resource == "patients" else resource, object_

@@ -1,0 +1,168 @@
+"""What a run did, gathered from the ledger: the content of ``report.json`` and of the page made from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_highlevel.ledger import counts
+from target_highlevel.ledger.audit import broken_links
+from target_highlevel.ledger.tables import audit
+from target_highlevel.report.limits import LIMITS
+from target_highlevel.report.verdict import ending, things_to_do, verdict
+from target_highlevel.report.wording import OUTCOMES, WITHHELD, label, meaning, reading_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_highlevel.ledger.counts import ObjectCount, Unsettled
+    from target_highlevel.ledger.ledger import Ledger
+
+COLUMNS = ("source", *OUTCOMES)
+_MOST_EXAMPLES = 5
+_MOST_RUNS = 10
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass
+class RunFacts:
+    """What a run knows of itself and the ledger does not: its use of the budget, and what it made in the account."""
+
+    requests: int = 0
+    greatest_window: int = 0
+    waited_seconds: float = 0.0
+    too_many_requests: int = 0
+    window_limit: int = 100
+    day_limit: int = 200_000
+    schema_created: list[str] = field(default_factory=list)
+
+
+def gather(
+    ledger: Ledger,
+    run_id: str,
+    facts: RunFacts,
+    exit_code: int | None,
+    *,
+    error: str = "",
+    differences: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return the content of a run's report; identified by resource and id, without any personal data."""
+    run = next(item for item in ledger.runs() if item["id"] == run_id)
+    rows = in_order(_row(item) for item in counts.object_counts(ledger, run_id))
+    groups = grouped(counts.unsettled_records(ledger, run_id))
+    known = counts.known_records(ledger)
+    content: dict[str, Any] = {
+        "kind": "run",
+        "run_id": run_id,
+        "mode": run["mode"],
+        "location_id": run["location"],
+        **_time(run, ledger.now()),
+        "exit_code": exit_code,
+        **ending(exit_code),
+        "error": error,
+        "objects": rows,
+        "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},
+        "closes_to_zero": all(row["difference"] == 0 for row in rows),
+        "rejects": groups["rejected"],
+        "held": groups["held"],
+        "filtered": groups["filtered"],
+        **_remarks(ledger, run_id),
+        "practitioners_without_user": [
+            {"source": source, "because": because}
+            for source, because in counts.practitioners_without_user(ledger)
+        ],
+        "differences": differences,
+        "cannot_move": [_limit(asdict(item), known) for item in LIMITS],
+        "budget": _budget(facts, ledger),
+        "schema_created": list(facts.schema_created),
+        "audit": audit_check(ledger),
+        "runs": [earlier(item) for item in ledger.runs()[-_MOST_RUNS:] if item["id"] != run_id],
+    }
+    return {**content, "verdict": verdict(content), "to_do": things_to_do(content)}
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of kinds of records in the order in which a clinic reads them."""
+    return sorted(rows, key=lambda row: reading_order(row["object"], row["resource"]))
+
+
+def _row(item: ObjectCount) -> dict[str, Any]:
+    return {
+        "label": label(item.object, item.resource),
+        "object": item.object,
+        "resource": item.resource,
+        **{name: getattr(item, name) for name in COLUMNS},
+        "difference": item.difference,
+        "reasons": {name: dict(sorted(found.items())) for name, found in sorted(item.reasons.items())},
+    }
+
+
+def grouped(records: Iterable[Unsettled]) -> dict[str, list[dict[str, Any]]]:
+    """Return for each outcome its reasons, the most frequent first: count, meaning, next step, a few source ids."""
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for item in records:
+        key = (item.outcome, item.reason)
+        group = groups.setdefault(key, {"count": 0, "kinds": Counter(), "fields": set(), "examples": []})
+        group["count"] += 1
+        group["kinds"][label(item.object, item.resource)] += 1
+        group["fields"] |= {item.field} - {""}
+        if len(group["examples"]) < _MOST_EXAMPLES and item.source_id not in group["examples"]:
+            group["examples"].append(item.source_id)
+    found: dict[str, list[dict[str, Any]]] = {"rejected": [], "held": [], "filtered": []}
+    for (outcome, reason), group in sorted(groups.items(), key=lambda pair: (-pair[1]["count"], pair[0])):
+        said = meaning(outcome, reason)
+        more = {
+            "kinds": dict(sorted(group["kinds"].items())),
+            "fields": sorted(group["fields"])[:_MOST_EXAMPLES],
+        }
+        told = {"reason": reason, "meaning": said.says, "next_step": said.next_step}
+        found[outcome].append({**told, "count": group["count"], **more, "examples": group["examples"]})
+    return found
+
+
+def _remarks(ledger: Ledger, run_id: str) -> dict[str, Any]:
+    said = counts.remarks(ledger, run_id)
+    for item in said["withheld"]:
+        item["meaning"] = WITHHELD.get(item["because"], item["because"])
+    return {name: {"count": len(records), "records": records} for name, records in said.items()}
+
+
+def _limit(limit: dict[str, Any], known: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+    counted = limit.pop("counted")
+    number = sum(known.get(pair, 0) for pair in counted) if counted else None
+    return {**limit, "concerns": number}
+
+
+def _budget(facts: RunFacts, ledger: Ledger) -> dict[str, Any]:
+    day_began = ledger.now() - timedelta(hours=24)
+    made = {name: value for name, value in asdict(facts).items() if name != "schema_created"}
+    return {**made, "spent_in_24_hours": ledger.spent_since(f"{day_began:%Y-%m-%dT%H}")}
+
+
+def _time(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    ended = run["ended_at"] or f"{now:{_MOMENT}}"
+    return {"started_at": run["started_at"], "ended_at": ended, "seconds": _seconds(run["started_at"], ended)}
+
+
+def _seconds(started: str, ended: str) -> int:
+    moments = [datetime.strptime(text, _MOMENT).replace(tzinfo=timezone.utc) for text in (started, ended)]
+    return max(0, int((moments[1] - moments[0]).total_seconds()))
+
+
+def earlier(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run in a line: when, how long, how it ended."""
+    seconds = _seconds(run["started_at"], run["ended_at"]) if run["ended_at"] else None
+    names = ("id", "mode", "started_at", "exit_code")
+    return {**{name: run[name] for name in names}, "seconds": seconds, **ending(run["exit_code"])}
+
+
+def audit_check(ledger: Ledger) -> dict[str, Any]:
+    """Return how many entries the audit trail has, and which of them no longer fit the chain."""
+    with ledger.transaction() as connection:
+        entries = connection.execute(sa.select(sa.func.count()).select_from(audit)).scalar_one()
+        broken = list(broken_links(connection))
+    return {"entries": entries, "intact": not broken, "broken": broken[:_MOST_EXAMPLES]}

@@ -1,0 +1,108 @@
+"""Makes the page from the content: the same content always gives the same bytes."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from target_highlevel.report.wording import OUTCOMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WIDTH = 1000
+_NARROWEST = 6
+#: So many records of a list are shown on the page; the JSON has them all.
+_MOST_SHOWN = 100
+
+
+def run_page(content: Mapping[str, Any]) -> str:
+    """Return ``report.html`` of one run."""
+    totals = content["totals"]
+    more = {
+        "totals_present": [name for name in OUTCOMES if totals[name]],
+        "totals_row": {**totals, "difference": sum(row["difference"] for row in content["objects"])},
+        "most_shown": _MOST_SHOWN,
+    }
+    return _environment().get_template("run.html.j2").render({**content, **more})
+
+
+def window_page(content: Mapping[str, Any]) -> str:
+    """Return ``report.html`` of several runs together."""
+    return _environment().get_template("window.html.j2").render({**content, "columns": _WINDOW_COLUMNS})
+
+
+#: What the page of several runs shows of each kind of record.
+_WINDOW_COLUMNS = {
+    "created": "created",
+    "updated": "updated",
+    "in_highlevel": "in HighLevel now",
+    "filtered": "left out on purpose",
+    "held": "waiting",
+    "rejected": "refused",
+}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("target_highlevel", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"moment": moment, "duration": duration, "number": number, "code": code}
+    environment.globals |= {"bars": bars, "outcomes": OUTCOMES}
+    return environment
+
+
+def number(value: float) -> str:
+    """Return a number with its thousands apart."""
+    return f"{value:,}"
+
+
+def code(text: str) -> Markup:
+    """Return a sentence with what stands in backticks set as code, and in asterisks stressed."""
+    set_ = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", set_))  # noqa: S704 - escaped in the line above
+
+
+def moment(text: str) -> str:
+    """Return a moment as people write it: ``22 November 2026, 10:05 UTC``."""
+    parsed = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return f"{parsed.day} {parsed:%B %Y, %H:%M} UTC"
+
+
+def duration(seconds: int | None) -> str:
+    """Return a length of time in its two greatest units."""
+    if seconds is None:
+        return "not known"
+    hours, rest = divmod(int(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def bars(row: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """Return (outcome, start, width) of each part of a row's bar, on a scale of a thousand.
+
+    No part that stands for a record is too thin to be seen: what is rare is what matters here.
+    """
+    parts = [(name, int(row[name])) for name in OUTCOMES if row[name]]
+    total = sum(value for _, value in parts)
+    widths = [max(_NARROWEST, value * _WIDTH // total) for _, value in parts]
+    if widths:
+        widths[widths.index(max(widths))] += _WIDTH - sum(widths)
+    placed, start = [], 0
+    for (name, _), width in zip(parts, widths, strict=True):
+        placed.append((name, start, width))
+        start += width
+    return placed

@@ -1,0 +1,164 @@
+"""What matters first: did it work, in one sentence, and what needs a human."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: Exit code -> (what it means, what to do next).
+ENDINGS = {
+    0: ("Complete.", "Nothing."),
+    1: ("The run failed before its end.", "Run it again: it goes on where it stopped. If it fails again, the last line of its log says why."),
+    2: ("A setting is missing or cannot be right.", "Mend the settings named in the last line of the log, then run again."),
+    3: ("HighLevel refused the credentials.", "Mend the token, its scopes or the location, then run again."),
+    4: ("Complete, with refused records.", "Mend the causes listed below, then `meltano invoke target-highlevel:retry`."),
+    5: ("The read-back found differences.", "Look through differences.csv; run the load again to mend what Cliniko knows better."),
+    75: ("The day's requests are spent; the rest is kept.", "Run again tomorrow: the run begins with what is left."),
+    130: ("The run was interrupted.", "Run again: nothing is lost."),
+    143: ("The run was interrupted.", "Run again: nothing is lost."),
+}  # fmt: skip
+_KILLED = (
+    "The run did not come to its end: it was killed, or it is still going on.",
+    "Run again: nothing is lost.",
+)
+
+_GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
+
+
+def ending(exit_code: int | None) -> dict[str, str]:
+    """Return what an exit code means and what to do next."""
+    meaning, next_step = _KILLED if exit_code is None else ENDINGS.get(exit_code, ENDINGS[1])
+    return {"exit_meaning": meaning, "next_step": next_step}
+
+
+def verdict(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the one sentence at the top, and its tone."""
+    if not content["closes_to_zero"]:
+        return _say(_BAD, "No: the counts do not close. Some records are not accounted for.")
+    if not content["audit"]["intact"]:
+        return _say(_BAD, "Take care: the audit trail was changed after it was written.")
+    code = content["exit_code"]
+    if code in {0, 4}:
+        return _complete(content)
+    if code == 5:  # noqa: PLR2004 - the documented exit code
+        return _say(_ATTENTION, "Not quite: HighLevel differs from Cliniko in the fields listed below.")
+    if code in {75, 130, 143}:
+        return _say(
+            _ATTENTION,
+            "Not finished yet. What is done stands, the rest is kept and goes on with the next run.",
+        )
+    return _say(_BAD, "No: the run ended early. What was written stands and is not written twice.")
+
+
+def _complete(content: Mapping[str, Any]) -> dict[str, str]:
+    totals = content["totals"]
+    if content["mode"] == "plan":
+        return _say(_GOOD, "The plan is ready. Nothing was written.")
+    if totals["rejected"]:
+        return _say(
+            _ATTENTION,
+            f"Almost: {records(totals['rejected'])} did not go in and {_need(totals['rejected'])} a person.",
+        )
+    if totals["held"]:
+        return _say(
+            _ATTENTION, f"Yes, so far: {records(totals['held'])} still {_wait(totals['held'])} for something."
+        )
+    if content["mode"] == "verify":
+        return _say(_GOOD, "Yes: HighLevel holds what Cliniko holds.")
+    if not totals["created"] + totals["updated"]:
+        return _say(_GOOD, "Yes: nothing had changed, HighLevel is up to date.")
+    return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
+
+
+def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the one sentence on top of the report of several runs."""
+    standing = content["standing"]
+    if not content["audit"]["intact"]:
+        return _say(_BAD, "Take care: the audit trail was changed after it was written.")
+    if standing["rejected"]:
+        return _say(
+            _ATTENTION, f"Almost: {records(standing['rejected'])} {_need(standing['rejected'])} a person."
+        )
+    if standing["held"]:
+        return _say(
+            _ATTENTION,
+            f"Yes, so far: {records(standing['held'])} still {_wait(standing['held'])} for something.",
+        )
+    return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
+
+
+def _say(tone: str, sentence: str) -> dict[str, str]:
+    return {"tone": tone, "sentence": sentence}
+
+
+def records(number: int) -> str:
+    """Return a number of records in words."""
+    return "1 record" if number == 1 else f"{number:,} records"
+
+
+def _need(number: int) -> str:
+    return "needs" if number == 1 else "need"
+
+
+def _wait(number: int) -> str:
+    return "waits" if number == 1 else "wait"
+
+
+def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what needs a human, the most urgent first."""
+    return [
+        {"what": what, "count": count, "next_step": next_step, "section": section}
+        for what, count, next_step, section in _things(content)
+        if count
+    ]
+
+
+def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
+    totals, audit = content["totals"], content["audit"]
+    open_rows = sum(1 for row in content["objects"] if row["difference"])
+    yield (
+        "kinds of records whose counts do not close",
+        open_rows,
+        "Report it with report.json: it holds no personal data.",
+        "records",
+    )
+    yield (
+        "broken places in the audit trail",
+        len(audit["broken"]),
+        "Find out who changed the ledger.",
+        "audit",
+    )
+    yield "records refused", totals["rejected"], "See the reasons; mend them, then `retry`.", "rejects"
+    yield (
+        "fields that differ",
+        _differing(content["differences"]),
+        "Look through differences.csv.",
+        "differences",
+    )
+    yield "records waiting", totals["held"], "See what they wait for; most go with the next run.", "held"
+    yield (
+        "fields changed by a person in HighLevel",
+        content["conflicts"]["count"],
+        "Decide which side is right.",
+        "conflicts",
+    )
+    yield (
+        "e-mails or phones not given to a contact",
+        content["withheld"]["count"],
+        "Decide which contact should have them.",
+        "withheld",
+    )
+    without = sum(1 for item in content["practitioners_without_user"] if item["because"] == "no_user")
+    yield (
+        "practitioners without a user",
+        without,
+        "Add them as users in HighLevel, or leave the fallback owner in charge.",
+        "practitioners",
+    )
+
+
+def _differing(differences: list[dict[str, Any]] | None) -> int:
+    kinds = ("different", "missing", "extra")
+    return sum(item["counts"][kind] for item in differences or () for kind in kinds)

@@ -1,0 +1,84 @@
+"""Several runs together: what a migration and its deltas did in all, and where things stand now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.ledger.counts import standing_records, writes
+from target_highlevel.report.content import audit_check, earlier, in_order
+from target_highlevel.report.page import window_page
+from target_highlevel.report.run_report import private, write_content, write_tables
+from target_highlevel.report.verdict import window_verdict
+from target_highlevel.report.wording import label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_highlevel.ledger.ledger import Ledger
+
+_DID = ("created", "updated", "removed")
+
+
+def write_window(ledger: Ledger, run_ids: Sequence[str], report_dir: str) -> Path:
+    """Write one report of several runs into a folder named for the first and the last of them."""
+    ordered = sorted(run_ids)
+    folder = private(Path(report_dir) / f"{ordered[0]}--{ordered[-1]}")
+    content = window_content(ledger, ordered)
+    write_content(folder, content, window_page(content))
+    write_tables(folder, ledger, ordered[-1])
+    return folder
+
+
+def window_content(ledger: Ledger, run_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the sums of several runs, as the audit trail has them, and the present state of every record."""
+    runs = [item for item in ledger.runs() if item["id"] in set(run_ids)]
+    did = {item["id"]: writes(ledger, item["id"]) for item in runs}
+    standing = in_order(_standing(item, did.values()) for item in standing_records(ledger))
+    rows = [_run(item, did[item["id"]]) for item in runs]
+    content = {
+        "kind": "window",
+        "location_id": ledger.location,
+        "from": runs[0]["started_at"],
+        "to": runs[-1]["ended_at"] or runs[-1]["started_at"],
+        "runs": rows,
+        "objects": standing,
+        "totals": {name: sum(row[name] for row in rows) for name in (*_DID, "requests", "too_many_requests")},
+        "standing": {
+            name: sum(row[name] for row in standing)
+            for name in ("known", "in_highlevel", "filtered", "held", "rejected")
+        },
+        "audit": audit_check(ledger),
+    }
+    return {**content, "verdict": window_verdict(content)}
+
+
+def _standing(item: Any, did: Any) -> dict[str, Any]:
+    totals = {name: sum(found[item.object, item.resource, name] for found in did) for name in _DID}
+    return {
+        "label": label(item.object, item.resource),
+        "object": item.object,
+        "resource": item.resource,
+        **totals,
+        "known": item.source,
+        "in_highlevel": item.unchanged,
+        "filtered": item.filtered,
+        "held": item.held,
+        "rejected": item.rejected,
+    }
+
+
+def _run(run: Mapping[str, Any], did: Counter[tuple[str, str, str]]) -> dict[str, Any]:
+    sums: Counter[str] = Counter()
+    for (_, _, status), count in did.items():
+        sums[status] += count
+    report = run["facts"].get("report", {})
+    budget = report.get("budget", {})
+    spent = {name: budget.get(name, 0) for name in ("requests", "too_many_requests")}
+    return {
+        **earlier(run),
+        **{name: sums[name] for name in _DID},
+        **spent,
+        "closes_to_zero": report.get("closes_to_zero"),
+    }

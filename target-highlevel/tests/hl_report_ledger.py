@@ -1,0 +1,118 @@
+"""A real ledger in which several kinds of records ended in every possible way, for the tests of the report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.descriptor import FieldSpec, StreamSpec, incoming
+from target_highlevel.ledger.intake import Intake
+from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.rows import Outcome
+from target_highlevel.ledger.work import Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_highlevel.ledger.rows import Row
+
+LOCATION = "loc_clinic"
+#: Stands for everything personal a record carries; no file of a report may hold it.
+PERSONAL = "Wilhelmina Featherstonehaugh"
+
+CONTACTS, PROFILES, NOTES, FILES, USERS = (
+    StreamSpec(stream, kind, object_)
+    for stream, kind, object_ in (
+        ("hl_contacts", "contact", "contact"),
+        ("hl_patient_profiles", "custom_object", "custom_objects.cliniko_patient_profile"),
+        ("hl_notes", "note", "note"),
+        ("hl_files", "file", "file"),
+        ("hl_users", "user", "user"),
+    )
+)
+
+
+NAME = FieldSpec("name")
+
+
+class Clock:
+    """A clock that moves a second with every look."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc)
+
+    def __call__(self) -> datetime:
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+
+class ReportedLedger:
+    """A ledger, and one run that is under way in it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def begin(self, mode: str = "load") -> str:
+        """Begin a run."""
+        self.run = self.ledger.begin_run(mode)
+        self.work = Work(self.ledger, self.run)
+        self.intake = Intake(self.ledger, self.run)
+        return self.run
+
+    def receive(self, spec: StreamSpec, source_id: str, **steering: Any) -> None:
+        """Take one mapped record in, with a field that holds personal data."""
+        described = StreamSpec(spec.stream, spec.kind, spec.object, fields={"name": NAME})
+        record = {"source_id": source_id, "name": PERSONAL, **steering}
+        self.intake.take([incoming(described, record)])
+
+    def practitioner(self, source_id: str, user: str | None, reason: str | None = None) -> None:
+        """Take a practitioner in who was looked for among the users of HighLevel."""
+        item = incoming(USERS, {"source_id": source_id})
+        self.intake.take([replace(item, resolved=(user, reason))])
+
+    def write(self, outcome: Outcome = Outcome.CREATED, notes: dict[str, Any] | None = None) -> None:
+        """Write everything that is ready."""
+        while rows := self.work.claim(100, ()):
+            for row in rows:
+                self.settle(row, outcome, notes)
+
+    def settle(self, row: Row, outcome: Outcome, notes: dict[str, Any] | None = None) -> None:
+        """Write one record."""
+        self.work.intend(row, "create", "POST", "/route", fields=["name"])
+        hl_id = row.hl_id or f"hl-{row.source_id.replace('/', '-')}"
+        self.work.settle(row, outcome, hl_id=hl_id, written={"name": "hash"}, notes=notes)
+
+    def reject(self, reason: str, field: str | None = None) -> None:
+        """Have HighLevel refuse everything that is ready."""
+        for row in self.work.claim(100, ()):
+            self.work.intend(row, "create", "POST", "/route")
+            self.work.reject(row, reason, field)
+
+
+def ledger_at(folder: Path) -> Ledger:
+    """Open a ledger whose clock starts at the same moment in every test."""
+    return Ledger(f"sqlite:///{folder / 'ledger.db'}", LOCATION, now=Clock())
+
+
+def a_clinic(reported: ReportedLedger) -> None:
+    """Load a clinic in which something of everything happens."""
+    for number in range(1, 21):
+        reported.receive(CONTACTS, f"patients/{number}")
+        reported.receive(PROFILES, f"patients/{number}")
+    reported.write()
+    reported.receive(CONTACTS, "patients/21")
+    reported.write(notes={"withheld": {"email": "another_record"}, "tags": ["shared-email"]})
+    reported.receive(CONTACTS, "contacts/7")
+    reported.write(Outcome.UPDATED, notes={"conflicts": ["phone"]})
+    for number in range(1, 8):
+        reported.receive(FILES, f"patient_attachments/{number}", contact="patients/1")
+    reported.reject("file_too_large", "file_size")
+    reported.receive(CONTACTS, "patients/22", rejected={"reason": "invalid_date", "field": "date_of_birth"})
+    reported.receive(NOTES, "treatment_notes/1", contact="patients/1")
+    reported.write()
+    reported.receive(NOTES, "treatment_notes/2", contact="patients/22")
+    reported.receive(CONTACTS, "patients/23", filtered="merged")
+    reported.practitioner("practitioners/1", "user-1")
+    reported.practitioner("practitioners/2", None, "no_user")
+    reported.practitioner("practitioners/3", None, "inactive")

@@ -1,0 +1,240 @@
+"""The content of a report, gathered from a real ledger."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from hl_report_ledger import CONTACTS, LOCATION, NOTES, PERSONAL, ReportedLedger, a_clinic, ledger_at
+from jsonschema import Draft202012Validator
+from target_highlevel.engine.session import Session
+from target_highlevel.ledger.rows import Outcome
+from target_highlevel.ledger.tables import audit
+from target_highlevel.report.content import RunFacts, gather
+from target_highlevel.report.run_report import RunReport, write_again
+from target_highlevel.report.window import window_content, write_window
+from target_highlevel.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_highlevel.ledger.ledger import Ledger
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "report.schema.json"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger without any run."""
+    opened = ledger_at(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def loaded(ledger: Ledger) -> ReportedLedger:
+    """A ledger after the load of a clinic in which something of everything happens."""
+    reported = ReportedLedger(ledger)
+    reported.begin()
+    a_clinic(reported)
+    return reported
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A session of a real run that has sent nothing."""
+    opened = Session(
+        Settings(
+            access_token="token",
+            location_id=LOCATION,
+            ledger_url=f"sqlite:///{tmp_path / 'run' / 'ledger.db'}",
+            report_dir=str(tmp_path / "reports"),
+            requests_per_10s=25,
+        )
+    )
+    yield opened
+    opened.governor.close()
+    opened.client.close()
+    opened.ledger.close()
+
+
+def in_session(session: Session) -> ReportedLedger:
+    """Return the run of a session, to load a clinic into it."""
+    reported = ReportedLedger(session.ledger)
+    reported.run, reported.work, reported.intake = session.run, session.work, session.intake
+    return reported
+
+
+def content_of(reported: ReportedLedger, exit_code: int | None = 0) -> dict[str, Any]:
+    """Return the content of the run's report."""
+    return gather(reported.ledger, reported.run, RunFacts(), exit_code)
+
+
+def row_of(content: dict[str, Any], label: str) -> dict[str, Any]:
+    """Return the row of a kind of record."""
+    return next(row for row in content["objects"] if row["label"] == label)
+
+
+def test_every_kind_of_record_closes_to_zero(loaded: ReportedLedger) -> None:
+    """Each record of a run is in exactly one outcome, and the sums say so."""
+    content = content_of(loaded, 4)
+    patients = row_of(content, "Patients → contacts")
+    assert patients["source"] == 23
+    assert (patients["created"], patients["rejected"], patients["filtered"]) == (21, 1, 1)
+    assert row_of(content, "Attachments → files on the contact")["rejected"] == 7
+    assert row_of(content, "Treatment notes → notes on the contact")["held"] == 1
+    assert content["closes_to_zero"]
+    assert content["totals"]["source"] == sum(
+        content["totals"][name]
+        for name in ("created", "updated", "unchanged", "filtered", "held", "rejected")
+    )
+
+
+def test_rejects_are_grouped_by_reason_with_the_next_step(loaded: ReportedLedger) -> None:
+    """The most frequent reason comes first, with up to five source ids and what to do."""
+    first, second = content_of(loaded, 4)["rejects"]
+    assert (first["reason"], first["count"], first["fields"]) == ("file_too_large", 7, ["file_size"])
+    assert first["examples"] == [f"patient_attachments/{number}" for number in range(1, 6)]
+    assert "50 MB" in first["meaning"]
+    assert (second["reason"], second["examples"]) == ("invalid_date", ["patients/22"])
+    assert second["next_step"]
+
+
+def test_held_and_filtered_records_say_why(loaded: ReportedLedger) -> None:
+    """A record that waits, or was left out on purpose, has a reason in plain words."""
+    content = content_of(loaded)
+    assert [group["reason"] for group in content["held"]] == ["waits_for"]
+    reasons = {group["reason"]: group["count"] for group in content["filtered"]}
+    assert reasons == {"merged": 1, "no_user": 1, "inactive": 1}
+
+
+def test_withheld_addresses_conflicts_and_practitioners_are_listed_by_id(loaded: ReportedLedger) -> None:
+    """What a person should look at is counted and named by id and field."""
+    content = content_of(loaded)
+    assert content["withheld"]["count"] == 1
+    assert content["withheld"]["records"][0]["source"] == "patients/21"
+    assert content["conflicts"] == {"count": 1, "records": [{"source": "contacts/7", "field": "phone"}]}
+    assert content["practitioners_without_user"] == [
+        {"source": "practitioners/2", "because": "no_user"},
+        {"source": "practitioners/3", "because": "inactive"},
+    ]
+
+
+def test_what_cannot_move_is_counted_where_the_ledger_can_tell(loaded: ReportedLedger) -> None:
+    """Each limit says why and what comes closest, and how many records it concerns."""
+    limits = {item["code"]: item for item in content_of(loaded)["cannot_move"]}
+    assert limits["body_charts"]["concerns"] == 2
+    assert limits["claims"]["concerns"] is None
+    assert all(item["why"] and item["closest"] for item in limits.values())
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "tone"),
+    [(0, "attention"), (1, "bad"), (2, "bad"), (3, "bad"), (4, "attention"), (5, "attention"), (75, "attention"), (143, "attention"), (None, "bad")],
+)  # fmt: skip
+def test_every_end_has_a_sentence_and_a_next_step(
+    loaded: ReportedLedger, exit_code: int | None, tone: str
+) -> None:
+    """The first sentence tells how the run ended, whatever the exit code."""
+    content = content_of(loaded, exit_code)
+    assert content["verdict"]["tone"] == tone
+    assert content["exit_meaning"]
+    assert content["next_step"]
+
+
+def test_a_run_that_wrote_everything_needs_nobody(ledger: Ledger) -> None:
+    """Nothing refused, nothing waiting: the report says yes and asks for nothing."""
+    reported = ReportedLedger(ledger)
+    reported.begin()
+    reported.receive(CONTACTS, "patients/1")
+    reported.write()
+    content = content_of(reported)
+    assert content["verdict"] == {
+        "tone": "good",
+        "sentence": "Yes: everything that can move is in HighLevel.",
+    }
+    assert content["to_do"] == []
+
+
+def test_a_changed_audit_trail_comes_before_everything_else(loaded: ReportedLedger) -> None:
+    """Somebody who changes the trail afterwards is found out by the next report."""
+    with loaded.ledger.transaction() as connection:
+        connection.execute(audit.update().where(audit.c.seq == 3).values(status="updated"))
+    content = content_of(loaded)
+    assert content["audit"]["broken"] == [3]
+    assert content["verdict"]["tone"] == "bad"
+    assert content["to_do"][0]["section"] == "audit"
+
+
+def test_a_lost_record_keeps_the_sums_from_closing(loaded: ReportedLedger) -> None:
+    """An outcome nobody knows is not counted anywhere, so the difference shows."""
+    with loaded.ledger.transaction() as connection:
+        connection.execute(sa.text("UPDATE record SET outcome = 'lost' WHERE ref = 'contact:patients/3'"))
+    content = content_of(loaded)
+    assert not content["closes_to_zero"]
+    assert row_of(content, "Patients → contacts")["difference"] == 1
+    assert content["verdict"]["sentence"].startswith("No: the counts do not close")
+
+
+def test_report_json_obeys_its_published_schema(loaded: ReportedLedger, session: Session) -> None:
+    """What is written is what docs/report.schema.json promises: for a load, a killed run, and several together."""
+    validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    a_clinic(in_session(session))
+    written = json.loads((RunReport(session).write(4) / "report.json").read_text(encoding="utf-8"))
+    for content in (written, content_of(loaded, None), window_content(loaded.ledger, [loaded.run])):
+        assert [error.message for error in validator.iter_errors(content)] == []
+
+
+def test_the_report_of_a_run_is_kept_and_can_be_written_again(session: Session, tmp_path: Path) -> None:
+    """A later run changes nothing of what the report of an earlier one says."""
+    a_clinic(in_session(session))
+    report = RunReport(session)
+    assert report.rejected == 8
+    folder = report.write(4)
+    session.ledger.end_run(session.run, 4, report.facts)
+    later = ReportedLedger(session.ledger)
+    later.begin()
+    later.work.replay()
+    later.write()
+    again = write_again(session.ledger, session.run, str(tmp_path / "again"))
+    for name in ("report.json", "report.html"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_killed_run_gets_a_report_too(loaded: ReportedLedger, tmp_path: Path) -> None:
+    """A run that wrote no report itself is reported from the ledger."""
+    killed = loaded.run
+    loaded.begin()
+    folder = write_again(loaded.ledger, killed, str(tmp_path / "reports"))
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert content["exit_code"] is None
+    assert content["totals"]["created"] > 0
+
+
+def test_several_runs_add_up(loaded: ReportedLedger, tmp_path: Path) -> None:
+    """A window sums what its runs wrote and tells where every record stands now."""
+    first = loaded.run
+    second = loaded.begin()
+    loaded.receive(NOTES, "treatment_notes/1", contact="patients/1", name="changed")
+    loaded.write(Outcome.UPDATED)
+    loaded.work.replay()
+    loaded.write()
+    content = window_content(loaded.ledger, [second, first])
+    assert [run["id"] for run in content["runs"]] == sorted([first, second])
+    notes = row_of(content, "Treatment notes → notes on the contact")
+    assert (notes["created"], notes["updated"], notes["held"]) == (2, 1, 0)
+    assert content["standing"]["rejected"] == 0
+    assert (write_window(loaded.ledger, [first, second], str(tmp_path)) / "report.html").exists()
+
+
+def test_no_file_of_a_report_holds_personal_data(session: Session) -> None:
+    """The records carry a name; nothing that is written does."""
+    a_clinic(in_session(session))
+    folder = RunReport(session).write(4)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["crosswalk.csv", "rejects.csv", "report.html", "report.json"]
+    for path in folder.iterdir():
+        assert not any(word in path.read_text(encoding="utf-8") for word in PERSONAL.split())
