@@ -13,7 +13,7 @@ from tap_cliniko.errors import ContractChanged, RoleRefused
 from tap_cliniko.filters import AT_ONCE, filters_by, revealed
 from tap_cliniko.preflight import Outcome
 from tap_cliniko.reading import ListReader, Stretch
-from tap_cliniko.records import Normaliser
+from tap_cliniko.records import linked_id
 from tap_cliniko.resources import TOMBSTONE, Resource, Shape
 from tap_cliniko.windows import MERGED, Window, filters_of, passes_of
 
@@ -36,12 +36,14 @@ class Extraction:
         run: what all streams of the run share.
         resource: the stream's declaration.
         bookmark: the stream's part of the state; `save` brings it up to date.
+        patients_bookmark: the part of the stream of patients.
         window: the window under way.
     """
 
     run: Run
     resource: Resource
     bookmark: dict[str, Any]
+    patients_bookmark: dict[str, Any]
     window: Window | None = None
 
     def records(self) -> Iterator[Row]:
@@ -145,10 +147,18 @@ class Extraction:
         window.scope, window.stretches = 0, [Stretch()]
         merged = self._merged(window)
         moved_by = listed.moved_by or ((listed.by_patient,) if listed.by_patient else ())
-        return [each for by in moved_by if merged for each in filters_by(by, merged)]
+        scopes = [each for by in moved_by if merged for each in filters_by(by, merged)]
+        return [*scopes, *filters_by("id:=", self._left_behind())]
 
     def _merged(self, window: Window) -> list[str]:
         return self.run.merges.since(window.start) if window.start else []
+
+    def _left_behind(self) -> list[str]:
+        """Name the rows of deleted patients: what a merge had moved away before lives on with someone else."""
+        if self.run.known is None:
+            return []
+        gone = self.run.gone_patients(self.patients_bookmark)
+        return [str(each) for each in self.run.known.of_patients(self.resource.name, gone)]
 
     # ------------------------------------------------------------------ rows
 
@@ -212,7 +222,7 @@ class Extraction:
 
     def _remember(self, rows: list[Row]) -> None:
         if self.run.known is not None and rows and self.resource.shape is Shape.ROWS:
-            self.run.known.add(self.resource.name, (int(row["id"]) for row in rows))
+            self.run.known.add(self.resource.name, ((int(row["id"]), _patients_of(row)) for row in rows))
 
     def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
         """Emit a record for each row that is gone for good."""
@@ -237,3 +247,12 @@ def _lies_in(window: Window) -> Any:
         return isinstance(value, str) and start <= value < end
 
     return inside
+
+
+def _patients_of(row: Row) -> Iterator[int]:
+    """Name the patients a record belongs to."""
+    for name in ("patient", "related_patient", "referrer"):
+        found = linked_id(row.get(name))
+        if found:
+            yield int(found)
+    yield from (int(each) for each in row.get("patient_ids") or [])

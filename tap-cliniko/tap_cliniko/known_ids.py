@@ -5,6 +5,9 @@ answer differs from what is remembered is the id space cut in two, down to the i
 
 A deletion is forgotten only when a later run starts from a state that was written after its tombstone, so that
 a run killed in between emits it again.
+
+It also remembers which rows belonged to which patient: when a patient is deleted whose records had moved to another
+one in a merge, nothing in Cliniko tells any more which records those were.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_TABLE = """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS known (
     resource TEXT NOT NULL, id INTEGER NOT NULL, gone_at TEXT, PRIMARY KEY (resource, id)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS belongs (
+    resource TEXT NOT NULL, patient INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (resource, patient, id)
+) WITHOUT ROWID;
 """
 
 
@@ -33,19 +39,32 @@ class KnownIds:
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.execute(_TABLE)
+        self._database.executescript(_TABLES)
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def add(self, resource: str, ids: Iterable[int]) -> None:
-        """Remember ids; one that was thought gone is back."""
+    def add(self, resource: str, rows: Iterable[tuple[int, Iterable[int]]]) -> None:
+        """Remember rows by id, each with its patients; one that was thought gone is back."""
         with self._transaction():
-            self._database.executemany(
-                "INSERT INTO known VALUES (?, ?, NULL) ON CONFLICT (resource, id) DO UPDATE SET gone_at = NULL",
-                ((resource, each) for each in ids),
-            )
+            for ident, patients in rows:
+                self._database.execute(
+                    "INSERT INTO known VALUES (?, ?, NULL) ON CONFLICT (resource, id) DO UPDATE SET gone_at = NULL",
+                    (resource, ident),
+                )
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO belongs VALUES (?, ?, ?)",
+                    ((resource, patient, ident) for patient in patients),
+                )
+
+    def of_patients(self, resource: str, patients: Iterable[int]) -> list[int]:
+        """Answer the rows that once belonged to some patients."""
+        query = "SELECT id FROM belongs WHERE resource = ? AND patient = ?"
+        found: set[int] = set()
+        for patient in patients:
+            found.update(row[0] for row in self._database.execute(query, (resource, patient)))
+        return sorted(found)
 
     def settle(self, resource: str, until: str | None) -> None:
         """Forget the deletions that a saved state covers; the others are to be told again."""

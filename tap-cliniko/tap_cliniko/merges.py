@@ -8,6 +8,8 @@ from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_cliniko.client import ClinikoClient
 
 
@@ -22,14 +24,17 @@ class Merges:
     def since(self, moment: str) -> list[str]:
         """Name both sides of each merge: the archived duplicate and the survivor.
 
-        A merge cannot be filtered for; it archives the duplicate, and that can.
+        A merge cannot be filtered for. It archives the duplicate; if somebody has brought that back to life since,
+        the duplicate has changed.
         """
         if moment not in self._found:
-            reader = ListReader(self._client, "/patients", "patients")
-            filters = (f"archived_at:>={moment}",)
-            rows = (row for chunk in reader.chunks(filters, [Stretch()]) for row in chunk.rows)
-            sides = (
-                (str(row["id"]), linked_id(row.get("merged_with_patient"))) for row in rows if row.get("merged_at")
-            )
-            self._found[moment] = sorted({each for pair in sides for each in pair if each}, key=int)
+            pairs = [*self._pairs(f"archived_at:>={moment}"), *self._pairs("archived_at:*", f"updated_at:>={moment}")]
+            self._found[moment] = sorted({each for pair in pairs for each in pair if each}, key=int)
         return self._found[moment]
+
+    def _pairs(self, *filters: str) -> Iterator[tuple[str, str | None]]:
+        reader = ListReader(self._client, "/patients", "patients")
+        for chunk in reader.chunks(filters, [Stretch()]):
+            for row in chunk.rows:
+                if row.get("merged_at"):
+                    yield str(row["id"]), linked_id(row.get("merged_with_patient"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_cliniko import moments
 from tap_cliniko.attachments import AttachmentStore
@@ -13,7 +13,7 @@ from tap_cliniko.deletions import DeletionFinder
 from tap_cliniko.governor import Governor
 from tap_cliniko.known_ids import KnownIds
 from tap_cliniko.merges import Merges
-from tap_cliniko.preflight import Access, Preflight, access_table
+from tap_cliniko.preflight import Access, Outcome, Preflight, access_table
 from tap_cliniko.progress import Progress
 from tap_cliniko.records import Normaliser
 from tap_cliniko.resources import BY_NAME
@@ -53,6 +53,7 @@ class Run:
     attachments: AttachmentStore | None = None
     known: KnownIds | None = None
     sample: Sample | None = None
+    _gone_patients: list[int] | None = None
     _normalisers: dict[str, Normaliser] = field(default_factory=dict)
 
     @classmethod
@@ -110,6 +111,17 @@ class Run:
             msg = "deletions are looked for, but no ids are remembered"
             raise RuntimeError(msg)
         return DeletionFinder(self.client, self.known, self.notice)
+
+    def gone_patients(self, bookmark: dict[str, Any]) -> list[int]:
+        """Answer the patients that were deleted for good; asked for once, before anything that belongs to them."""
+        if self._gone_patients is None:
+            patients = BY_NAME["patients"]
+            told = "patients" in self.access and self.access["patients"].outcome is Outcome.FULL
+            self._gone_patients = []
+            if self.known is not None and told:
+                self.known.settle("patients", bookmark.get("deletions_until"))
+                self._gone_patients = list(self.deletions.gone(patients, None))
+        return self._gone_patients
 
     def readable(self, resource: Resource) -> bool:
         """Whether the stream is read at all."""

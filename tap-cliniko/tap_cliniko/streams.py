@@ -54,7 +54,8 @@ class ClinikoStream(Stream):
             self.logger.warning("%s: not read (%s)", self.name, run.access[self.name].outcome.value)
             return
         run.progress.start(self.name, run.access[self.name].rows)
-        self._extraction = Extraction(run, self.resource, self.get_context_state(context))
+        patients = self._cliniko.streams["patients"].stream_state
+        self._extraction = Extraction(run, self.resource, self.get_context_state(context), patients)
         try:
             for record in self._extraction.records():
                 run.progress.row()
