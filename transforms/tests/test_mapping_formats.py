@@ -150,7 +150,7 @@ def test_valid_addresses_are_found(typed: str | None, expected: list[str]) -> No
     ],
 )
 def test_a_name_as_an_identity_keeps_every_script(name: str, expected: str) -> None:
-    """Case, width and punctuation do not tell two insurers apart; letters and vowel marks of any script do."""
+    """Case, width and punctuation do not tell insurers apart; letters and vowel marks of any script do."""
     assert slug(name) == expected
 
 

@@ -122,7 +122,7 @@ def test_a_note_without_content_is_still_a_note() -> None:
 
 
 def test_a_long_note_is_split_and_numbered() -> None:
-    """A note over the limit becomes several, each with its own marker, the date, the author and its number."""
+    """A note over the limit becomes several, each with its own marker, date, author and number."""
     answer = "".join(f"<p>Line {number}: 🦵 bends {number}°</p>" for number in range(900))
     notes = mapped("treatment_notes", content=_content(answer))
     ids = [note["source_id"] for note in notes]
@@ -138,7 +138,7 @@ def test_a_long_note_is_split_and_numbered() -> None:
 
 
 def test_communications_are_left_out_unless_wanted(tmp_path: Any) -> None:
-    """Communications are counted only, until the mapping switches them on; confidential ones need a switch more."""
+    """Communications are counted only, until the mapping switches them on; confidential ones need another."""
     assert one("communications", "hl_notes")["filtered"] == "type_not_migrated"
     path = tmp_path / "mapping.yml"
     path.write_text("move: {communications: true}")

@@ -135,7 +135,7 @@ def test_associations_stay_within_the_limits(schemas: dict[str, dict[str, Any]])
 
 
 def test_options_are_declared_before_they_are_used() -> None:
-    """Types and locations are options of the contact before the first booking; a later one is added in time."""
+    """Types and locations are options of the contact before the first booking."""
     lines = whole_run()
     first = next(
         i for i, line in enumerate(lines) if line["type"] == "RECORD" and (line["record"].get("part"))

@@ -1,0 +1,110 @@
+"""The two hosts of the mapping: a process of its own, and the target's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from cliniko_records import messages, record
+from mapping_runs import run
+
+from cliniko_to_highlevel.core import MessageMapper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE = {"type": "STATE", "value": {"bookmarks": {"patients": {"at": "2024-01-01T00:00:00Z"}}}}
+
+
+def stage(lines: list[dict[str, Any]], tmp_path: Path, **config: Any) -> subprocess.CompletedProcess[str]:
+    """Run the mapper as Meltano does, as a process between two pipes."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    return subprocess.run(
+        [sys.executable, "-c", "from cliniko_to_highlevel.mapper import main; main()", "--config", str(path)],
+        input="".join(f"{json.dumps(line)}\n" for line in lines),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def emitted(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """Return the messages a process wrote."""
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_both_hosts_emit_the_same(tmp_path: Path) -> None:
+    """The stage of its own and the in-process mapping give equal messages, in the same order."""
+    bad = ("invoices", record("invoices", issue_date="soon"))
+    lines = messages(bad)
+    assert emitted(stage(lines, tmp_path)) == run(lines)
+
+
+def test_numbers_are_the_same_from_either_side_of_a_pipe() -> None:
+    """A number that came as float, as decimal or as text gives the same amount."""
+    for number in (90.1, Decimal("90.1"), "90.10"):
+        lines = run(
+            [{"type": "RECORD", "stream": "invoice_items", "record": {"id": "1", "unit_price": number}}]
+        )
+        assert lines[-1]["record"]["unit_price"] == "90.1"
+
+
+def test_what_is_not_clinikos_passes_unchanged(tmp_path: Path) -> None:
+    """State and streams of other taps pass in order; versions of Cliniko's streams are dropped."""
+    other = [
+        {"type": "SCHEMA", "stream": "orders", "schema": {"properties": {}}, "key_properties": ["id"]},
+        {"type": "RECORD", "stream": "orders", "record": {"id": 1}},
+        STATE,
+    ]
+    version = {"type": "ACTIVATE_VERSION", "stream": "patients", "version": 1}
+    assert emitted(stage([*other[:2], version, other[2]], tmp_path)) == other
+
+
+def test_a_wrong_mapping_ends_with_one_line(tmp_path: Path) -> None:
+    """Wrong settings give exit code 2 and a line that says what to do, with no traceback."""
+    path = tmp_path / "mine.yml"
+    path.write_text("custom_fields: {named: {Shoe size: keep}}")
+    done = stage(messages(), tmp_path, mapping=str(path))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(
+        "cliniko-to-highlevel-mapper: custom_fields.named names Shoe size"
+    )
+
+
+def test_the_target_finds_the_mapping_by_its_entry_point() -> None:
+    """The core is published under the name by which the target looks for it."""
+    (found,) = entry_points(group="target_highlevel.mappers", name="cliniko")
+    assert found.load() is MessageMapper
+
+
+def test_the_mapper_tells_about_itself() -> None:
+    """The plugin lists its one setting."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from cliniko_to_highlevel.mapper import main; main()",
+            "--about",
+            "--format=json",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    about = json.loads(done.stdout)
+    assert about["name"] == "cliniko-to-highlevel-mapper"
+    assert "mapping" in about["settings"]["properties"]
+
+
+def test_no_value_of_a_record_reaches_the_log(tmp_path: Path) -> None:
+    """What the mapper writes to its log names no patient, even when records are rejected."""
+    lines = messages(("patients", record("patients", date_of_birth="Quillfeather", notes="Quiet room")))
+    done = stage(lines, tmp_path)
+    assert not any(word in done.stderr for word in ("Quillfeather", "Quiet room", "june@example.net"))

@@ -1,0 +1,434 @@
+"""What each Cliniko record becomes: one behaviour per test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cliniko_records import FIRST_VISIT, record
+from mapping_runs import REFERENCE, mapped, one
+
+from cliniko_to_highlevel.core import MessageMapper
+
+WHEN = "2024-03-10T01:00:00Z"
+INSURER = "custom_objects.cliniko_insurance_provider"
+
+
+def contact(**changes: Any) -> dict[str, Any]:
+    """Return the contact of the sample patient with these changes."""
+    return one("patients", "hl_contacts", **changes)
+
+
+def profile(**changes: Any) -> dict[str, Any]:
+    """Return the profile of the sample patient with these changes."""
+    return one("patients", "hl_patient_profiles", **changes)
+
+
+def answers(**values: str) -> dict[str, Any]:
+    """Return custom fields with these values by label."""
+    fields = [
+        {"name": name.replace("_", " "), "type": "text", "value": value} for name, value in values.items()
+    ]
+    return {"sections": [{"name": "Funding", "fields": fields}]}
+
+
+def test_a_patient_becomes_a_contact() -> None:
+    """Name, address, phone in E.164 with the mobile first, birth date, tags and identity arrive."""
+    found = contact(address_2="Level 2\nSuite 9", address_3="c/o Sample")
+    assert {
+        name: found[name] for name in ("firstName", "lastName", "phone", "address1", "country", "gender")
+    } == {
+        "firstName": "Juniper",
+        "lastName": "Quillfeather",
+        "phone": "+61491570156",
+        "address1": "12 Example Lane, Level 2, Suite 9, c/o Sample",
+        "country": "AU",
+        "gender": "female",
+    }
+    assert found["cliniko_preferred_name"] == "June"
+    assert found["cliniko_phone_numbers"] == "Home: (03) 5550 0101\nMobile: 0491 570 156"
+    assert found["tags"] == ["patient"]
+    assert found["priority"] == found["dateOfBirth"] == "1987-09-14"
+    assert found["source_system_id"] == found["source_id"] == "patients/7"
+    assert "owner" not in found
+
+
+def test_what_highlevel_would_refuse_is_kept_as_text() -> None:
+    """An invalid address or number stays out of the standard fields, and is kept in ours."""
+    found = contact(
+        email="not an address", patient_phone_numbers=[{"number": "ask Edda", "phone_type": "Mobile"}]
+    )
+    assert (found["email"], found["cliniko_email"]) == (None, "not an address")
+    assert (found["phone"], found["cliniko_phone"]) == (None, "ask Edda")
+
+
+def test_a_fax_is_no_telephone() -> None:
+    """A fax number is listed only."""
+    found = contact(patient_phone_numbers=[{"number": "(03) 5550 0101", "phone_type": "Fax"}])
+    assert (found["phone"], found["cliniko_phone"]) == (None, None)
+    assert found["cliniko_phone_numbers"] == "Fax: (03) 5550 0101"
+
+
+@pytest.mark.parametrize(("consent", "disturb"), [(False, True), (True, False), (None, None)])
+def test_consent_becomes_do_not_disturb(consent: bool | None, disturb: bool | None) -> None:  # noqa: FBT001
+    """An explicit no is do-not-disturb for that channel, a yes is not, and unknown changes nothing."""
+    found = contact(accepted_email_marketing=consent, accepted_sms_marketing=None)
+    assert (found["dnd_email"], found["dnd_sms"]) == (disturb, None)
+    assert contact(accepted_email_marketing=None, accepted_sms_marketing=consent)["dnd_sms"] is disturb
+
+
+def test_archived_patients_are_tagged() -> None:
+    """An archived patient is loaded, tagged, and his profile says since when."""
+    assert contact(archived_at=WHEN)["tags"] == ["patient", "archived"]
+    found = profile(archived_at=WHEN)
+    assert (found["record_state"], found["hidden_at"]) == ("Archived", WHEN)
+
+
+def test_a_patient_merged_away_is_only_counted() -> None:
+    """Of a patient merged into another one nothing is written."""
+    found = mapped("patients", merged_at=WHEN, merged_with_patient_id="8", archived_at=WHEN)
+    assert [(item["stream"], item["filtered"]) for item in found] == [
+        ("hl_contacts", "merged"),
+        ("hl_patient_profiles", "merged"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "refs"),
+    [
+        ({"invoice_default_to": None, "invoice_email": None}, ["insurers/example-health"]),
+        (
+            {
+                "custom_fields": None,
+                "invoice_default_to": "EXAMPLE health fund\n1 Plaza",
+                "invoice_email": None,
+            },
+            ["contacts/55"],
+        ),
+        (
+            {
+                "custom_fields": None,
+                "invoice_default_to": None,
+                "invoice_email": "pa@example.org; Claims@Fund.example",
+            },
+            ["contacts/55"],
+        ),
+        ({"custom_fields": None, "invoice_default_to": "Parent of Greta", "invoice_email": None}, []),
+        (
+            {"custom_fields": None, "invoice_default_to": "Sample Mutual Ltd", "invoice_email": None},
+            ["insurers/sample-mutual-ltd"],
+        ),
+        ({}, ["insurers/example-health", "contacts/55"]),
+    ],
+)
+def test_insurers_are_found_in_all_three_places(changes: dict[str, Any], refs: list[str]) -> None:
+    """Custom fields, payer contacts by name or e-mail, and insurer-like invoice names give relations."""
+    relations = contact(referring_doctor_id=None, **changes)["relations"]
+    assert relations == [{"association": "cliniko_insurer", "to": f"{INSURER}:{ref}"} for ref in refs]
+
+
+@pytest.mark.parametrize("text", ["none", "N/A", "-", "🙂", "Self"])
+def test_no_insurer_is_no_insurer(text: str) -> None:
+    """What people type when there is no insurer makes none; the text is kept."""
+    changes = {"custom_fields": answers(Health_fund=text), "invoice_default_to": None, "invoice_email": None}
+    assert not [item for item in mapped("patients", **changes) if item["stream"] == "hl_insurers"]
+    assert profile(**changes)["insurer"] == text
+
+
+def test_spellings_of_an_insurer_are_one() -> None:
+    """Spellings that the mapping lists, and case or blanks, give one insurer with one name."""
+    for text in ("medibank", "MEDIBANK  private"):
+        found = one("patients", "hl_insurers", custom_fields=answers(Insurer=text), invoice_default_to=None)
+        assert (found["source_id"], found["insurer_name"]) == (
+            "insurers/medibank-private",
+            "Medibank Private",
+        )
+
+
+def test_an_insurer_is_sent_once_in_a_run() -> None:
+    """Two patients with the same insurer give one insurer record."""
+    mapper = MessageMapper()
+    lines = [
+        line
+        for number in ("1", "2")
+        for line in mapper.record(
+            {
+                "type": "RECORD",
+                "stream": "patients",
+                "record": record("patients", id=number, invoice_default_to=None),
+            }
+        )
+    ]
+    sent = [
+        line["record"]["source_id"] for line in lines if line["stream"] == "hl_insurers" and "record" in line
+    ]
+    assert sent == ["insurers/example-health"]
+
+
+def test_custom_fields_go_where_the_mapping_says_and_none_is_dropped() -> None:
+    """Recognised fields fill their own, others stay labelled in one text."""
+    found = profile(
+        custom_fields=answers(Membership_number="00 12", Policy="P-1", NDIS_plan_end="2031-06-30", Pet="Cat")
+    )
+    assert (found["member_number"], found["policy_number"], found["ndis_plan_end"]) == (
+        "00 12",
+        "P-1",
+        "2031-06-30",
+    )
+    assert found["other_fields"] == "Funding / Pet: Cat"
+
+
+def test_the_referring_doctor_is_related() -> None:
+    """A patient's referring doctor is a relation between contacts, and a name on the profile."""
+    assert {"association": "cliniko_referring_doctor", "to": "contact:contacts/56"} in contact()["relations"]
+    assert profile(referring_doctor_id="55")["referring_doctor"] == "Example Health Fund (contacts/55)"
+
+
+def test_a_practitioner_is_a_user_or_else_a_contact() -> None:
+    """A practitioner is matched by his user's e-mail; his contact is left out when that succeeds."""
+    user, person = mapped("practitioners")
+    assert (user["email"], user["active"], user["filtered"]) == ("orla@clinic.example", True, None)
+    assert person["unless"] == ["user:practitioners/9"]
+    assert (person["tags"], person["phone"]) == (["practitioner"], "+61491570156")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "tags"),
+    [
+        ({"active": False}, "inactive", ["practitioner", "inactive"]),
+        ({"user_id": None}, "no_user", ["practitioner"]),
+    ],
+)
+def test_a_practitioner_who_cannot_be_an_owner_is_counted(
+    changes: dict[str, Any], reason: str, tags: list[str]
+) -> None:
+    """A practitioner who left, or has no user, is no user here and stays a tagged contact."""
+    user, person = mapped("practitioners", **changes)
+    assert (user["filtered"], person["tags"]) == (reason, tags)
+
+
+@pytest.mark.parametrize(
+    ("code", "tag"), [(0, "contact"), (1, "doctor"), (2, "third-party payer"), (None, "contact")]
+)
+def test_contacts_are_tagged_by_kind(code: int | None, tag: str) -> None:
+    """Doctors, payers and other contacts are told apart; only payers are insurers."""
+    found = mapped("contacts", type_code=code)
+    assert found[0]["tags"] == [tag]
+    assert [item["source_id"] for item in found[1:]] == (["contacts/55"] if code == 2 else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "completed"),
+    [
+        ({"patient_arrived": False}, "booked", None),
+        ({}, "arrived", None),
+        ({"patient_arrived": False, "did_not_arrive": True}, "did_not_arrive", True),
+        ({"cancelled_at": WHEN}, "cancelled", True),
+        ({"archived_at": WHEN}, "removed", True),
+        ({"deleted_at": WHEN, "patient_arrived": False}, "removed", True),
+    ],
+)
+def test_an_appointment_has_its_state(changes: dict[str, Any], status: str, completed: bool | None) -> None:  # noqa: FBT001
+    """Every state of a booking arrives; what is over for good needs no clock."""
+    found = one("individual_appointments", "hl_appointments", **changes)
+    assert (found["status"], found["completed"]) == (status, completed)
+    assert found["body"].startswith("cliniko:individual_appointments/88\nStatus: ")
+
+
+def test_an_appointment_tells_all_about_itself() -> None:
+    """The text names type, practitioner, place, local time, services, case and notes."""
+    found = one("individual_appointments", "hl_appointments", cancelled_at=WHEN)
+    assert found["title"] == "Standard with Orla Featherstone"
+    assert (found["contact"], found["owner"]) == ("patients/7", "user:practitioners/9")
+    assert (found["starts_at"], found["ends_at"]) == (FIRST_VISIT, "2024-03-11T04:00:00Z")
+    assert found["body"].split("\n")[1:] == [
+        "Status: Cancelled",
+        f"Cancelled: {WHEN}, Sick, Felt unwell",
+        "Case: patient_cases/110",
+        "Online booking policy accepted: yes",
+        "Booked in Cliniko: 2024-03-04T02:30:00Z",
+        "Notes: Bring scans",
+        "Type: Standard",
+        "Practitioner: Orla Featherstone",
+        "Location: North clinic",
+        "When: 2024-03-11 14:15 to 15:00 (Australia/Melbourne)",
+        "Services: Band x 2 (discount 10 %), Standard consultation",
+    ]
+
+
+def test_a_booking_adds_to_the_patients_contact() -> None:
+    """Type, location and owner of a booking are a partial record of the patient's contact."""
+    found = one("individual_appointments", "hl_contacts")
+    assert found == {
+        "stream": "hl_contacts",
+        "source_id": "patients/7",
+        "part": "individual_appointments/88",
+        "cliniko_appointment_type": ["Standard"],
+        "cliniko_location": ["North clinic"],
+        "owner": {"at": FIRST_VISIT, "ref": "user:practitioners/9"},
+    }
+
+
+@pytest.mark.parametrize("resource", ["individual_appointments", "attendees"])
+def test_a_cancelled_booking_takes_back_what_it_added(resource: str) -> None:
+    """A cancelled or removed booking says nothing about the patient any longer."""
+    for changes in ({"cancelled_at": WHEN}, {"archived_at": WHEN}):
+        found = one(resource, "hl_contacts", **changes)
+        assert (found["cliniko_appointment_type"], found["cliniko_location"], found["owner"]) == (
+            None,
+            None,
+            None,
+        )
+
+
+def test_a_place_in_a_group_joins_the_groups_facts() -> None:
+    """An attendance waits for its group, and gives way to the individual appointment of the same booking."""
+    found = one("attendees", "hl_appointments")
+    assert found["joins"] == ["group_appointments/100"]
+    assert found["unless"] == ["appointment:individual_appointments/100"]
+    assert (found["part"], found["contact"], found["status"]) == (None, "patients/7", "arrived")
+    shared = one("group_appointments", "hl_appointments")
+    assert shared["source_id"] == shared["part"] == "group_appointments/100"
+    assert shared["shared_body"].startswith("Group booking: group_appointments/100\nType: Standard\n")
+    assert "status" not in shared
+
+
+def test_an_attendance_of_a_group_not_read_adds_nothing() -> None:
+    """Without its group an attendance leaves the contact as it is; cancelled, it takes back what it added."""
+    assert [item["stream"] for item in mapped("attendees", booking_id="1")] == ["hl_appointments"]
+    assert [item["stream"] for item in mapped("attendees", booking_id="1", cancelled_at=WHEN)] == [
+        "hl_appointments",
+        "hl_contacts",
+    ]
+
+
+def test_bookings_without_a_patient_are_counted() -> None:
+    """A booking that belongs to nobody is left out, with its reason."""
+    assert one("individual_appointments", "hl_appointments", patient_id=None)["filtered"] == "no_patient"
+    assert one("attendees", "hl_appointments", patient_id=None)["filtered"] == "no_patient"
+    assert one("attendees", "hl_appointments", booking_id=None)["filtered"] == "no_booking"
+
+
+def test_an_invoice_keeps_its_amounts_exactly() -> None:
+    """Amounts are decimals as text, and the invoice is related to its patient."""
+    found = one("invoices", "hl_invoices")
+    amounts = ("total_amount", "net_amount", "tax_amount", "discounted_amount")
+    assert [found[name] for name in amounts] == ["104.5", "95", "9.5", "0"]
+    assert (found["invoice_status"], found["invoice_number"]) == ("Paid", "1042")
+    assert found["relations"] == [{"association": "cliniko_invoice_contact", "to": "contact:patients/7"}]
+
+
+def test_an_invoice_item_is_related_to_its_invoice() -> None:
+    """A line has its invoice, its service by id and name, and its tax as a rate."""
+    found = one("invoice_items", "hl_invoice_items")
+    assert found["relations"] == [
+        {"association": "cliniko_invoice_items", "to": "custom_objects.cliniko_invoice:invoices/160"}
+    ]
+    assert (found["service_id"], found["service_name"]) == ("billable_items/50", "Standard consultation")
+    assert (found["net_price"], found["total_including_tax"], found["tax_rate"]) == ("81.818", "90", "10")
+
+
+@pytest.mark.parametrize(
+    ("relation", "expected"),
+    [
+        (10, ("cliniko_parent_child", "patients/8", "patients/7")),
+        (20, ("cliniko_parent_child", "patients/7", "patients/8")),
+        (40, ("cliniko_spouse", "patients/7", "patients/8")),
+        (None, ("cliniko_other_relation", "patients/7", "patients/8")),
+    ],
+)
+def test_a_relationship_and_its_mirror_are_one_relation(
+    relation: int | None, expected: tuple[str, ...]
+) -> None:
+    """Seen from either patient, a relationship gives the same relation."""
+    mirror = {10: 20, 20: 10}.get(relation or 0, relation)
+    for changes in (
+        {"patient_id": "7", "related_patient_id": "8", "relation": relation},
+        {"patient_id": "8", "related_patient_id": "7", "relation": mirror},
+    ):
+        found = one("relationships", "hl_relationships", **changes)
+        association, first, second = expected
+        assert (found["association"], found["first"], found["second"]) == (
+            association,
+            f"contact:{first}",
+            f"contact:{second}",
+        )
+        assert found["absent"] is False
+    assert one("relationships", "hl_relationships", archived_at=WHEN)["absent"] is True
+
+
+def test_alerts_cases_and_referrals_add_to_the_profile() -> None:
+    """Each is a partial record of the profile; archived alerts and referrals are taken back, cases stay."""
+    alert = one("medical_alerts", "hl_patient_profiles")
+    assert alert["medical_alerts"] == {"order": "2023-05-16T01:20:00Z", "text": "Latex"}
+    assert one("medical_alerts", "hl_patient_profiles", archived_at=WHEN)["medical_alerts"] is None
+    case = one("patient_cases", "hl_patient_profiles", archived_at=WHEN)["cases"]["text"]
+    assert case == (
+        "Knee rehabilitation (patient_cases/110): referral: Yes; issued: 2024-02-20; expires: 2025-02-19; "
+        "sessions: 5 at most, not attended ones count; amount: 1500 at most; "
+        f"referring doctor: Example Health Fund (contacts/55); archived: {WHEN}\nAfter surgery"
+    )
+    referral = one("referral_sources", "hl_patient_profiles")
+    assert (referral["referral_source"], referral["referrer"]) == (
+        "Poster: Station",
+        "Example Health Fund (contacts/55)",
+    )
+    assert one("referral_sources", "hl_patient_profiles", archived_at=WHEN)["referral_source"] is None
+
+
+def test_an_attachment_tells_its_story_in_its_name() -> None:
+    """A file's name has the marker, the original date, the description and the name."""
+    found = one("patient_attachments", "hl_files")
+    assert found["file_name"] == "cliniko:patient_attachments/190 2024-03-11 Referral letter - referral.pdf"
+    assert (found["file_size"], found["zip"], found["contact"]) == (48211, False, "patients/7")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "zipped"),
+    [
+        ({"filename": "scan", "content_type": "image/png"}, "scan.png", False),
+        ({"filename": "a/b\\c:d.pdf"}, "a_b_c_d.pdf", False),
+        ({"filename": "knee.DCM", "content_type": "application/octet-stream"}, "knee.DCM", True),
+        ({"filename": "knee", "content_type": "application/dicom"}, "knee.dcm", True),
+        ({"filename": None, "content_type": None}, "file", False),
+        ({"filename": "例" * 100 + ".pdf"}, "例" * 50 + ".pdf", False),
+    ],
+)
+def test_file_names_are_fit_for_every_system(changes: dict[str, Any], name: str, zipped: bool) -> None:  # noqa: FBT001
+    """Names lose what file systems refuse, gain a missing extension, and DICOM is marked for zipping."""
+    found = one("patient_attachments", "hl_files", description=None, **changes)
+    assert found["file_name"] == f"cliniko:patient_attachments/190 2024-03-11 {name}"
+    assert found["zip"] is zipped
+
+
+@pytest.mark.parametrize(
+    ("status", "filtered", "reason"),
+    [
+        ("not_ready", "not_ready", None),
+        ("not_requested", "not_requested", None),
+        (None, "not_requested", None),
+        ("too_large", None, "file_too_large"),
+        ("unavailable", None, "file_unavailable"),
+    ],
+)
+def test_files_without_bytes_are_counted(
+    status: str | None, filtered: str | None, reason: str | None
+) -> None:
+    """An attachment whose bytes the tap has not is left out for now, or rejected, by the tap's reason."""
+    found = one("patient_attachments", "hl_files", file_status=status)
+    assert found.get("filtered") == filtered
+    assert (found.get("rejected") or {}).get("reason") == reason
+
+
+def test_locations_of_one_name_are_told_apart() -> None:
+    """Two locations with the same name are two options."""
+    mapper = MessageMapper()
+    for name in REFERENCE:
+        list(mapper.record({"type": "RECORD", "stream": name, "record": record(name)}))
+    twin = record("businesses", id="31", display_name="South")
+    list(mapper.record({"type": "RECORD", "stream": "businesses", "record": twin}))
+    visit = record("individual_appointments", business_id="31")
+    lines = list(mapper.record({"type": "RECORD", "stream": "individual_appointments", "record": visit}))
+    assert lines[-1]["record"]["cliniko_location"] == ["North clinic (South)"]
+    options = lines[-2]["schema"]["properties"]["cliniko_location"]["x-highlevel"]["options"]
+    assert options == ["North clinic (North)", "North clinic (South)"]
