@@ -86,16 +86,22 @@ class Gate:
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
         status: int | None = None
+        noted = False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            """Note the end before the client can see it, so that a test finds it in the log at once."""
+            nonlocal status, noted
             status = message.get("status", status)
+            if message["type"] == "http.response.body" and not message.get("more_body") and not noted:
+                noted = True
+                self.control.answered(request, status)
             await send(message)
 
         try:
             await self.app(scope, receive, watched)
         finally:
-            self.control.answered(request, status)
+            if not noted:
+                self.control.answered(request, status)
 
     async def _broken(
         self, fault: FaultRule, scope: Scope, receive: Receive

@@ -126,9 +126,11 @@ def add_surroundings(
 def _families(build: Builder, patients: Sequence[Row]) -> None:
     places = {number: patient for number, patient in enumerate(patients) if number < len(AWKWARD)}
     for number, odd in enumerate(AWKWARD):
-        for other, relation in odd.get("_related", ()):
-            if number in places and other in places:
-                _relationship(build, places[number]["id"], places[other]["id"], relation, archived=False)
+        for key in ("_related", "_formerly_related"):
+            for other, relation in odd.get(key, ()):
+                if number in places and other in places:
+                    one, two = places[number]["id"], places[other]["id"]
+                    _relationship(build, one, two, relation, archived=key != "_related")
     ordinary = list(patients[len(AWKWARD) :])
     for number in range(0, len(ordinary) - 1, 10):
         relation = build.pick(tuple(RELATIONS))

@@ -1,7 +1,8 @@
 """The patients every migration stumbles over. All of them are invented.
 
 A key that starts with an underscore is not a column: `_answers` to custom fields, `_archived`,
-`_merged_into` (the place of the survivor in this list), `_related` (place and relation).
+`_merged_into` (the place of the survivor in this list), `_related` and `_formerly_related` (place and
+relation).
 """
 
 # ruff: noqa: RUF001 - the clinic writes with every character there is
@@ -60,6 +61,7 @@ AWKWARD: tuple[dict[str, Any], ...] = (
         "last_name": "Oakhaven",
         "email": "household@example.net",
         "patient_phone_numbers": [phone("03 5550 0101")],
+        "_formerly_related": ((6, 50),),
     },
     {
         "first_name": "Leif",

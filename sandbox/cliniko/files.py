@@ -38,7 +38,7 @@ class FileHost:
     def signed_url(self, identity: str, seconds: float) -> str:
         """Return a URL for the bytes of a file, valid for some seconds."""
         expires = f"{self._control.now() + seconds:.3f}"
-        name = quote(self._account.tables["patient_attachments"][identity].get("filename") or "file")
+        name = quote(self._account.tables["patient_attachments"][identity].get("filename") or "file", safe="")
         query = urlencode({"Expires": expires, "Signature": _signature(identity, expires)})
         return f"{self.origin}/uploads/{identity}/{name}?{query}"
 
@@ -52,7 +52,7 @@ class FileHost:
                 self._control.violation("credential_to_file_host", f"{name} header", request)
                 await _refuse(send, HTTPStatus.BAD_REQUEST, "InvalidArgument", "one credential only")
                 return
-        found = re.fullmatch(r"/uploads/(\d+)/[^/]*", scope["path"])
+        found = re.fullmatch(r"/uploads/(\d+)/.*", scope["path"], re.DOTALL)
         content = self._account.files.get(found.group(1)) if found else None
         if found is None or scope["method"] != "GET" or not self._valid(found.group(1), scope):
             await _refuse(send, HTTPStatus.FORBIDDEN, "AccessDenied", "the URL has expired or is not signed")

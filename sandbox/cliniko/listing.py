@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 REMEMBERED_SELECTIONS = 8
 DEFAULT_SORT: Sort = (("created_at", False),)
 _BOOKING_FILTERS = {
-    **{name: kind for booking in BOOKINGS for name, kind in RESOURCES[booking].filters.items()},
+    **{
+        name: kind
+        for booking in BOOKINGS
+        for name, kind in RESOURCES[booking].filters.items()
+        if name not in {"patient_id", "unavailable_block_type_id"}
+    },
     "email_reminder_sent": FilterClass.BOOLEAN,
     "sms_reminder_sent": FilterClass.BOOLEAN,
     "invoice_status": FilterClass.INTEGER,
