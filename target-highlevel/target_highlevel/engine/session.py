@@ -30,6 +30,7 @@ from target_highlevel.setup.catalogue import Catalogue
 from target_highlevel.setup.rebuild import Rebuild
 from target_highlevel.setup.schema import SchemaSetup
 from target_highlevel.values import canonical_json
+from target_highlevel.verify.reading import ReadingClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,8 @@ class Session:
             stop_event=self.stop,
         )
         self.plan = PlanningClient(client, settings.location_id) if mode == "plan" else None
-        self.client: HighLevelClient | PlanningClient = self.plan or client
+        reading = ReadingClient(client) if mode == "verify" else client
+        self.client: HighLevelClient | PlanningClient | ReadingClient = self.plan or reading
         self.blockers: list[str] = []
         lenient = self.blockers if mode == "plan" else None
         self._catalogue = Catalogue(self.client, settings.location_id, settings.fallback_owner, blockers=lenient)
@@ -139,7 +141,7 @@ class Session:
         kind = self.kinds["relation" if row.object == "relation" else spec.kind]
         self._prepare(spec, row)
         if kind.on_contact and row.hl_id is None and row.contact:
-            self.rebuild.list_contact(row.contact, self.specs)
+            self.rebuild.list_contact(row.contact, spec)
         self.writer.write(self.work.row(row.ref) or row, spec, kind)
 
     def _prepare(self, spec: StreamSpec, row: Row) -> None:

@@ -281,7 +281,8 @@ class Intake:
 
     def _write(self, connection: sa.Connection, chunk: _Chunk) -> None:
         for some in _batches(chunk.seen):
-            connection.execute(record.update().where(self._here, record.c.ref.in_(some)).values(seen_run=self._run))
+            same = record.update().where(self._here, record.c.ref.in_(some) | record.c.origin.in_(some))
+            connection.execute(same.values(seen_run=self._run))  # with the relations that a record wants
         self._upsert(connection, chunk.records)
         here = self._ledger.location
         for table in (dependency, exclusion, joined):
@@ -338,7 +339,7 @@ def release(connection: sa.Connection, location: str, parents: Iterable[str]) ->
 
 
 def _complete(row: dict[str, Any]) -> dict[str, Any]:
-    return {"origin": None, "listed": False, "hl_id": None, **row}
+    return {"origin": None, "listed": "", "hl_id": None, **row}
 
 
 def _status(

@@ -52,7 +52,7 @@ class Row:
     created_run: str | None = None
     outcome: str | None = None
     outcome_run: str | None = None
-    listed: bool = False
+    listed: str = ""
     created_here: bool = False
 
     @property
@@ -87,7 +87,7 @@ def row_from(mapping: Mapping[str, Any]) -> Row:
         created_run=mapping["created_run"],
         outcome=mapping["outcome"],
         outcome_run=mapping["outcome_run"],
-        listed=bool(mapping["listed"]),
+        listed=mapping["listed"],
     )
 
 

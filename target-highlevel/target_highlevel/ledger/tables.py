@@ -35,7 +35,7 @@ record = sa.Table(
     sa.Column("outcome", sa.String),
     sa.Column("outcome_run", sa.String),
     sa.Column("created_run", sa.String),
-    sa.Column("listed", sa.Boolean, nullable=False, default=False, comment="what hangs on this contact is known"),
+    sa.Column("listed", sa.String, nullable=False, default="", comment="kinds of things on this contact that are known; * all"),
     sa.Index("record_work", "location", "status", "rank", "priority", "seq"),
     sa.Index("record_seq", "location", "status", "seq"),
     sa.Index("record_id", "location", "object", "hl_id"),

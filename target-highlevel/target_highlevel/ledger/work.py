@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 PASSING = ("day_budget_spent", "server_error", "interrupted")
 
 
+ALL_LISTED = "*"
+
 #: A record that was found in HighLevel and has not been received from the source yet.
-_ADOPTED = {"status": Status.DONE.value, "version": 0, "seq": 0, "priority": "~", "listed": False}
+_ADOPTED = {"status": Status.DONE.value, "version": 0, "seq": 0, "priority": "~", "listed": ""}
 
 
 class Work:
@@ -158,7 +160,7 @@ class Work:
                 values["parent_id"] = parent_id
             if outcome is Outcome.CREATED:
                 values["created_run"] = self.run
-                values["listed"] = row.object == "contact"
+                values["listed"] = ALL_LISTED  # nothing of ours can hang on what we have just made
             self._set(connection, row.ref, **values)
             self._finish(connection, row, Status.DONE, keep_payload=keep_payload)
             if row.intent:
@@ -229,10 +231,10 @@ class Work:
                     self._set(connection, values["ref"], **more)
                 release(connection, self._ledger.location, [values["ref"]])
 
-    def mark_listed(self, ref: str) -> None:
-        """Record that what hangs on this contact has been read."""
+    def mark_listed(self, row: Row, kind: str) -> None:
+        """Record that everything of this kind that hangs on a contact has been read."""
         with self._ledger.transaction() as connection:
-            self._set(connection, ref, listed=True)
+            self._set(connection, row.ref, listed=f"{row.listed} {kind}".strip())
 
     # Inside
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from target_highlevel.setup.catalogue import Catalogue
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+#: Fields that the API clears by an empty text, not by null (highlevel-api.md section 6 lists the nullable ones).
+_NOT_NULL = {"address1", "city", "state", "postalCode", "country", "source", "website"}
 _NUMBERS = {"NUMERICAL", "MONETORY"}
 _LISTS = {"MULTIPLE_OPTIONS", "CHECKBOX"}
 
@@ -57,7 +59,7 @@ def encode(
             continue
         if declared.kind == "standard":
             if current is None or not declared.create_only:
-                body[declared.api_name] = value
+                body[declared.api_name] = "" if value is None and declared.api_name in _NOT_NULL else value
         elif declared.kind == "owner":
             body["assignedTo"] = value
         elif declared.kind == "tags":

@@ -92,11 +92,11 @@ class File(ObjectKind):
     def listed(self, contact_id: str, spec: StreamSpec) -> list[tuple[str, dict[str, Any]]]:
         """Return (key, item) of every file in our field of a contact."""
         answer = self.around.client.request("GET", f"/contacts/{contact_id}", route="/contacts/{id}")
-        return list(_items(answer["contact"], self.around.catalogue.contact_field(spec.file_field).id))
+        return list(items(answer["contact"], self.around.catalogue.contact_field(spec.file_field).id))
 
     def _find(self, contact: Mapping[str, Any], spec: StreamSpec, wanted: str) -> str | None:
         field = self.around.catalogue.contact_field(spec.file_field)
-        return next((key for key, item in _items(contact, field.id) if source_id(item) == wanted), None)
+        return next((key for key, item in items(contact, field.id) if source_id(item) == wanted), None)
 
     def remove(self, row: Row) -> None:
         """Take the file out of the contact's field, leaving the others in it."""
@@ -119,7 +119,8 @@ def source_id(item: Mapping[str, Any]) -> str | None:
     return marked(name) or (f"patient_attachments/{found.group(1)}" if found else None)
 
 
-def _items(contact: Mapping[str, Any], field_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def items(contact: Mapping[str, Any], field_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (key, item) of every file in one field of a contact."""
     for field in contact.get("customFields") or ():
         if field["id"] == field_id and isinstance(field.get("value"), dict):
             yield from field["value"].items()

@@ -9,7 +9,7 @@ from target_highlevel.errors import NotFound, Refused
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
@@ -98,6 +98,16 @@ class Relation(ObjectKind):
             params={"locationId": self.around.location, "skip": skip, "limit": _PAGE},
         )
         return list(answer["relations"])
+
+    def all_of(self, hl_id: str) -> Iterator[dict[str, Any]]:
+        """Yield every relation of a record."""
+        skip = 0
+        while True:
+            page = self.listed(hl_id, skip)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            skip += _PAGE
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """A relation has no fields that could differ: what it links is its identity."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.contact import IDENTITY
 from target_highlevel.objects.contact_values import decode
 from target_highlevel.objects.file import source_id as file_source_id
@@ -61,6 +62,16 @@ class Rebuild:
             for page in self._records(spec.object):
                 self._work.adopt([self._record_row(spec, item) for item in page])
         self._ledger.remember(name, "done")
+
+    def contact_ids(self) -> Iterator[str]:
+        """Yield the id of every contact that carries one of our ids."""
+        for page in self._contacts() if IDENTITY in self._catalogue.contact_fields else ():
+            yield from (str(item["id"]) for item in page)
+
+    def record_ids(self, key: str) -> Iterator[str]:
+        """Yield the id of every record of a custom object that carries one of our ids."""
+        for page in self._records(key) if key in self._catalogue.object_keys else ():
+            yield from (str(item["id"]) for item in page)
 
     def _contacts(self) -> Iterator[list[dict[str, Any]]]:
         field = self._catalogue.contact_fields[IDENTITY]
@@ -132,18 +143,15 @@ class Rebuild:
             **more,
         }
 
-    def list_contact(self, source_id: str, specs: Mapping[str, StreamSpec]) -> None:
-        """Adopt what hangs on a contact, before anything is added to it, unless this ledger knows it all."""
+    def list_contact(self, source_id: str, spec: StreamSpec) -> None:
+        """Adopt what of this kind hangs on a contact before anything is added to it, unless this ledger knows it all."""
         with self._stripes[hash(source_id) % _STRIPES]:
             row = self._work.row(f"contact:{source_id}")
-            if row is None or row.listed or row.hl_id is None:
+            if row is None or row.hl_id is None or {ALL_LISTED, spec.kind} & set(row.listed.split()):
                 return
-            for spec in list(specs.values()):
-                if spec.kind in {"note", "appointment"}:
-                    self._work.adopt(self._hanging(spec, row.hl_id))
-                elif spec.kind == "file":
-                    self._work.adopt(self._files(spec, row.hl_id))
-            self._work.mark_listed(row.ref)
+            found = self._files(spec, row.hl_id) if spec.kind == "file" else self._hanging(spec, row.hl_id)
+            self._work.adopt(found)
+            self._work.mark_listed(row, spec.kind)
 
     def _hanging(self, spec: StreamSpec, contact_id: str) -> list[dict[str, Any]]:
         kind: Any = self._kinds[spec.kind]

@@ -1,0 +1,82 @@
+"""A small clinic's lines, read once by the real tap, and what they become on a healthy day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hl_loading import Loader, tap_lines
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SMALL = 5
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """What the tap said of a clinic, and how many of each thing HighLevel holds after an undisturbed load."""
+
+    lines: list[str]
+    sources: dict[str, set[str]]
+    relations: int
+    requests: int
+
+
+def a_sandbox(patients: int = SMALL, **highlevel: Any) -> Sandbox:
+    """Return a sandbox without rate limits, whose search lags a little."""
+    return Sandbox(
+        seed=1,
+        patients=patients,
+        cliniko={"requests_per_minute": 0},
+        highlevel={"burst_limit": 100_000, "search_lag": 0.2, **highlevel},
+    )
+
+
+@pytest.fixture
+def highlevel(tmp_path: Path) -> Iterator[Callable[..., Loader]]:
+    """Return a function that starts an empty HighLevel and gives a loader for it."""
+    running: list[Sandbox] = []
+
+    def start(**options: Any) -> Loader:
+        sandbox = a_sandbox(**options)
+        sandbox.__enter__()
+        running.append(sandbox)
+        return Loader(sandbox, tmp_path)
+
+    yield start
+    for sandbox in running:
+        sandbox.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def small_clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
+    """A clinic of five patients."""
+    return read_clinic(SMALL, tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
+    """A clinic of forty patients with every awkward case."""
+    return read_clinic(40, tmp_path_factory.mktemp("clinic"))
+
+
+def read_clinic(patients: int, folder: Path) -> Clinic:
+    """Read a clinic with the real tap and load it once without any trouble."""
+    with a_sandbox(patients) as sandbox:
+        lines = tap_lines(sandbox, folder)
+        loader = Loader(sandbox, folder)
+        loaded = loader.load(lines)
+        assert loaded.code in {0, 4}, loaded.log[-3000:]
+        state = sandbox.highlevel.state
+        assert not state.doubles()
+        return Clinic(
+            lines=lines,
+            sources={kind: set(found) for kind, found in state.sources().items()},
+            relations=len(state.relations),
+            requests=sandbox.highlevel.control.stats()["requests"],
+        )

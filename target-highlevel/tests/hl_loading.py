@@ -1,0 +1,138 @@
+"""A clinic's lines as the tap emits them, and the real target process that loads them into the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sandbox import Sandbox
+
+BIN = Path(sys.executable).parent
+
+#: Streams that the tap reads in full in every run: a resumed run has them again.
+REFERENCE = frozenset(
+    {
+        "public_settings", "users", "practitioners", "businesses", "taxes", "billable_items", "products", "concession_types",
+        "appointment_types", "appointment_type_billable_items", "appointment_type_products", "contacts",
+        "referral_source_types",
+    }
+)  # fmt: skip
+
+
+def tap_lines(sandbox: Sandbox, folder: Path) -> list[str]:
+    """Return everything the real tap says about the sandbox's clinic."""
+    env = {
+        **os.environ,
+        "TAP_CLINIKO_API_KEY": sandbox.cliniko.api_key,
+        "TAP_CLINIKO_API_URL": sandbox.cliniko.url,
+        "TAP_CLINIKO_CONTACT_EMAIL": "tests@example.org",
+        "TAP_CLINIKO_ATTACHMENTS_DIR": str(folder / "attachments"),
+        "TAP_CLINIKO_REQUESTS_PER_MINUTE": "100000",
+        "TAP_CLINIKO_LAG_SECONDS": "0",
+    }
+    done = subprocess.run(
+        [BIN / "tap-cliniko", "--config", "ENV"], env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+def after_state(lines: Iterable[str], state: str | None) -> list[str]:
+    """Return what the tap would say when it is started again from a state: reference data, and all that came after it."""
+    lines = list(lines)
+    position = -1
+    if state is not None:
+        wanted = json.loads(state)
+        position = max(
+            number
+            for number, line in enumerate(lines)
+            if '"type":"STATE"' in line.replace(" ", "") and json.loads(line)["value"] == wanted
+        )
+    kept = []
+    for number, line in enumerate(lines):
+        message = json.loads(line)
+        if number > position or message["type"] == "SCHEMA" or message.get("stream") in REFERENCE:
+            kept.append(line)
+    return kept
+
+
+@dataclass
+class Loaded:
+    """How a target process ended."""
+
+    code: int
+    states: list[str]
+    log: str
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Loader:
+    """Runs target processes against one sandbox with one ledger."""
+
+    sandbox: Sandbox
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the variables of a target process."""
+        highlevel = self.sandbox.highlevel
+        settings = {
+            "ACCESS_TOKEN": highlevel.access_token,
+            "AGENCY_TOKEN": highlevel.agency_token,
+            "LOCATION_ID": highlevel.location_id,
+            "API_URL": highlevel.url,
+            "LEDGER_URL": f"sqlite:///{self.folder}/ledger.db",
+            "REPORT_DIR": str(self.folder / "reports"),
+            "FALLBACK_OWNER": "frontdesk@example.org",
+            "REQUESTS_PER_10S": "20000",
+            "REQUESTS_PER_DAY": "10000000",
+            "SEARCH_LAG_SECONDS": "0.4",
+            **self.settings,
+            **(more or {}),
+        }
+        return {**os.environ, **{f"TARGET_HIGHLEVEL_{name}": value for name, value in settings.items()}}
+
+    def start(self, lines: Iterable[str], more: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a target on these lines."""
+        source = self.folder / "input.singer"
+        source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        with source.open(encoding="utf-8") as stdin:
+            return subprocess.Popen(
+                [BIN / "target-highlevel", "--config", "ENV"],
+                env=self.environment(more),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+
+    def load(self, lines: Iterable[str], **more: str) -> Loaded:
+        """Run a target over these lines to its end."""
+        process = self.start(lines, more)
+        output, log = process.communicate(timeout=300)
+        return Loaded(process.returncode, output.splitlines(), log, self.newest_report())
+
+    def newest_report(self) -> dict[str, Any]:
+        """Return the newest report.json, or nothing."""
+        reports = sorted((self.folder / "reports").glob("*/report.json"))
+        return json.loads(reports[-1].read_text()) if reports else {}
+
+    def tool(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the commands around the load."""
+        return subprocess.run(
+            [BIN / "highlevel-tools", *arguments],
+            env=self.environment(more),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )

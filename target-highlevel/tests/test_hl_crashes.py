@@ -1,0 +1,81 @@
+"""Killed at any seam and started again: nothing lost, nothing doubled, no bookmark ahead of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hl_loading import after_state
+from target_highlevel.crashpoints import CRASH_POINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Clinic
+    from hl_loading import Loader
+
+KINDS = (
+    "contact",
+    "custom_objects.cliniko_service",
+    "custom_objects.cliniko_insurance_provider",
+    "custom_objects.cliniko_patient_profile",
+    "custom_objects.cliniko_invoice",
+    "custom_objects.cliniko_invoice_line_item",
+    "relation",
+    "appointment",
+    "note",
+    "file",
+)
+SEAMS = [point for point in CRASH_POINTS if not point.endswith("_state")]
+KILLED = -9
+
+
+def assert_whole(loader: Loader, clinic: Clinic) -> None:
+    """Everything an undisturbed load leaves is there, once."""
+    state = loader.sandbox.highlevel.state
+    assert state.doubles() == {}
+    assert {kind: set(found) for kind, found in state.sources().items()} == clinic.sources
+    assert len(state.relations) == clinic.relations
+    assert loader.sandbox.highlevel.control.stats()["violations"] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("point", SEAMS)
+def test_killed_at_a_seam_and_resumed(
+    point: str, kind: str, small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """A load killed at a seam of one kind of object, resumed from its last bookmark, ends as if nothing had happened."""
+    loader = highlevel()
+    killed = loader.load(small_clinic.lines, CRASH_AT=f"{point}/{kind}:2")
+    assert killed.code == KILLED, f"{kind} never reached {point}: {killed.log[-500:]}"
+    state = killed.states[-1] if killed.states else None
+    resumed = loader.load(after_state(small_clinic.lines, state))
+    assert resumed.code in {0, 4}, resumed.log[-2000:]
+    assert_whole(loader, small_clinic)
+    assert resumed.report["closes_to_zero"]
+
+
+@pytest.mark.parametrize("point", ["before_state", "after_state"])
+def test_killed_around_a_bookmark_and_resumed(
+    point: str, small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """A load killed before or after it passes a bookmark on resumes from what was printed and ends whole."""
+    loader = highlevel()
+    state = None
+    for time in (1, 2, 3):
+        loaded = loader.load(after_state(small_clinic.lines, state), CRASH_AT=f"{point}:{time}")
+        state = loaded.states[-1] if loaded.states else state
+    assert loader.load(after_state(small_clinic.lines, state)).code in {0, 4}
+    assert_whole(loader, small_clinic)
+
+
+def test_a_lost_ledger_is_rebuilt_from_highlevel(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+    """With an empty ledger a second load creates nothing: every record is found again by its id or marker."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    (loader.folder / "ledger.db").rename(loader.folder / "lost.db")
+    again = loader.load(small_clinic.lines)
+    assert again.code in {0, 4}, again.log[-2000:]
+    assert_whole(loader, small_clinic)
+    assert again.report["totals"]["created"] == 0, again.report["objects"]
