@@ -1,6 +1,7 @@
 """The ASGI wrapper around every emulated API: logs, delays and breaks requests, answers /_sandbox.
 
-Inside a request the emulated app finds its log entry as `scope["sandbox.request"]`.
+Inside a request the emulated app finds its log entry as `scope["sandbox.request"]`; `sandbox.server` puts
+the connection there as `scope["sandbox.transport"]`.
 """
 
 from __future__ import annotations
@@ -79,10 +80,14 @@ class Gate:
         status, headers, body = await self._broken(fault, scope, receive)
         self.control.answered(request, status)
         if status is None:
-            await _drop(scope, receive)
+            scope["sandbox.transport"].abort()
+        elif fault.action is Action.CUT:
+            await _answer(send, status, headers, body[: len(body) // 2], length=len(body))
+            scope["sandbox.transport"].close()
+        else:
+            await _answer(send, status, headers, body, length=len(body))
             return
-        shown = body[: len(body) // 2] if fault.action is Action.CUT else body
-        await _answer(send, status, headers, shown, length=len(body))
+        await _gone(receive)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
         status: int | None = None
@@ -127,12 +132,12 @@ class Gate:
 def control_answer(control: Control, scope: Scope, body: bytes) -> tuple[int, Any]:
     """Answer a request to /_sandbox/…; these are not API requests and not logged."""
     command = (scope["method"], scope["path"][len(CONTROL_PREFIX) :])
-    given = json.loads(body) if body else {}
     try:
         handler = _COMMANDS[command]
     except KeyError:
         return 404, {"message": f"no such control: {' '.join(command)}"}
     try:
+        given = json.loads(body) if body else {}
         return 200, handler(control, given, parse_qs(scope["query_string"].decode()))
     except (ValueError, KeyError, LookupError) as error:
         return 400, {"message": f"{type(error).__name__}: {error}"}
@@ -238,9 +243,8 @@ async def _capture(app: App, scope: Scope, receive: Receive) -> tuple[int, list[
     return status, headers, b"".join(parts)
 
 
-async def _drop(scope: Scope, receive: Receive) -> None:
-    """Close the connection without an answer; `sandbox.server` puts the transport into the scope."""
-    scope["sandbox.transport"].abort()
+async def _gone(receive: Receive) -> None:
+    """Wait until a connection that we closed is lost, so that no end of the answer is missed."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -56,7 +56,7 @@ class LoopbackServer:
             loop="asyncio",
             lifespan="off",
             access_log=False,
-            log_level="critical",
+            log_level="error",
             server_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,

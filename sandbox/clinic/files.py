@@ -35,6 +35,11 @@ class FileContent:
         return max(self.padded_to, len(self._document()))
 
     @property
+    def content_type(self) -> str:
+        """The media type."""
+        return CONTENT_TYPES[self.kind]
+
+    @property
     def tag(self) -> str:
         """A value that differs between files."""
         return f"{self.kind}-{self.seed}-{self.size}"

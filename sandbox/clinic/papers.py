@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.clinic.builder import falls
-from sandbox.clinic.files import CONTENT_TYPES, FileContent
+from sandbox.clinic.files import FileContent
 from sandbox.cliniko.account import timestamp
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _file(build: Builder, clinic: Clinic, patient: Row, number: int, content: Fi
         name = "huge.pdf" if content.padded_to else _NAMES[number % len(_NAMES)]
         known = {
             "filename": name,
-            "content_type": CONTENT_TYPES[content.kind],
+            "content_type": content.content_type,
             "size": content.size,
             "processed_at": at,
         }

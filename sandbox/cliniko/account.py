@@ -107,6 +107,18 @@ class Account:
         """Archive a row."""
         return self.hide(resource, identity, "archived_at")
 
+    def process_file(self, identity: str, content: FileContent, filename: str) -> Row:
+        """Finish the processing of an uploaded file: its bytes, name and size are there now."""
+        self.files[identity] = content
+        known = {
+            "filename": filename,
+            "content_type": content.content_type,
+            "size": content.size,
+            "processed_at": self.now(),
+            "processing_completed": True,
+        }
+        return self.update("patient_attachments", identity, known)
+
     def unarchive(self, resource: str, identity: str) -> Row:
         """Bring an archived row back."""
         return self.update(resource, identity, {"archived_at": None})

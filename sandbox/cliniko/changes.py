@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sandbox.clinic.files import FileContent
 from sandbox.cliniko.account import timestamp
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def apply_change(account: Account, change: Mapping[str, Any]) -> dict[str, Any]:
     Shape: `{"op": "update", "resource", "id", "values", "bump"?}`, `{"op": "insert", "resource", "values"}`,
     `{"op": "cancel", "resource", "id", "reason"?, "note"?}`,
     `{"op": "merge", "id": loser, "into": survivor}`,
+    `{"op": "process_file", "id", "kind": pdf | png | txt | zip | dcm, "filename"}`,
     `{"op": archive | unarchive | soft_delete | uncancel | delete, "resource", "id"}`.
     """
     operation = change["op"]
@@ -40,6 +42,9 @@ def apply_change(account: Account, change: Mapping[str, Any]) -> dict[str, Any]:
         return dict(account.insert(change["resource"], change["values"]))
     if operation == "merge":
         return dict(account.merge(change["id"], change["into"]))
+    if operation == "process_file":
+        content = FileContent(change["kind"], int(change["id"]) % 1000)
+        return dict(account.process_file(change["id"], content, change["filename"]))
     resource, identity = change["resource"], change["id"]
     if operation == "update":
         return dict(account.update(resource, identity, change["values"], bump=change.get("bump", True)))

@@ -107,6 +107,17 @@ def test_an_unprocessed_file_has_no_bytes_yet(server: ClinikoServer) -> None:
     assert server.get(f"patient_attachments/{record['id']}/content").status_code == 404
 
 
+def test_processing_a_file_makes_it_available() -> None:
+    """Once processed, a file is in the window of now, with its name, size and bytes."""
+    with ClinikoServer() as server:
+        waiting = next(one for one in server.every("patient_attachments") if not one["processing_completed"])
+        change = {"op": "process_file", "id": waiting["id"], "kind": "pdf", "filename": "late.pdf"}
+        requests.post(f"{server.origin}/_sandbox/mutate", json=change, timeout=10).raise_for_status()
+        record = server.get(f"patient_attachments/{waiting['id']}", "archived_at:*").json()
+        assert record["updated_at"] > waiting["updated_at"]
+        assert len(requests.get(location(server, waiting["id"]), timeout=10).content) == record["size"] > 0
+
+
 def test_a_receptionist_sees_the_list_only(server: ClinikoServer) -> None:
     """The list of files is readable, the bytes are not."""
     key = server.account.api_key("receptionist")

@@ -132,6 +132,15 @@ def test_a_rule_with_a_misspelt_key_is_refused(served: Served) -> None:
     assert "when" in answer.json()["message"]
 
 
+def test_a_broken_control_call_is_refused(served: Served) -> None:
+    """What is no JSON, lacks a value, or names no control answers with a message."""
+    url = f"{served.server.origin}/_sandbox"
+    assert requests.post(f"{url}/latency", data=b"{", timeout=10).status_code == 400
+    assert "seconds" in requests.post(f"{url}/latency", json={}, timeout=10).json()["message"]
+    assert requests.get(f"{url}/nonsense", timeout=10).status_code == 404
+    assert requests.get(f"{url}/dump", timeout=10).status_code == 400
+
+
 def test_a_hook_runs_before_the_work_of_each_request(served: Served) -> None:
     """A test can change data between two requests, and stop doing so."""
     seen: list[tuple[int, str, int]] = []
