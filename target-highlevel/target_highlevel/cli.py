@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from target_highlevel.commands.ending import ending
+from target_highlevel.commands.rollback import rollback
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.settings import settings_from_environment
-from target_highlevel.target import Stopped, exit_code, say
+from target_highlevel.target import Stopped, exit_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
 
@@ -30,17 +30,6 @@ def main() -> None:
 
 def _stopped(signum: int, _frame: FrameType | None) -> None:
     raise Stopped(signum)
-
-
-def ending(work: Callable[[], int]) -> None:
-    """Run a command to its exit code and its one line on standard error."""
-    error: BaseException | None = None
-    try:
-        code = work()
-    except (Stopped, Exception) as caught:  # noqa: BLE001 - every end gets its exit code and its line
-        error, code = caught, exit_code(caught)
-    say(code, error)
-    sys.exit(code)
 
 
 @main.command()
@@ -74,3 +63,4 @@ def close(session: Session, engine: Engine, error: BaseException | None) -> int:
     return code
 
 
+main.add_command(rollback)

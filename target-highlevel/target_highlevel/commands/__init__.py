@@ -1,0 +1,1 @@
+"""The commands around the load, one file each."""

@@ -1,0 +1,265 @@
+"""What a run did, as the ledger knows it, and the durable steps of taking it back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_highlevel.ledger.rows import Row, Status, row_from
+from target_highlevel.ledger.tables import audit, before_image, dependency, record
+from target_highlevel.ledger.tables import run as runs
+from target_highlevel.ledger.work import Work
+from target_highlevel.values import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_highlevel.ledger.ledger import Ledger
+
+WRITING_MODES = ("load", "retry")
+#: What a record becomes in the ledger when it is taken back: as if it had never been received.
+_REASON = "rolled_back"
+_CARRIER = "was_on"
+_FORGOTTEN: dict[str, Any] = {
+    "hl_id": None,
+    "parent_id": None,
+    "status": Status.FILTERED.value,
+    "reason": _REASON,
+    "reason_field": None,
+    "payload": None,
+    "digest": None,
+    "written": None,
+    "notes": None,
+    "intent": None,
+    "created_run": None,
+    "listed": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A record in HighLevel as the crosswalk knows it: enough to plan by, small enough to hold all of them."""
+
+    ref: str
+    object: str
+    hl_id: str
+    parent_id: str | None
+    origin: str | None
+    #: The run that created it, or found it there already.
+    owner: str | None
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Return the refs of both ends of a relation that was derived from a record; others do not tell their ends."""
+        return tuple(self.ref.partition(":")[2].split("|")[1:])
+
+
+class Undo(Work):
+    """The ledger's side of a rollback: ``undone`` is the run that is taken back, ``run`` the one that does it."""
+
+    def __init__(self, ledger: Ledger, run: str, undone: str) -> None:
+        """Take back one run."""
+        super().__init__(ledger, run)
+        self.undone = undone
+
+    # What the run did
+
+    def created(self) -> list[Trace]:
+        """Return every record the run created that is still taken to be in HighLevel."""
+        return self._traces(record.c.created_run == self.undone)
+
+    def updated(self) -> list[str]:
+        """Return the refs of the records the run changed."""
+        query = sa.select(before_image.c.ref).where(self._images, before_image.c.run == self.undone)
+        with self._ledger.transaction() as connection:
+            return list(connection.execute(query.order_by(before_image.c.ref)).scalars())
+
+    def before(self, ref: str) -> dict[str, Any]:
+        """Return the values a record had before the run first changed it."""
+        query = sa.select(before_image.c.fields).where(
+            self._images, before_image.c.run == self.undone, before_image.c.ref == ref
+        )
+        with self._ledger.transaction() as connection:
+            return dict(json.loads(connection.execute(query).scalar() or "{}"))
+
+    def rewritten(self) -> set[str]:
+        """Return the refs of records that a later run changed, and that was not taken back."""
+        query = sa.select(before_image.c.ref).where(self._images, before_image.c.run > self.undone)
+        with self._ledger.transaction() as connection:
+            return set(connection.execute(query).scalars())
+
+    def unclear(self) -> list[Row]:
+        """Return the records whose create the run began and did not see the end of."""
+        rows = self._rows(record.c.intent.is_not(None))
+        return [row for row in rows if row.intent and (row.intent["run"], row.intent["action"]) == (self.undone, "create")]
+
+    def relations(self) -> list[Trace]:
+        """Return every relation that is in HighLevel, whichever run made it."""
+        return self._traces(record.c.object == "relation")
+
+    def hanging(self) -> set[str]:
+        """Return the HighLevel ids of all notes, appointments and files that are ours, whichever run made them."""
+        return {trace.hl_id for trace in self._traces(record.c.parent_id.is_not(None))}
+
+    def carriers(self) -> set[str]:
+        """Return the HighLevel ids of the contacts that carry something of the run, or did before it was taken back."""
+        removed = self._here & (record.c.reason == _REASON) & record.c.notes.is_not(None)
+        with self._ledger.transaction() as connection:
+            notes = connection.execute(sa.select(record.c.notes).where(removed)).scalars()
+            before = {json.loads(text).get(_CARRIER) for text in notes}
+        here = {trace.parent_id for trace in self.created()}
+        return {str(hl_id) for hl_id in before | here if hl_id}
+
+    def contacts(self) -> dict[str, str]:
+        """Return the ref of every contact that is in HighLevel, by its id there."""
+        return {trace.hl_id: trace.ref for trace in self._traces(record.c.object == "contact")}
+
+    def trace(self, ref: str) -> Trace | None:
+        """Return one record, if it is in HighLevel."""
+        return next(iter(self._traces(record.c.ref == ref)), None)
+
+    def adopted(self) -> set[str]:
+        """Return the refs of records the run took over: it set out to create them and found them there."""
+        return {ref for ref, _, _ in self._done("create", "intent")}
+
+    def ever_created(self) -> dict[tuple[str, str], str]:
+        """Return (object, HighLevel id) → source id of all the run created, from the audit trail, which forgets nothing."""
+        return {
+            (ref.partition(":")[0], str(hl_id)): ref.partition(":")[2]
+            for ref, hl_id, status in self._done("create", "outcome", "update")
+            if hl_id and status == "created"
+        }
+
+    def unlinked(self) -> list[str]:
+        """Return the refs of the relations the run removed."""
+        return [ref for ref, _, status in self._done("remove", "outcome") if status == "removed"]
+
+    def appointment_routes(self) -> set[str]:
+        """Return the routes by which the run created appointments: they tell tasks from calendar events."""
+        query = sa.select(audit.c.route).where(
+            audit.c.location == self._ledger.location,
+            audit.c.run == self.undone,
+            audit.c.object == "appointment",
+            audit.c.action == "create",
+        )
+        with self._ledger.transaction() as connection:
+            return set(connection.execute(query.distinct()).scalars())
+
+    def _done(self, action: str, event: str, *actions: str) -> list[tuple[str, str | None, str | None]]:
+        query = (
+            sa.select(audit.c.object, audit.c.source_id, audit.c.hl_id, audit.c.status)
+            .where(
+                audit.c.location == self._ledger.location,
+                audit.c.run == self.undone,
+                audit.c.event == event,
+                audit.c.action.in_([action, *actions]),
+            )
+            .order_by(audit.c.seq)
+        )
+        with self._ledger.transaction() as connection:
+            return [(f"{row.object}:{row.source_id}", row.hl_id, row.status) for row in connection.execute(query)]
+
+    @property
+    def _images(self) -> sa.ColumnElement[bool]:
+        return before_image.c.location == self._ledger.location
+
+    def _rows(self, *conditions: sa.ColumnElement[bool]) -> list[Row]:
+        query = sa.select(record).where(self._here, *conditions).order_by(record.c.rank, record.c.ref)
+        with self._ledger.transaction() as connection:
+            return [row_from(found) for found in connection.execute(query).mappings()]
+
+    def _traces(self, *conditions: sa.ColumnElement[bool]) -> list[Trace]:
+        owner = sa.func.coalesce(record.c.created_run, record.c.outcome_run)
+        columns = (record.c.ref, record.c.object, record.c.hl_id, record.c.parent_id, record.c.origin, owner)
+        query = sa.select(*columns).where(self._here, record.c.hl_id.is_not(None), *conditions).order_by(record.c.ref)
+        with self._ledger.transaction() as connection:
+            return [Trace(*found) for found in connection.execute(query)]
+
+    # Taking it back
+
+    def own(self, row: Row, hl_id: str) -> None:
+        """Record that a create whose end nobody saw did happen."""
+        intent = dict(row.intent or {})
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, hl_id=hl_id, parent_id=row.parent_id, created_run=self.undone, intent=None)
+            self._audit(connection, row, "outcome", intent, "created", [], hl_id=hl_id)
+        row.hl_id, row.intent = hl_id, None
+
+    def disown(self, row: Row) -> None:
+        """Record that a create whose end nobody saw did not happen."""
+        intent = dict(row.intent or {})
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, intent=None)
+            self._audit(connection, row, "outcome", intent, "not_created", [])
+
+    def removed(self, row: Row, along: Iterable[Row] = (), *, status: str = "removed") -> None:
+        """Record that a record is gone from HighLevel, and what went with it."""
+        with self._ledger.transaction() as connection:
+            self._gone(connection, row, status)
+            for other in along:
+                self._gone(connection, other, "removed_with_its_record")
+
+    def _gone(self, connection: sa.Connection, row: Row, status: str) -> None:
+        intent = row.intent or {"action": "remove", "method": "DELETE", "route": ""}
+        self._audit(connection, row, "outcome", intent, status, [])
+        crumb = {"notes": canonical_json({_CARRIER: row.parent_id})} if row.parent_id else {}
+        self._set(connection, row.ref, **{**_FORGOTTEN, **crumb})
+
+    def restored(self, row: Row, fields: Iterable[str]) -> None:
+        """Record that fields of a record hold again what they held before the run; the row itself is set right at the end."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", row.intent or {}, "restored", sorted(fields))
+            self._set(connection, row.ref, hl_id=row.hl_id, intent=None)
+
+    def linked(self, row: Row, hl_id: str) -> None:
+        """Record that a relation the run had removed is there again."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", row.intent or {}, "created", [], hl_id=hl_id)
+            values = {"hl_id": hl_id, "status": Status.DONE.value, "reason": None, "payload": None, "intent": None}
+            self._set(connection, row.ref, **values)
+
+    def finish(self, restored: Mapping[str, Mapping[str, str] | None], spared: Iterable[str]) -> None:
+        """Have the ledger forget what the run brought: the next full read finds everything as before the run.
+
+        Args:
+            restored: ref of each record that was put back → hashes of what it is now taken to hold, None when it is ours no more
+            spared: refs of records that stay as the run left them
+        """
+        with self._ledger.transaction() as connection:
+            for ref, written in restored.items():
+                kept = {"written": canonical_json(dict(written or {})), "digest": None, "intent": None}
+                self._set(connection, ref, **(_FORGOTTEN if written is None else kept))
+                mine = self._images & (before_image.c.run == self.undone) & (before_image.c.ref == ref)
+                connection.execute(before_image.delete().where(mine))
+            for ref in spared:
+                self._set(connection, ref, digest=None, intent=None)
+            removed = self._here & (record.c.reason == _REASON)
+            connection.execute(record.update().where(removed).values(notes=None))
+            self._forget_pending(connection)
+
+    def _forget_pending(self, connection: sa.Connection) -> None:
+        """What the run received and did not write is received again by the next full read."""
+        pending = [Status.READY.value, Status.HELD.value, Status.REJECTED.value]
+        mine = self._here & (record.c.seen_run == self.undone) & record.c.status.in_(pending)
+        waiting = sa.select(record.c.ref).where(mine)
+        connection.execute(
+            dependency.delete().where(dependency.c.location == self._ledger.location, dependency.c.child.in_(waiting))
+        )
+        connection.execute(record.update().where(mine, record.c.hl_id.is_(None)).values(**_FORGOTTEN))
+        values = {"status": Status.DONE.value, "payload": None, "digest": None, "reason": None}
+        connection.execute(record.update().where(mine, record.c.hl_id.is_not(None)).values(**values))
+
+
+def writing_runs(ledger: Ledger) -> list[str]:
+    """Return the runs that wrote to HighLevel, oldest first."""
+    wrote = sa.select(audit.c.run).where(audit.c.location == ledger.location).distinct()
+    query = (
+        sa.select(runs.c.id)
+        .where(runs.c.location == ledger.location, runs.c.mode.in_(WRITING_MODES), runs.c.id.in_(wrote))
+        .order_by(runs.c.id)
+    )
+    with ledger.transaction() as connection:
+        return list(connection.execute(query).scalars())

@@ -1,0 +1,121 @@
+"""The requests of a rollback: remove what a run created, put back what it changed, each with its intent and its outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.crashpoints import reach
+from target_highlevel.engine.fold import fold
+from target_highlevel.errors import NotFound, Refused
+from target_highlevel.objects.base import Rejected
+from target_highlevel.rollback.touched import Marks, empty, our_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Undo
+    from target_highlevel.objects.base import ObjectKind
+
+
+class Hand:
+    """Does one step at a time; any number of threads may share it."""
+
+    def __init__(self, undo: Undo, marks: Marks, now: Callable[[], str]) -> None:
+        """Work for one rollback."""
+        self._undo = undo
+        self._marks = marks
+        self._now = now
+
+    def remove(self, row: Row, kind: ObjectKind, along: Iterable[Row] = ()) -> None:
+        """Delete a record; one that is gone already is what we wanted."""
+        reach("before_intent", row.object)
+        self._undo.intend(row, "remove", "DELETE", kind.remove_route)
+        reach("after_intent", row.object)
+        try:
+            kind.remove(row)
+        except NotFound:
+            status = "gone_already"
+        else:
+            status = "removed"
+        reach("after_response", row.object)
+        self._undo.removed(row, along, status=status)
+        reach("after_crosswalk", row.object)
+
+    def gone(self, row: Row, along: Iterable[Row] = ()) -> None:
+        """Take note that somebody has deleted a record before us."""
+        self._undo.removed(row, along, status="gone_already")
+
+    def restore(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, before: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> list[str]:
+        """Put fields back as they were before the run; return those that no longer held what we wrote and were left alone."""
+        changes, left = self._changes(row, spec, kind, before, current)
+        if changes:
+            reach("before_intent", row.object)
+            self._undo.intend(row, "restore", kind.update_method, kind.update_route, fields=changes)
+            reach("after_intent", row.object)
+            left += self._put_back(row, spec, kind, changes, current)
+            reach("after_response", row.object)
+            self._undo.restored(row, set(changes) - set(left))
+            reach("after_crosswalk", row.object)
+        return sorted(set(left))
+
+    def _put_back(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, changes: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> list[str]:
+        """Write the old values; an old address that another contact has taken since stays with that contact."""
+        row.notes = {**row.notes, "tags": sorted(our_tags(row))}
+        try:
+            told = kind.update(row, spec, changes, current)
+        except (Rejected, Refused) as refused:
+            name = refused.field if isinstance(refused, Rejected) else next(iter(refused.properties), None)
+            if name in changes:  # HighLevel will not have this one: put the others back
+                others = {key: value for key, value in changes.items() if key != name}
+                return [str(name), *(self._put_back(row, spec, kind, others, current) if others else [])]
+            return list(changes)
+        row.hl_id = told.get("hl_id", row.hl_id)
+        return list(told.get("withheld", {}))
+
+    def _changes(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, before: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return what to write, and the fields that hold neither the old value nor ours."""
+        ours = self._ours(row, spec, kind)
+        changes, left = {}, []
+        for name, old in before.items():
+            there = current.get(name)
+            if name in spec.fields and spec.fields[name].kind == "tags":
+                kept = self.tags(row, old, there)
+                if kept != sorted(there or ()):
+                    changes[name] = sorted(our_tags(row) & set(old or ()))
+            elif same(there, old):
+                continue
+            elif name in row.notes.get("withheld", {}) or not ours(name, there):
+                left.append(name)
+            else:
+                changes[name] = old
+        return changes, left
+
+    @staticmethod
+    def tags(row: Row, old: Any, there: Any) -> list[str]:
+        """Return a contact's tags as they shall be: ours only where they were before, those of others as they are now."""
+        ours = our_tags(row)
+        return sorted((set(there or ()) - ours) | (ours & set(old or ())))
+
+    def _ours(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Callable[[str, Any], bool]:
+        """Tell whether a value is what the run wrote; of an update whose end nobody saw, what it was about to write."""
+        wanted: Mapping[str, Any] = {}
+        if row.payload is not None:
+            try:
+                fields = fold(spec, row.fields, self._undo.contributions(row), self._now())
+                wanted = kind.prepare(row, spec, fields)
+            except Rejected:
+                wanted = {}
+        return lambda name, there: self._marks.holds(row, name, there) or (name in wanted and same(wanted[name], there))
+
+
+def same(there: Any, wanted: Any) -> bool:
+    """Return whether two values are alike; all ways of being empty are."""
+    return there == wanted or (empty(there) and empty(wanted)) or (there in (None, False) and wanted in (None, False))

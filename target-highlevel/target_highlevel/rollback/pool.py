@@ -1,0 +1,50 @@
+"""Doing many independent things with some threads: the first failure or signal stops the rest."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, TypeVar
+
+from target_highlevel.errors import Interrupted
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
+
+_Item = TypeVar("_Item")
+#: As many as the engine's writers.
+WORKERS = 16
+_AHEAD = 4 * WORKERS
+_TICK = 0.5
+
+
+def do_all(work: Callable[[_Item], None], items: Iterable[_Item], stop: threading.Event) -> None:
+    """Do the work for each item and return when all is done.
+
+    Raises:
+        BaseException: the first that an item ended with, after what was in flight is finished.
+    """
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rollback")
+    under_way: set[Future[None]] = set()
+    try:
+        for item in items:
+            while len(under_way) >= _AHEAD:
+                under_way = _settled(under_way)
+            under_way.add(pool.submit(work, item))
+        while under_way:
+            under_way = _settled(under_way)
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _settled(under_way: set[Future[None]]) -> set[Future[None]]:
+    """Wait a little for some to end, so that a signal gets through; raise what one ended with."""
+    done, left = wait(under_way, timeout=_TICK, return_when=FIRST_COMPLETED)
+    errors = [error for error in (future.exception() for future in done) if error is not None]
+    if errors:
+        raise next((error for error in errors if not isinstance(error, Interrupted)), errors[0])
+    return left

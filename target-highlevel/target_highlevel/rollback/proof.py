@@ -1,0 +1,139 @@
+"""Reading back after a rollback: is anything left of what the run created, does anything differ from before?
+
+What was created is taken from the audit trail, which forgets nothing. Contacts and records of custom objects are paged through; on
+contacts that stay, each list is read in which the run had put something; of the contacts that were deleted some are asked whether
+their notes, tasks and relations went with them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.client.paging import contact_pages, record_pages
+from target_highlevel.errors import NotFound
+from target_highlevel.objects.contact import IDENTITY
+from target_highlevel.rollback.act import same
+from target_highlevel.rollback.touched import our_tags
+from target_highlevel.rollback.units import files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.undo import Undo
+    from target_highlevel.rollback.result import Restored, Result
+
+_PROBES = 20
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What reading back found."""
+
+    #: (object, HighLevel id) of what the run created, that was to be removed and is there.
+    left: tuple[tuple[str, str], ...]
+    #: (ref, field) of what does not hold its value from before and was not spared.
+    differing: tuple[tuple[str, str], ...]
+
+    @property
+    def holds(self) -> bool:
+        """Return whether the run is undone."""
+        return not self.left and not self.differing
+
+
+class ReadBack:
+    """Asks HighLevel whether a rollback did what it says."""
+
+    def __init__(self, session: Session, undo: Undo, result: Result) -> None:
+        """Prove one rollback."""
+        self._session = session
+        self._created = undo.ever_created()
+        self._spared = {(item.object, item.hl_id) for item in result.spared.values()}
+        self._result = result
+        self._carriers = undo.carriers()
+
+    def proof(self) -> Proof:
+        """Read back."""
+        wanted = set(self._created) - self._spared
+        left = sorted((wanted & set(self._there())))
+        return Proof(tuple(left), tuple(self._differing()))
+
+    def _there(self) -> Iterator[tuple[str, str]]:
+        """Yield what is in HighLevel of the kinds and in the places where the run created something."""
+        objects = {object_ for object_, _ in self._created}
+        self._session.stop.wait(self._session.settings.search_lag_seconds)
+        client, location = self._session.client, self._session.ledger.location
+        field = self._session.catalogue().contact_fields.get(IDENTITY)
+        if "contact" in objects and field is not None:
+            ours = [{"field": f"customFields.{field.id}", "operator": "exists"}]
+            for page in contact_pages(client, location, ours):
+                yield from (("contact", str(item["id"])) for item in page)
+        for key in sorted(name for name in objects if "." in name):
+            for page in record_pages(client, location, key):
+                yield from ((key, str(item["id"])) for item in page)
+        yield from self._on_contacts()
+
+    def _on_contacts(self) -> Iterator[tuple[str, str]]:
+        deleted = [hl_id for object_, hl_id in self._created if object_ == "contact" and ("contact", hl_id) not in self._spared]
+        for contact_id in [*deleted[:_PROBES], *self._staying()]:
+            for name in ("note", "appointment"):
+                yield from ((name, hl_id) for hl_id in self._hanging(name, contact_id))
+            yield from (("file", key) for key in self._file_keys(contact_id))
+        relation: Any = self._session.kinds["relation"]
+        for record_id in [*deleted[:_PROBES], *self._related()]:
+            yield from (("relation", str(item["id"])) for item in relation.all_of(record_id))
+
+    def _staying(self) -> list[str]:
+        """Return the contacts that stay and on which the run had put something."""
+        created = {hl_id for object_, hl_id in self._created if object_ == "contact"}
+        return sorted((self._carriers - created) | (created & self._kept("contact")))
+
+    def _kept(self, object_: str) -> set[str]:
+        return {item.hl_id for item in self._result.spared.values() if item.object == object_}
+
+    def _related(self) -> list[str]:
+        """Return the records that stay and may carry a relation of the run."""
+        spared = {item.hl_id for item in self._result.spared.values() if item.object == "contact" or "." in item.object}
+        restored = {str(item.row.hl_id) for item in self._result.restored.values() if item.row.object not in {"note", "appointment", "file"}}
+        return sorted(spared | restored)
+
+    def _hanging(self, name: str, contact_id: str) -> list[str]:
+        kind: Any = self._session.kinds[name]
+        try:
+            return [str(item["id"]) for item in kind.listed(contact_id)]
+        except NotFound:
+            return []
+
+    def _file_keys(self, contact_id: str) -> list[str]:
+        try:
+            answer = self._session.client.request("GET", f"/contacts/{contact_id}", route="/contacts/{id}")
+        except NotFound:
+            return []
+        return list(files_of(answer["contact"]))
+
+    def _differing(self) -> Iterator[tuple[str, str]]:
+        for ref, restored in sorted(self._result.restored.items()):
+            yield from ((ref, name) for name in self._fields(restored))
+
+    def _fields(self, restored: Restored) -> Iterator[str]:
+        row = restored.row
+        spec = self._session.specs[row.stream]
+        kind = self._session.kinds[row.object if row.object in self._session.kinds else spec.kind]
+        try:
+            current = kind.read(row, spec)
+        except NotFound:
+            yield "deleted"
+            return
+        for name, old in restored.before.items():
+            if name in restored.left:
+                continue
+            if name in spec.fields and spec.fields[name].kind == "tags":
+                agrees = set(current.get(name) or ()) & our_tags(row) == set(old or ()) & our_tags(row)
+            else:
+                agrees = same(current.get(name), old)
+            if not agrees:
+                yield name
+
+

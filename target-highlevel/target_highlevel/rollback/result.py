@@ -1,0 +1,77 @@
+"""What a rollback did and what it left alone, gathered from all its threads."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_highlevel.ledger.rows import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """A record that stays as it is, wholly or in some fields, and why."""
+
+    object: str
+    source_id: str
+    hl_id: str
+    reason: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A record that was put back: its values before, and the fields left alone."""
+
+    row: Row
+    before: dict[str, Any]
+    left: tuple[str, ...]
+
+
+@dataclass
+class Result:
+    """Filled by many threads."""
+
+    spared: dict[str, Spared] = field(default_factory=dict)
+    #: refs of records the run created that stay
+    kept: set[str] = field(default_factory=set)
+    restored: dict[str, Restored] = field(default_factory=dict)
+    tags: set[str] = field(default_factory=set)
+    removed: int = 0
+    linked: int = 0
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, row: Row, reason: str, fields: Iterable[str] = ()) -> None:
+        """Note that a record the run created stays."""
+        with self._mutex:
+            self.kept.add(row.ref)
+        self.spare(row, reason, fields)
+
+    def spare(self, row: Row, reason: str, fields: Iterable[str] = ()) -> None:
+        """Note that a record is left alone."""
+        with self._mutex:
+            self.spared[row.ref] = Spared(row.object, row.source_id, str(row.hl_id), reason, tuple(fields))
+
+    def restore(self, row: Row, before: dict[str, Any], left: Iterable[str]) -> None:
+        """Note that a record was put back."""
+        with self._mutex:
+            self.restored[row.ref] = Restored(row, before, tuple(left))
+
+    def remove(self, number: int = 1) -> None:
+        """Count records that are gone."""
+        with self._mutex:
+            self.removed += number
+
+    def link(self) -> None:
+        """Count a relation that is there again."""
+        with self._mutex:
+            self.linked += 1
+
+    def leave_tags(self, names: Iterable[str]) -> None:
+        """Note tags that stay in the sub-account's list."""
+        with self._mutex:
+            self.tags |= set(names)

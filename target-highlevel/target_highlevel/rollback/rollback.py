@@ -1,0 +1,186 @@
+"""A rollback from beginning to end: what is unclear, level by level what depends on others first, relations, proof."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.engine.session import Session
+from target_highlevel.errors import NotFound, SettingsError
+from target_highlevel.ledger.undo import Undo, writing_runs
+from target_highlevel.objects.base import Created, Existing, Rejected
+from target_highlevel.rollback.act import Hand
+from target_highlevel.rollback.plan import plan_of
+from target_highlevel.rollback.pool import do_all
+from target_highlevel.rollback.proof import Proof, ReadBack
+from target_highlevel.rollback.result import Result
+from target_highlevel.rollback.touched import Marks
+from target_highlevel.rollback.units import UnitWorker
+
+if TYPE_CHECKING:
+    from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Trace
+    from target_highlevel.rollback.plan import Plan
+    from target_highlevel.rollback.result import Restored
+
+_DONE = "rolled_back:"
+
+
+def rolled_back(ledger: Ledger, run: str) -> bool:
+    """Return whether a run was undone to the end."""
+    return ledger.fact(f"{_DONE}{run}") is not None
+
+
+def run_to_undo(ledger: Ledger, wanted: str | None) -> str:
+    """Return the run to undo: the wanted one, else the newest that wrote and was not undone.
+
+    Raises:
+        SettingsError: there is no such run.
+    """
+    wrote = writing_runs(ledger)
+    if wanted is not None:
+        if wanted not in wrote:
+            msg = f"run {wanted} wrote nothing to this sub-account; `runs` lists those that did"
+            raise SettingsError(msg)
+        return wanted
+    open_ = [run for run in wrote if not rolled_back(ledger, run)]
+    if not open_:
+        msg = "there is no run to undo: none has written to this sub-account, or all were undone"
+        raise SettingsError(msg)
+    return open_[-1]
+
+
+class Rollback:
+    """Undoes one run. It can be killed at any moment and started again: what is done is in the ledger, the rest is judged anew."""
+
+    def __init__(self, session: Session, undone: str) -> None:
+        """Prepare; nothing is sent yet."""
+        self._session = session
+        self._undo = Undo(session.ledger, session.run, undone)
+        self._marks = Marks(session.ledger.salt)
+        self._hand = Hand(self._undo, self._marks, lambda: f"{session.ledger.now():%Y-%m-%dT%H:%M:%SZ}")
+        self.result = Result()
+        self.undone = undone
+
+    def act(self) -> Proof:
+        """Undo the run, read back and have the ledger forget it."""
+        self._same_kind_of_appointments()
+        self._read_definitions()
+        do_all(self._clear_up, self._undo.unclear(), self._session.stop)
+        plan = plan_of(self._undo)
+        worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result)
+        for level in plan.levels:
+            do_all(worker.take_back, level, self._session.stop)
+        do_all(lambda traces: self._relation(plan, traces), list(plan.relations.values()), self._session.stop)
+        do_all(self._link_again, plan.unlinked, self._session.stop)
+        proof = ReadBack(self._session, self._undo, self.result).proof()
+        if proof.holds:
+            self._finish()
+        return proof
+
+    def _same_kind_of_appointments(self) -> None:
+        """Tasks are not removed as calendar events, nor the other way round."""
+        routes = self._undo.appointment_routes()
+        if routes and self._session.kinds["appointment"].create_route not in routes:
+            msg = "set TARGET_HIGHLEVEL_APPOINTMENTS_AS to what it was when the run was made: its appointments are of the other kind"
+            raise SettingsError(msg)
+
+    def _read_definitions(self) -> None:
+        catalogue = self._session.catalogue()
+        for spec in self._session.specs.values():
+            if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
+                catalogue.read_object(spec.object)
+
+    # A create whose end nobody saw
+
+    def _clear_up(self, row: Row) -> None:
+        """Find out whether a create that the run was cut off in did happen."""
+        spec = self._session.specs[row.stream]
+        kind = self._session.kinds["relation" if row.object == "relation" else spec.kind]
+        if kind.on_contact:
+            row.parent_id = row.parent_id or (self._undo.hl_id(f"contact:{row.contact}") if row.contact else None)
+        if kind.witness_lags:
+            self._session.stop.wait(self._session.settings.search_lag_seconds)
+        try:
+            found = kind.find(row, spec)
+        except (NotFound, Rejected):
+            found = None
+        if found is None:
+            self._undo.disown(row)
+        else:
+            self._undo.own(row, found)
+
+    # Relations
+
+    def _relation(self, plan: Plan, traces: list[Trace]) -> None:
+        """Delete a relation; the one of a record that is gone went with it, the one of a record that stays may stay."""
+        rows = [row for trace in traces if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None]
+        if not rows:
+            return
+        owners = {trace.owner for trace in traces}
+        if owners != {self.undone}:
+            self._keep(rows, "used_by_another_run")
+            return
+        ends = next((trace.ends for trace in traces if trace.ends), ())
+        if any(self._undo.hl_id(end) is None for end in ends):
+            self._undo.removed(rows[0], rows[1:], status="removed_with_its_record")
+            self.result.remove(len(rows))
+        elif set(ends) & self.result.kept:
+            self._keep(rows, "its_record_is_spared")
+        else:
+            self._hand.remove(rows[0], self._session.kinds["relation"], rows[1:])
+            self.result.remove(len(rows))
+
+    def _keep(self, rows: list[Row], reason: str) -> None:
+        for row in rows:
+            self.result.keep(row, reason)
+
+    def _link_again(self, ref: str) -> None:
+        """Link two records again whose relation the run removed."""
+        row = self._undo.row(ref)
+        parts = ref.partition(":")[2].split("|")
+        ids = [self._undo.hl_id(end) for end in parts[1:]]
+        if row is None or len(ids) != 2 or not all(ids):  # noqa: PLR2004 - the two ends
+            return
+        kind = self._session.kinds["relation"]
+        self._session.schema.associate(self._session.specs[row.stream])
+        self._undo.intend(row, "create", kind.create_method, kind.create_route)
+        wanted = {"association": parts[0], "first": ids[0], "second": ids[1]}
+        made: Created | Existing = kind.create(row, self._session.specs[row.stream], wanted)
+        self._undo.linked(row, made.hl_id)
+        self.result.link()
+
+    # The end
+
+    def _finish(self) -> None:
+        adopted = self._undo.adopted()
+        restored = {
+            ref: None if ref in adopted else self._written(item) for ref, item in self.result.restored.items()
+        }
+        with self._session.ledger.transaction():
+            self._undo.finish(restored, self.result.spared)
+            self._session.ledger.remember(f"{_DONE}{self.undone}", json.dumps({"by": self._session.run}))
+
+    def _written(self, item: Restored) -> dict[str, str]:
+        """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""
+        put_back = {name: value for name, value in item.before.items() if name not in item.left}
+        kept = {name: mark for name, mark in item.row.written.items() if name not in put_back}
+        return {**kept, **{name: self._marks.hash(value) for name, value in put_back.items() if value not in (None, "", [])}}
+
+    def left_behind(self) -> dict[str, Any]:
+        """Return what a rollback leaves on purpose: definitions and tags."""
+        catalogue = self._session.catalogue()
+        fields, objects, associations = [], [], []
+        for spec in self._session.specs.values():
+            if spec.kind == "contact":
+                fields += [f"contact.{name}" for name in spec.fields if name in catalogue.contact_fields]
+            if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
+                objects.append(spec.object)
+            associations += [key for item in spec.associations for key, _, _ in item.labels() if key in catalogue.associations]
+        return {
+            "fields": sorted(fields),
+            "objects": sorted(objects),
+            "associations": sorted(set(associations)),
+            "tags": sorted(self.result.tags),
+        }

@@ -1,0 +1,76 @@
+"""Whether a record still is as we left it. A rollback removes or puts back nothing that a person has touched since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.values import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.setup.catalogue import Catalogue
+
+#: What a person can fill in and this target never writes; that HighLevel fills in by itself (time zone, country) is not among them.
+_THEIRS = ("website", "additionalEmails", "additionalPhones", "followers", "businessId")
+
+
+class Marks:
+    """Compares values with the hashes of what was written last."""
+
+    def __init__(self, salt: bytes) -> None:
+        """Use the ledger's key."""
+        self._salt = salt
+
+    def hash(self, value: Any) -> str:
+        """Return the hash a value has in the ledger."""
+        return fingerprint(value, self._salt)
+
+    def holds(self, row: Row, name: str, there: Any) -> bool:
+        """Return whether a field holds what we wrote last; a field we left empty must be empty."""
+        if name in row.notes.get("withheld", {}):
+            return empty(there)
+        if name in row.written:
+            return row.written[name] == self.hash(there)
+        return empty(there) or there is False  # a channel without do-not-disturb reads as False
+
+    def differing(self, row: Row, current: Mapping[str, Any]) -> list[str]:
+        """Return the fields that do not hold what we wrote last."""
+        names = {name for name in {*current, *row.written} if not name.startswith("_")}
+        return sorted(name for name in names if not self.holds(row, name, current.get(name)))
+
+
+def our_tags(row: Row) -> set[str]:
+    """Return the tags we put on a contact, with those that tell of a withheld address."""
+    return {*row.notes.get("tags", ()), *(f"shared-{name}" for name in row.notes.get("withheld", {}))}
+
+
+def contact_changes(
+    marks: Marks, row: Row, spec: StreamSpec, current: Mapping[str, Any], contact: Mapping[str, Any], catalogue: Catalogue
+) -> list[str]:
+    """Return what of a contact we created somebody changed: names of fields, ours and others."""
+    names = set(marks.differing(row, current))
+    tags = {name for name, declared in spec.fields.items() if declared.kind == "tags"}
+    names -= tags | {name for name, declared in spec.fields.items() if declared.data_type == "FILE_UPLOAD"}
+    if set(contact.get("tags") or ()) != our_tags(row):
+        names |= tags or {"tags"}
+    for name, declared in spec.fields.items():
+        if declared.api_name == "country" and name not in row.written and contact.get("country") == catalogue.settings.get("country"):
+            names.discard(name)  # HighLevel fills in the sub-account's own country
+    return sorted(names | set(_foreign_fields(spec, contact, catalogue)))
+
+
+def _foreign_fields(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> Iterable[str]:
+    known = {field.id: name for name, field in catalogue.contact_fields.items()}
+    for item in contact.get("customFields") or ():
+        name = known.get(item["id"], "")
+        if name not in spec.fields and not empty(item.get("value")):
+            yield name or "custom field"
+    yield from (name for name in _THEIRS if not empty(contact.get(name)))
+
+
+def empty(value: Any) -> bool:
+    """Return whether a field has no value."""
+    return value is None or value in ("", [], {})
