@@ -134,6 +134,7 @@ IGNORED: dict[str, str] = {
     "daily_availabilities": "opening hours belong to HighLevel's calendars and are set there",
     "patient_form_templates": "blank forms; HighLevel's form builder cannot be filled by its API",
     "patient_forms": "answers and signatures are kept by the reference for rebuilding that the tap writes",
+    "practitioner_appointment_types": "who offers which type: set up in HighLevel's calendars",
     "practitioner_reference_numbers": "provider numbers per location; HighLevel users have no field for them",
     "product_suppliers": "the supplier's name is on each product",
     "recall_types": "not part of Cliniko's documented API",

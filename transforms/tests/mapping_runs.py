@@ -39,7 +39,7 @@ def run(lines: Iterable[dict[str, Any]], mapping: str | None = None) -> list[dic
     ]
 
 
-def mapped(resource: str, mapping: str | None = None, **changes: Any) -> list[dict[str, Any]]:
+def mapped(resource: str, mapping: str | None = None, /, **changes: Any) -> list[dict[str, Any]]:
     """Return the records that one Cliniko record becomes, with the reference records known."""
     mapper = MessageMapper(mapping)
     for name in REFERENCE:
@@ -49,7 +49,7 @@ def mapped(resource: str, mapping: str | None = None, **changes: Any) -> list[di
     return [{"stream": line["stream"], **line["record"]} for line in outputs if line["type"] == "RECORD"]
 
 
-def one(resource: str, stream: str, mapping: str | None = None, **changes: Any) -> dict[str, Any]:
+def one(resource: str, stream: str, mapping: str | None = None, /, **changes: Any) -> dict[str, Any]:
     """Return the one record of that stream that a Cliniko record becomes."""
     (found,) = [item for item in mapped(resource, mapping, **changes) if item["stream"] == stream]
     return found
