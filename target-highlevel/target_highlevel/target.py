@@ -21,6 +21,7 @@ from target_highlevel.errors import DayBudgetSpent, HighLevelError, SettingsErro
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.settings import SCHEMA, settings_from
 from target_highlevel.sinks import HighLevelSink
+from target_highlevel.verify.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +65,7 @@ class TargetHighLevel(Target):
         self._specs: dict[str, StreamSpec] = {}
         self._engine: Engine | None = None
         self.session: Session | None = None
+        self._verification: Verification | None = None
 
     def open(self) -> Engine:
         """Open the ledger and start to write what earlier runs left."""
@@ -118,6 +120,10 @@ class TargetHighLevel(Target):
     def process_endofpipe(self) -> None:
         self.open().finish()
         super().process_endofpipe()
+        if self.session is not None and self.session.mode == "verify":
+            verification = Verification(self.session)
+            verification.run()
+            self._verification = verification
 
     def _mapped(self, message: dict[str, Any], action: str) -> Iterator[dict[str, Any]]:
         if self._core is None or not self._core.handles(message.get("stream")):
@@ -166,10 +172,20 @@ class TargetHighLevel(Target):
             self.session.work.hold_rest("day_budget_spent")
         self.session.states.release()
         report = RunReport(self.session)
-        code = exit_code(error) or (4 if report.rejected and not self.settings.accept_rejects else 0)
-        report.write(code)
+        code = exit_code(error) or self._complete(report)
+        if self._verification is None:
+            report.write(code)
+        else:
+            differences, content = self._verification.differences(), self._verification.content
+            report.write(code, differences=differences, verification=content)
         self.session.close(code, report.facts)
         return code
+
+    def _complete(self, report: RunReport) -> int:
+        """Return the exit code of a run that went through: rejects are the load's to mind, differences the verification's."""
+        if self.settings.mode == "verify":
+            return 5 if self._verification is not None and self._verification.failed else 0
+        return 4 if report.rejected and not self.settings.accept_rejects else 0
 
 
 def exit_code(error: BaseException | None) -> int:
@@ -199,6 +215,7 @@ LINES = {
     2: "settings: {error}",
     3: "credentials refused: {error}",
     4: "complete with rejects: see rejects.csv in the report, mend the causes, then `meltano invoke target-highlevel:retry`",
+    5: "verification found differences: see differences.csv in the report; run the load again to mend what Cliniko knows better",
     75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
     130: "interrupted: run again, nothing is lost",
     143: "interrupted: run again, nothing is lost",

@@ -56,7 +56,9 @@ class Engine:
         self.progress = Progress(session.work)
 
     def start(self) -> None:
-        """Begin to write what earlier runs left and what comes in."""
+        """Begin to write what earlier runs left and what comes in; a verification takes it in and writes nothing."""
+        if self._session.mode == "verify":
+            return
         self._session.work.resume()
         names = [f"writer-{number}" for number in range(WORKERS)]
         self._threads = [threading.Thread(target=self._write_all, name=name, daemon=True) for name in names]

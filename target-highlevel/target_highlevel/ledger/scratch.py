@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from target_highlevel.ledger.ledger import Ledger
-from target_highlevel.ledger.tables import contribution, dependency, exclusion, fact, joined, record
+from target_highlevel.ledger.tables import budget, contribution, dependency, exclusion, fact, joined, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BATCH = 1000
+_tables = sa.MetaData()
+
+#: Records that the load has not brought into HighLevel so far, and why; only a copy of the crosswalk has this table.
+earlier = sa.Table(
+    "earlier", _tables, *(sa.Column(name, sa.String) for name in ("ref", "status", "reason", "reason_field")), sa.Index("earlier_ref", "ref")
+)
 
 
 def scratch_copy(url: str, location: str, *, crosswalk_only: bool = False) -> tuple[Ledger, tempfile.TemporaryDirectory[str]]:
@@ -30,10 +36,11 @@ def scratch_copy(url: str, location: str, *, crosswalk_only: bool = False) -> tu
     copy = Ledger(f"sqlite:///{Path(folder.name) / 'scratch.db'}", location)
     try:
         with real.transaction() as source, copy.transaction() as destination:
-            tables = (record, fact) if crosswalk_only else (record, fact, dependency, exclusion, contribution, joined)
+            tables = (record, fact, budget) if crosswalk_only else (record, fact, budget, dependency, exclusion, contribution, joined)
             for table in tables:
                 _copy(source, destination, table)
             if crosswalk_only:
+                _keep_earlier(destination)
                 known = record.c.hl_id.is_not(None)
                 destination.execute(record.delete().where(~known))
                 values = {"digest": None, "status": "done", "seen_run": None, "outcome": None, "payload": None}
@@ -42,6 +49,13 @@ def scratch_copy(url: str, location: str, *, crosswalk_only: bool = False) -> tu
     finally:
         real.close()
     return copy, folder
+
+
+def _keep_earlier(destination: sa.Connection) -> None:
+    columns = [record.c[item.name] for item in earlier.c]
+    unwritten = sa.select(*columns).where(record.c.status.in_(["rejected", "held", "ready"]))
+    _tables.create_all(destination)
+    destination.execute(earlier.insert().from_select([item.name for item in earlier.c], unwritten))
 
 
 def _copy(source: sa.Connection, destination: sa.Connection, table: sa.Table) -> None:

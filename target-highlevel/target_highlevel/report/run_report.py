@@ -1,4 +1,4 @@
-"""The report of one run: written as JSON, as one page and as tables when the run ends, and again on demand."""
+"""The report of one run: JSON, one page and tables, written when the run ends and again on demand."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Lists of records are kept in the ledger only so long; the rest of a report is kept whole.
 _MOST_KEPT = 50
+_REJECTS = ("source", "object", "reason", "field", "what_to_do")
+_CROSSWALK = ("source", "object", "highlevel_id", "status")
 
 
 class RunReport:
@@ -62,6 +64,7 @@ class RunReport:
         error: str = "",
         differences: Iterable[Difference] | None = None,
         show_values: bool = False,
+        verification: dict[str, Any] | None = None,
     ) -> Path:
         """Write the report's files; return their folder.
 
@@ -70,6 +73,7 @@ class RunReport:
             error: the line that says why it failed; it must hold no personal data.
             differences: what plan or verify compared; written as ``differences.csv`` while they are produced.
             show_values: write the compared values instead of their kind.
+            verification: counts of what was read back.
         """
         folder = private(self.folder)
         compared = None
@@ -78,6 +82,8 @@ class RunReport:
             table.write(folder / "differences.csv", differences)
             compared = table.summary()
         content = gather(self._ledger, self._run, self._figures, exit_code, error=error, differences=compared)
+        if verification is not None:
+            content["verification"] = verification
         self.facts["report"] = _shortened(content)
         write_content(folder, content, run_page(content))
         write_tables(folder, self._ledger, self._run)
@@ -93,10 +99,8 @@ def write_content(folder: Path, content: dict[str, Any], page: str) -> None:
 
 def write_tables(folder: Path, ledger: Ledger, run_id: str) -> None:
     """Write ``rejects.csv`` and ``crosswalk.csv``."""
-    columns = ("source", "object", "reason", "field", "what_to_do")
-    write_table(folder / "rejects.csv", columns, _rejects(ledger, run_id))
-    columns = ("source", "object", "highlevel_id", "status")
-    write_table(folder / "crosswalk.csv", columns, crosswalk(ledger))
+    write_table(folder / "rejects.csv", _REJECTS, _rejects(ledger, run_id))
+    write_table(folder / "crosswalk.csv", _CROSSWALK, crosswalk(ledger))
 
 
 def _rejects(ledger: Ledger, run_id: str) -> Iterator[tuple[str, ...]]:

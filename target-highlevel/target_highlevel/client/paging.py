@@ -1,0 +1,41 @@
+"""Paging through HighLevel's searches, which end at 10,000 rows unless one goes on by cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_highlevel.setup.catalogue import Requests
+
+CONTACT_PAGE = 500
+RECORD_PAGE = 100
+
+
+def contact_pages(client: Requests, location: str, filters: list[Any]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the contacts that pass these filters, 500 at a time."""
+    body = {"locationId": location, "pageLimit": CONTACT_PAGE, "filters": filters}
+    return _pages(client, "/contacts/search", "/contacts/search", body, "contacts")
+
+
+def record_pages(client: Requests, location: str, key: str) -> Iterator[list[dict[str, Any]]]:
+    """Yield every record of a custom object, 100 at a time."""
+    body = {"locationId": location, "pageLimit": RECORD_PAGE, "query": ""}
+    return _pages(client, f"/objects/{key}/records/search", "/objects/{key}/records/search", body, "records")
+
+
+def _pages(
+    client: Requests, path: str, route: str, body: Mapping[str, Any], envelope: str
+) -> Iterator[list[dict[str, Any]]]:
+    """Page by the cursor that each row carries."""
+    cursor: dict[str, Any] = {"page": 1}
+    while True:
+        page = client.request("POST", path, route=route, json={**body, **cursor})[envelope]
+        if page:
+            yield page
+        if len(page) < body["pageLimit"]:
+            return
+        cursor = {"searchAfter": page[-1]["searchAfter"]}
+        if envelope == "records":
+            cursor["page"] = 1  # required even beside the cursor

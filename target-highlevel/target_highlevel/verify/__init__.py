@@ -1,0 +1,1 @@
+"""Verification: everything is read back from HighLevel and compared with Cliniko, field by field."""

@@ -1,0 +1,189 @@
+"""Comparing a record's wanted fields with what HighLevel holds: equal, normalised (and how), or not. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.descriptor import FieldSpec
+from target_highlevel.report.differences import Kind
+from target_highlevel.values import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
+
+#: How a value may differ in its spelling and still be the same.
+HOWS = {
+    "withheld_shared": "an address that another contact has too: it stands in the contact's text field, and the contact is tagged",
+    "further_tags": "tags that others gave stay beside ours",
+    "set_in_highlevel": "do-not-disturb that was switched on in HighLevel is never switched off",
+    "by_the_clock": "right when it was written; only time has passed since",
+    "kept_on_purpose": "changed in HighLevel and kept, as the setting `overwrite` wants",
+    "there_before": "in the contact before the migration, and Cliniko has no value",
+    "set_at_creation_only": "HighLevel takes this field only with a new contact, and this one was there before",
+    "white_space": "white space or line ends",
+    "letter_case": "upper and lower case of an e-mail address",
+    "phone_format": "the same digits, written in another way",
+    "date_time_form": "the same moment, written in another way",
+    "number_form": "the same number, written in another way",
+    "path_cut": "HighLevel kept only the last part of the file's name",
+}
+
+
+#: What makes a verification fail.
+DIFFERING = frozenset({Kind.DIFFERENT, Kind.MISSING, Kind.EXTRA})
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One field, compared."""
+
+    field: str
+    kind: Kind
+    how: str = ""
+    wanted: Any = None
+    there: Any = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One record and what is needed to judge its fields."""
+
+    row: Row
+    spec: StreamSpec
+    wanted: Mapping[str, Any]
+    there: Mapping[str, Any]
+    #: Hash of a value as the ledger keeps it of what was last written.
+    digest: Callable[[Any], str]
+    #: Whether a field may hold this value because time has passed since it was written.
+    clocked: Callable[[str, Any], bool]
+    overwrite: str = "cliniko_wins"
+
+    def was_written(self, name: str, value: Any) -> bool:
+        """Return whether this very value is the one the load wrote last."""
+        return self.row.written.get(name) == self.digest(value)
+
+
+def compare(case: Case) -> Iterator[Compared]:
+    """Yield every field that has a value on either side."""
+    for name in sorted({*case.wanted, *case.there}):
+        if not name.startswith("_"):
+            found = _field(case, name, case.wanted.get(name), case.there.get(name))
+            if found is not None:
+                yield found
+
+
+def _field(case: Case, name: str, wanted: Any, there: Any) -> Compared | None:
+    declared = case.spec.fields.get(name) or FieldSpec(name)
+    if declared.data_type == "FILE_UPLOAD":
+        return None  # filled by the files themselves, which are compared one by one
+    if declared.kind == "dnd":
+        return _do_not_disturb(case, name, wanted, there=bool(there))
+    if _empty(wanted) and _empty(there):
+        return None
+    if wanted == there:
+        return Compared(name, Kind.EQUAL, "", wanted, there)
+    how = _tolerated(case, declared, wanted, there)
+    kind = Kind.NORMALISED if how else _unequal(wanted, there)
+    return Compared(name, kind, how, wanted, there)
+
+
+def _unequal(wanted: Any, there: Any) -> Kind:
+    if _empty(there):
+        return Kind.MISSING
+    return Kind.EXTRA if _empty(wanted) else Kind.DIFFERENT
+
+
+def _do_not_disturb(case: Case, name: str, wanted: Any, *, there: bool) -> Compared | None:
+    """Only an explicit no of the patient is ours to insist on."""
+    if wanted is None and not there:
+        return None
+    if bool(wanted) == there:
+        return Compared(name, Kind.EQUAL, "", wanted, there)
+    ours = wanted is True or case.was_written(name, value=True)
+    return Compared(
+        name, Kind.DIFFERENT if ours else Kind.NORMALISED, "" if ours else "set_in_highlevel", wanted, there
+    )
+
+
+def _tolerated(case: Case, declared: FieldSpec, wanted: Any, there: Any) -> str:
+    """Return why an unequal value is no difference; nothing when it is one."""
+    name, row = declared.name, case.row
+    if name in row.notes.get("withheld", {}) and _empty(there):
+        return "withheld_shared"
+    if declared.kind == "tags":
+        return _further_tags(row, set(wanted or ()), {tag.casefold() for tag in there or ()})
+    if case.was_written(name, there) and case.clocked(name, there):
+        return "by_the_clock"
+    if case.overwrite != "cliniko_wins" and name in row.notes.get("conflicts", ()):
+        return "kept_on_purpose"
+    if row.created_run is None and _empty(wanted) and name not in row.written:
+        return "there_before"
+    if row.created_run is None and declared.create_only:
+        return "set_at_creation_only"
+    return "" if _empty(wanted) or _empty(there) else _spelling(declared, wanted, there)
+
+
+def _further_tags(row: Row, wanted: set[str], there: set[str]) -> str:
+    """Tags of others stay; ours must all be there, and those we have given up must be gone."""
+    shared = {f"shared-{name}" for name in row.notes.get("withheld", {})}
+    given_up = set(row.notes.get("tags", ())) - wanted - shared
+    if not wanted | shared <= there or given_up & there:
+        return ""
+    return "withheld_shared" if there == wanted | shared else "further_tags"
+
+
+def _spelling(declared: FieldSpec, wanted: Any, there: Any) -> str:
+    if not (isinstance(wanted, str) and isinstance(there, str)):
+        return ""
+    if _trimmed(wanted) == _trimmed(there):
+        return "white_space"
+    if declared.api_name == "email" and wanted.strip().casefold() == there.strip().casefold():
+        return "letter_case"
+    if "phone" in {declared.api_name, declared.data_type.lower()} and _digits(wanted) == _digits(there) != "":
+        return "phone_format"
+    if declared.name == "file_name" and wanted.rpartition("/")[2] == there:
+        return "path_cut"
+    if _moment(wanted) is not None and _moment(wanted) == _moment(there):
+        return "date_time_form"
+    return "number_form" if declared.data_type in _NUMBERS and _number(wanted) == _number(there) else ""
+
+
+_NUMBERS = {"NUMERICAL", "MONETORY"}
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
+
+
+def _trimmed(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _number(text: str) -> str | None:
+    try:
+        return decimal_text(text)
+    except ValueError:
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment a date-time names; none for anything else, a bare date too."""
+    if not _DATE_TIME.fullmatch(text):
+        return None
+    plain = re.sub(r"\.\d+", "", text)
+    try:
+        moment = datetime.fromisoformat(re.sub(r"Z$", "+00:00", plain))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or value == []
