@@ -182,6 +182,7 @@ class Question:
     body: dict[str, Any]
     sortable: dict[str, Getter]
     text_test: Callable[[str], Test]
+    page_beside_cursor: bool = False
 
     def answer(self, index: SearchIndex, reader: FilterReader) -> tuple[list[Rank], int]:
         """Return the (sort value, id) rows of the page and the number of all hits."""
@@ -200,6 +201,8 @@ class Question:
     def _page(self) -> tuple[int, int]:
         page, limit = self.body.get("page"), self.body["pageLimit"]
         if page is not None and self.body.get("searchAfter"):
+            if self.page_beside_cursor:  # the cursor decides
+                return 1, int(limit)
             refuse_body("page and searchAfter can not be used together")
         if page is not None and page * limit > DEEPEST_PAGE_ROW:
             refuse_body(f"page * pageLimit must not be greater than {DEEPEST_PAGE_ROW}, use searchAfter")

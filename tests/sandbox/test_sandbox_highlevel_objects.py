@@ -215,7 +215,7 @@ def test_records_are_found_by_property_after_the_lag() -> None:
         seen: list[str] = []
         while rows := highlevel.call("POST", path, body)["records"]:
             seen += [row["id"] for row in rows]
-            body["searchAfter"] = rows[-1]["searchAfter"]
+            body |= {"searchAfter": rows[-1]["searchAfter"], "page": 1}  # the vendor requires both
         assert sorted(seen) == sorted(made)
 
 
