@@ -1,4 +1,4 @@
-"""Writes the reference part of ``docs/mapping.md``: ``python -m cliniko_to_highlevel.document docs/mapping.md``."""
+"""Writes the reference part of the page that ``python -m cliniko_to_highlevel.document`` is given."""
 
 from __future__ import annotations
 

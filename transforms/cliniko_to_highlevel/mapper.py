@@ -24,6 +24,7 @@ class ClinikoToHighLevel(InlineMapper):
     """Turns the streams of tap-cliniko into those target-highlevel takes; other streams pass unchanged."""
 
     name = "cliniko-to-highlevel-mapper"
+    package_name = "cliniko-to-highlevel"
     config_jsonschema = th.PropertiesList(
         th.Property(
             "mapping",

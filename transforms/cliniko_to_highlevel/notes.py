@@ -86,31 +86,41 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
     if reason:
         yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
         return
-    channel = row.text("type") or _CHANNELS.get(row.whole("type_code") or 0)
-    direction = row.text("direction_description") or _DIRECTIONS.get(row.whole("direction_code") or 0)
-    category, subject = row.text("category"), row.text("content_subject")
-    facts = {
-        "Channel": joined(", ", channel, direction),
-        "Category": category or row.text("category_code"),
+    note = _Note(
+        contact=patient or "",
+        title=_communication_title(row),
+        author=None,
+        facts=_communication_facts(row),
+        text=readable(row.text("content")) or "",
+        owner=None,
+    )
+    yield from _pieces(note, row, reference)
+
+
+def _communication_facts(row: Row) -> dict[str, str | None]:
+    return {
+        "Channel": joined(", ", _channel(row), _direction(row)),
+        "Category": row.text("category") or row.text("category_code"),
         "From": row.text("from"),
         "To": row.text("to"),
         "Confidential": "yes" if row.flag("confidential") else None,
         "About": _about(row),
         "Archived": hidden_at(row),
-        "Subject": subject,
+        "Subject": row.text("content_subject"),
     }
-    note = _Note(
-        contact=patient or "",
-        title=joined(
-            ": ", joined(" ", channel, (direction or "").lower()) or "Communication", subject or category
-        )
-        or "",
-        author=None,
-        facts=facts,
-        text=readable(row.text("content")) or "",
-        owner=None,
-    )
-    yield from _pieces(note, row, reference)
+
+
+def _communication_title(row: Row) -> str:
+    what = joined(" ", _channel(row), (_direction(row) or "").lower()) or "Communication"
+    return joined(": ", what, row.text("content_subject") or row.text("category")) or what
+
+
+def _channel(row: Row) -> str | None:
+    return row.text("type") or _CHANNELS.get(row.whole("type_code") or 0)
+
+
+def _direction(row: Row) -> str | None:
+    return row.text("direction_description") or _DIRECTIONS.get(row.whole("direction_code") or 0)
 
 
 def _left_out(patient: str | None, *, moved: bool) -> Filter | None:

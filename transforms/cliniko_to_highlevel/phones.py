@@ -18,6 +18,14 @@ _PREFERENCE = {"Mobile": 0, "Home": 1, "Work": 2, "Other": 3}
 _BETWEEN = re.compile(r"\s*(?:[/;,|]|\bor\b)\s*", re.IGNORECASE)
 
 
+class _Number(NamedTuple):
+    """One number as Cliniko has it."""
+
+    kind: str
+    text: str
+    normalized: str | None
+
+
 class Phones(NamedTuple):
     """The numbers of one person: the one for HighLevel, the one to show, and all of them as typed."""
 
@@ -53,20 +61,22 @@ def _valid(text: str, country: str) -> str | None:
 def phones(row: Row, field: str, countries: Sequence[str | None]) -> Phones:
     """Return a person's numbers; one without a country is looked up in the given ones, in that order."""
     known = tuple(dict.fromkeys(country for country in countries if country))
-    typed = [
-        (part.text("phone_type") or "Other", part.text("number"), part.text("normalized_number"))
-        for part in row.parts(field)
-    ]
-    numbers = [
-        (kind, number or normalized, normalized) for kind, number, normalized in typed if number or normalized
-    ]
-    usable = sorted(
-        (item for item in numbers if item[0] in _PREFERENCE), key=lambda item: _PREFERENCE[item[0]]
-    )
-    valid = (e164(number or "", normalized, known) for _, number, normalized in usable)
-    best = next((number for number in valid if number), None)
+    numbers = [number for part in row.parts(field) if (number := _typed(part))]
+    usable = sorted((number for number in numbers if number.kind in _PREFERENCE), key=_preference)
+    valid = (e164(number.text, number.normalized, known) for number in usable)
+    best = next((text for text in valid if text), None)
     return Phones(
         e164=best,
-        shown=best or (usable[0][1] if usable else None),
-        listed="\n".join(f"{kind}: {number}" for kind, number, _ in numbers) or None,
+        shown=best or next((number.text for number in usable), None),
+        listed="\n".join(f"{number.kind}: {number.text}" for number in numbers) or None,
     )
+
+
+def _typed(part: Row) -> _Number | None:
+    normalized = part.text("normalized_number")
+    text = part.text("number") or normalized
+    return _Number(part.text("phone_type") or "Other", text, normalized) if text else None
+
+
+def _preference(number: _Number) -> int:
+    return _PREFERENCE[number.kind]
