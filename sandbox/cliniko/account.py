@@ -35,7 +35,7 @@ def timestamp(moment: datetime | float) -> str:
     """Write a moment as the API does: UTC, whole seconds, ending in Z."""
     if not isinstance(moment, datetime):
         moment = datetime.fromtimestamp(moment, tz=timezone.utc)
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 @dataclass

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from sandbox.cliniko.catalogue import BOOKINGS, RESOURCES, FilterClass
 from sandbox.cliniko.filters import BadRequestError, Condition, parse_condition
@@ -143,7 +144,7 @@ class Selections:
             rows = list(matching.rows[low:high])
             if self._unstable_ties:
                 seed = self._version(listing.resource)
-                rows.sort(key=lambda row: hash((row["id"][-6:], seed)))
+                rows.sort(key=lambda row: crc32(f"{row['id']} {seed}".encode()))
             for column, descending in reversed(listing.sort):
                 rows.sort(key=lambda row: _sort_key(column, row), reverse=descending)
             return _Matching((), rows)
