@@ -1,4 +1,4 @@
-"""A real ledger in which several kinds of records ended in every possible way, for the tests of the report."""
+"""A real ledger in which records ended in every possible way, for the tests of the report."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class Clock:
         self.moment = datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc)
 
     def __call__(self) -> datetime:
+        """Return the next second."""
         self.moment += timedelta(seconds=1)
         return self.moment
 
@@ -55,10 +56,14 @@ class ReportedLedger:
 
     def begin(self, mode: str = "load") -> str:
         """Begin a run."""
-        self.run = self.ledger.begin_run(mode)
-        self.work = Work(self.ledger, self.run)
-        self.intake = Intake(self.ledger, self.run)
-        return self.run
+        return self.resume(self.ledger.begin_run(mode))
+
+    def resume(self, run: str) -> str:
+        """Work for a run that was begun."""
+        self.run = run
+        self.work = Work(self.ledger, run)
+        self.intake = Intake(self.ledger, run)
+        return run
 
     def receive(self, spec: StreamSpec, source_id: str, **steering: Any) -> None:
         """Take one mapped record in, with a field that holds personal data."""

@@ -186,7 +186,7 @@ def standing_records(ledger: Ledger) -> list[ObjectCount]:
 
 
 def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
-    """Return how many records of each (object, resource) a run created, updated or removed, as the audit trail has it.
+    """Return how many records of each (object, resource) a run created, updated or removed.
 
     The trail only grows, so this is true of a run long ago and of one that was killed.
     """
@@ -194,15 +194,16 @@ def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
     query = (
         sa.select(audit.c.object, audit.c.source_id, audit.c.status, record.c.resource)
         .outerjoin(record, same & (record.c.source_id == audit.c.source_id))
-        .where(audit.c.location == ledger.location, audit.c.run == run, audit.c.status.in_(_WRITES))
+        .where(audit.c.location == ledger.location, audit.c.run == run, audit.c.status.in_(list(_WRITES)))
         .order_by(audit.c.seq)
     )
     did: dict[tuple[str, str], tuple[str, str]] = {}
     with ledger.transaction() as connection:
         for object_, source_id, status, resource in connection.execute(query):
             if did.get((object_, source_id), ("", ""))[1] != Outcome.CREATED.value:
-                did[object_, source_id] = (resource or source_id.partition("/")[0], status)
+                did[object_, source_id] = (resource or source_id.partition("/")[0], _WRITES[status])
     return Counter((object_, resource, status) for (object_, _), (resource, status) in did.items())
 
 
-_WRITES = [Outcome.CREATED.value, Outcome.UPDATED.value, Outcome.REMOVED.value]
+#: What the trail calls a write -> what it counts as; a rollback *restores* what a run had updated.
+_WRITES = {"created": "created", "updated": "updated", "restored": "updated", "removed": "removed"}

@@ -30,7 +30,7 @@ _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass
 class RunFacts:
-    """What a run knows of itself and the ledger does not: its use of the budget, and what it made in the account."""
+    """What a run knows of itself and the ledger does not: its use of the budget, what it made."""
 
     requests: int = 0
     greatest_window: int = 0
@@ -41,7 +41,7 @@ class RunFacts:
     schema_created: list[str] = field(default_factory=list)
 
 
-def gather(
+def gather(  # noqa: PLR0913 - the last two are named
     ledger: Ledger,
     run_id: str,
     facts: RunFacts,
@@ -102,7 +102,7 @@ def _row(item: ObjectCount) -> dict[str, Any]:
 
 
 def grouped(records: Iterable[Unsettled]) -> dict[str, list[dict[str, Any]]]:
-    """Return for each outcome its reasons, the most frequent first: count, meaning, next step, a few source ids."""
+    """Return for each outcome its reasons, the most frequent first, each with a few source ids."""
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for item in records:
         key = (item.outcome, item.reason)

@@ -1,4 +1,4 @@
-"""Differences between Cliniko and HighLevel, field by field: counted, sampled, and written with values masked."""
+"""Differences between Cliniko and HighLevel, field by field: counted, sampled, written with values masked."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant
 _BREAKS = str.maketrans({"\r": "\\r", "\n": "\\n", "\t": "\\t"})
 
-#: What a spreadsheet needs to read text beyond ASCII as UTF-8. Everything else would see the mark as a part of the
+#: What a spreadsheet needs to read text beyond ASCII as UTF-8. Programs would see the mark as a part of the
 #: first column's name, so files of ids and codes, which are ASCII, go without.
 WITH_MARK = "utf-8-sig"
 PLAIN = "utf-8"

@@ -1,5 +1,7 @@
 """What matters first: did it work, in one sentence, and what needs a human."""
 
+# ruff: noqa: E501 - a sentence of a table stays on its line
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -130,7 +132,12 @@ def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
         "Find out who changed the ledger.",
         "audit",
     )
-    yield "records refused", totals["rejected"], "See the reasons; mend them, then `retry`.", "rejects"
+    yield (
+        "records refused",
+        totals["rejected"],
+        "See the reasons and mend them, then `meltano invoke target-highlevel:retry`.",
+        "rejects",
+    )
     yield (
         "fields that differ",
         _differing(content["differences"]),

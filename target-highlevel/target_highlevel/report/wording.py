@@ -1,5 +1,7 @@
 """The report's words: what a clinic manager would call each thing, and what each code means and asks for."""
 
+# ruff: noqa: E501 - a sentence of a table stays on its line
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -98,6 +100,7 @@ HELD = {
 FILTERED = {
     "beside_another": Meaning("The same appointment stands there already under its own id.", "Nothing."),
     "confidential": Meaning("A confidential communication.", "Switch confidential communications on in the mapping to move them."),
+    "deleted_in_cliniko": Meaning("It was deleted in Cliniko.", "Nothing: what is in HighLevel already stays there."),
     "inactive": Meaning("The practitioner has left; a contact stands for them.", "Nothing."),
     "merged": Meaning("The patient was merged into another one in Cliniko.", "Nothing: the other one was moved."),
     "no_booking": Meaning("The group attendance belongs to no booking.", "Nothing, or look at it in Cliniko."),
@@ -109,6 +112,7 @@ FILTERED = {
     ),
     "not_ready": Meaning("Cliniko was still working on the file.", "Run again."),
     "not_requested": Meaning("Downloading files is switched off.", "Switch `download_attachments` on to move them."),
+    "rolled_back": Meaning("A rollback took it out of HighLevel again.", "To load it again, run with `--full-refresh`."),
     "type_not_migrated": Meaning("The mapping leaves this kind of record out.", "Switch it on in the mapping to move it."),
 }  # fmt: skip
 

@@ -1,0 +1,147 @@
+"""The page of a report: repeatable to the byte, nothing to fetch, nothing to run, fit for a screen reader."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hl_report_ledger import ReportedLedger, a_clinic, ledger_at
+
+from target_highlevel.report.content import RunFacts, gather
+from target_highlevel.report.differences import Difference, DifferenceTable, Kind
+from target_highlevel.report.page import bars, duration, moment, run_page, window_page
+from target_highlevel.report.window import window_content
+
+VOID = {"meta", "link", "br", "rect", "circle"}
+
+
+class Page(HTMLParser):
+    """Reads a page and remembers its elements; fails where they do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember an element."""
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that the innermost element ends first."""
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Remember the text."""
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of every element of a kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Content of a run in which something of everything happens, and of a window of runs."""
+    folder = tmp_path_factory.mktemp("page")
+    ledger = ledger_at(folder)
+    reported = ReportedLedger(ledger)
+    reported.begin()
+    a_clinic(reported)
+    differences = DifferenceTable()
+    found = Difference("patients/1", "contact", "city", Kind.DIFFERENT, "<b>", "&")
+    differences.write(folder / "differences.csv", [found])
+    facts = RunFacts(requests=1234, schema_created=["custom_objects.<script>"])
+    run = gather(ledger, reported.run, facts, 4, error="<img src=x>", differences=differences.summary())
+    window = window_content(ledger, [reported.run])
+    ledger.close()
+    return {"run": run, "window": window}
+
+
+def test_the_same_content_gives_the_same_bytes(contents: dict[str, dict[str, Any]]) -> None:
+    """Nothing of the moment, the machine or the order of a set gets into a page."""
+    assert run_page(contents["run"]) == run_page(dict(reversed(contents["run"].items())))
+
+
+def test_nothing_is_fetched_and_nothing_runs(contents: dict[str, dict[str, Any]]) -> None:
+    """No script, no image, no font, no style from elsewhere; links stay on the page."""
+    for page in (Page(run_page(contents["run"])), Page(window_page(contents["window"]))):
+        tags = {tag for tag, _ in page.elements}
+        assert not tags & {"script", "img", "iframe", "object", "embed", "form", "video", "audio", "base"}
+        assert all(str(link["href"]).startswith("#") for link in page.all("a"))
+        assert [link["href"] for link in page.all("link")] == ["data:,"]
+        assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+
+
+def test_values_are_escaped(contents: dict[str, dict[str, Any]]) -> None:
+    """What comes from outside is text, never markup."""
+    text = run_page(contents["run"])
+    assert "<img src=x>" not in text
+    assert "&lt;img src=x&gt;" in text
+    assert "custom_objects.&lt;script&gt;" in text
+
+
+def test_a_screen_reader_finds_its_way(contents: dict[str, dict[str, Any]]) -> None:
+    """Language, landmarks, one main heading, headings in order, captions, scopes, a text for every chart."""
+    for page in (Page(run_page(contents["run"])), Page(window_page(contents["window"]))):
+        assert page.all("html")[0]["lang"] == "en"
+        assert len(page.all("h1")) == len(page.all("main")) == len(page.all("header")) == 1
+        assert len(page.all("caption")) == len(page.all("table"))
+        assert all(cell.get("scope") in {"col", "row"} for cell in page.all("th"))
+        assert all(chart.get("aria-label") for chart in page.all("svg") if chart.get("role") == "img")
+        levels = [int(tag[1]) for tag, _ in page.elements if tag in {"h1", "h2", "h3"}]
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_every_link_leads_somewhere(contents: dict[str, dict[str, Any]]) -> None:
+    """The list of what needs a person points at the sections that tell more."""
+    page = Page(run_page(contents["run"]))
+    ids = [str(attributes["id"]) for _, attributes in page.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    assert {str(link["href"])[1:] for link in page.all("a")} <= set(ids)
+    assert {str(part["aria-labelledby"]) for part in page.all("section")} <= set(ids)
+
+
+def test_the_page_says_what_a_manager_asks(contents: dict[str, dict[str, Any]]) -> None:
+    """Did it work, what needs me, how many: all in words."""
+    text = Page(run_page(contents["run"])).text
+    assert "Almost: 8 records did not go in and need a person." in text
+    assert "Patients → contacts" in text
+    assert "Upload it by hand" in text
+    assert "body charts" in text
+
+
+def test_no_part_of_a_bar_is_too_thin_to_be_seen() -> None:
+    """One refused record among a hundred thousand shows, and the parts fill the bar exactly."""
+    row = {"created": 100_000, "updated": 0, "unchanged": 3, "filtered": 0, "held": 0, "rejected": 1}
+    parts = bars(row)
+    assert [name for name, _, _ in parts] == ["created", "unchanged", "rejected"]
+    assert min(width for _, _, width in parts) >= 6
+    assert sum(width for _, _, width in parts) == 1000
+    assert parts[-1][1] + parts[-1][2] == 1000
+
+
+def test_a_row_of_nothing_has_an_empty_bar() -> None:
+    """No record, no part."""
+    assert bars(dict.fromkeys(("created", "updated", "unchanged", "filtered", "held", "rejected"), 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "not known"), (9, "9 s"), (90, "1 min 30 s"), (7260, "2 h 1 min")]
+)
+def test_lengths_of_time_are_told_in_two_units(seconds: int | None, text: str) -> None:
+    """Nobody needs the seconds of a run that took hours."""
+    assert duration(seconds) == text
+
+
+def test_moments_are_written_out() -> None:
+    """A date reads the same in every country."""
+    assert moment("2026-11-02T09:05:00Z") == "2 November 2026, 09:05 UTC"

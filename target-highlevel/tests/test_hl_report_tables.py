@@ -1,0 +1,107 @@
+"""The CSV files of a report, and the comparison of fields."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_highlevel.report.differences import Difference, DifferenceTable, Kind, masked
+from target_highlevel.report.tables import write_table
+from target_highlevel.report.wording import REJECTED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def table_of(path: Path, encoding: str = "utf-8") -> list[dict[str, str]]:
+    """Return a CSV file as a spreadsheet would read it."""
+    with path.open(newline="", encoding=encoding) as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "value", ['=HYPERLINK("//x")', "+61400000000", "-1", "@SUM(A1)", "\tx", "\rx", "＝1"]  # noqa: RUF001 - meant
+)  # fmt: skip
+def test_no_cell_is_run_as_a_formula(tmp_path: Path, value: str) -> None:
+    """Whatever a spreadsheet would calculate is shown as text instead."""
+    write_table(tmp_path / "table.csv", ["name"], [[value]])
+    (row,) = table_of(tmp_path / "table.csv")
+    assert row["name"].startswith("'")
+
+
+def test_ordinary_cells_are_left_alone(tmp_path: Path) -> None:
+    """Ids, codes, quotes and commas come back as they were."""
+    values = ["patients/1", 'a "quoted", value', "file_too_large", "a=b", ""]
+    write_table(tmp_path / "table.csv", ["name"], [[value] for value in values])
+    assert [row["name"] for row in table_of(tmp_path / "table.csv")] == values
+
+
+def test_one_record_is_one_line(tmp_path: Path) -> None:
+    """A line break inside a value is written visibly, so that no line is half a record."""
+    write_table(tmp_path / "table.csv", ["name", "more"], [["first\r\nsecond", "x"]])
+    assert (tmp_path / "table.csv").read_bytes() == b"name,more\r\nfirst\\r\\nsecond,x\r\n"
+
+
+def test_tables_are_readable_by_their_owner_only(tmp_path: Path) -> None:
+    """A crosswalk tells who was moved; a table is nobody else's business."""
+    write_table(tmp_path / "table.csv", ["name"], [])
+    assert (tmp_path / "table.csv").stat().st_mode & 0o077 == 0
+
+
+def test_advice_in_rejects_csv_is_plain_ascii() -> None:
+    """The file has no mark of its encoding, so every spreadsheet must read it right without one."""
+    assert all(said.next_step.isascii() for said in REJECTED.values())
+
+
+def _found() -> list[Difference]:
+    return [
+        Difference("patients/1", "contact", "phone", Kind.NORMALISED, "0412 345 678", "+61412345678"),
+        Difference("patients/2", "contact", "phone", Kind.EQUAL, "+61412345678", "+61412345678"),
+        Difference("patients/3", "contact", "city", Kind.MISSING, "Zürich\nNord", None),
+    ]
+
+
+def test_differences_are_counted_per_field_and_masked(tmp_path: Path) -> None:
+    """Equal values are only counted; of the others the file names record and field, and the kind of value."""
+    table = DifferenceTable()
+    table.write(tmp_path / "differences.csv", _found())
+    rows = table_of(tmp_path / "differences.csv")
+    assert list(rows[0]) == ["source", "object", "field", "kind", "source_value", "highlevel_value"]
+    assert [(row["source"], row["kind"], row["source_value"]) for row in rows] == [
+        ("patients/1", "normalised", "(phone)"),
+        ("patients/3", "missing", "(text)"),
+    ]
+    city, phone = table.summary()
+    assert (phone["counts"]["equal"], phone["counts"]["normalised"]) == (1, 1)
+    assert city["samples"] == [
+        {"source": "patients/3", "kind": "missing", "source_value": "(text)", "highlevel_value": "(empty)"}
+    ]
+
+
+def test_values_are_shown_only_when_asked_for(tmp_path: Path) -> None:
+    """Shown values survive a spreadsheet: marked as UTF-8, on one line, a leading plus harmless."""
+    DifferenceTable(show_values=True).write(tmp_path / "differences.csv", _found())
+    assert (tmp_path / "differences.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    phone, city = table_of(tmp_path / "differences.csv", "utf-8-sig")
+    assert phone["highlevel_value"] == "'+61412345678"
+    assert (city["source_value"], city["highlevel_value"]) == ("Zürich\\nNord", "")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((None, "", [], {}), "(empty)"),
+        ((True, False), "(yes or no)"),
+        ((1, 2.5, "12.50", "-3"), "(number)"),
+        (("1980-02-29", "1980-02-29T10:00:00Z"), "(date)"),
+        (("someone@clinic.example",), "(e-mail)"),
+        (("0412 345 678", "+61 2 9999 0000"), "(phone)"),
+        (("male", "female", "a long text"), "(text)"),
+        ((["a"], {"a": 1}), "(list)"),
+    ],
+)
+def test_a_masked_value_tells_its_kind_only(values: tuple[object, ...], shown: str) -> None:
+    """Two values of a kind look the same, whatever their length."""
+    assert {masked(value) for value in values} == {shown}
