@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
 
 BIN = Path(sys.executable).parent
+TARGET = [BIN / "target-highlevel"]
 
 #: Streams that the tap reads in full in every run: a resumed run has them again.
 REFERENCE = frozenset(
@@ -107,7 +108,7 @@ class Loader:
         source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         with source.open(encoding="utf-8") as stdin:
             return subprocess.Popen(
-                [BIN / "target-highlevel", "--config", "ENV"],
+                [*TARGET, "--config", "ENV"],
                 env=self.environment(more),
                 stdin=stdin,
                 stdout=subprocess.PIPE,

@@ -92,7 +92,13 @@ class Intake:
             refs.update(connection.execute(query).scalars())
         self.seq += 1
         for some in _batches(refs):
-            again = record.update().where(self._here, record.c.ref.in_(some), record.c.status == Status.DONE.value)
+            # A record found in HighLevel (lost ledger) has no digest until it is received: by then all partials are here.
+            again = record.update().where(
+                self._here,
+                record.c.ref.in_(some),
+                record.c.status == Status.DONE.value,
+                record.c.digest.is_not(None),
+            )
             connection.execute(
                 again.values(status=Status.READY.value, version=record.c.version + 1, seq=self.seq, seen_run=self._run)
             )

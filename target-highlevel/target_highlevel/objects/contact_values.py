@@ -110,6 +110,8 @@ def decode(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -
             fields[name] = sorted(contact.get("tags") or ())
         elif declared.kind == "dnd":
             fields[name] = (dnd.get(declared.channel) or {}).get("status") in {"active", "permanent"}
+        elif declared.data_type == "FILE_UPLOAD":
+            continue  # its value are the files themselves, each a record of its own
         elif declared.kind == "custom" and name in catalogue.contact_fields:
             fields[name] = _read(declared, custom.get(catalogue.contact_fields[name].id))
     return fields
