@@ -63,16 +63,6 @@ class Rebuild:
                 self._work.adopt([self._record_row(spec, item) for item in page])
         self._ledger.remember(name, "done")
 
-    def contact_ids(self) -> Iterator[str]:
-        """Yield the id of every contact that carries one of our ids."""
-        for page in self._contacts() if IDENTITY in self._catalogue.contact_fields else ():
-            yield from (str(item["id"]) for item in page)
-
-    def record_ids(self, key: str) -> Iterator[str]:
-        """Yield the id of every record of a custom object that carries one of our ids."""
-        for page in self._records(key) if key in self._catalogue.object_keys else ():
-            yield from (str(item["id"]) for item in page)
-
     def _contacts(self) -> Iterator[list[dict[str, Any]]]:
         field = self._catalogue.contact_fields[IDENTITY]
         body: dict[str, Any] = {
