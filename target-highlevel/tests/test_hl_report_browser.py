@@ -197,7 +197,7 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(look: Look) -> None:
 
 
 def test_a_complaint_would_be_noticed(site: Site, folder: Path, tmp_path: Path) -> None:
-    """The check above can fail: a page that loads a picture is caught by its own policy and by the console."""
+    """The check above can fail: a page that loads a picture is stopped by its own policy, and says so."""
     page = (folder / "run.html").read_text(encoding="utf-8")
     spoilt = page.replace("<main id=", '<img src="http://elsewhere.example/x.png" alt=""><main id=')
     (folder / "spoilt.html").write_text(spoilt, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind
 from target_highlevel.report.page import bars, duration, moment, run_page, window_page
 from target_highlevel.report.window import window_content
+from target_highlevel.report.wording import OUTCOMES
 
 VOID = {"meta", "link", "br", "rect", "circle"}
 
@@ -101,6 +103,32 @@ def test_a_screen_reader_finds_its_way(contents: dict[str, dict[str, Any]]) -> N
         assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+def _luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_told_from_what_is_behind_them(
+    contents: dict[str, dict[str, Any]], scheme: int
+) -> None:
+    """Text has a contrast of 4.5 to 1, a part of a chart 3 to 1, as WCAG asks, by day and by night."""
+    root = re.findall(r":root \{(.*?)\}", run_page(contents["run"]), re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", root))
+    for text, behind in (("ink", "card"), ("soft", "card"), ("soft", "paper"), ("link", "card")):
+        assert _contrast(colours[text], colours[behind]) >= 4.5
+    for tone in ("good", "attention", "bad"):
+        assert _contrast(colours[tone], colours[f"{tone}-bg"]) >= 4.5
+    for outcome in OUTCOMES:
+        assert _contrast(colours[outcome], colours["card"]) >= 3
+
+
 def test_every_link_leads_somewhere(contents: dict[str, dict[str, Any]]) -> None:
     """The list of what needs a person points at the sections that tell more."""
     page = Page(run_page(contents["run"]))
@@ -124,7 +152,7 @@ def test_no_part_of_a_bar_is_too_thin_to_be_seen() -> None:
     row = {"created": 100_000, "updated": 0, "unchanged": 3, "filtered": 0, "held": 0, "rejected": 1}
     parts = bars(row)
     assert [name for name, _, _ in parts] == ["created", "unchanged", "rejected"]
-    assert min(width for _, _, width in parts) >= 6
+    assert min(width for _, _, width in parts) >= 12
     assert sum(width for _, _, width in parts) == 1000
     assert parts[-1][1] + parts[-1][2] == 1000
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _WIDTH = 1000
-_NARROWEST = 6
+_NARROWEST = 12
 #: So many records of a list are shown on the page; the JSON has them all.
 _MOST_SHOWN = 100
 

@@ -111,7 +111,12 @@ def _wait(number: int) -> str:
 def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what needs a human, the most urgent first."""
     return [
-        {"what": what, "count": count, "next_step": next_step, "section": section}
+        {
+            "what": what.format(s="" if count == 1 else "s"),
+            "count": count,
+            "next_step": next_step,
+            "section": section,
+        }
         for what, count, next_step, section in _things(content)
         if count
     ]
@@ -121,45 +126,45 @@ def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
     totals, audit = content["totals"], content["audit"]
     open_rows = sum(1 for row in content["objects"] if row["difference"])
     yield (
-        "kinds of records whose counts do not close",
+        "kind{s} of records whose counts do not close",
         open_rows,
         "Report it with report.json: it holds no personal data.",
         "records",
     )
     yield (
-        "broken places in the audit trail",
+        "broken place{s} in the audit trail",
         len(audit["broken"]),
         "Find out who changed the ledger.",
         "audit",
     )
     yield (
-        "records refused",
+        "record{s} refused",
         totals["rejected"],
         "See the reasons and mend them, then `meltano invoke target-highlevel:retry`.",
         "rejects",
     )
     yield (
-        "fields that differ",
+        "value{s} not the same on both sides",
         _differing(content["differences"]),
         "Look through differences.csv.",
         "differences",
     )
-    yield "records waiting", totals["held"], "See what they wait for; most go with the next run.", "held"
+    yield "record{s} waiting", totals["held"], "See what they wait for; most go with the next run.", "held"
     yield (
-        "fields changed by a person in HighLevel",
+        "field{s} changed by a person in HighLevel",
         content["conflicts"]["count"],
         "Decide which side is right.",
         "conflicts",
     )
     yield (
-        "e-mails or phones not given to a contact",
+        "e-mail{s} or phone{s} not given to a contact",
         content["withheld"]["count"],
         "Decide which contact should have them.",
         "withheld",
     )
     without = sum(1 for item in content["practitioners_without_user"] if item["because"] == "no_user")
     yield (
-        "practitioners without a user",
+        "practitioner{s} without a user",
         without,
         "Add them as users in HighLevel, or leave the fallback owner in charge.",
         "practitioners",
