@@ -79,9 +79,7 @@ class Undo(Work):
 
     def before(self, ref: str) -> dict[str, Any]:
         """Return the values a record had before the run first changed it."""
-        query = sa.select(before_image.c.fields).where(
-            self._images, before_image.c.run == self.undone, before_image.c.ref == ref
-        )
+        query = sa.select(before_image.c.fields).where(self._image(ref))
         with self._ledger.transaction() as connection:
             return dict(json.loads(connection.execute(query).scalar() or "{}"))
 
@@ -166,6 +164,9 @@ class Undo(Work):
     def _images(self) -> sa.ColumnElement[bool]:
         return before_image.c.location == self._ledger.location
 
+    def _image(self, ref: str) -> sa.ColumnElement[bool]:
+        return self._images & (before_image.c.run == self.undone) & (before_image.c.ref == ref)
+
     def _rows(self, *conditions: sa.ColumnElement[bool]) -> list[Row]:
         query = sa.select(record).where(self._here, *conditions).order_by(record.c.rank, record.c.ref)
         with self._ledger.transaction() as connection:
@@ -189,10 +190,10 @@ class Undo(Work):
         row.hl_id, row.intent = hl_id, None
 
     def disown(self, row: Row) -> None:
-        """Record that a create whose end nobody saw did not happen."""
+        """Record that a create whose end nobody saw did not happen; an id that was only taken over is not ours either."""
         intent = dict(row.intent or {})
         with self._ledger.transaction() as connection:
-            self._set(connection, row.ref, intent=None)
+            self._set(connection, row.ref, intent=None, hl_id=None)
             self._audit(connection, row, "outcome", intent, "not_created", [])
 
     def removed(self, row: Row, along: Iterable[Row] = (), *, status: str = "removed") -> None:
@@ -214,6 +215,14 @@ class Undo(Work):
             self._audit(connection, row, "outcome", row.intent or {}, "restored", sorted(fields))
             self._set(connection, row.ref, hl_id=row.hl_id, intent=None)
 
+    def file_restored(self, row: Row, earlier: str | None) -> None:
+        """Record that the file a run had added beside an earlier one is gone, and that the earlier one counts again."""
+        with self._ledger.transaction() as connection:
+            if row.intent:
+                self._audit(connection, row, "outcome", row.intent, "restored", ["file_name"])
+            self._set(connection, row.ref, hl_id=earlier, intent=None, digest=None)
+            connection.execute(before_image.delete().where(self._image(row.ref)))
+
     def linked(self, row: Row, hl_id: str) -> None:
         """Record that a relation the run had removed is there again."""
         with self._ledger.transaction() as connection:
@@ -232,8 +241,7 @@ class Undo(Work):
             for ref, written in restored.items():
                 kept = {"written": canonical_json(dict(written or {})), "digest": None, "intent": None}
                 self._set(connection, ref, **(_FORGOTTEN if written is None else kept))
-                mine = self._images & (before_image.c.run == self.undone) & (before_image.c.ref == ref)
-                connection.execute(before_image.delete().where(mine))
+                connection.execute(before_image.delete().where(self._image(ref)))
             for ref in spared:
                 self._set(connection, ref, digest=None, intent=None)
             removed = self._here & (record.c.reason == _REASON)

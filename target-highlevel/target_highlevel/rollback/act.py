@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.crashpoints import reach
 from target_highlevel.engine.fold import fold
 from target_highlevel.errors import NotFound, Refused
+from target_highlevel.ledger.rows import Status
 from target_highlevel.objects.base import Rejected
 from target_highlevel.rollback.touched import Marks, empty, our_tags
 
@@ -107,7 +108,7 @@ class Hand:
     def _ours(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Callable[[str, Any], bool]:
         """Tell whether a value is what the run wrote; of an update whose end nobody saw, what it was about to write."""
         wanted: Mapping[str, Any] = {}
-        if row.payload is not None:
+        if row.status != Status.DONE:
             try:
                 fields = fold(spec, row.fields, self._undo.contributions(row), self._now())
                 wanted = kind.prepare(row, spec, fields)

@@ -37,6 +37,8 @@ class Plan:
     relations: Mapping[str, list[Trace]]
     unlinked: list[str]
     counts: Mapping[str, Counter[str]]
+    #: Relations the run changed: with other ends it is another relation, and the old one is gone.
+    relinked: list[str]
     #: Records that a later run has written since.
     rewritten: set[str]
     #: ref → the relations to it that other records want.
@@ -61,6 +63,7 @@ def plan_of(undo: Undo) -> Plan:
         relations={hl_id: known[hl_id] for hl_id in relations},
         unlinked=unlinked,
         counts=_counts(created, updated, unlinked),
+        relinked=[ref for ref in updated if ref.startswith("relation:")],
         rewritten=undo.rewritten(),
         wanted_by=wanted_by,
         known_relations=known,

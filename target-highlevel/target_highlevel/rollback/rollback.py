@@ -73,6 +73,7 @@ class Rollback:
         for level in plan.levels:
             do_all(worker.take_back, level, self._session.stop)
         do_all(lambda traces: self._relation(plan, traces), list(plan.relations.values()), self._session.stop)
+        self._spare_relinked(plan)
         do_all(self._link_again, plan.unlinked, self._session.stop)
         proof = ReadBack(self._session, self._undo, self.result).proof()
         if proof.holds:
@@ -135,6 +136,12 @@ class Rollback:
     def _keep(self, rows: list[Row], reason: str) -> None:
         for row in rows:
             self.result.keep(row, reason)
+
+    def _spare_relinked(self, plan: Plan) -> None:
+        for ref in plan.relinked:
+            row = self._undo.row(ref)
+            if row is not None and row.hl_id is not None:
+                self.result.spare(row, "linked_to_another_record")
 
     def _link_again(self, ref: str) -> None:
         """Link two records again whose relation the run removed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound
 from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.event import Event
 from target_highlevel.objects.on_contact import Task
 from target_highlevel.rollback.touched import contact_changes
@@ -160,7 +161,10 @@ class UnitWorker:
         removable, standing = [], False
         for row in self._rows(unit.children):
             there = items[row.object].get(str(row.hl_id))
-            if there is None:
+            if row.object == "file" and row.ref in unit.updated_children:
+                self._restore_file(row, items["file"])
+                standing = True
+            elif there is None:
                 self._absent(row, updated=row.ref in unit.updated_children)
             elif row.ref in unit.updated_children:
                 self._restore(row, self._session.kinds[row.object], self._current(row, there))
@@ -180,6 +184,15 @@ class UnitWorker:
         self._hand.gone(row)
         self._result.remove()
 
+    def _restore_file(self, row: Row, files: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take away the file that was added under the same id, so that the earlier one counts again."""
+        kind = self._session.kinds["file"]
+        if row.hl_id in files:
+            self._undo.intend(row, "restore", kind.update_method, kind.remove_route, fields=["file_name"])
+            kind.remove(row)
+        same = (key for key, item in files.items() if key != row.hl_id and file_source_id(item) == row.source_id)
+        self._undo.file_restored(row, next(same, None))
+
     def _child_kept(self, row: Row, there: Mapping[str, Any]) -> tuple[str, list[str]] | None:
         if row.ref in self._plan.rewritten:
             return "written_by_a_later_run", []
@@ -190,8 +203,6 @@ class UnitWorker:
 
     def _current(self, row: Row, item: Mapping[str, Any]) -> dict[str, Any]:
         kind: Any = self._session.kinds[row.object]
-        if row.object == "file":
-            return {"file_name": (item.get("meta") or {}).get("originalname")}
         if self._events and row.object == "appointment":
             return dict(kind.read(row, self._session.specs[row.stream]))  # a contact's list shows events in another form
         return dict(kind.decode(item))
