@@ -115,7 +115,7 @@ class AttachmentStore:
         version = re.sub(r"\D", "", str(record.get("processed_at") or ""))
         part = self._parts / f"{name}.{version}.part"
         try:
-            digest, size = _Download(self._client, str(record["id"]), part, self._largest).run()
+            digest, size = self._whole(part, record)
         except (NotFound, _Expired):
             return StoredFile(Status.UNAVAILABLE)
         except _TooLarge:
@@ -126,6 +126,15 @@ class AttachmentStore:
         note = {"sha256": digest, "size": size, "processed_at": record.get("processed_at")}
         self._files.pipe_file(f"{target}.json", json.dumps(note).encode())
         return StoredFile(Status.DOWNLOADED, self._address(target), size, digest)
+
+    def _whole(self, part: Path, record: Mapping[str, Any]) -> tuple[str, int]:
+        """Fetch the file, and once more if it has not the size that Cliniko states; then it is as it is."""
+        download = _Download(self._client, str(record["id"]), part, self._largest)
+        digest, size = download.run()
+        if record.get("size") not in {None, size}:
+            part.unlink()
+            digest, size = download.run()
+        return digest, size
 
     def _move(self, part: Path, target: str) -> None:
         if self._local:

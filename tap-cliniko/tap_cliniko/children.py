@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
 from tap_cliniko.errors import NotFound
+from tap_cliniko.filters import revealed
 from tap_cliniko.records import Normaliser
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class _Below:
             yield self._finish({"practitioner_id": str(practitioner["id"]), "appointment_type_id": str(row["id"])})
 
     def _single(self, patient: Row) -> Iterator[Row]:
-        yield self._finish(self._client.object(self._path.format(id=patient["id"])))
+        yield self._finish(self._client.object(self._path.format(id=patient["id"]), self._query()))
 
     def _listed(self, patient: Row) -> Iterator[Row]:
         for row in self._pages(patient, self._resource.name):
@@ -67,7 +68,7 @@ class _Below:
         """Read a short list below a parent; ids seen twice, because the list moved, are passed on once."""
         number, seen = 1, set()
         while True:
-            page = self._client.page(self._path.format(id=parent["id"]), key, Query(page=number))
+            page = self._client.page(self._path.format(id=parent["id"]), key, self._query(number))
             for row in page.rows:
                 if row["id"] not in seen:
                     seen.add(row["id"])
@@ -75,3 +76,7 @@ class _Below:
             if not page.more:
                 return
             number += 1
+
+    def _query(self, page: int = 1) -> Query:
+        """Bring hidden rows back below a parent too."""
+        return Query(revealed(self._resource), page=page)

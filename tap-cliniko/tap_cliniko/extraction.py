@@ -97,7 +97,7 @@ class Extraction:
             for chunk in reader.chunks(revealed(listed), [Stretch()]):
                 fresh = [row for row in chunk.rows if int(row["id"]) not in seen]
                 seen.update(int(row["id"]) for row in fresh)
-                self._remember(fresh if listed is self.resource else [])
+                self._remember(listed, fresh)
                 for row in fresh:
                     yield from expand(row)
         yield from self._tombstones(seen)
@@ -132,6 +132,7 @@ class Extraction:
             while window.scope < len(scopes):
                 filters = (*filters_of(listed, window), *scopes[window.scope])
                 for chunk in reader.chunks(filters, window.stretches):
+                    self._remember(listed, chunk.rows)
                     for row in self._in_sample(chunk):
                         yield from expand(row)
                         chunk.stretch.after = int(row["id"])
@@ -188,7 +189,6 @@ class Extraction:
         record = self._normal(row)
         if self.resource.name == "patient_attachments":
             record.update(self._stored(record).columns())
-        self._remember([record] if not self.resource.in_full else [])
         return record
 
     def _in_sample(self, chunk: Chunk) -> list[Row]:
@@ -220,8 +220,8 @@ class Extraction:
 
     # ------------------------------------------------------------------ deletions
 
-    def _remember(self, rows: list[Row]) -> None:
-        if self.run.known is not None and rows and self.resource.shape is Shape.ROWS:
+    def _remember(self, listed: Resource, rows: list[Row]) -> None:
+        if self.run.known is not None and listed is self.resource:
             self.run.known.add(self.resource.name, ((int(row["id"]), _patients_of(row)) for row in rows))
 
     def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
@@ -233,9 +233,9 @@ class Extraction:
         name = self.resource.name
         self.run.known.settle(name, self.bookmark.get("deletions_until"))
         for ident in self.run.deletions.gone(self.resource, seen):
-            self.run.known.mark_gone(name, ident, self.run.end)
+            self.run.known.mark_gone(name, ident, self.run.marker)
             yield {"id": str(ident), TOMBSTONE: self.run.end}
-        self.bookmark["deletions_until"] = self.run.end
+        self.bookmark["deletions_until"] = self.run.marker
 
 
 def _lies_in(window: Window) -> Any:

@@ -39,6 +39,9 @@ class KnownIds:
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None)
+        # a process that dies loses nothing; a machine that does loses seconds, and a row is then found again
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_TABLES)
 
     def close(self) -> None:

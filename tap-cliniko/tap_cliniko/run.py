@@ -36,6 +36,7 @@ class Run:
         settings: the checked settings.
         client: the account.
         end: the moment up to which every stream is read, the same for all.
+        marker: orders the runs over one account finer than whole seconds.
         access: what the preflight found for each stream.
         merges: who was merged with whom.
         attachments: where files go, None when they are not fetched.
@@ -47,6 +48,7 @@ class Run:
     settings: Settings
     client: ClinikoClient
     end: str
+    marker: str
     access: dict[str, Access]
     merges: Merges
     progress: Progress
@@ -75,6 +77,7 @@ class Run:
             settings,
             client,
             moments.from_epoch(client.now() - settings.lag),
+            f"{client.now():.6f}",
             access,
             Merges(client),
             Progress(client.governor),

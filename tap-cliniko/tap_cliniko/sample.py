@@ -86,22 +86,25 @@ class SampleFinder:
     def _groups(self) -> Iterator[list[str]]:
         """Answer lists of patients who have something in common."""
         for row in self._first("appointment_types", ("archived_at:*",)):
-            found = self._first("individual_appointments", (f"appointment_type_id:={row['id']}", *revealed(BY_NAME["individual_appointments"])))
-            yield _patients_of(found)
+            yield self._with("individual_appointments", f"appointment_type_id:={row['id']}")
         for state in _INVOICE_STATES:
-            yield _patients_of(self._first("invoices", (f"status:={state}", *revealed(BY_NAME["invoices"]))))
+            yield self._with("invoices", f"status:={state}")
         yield _patients_of(self._first("individual_appointments", ("cancelled_at:?",)))
         for name in _WITH:
-            yield _patients_of(self._first(name, revealed(BY_NAME[name])))
+            yield self._with(name)
         for edge in _EDGE_CASES:
-            revealed = () if edge.startswith("archived_at") else ("archived_at:*",)
-            yield [str(row["id"]) for row in self._first("patients", (edge, *revealed))]
+            others = () if edge.startswith("archived_at") else ("archived_at:*",)
+            yield [str(row["id"]) for row in self._first("patients", (edge, *others))]
         yield from self._by_custom_fields()
+
+    def _with(self, name: str, *filters: str) -> list[str]:
+        """Name the patients of the first rows of a list."""
+        return _patients_of(self._first(name, (*filters, *revealed(BY_NAME[name]))))
 
     def _by_custom_fields(self) -> Iterator[list[str]]:
         """Group the oldest and the newest patients by which custom fields they have filled in."""
         groups: dict[str, list[str]] = {}
-        oldest = chain.from_iterable(page for page in self._pages("patients"))
+        oldest = chain.from_iterable(self._pages("patients"))
         for row in chain(oldest, self._first("patients", ("archived_at:*",), sort="id:desc")):
             groups.setdefault(_custom_field_pattern(row), []).append(str(row["id"]))
             if row.get("merged_at"):

@@ -1,0 +1,202 @@
+"""The bytes of attachments: fetched once, whole, without the key, and never silently missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pytest
+from tap_cliniko.attachments import AttachmentStore, Status
+from tap_cliniko.errors import RoleRefused, Unavailable
+from tap_runs import client_for, config_for, run_tap
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_cliniko.client import ClinikoClient
+
+NAME = "patient_attachments"
+
+
+@pytest.fixture
+def clinic() -> Iterator[Sandbox]:
+    """A clinic whose file requests can be looked at."""
+    with Sandbox(seed=6, patients=40, cliniko={"requests_per_minute": 0}, record_contents=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def client(clinic: Sandbox) -> Iterator[ClinikoClient]:
+    """A client that never waits."""
+    made = client_for(clinic)
+    yield made
+    made.close()
+
+
+def fetched(clinic: Sandbox, folder: Path, state: dict[str, Any] | None = None, **more: Any) -> Any:
+    """Run the stream of attachments alone."""
+    return run_tap(config_for(clinic, folder, **more), state, [NAME])
+
+
+def ready_record(clinic: Sandbox, at_least: int = 100) -> dict[str, Any]:
+    """Answer an attachment with some bytes."""
+    rows = clinic.cliniko.account.tables[NAME].rows()
+    return next(dict(row) for row in rows if row.get("processing_completed") and (row.get("size") or 0) >= at_least)
+
+
+def test_every_file_is_there_with_its_checksum(clinic: Sandbox, tmp_path: Path) -> None:
+    """What the record says about the file is what lies on the disk, readable by its owner only."""
+    records = fetched(clinic, tmp_path).records(NAME)
+    done = [each for each in records if each["file_status"] == "downloaded"]
+    assert len(done) > 10
+    for each in done:
+        path = Path(each["file_path"])
+        content = path.read_bytes()
+        assert len(content) == each["file_size"] == each["size"]
+        assert hashlib.sha256(content).hexdigest() == each["file_sha256"]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert path.name.split(".")[0] == each["id"]
+    assert stat.S_IMODE((tmp_path / "attachments").stat().st_mode) == 0o700
+    assert not list((tmp_path / "attachments").glob("*.part"))
+
+
+def test_files_are_fetched_without_the_key(clinic: Sandbox, tmp_path: Path) -> None:
+    """The host of the files never sees a credential."""
+    fetched(clinic, tmp_path)
+    asked = clinic.cliniko.files_control.requests
+    assert asked
+    assert not any("authorization" in {name.lower() for name in each.headers or {}} for each in asked)
+
+
+def test_a_file_that_is_there_is_not_fetched_again(clinic: Sandbox, tmp_path: Path) -> None:
+    """A second full read costs no request for a file, and says the same."""
+    first = fetched(clinic, tmp_path).records(NAME)
+    clinic.cliniko.files_control.reset_log()
+    second = fetched(clinic, tmp_path).records(NAME)
+    again = [each for each in clinic.cliniko.files_control.requests if each.status == 200]
+    assert [each["file_sha256"] for each in second] == [each["file_sha256"] for each in first]
+    assert again == []
+
+
+def test_a_file_not_ready_is_asked_for_in_the_next_run(clinic: Sandbox, tmp_path: Path) -> None:
+    """An attachment that Cliniko was still processing arrives with the next delta, even if nothing else shows."""
+    account = clinic.cliniko.account
+    ident = ready_record(clinic)["id"]
+    account.update(NAME, ident, {"processing_completed": False}, bump=False)
+    first = fetched(clinic, tmp_path)
+    before = next(each for each in first.records(NAME) if each["id"] == ident)
+    account.update(NAME, ident, {"processing_completed": True}, bump=False)
+    second = fetched(clinic, tmp_path, first.state)
+    after = next(each for each in second.records(NAME) if each["id"] == ident)
+
+    assert before["file_status"] == "not_ready"
+    assert before["file_path"] is None
+    assert ident in first.state["bookmarks"][NAME]["pending_files"]
+    assert after["file_status"] == "downloaded"
+    assert ident not in second.state["bookmarks"][NAME]["pending_files"]
+
+
+def test_an_expired_address_is_asked_for_again(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+    """The short-lived address may die between the redirect and the fetch."""
+    record = ready_record(clinic)
+    clinic.cliniko.files_control.add_fault({"action": "status", "status": 403, "times": 1})
+    stored = AttachmentStore(client, str(tmp_path / "a")).fetch(record)
+    assert stored.status is Status.DOWNLOADED
+    assert stored.size == record["size"]
+
+
+def test_a_cut_file_is_not_taken_for_a_whole_one(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+    """A body that ends early is fetched again until it is whole."""
+    record = ready_record(clinic)
+    clinic.cliniko.files_control.add_fault({"action": "truncate", "times": 1})
+    stored = AttachmentStore(client, str(tmp_path / "a")).fetch(record)
+    assert stored.size == record["size"]
+    assert hashlib.sha256(Path(str(stored.path)).read_bytes()).hexdigest() == stored.sha256
+
+
+def test_half_a_file_goes_on_where_it_stopped(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+    """What an interrupted run has already got is not lost, and the whole is right."""
+    record = ready_record(clinic)
+    whole = AttachmentStore(client, str(tmp_path / "whole")).fetch(record)
+    content = Path(str(whole.path)).read_bytes()
+    store = AttachmentStore(client, str(tmp_path / "half"))
+    digits = "".join(filter(str.isdigit, str(record["processed_at"])))
+    (tmp_path / "half" / f"{Path(str(whole.path)).name}.{digits}.part").write_bytes(content[: len(content) // 2])
+    stored = store.fetch(record)
+    assert Path(str(stored.path)).read_bytes() == content
+    assert stored.sha256 == whole.sha256
+
+
+def test_a_store_that_fails_ends_the_run(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+    """When the file host is down the run stops and can go on later, rather than leaving every file out."""
+    clinic.cliniko.files_control.add_fault({"action": "status", "status": 503})
+    with pytest.raises(Unavailable, match="run again later"):
+        AttachmentStore(client, str(tmp_path / "a")).fetch(ready_record(clinic))
+
+
+def test_a_file_that_nobody_can_open_is_said_so(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+    """One lost file is no reason to stop: its record says that it is unavailable."""
+    clinic.cliniko.files_control.add_fault({"action": "status", "status": 404})
+    stored = AttachmentStore(client, str(tmp_path / "a")).fetch(ready_record(clinic))
+    assert stored.columns() == {
+        "file_status": "unavailable",
+        "file_path": None,
+        "file_size": None,
+        "file_sha256": None,
+    }
+
+
+def test_a_large_file_stays_where_it_is(clinic: Sandbox, tmp_path: Path) -> None:
+    """The cap of the settings is kept, whatever the metadata claims."""
+    record = ready_record(clinic)
+    records = fetched(clinic, tmp_path, attachments_max_megabytes=0.000001).records(NAME)
+    assert {each["file_status"] for each in records if (each["size"] or 0) > 1} == {"too_large"}
+    client = client_for(clinic)
+    store = AttachmentStore(client, str(tmp_path / "b"), largest=10)
+    assert store.fetch({**record, "size": 1}).status is Status.TOO_LARGE
+    client.close()
+
+
+def test_files_go_to_any_store(clinic: Sandbox, client: ClinikoClient) -> None:
+    """The folder can be any fsspec URL; the record then names a URL."""
+    record = ready_record(clinic)
+    store = AttachmentStore(client, "memory://clinic/files")
+    first = store.fetch(record)
+    with fsspec.open(str(first.path), "rb") as file:
+        assert hashlib.sha256(file.read()).hexdigest() == first.sha256
+    assert str(first.path).startswith("memory://")
+    asked = len(clinic.cliniko.files_control.requests)
+    assert store.fetch(record) == first
+    assert len(clinic.cliniko.files_control.requests) == asked
+
+
+def test_half_a_note_is_no_note(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+    """A run that died while writing the checksum costs one more fetch, nothing else."""
+    record = ready_record(clinic)
+    store = AttachmentStore(client, str(tmp_path / "a"))
+    first = store.fetch(record)
+    Path(f"{first.path}.json").write_text('{"sha256"')
+    assert store.fetch(record) == first
+    assert json.loads(Path(f"{first.path}.json").read_text())["sha256"] == first.sha256
+
+
+def test_without_downloads_the_records_still_come(clinic: Sandbox, tmp_path: Path) -> None:
+    """The setting leaves the bytes where they are, and says so."""
+    records = fetched(clinic, tmp_path, download_attachments=False).records(NAME)
+    assert {each["file_status"] for each in records} == {"not_requested"}
+    assert clinic.cliniko.files_control.requests == []
+
+
+def test_a_role_that_sees_only_the_list_stops_the_run(tmp_path: Path) -> None:
+    """A receptionist's key lists the files but may not open them: that is never silent."""
+    with Sandbox(seed=6, patients=20, cliniko={"requests_per_minute": 0, "role": "receptionist"}) as clinic:
+        with pytest.raises(RoleRefused, match="role"):
+            fetched(clinic, tmp_path)
+        records = fetched(clinic, tmp_path, skip_refused_streams=True).records(NAME)
+        assert {each["file_status"] for each in records} <= {"unavailable", "not_ready"}

@@ -1,0 +1,111 @@
+"""Rows deleted for good are told of, once it is certain, and until somebody has heard it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tap_cliniko.resources import TOMBSTONE
+from tap_runs import Said, config_for, run_tap
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def clinic() -> Iterator[Sandbox]:
+    """A clinic with lists of several pages."""
+    with Sandbox(seed=8, patients=120, cliniko={"requests_per_minute": 0}) as sandbox:
+        yield sandbox
+
+
+def tombstones(said: Said, stream: str) -> list[str]:
+    """Name the rows that a run says are gone."""
+    return [each["id"] for each in said.records(stream) if each.get(TOMBSTONE)]
+
+
+def read(clinic: Sandbox, folder: Path, state: Any = None, *streams: str) -> Said:
+    """Run with deletions looked for."""
+    return run_tap(config_for(clinic, folder, detect_deletions=True), state, streams)
+
+
+def test_a_hard_delete_becomes_a_tombstone(clinic: Sandbox, tmp_path: Path) -> None:
+    """The record holds the key and the moment, nothing else; rows that are left have none."""
+    first = read(clinic, tmp_path, None, "invoice_items", "taxes")
+    account = clinic.cliniko.account
+    gone = [list(account.tables["invoice_items"])[place] for place in (3, 200, -1)]
+    tax = next(iter(account.tables["taxes"]))
+    for ident in gone:
+        account.delete("invoice_items", ident)
+    account.delete("taxes", tax)
+    second = read(clinic, tmp_path, first.state, "invoice_items", "taxes")
+
+    assert sorted(tombstones(second, "invoice_items")) == sorted(gone)
+    assert tombstones(second, "taxes") == [tax]
+    record = next(each for each in second.records("taxes") if each.get(TOMBSTONE))
+    assert set(record) == {"id", TOMBSTONE}
+    assert tombstones(first, "invoice_items") == []
+
+
+def test_looking_for_deletions_is_cheap(clinic: Sandbox, tmp_path: Path) -> None:
+    """Without any deletion it costs one request for a list, however long."""
+    first = read(clinic, tmp_path, None, "invoice_items")
+    clinic.cliniko.control.reset_log()
+    read(clinic, tmp_path, first.state, "invoice_items")
+    counts = [each for each in clinic.cliniko.control.requests if "id:%3C%3D" in each.query]
+    assert len(counts) == 1
+
+
+def test_a_tombstone_is_told_again_until_a_state_covers_it(clinic: Sandbox, tmp_path: Path) -> None:
+    """A run whose state got lost did not tell; one whose state was kept did."""
+    first = read(clinic, tmp_path, None, "medical_alerts")
+    ident = next(iter(clinic.cliniko.account.tables["medical_alerts"]))
+    clinic.cliniko.account.delete("medical_alerts", ident)
+    lost = read(clinic, tmp_path, first.state, "medical_alerts")
+    again = read(clinic, tmp_path, first.state, "medical_alerts")
+    after = read(clinic, tmp_path, again.state, "medical_alerts")
+    assert tombstones(lost, "medical_alerts") == tombstones(again, "medical_alerts") == [ident]
+    assert tombstones(after, "medical_alerts") == []
+
+
+def test_hidden_rows_are_not_taken_for_deleted(clinic: Sandbox, tmp_path: Path) -> None:
+    """Archived and cancelled rows come as rows with their moment."""
+    first = read(clinic, tmp_path, None, "patients", "individual_appointments")
+    account = clinic.cliniko.account
+    patient, booking = next(iter(account.tables["patients"])), next(iter(account.tables["individual_appointments"]))
+    account.archive("patients", patient)
+    account.cancel("individual_appointments", booking)
+    second = read(clinic, tmp_path, first.state, "patients", "individual_appointments")
+    assert tombstones(second, "patients") == tombstones(second, "individual_appointments") == []
+    # the run ends at the last whole second, so what was hidden just now may come with the next one
+    third = read(clinic, tmp_path, second.state, "patients")
+    hidden = [each for each in (*second.records("patients"), *third.records("patients")) if each["id"] == patient]
+    assert hidden[-1]["archived_at"]
+
+
+def test_everything_gone_at_once_is_not_believed(clinic: Sandbox, tmp_path: Path) -> None:
+    """An empty source deletes nothing: the key lost a permission, not the clinic its records."""
+    first = read(clinic, tmp_path, None, "invoice_items")
+    table = clinic.cliniko.account.tables["invoice_items"]
+    for ident in list(table):
+        table.remove(ident)
+    assert tombstones(read(clinic, tmp_path, first.state, "invoice_items"), "invoice_items") == []
+
+
+def test_children_of_merged_patients_are_read_again(clinic: Sandbox, tmp_path: Path) -> None:
+    """What moves to the surviving patient shows no change of its own, and still arrives."""
+    streams = ("individual_appointments", "attendees", "patients", "invoices", "treatment_notes")
+    config = config_for(clinic, tmp_path)
+    first = run_tap(config, None, streams)
+    account = clinic.cliniko.account
+    owners = [row["patient_id"] for row in account.tables["invoices"].rows()]
+    loser, survivor = owners[0], next(each for each in owners if each != owners[0])
+    account.merge(loser, survivor)
+    second = run_tap(config, first.state, streams)
+    for stream in streams[:2] + streams[3:]:
+        moved = {row["id"] for row in account.tables[stream].rows() if row["patient_id"] == survivor}
+        assert moved <= {each["id"] for each in second.records(stream) if each["patient_id"] == survivor}, stream
+        assert not any(each["patient_id"] == loser for each in second.records(stream)), stream

@@ -1,0 +1,104 @@
+"""What the key may read is known, and said, before anything is read."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from tap_cliniko.errors import CredentialsRefused, RoleRefused
+from tap_cliniko.preflight import Outcome, Preflight, access_table
+from tap_cliniko.resources import BY_NAME, RESOURCES
+from tap_runs import account_rows, client_for, config_for, run_tap
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLINICAL = ("treatment_notes", "medical_alerts")
+
+
+def preflight_as(role: str) -> tuple[str, dict[str, Outcome]]:
+    """Check every stream with the key of a role."""
+    with Sandbox(seed=2, patients=10, cliniko={"requests_per_minute": 0, "role": role}) as sandbox:
+        client = client_for(sandbox)
+        preflight = Preflight(client)
+        found = preflight.check(RESOURCES)
+        client.close()
+        return preflight.role, {name: each.outcome for name, each in found.items()}
+
+
+def test_an_administrator_sees_everything() -> None:
+    """Nothing is hidden or refused; only what the account does not have is absent."""
+    role, found = preflight_as("administrator")
+    assert role == "administrator"
+    assert {name for name, outcome in found.items() if outcome is not Outcome.FULL} == {"recalls", "recall_types"}
+    assert found["recalls"] is Outcome.ABSENT
+
+
+@pytest.mark.parametrize("role", ["scheduler", "receptionist", "power receptionist", "bookkeeper"])
+def test_other_roles_are_refused_clinical_records(role: str) -> None:
+    """Roles without medical information are told so, stream by stream."""
+    seen_as, found = preflight_as(role)
+    assert seen_as == role
+    assert not any(found[name].readable and found[name] is Outcome.FULL for name in CLINICAL)
+    assert found["users"] is not Outcome.FULL
+
+
+def test_a_refused_stream_stops_the_run_before_anything_is_read(tmp_path: Path) -> None:
+    """The text names the streams, the role that is needed and the setting that goes on without them."""
+    with Sandbox(seed=2, patients=10, cliniko={"requests_per_minute": 0, "role": "receptionist"}) as sandbox:
+        with pytest.raises(RoleRefused) as caught:
+            run_tap(config_for(sandbox, tmp_path), None, ["patients", "treatment_notes"])
+        text = str(caught.value)
+        assert "treatment_notes needs administrator or practitioner" in text
+        assert "TAP_CLINIKO_SKIP_REFUSED_STREAMS" in text
+        assert caught.value.exit_code == 3
+        # the key's owner and one row of each selected stream, nothing more
+        assert len(sandbox.cliniko.control.requests) == 3
+
+
+def test_refused_streams_are_skipped_when_the_setting_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rest is read, the table says what is missing, and no bookmark pretends that it was read."""
+    options = {"requests_per_minute": 0, "role": "receptionist"}
+    with Sandbox(seed=2, patients=10, cliniko=options) as sandbox, caplog.at_level(logging.INFO):
+        config = config_for(sandbox, tmp_path, skip_refused_streams=True)
+        said = run_tap(config, None, ["patients", "treatment_notes"])
+        assert len(said.records("patients")) == len(account_rows(sandbox, BY_NAME["patients"]))
+        assert said.records("treatment_notes") == []
+        assert "replication_key_value" not in said.state["bookmarks"].get("treatment_notes", {})
+        table = caplog.text
+        assert "role of the key's owner: receptionist" in table
+        assert any("treatment_notes" in line and "refused" in line for line in table.splitlines())
+
+
+def test_a_wrong_key_ends_at_the_first_request(tmp_path: Path) -> None:
+    """Nothing is tried again with a key that does not open."""
+    with Sandbox(seed=2, patients=10, cliniko={"requests_per_minute": 0}) as sandbox:
+        with pytest.raises(CredentialsRefused, match="TAP_CLINIKO_API_KEY"):
+            run_tap({**config_for(sandbox, tmp_path), "api_key": "wrong-au1"})
+        assert len(sandbox.cliniko.control.requests) == 1
+
+
+def test_the_table_names_streams_and_numbers_only() -> None:
+    """Its lines hold a stream, an outcome and a number of rows."""
+    with Sandbox(seed=2, patients=10, cliniko={"requests_per_minute": 0}) as sandbox:
+        client = client_for(sandbox)
+        preflight = Preflight(client)
+        lines = access_table(preflight.role, preflight.check([BY_NAME["patients"], BY_NAME["recalls"]]))
+        client.close()
+    assert lines[2].split() == ["patients", "full", "10"]
+    assert lines[3].split()[:2] == ["recalls", "absent"]
+
+
+def test_lists_that_an_old_account_lacks_are_read_below_each_patient(tmp_path: Path) -> None:
+    """Without /referral_sources of its own, each patient is asked for the one below it."""
+    with Sandbox(seed=2, patients=12, cliniko={"requests_per_minute": 0}) as sandbox:
+        absent = {"match": {"path_regex": r"^/v1/(referral_sources)$"}, "action": "status", "status": 404}
+        there = {key[0] for key in account_rows(sandbox, BY_NAME["referral_sources"])}
+        sandbox.cliniko.control.add_fault(absent)
+        said = run_tap(config_for(sandbox, tmp_path), None, ["referral_sources"])
+        assert {each["id"] for each in said.records("referral_sources")} == there

@@ -1,0 +1,137 @@
+"""Killed at any moment, the next run goes on where the last state says."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tap_cliniko.reading import ListReader, Stretch
+from tap_runs import Said, Warehouse, account_rows, client_for, config_for, listed_resources, run_tap
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KILLS = 5
+
+
+@pytest.fixture(scope="module")
+def clinic() -> Iterator[Sandbox]:
+    """A clinic with lists of several pages, whose answers take a little time."""
+    with Sandbox(seed=11, patients=150, cliniko={"requests_per_minute": 0}) as sandbox:
+        sandbox.cliniko.control.latency = 0.01
+        yield sandbox
+
+
+def start(config: Path, state: dict[str, Any], folder: Path, number: int) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start the tap as a process of its own."""
+    out, saved = folder / f"out{number}.jsonl", folder / f"state{number}.json"
+    saved.write_text(json.dumps(state))
+    command = [sys.executable, "-m", "tap_cliniko", "--config", str(config), "--state", str(saved)]
+    with out.open("wb") as stdout, (folder / "err.txt").open("wb") as stderr:
+        return subprocess.Popen(command, stdout=stdout, stderr=stderr), out
+
+
+def test_killed_again_and_again_it_ends_where_a_whole_run_ends(clinic: Sandbox, tmp_path: Path) -> None:
+    """Five kills at random moments lose no row, and a window that was begun is not begun again."""
+    rng = random.Random(7)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_for(clinic, tmp_path)))
+    warehouse, state, number, kills = Warehouse(), {}, 0, 0
+    first_ids: list[tuple[dict[str, Any], Said]] = []
+    while True:
+        process, out = start(config, state, tmp_path, number)
+        number += 1
+        deadline = time.monotonic() + rng.uniform(1.2, 2.4)
+        while kills < KILLS and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if kills < KILLS and process.poll() is None:
+            process.kill()
+            kills += 1
+        process.wait()
+        said = Said.from_text(out.read_text())
+        first_ids.append((state, said))
+        warehouse.load(said)
+        state = said.state or state
+        if process.returncode == 0:
+            break
+
+    assert kills == KILLS
+    for resource in listed_resources():
+        assert warehouse.tables[resource.name].keys() == account_rows(clinic, resource).keys(), resource.name
+    for before, said in first_ids:
+        for stream, bookmark in before.get("bookmarks", {}).items():
+            if "window" in bookmark:
+                assert goes_on(bookmark["window"]["stretches"], said.records(stream)), stream
+
+
+def goes_on(stretches: list[list[str | None]], records: list[dict[str, Any]]) -> bool:
+    """Tell whether no record lies in a part of the id space that was already passed on."""
+    left = [Stretch.load(each) for each in stretches]
+    return all(any(int(r["id"]) > s.after and (s.upto is None or int(r["id"]) <= s.upto) for s in left) for r in records)
+
+
+def test_a_list_can_be_left_after_any_row(clinic: Sandbox) -> None:
+    """Whatever row was the last one passed on, the saved stretches hold exactly the rest."""
+    client = client_for(clinic)
+    everything = [int(key[0]) for key in account_rows(clinic, resource_named("invoice_items"))]
+    for last in range(0, len(everything), 97):
+        stretches, read = [Stretch()], []
+        reader = ListReader(client, "/invoice_items", "invoice_items", lanes=3)
+        for ident in rows_one_by_one(reader, stretches):
+            read.append(ident)
+            if len(read) > last:
+                break
+        saved = [Stretch.load(each.dump()) for each in stretches]
+        read += list(rows_one_by_one(ListReader(client, "/invoice_items", "invoice_items", lanes=3), saved))
+        # the row on which the reading stopped was passed on, but nobody could note that any more
+        assert sorted(set(read)) == sorted(everything)
+        assert len(read) <= len(everything) + 1
+    client.close()
+
+
+def rows_one_by_one(reader: ListReader, stretches: list[Stretch]) -> Iterator[int]:
+    """Pass rows on as a stream does, noting each after it went out."""
+    reveal = ("archived_at:*", "deleted_at:*")
+    for chunk in reader.chunks(reveal, stretches):
+        for row in chunk.rows:
+            yield int(row["id"])
+            chunk.stretch.after = int(row["id"])
+
+
+def resource_named(name: str) -> Any:
+    """Find a resource."""
+    return next(each for each in listed_resources() if each.name == name)
+
+
+def test_an_old_unfinished_window_is_finished_before_a_new_one_begins(clinic: Sandbox, tmp_path: Path) -> None:
+    """The window of an interrupted run keeps its end; the same run then reads on to its own end."""
+    window = {
+        "start": None,
+        "end": "2020-01-01T00:00:00Z",
+        "passes": ["changed"],
+        "scope": 0,
+        "stretches": [["0", None]],
+    }
+    state = {"bookmarks": {"patients": {"replication_key": "updated_at", "window": window}}}
+    said = run_tap(config_for(clinic, tmp_path), state, ["patients"])
+    resource = resource_named("patients")
+    assert {(each["id"],) for each in said.records("patients")} == account_rows(clinic, resource).keys()
+    assert said.state["bookmarks"]["patients"]["replication_key_value"] > "2026"
+    assert "window" not in said.state["bookmarks"]["patients"]
+
+
+def test_state_comes_often(clinic: Sandbox, tmp_path: Path) -> None:
+    """Never are more than a hundred records under way without a state after them."""
+    said = run_tap(config_for(clinic, tmp_path), None, ["invoice_items", "attendees"])
+    since = 0
+    for message in said.messages:
+        since = since + 1 if message["type"] == "RECORD" else 0 if message["type"] == "STATE" else since
+        assert since <= 100

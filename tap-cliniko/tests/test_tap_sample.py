@@ -1,0 +1,119 @@
+"""A slice of patients that shows what the whole holds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tap_cliniko.resources import BY_NAME
+from tap_runs import Said, account_rows, config_for, run_tap
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SIZE = 25
+OF_PATIENTS = (
+    "individual_appointments",
+    "attendees",
+    "medical_alerts",
+    "patient_cases",
+    "treatment_notes",
+    "invoices",
+    "communications",
+    "patient_attachments",
+    "patient_forms",
+    "referral_sources",
+)
+
+
+@pytest.fixture(scope="module")
+def clinic() -> Iterator[Sandbox]:
+    """A clinic with several times as many patients as the sample."""
+    with Sandbox(seed=9, patients=150, cliniko={"requests_per_minute": 0}) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def sampled(clinic: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Said:
+    """The run of a sample."""
+    return run_tap(config_for(clinic, tmp_path_factory.mktemp("sample"), sample_patients=SIZE))
+
+
+def chosen(said: Said) -> set[str]:
+    """Name the patients of a sample."""
+    return {each["id"] for each in said.records("patients")}
+
+
+def test_the_sample_has_the_size_asked_for(sampled: Said) -> None:
+    """So many patients and no more, each once."""
+    assert len(sampled.records("patients")) == len(chosen(sampled)) == SIZE
+
+
+def test_everything_that_hangs_on_the_patients_comes_along(clinic: Sandbox, sampled: Said) -> None:
+    """Each stream holds exactly the rows of the chosen patients."""
+    for name in OF_PATIENTS:
+        there = {
+            key[0] for key, row in account_rows(clinic, BY_NAME[name]).items() if row["patient_id"] in chosen(sampled)
+        }
+        assert {each["id"] for each in sampled.records(name)} == there, name
+
+
+def test_group_bookings_and_invoice_lines_are_found(clinic: Sandbox, sampled: Said) -> None:
+    """What names no patient is found through what does."""
+    bookings = {each["booking_id"] for each in sampled.records("attendees")}
+    groups = {key[0] for key in account_rows(clinic, BY_NAME["group_appointments"])}
+    assert {each["id"] for each in sampled.records("group_appointments")} == bookings & groups
+    invoices = {each["id"] for each in sampled.records("invoices")}
+    lines = account_rows(clinic, BY_NAME["invoice_items"])
+    assert {each["id"] for each in sampled.records("invoice_items")} == {
+        key[0] for key, row in lines.items() if row["invoice_id"] in invoices
+    }
+
+
+def test_no_tie_leads_out_of_the_sample(sampled: Said) -> None:
+    """A relationship is only told when both patients are there."""
+    for each in sampled.records("relationships"):
+        assert {each["patient_id"], each["related_patient_id"]} <= chosen(sampled)
+
+
+def test_reference_data_is_whole(clinic: Sandbox, sampled: Said) -> None:
+    """Names can be looked up as in a full run."""
+    for name in ("users", "practitioners", "businesses", "appointment_types", "contacts", "billable_items"):
+        assert len(sampled.records(name)) == len(account_rows(clinic, BY_NAME[name])), name
+
+
+def test_the_sample_spans_what_makes_patients_different(clinic: Sandbox, sampled: Said) -> None:
+    """Every appointment type in use, every invoice state, archived patients and patients without e-mail."""
+    types = {row["appointment_type_id"] for row in account_rows(clinic, BY_NAME["individual_appointments"]).values()}
+    assert {each["appointment_type_id"] for each in sampled.records("individual_appointments")} == types
+    states = {row["status"] for row in account_rows(clinic, BY_NAME["invoices"]).values()}
+    assert {each["status"] for each in sampled.records("invoices")} == states
+    patients = sampled.records("patients")
+    assert any(each["archived_at"] for each in patients)
+    assert any(not each["email"] for each in patients)
+    assert any(each["custom_fields"] for each in patients)
+
+
+def test_the_same_account_gives_the_same_sample(clinic: Sandbox, sampled: Said, tmp_path: Path) -> None:
+    """A second run chooses the same patients."""
+    again = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), None, ["patients"])
+    assert chosen(again) == chosen(sampled)
+
+
+def test_a_delta_of_the_sample_keeps_its_patients(clinic: Sandbox, sampled: Said, tmp_path: Path) -> None:
+    """The state holds who was chosen, so that a delta brings changes of these and of nobody else."""
+    account = clinic.cliniko.account
+    inside = min(chosen(sampled))
+    outside = next(ident for ident in account.tables["patients"] if ident not in chosen(sampled))
+    # a little in the past: inside the overlap of the delta, which only begins when the next second has come
+    changed = sampled.state["bookmarks"]["patients"]["replication_key_value"]
+    for ident in (inside, outside):
+        account.update("patients", ident, {"notes": "changed", "updated_at": changed})
+    time.sleep(1.01)
+    later = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), sampled.state, ["patients"])
+    assert chosen(later) == {inside}
+    assert set(later.state["bookmarks"]["patients"]["sample"]) == chosen(sampled)
