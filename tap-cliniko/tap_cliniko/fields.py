@@ -29,9 +29,10 @@ class Kind(str, Enum):
     OBJECTS = "objects"
     LINK = "link"
     LINKS = "links"
+    SELF = "self"
 
 
-_LINKED: Schema = {"type": ["object", "array", "null"]}
+_ADDRESS: Schema = {"type": ["object", "null"], "properties": {"self": {"type": ["string", "null"]}}}
 _SCHEMAS: dict[Kind, Schema] = {
     Kind.ID: {"type": ["string", "null"]},
     Kind.IDS: {"type": ["array", "null"], "items": {"type": ["string", "null"]}},
@@ -44,8 +45,9 @@ _SCHEMAS: dict[Kind, Schema] = {
     Kind.FLAG: {"type": ["boolean", "null"]},
     Kind.OBJECT: {"type": ["object", "null"]},
     Kind.OBJECTS: {"type": ["array", "null"], "items": {"type": ["object", "null"]}},
-    Kind.LINK: {"type": ["object", "null"], "properties": {"links": {"type": ["object", "null"]}}},
-    Kind.LINKS: _LINKED,
+    Kind.LINK: {"type": ["object", "null"], "properties": {"links": _ADDRESS}},
+    Kind.LINKS: {"type": ["object", "array", "null"]},
+    Kind.SELF: _ADDRESS,
 }
 
 
@@ -159,7 +161,7 @@ def phones(name: str, description: str) -> Field:
 
 
 ID = ident("id", "Identity of the row, a 64-bit number as text.")
-SELF = Field("links", Kind.OBJECT, "Address of the row itself.")
+SELF = Field("links", Kind.SELF, "Address of the row itself.")
 CREATED = moment("created_at", "When the row was created.")
 UPDATED = moment("updated_at", "When the row last changed.")
 ARCHIVED = moment("archived_at", "When the row was archived; null while it is in use.")

@@ -84,6 +84,7 @@ _CONVERSIONS: dict[Kind, Callable[[Any], Any]] = {
     Kind.OBJECTS: _blank_is_null,
     Kind.LINK: _blank_is_null,
     Kind.LINKS: _blank_is_null,
+    Kind.SELF: _blank_is_null,
 }
 
 

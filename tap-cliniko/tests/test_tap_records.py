@@ -34,6 +34,7 @@ _VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.OBJECT: _TREES,
     Kind.OBJECTS: st.lists(_TREES, max_size=2),
     Kind.LINK: _LINK,
+    Kind.SELF: st.just({"self": "https://x.example/v1/a/1"}),
     Kind.LINKS: _LINK | st.lists(_LINK, max_size=2),
 }
 _JSON = st.recursive(

@@ -1,0 +1,214 @@
+"""The command as a user meets it: exit codes, one clear line, nothing private."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tap_cliniko import documentation, errors
+from tap_cliniko.resources import RESOURCES
+from tap_cliniko.tap import TapCliniko
+from tap_runs import Said, config_for, run_tap
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def tap(*arguments: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in an environment without settings but these."""
+    command = [sys.executable, "-m", "tap_cliniko", *arguments]
+    environment = {"PATH": os.environ["PATH"], **(variables or {})}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def tap_with(config: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command with a configuration file."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    return tap("--config", str(path))
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Answer what the user reads last; a traceback anywhere fails."""
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+def test_without_settings_it_names_the_variables() -> None:
+    """Exit 2, and the line says what to set."""
+    done = tap()
+    assert done.returncode == 2
+    assert last_line(done) == "tap-cliniko: set TAP_CLINIKO_API_KEY and TAP_CLINIKO_CONTACT_EMAIL"
+    assert done.stdout == ""
+
+
+def test_every_wrong_setting_is_named_at_once_and_none_is_shown(tmp_path: Path) -> None:
+    """All problems in one line, by name; values stay out of it."""
+    config = {
+        "api_key": "very-secret-au1",
+        "contact_email": "nobody",
+        "start_date": "yesterday",
+        "requests_per_minute": 0,
+        "download_attachments": "maybe",
+        "api_kee": "other-secret",
+    }
+    done = tap_with(config, tmp_path)
+    assert done.returncode == 2
+    for name in ("CONTACT_EMAIL", "START_DATE", "REQUESTS_PER_MINUTE", "DOWNLOAD_ATTACHMENTS"):
+        assert f"TAP_CLINIKO_{name}" in last_line(done)
+    assert "no such setting: api_kee" in last_line(done)
+    assert not any(value in done.stderr for value in ("very-secret", "other-secret", "yesterday", "maybe"))
+
+
+def test_a_variable_that_is_no_number_is_named() -> None:
+    """The environment is text; what does not parse is reported like any other wrong setting."""
+    variables = {"TAP_CLINIKO_API_KEY": "k", "TAP_CLINIKO_CONTACT_EMAIL": "a@b.example", "TAP_CLINIKO_LAG_SECONDS": "x1"}
+    done = tap(variables=variables)
+    assert done.returncode == 2
+    assert "TAP_CLINIKO_LAG_SECONDS" in last_line(done)
+    assert "x1" not in last_line(done)
+
+
+def test_a_refused_key_is_exit_3(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """The line says that it is the key, and where it is set."""
+    done = tap_with({**config_for(quiet_clinic, tmp_path), "api_key": "wrong-key-au1"}, tmp_path)
+    assert done.returncode == 3
+    assert "TAP_CLINIKO_API_KEY" in last_line(done)
+    assert "wrong-key" not in done.stderr + done.stdout
+
+
+def test_an_address_in_the_clear_is_refused(tmp_path: Path) -> None:
+    """The key is not sent without TLS."""
+    config = {"api_key": "k-au1", "contact_email": "a@b.example", "api_url": "http://cliniko.example.org/v1"}
+    done = tap_with(config, tmp_path)
+    assert done.returncode == 2
+    assert "https" in last_line(done)
+
+
+def test_a_whole_run_says_nothing_private(tmp_path: Path) -> None:
+    """Neither log nor state nor error holds a name, an address, a note or the key."""
+    options = {"requests_per_minute": 0}
+    with Sandbox(seed=12, patients=40, cliniko=options) as sandbox:
+        config = config_for(sandbox, tmp_path, detect_deletions=True)
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(config))
+        done = tap("--config", str(path), variables={"TAP_CLINIKO_LOGLEVEL": "DEBUG"})
+        assert done.returncode == 0, done.stderr[-2000:]
+        said = Said.from_text(done.stdout)
+        private = {sandbox.cliniko.api_key}
+        for row in sandbox.cliniko.account.tables["patients"].rows():
+            private |= {row[name] for name in ("last_name", "email", "notes", "address_1") if row[name]}
+        told = done.stderr + json.dumps([each for each in said.messages if each["type"] == "STATE"])
+        words = {each for each in private if len(each) > 4}
+        assert len(words) > 40
+        assert [each for each in words if each in told] == []
+        assert len(said.records("patients")) == 40
+        assert said.streams() == [each.name for each in RESOURCES if not each.optional]
+
+
+def test_a_failure_nobody_thought_of_shows_no_record() -> None:
+    """The last line of defence names the kind of error and the place, not its text."""
+    script = (
+        "from tap_cliniko import __main__ as m\n"
+        "class T:\n"
+        "    @staticmethod\n"
+        "    def cli(): raise KeyError('Juniper Quillfeather')\n"
+        "m.TapCliniko = T\n"
+        "m.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "unexpected KeyError" in last_line(done)
+    assert "Juniper" not in done.stderr
+
+
+def test_about_names_every_setting_and_no_secret() -> None:
+    """`--about` shows the declaration; a key in the environment stays there."""
+    done = tap("--about", "--format", "json", variables={"TAP_CLINIKO_API_KEY": "hidden-key"})
+    about = json.loads(done.stdout)
+    names = {each["name"] for each in about["settings"]} if isinstance(about["settings"], list) else set(
+        about["settings"]["properties"]
+    )
+    assert set(documentation.settings.JSON_SCHEMA["properties"]) <= names
+    assert "hidden-key" not in done.stdout + done.stderr
+
+
+def test_discovery_needs_no_settings() -> None:
+    """The catalog is the same for every account, with keys, methods and descriptions."""
+    done = tap("--discover")
+    catalog = {each["tap_stream_id"]: each for each in json.loads(done.stdout)["streams"]}
+    assert list(catalog) == [each.name for each in RESOURCES]
+    assert catalog["patients"]["replication_method"] == "INCREMENTAL"
+    assert catalog["users"]["replication_method"] == "FULL_TABLE"
+    assert catalog["public_settings"]["key_properties"] == ["account_id"]
+
+
+def test_readme_and_hub_definition_are_current() -> None:
+    """The tables in the documents are those that the code would write."""
+    assert documentation.update(PACKAGE, check=True) == []
+
+
+def test_every_error_says_how_the_run_ends() -> None:
+    """Exit codes follow from the kind of error; the documents list them."""
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
+    assert {each.exit_code for each in kinds} == {1, 2, 3}
+    readme = (PACKAGE / "README.md").read_text()
+    assert all(f"| {code} |" in readme for code in (0, 1, 2, 3))
+
+
+def test_deselected_fields_and_stream_maps_work(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """What the SDK offers on top works with these streams: maps, flattening, selection."""
+    config = config_for(
+        quiet_clinic,
+        tmp_path,
+        stream_maps={"patients": {"initial": "first_name[0]", "__else__": None, "id": "id"}},
+        flattening_enabled=True,
+        flattening_max_depth=1,
+    )
+    said = run_tap(config, None, ["patients", "taxes"])
+    assert all(set(each) == {"initial", "id"} for each in said.records("patients"))
+    assert all("links__self" in each for each in said.records("taxes"))
+
+
+def test_batches_hold_every_row(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """With batch_config the rows go into files, and the state still ends at the run's end."""
+    batch = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": f"file://{tmp_path}"}}
+    said = run_tap(config_for(quiet_clinic, tmp_path, batch_config=batch), None, ["patients"])
+    manifests = [each["manifest"] for each in said.messages if each["type"] == "BATCH"]
+    files = [Path(name.removeprefix("file://")) for each in manifests for name in each]
+    rows = sum(len(gzip.decompress(file.read_bytes()).splitlines()) for file in files)
+    assert rows == len(quiet_clinic.cliniko.account.tables["patients"])
+    assert "replication_key_value" in said.state["bookmarks"]["patients"]
+
+
+def test_start_date_leaves_older_rows_out(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """The first run begins there; hidden rows that were hidden since come too."""
+    rows = quiet_clinic.cliniko.account.tables["patients"].rows()
+    middle = sorted(row["updated_at"] for row in rows)[len(rows) // 2]
+    said = run_tap(config_for(quiet_clinic, tmp_path, start_date=middle), None, ["patients"])
+    late = {row["id"] for row in rows if row["updated_at"] >= middle or (row["archived_at"] or "") >= middle}
+    assert {each["id"] for each in said.records("patients")} == late
+
+
+@pytest.mark.parametrize("name", ["tap-cliniko", "tap-cliniko-tools"])
+def test_the_commands_are_installed(name: str) -> None:
+    """Both scripts are there and explain themselves."""
+    path = Path(sys.executable).with_name(name)
+    done = subprocess.run([str(path), "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert name in done.stdout
+
+
+def test_the_tap_is_named_for_its_package() -> None:
+    """Meltano derives the variables from the name."""
+    assert TapCliniko.name == TapCliniko.package_name == "tap-cliniko"
