@@ -183,6 +183,7 @@ class Incoming:
             "relations": [list(item) for item in self.relations],
             "contact": self.contact,
             "absent": self.absent,
+            "only_these": bool(self.filtered),
         }
 
     def digest_source(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -79,10 +80,14 @@ class Writer:
         wanted = kind.prepare(row, spec, fields)
         if row.payload is None:  # only what others contribute has changed
             wanted = {name: value for name, value in wanted.items() if name in spec.fields and spec.fields[name].fold}
+        elif row.payload.get("only_these"):  # left out, but there already: it only learns why
+            wanted = {name: value for name, value in wanted.items() if name in row.fields}
         if row.hl_id is None and row.intent:
             self._adopt_found(row, spec, kind)
         if row.hl_id is None:
             self._create(row, spec, kind, wanted)
+        elif kind.on_contact and self._moved(row):
+            self._move(row, spec, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
 
@@ -186,7 +191,7 @@ class Writer:
     def _changes(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""
         changes = {name: value for name, value in wanted.items() if row.written.get(name) != self._hash(value)}
-        if row.payload is not None:
+        if row.payload is not None and not row.payload.get("only_these"):
             gone = set(row.written) - set(wanted)
             changes.update({name: None for name in gone if name in spec.fields})
         for name in [name for name, value in changes.items() if _empty(value) and name not in row.written]:
@@ -212,10 +217,25 @@ class Writer:
             return True
         return self._overwrite == "fill_empty" and _empty(current.get(name))
 
+    # Move
+
+    def _moved(self, row: Row) -> bool:
+        """Cliniko has given the record to another patient, as it does when two are merged."""
+        new = self._work.hl_id(f"contact:{row.contact}") if row.contact else None
+        return bool(new and row.parent_id and new != row.parent_id)
+
+    def _move(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
+        """HighLevel cannot move what hangs on a contact: make it anew on the other one, and say so on the old one."""
+        old = replace(row, notes={})
+        row.notes = {**row.notes, "moved_from": [row.hl_id, row.parent_id]}
+        row.parent_id = row.hl_id = None
+        self._create(row, spec, kind, wanted)
+        kind.leave(old, spec, wanted)
+
     # Remove
 
     def _remove(self, row: Row, kind: ObjectKind) -> None:
-        if row.hl_id:
+        if row.hl_id and not self._work.shared(row):
             self._work.intend(row, "remove", "DELETE", kind.remove_route)
             kind.remove(row)
         self._work.drop(row, "no_longer_wanted")
@@ -232,8 +252,9 @@ class Writer:
         parent_id: str | None,
         notes: Mapping[str, Any],
     ) -> None:
+        notes = {**({"moved_from": row.notes["moved_from"]} if "moved_from" in row.notes else {}), **notes}
         written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
-        if row.payload is None:  # only contributions were looked at: the rest stands as it was
+        if row.payload is None or row.payload.get("only_these"):  # the rest stands as it was
             written = {**{name: mark for name, mark in row.written.items() if name not in wanted}, **written}
         keep = bool((row.payload or {}).get("joins"))
         self._work.settle(

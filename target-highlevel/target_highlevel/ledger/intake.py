@@ -56,24 +56,45 @@ class Intake:
     # Partial records
 
     def _contribute(self, connection: sa.Connection, parts: Sequence[Incoming]) -> None:
-        known = self._known_contributions(connection, {item.ref for item in parts})
-        changed = [item for item in parts if known.get((item.ref, str(item.part))) != canonical_json(dict(item.fields))]
-        if not changed:
-            return
+        gone = {str(item.part) for item in parts if item.filtered}
+        given = [item for item in parts if not item.filtered]
+        moved = self._withdraw(connection, gone, given)
+        known = self._known_contributions(connection, {item.ref for item in given})
+        changed = [item for item in given if known.get((item.ref, str(item.part))) != canonical_json(dict(item.fields))]
         here = self._ledger.location
         rows = [
             {"location": here, "target": item.ref, "part": item.part, "fields": canonical_json(dict(item.fields))}
             for item in changed
         ]
-        keys = [{"t": row["target"], "p": row["part"], "l": here} for row in rows]
-        gone = contribution.delete().where(
-            contribution.c.location == sa.bindparam("l"),
-            contribution.c.target == sa.bindparam("t"),
-            contribution.c.part == sa.bindparam("p"),
-        )
-        connection.execute(gone, keys)
-        connection.execute(contribution.insert(), rows)
-        self._touch(connection, {item.ref for item in changed})
+        if rows:
+            keys = [{"t": row["target"], "p": row["part"], "l": here} for row in rows]
+            before = contribution.delete().where(
+                contribution.c.location == sa.bindparam("l"),
+                contribution.c.target == sa.bindparam("t"),
+                contribution.c.part == sa.bindparam("p"),
+            )
+            connection.execute(before, keys)
+            connection.execute(contribution.insert(), rows)
+        if rows or moved:
+            self._touch(connection, {item.ref for item in changed} | moved)
+
+    def _withdraw(self, connection: sa.Connection, gone: set[str], given: Sequence[Incoming]) -> set[str]:
+        """Take back what contributors that are gone gave, and what others gave to another record of the kind before.
+
+        An appointment moved to another patient no longer says anything of the first one.
+        """
+        now = {(str(item.part), item.spec.object): item.source_id for item in given}
+        parts = gone | {part for part, _ in now}
+        touched: set[str] = set()
+        for some in _batches(parts):
+            mine = (contribution.c.location == self._ledger.location) & contribution.c.part.in_(some)
+            for target, part in connection.execute(sa.select(contribution.c.target, contribution.c.part).where(mine)).all():
+                object_, _, source_id = target.partition(":")
+                if part in gone or now.get((part, object_), source_id) != source_id:
+                    one = (contribution.c.target == target) & (contribution.c.part == part)
+                    connection.execute(contribution.delete().where(contribution.c.location == self._ledger.location, one))
+                    touched.add(target)
+        return touched
 
     def _known_contributions(self, connection: sa.Connection, targets: set[str]) -> dict[tuple[str, str], str]:
         found: dict[tuple[str, str], str] = {}
@@ -169,7 +190,7 @@ class Intake:
             "status": status.value,
             "reason": reason[0],
             "reason_field": reason[1],
-            "payload": None if item.resolved else canonical_json(item.payload()),
+            "payload": None if item.resolved or item.rejected else canonical_json(item.payload()),
             "digest": digest,
             "version": (row.version if row else 0) + 1,
             "seq": self.seq,

@@ -70,6 +70,7 @@ contribution = sa.Table(
     sa.Column("target", sa.String, primary_key=True, comment="<object>:<source id or join key>"),
     sa.Column("part", sa.String, primary_key=True),
     sa.Column("fields", sa.Text, nullable=False),
+    sa.Index("contribution_part", "location", "part"),
 )
 
 #: Which records fold which join key.

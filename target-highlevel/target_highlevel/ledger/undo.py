@@ -181,11 +181,13 @@ class Undo(Work):
 
     # Taking it back
 
-    def own(self, row: Row, hl_id: str) -> None:
-        """Record that a create whose end nobody saw did happen."""
+    def own(self, row: Row, hl_id: str, written: Mapping[str, str], notes: Mapping[str, Any]) -> None:
+        """Record that a create whose end nobody saw did happen, and what it wrote."""
         intent = dict(row.intent or {})
+        known = {"written": canonical_json(dict(written)), "notes": canonical_json(dict(notes)) if notes else None}
         with self._ledger.transaction() as connection:
-            self._set(connection, row.ref, hl_id=hl_id, parent_id=row.parent_id, created_run=self.undone, intent=None)
+            where = {"hl_id": hl_id, "parent_id": row.parent_id, "created_run": self.undone, "intent": None}
+            self._set(connection, row.ref, **where, **known)
             self._audit(connection, row, "outcome", intent, "created", [], hl_id=hl_id)
         row.hl_id, row.intent = hl_id, None
 

@@ -107,6 +107,18 @@ class Work:
             found = connection.execute(sa.select(record).where(self._here, record.c.ref == ref)).mappings().first()
         return row_from(found) if found else None
 
+    def shared(self, row: Row) -> bool:
+        """Return whether another wanted record has the same HighLevel id: a relation that both sides of it named."""
+        query = sa.select(record.c.ref).where(
+            self._here,
+            record.c.object == row.object,
+            record.c.hl_id == row.hl_id,
+            record.c.ref != row.ref,
+            record.c.status == Status.DONE.value,
+        )
+        with self._ledger.transaction() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def holder(self, object_: str, hl_id: str) -> str | None:
         """Return the source id of our record that has this HighLevel id."""
         query = sa.select(record.c.source_id).where(self._here, record.c.object == object_, record.c.hl_id == hl_id)

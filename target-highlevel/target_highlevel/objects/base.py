@@ -106,6 +106,9 @@ class ObjectKind(ABC):
     def remove(self, row: Row) -> None:
         """Delete the record (rollback, and relations no longer wanted)."""
 
+    def leave(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> None:
+        """Say on a record that stays behind that it has been made anew on another contact; by default it stays as it is."""
+
     def parent_id(self, row: Row) -> str:
         """Return the HighLevel id of the contact the record hangs on."""
         found = row.parent_id or (self.around.work.hl_id(f"contact:{row.contact}") if row.contact else None)

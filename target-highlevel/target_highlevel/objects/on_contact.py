@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from target_highlevel.objects.base import Created, Existing, ObjectKind, marked, present
+from target_highlevel.objects.base import Created, Existing, ObjectKind, marked, marker, present
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
+
+#: Stands on a copy that stayed behind when Cliniko gave the record to another patient.
+_LEFT = "Moved to another patient in Cliniko"
 
 
 class OnContact(ObjectKind):
@@ -73,6 +76,11 @@ class OnContact(ObjectKind):
             json=self._body(changes),
         )
         return {}
+
+    def leave(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> None:
+        """Take the marker off the copy that stays on the old contact, so that no two things carry the same one."""
+        text = str(wanted.get("body") or "").replace(marker(row.source_id), f"{_LEFT} {row.source_id}")
+        self.update(row, spec, {"title": f"{_LEFT}: {wanted.get('title')}", "body": text}, {})
 
     def listed(self, contact_id: str) -> Iterable[dict[str, Any]]:
         """Return everything of this kind that hangs on a contact."""

@@ -105,15 +105,16 @@ class Hand:
         ours = our_tags(row)
         return sorted((set(there or ()) - ours) | (ours & set(old or ())))
 
+    def wanted(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Mapping[str, Any]:
+        """Return what a write that was cut off was about to write."""
+        try:
+            return kind.prepare(row, spec, fold(spec, row.fields, self._undo.contributions(row), self._now()))
+        except Rejected:
+            return {}
+
     def _ours(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Callable[[str, Any], bool]:
         """Tell whether a value is what the run wrote; of an update whose end nobody saw, what it was about to write."""
-        wanted: Mapping[str, Any] = {}
-        if row.status != Status.DONE:
-            try:
-                fields = fold(spec, row.fields, self._undo.contributions(row), self._now())
-                wanted = kind.prepare(row, spec, fields)
-            except Rejected:
-                wanted = {}
+        wanted = self.wanted(row, spec, kind) if row.status != Status.DONE else {}
         return lambda name, there: self._marks.holds(row, name, there) or (name in wanted and same(wanted[name], there))
 
 

@@ -6,15 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.engine.session import Session
-from target_highlevel.errors import NotFound, SettingsError
+from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.undo import Undo, writing_runs
-from target_highlevel.objects.base import Created, Existing, Rejected
+from target_highlevel.objects.base import Created, Existing
 from target_highlevel.rollback.act import Hand
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.pool import do_all
 from target_highlevel.rollback.proof import Proof, ReadBack
 from target_highlevel.rollback.result import Result
 from target_highlevel.rollback.touched import Marks
+from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Rollback:
         """Undo the run, read back and have the ledger forget it."""
         self._same_kind_of_appointments()
         self._read_definitions()
-        do_all(self._clear_up, self._undo.unclear(), self._session.stop)
+        do_all(Unclear(self._session, self._undo, self._hand, self._marks).clear_up, self._undo.unclear(), self._session.stop)
         plan = plan_of(self._undo)
         worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result)
         for level in plan.levels:
@@ -92,25 +93,6 @@ class Rollback:
         for spec in self._session.specs.values():
             if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
                 catalogue.read_object(spec.object)
-
-    # A create whose end nobody saw
-
-    def _clear_up(self, row: Row) -> None:
-        """Find out whether a create that the run was cut off in did happen."""
-        spec = self._session.specs[row.stream]
-        kind = self._session.kinds["relation" if row.object == "relation" else spec.kind]
-        if kind.on_contact:
-            row.parent_id = row.parent_id or (self._undo.hl_id(f"contact:{row.contact}") if row.contact else None)
-        if kind.witness_lags:
-            self._session.stop.wait(self._session.settings.search_lag_seconds)
-        try:
-            found = kind.find(row, spec)
-        except (NotFound, Rejected):
-            found = None
-        if found is None:
-            self._undo.disown(row)
-        else:
-            self._undo.own(row, found)
 
     # Relations
 

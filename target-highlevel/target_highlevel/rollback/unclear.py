@@ -1,0 +1,60 @@
+"""Creates that the run was cut off in: whether they did happen, and what they wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import NotFound
+from target_highlevel.objects.base import Rejected
+from target_highlevel.rollback.touched import empty
+
+if TYPE_CHECKING:
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Undo
+    from target_highlevel.objects.base import ObjectKind
+    from target_highlevel.rollback.act import Hand
+    from target_highlevel.rollback.touched import Marks
+
+
+class Unclear:
+    """Finds out about one create at a time; any number of threads may share it."""
+
+    def __init__(self, session: Session, undo: Undo, hand: Hand, marks: Marks) -> None:
+        """Work for one rollback."""
+        self._session = session
+        self._undo = undo
+        self._hand = hand
+        self._marks = marks
+
+    def clear_up(self, row: Row) -> None:
+        """Find out whether the create happened; if so the record is one of the run's like any other."""
+        spec = self._session.specs[row.stream]
+        kind = self._session.kinds["relation" if row.object == "relation" else spec.kind]
+        if kind.on_contact:
+            row.parent_id = row.parent_id or (self._undo.hl_id(f"contact:{row.contact}") if row.contact else None)
+        found = self._find(row, spec, kind)
+        if found is None:
+            self._undo.disown(row)
+            return
+        row.hl_id = found
+        wanted = self._hand.wanted(row, spec, kind)
+        written = {name: self._marks.hash(value) for name, value in wanted.items() if not empty(value)}
+        self._undo.own(row, found, written, self._notes(row, spec) if row.object == "contact" else {})
+
+    def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
+        """Ask the witness; the search index is given time to know."""
+        if kind.witness_lags:
+            self._session.stop.wait(self._session.settings.search_lag_seconds)
+        try:
+            return kind.find(row, spec)
+        except (NotFound, Rejected):  # what it would hang on is not there, so it is not there
+            return None
+
+    def _notes(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """Return which tags are ours, and which address the create had to leave out, as the tag says that came with it."""
+        current = self._session.kinds["contact"].read(row, spec)
+        tags = next((list(current.get(name) or ()) for name, item in spec.fields.items() if item.kind == "tags"), [])
+        withheld = {name: "unknown" for name in spec.fields if f"shared-{name}" in tags}
+        return {"tags": tags, "withheld": withheld} if withheld else {"tags": tags}
