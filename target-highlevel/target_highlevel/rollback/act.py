@@ -83,7 +83,9 @@ class Hand:
         self, row: Row, spec: StreamSpec, kind: ObjectKind, before: Mapping[str, Any], current: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
         """Return what to write, and the fields that hold neither the old value nor ours."""
-        ours = self._ours(row, spec, kind)
+        pending = self.wanted(row, spec, kind) if row.status != Status.DONE else {}
+        ours = self._ours(row, pending)
+        _own_pending_tags(row, spec, before, current, pending)
         changes, left = {}, []
         for name, old in before.items():
             there = current.get(name)
@@ -112,10 +114,19 @@ class Hand:
         except Rejected:
             return {}
 
-    def _ours(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Callable[[str, Any], bool]:
+    def _ours(self, row: Row, pending: Mapping[str, Any]) -> Callable[[str, Any], bool]:
         """Tell whether a value is what the run wrote; of an update whose end nobody saw, what it was about to write."""
-        wanted = self.wanted(row, spec, kind) if row.status != Status.DONE else {}
-        return lambda name, there: self._marks.holds(row, name, there) or (name in wanted and same(wanted[name], there))
+        return lambda name, there: self._marks.holds(row, name, there) or (name in pending and same(pending[name], there))
+
+
+def _own_pending_tags(
+    row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any], pending: Mapping[str, Any]
+) -> None:
+    """Count the tags of an update whose end nobody saw among ours, with those that tell of an address it had to leave out."""
+    for name in (name for name in pending if name in spec.fields and spec.fields[name].kind == "tags"):
+        told = {f"shared-{field}" for field in spec.fields} & set(current.get(name) or ())
+        known = set(before.get(name) or ())
+        row.notes = {**row.notes, "tags": sorted(our_tags(row) | set(pending[name] or ()) | (told - known))}
 
 
 def same(there: Any, wanted: Any) -> bool:
