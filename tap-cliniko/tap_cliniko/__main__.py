@@ -16,7 +16,9 @@ def main() -> None:
     except TapClinikoError as error:
         sys.exit(_report(str(error), error.exit_code))
     except BrokenPipeError:
-        sys.exit(_report("the target stopped reading; its own message says why. State up to there is safe", 1))
+        sys.exit(
+            _report("the target stopped reading; its own message says why. State up to there is safe", 1)
+        )
     except Exception as error:  # noqa: BLE001 - the last line of defence against a text that holds a record
         where = traceback.extract_tb(error.__traceback__)[-1]
         text = f"unexpected {type(error).__name__} in {where.name} ({where.filename}:{where.lineno})"

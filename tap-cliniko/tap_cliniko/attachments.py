@@ -1,8 +1,9 @@
 """Fetches the bytes of patient attachments and keeps them where the settings say.
 
-The metadata names no usable address: `/patient_attachments/{id}/content` redirects to a short-lived one on another
-host, which is fetched without the key. A file is first written beside its place, resumed after an interruption, and
-moved when it is complete. A small file with its checksum beside it tells the next run that it is there.
+The metadata names no usable address: `/patient_attachments/{id}/content` redirects to a short-lived one on
+another host, which is fetched without the key. A file is first written beside its place, resumed after an
+interruption, and moved when it is complete. A small file with its checksum beside it tells the next run that
+it is there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import backoff
-import fsspec
+import fsspec  # type: ignore[import-untyped]
 import requests
 
 from tap_cliniko.errors import NotFound, TryAgain, Unavailable
@@ -169,7 +170,9 @@ class _Download:
         """Fetch everything and answer checksum and size."""
         base = self._client.patience.base
         # a fresh address for one that expired, at once; a broken connection is given time
-        afresh = backoff.on_exception(backoff.constant, _Expired, interval=0, max_tries=3, jitter=None, logger=None)
+        afresh = backoff.on_exception(
+            backoff.constant, _Expired, interval=0, max_tries=3, jitter=None, logger=None
+        )
         patiently = backoff.on_exception(
             backoff.expo, _PASSING, factor=base, max_tries=_TRIES, jitter=None, logger=None
         )

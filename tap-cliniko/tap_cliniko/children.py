@@ -55,7 +55,9 @@ class _Below:
 
     def _offered_types(self, practitioner: Row) -> Iterator[Row]:
         for row in self._pages(practitioner, "appointment_types"):
-            yield self._finish({"practitioner_id": str(practitioner["id"]), "appointment_type_id": str(row["id"])})
+            yield self._finish(
+                {"practitioner_id": str(practitioner["id"]), "appointment_type_id": str(row["id"])}
+            )
 
     def _single(self, patient: Row) -> Iterator[Row]:
         yield self._finish(self._client.object(self._path.format(id=patient["id"]), self._query()))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import backoff
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 PAGE_SIZE = 100
 """The most rows Cliniko puts on a page."""
@@ -148,7 +149,7 @@ class ClinikoClient:
         # the next page is never fetched by this URL, so it does not matter which host it names
         named = bool((answer.get("links") or {}).get("next"))
         if not isinstance(total, int):
-            # some lists give no total (API documentation, patient forms): then a full page may have a successor
+            # some lists give no total (API documentation, patient forms): a full page may have a successor
             return Page(rows, None, named or len(rows) >= query.size)
         return Page(rows, total, named or (query.page == 1 and total > len(rows)))
 
@@ -176,7 +177,7 @@ class ClinikoClient:
         return self._patiently(attempt)
 
     def file(self, address: str, start: int = 0) -> requests.Response:
-        """Open a file's bytes from `start` on, without the credential; the caller checks the status and closes."""
+        """Open a file's bytes from `start` on, without the credential; the caller checks its status."""
         # the bytes as they are stored: no compression on the way
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
         return self._files.get(
@@ -271,8 +272,10 @@ class ClinikoClient:
 
     # ------------------------------------------------------------------ retrying
 
-    def _patiently(self, attempt: Callable[[], Any]) -> Any:
-        repeated = backoff.on_exception(_waits, TryAgain, patience=self.patience, jitter=None, logger=None)(attempt)
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        repeated = backoff.on_exception(_waits, TryAgain, patience=self.patience, jitter=None, logger=None)(
+            attempt
+        )
         try:
             return repeated()
         except TryAgain as error:

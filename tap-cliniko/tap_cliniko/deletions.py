@@ -36,8 +36,8 @@ class DeletionFinder:
     def gone(self, resource: Resource, seen: set[int] | None) -> Iterator[int]:
         """Answer the ids that are gone; `seen` are all that exist when the resource was read in full.
 
-        When everything seems to have vanished at once, the key has lost a permission rather than the clinic its
-        data: nothing is reported then.
+        When everything seems to have vanished at once, the key has lost a permission rather than the clinic
+        its data: nothing is reported then.
         """
         name, top = resource.name, self._known.greatest(resource.name)
         if not top:
@@ -47,7 +47,9 @@ class DeletionFinder:
         else:
             missing = [each for each in self._known.ids(name, 0, top) if each not in seen]
         if len(missing) >= _MANY and len(missing) == self._known.count(name, 0, top):
-            self._notice(f"{name}: all {len(missing)} rows seem deleted, which is not believed; check the key's role")
+            self._notice(
+                f"{name}: all {len(missing)} rows seem deleted, which is not believed; check the key's role"
+            )
             return
         yield from (each for each in missing if self._is_gone(resource, each))
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from tap_cliniko.rebuild import Section, Table
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
+  color: #222; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; padding-bottom: .3rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9em; } .wide { overflow-x: auto; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #e4e4e4; }
@@ -53,7 +54,8 @@ def as_html(title: str, sections: list[Section]) -> str:
 
 def _html_section(anchor: str, section: Section) -> str:
     tables = "".join(map(_html_table, section.tables))
-    return f'<section id="{anchor}"><h2>{_safe(section.title)}</h2><p class="how">{_safe(section.how)}</p>{tables}</section>'
+    how = f'<p class="how">{_safe(section.how)}</p>'
+    return f'<section id="{anchor}"><h2>{_safe(section.title)}</h2>{how}{tables}</section>'
 
 
 def _html_table(table: Table) -> str:

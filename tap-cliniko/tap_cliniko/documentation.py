@@ -21,7 +21,9 @@ def update(folder: Path, *, check: bool = False) -> list[str]:
     """Bring README and Hub definition up to date and name what was not; with `check` change nothing."""
     readme = folder / "README.md"
     wanted = {readme: _with_tables(readme.read_text(encoding="utf-8")), folder / _HUB: hub_definition()}
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    stale = [
+        path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     for path in stale:
         if not check:
             path.write_text(wanted[path], encoding="utf-8")
@@ -43,7 +45,9 @@ def settings_table() -> str:
     lines = ["| setting | variable | default | meaning |", "| --- | --- | --- | --- |"]
     for name in settings.JSON_SCHEMA["properties"]:
         each = about[name]
-        meaning = f"{each['description']}{' **Required.**' if name in settings.JSON_SCHEMA['required'] else ''}"
+        meaning = (
+            f"{each['description']}{' **Required.**' if name in settings.JSON_SCHEMA['required'] else ''}"
+        )
         lines.append(f"| `{name}` | `{settings.variable(name)}` | {_default(each)} | {meaning} |")
     return "\n".join(lines)
 
@@ -54,7 +58,10 @@ def _default(each: dict[str, Any]) -> str:
 
 def streams_table() -> str:
     """Write the streams in the order in which they are read."""
-    lines = ["| stream | one row is | read | hidden rows | seen in full by |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| stream | one row is | read | hidden rows | seen in full by |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     lines += [
         f"| `{each.name}` | {each.title} | {_reading(each)} | {', '.join(each.reveal)} | {_readers(each)} |"
         for each in RESOURCES

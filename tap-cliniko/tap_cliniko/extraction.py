@@ -67,7 +67,7 @@ class Extraction:
     # ------------------------------------------------------------------ by shape
 
     def _read_pages(self) -> Iterator[Row]:
-        """Read a list that cannot be filtered by id: again from the first page whenever it changed underneath."""
+        """Read a list that cannot be filtered by id; from the first page again whenever it changed."""
         for _ in range(_REREADS):
             rows = self._pages_if_stable()
             if rows is not None:
@@ -155,7 +155,7 @@ class Extraction:
         return self.run.merges.since(window.start) if window.start else []
 
     def _left_behind(self) -> list[str]:
-        """Name the rows of deleted patients: what a merge had moved away before lives on with someone else."""
+        """Name the rows of deleted patients: what a merge had moved away before lives on elsewhere."""
         if self.run.known is None:
             return []
         gone = self.run.gone_patients(self.patients_bookmark)
@@ -166,7 +166,9 @@ class Extraction:
     def _source(self) -> tuple[Resource, Any]:
         """Answer which list is read, and how a record comes from each of its rows."""
         if self.resource.shape is Shape.UNDER_PARENT or self.run.must_go_below(self.resource):
-            return self.run.parent_of(self.resource), expansion_of(self.resource, self.run.client, self._finish)
+            return self.run.parent_of(self.resource), expansion_of(
+                self.resource, self.run.client, self._finish
+            )
         return self.resource, lambda row: iter((self._finish(row),))
 
     def _reader(self, listed: Resource, path: str, window: Window | None = None) -> ListReader:
@@ -206,7 +208,9 @@ class Extraction:
                 raise
             return StoredFile(Status.UNAVAILABLE)
         pending = [each for each in self.bookmark.get("pending_files", []) if each != record["id"]]
-        self.bookmark["pending_files"] = [*pending, record["id"]] if stored.status.worth_another_try else pending
+        self.bookmark["pending_files"] = (
+            [*pending, record["id"]] if stored.status.worth_another_try else pending
+        )
         return stored
 
     def _read_pending_files(self) -> Iterator[Row]:
@@ -226,7 +230,11 @@ class Extraction:
 
     def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
         """Emit a record for each row that is gone for good."""
-        if self.run.known is None or self.resource.shape is not Shape.ROWS or self.run.must_go_below(self.resource):
+        if (
+            self.run.known is None
+            or self.resource.shape is not Shape.ROWS
+            or self.run.must_go_below(self.resource)
+        ):
             return
         if self.run.access[self.resource.name].outcome is not Outcome.FULL:
             return  # rows that the role may not see look just like deleted ones

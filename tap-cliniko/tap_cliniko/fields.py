@@ -82,7 +82,10 @@ class Field:
 
     def id_schema(self) -> Schema:
         """Describe the column made from a relation."""
-        return {**_SCHEMAS[Kind.ID], "description": f"Id behind {self.name} ({self.target or 'not served by the API'})."}
+        return {
+            **_SCHEMAS[Kind.ID],
+            "description": f"Id behind {self.name} ({self.target or 'not served by the API'}).",
+        }
 
 
 def text(name: str, description: str, *, deprecated: bool = False) -> Field:

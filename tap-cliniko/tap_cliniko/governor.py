@@ -1,4 +1,4 @@
-"""The request budget: Cliniko answers 200 requests a minute and user, whatever number of threads sends them."""
+"""The request budget: Cliniko answers 200 requests a minute and user, from however many threads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Governor:
     """Keeps any window of sixty seconds within the budget, as the server counts it.
 
     A request is counted from the moment it is let go until sixty seconds after its answer. The server saw it
-    somewhere in between, so two requests that the server sees less than a window apart are never more than the
-    budget here either, however long the network took. The price is one latency per window.
+    somewhere in between, so two requests that the server sees less than a window apart are never more than
+    the budget here either, however long the network took. The price is one latency per window.
     """
 
     def __init__(

@@ -1,13 +1,13 @@
 """Remembers which rows have been seen, so that rows deleted for good can be found cheaply.
 
-Cliniko keeps no trace of a hard delete. Asking "how many rows up to this id" costs one request; only where the
-answer differs from what is remembered is the id space cut in two, down to the ids that are gone.
+Cliniko keeps no trace of a hard delete. Asking "how many rows up to this id" costs one request; only where
+the answer differs from what is remembered is the id space cut in two, down to the ids that are gone.
 
-A deletion is forgotten only when a later run starts from a state that was written after its tombstone, so that
-a run killed in between emits it again.
+A deletion is forgotten only when a later run starts from a state that was written after its tombstone, so
+that a run killed in between emits it again.
 
-It also remembers which rows belonged to which patient: when a patient is deleted whose records had moved to another
-one in a merge, nothing in Cliniko tells any more which records those were.
+It also remembers which rows belonged to which patient: when a patient is deleted whose records had moved to
+another one in a merge, nothing in Cliniko tells any more which records those were.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class KnownIds:
         with self._transaction():
             for ident, patients in rows:
                 self._database.execute(
-                    "INSERT INTO known VALUES (?, ?, NULL) ON CONFLICT (resource, id) DO UPDATE SET gone_at = NULL",
+                    "INSERT INTO known VALUES (?, ?, NULL) "
+                    "ON CONFLICT (resource, id) DO UPDATE SET gone_at = NULL",
                     (resource, ident),
                 )
                 self._database.executemany(
@@ -73,12 +74,16 @@ class KnownIds:
         """Forget the deletions that a saved state covers; the others are to be told again."""
         with self._transaction():
             if until is not None:
-                self._database.execute("DELETE FROM known WHERE resource = ? AND gone_at <= ?", (resource, until))
+                self._database.execute(
+                    "DELETE FROM known WHERE resource = ? AND gone_at <= ?", (resource, until)
+                )
             self._database.execute("UPDATE known SET gone_at = NULL WHERE resource = ?", (resource,))
 
     def mark_gone(self, resource: str, ident: int, at: str) -> None:
         """Note that a row's tombstone was emitted."""
-        self._database.execute("UPDATE known SET gone_at = ? WHERE resource = ? AND id = ?", (at, resource, ident))
+        self._database.execute(
+            "UPDATE known SET gone_at = ? WHERE resource = ? AND id = ?", (at, resource, ident)
+        )
 
     def count(self, resource: str, after: int, upto: int) -> int:
         """Count the ids greater than `after`, up to and with `upto`."""
@@ -95,7 +100,9 @@ class KnownIds:
 
     def ids(self, resource: str, after: int, upto: int) -> list[int]:
         """List the ids of a stretch."""
-        query = "SELECT id FROM known WHERE resource = ? AND gone_at IS NULL AND id > ? AND id <= ? ORDER BY id"
+        query = (
+            "SELECT id FROM known WHERE resource = ? AND gone_at IS NULL AND id > ? AND id <= ? ORDER BY id"
+        )
         with closing(self._database.execute(query, (resource, after, upto))) as rows:
             return [row[0] for row in rows]
 

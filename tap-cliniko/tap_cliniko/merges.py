@@ -24,11 +24,14 @@ class Merges:
     def since(self, moment: str) -> list[str]:
         """Name both sides of each merge: the archived duplicate and the survivor.
 
-        A merge cannot be filtered for. It archives the duplicate; if somebody has brought that back to life since,
-        the duplicate has changed.
+        A merge cannot be filtered for. It archives the duplicate; if somebody has brought that back to life
+        since, the duplicate has changed.
         """
         if moment not in self._found:
-            pairs = [*self._pairs(f"archived_at:>={moment}"), *self._pairs("archived_at:*", f"updated_at:>={moment}")]
+            pairs = [
+                *self._pairs(f"archived_at:>={moment}"),
+                *self._pairs("archived_at:*", f"updated_at:>={moment}"),
+            ]
             self._found[moment] = sorted({each for pair in pairs for each in pair if each}, key=int)
         return self._found[moment]
 

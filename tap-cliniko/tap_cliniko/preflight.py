@@ -67,7 +67,11 @@ class Preflight:
         return {resource.name: self._check(resource) for resource in selected}
 
     def _check(self, resource: Resource) -> Access:
-        asked = BY_NAME[resource.below[0]] if resource.shape is Shape.UNDER_PARENT and resource.below else resource
+        asked = (
+            BY_NAME[resource.below[0]]
+            if resource.shape is Shape.UNDER_PARENT and resource.below
+            else resource
+        )
         try:
             rows = self._count(asked)
         except RoleRefused:

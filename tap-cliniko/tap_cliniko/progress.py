@@ -48,7 +48,8 @@ class Progress:
         rate = self._rows / max(now - self._began, 0.001)
         text = f"{self._stream}: {self._rows} rows, {rate:.0f} rows/s, {self.governor.sent} requests"
         if self._expected and self._expected > self._rows and rate:
-            text += f", {self._rows * 100 // self._expected} %, about {_duration((self._expected - self._rows) / rate)} left"
+            left = _duration((self._expected - self._rows) / rate)
+            text += f", {self._rows * 100 // self._expected} %, about {left} left"
         return text
 
     def finish(self) -> None:

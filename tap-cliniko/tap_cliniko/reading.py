@@ -1,14 +1,14 @@
 """Reads a list completely while its rows change: by id, never by page number.
 
-A page number is an offset into a query that runs anew for each page, so one change shifts rows past the reader.
-Here every request asks for the rows *after the greatest id read so far*, sorted by id. A row that changes, leaves
-or is deleted shifts nothing.
+A page number is an offset into a query that runs anew for each page, so one change shifts rows past the
+reader. Here every request asks for the rows *after the greatest id read so far*, sorted by id. A row that
+changes, leaves or is deleted shifts nothing.
 
 The id space of a long list is split into stretches that are read at the same time, which hides the latency:
 Cliniko's budget allows more requests a minute than one connection can make one after another.
 
-Where sorting by id is refused or ignored, a list is cut by id until every piece fits on one page; a single page
-needs no order.
+Where sorting by id is refused or ignored, a list is cut by id until every piece fits on one page; a single
+page needs no order.
 """
 
 from __future__ import annotations
@@ -234,7 +234,9 @@ class ListReader:
             msg = f"{self.path}: rows do not come sorted by id although the list can be; the API has changed"
             raise ContractChanged(msg)
         upto = stretch.upto
-        if ids and (ids[0] <= stretch.after or (upto is not None and ids[-1] > upto) or len(set(ids)) < len(ids)):
+        if ids and (
+            ids[0] <= stretch.after or (upto is not None and ids[-1] > upto) or len(set(ids)) < len(ids)
+        ):
             msg = f"{self.path}: rows outside the requested ids came back; the filter on id is not honoured"
             raise ContractChanged(msg)
         self._check_inside(rows)

@@ -13,7 +13,7 @@ from tap_cliniko.records import Normaliser, linked_id, questions
 from tap_cliniko.resources import BY_NAME, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tap_cliniko.client import ClinikoClient, Row
 
@@ -25,7 +25,7 @@ class Table:
     """A table of the document."""
 
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,15 @@ class Reference:
     def _templates_in_use(self) -> Section:
         kinds = ("confirmation", "reminder", "follow_up")
         rows = [
-            (_text(each["name"]), *(", ".join(each.get(f"appointment_{kind}_template_ids") or []) for kind in kinds))
+            (
+                _text(each["name"]),
+                *(", ".join(each.get(f"appointment_{kind}_template_ids") or []) for kind in kinds),
+            )
             for each in self._all("appointment_types")
         ]
         how = (
-            "Cliniko's API gives the ids of the templates only, neither their texts nor their timing. Copy the texts "
-            "from Cliniko (Settings, Communication templates) into one workflow per kind of message."
+            "Cliniko's API gives the ids of the templates only, not their texts or timing. Copy the "
+            "texts from Cliniko (Settings, Communication templates) into one workflow per kind of message."
         )
         table = Table(("type", "confirmation", "reminder", "follow-up"), rows)
         return Section("Message templates in use", how, [table])
@@ -106,7 +109,10 @@ class Reference:
             (_text(each.get("category")), _text(each.get("type")), _text(each.get("direction_description")))
             for each in self._all("communications")
         )
-        rows = [(*key, str(number)) for key, number in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
+        rows = [
+            (*key, str(number))
+            for key, number in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        ]
         how = "What the clinic really sends, most frequent first: build the automations in this order."
         table = Table(("category", "channel", "direction", "messages"), rows)
         return Section("Messages sent so far", how, [table])
@@ -120,7 +126,9 @@ class Reference:
             lead = each.get("online_bookings_lead_time_hours")
             if each.get("show_in_online_bookings"):
                 rows.append((_text(each["name"]), "lead time", f"{_text(lead)} h"))
-        how = "Set the booking rules of each calendar accordingly; video links come from the calendar's own provider."
+        how = (
+            "Set the booking rules of each calendar like this; video links come from the calendar's provider."
+        )
         return Section("Online booking, payment, reminders", how, [Table(("area", "setting", "value"), rows)])
 
     def _availability(self) -> Section:
@@ -130,21 +138,24 @@ class Reference:
                 practitioners.get(linked_id(each.get("practitioner")) or "", "?"),
                 businesses.get(linked_id(each.get("business")) or "", "?"),
                 _day(each.get("day_of_week")),
-                ", ".join(f"{span.get('starts_at')} to {span.get('ends_at')}" for span in each.get("availabilities") or []),
+                ", ".join(
+                    f"{span.get('starts_at')} to {span.get('ends_at')}"
+                    for span in each.get("availabilities") or []
+                ),
                 _text(each.get("time_zone_identifier")),
             )
             for each in self._all("daily_availabilities")
         ]
-        how = "Enter these as the opening hours of each practitioner's calendar; then check one week against Cliniko."
+        how = "Enter these as the opening hours of each practitioner's calendar, then check one week."
         columns = ("practitioner", "location", "day", "hours", "time zone")
         return Section("Weekly availability", how, [Table(columns, sorted(rows))])
 
     def _note_templates(self) -> Section:
-        how = "Notes arrive as text. To go on writing such notes, rebuild each template as a form or a note snippet."
+        how = "Notes arrive as text. To go on writing such notes, rebuild each template as a form."
         return Section("Treatment note templates", how, self._templates("treatment_note_templates"))
 
     def _form_templates(self) -> Section:
-        how = "Build each as a form or survey; connect name, address and phone questions to the contact's own fields."
+        how = "Build each as a form or survey; connect name, address and phone to the contact's fields."
         return Section("Patient form templates", how, self._templates("patient_form_templates"))
 
     def _custom_fields(self) -> Section:
@@ -162,7 +173,9 @@ class Reference:
             for each in _list(section, "fields")
         ]
         how = "Values move with the patients; create fields of your own for those you want to search or show."
-        return Section("Patient custom fields", how, [Table(("section", "field", "kind", "options", "token", ""), rows)])
+        return Section(
+            "Patient custom fields", how, [Table(("section", "field", "kind", "options", "token", ""), rows)]
+        )
 
     def _concessions(self) -> Section:
         items, kinds = self._named("billable_items"), self._named("concession_types")
@@ -190,13 +203,20 @@ class Reference:
             for each in self._all("users")
         ]
         how = "Invite each active person with this e-mail address: it decides who owns which patient."
-        return Section("Users and roles", how, [Table(("name", "e-mail", "role", "practitioner", "active"), rows)])
+        return Section(
+            "Users and roles", how, [Table(("name", "e-mail", "role", "practitioner", "active"), rows)]
+        )
 
     # ------------------------------------------------------------------ reading
 
     def _templates(self, name: str) -> list[Table]:
         rows = [
-            (_text(each["name"]), _text(question.get("name")), _text(question.get("type")), _options(question))
+            (
+                _text(each["name"]),
+                _text(question.get("name")),
+                _text(question.get("type")),
+                _options(question),
+            )
             for each in self._all(name)
             if not each.get("archived_at")
             for question in questions(each.get("content"))
@@ -230,7 +250,13 @@ class Reference:
 
 
 def _label(row: Row) -> str:
-    return _text(row.get("label") or row.get("display_name") or row.get("name") or row.get("business_name") or row["id"])
+    return _text(
+        row.get("label")
+        or row.get("display_name")
+        or row.get("name")
+        or row.get("business_name")
+        or row["id"]
+    )
 
 
 def _text(value: Any) -> str:
@@ -253,7 +279,9 @@ def _list(tree: Any, name: str) -> list[Row]:
 def _options(question: Row) -> str:
     answers = [_text(each.get("value")) for each in _list(question, "answers")]
     given = question.get("options")
-    return ", ".join([*answers, *(str(each) for each in given if isinstance(given, list))] if given else answers)
+    return ", ".join(
+        [*answers, *(str(each) for each in given if isinstance(given, list))] if given else answers
+    )
 
 
 def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""From a row as Cliniko sends it to a record that fits its schema: pure, and total over anything JSON can hold."""
+"""From a row as Cliniko sends it to a record that fits its schema: pure, and total over all JSON."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def linked_ids(links: Any) -> list[str]:
 
 
 def _id(value: Any) -> Any:
-    return str(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else (value or None)
+    return (
+        str(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else (value or None)
+    )
 
 
 def _text(value: Any) -> Any:

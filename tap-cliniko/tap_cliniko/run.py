@@ -116,7 +116,7 @@ class Run:
         return DeletionFinder(self.client, self.known, self.notice)
 
     def gone_patients(self, bookmark: dict[str, Any]) -> list[int]:
-        """Answer the patients that were deleted for good; asked for once, before anything that belongs to them."""
+        """Answer the patients that were deleted for good; asked for once, before their records."""
         if self._gone_patients is None:
             patients = BY_NAME["patients"]
             told = "patients" in self.access and self.access["patients"].outcome is Outcome.FULL

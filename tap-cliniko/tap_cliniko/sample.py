@@ -1,8 +1,8 @@
 """Chooses a representative slice of patients, and finds everything that hangs on them.
 
-The choice is the same whenever the account is the same: patients are grouped by what makes them different (the type
-of an appointment, the state of an invoice, which custom fields are filled, archived, merged, without e-mail…), each
-group is put into an order that only depends on the ids, and the groups take turns.
+The choice is the same whenever the account is the same: patients are grouped by what makes them different
+(the type of an appointment, the state of an invoice, which custom fields are filled, archived, merged,
+without e-mail…), each group is put into an order that only depends on the ids, and the groups take turns.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 _PAGES_OF_PATIENTS = 5
 _INVOICE_STATES = (10, 20, 30, 40)
 _EDGE_CASES = ("archived_at:?", "email:!?", "email:?", "date_of_birth:!?", "old_reference_id:?")
-_WITH = ("attendees", "medical_alerts", "patient_cases", "relationships", "treatment_notes", "patient_attachments")
+_WITH = (
+    "attendees",
+    "medical_alerts",
+    "patient_cases",
+    "relationships",
+    "treatment_notes",
+    "patient_attachments",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class Sample:
         return filters_by(listed.by_patient, self.patients) if listed.by_patient else None
 
     def keep(self, resource: Resource, rows: list[Row]) -> list[Row]:
-        """Leave out rows that no filter can leave out: ties to relatives outside, other patients' referrals."""
+        """Leave out rows that no filter can leave out: ties to relatives outside, others' referrals."""
         chosen = set(self.patients)
         if resource.name == "relationships":
             return [row for row in rows if linked_id(row.get("related_patient")) in chosen]
@@ -63,7 +70,7 @@ class SampleFinder:
         self._client = client
 
     def find(self, size: int, chosen: list[str] | None = None) -> Sample:
-        """Choose patients, or go on with those that were chosen before, and find what is needed around them."""
+        """Choose patients, or go on with those chosen before, and find what is needed around them."""
         patients = chosen or sorted(self._choose(size), key=int)
         bookings = {linked_id(row.get("booking")) for row in self._rows_of("attendees", patients)}
         groups = self._group_ids([each for each in bookings if each])
@@ -129,7 +136,9 @@ class SampleFinder:
 
     def _group_ids(self, bookings: list[str]) -> list[str]:
         """Tell which of the bookings are group appointments; the ids alone do not."""
-        found = chain.from_iterable(self._all("group_appointments", each) for each in filters_by("id:=", bookings))
+        found = chain.from_iterable(
+            self._all("group_appointments", each) for each in filters_by("id:=", bookings)
+        )
         return [str(row["id"]) for row in found]
 
     def _all(self, name: str, filters: tuple[str, ...]) -> Iterator[Row]:

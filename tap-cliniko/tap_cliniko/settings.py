@@ -1,4 +1,4 @@
-"""Every setting of the tap, declared once: validation, `--about`, README and Hub definition follow from here."""
+"""Every setting of the tap, declared once: validation, `--about`, README and Hub definition follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _PREFIX = "TAP_CLINIKO_"
-_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_TRUTH = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
 
 _SETTINGS = th.PropertiesList(
     th.Property(
@@ -24,14 +33,14 @@ _SETTINGS = th.PropertiesList(
         required=True,
         secret=True,
         title="API key",
-        description="API key of a Cliniko user, best an administrator: the tap sees exactly what that user sees.",
+        description="API key of a Cliniko user, best an administrator: the tap sees what that user sees.",
     ),
     th.Property(
         "contact_email",
         th.StringType,
         required=True,
         title="Contact e-mail",
-        description="Where Cliniko can reach whoever runs this; it is sent in the User-Agent, as Cliniko demands.",
+        description="Where Cliniko can reach whoever runs this; sent in the User-Agent, as Cliniko demands.",
     ),
     th.Property(
         "api_url",
@@ -49,7 +58,7 @@ _SETTINGS = th.PropertiesList(
         "sample_patients",
         th.IntegerType,
         title="Sample of patients",
-        description="Read a representative slice of so many patients, with all that hangs on them. Unset: all.",
+        description="Read a representative slice of so many patients, with all that hangs on them.",
     ),
     th.Property(
         "download_attachments",
@@ -106,7 +115,9 @@ _SETTINGS = th.PropertiesList(
         th.BooleanType,
         default=False,
         title="Include access links",
-        description="Keep URLs that let their holder in without a password (video call, cancellation, form, payment).",
+        description=(
+            "Keep URLs that let their holder in without a password (video call, cancellation, form, payment)."
+        ),
     ),
     th.Property(
         "detect_deletions",
@@ -185,9 +196,13 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Read the settings from environment variables; what does not parse stays text, to be reported by name."""
+    """Read the settings from environment variables; what does not parse stays text, to be reported."""
     given = {name: environment.get(variable(name)) for name in JSON_SCHEMA["properties"]}
-    return {name: _parsed(JSON_SCHEMA["properties"][name]["type"][0], text) for name, text in given.items() if text}
+    return {
+        name: _parsed(JSON_SCHEMA["properties"][name]["type"][0], text)
+        for name, text in given.items()
+        if text
+    }
 
 
 def _parsed(kind: str, text: str) -> Any:
@@ -250,7 +265,7 @@ def _fits(name: str, value: Any) -> bool:
     kind = JSON_SCHEMA["properties"][name]["type"][0]
     if isinstance(value, bool) != (kind == "boolean") or not isinstance(value, _TYPES[kind]):
         return False
-    return bool(value >= _LOWEST[name]) if name in _LOWEST else True
+    return name not in _LOWEST or (isinstance(value, int) and value >= _LOWEST[name])
 
 
 def _unlikely(config: Mapping[str, Any]) -> list[str]:

@@ -26,8 +26,8 @@ _SECONDS_PER_STATE = 2.0
 class ClinikoStream(Stream):
     """One resource of Cliniko.
 
-    The state is written by the windows rather than by the records' replication key: the bookmark is the end of the
-    last window that was read completely, and inside a window the ids that are left.
+    The state is written by the windows rather than by the records' replication key: the bookmark is the end
+    of the last window that was read completely, and inside a window the ids that are left.
     """
 
     # rows are normalised once, by their declaration; the SDK's own pass would drop fields it does not know
@@ -87,6 +87,6 @@ class ClinikoStream(Stream):
         """Keep no second copy of the bookmark in the state."""
 
     @override
-    def get_replication_key_signpost(self, context: Context | None) -> Any:
+    def get_replication_key_signpost(self, context: Context | None = None) -> Any:
         """Set no signpost: the run's end is one."""
         return None

@@ -47,7 +47,9 @@ class TapCliniko(Tap):
         if self._run is None:
             selected = [stream.resource for stream in self.streams.values() if stream.selected]
             patients = self.streams["patients"].stream_state
-            self._run = Run.begin(settings.Settings.read(self.config, self.builtin_settings()), selected, patients.get("sample"))
+            self._run = Run.begin(
+                settings.Settings.read(self.config, self.builtin_settings()), selected, patients.get("sample")
+            )
             if self._run.sample is not None:
                 patients["sample"] = self._run.sample.patients
         return self._run

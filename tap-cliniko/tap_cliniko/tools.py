@@ -38,12 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tap-cliniko-tools", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    rebuild = commands.add_parser("rebuild-reference", help="write what has to be rebuilt by hand, as HTML and Markdown")
+    rebuild = commands.add_parser(
+        "rebuild-reference", help="write what has to be rebuilt by hand, as HTML and Markdown"
+    )
     rebuild.add_argument("--config", help="configuration file; by default the TAP_CLINIKO_ variables")
     rebuild.add_argument("--output-dir", help="where to write; by default data/<Meltano environment>/reports")
     rebuild.set_defaults(act=_rebuild_reference)
-    document = commands.add_parser("document", help="bring README and Hub definition up to date with the settings")
-    document.add_argument("--check", action="store_true", help="change nothing, fail when they are not up to date")
+    document = commands.add_parser(
+        "document", help="bring README and Hub definition up to date with the settings"
+    )
+    document.add_argument(
+        "--check", action="store_true", help="change nothing, fail when they are not up to date"
+    )
     document.add_argument("--folder", default=".", help="the folder of this package's sources")
     document.set_defaults(act=_document)
     return parser
@@ -60,7 +66,9 @@ def _rebuild_reference(given: argparse.Namespace) -> None:
     for ending, write in (("html", as_html), ("md", as_markdown)):
         path = folder / f"rebuild-reference.{ending}"
         # names of users are in it
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
             file.write(write(_TITLE, sections))
         sys.stdout.write(f"{path}\n")
 

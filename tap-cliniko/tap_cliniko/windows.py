@@ -1,14 +1,15 @@
 """How a stream goes through time: closed windows of updated_at, each read in one or more passes.
 
-A window that ends in the past can only shrink: a row that changes again leaves it, and a later window has it. So
-whatever happens while a window is read, nothing that was in it is lost, and the bookmark is the window's end.
+A window that ends in the past can only shrink: a row that changes again leaves it, and a later window has it.
+So whatever happens while a window is read, nothing that was in it is lost, and the bookmark is the window's
+end.
 
 The passes of a window:
 - `changed`: rows whose updated_at lies in it;
-- `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that hiding a
-  row moves its updated_at;
-- `merged`: rows of patients merged since its start, because nothing promises that rows which moved to the surviving
-  patient show it.
+- `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that
+  hiding a row moves its updated_at;
+- `merged`: rows of patients merged since its start, because nothing promises that rows which moved to the
+  surviving patient show it.
 """
 
 from __future__ import annotations

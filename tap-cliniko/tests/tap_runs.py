@@ -65,7 +65,9 @@ class Said:
 
     def records(self, stream: str) -> list[Record]:
         """Answer the records of a stream, in their order."""
-        return [each["record"] for each in self.messages if each["type"] == "RECORD" and each["stream"] == stream]
+        return [
+            each["record"] for each in self.messages if each["type"] == "RECORD" and each["stream"] == stream
+        ]
 
     def streams(self) -> list[str]:
         """Name the streams in the order of their schemas."""

@@ -8,13 +8,13 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fsspec
+import fsspec  # type: ignore[import-untyped]
 import pytest
-from tap_cliniko.attachments import AttachmentStore, Status
-from tap_cliniko.errors import RoleRefused, Unavailable
 from tap_runs import client_for, config_for, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.attachments import AttachmentStore, Status
+from tap_cliniko.errors import RoleRefused, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,9 @@ def fetched(clinic: Sandbox, folder: Path, state: dict[str, Any] | None = None, 
 def ready_record(clinic: Sandbox, at_least: int = 100) -> dict[str, Any]:
     """Answer an attachment with some bytes."""
     rows = clinic.cliniko.account.tables[NAME].rows()
-    return next(dict(row) for row in rows if row.get("processing_completed") and (row.get("size") or 0) >= at_least)
+    return next(
+        dict(row) for row in rows if row.get("processing_completed") and (row.get("size") or 0) >= at_least
+    )
 
 
 def test_every_file_is_there_with_its_checksum(clinic: Sandbox, tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_file_that_is_there_is_not_fetched_again(clinic: Sandbox, tmp_path: Pa
 
 
 def test_a_file_not_ready_is_asked_for_in_the_next_run(clinic: Sandbox, tmp_path: Path) -> None:
-    """An attachment that Cliniko was still processing arrives with the next delta, even if nothing else shows."""
+    """An attachment that was still being processed arrives with the next delta, even if nothing shows."""
     account = clinic.cliniko.account
     ident = ready_record(clinic)["id"]
     account.update(NAME, ident, {"processing_completed": False}, bump=False)
@@ -102,7 +104,9 @@ def test_a_file_not_ready_is_asked_for_in_the_next_run(clinic: Sandbox, tmp_path
     assert ident not in second.state["bookmarks"][NAME]["pending_files"]
 
 
-def test_an_expired_address_is_asked_for_again(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+def test_an_expired_address_is_asked_for_again(
+    clinic: Sandbox, client: ClinikoClient, tmp_path: Path
+) -> None:
     """The short-lived address may die between the redirect and the fetch."""
     record = ready_record(clinic)
     clinic.cliniko.files_control.add_fault({"action": "status", "status": 403, "times": 1})
@@ -111,7 +115,9 @@ def test_an_expired_address_is_asked_for_again(clinic: Sandbox, client: ClinikoC
     assert stored.size == record["size"]
 
 
-def test_a_cut_file_is_not_taken_for_a_whole_one(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+def test_a_cut_file_is_not_taken_for_a_whole_one(
+    clinic: Sandbox, client: ClinikoClient, tmp_path: Path
+) -> None:
     """A body that ends early is fetched again until it is whole."""
     record = ready_record(clinic)
     clinic.cliniko.files_control.add_fault({"action": "truncate", "times": 1})
@@ -127,7 +133,9 @@ def test_half_a_file_goes_on_where_it_stopped(clinic: Sandbox, client: ClinikoCl
     content = Path(str(whole.path)).read_bytes()
     store = AttachmentStore(client, str(tmp_path / "half"))
     digits = "".join(filter(str.isdigit, str(record["processed_at"])))
-    (tmp_path / "half" / f"{Path(str(whole.path)).name}.{digits}.part").write_bytes(content[: len(content) // 2])
+    (tmp_path / "half" / f"{Path(str(whole.path)).name}.{digits}.part").write_bytes(
+        content[: len(content) // 2]
+    )
     stored = store.fetch(record)
     assert Path(str(stored.path)).read_bytes() == content
     assert stored.sha256 == whole.sha256
@@ -140,7 +148,9 @@ def test_a_store_that_fails_ends_the_run(clinic: Sandbox, client: ClinikoClient,
         AttachmentStore(client, str(tmp_path / "a")).fetch(ready_record(clinic))
 
 
-def test_a_file_that_nobody_can_open_is_said_so(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+def test_a_file_that_nobody_can_open_is_said_so(
+    clinic: Sandbox, client: ClinikoClient, tmp_path: Path
+) -> None:
     """One lost file is no reason to stop: its record says that it is unavailable."""
     clinic.cliniko.files_control.add_fault({"action": "status", "status": 404})
     stored = AttachmentStore(client, str(tmp_path / "a")).fetch(ready_record(clinic))

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tap_cliniko.client import ClinikoClient, Patience, Query, base_url
 from tap_cliniko.errors import (
     ContractChanged,
@@ -122,7 +123,9 @@ PASSING = {
     "500": Answer(500, b'{"message": "Nobody\'s business"}'),
     "503 that asks to wait": Answer(503, b"{}", {"Retry-After": "0"}),
     "408": Answer(408, b"{}"),
-    "403 of the network in HTML": Answer(403, b"<html>denied</html>", content_type="text/html; charset=utf-8"),
+    "403 of the network in HTML": Answer(
+        403, b"<html>denied</html>", content_type="text/html; charset=utf-8"
+    ),
     "HTML that claims success": Answer(200, b"<html>hello</html>", content_type="text/html"),
     "JSON cut off by a proxy": Answer(200, json.dumps(GOOD).encode()[:20]),
     "connection lost in the body": Answer(200, b'{"patients": [', promised=5000),
@@ -198,7 +201,10 @@ def test_a_reset_in_the_far_future_is_not_believed() -> None:
 def test_retry_after_is_honoured_when_there_is_no_reset() -> None:
     """Clients in the field have met Retry-After."""
     naps: list[float] = []
-    with serving(Answer(429, b"{}", {"Retry-After": "9"}), Answer()) as script, client_of(script, naps=naps) as client:
+    with (
+        serving(Answer(429, b"{}", {"Retry-After": "9"}), Answer()) as script,
+        client_of(script, naps=naps) as client,
+    ):
         read_patients(client)
         assert sum(naps) == pytest.approx(9.0, abs=0.1)
 
@@ -247,9 +253,13 @@ def test_decimals_do_not_pass_through_a_float() -> None:
 
 def test_an_answer_of_another_shape_is_a_changed_contract() -> None:
     """A list under another name is not taken for an empty one."""
-    with serving(Answer(body=b'{"people": []}')) as script, client_of(script) as client:
-        with pytest.raises(ContractChanged, match="patients"):
-            read_patients(client)
+    people = Answer(body=b'{"people": []}')
+    with (
+        serving(people) as script,
+        client_of(script) as client,
+        pytest.raises(ContractChanged, match="patients"),
+    ):
+        read_patients(client)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_cliniko.resources import TOMBSTONE
 from tap_runs import Said, config_for, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.resources import TOMBSTONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,14 +75,19 @@ def test_hidden_rows_are_not_taken_for_deleted(clinic: Sandbox, tmp_path: Path) 
     """Archived and cancelled rows come as rows with their moment."""
     first = read(clinic, tmp_path, None, "patients", "individual_appointments")
     account = clinic.cliniko.account
-    patient, booking = next(iter(account.tables["patients"])), next(iter(account.tables["individual_appointments"]))
+    patient, booking = (
+        next(iter(account.tables["patients"])),
+        next(iter(account.tables["individual_appointments"])),
+    )
     account.archive("patients", patient)
     account.cancel("individual_appointments", booking)
     second = read(clinic, tmp_path, first.state, "patients", "individual_appointments")
     assert tombstones(second, "patients") == tombstones(second, "individual_appointments") == []
     # the run ends at the last whole second, so what was hidden just now may come with the next one
     third = read(clinic, tmp_path, second.state, "patients")
-    hidden = [each for each in (*second.records("patients"), *third.records("patients")) if each["id"] == patient]
+    hidden = [
+        each for each in (*second.records("patients"), *third.records("patients")) if each["id"] == patient
+    ]
     assert hidden[-1]["archived_at"]
 
 
@@ -107,5 +112,7 @@ def test_children_of_merged_patients_are_read_again(clinic: Sandbox, tmp_path: P
     second = run_tap(config, first.state, streams)
     for stream in streams[:2] + streams[3:]:
         moved = {row["id"] for row in account.tables[stream].rows() if row["patient_id"] == survivor}
-        assert moved <= {each["id"] for each in second.records(stream) if each["patient_id"] == survivor}, stream
+        assert moved <= {each["id"] for each in second.records(stream) if each["patient_id"] == survivor}, (
+            stream
+        )
         assert not any(each["patient_id"] == loser for each in second.records(stream)), stream

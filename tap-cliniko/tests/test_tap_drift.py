@@ -22,7 +22,7 @@ CHANGES_BETWEEN_REQUESTS = 5
 
 def work_on(sandbox: Sandbox, seed: int) -> Any:
     """Let the clinic change rows before every request; answers what stops it."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - repeatable, no secret
 
     def changes(_number: int, _request: object) -> None:
         for _ in range(CHANGES_BETWEEN_REQUESTS):
@@ -47,7 +47,9 @@ def differences(sandbox: Sandbox, warehouse: Warehouse) -> list[str]:
 
 @pytest.mark.parametrize("bumps", [True, False], ids=["hiding moves updated_at", "hiding moves nothing"])
 @pytest.mark.parametrize("seed", range(5))
-def test_after_a_run_and_one_delta_the_loaded_set_is_the_account(seed: int, bumps: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_after_a_run_and_one_delta_the_loaded_set_is_the_account(
+    seed: int, *, bumps: bool, tmp_path: Path
+) -> None:
     """Whatever changed between any two requests, one quiet delta later every row is there and as it is."""
     options = {"requests_per_minute": 0, "hiding_bumps_updated_at": bumps}
     with Sandbox(seed=seed, patients=40, cliniko=options) as sandbox:
@@ -69,7 +71,7 @@ def test_page_numbers_lose_rows(tmp_path: Path) -> None:
     with Sandbox(seed=1, patients=400, cliniko={"requests_per_minute": 0}) as sandbox:
         client, read, number, more = client_for(sandbox), set(), 1, True
         before = set(account_rows(sandbox, BY_NAME["patients"]))
-        rng = random.Random(1)
+        rng = random.Random(1)  # noqa: S311 - repeatable, no secret
 
         def touch_one(_number: int, _request: object) -> None:
             for _ in range(5):
@@ -78,7 +80,9 @@ def test_page_numbers_lose_rows(tmp_path: Path) -> None:
 
         sandbox.cliniko.control.before_request(touch_one)
         while more:
-            page = client.page("/patients", "patients", Query(("archived_at:*",), sort="updated_at", page=number))
+            page = client.page(
+                "/patients", "patients", Query(("archived_at:*",), sort="updated_at", page=number)
+            )
             read |= {(row["id"],) for row in page.rows}
             more, number = page.more, number + 1
 
@@ -87,4 +91,6 @@ def test_page_numbers_lose_rows(tmp_path: Path) -> None:
 
 def test_said_reads_only_whole_lines() -> None:
     """A line that a killed tap left half written is no message."""
-    assert Said.from_text('{"type": "STATE", "value": {}}\n{"type": "REC').messages == [{"type": "STATE", "value": {}}]
+    assert Said.from_text('{"type": "STATE", "value": {}}\n{"type": "REC').messages == [
+        {"type": "STATE", "value": {}}
+    ]

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tap_cliniko.governor import Governor
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Clock:
         self.now = 1000.0
 
     def __call__(self) -> float:
+        """Tell the time."""
         return self.now
 
     def sleep(self, seconds: float) -> None:

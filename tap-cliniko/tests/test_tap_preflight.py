@@ -6,12 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from tap_cliniko.errors import CredentialsRefused, RoleRefused
-from tap_cliniko.preflight import Outcome, Preflight, access_table
-from tap_cliniko.resources import BY_NAME, RESOURCES
 from tap_runs import account_rows, client_for, config_for, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.errors import CredentialsRefused, RoleRefused
+from tap_cliniko.preflight import Outcome, Preflight, access_table
+from tap_cliniko.resources import BY_NAME, RESOURCES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,10 @@ def test_an_administrator_sees_everything() -> None:
     """Nothing is hidden or refused; only what the account does not have is absent."""
     role, found = preflight_as("administrator")
     assert role == "administrator"
-    assert {name for name, outcome in found.items() if outcome is not Outcome.FULL} == {"recalls", "recall_types"}
+    assert {name for name, outcome in found.items() if outcome is not Outcome.FULL} == {
+        "recalls",
+        "recall_types",
+    }
     assert found["recalls"] is Outcome.ABSENT
 
 

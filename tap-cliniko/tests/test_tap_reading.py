@@ -6,11 +6,11 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_cliniko.errors import ContractChanged
-from tap_cliniko.reading import ListReader, Stretch
 from tap_runs import account_rows, client_for, config_for, listed_resources, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.errors import ContractChanged
+from tap_cliniko.reading import ListReader, Stretch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,14 @@ MOMENT = "2024-05-05T05:05:05Z"
 def with_patients(number: int, **options: Any) -> Sandbox:
     """Make a clinic into which so many patients were imported within one second."""
     sandbox = Sandbox(seed=2, patients=20, cliniko={"requests_per_minute": 0, **options})
-    rng = random.Random(number)
+    rng = random.Random(number)  # noqa: S311 - repeatable, no secret
     for index in range(number):
-        values = {"first_name": "Imported", "last_name": f"Patient {index}", "created_at": MOMENT, "updated_at": MOMENT}
+        values = {
+            "first_name": "Imported",
+            "last_name": f"Patient {index}",
+            "created_at": MOMENT,
+            "updated_at": MOMENT,
+        }
         # a tenth has the small ids of old accounts
         ident = {"id": str(rng.randrange(10**7, 10**8))} if index % 10 == 0 else {}
         sandbox.cliniko.account.insert("patients", {**values, **ident})
@@ -80,7 +85,9 @@ def test_odd_answers_pass_through(tmp_path: Path) -> None:
     """Unknown fields arrive as they are, and rows from a stale cache stop nothing."""
     options = {"requests_per_minute": 0, "extra_fields": True, "stale_seconds": 60.0, "recalls": True}
     with Sandbox(seed=4, patients=20, cliniko=options) as sandbox:
-        said = run_tap(config_for(sandbox, tmp_path), None, ["patients", "individual_appointments", "recalls"])
+        said = run_tap(
+            config_for(sandbox, tmp_path), None, ["patients", "individual_appointments", "recalls"]
+        )
         record = said.records("patients")[0]
         assert record["sandbox_unknown_text"] == "unknown"
         assert record["sandbox_unknown_tree"] == {"list": [1, None, {"deep": True}]}

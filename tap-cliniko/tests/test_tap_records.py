@@ -11,16 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
+
 from tap_cliniko.fields import Kind
 from tap_cliniko.records import Normaliser, linked_id
 from tap_cliniko.resources import BY_NAME, RESOURCES, Resource, Shape
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference" / "cliniko-resources.yaml"
 
-_LINK = st.integers(min_value=1, max_value=2**63 - 1).map(lambda n: {"links": {"self": f"https://x.example/v1/a/{n}"}})
+_LINK = st.integers(min_value=1, max_value=2**63 - 1).map(
+    lambda n: {"links": {"self": f"https://x.example/v1/a/{n}"}}
+)
 _MOMENT = st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat() + "Z")
 _AMOUNT = st.decimals(allow_nan=False, allow_infinity=False, places=4)
-_TREES = st.dictionaries(st.text(max_size=5), st.none() | st.booleans() | st.integers() | st.text(), max_size=3)
+_TREES = st.dictionaries(
+    st.text(max_size=5), st.none() | st.booleans() | st.integers() | st.text(), max_size=3
+)
 _VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.ID: st.integers(min_value=0) | st.integers(min_value=0).map(str),
     Kind.IDS: st.lists(st.integers(min_value=0) | st.integers(min_value=0).map(str), max_size=3),
@@ -38,13 +43,15 @@ _VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.LINKS: _LINK | st.lists(_LINK, max_size=2),
 }
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | _TREES, max_leaves=5
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | _TREES,
+    max_leaves=5,
 )
 
 
 @st.composite
 def rows(draw: st.DrawFn, resource: Resource) -> dict[str, Any]:
-    """Make a row in which anything but the key may be missing, null or empty, and which has unknown fields."""
+    """Make a row with unknown fields, in which anything but the key may be missing, null or empty."""
     row: dict[str, Any] = {}
     for field in resource.fields:
         given_value = draw(st.sampled_from(["value", "null", "empty", "absent"]))
@@ -120,7 +127,13 @@ def test_relations_become_columns() -> None:
 def test_decimals_are_exact_text() -> None:
     """Numbers become plain decimals, texts stay as they came, nothing is rounded."""
     record = Normaliser(BY_NAME["invoice_items"])(
-        {"id": "1", "total_including_tax": Decimal("90.00"), "quantity": 2, "unit_price": "81.818", "tax_rate": ""}
+        {
+            "id": "1",
+            "total_including_tax": Decimal("90.00"),
+            "quantity": 2,
+            "unit_price": "81.818",
+            "tax_rate": "",
+        }
     )
     assert [record[name] for name in ("total_including_tax", "quantity", "unit_price", "tax_rate")] == [
         "90.00",
@@ -132,7 +145,11 @@ def test_decimals_are_exact_text() -> None:
 
 def test_access_links_are_dropped_unless_wanted() -> None:
     """URLs that let their holder in do not leave the tap by default."""
-    row = {"id": "1", "telehealth_url": "https://video.example.org/secret", "cancellation_url": "https://x.example"}
+    row = {
+        "id": "1",
+        "telehealth_url": "https://video.example.org/secret",
+        "cancellation_url": "https://x.example",
+    }
     assert not {"telehealth_url", "cancellation_url"} & Normaliser(BY_NAME["attendees"])(row).keys()
     assert Normaliser(BY_NAME["attendees"], access_links=True)(row)["telehealth_url"] == row["telehealth_url"]
 
@@ -144,7 +161,9 @@ def test_every_signature_of_a_form_is_found_once() -> None:
         {
             "id": "1",
             "signatures": [{"links": {"self": f"{link}5"}}, {"links": {"self": f"{link}6"}}],
-            "content": {"sections": [{"questions": [{"type": "signature", "signature_id": 5}, None, {"name": "x"}]}]},
+            "content": {
+                "sections": [{"questions": [{"type": "signature", "signature_id": 5}, None, {"name": "x"}]}]
+            },
         }
     )
     assert record["signature_ids"] == ["5", "6"]
@@ -154,7 +173,9 @@ def test_every_field_is_described() -> None:
     """A reader of the schema learns what each column means, and each relation has its id beside it."""
     for resource in RESOURCES:
         properties = resource.schema()["properties"]
-        assert all(each["description"].rstrip().endswith((".", ")")) for each in properties.values()), resource.name
+        assert all(each["description"].rstrip().endswith((".", ")")) for each in properties.values()), (
+            resource.name
+        )
         for field in resource.fields:
             assert field.kind is not Kind.LINK or field.id_name in properties
 
@@ -172,7 +193,9 @@ def test_documented_samples_validate() -> None:
         if name not in BY_NAME:
             assert described["replication"]["method"] == "EXCLUDED", name
             continue
-        record = Normaliser(BY_NAME[name], access_links=True)({"patient_form_id": "1", **described["example"]})
+        record = Normaliser(BY_NAME[name], access_links=True)(
+            {"patient_form_id": "1", **described["example"]}
+        )
         schema = BY_NAME[name].schema()
         assert [error.message for error in Draft7Validator(schema).iter_errors(record)] == [], name
         assert set(described["example"]) <= set(schema["properties"]), name

@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from tap_cliniko import tools
-from tap_cliniko.document import as_html, as_markdown
-from tap_cliniko.rebuild import Reference, Section, Table
 from tap_runs import client_for
 
 from sandbox import Sandbox
+from tap_cliniko import tools
+from tap_cliniko.document import as_html, as_markdown
+from tap_cliniko.rebuild import Reference, Section, Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ class _Balanced(HTMLParser):
         super().__init__()
         self.open: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         """Remember what is open."""
         if tag not in {"meta", "br"}:
             self.open.append(tag)

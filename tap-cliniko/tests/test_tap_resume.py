@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_cliniko.reading import ListReader, Stretch
 from tap_runs import Said, Warehouse, account_rows, client_for, config_for, listed_resources, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.reading import ListReader, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,9 @@ def clinic() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def start(config: Path, state: dict[str, Any], folder: Path, number: int) -> tuple[subprocess.Popen[bytes], Path]:
+def start(
+    config: Path, state: dict[str, Any], folder: Path, number: int
+) -> tuple[subprocess.Popen[bytes], Path]:
     """Start the tap as a process of its own."""
     out, saved = folder / f"out{number}.jsonl", folder / f"state{number}.json"
     saved.write_text(json.dumps(state))
@@ -41,10 +43,11 @@ def start(config: Path, state: dict[str, Any], folder: Path, number: int) -> tup
 
 def test_killed_again_and_again_it_ends_where_a_whole_run_ends(clinic: Sandbox, tmp_path: Path) -> None:
     """Five kills at random moments lose no row, and a window that was begun is not begun again."""
-    rng = random.Random(7)
+    rng = random.Random(7)  # noqa: S311 - repeatable, no secret
     config = tmp_path / "config.json"
     config.write_text(json.dumps(config_for(clinic, tmp_path)))
-    warehouse, state, number, kills = Warehouse(), {}, 0, 0
+    state: dict[str, Any] = {}
+    warehouse, number, kills = Warehouse(), 0, 0
     first_ids: list[tuple[dict[str, Any], Said]] = []
     while True:
         process, out = start(config, state, tmp_path, number)
@@ -75,7 +78,10 @@ def test_killed_again_and_again_it_ends_where_a_whole_run_ends(clinic: Sandbox, 
 def goes_on(stretches: list[list[str | None]], records: list[dict[str, Any]]) -> bool:
     """Tell whether no record lies in a part of the id space that was already passed on."""
     left = [Stretch.load(each) for each in stretches]
-    return all(any(int(r["id"]) > s.after and (s.upto is None or int(r["id"]) <= s.upto) for s in left) for r in records)
+    return all(
+        any(int(r["id"]) > s.after and (s.upto is None or int(r["id"]) <= s.upto) for s in left)
+        for r in records
+    )
 
 
 def test_a_list_can_be_left_after_any_row(clinic: Sandbox) -> None:
@@ -111,7 +117,9 @@ def resource_named(name: str) -> Any:
     return next(each for each in listed_resources() if each.name == name)
 
 
-def test_an_old_unfinished_window_is_finished_before_a_new_one_begins(clinic: Sandbox, tmp_path: Path) -> None:
+def test_an_old_unfinished_window_is_finished_before_a_new_one_begins(
+    clinic: Sandbox, tmp_path: Path
+) -> None:
     """The window of an interrupted run keeps its end; the same run then reads on to its own end."""
     window = {
         "start": None,

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tap_cliniko.resources import BY_NAME
 from tap_runs import Said, account_rows, config_for, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.resources import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,9 @@ def test_everything_that_hangs_on_the_patients_comes_along(clinic: Sandbox, samp
     """Each stream holds exactly the rows of the chosen patients."""
     for name in OF_PATIENTS:
         there = {
-            key[0] for key, row in account_rows(clinic, BY_NAME[name]).items() if row["patient_id"] in chosen(sampled)
+            key[0]
+            for key, row in account_rows(clinic, BY_NAME[name]).items()
+            if row["patient_id"] in chosen(sampled)
         }
         assert {each["id"] for each in sampled.records(name)} == there, name
 
@@ -88,7 +90,10 @@ def test_reference_data_is_whole(clinic: Sandbox, sampled: Said) -> None:
 
 def test_the_sample_spans_what_makes_patients_different(clinic: Sandbox, sampled: Said) -> None:
     """Every appointment type in use, every invoice state, archived patients and patients without e-mail."""
-    types = {row["appointment_type_id"] for row in account_rows(clinic, BY_NAME["individual_appointments"]).values()}
+    types = {
+        row["appointment_type_id"]
+        for row in account_rows(clinic, BY_NAME["individual_appointments"]).values()
+    }
     assert {each["appointment_type_id"] for each in sampled.records("individual_appointments")} == types
     states = {row["status"] for row in account_rows(clinic, BY_NAME["invoices"]).values()}
     assert {each["status"] for each in sampled.records("invoices")} == states

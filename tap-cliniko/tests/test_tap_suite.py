@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
-from tap_cliniko.tap import TapCliniko
 from tap_runs import config_for
 
 from sandbox import Sandbox
+from tap_cliniko.tap import TapCliniko
 
 # the suite wants its settings while the module is imported
 _SANDBOX = Sandbox(seed=5, patients=30, cliniko={"requests_per_minute": 0})

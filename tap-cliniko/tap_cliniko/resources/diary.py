@@ -24,7 +24,10 @@ from tap_cliniko.resources.resource import DIARY, Resource, Shape
 
 _PERIOD = (moment("starts_at", "Start."), moment("ends_at", "End."))
 _REPEATS = (
-    tree("repeat_rule", "How it repeats: repeat_type, number_of_repeats, repeating_interval; empty when it does not."),
+    tree(
+        "repeat_rule",
+        "How it repeats: repeat_type, number_of_repeats, repeating_interval; empty when it does not.",
+    ),
     listing("repeats", "the repetitions"),
     listing("conflicts", "whether it overlaps with something"),
 )

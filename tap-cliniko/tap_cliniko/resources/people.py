@@ -87,7 +87,10 @@ RELATIONSHIPS = Resource(
     "A family tie from one patient to another.",
     (
         *ARCHIVABLE,
-        whole("relation", "Kind of tie: 10 parent, 20 child, 30 sibling, 40 spouse, 50 partner, 60 relative, 70 other."),
+        whole(
+            "relation",
+            "Kind of tie: 10 parent, 20 child, 30 sibling, 40 spouse, 50 partner, 60 relative, 70 other.",
+        ),
         text("relation_description", "The kind of tie in words."),
         link("patient", "patients", "The patient it is seen from."),
         link("related_patient", "patients", "The other patient."),

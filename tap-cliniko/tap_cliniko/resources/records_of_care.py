@@ -27,7 +27,9 @@ TREATMENT_NOTES = Resource(
         *REMOVABLE,
         text("title", "Title."),
         text("author_name", "Who wrote it, as text."),
-        tree("content", "Sections with questions and answers; paragraphs are HTML; body charts are ids only."),
+        tree(
+            "content", "Sections with questions and answers; paragraphs are HTML; body charts are ids only."
+        ),
         flag("draft", "Whether it is still a draft."),
         moment("finalized_at", "When it was made final."),
         moment("pinned_at", "When it was pinned to the top."),

@@ -105,6 +105,11 @@ class Resource:
             properties[TOMBSTONE] = {
                 "type": ["string", "null"],
                 "format": "date-time",
-                "description": "When the tap found the row gone from Cliniko; such a record has only this and the key.",
+                "description": "When the tap found the row gone; such a record has only this and the key.",
             }
-        return {"type": "object", "properties": properties, "required": list(self.keys), "description": self.title}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(self.keys),
+            "description": self.title,
+        }
