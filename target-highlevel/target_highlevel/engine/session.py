@@ -10,6 +10,7 @@ from target_highlevel.client.client import HighLevelClient
 from target_highlevel.client.governor import Governor, Limits
 from target_highlevel.client.tokens import PrivateToken
 from target_highlevel.descriptor import stream_spec
+from target_highlevel.engine.admission import refuse_unready, remember_plan
 from target_highlevel.engine.budget import LedgerDayCounter
 from target_highlevel.engine.directory import Directory
 from target_highlevel.engine.planning import PlanningClient
@@ -18,6 +19,7 @@ from target_highlevel.engine.writer import Writer
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
 from target_highlevel.ledger.scratch import scratch_copy
+from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
 from target_highlevel.objects.base import Surroundings
 from target_highlevel.objects.contact import Contact
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
 
 _SCHEMA = "schema:"
+#: Exit codes of a plan that was gone through to its end.
+_PLANNED = frozenset({0, 4})
 
 
 class Session:
@@ -163,6 +167,8 @@ class Session:
     def close(self, exit_code: int, facts: dict[str, object]) -> None:
         """End the run in the ledger and close everything."""
         self.governor.close()
+        if self.plan is not None and exit_code in _PLANNED:
+            remember_plan(self.settings, self.run, sorted(self.blockers))
         self.ledger.end_run(self.run, exit_code, facts)
         self.client.close()
         self.ledger.close()
@@ -173,4 +179,11 @@ class Session:
 def _ledger(settings: Settings, mode: str) -> tuple[Ledger, TemporaryDirectory[str] | None]:
     if mode in {"plan", "verify"}:
         return scratch_copy(settings.ledger_url, settings.location_id, crosswalk_only=mode == "verify")
-    return Ledger(settings.ledger_url, settings.location_id), None
+    ledger = Ledger(settings.ledger_url, settings.location_id)
+    if mode in WRITING_MODES:
+        try:
+            refuse_unready(ledger, settings)
+        except BaseException:
+            ledger.close()
+            raise
+    return ledger, None

@@ -80,6 +80,16 @@ class Ledger:
             self._engine.dispose()
             self._lock.close()
 
+    def compact(self) -> None:
+        """Give freed pages back, so that what was removed cannot be read from the file either."""
+        if self._engine.dialect.name != "sqlite":
+            return  # PostgreSQL overwrites freed rows by its own vacuum
+        with self._mutex:
+            self._connection.exec_driver_sql("VACUUM")
+            self._connection.rollback()
+            self._connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+            self._connection.rollback()
+
     # Runs
 
     def begin_run(self, mode: str) -> str:

@@ -1,0 +1,65 @@
+"""Removing personal data from the ledger: what was wanted, what others contributed, what there was before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from target_highlevel.ledger.rows import Status
+from target_highlevel.ledger.tables import before_image, contribution, record
+
+if TYPE_CHECKING:
+    from target_highlevel.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """How many entries of each kind hold personal data."""
+
+    payloads: int
+    contributions: int
+    before_images: int
+
+
+class Purge:
+    """Counts and removes; ``before`` a run only what later deltas do not need."""
+
+    def __init__(self, ledger: Ledger, before: str | None = None) -> None:
+        """Look at all of it, or at what is older than a run."""
+        self._ledger = ledger
+        payloads = (record.c.location == ledger.location) & record.c.payload.is_not(None)
+        images = before_image.c.location == ledger.location
+        if before is None:
+            self._payloads, self._images = payloads, images
+            self._contributions = contribution.c.location == ledger.location
+        else:
+            settled = record.c.status.in_([Status.DONE.value, Status.FILTERED.value])
+            # what joins shared facts is put together anew when these change
+            self._payloads = payloads & settled & (record.c.seen_run < before) & (record.c.object != "appointment")
+            self._images = images & (before_image.c.run < before)
+            self._contributions = sa.false()
+
+    def count(self) -> Holdings:
+        """Return how much there is to remove."""
+        with self._ledger.transaction() as connection:
+            numbers = [
+                connection.execute(sa.select(sa.func.count()).select_from(table).where(condition)).scalar_one()
+                for table, condition in (
+                    (record, self._payloads),
+                    (contribution, self._contributions),
+                    (before_image, self._images),
+                )
+            ]
+        return Holdings(*numbers)
+
+    def act(self, *, for_good: bool) -> None:
+        """Remove it in one step; a ledger purged for good takes no further load."""
+        with self._ledger.transaction() as connection:
+            connection.execute(record.update().where(self._payloads).values(payload=None))
+            connection.execute(contribution.delete().where(self._contributions))
+            connection.execute(before_image.delete().where(self._images))
+            if for_good:
+                self._ledger.remember(f"purged:{self._ledger.location}", f"{self._ledger.now():%Y-%m-%d}")
+        self._ledger.compact()
