@@ -46,6 +46,7 @@ class Engine:
         self._wake = threading.Condition()
         self._busy: dict[str, str | None] = {}
         self._queue: list[Row] = []
+        self._look = True  # whether something may have become ready since the ledger was last asked
         self._draining = False
         self._failure: BaseException | None = None
         self._failures_in_a_row = 0
@@ -96,8 +97,12 @@ class Engine:
             if chunk:
                 self._session.intake.take(chunk)
         if chunk:
-            with self._wake:
-                self._wake.notify_all()
+            self._wake_writers()
+
+    def _wake_writers(self) -> None:
+        with self._wake:
+            self._look = True
+            self._wake.notify_all()
 
     def check(self) -> None:
         """Raise what ended the workers, if anything did.
@@ -137,6 +142,7 @@ class Engine:
             finally:
                 with self._wake:
                     self._busy.pop(row.ref, None)
+                    self._look = True
                     self._wake.notify_all()
 
     def _next(self) -> Row | None:
@@ -152,8 +158,9 @@ class Engine:
         return None
 
     def _take(self) -> Row | None:
-        if not self._queue:
+        if not self._queue and self._look:
             self._queue = self._session.work.claim(4 * WORKERS, self._busy)
+            self._look = bool(self._queue)
         for number, row in enumerate(self._queue):
             place = row.contact if row.object == "file" else None  # two uploads into one field could lose one
             if row.ref not in self._busy and (place is None or place not in self._busy.values()):
@@ -216,6 +223,7 @@ class Engine:
                 self.flush()
                 self._session.states.release()
                 self.progress.show()
+                self._wake_writers()
             except BaseException as error:  # noqa: BLE001 - as above
                 self._end(error)
             if done and self._session.work.waiting() == 0:

@@ -308,8 +308,9 @@ class Intake:
 
     def _write(self, connection: sa.Connection, chunk: _Chunk) -> None:
         for some in _batches(chunk.seen):
-            same = record.update().where(self._here, record.c.ref.in_(some) | record.c.origin.in_(some))
-            connection.execute(same.values(seen_run=self._run))  # with the relations that a record wants
+            # With the relations that a record wants. Two statements: with an OR, SQLite would scan the whole ledger.
+            for column in (record.c.ref, record.c.origin):
+                connection.execute(record.update().where(self._here, column.in_(some)).values(seen_run=self._run))
         self._upsert(connection, chunk.records)
         here = self._ledger.location
         for table in (dependency, exclusion, joined):
