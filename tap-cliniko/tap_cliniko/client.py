@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 T = TypeVar("T")
+
+# its lines hold whole addresses: filters, and the signature that opens a file
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 PAGE_SIZE = 100
 """The most rows Cliniko puts on a page."""
@@ -168,13 +172,20 @@ class ClinikoClient:
             response = self._send(path, None)
             target = response.headers.get("Location")
             if response.status_code in _REDIRECTS and target:
-                return urljoin(self.base, target)
+                return self._checked(urljoin(self.base, target), path)
             if response.status_code in _REDIRECTS or response.status_code == _OK:
                 msg = f"{path}: expected a redirect to the file, got {response.status_code}"
                 raise ContractChanged(msg)
             raise self._failure(response, path, None)
 
         return self._patiently(attempt)
+
+    def _checked(self, address: str, path: str) -> str:
+        """Accept a file's address unless it would carry the file in the clear where the API does not."""
+        if urlsplit(address).scheme == urlsplit(self.base).scheme or address.startswith("https://"):
+            return address
+        msg = f"{path}: the file lies at an address without TLS; the API has changed"
+        raise ContractChanged(msg)
 
     def file(self, address: str, start: int = 0) -> requests.Response:
         """Open a file's bytes from `start` on, without the credential; the caller checks its status."""

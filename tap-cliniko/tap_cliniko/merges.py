@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from tap_cliniko.errors import RoleRefused
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 
@@ -28,16 +30,24 @@ class Merges:
         since, the duplicate has changed.
         """
         if moment not in self._found:
-            pairs = [
-                *self._pairs(f"archived_at:>={moment}"),
-                *self._pairs("archived_at:*", f"updated_at:>={moment}"),
-            ]
-            self._found[moment] = sorted({each for pair in pairs for each in pair if each}, key=int)
+            sides = chain.from_iterable(
+                (
+                    *self._pairs(f"archived_at:>={moment}"),
+                    *self._pairs("archived_at:*", f"updated_at:>={moment}"),
+                )
+            )
+            self._found[moment] = sorted({each for each in sides if each}, key=int)
         return self._found[moment]
 
     def _pairs(self, *filters: str) -> Iterator[tuple[str, str | None]]:
         reader = ListReader(self._client, "/patients", "patients")
-        for chunk in reader.chunks(filters, [Stretch()]):
-            for row in chunk.rows:
-                if row.get("merged_at"):
-                    yield str(row["id"]), linked_id(row.get("merged_with_patient"))
+        try:
+            rows = [
+                row
+                for chunk in reader.chunks(filters, [Stretch()])
+                for row in chunk.rows
+                if row.get("merged_at")
+            ]
+        except RoleRefused:
+            return  # a role that sees no patients cannot follow their records; the preflight has said so
+        yield from ((str(row["id"]), linked_id(row.get("merged_with_patient"))) for row in rows)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
 from tap_cliniko.filters import filters_by, revealed
+from tap_cliniko.preflight import Preflight
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import BY_NAME, Resource
@@ -66,8 +67,11 @@ class SampleFinder:
     """Finds the patients of a sample."""
 
     def __init__(self, client: ClinikoClient) -> None:
-        """Ask nothing yet."""
+        """Find out which of the lists that help to choose are open to the key."""
         self._client = client
+        looked_at = (*_WITH, "patients", "appointment_types", "individual_appointments", "invoices")
+        found = Preflight(client).check(BY_NAME[name] for name in (*looked_at, "group_appointments"))
+        self._refused = {name for name, each in found.items() if not each.outcome.readable}
 
     def find(self, size: int, chosen: list[str] | None = None) -> Sample:
         """Choose patients, or go on with those chosen before, and find what is needed around them."""
@@ -126,6 +130,8 @@ class SampleFinder:
                 return
 
     def _first(self, name: str, filters: tuple[str, ...], sort: str | None = None) -> list[Row]:
+        if name in self._refused:
+            return []
         return self._client.page(BY_NAME[name].url_path, name, Query(filters, sort=sort)).rows
 
     # ------------------------------------------------------------------ around them
@@ -142,6 +148,8 @@ class SampleFinder:
         return [str(row["id"]) for row in found]
 
     def _all(self, name: str, filters: tuple[str, ...]) -> Iterator[Row]:
+        if name in self._refused:
+            return
         reader = ListReader(self._client, BY_NAME[name].url_path, name)
         for chunk in reader.chunks((*revealed(BY_NAME[name]), *filters), [Stretch()]):
             yield from chunk.rows

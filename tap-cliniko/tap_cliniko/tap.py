@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import Tap
@@ -17,6 +18,10 @@ from tap_cliniko.streams import ClinikoStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
+
+_SIGNALLED = 128
+"""What shells add to a signal's number to make an exit code."""
 
 
 class TapCliniko(Tap):
@@ -70,6 +75,12 @@ class TapCliniko(Tap):
             msg = "a setting of stream_maps, flattening or batch is not valid; see tap-cliniko --about"
             raise SettingsError(msg)
         return []
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End with the code of the signal; the state that counts was written before, between two records."""
+        sys.stderr.write("tap-cliniko: interrupted; run again, it goes on where the last state says\n")
+        sys.exit(_SIGNALLED + signum)
 
     @classmethod
     def builtin_settings(cls) -> set[str]:

@@ -45,15 +45,33 @@ def differences(sandbox: Sandbox, warehouse: Warehouse) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("bumps", [True, False], ids=["hiding moves updated_at", "hiding moves nothing"])
+HIDING = pytest.mark.parametrize(
+    "bumps", [True, False], ids=["hiding moves updated_at", "hiding moves nothing"]
+)
+
+
+@HIDING
 @pytest.mark.parametrize("seed", range(5))
 def test_after_a_run_and_one_delta_the_loaded_set_is_the_account(
     seed: int, *, bumps: bool, tmp_path: Path
 ) -> None:
     """Whatever changed between any two requests, one quiet delta later every row is there and as it is."""
+    assert left_over(seed, tmp_path, bumps=bumps) == []
+
+
+@pytest.mark.soak
+@HIDING
+@pytest.mark.parametrize("seed", range(5, 155))
+def test_the_same_for_many_seeds(seed: int, *, bumps: bool, tmp_path: Path) -> None:
+    """Hundreds of other courses of events."""
+    assert left_over(seed, tmp_path, bumps=bumps) == []
+
+
+def left_over(seed: int, folder: Path, *, bumps: bool) -> list[str]:
+    """Run once while the clinic works and once when it rests; answer what differs then."""
     options = {"requests_per_minute": 0, "hiding_bumps_updated_at": bumps}
     with Sandbox(seed=seed, patients=40, cliniko=options) as sandbox:
-        config = config_for(sandbox, tmp_path, detect_deletions=True, download_attachments=False)
+        config = config_for(sandbox, folder, detect_deletions=True, download_attachments=False)
         warehouse = Warehouse()
         stop = work_on(sandbox, seed)
         first = run_tap(config)
@@ -61,13 +79,11 @@ def test_after_a_run_and_one_delta_the_loaded_set_is_the_account(
         warehouse.load(first)
         time.sleep(1.01)  # the run's end is a whole second, which must be over
         warehouse.load(run_tap(config, first.state))
+        return differences(sandbox, warehouse)
 
-        assert differences(sandbox, warehouse) == []
 
-
-def test_page_numbers_lose_rows(tmp_path: Path) -> None:
+def test_page_numbers_lose_rows() -> None:
     """The reason for all this: pages sorted by updated_at, as everybody reads them, skip rows in silence."""
-    del tmp_path
     with Sandbox(seed=1, patients=400, cliniko={"requests_per_minute": 0}) as sandbox:
         client, read, number, more = client_for(sandbox), set(), 1, True
         before = set(account_rows(sandbox, BY_NAME["patients"]))
