@@ -63,8 +63,11 @@ format: setup ## let ruff write what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## write the settings tables anew from the plugins themselves
+docs: setup ## write anew what the documentation takes from the code
 	$(BIN)/python scripts/gen_docs.py
+	$(BIN)/tap-cliniko-tools document --folder tap-cliniko
+	$(BIN)/python -m cliniko_to_highlevel.document docs/mapping.md
+	$(BIN)/python -m target_highlevel.report.reject_codes docs/reject-codes.md
 
 constraints: $(BIN)/uv ## resolve the pinned versions anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
