@@ -14,6 +14,7 @@ from cliniko_to_highlevel.reference import Reference
 from cliniko_to_highlevel.routes import IGNORED, ROUTES, STREAMS
 from cliniko_to_highlevel.row import Row
 from cliniko_to_highlevel.streams import Output
+from cliniko_to_highlevel.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,6 +40,7 @@ class MessageMapper:
         Raises:
             MappingError: the file cannot be used.
         """
+        self._path = mapping_path
         self._reference = Reference(clinic.load(mapping_path))
         self._options: dict[str, dict[str, dict[str, None]]] = {
             stream.name: {
@@ -58,6 +60,23 @@ class MessageMapper:
     def custom_fields(self) -> tuple[FieldChoice, ...]:
         """Return where each custom field of the account goes; empty before the settings were seen."""
         return self._reference.fields.choices
+
+    def survey(self) -> Survey:
+        """Return a count of what goes by, for the plan of a migration; it counts nothing on its own."""
+        return Survey(self._reference, self._path)
+
+    def declared(self) -> Iterator[Message]:
+        """Yield the schema of every stream that the mapping can give, before any record was seen."""
+        for stream in STREAMS.values():
+            schema = stream.schema(
+                {name: list(values) for name, values in self._options[stream.name].items()}
+            )
+            yield {
+                "type": "SCHEMA",
+                "stream": stream.name,
+                "schema": schema,
+                "key_properties": stream.key_properties,
+            }
 
     def schema(self, message: Message) -> Iterator[Message]:
         """Yield the schemas of the streams that a Cliniko stream feeds: they exist even when it is empty."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.errors import MappingError
@@ -23,6 +24,20 @@ class FieldChoice(NamedTuple):
     token: str
     target: str
     decided_by: str
+    confidence: str
+
+    @property
+    def full_label(self) -> str:
+        """Return the label as the mapping names it, with its section."""
+        return _full_label(self.section, self.label)
+
+
+class Decision(NamedTuple):
+    """Where a field goes, what decided it, and how sure that is: certain, high, medium or none."""
+
+    target: str
+    decided_by: str
+    confidence: str
 
 
 class Answers(NamedTuple):
@@ -42,7 +57,7 @@ class FieldPlan:
         self._rules = mapping.field_rules
         self._named = {_folded(name): target for name, target in mapping.named_fields.items()}
         self._spelled = {_folded(name): name for name in mapping.named_fields}
-        self._decided: dict[tuple[str, str, str], tuple[str, str]] = {}
+        self._decided: dict[tuple[str, str, str], Decision] = {}
 
     def define(self, definition: Row) -> None:
         """Take the account's definition of its custom fields.
@@ -61,8 +76,8 @@ class FieldPlan:
         self.choices = tuple(choices)
         self._require_named()
 
-    def decide(self, section: str, label: str, token: str) -> tuple[str, str]:
-        """Return (target, what decided it) for a field."""
+    def decide(self, section: str, label: str, token: str) -> Decision:
+        """Return where a field goes, what decided it and how sure that is."""
         key = (section, label, token)
         if key not in self._decided:
             self._decided[key] = self._by_name(section, label, token) or self._by_rule(label)
@@ -74,7 +89,7 @@ class FieldPlan:
         for section, field in _fields(patient.part("custom_fields")):
             values = _values(field)
             label = field.text("name") or ""
-            target, _ = self.decide(section, label, field.text("token") or "")
+            target = self.decide(section, label, field.text("token") or "").target
             if not values or target == IGNORE:
                 continue
             if target == KEEP:
@@ -83,18 +98,33 @@ class FieldPlan:
                 answers.targets.setdefault(target, []).extend(values)
         return answers
 
-    def _by_name(self, section: str, label: str, token: str) -> tuple[str, str] | None:
+    def filled(self, patient: Row) -> Iterator[tuple[str, str, str]]:
+        """Yield (section, label, token) of every field in which a patient has something."""
+        for section, field in _fields(patient.part("custom_fields")):
+            if _values(field):
+                yield section, field.text("name") or "", field.text("token") or ""
+
+    def proposed_names(self) -> Iterator[tuple[str, FieldChoice]]:
+        """Yield each field of the account with a name that fits no other one."""
+        shared = Counter(_folded(choice.full_label) for choice in self.choices)
+        for choice in self.choices:
+            alone = shared[_folded(choice.full_label)] == 1 or not choice.token
+            yield choice.full_label if alone else choice.token, choice
+
+    def _by_name(self, section: str, label: str, token: str) -> Decision | None:
         for name in (token, f"{section} / {label}", label):
             target = self._named.get(_folded(name)) if name else None
             if target:
-                return target, "named in the mapping"
+                return Decision(target, "named in the mapping", "certain")
         return None
 
-    def _by_rule(self, label: str) -> tuple[str, str]:
-        for rule in self._rules:
-            if rule.labels.search(label):
-                return rule.target, "recognised by its label"
-        return KEEP, "not recognised"
+    def _by_rule(self, label: str) -> Decision:
+        """Decide by the first pattern that fits; where patterns of other targets fit too, it is less sure."""
+        targets = [rule.target for rule in self._rules if rule.labels.search(label)]
+        if not targets:
+            return Decision(KEEP, "not recognised", "none")
+        confidence = "high" if len(set(targets)) == 1 else "medium"
+        return Decision(targets[0], "recognised by its label", confidence)
 
     def _require_named(self) -> None:
         known = {

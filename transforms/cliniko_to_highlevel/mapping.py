@@ -92,6 +92,15 @@ def load(path: str | None = None) -> ClinicMapping:
     return mapping
 
 
+def own_parts(path: str | None) -> dict[str, Any]:
+    """Return what the clinic's own file says, without the parts it leaves to the shipped one.
+
+    Raises:
+        MappingError: the file cannot be read.
+    """
+    return _read(Path(path)) if path else {}
+
+
 class _Problems:
     """Collects every problem, so that a person mends the file once."""
 
