@@ -1,4 +1,4 @@
-"""Five hundred things that can go wrong behind our back, done to the sandbox at random, and what each should be found as."""
+"""What can go wrong behind our back, done to the sandbox at random, and what each should be found as."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Found = tuple[str, str]
 
 _CONTACT_FIELDS = (
-    "firstName", "lastName", "address1", "city", "state", "postalCode", "dateOfBirth", "gender", "source", "email", "phone",
+    "firstName", "lastName", "address1", "city", "state", "postalCode", "dateOfBirth", "gender", "source",
+    "email", "phone",
 )  # fmt: skip
 
 
@@ -71,7 +72,9 @@ class Vandal:
             for way in list(ways):
                 if len(self.done) < number:
                     did = way()
-                    if did is None or did == "contact deleted":  # nothing is left to do it to, or once is enough
+                    if (
+                        did is None or did == "contact deleted"
+                    ):  # nothing is left to do it to, or once is enough
                         ways.remove(way)
                     if did is not None:
                         self.done.append(did)
@@ -79,6 +82,7 @@ class Vandal:
     # Contacts
 
     def change_contact(self) -> str | None:
+        """Change, take from or empty a field of a contact."""
         identity = self._pick("contacts")
         if identity is None:
             return None
@@ -87,7 +91,9 @@ class Vandal:
         custom = [key for key, value in contact["customFields"].items() if not isinstance(value, dict)]
         name = self.chance.choice([*standard, *custom, "tags", "assignedTo"])
         if name in custom:
-            self.damage.edit_contact(identity, customFields={name: self._other(contact["customFields"][name])})
+            self.damage.edit_contact(
+                identity, customFields={name: self._other(contact["customFields"][name])}
+            )
         elif name == "tags":
             ours = [tag for tag in contact["tags"] if not tag.startswith("vip")]
             if not ours:
@@ -102,11 +108,14 @@ class Vandal:
         return f"contact changed: {self._field_keys.get(name, name)}"
 
     def double_contact(self) -> str | None:
+        """Make a second contact with the same id of ours."""
         identity = self._pick("contacts")
         if identity is None:
             return None
         files = {
-            key: None for key, value in self.state.contacts[identity]["customFields"].items() if isinstance(value, dict)
+            key: None
+            for key, value in self.state.contacts[identity]["customFields"].items()
+            if isinstance(value, dict)
         }
         copy = self.damage.double_contact(identity)
         self.damage.edit_contact(copy["id"], customFields=files)
@@ -114,6 +123,7 @@ class Vandal:
         return "contact doubled"
 
     def delete_contact(self) -> str | None:
+        """Delete a contact with everything on it."""
         identity = self._pick("contacts")
         if identity is None:
             return None
@@ -131,6 +141,7 @@ class Vandal:
     # Records and relations
 
     def change_record(self) -> str | None:
+        """Change or empty a property of a record."""
         identity = self._pick("records")
         if identity is None:
             return None
@@ -141,6 +152,7 @@ class Vandal:
         return f"record changed: {name}"
 
     def delete_record(self) -> str | None:
+        """Delete a record with its relations."""
         identity = self._pick("records")
         if identity is None:
             return None
@@ -150,6 +162,7 @@ class Vandal:
         return "record deleted"
 
     def double_record(self) -> str | None:
+        """Make a second record with the same id of ours."""
         identity = self._pick("records")
         if identity is None:
             return None
@@ -158,6 +171,7 @@ class Vandal:
         return "record doubled"
 
     def remove_relation(self) -> str | None:
+        """Remove a relation."""
         identity = self._pick("relations")
         if identity is None:
             return None
@@ -168,9 +182,15 @@ class Vandal:
     def add_relation(self) -> str | None:
         """Relate a patient whose relations are read anyway with an insurer that does not cover it."""
         association = next(row for row in self.state.associations.values() if row["key"] == "cliniko_insurer")
-        insurers = [row["id"] for row in self.state.records.values() if row["objectKey"] == association["secondObjectKey"]]
+        insurers = [
+            row["id"]
+            for row in self.state.records.values()
+            if row["objectKey"] == association["secondObjectKey"]
+        ]
         patients = sorted(
-            row["firstRecordId"] for row in self.state.relations.values() if row["firstObjectKey"] == "contact"
+            row["firstRecordId"]
+            for row in self.state.relations.values()
+            if row["firstObjectKey"] == "contact"
         )
         free = [
             (first, second)
@@ -197,7 +217,7 @@ class Vandal:
         return "relation added"
 
     def _relations_go(self, identity: str) -> None:
-        """Expect that the relations of something deleted are missed, but not those that we had added ourselves."""
+        """Expect that the relations of something deleted are missed, but not those that we had added."""
         for relation in self.state.main.children_of("relations", identity):
             self._expect(relation)
             self.expected.discard(self._added.get(relation, ("", "")))
@@ -205,9 +225,11 @@ class Vandal:
     # What hangs on contacts
 
     def change_note(self) -> str | None:
+        """Change a note."""
         return self._edit("notes", ("body", "title"))
 
     def change_task(self) -> str | None:
+        """Change a task."""
         return self._edit("tasks", ("body", "title", "dueDate", "assignedTo"))
 
     def _edit(self, table: str, names: tuple[str, ...]) -> str | None:
@@ -221,6 +243,7 @@ class Vandal:
         return f"{table} changed: {name}"
 
     def flip_task(self) -> str | None:
+        """Mark a done task as open, or an open one as done."""
         identity = self._pick("tasks")
         if identity is None:
             return None
@@ -229,9 +252,11 @@ class Vandal:
         return "task flipped"
 
     def delete_note(self) -> str | None:
+        """Delete a note."""
         return self._remove("notes")
 
     def delete_task(self) -> str | None:
+        """Delete a task."""
         return self._remove("tasks")
 
     def _remove(self, table: str) -> str | None:
@@ -243,9 +268,11 @@ class Vandal:
         return f"{table} deleted"
 
     def double_note(self) -> str | None:
+        """Make a second note with the same marker."""
         return self._double("notes")
 
     def double_task(self) -> str | None:
+        """Make a second task with the same marker."""
         return self._double("tasks")
 
     def _double(self, table: str) -> str | None:
@@ -259,6 +286,7 @@ class Vandal:
     # Files
 
     def replace_file(self) -> str | None:
+        """Put other bytes behind a file."""
         identity = self._pick_file()
         if identity is None:
             return None
@@ -267,6 +295,7 @@ class Vandal:
         return "file replaced"
 
     def remove_file(self) -> str | None:
+        """Take a file off its contact."""
         identity = self._pick_file()
         if identity is None:
             return None
@@ -307,7 +336,11 @@ class Vandal:
 
     def _hanging(self, contact: str) -> set[str]:
         main = self.state.main
-        found = {child for table in ("notes", "tasks", "appointments", "relations") for child in main.children_of(table, contact)}
+        found = {
+            child
+            for table in ("notes", "tasks", "appointments", "relations")
+            for child in main.children_of(table, contact)
+        }
         return found | {file["id"] for file in self.state.files.values() if file["contactId"] == contact}
 
     def _expect(self, hl_id: str) -> None:

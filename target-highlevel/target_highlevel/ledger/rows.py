@@ -66,7 +66,7 @@ class Row:
         return (self.payload or {}).get("contact")
 
 
-def row_from(mapping: Mapping[str, Any]) -> Row:
+def row_from(mapping: Mapping[Any, Any]) -> Row:
     """Return a row of the table as a Row."""
     return Row(
         ref=mapping["ref"],

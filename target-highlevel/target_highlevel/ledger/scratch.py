@@ -17,33 +17,48 @@ if TYPE_CHECKING:
 _BATCH = 1000
 _tables = sa.MetaData()
 
-#: Records that the load has not brought into HighLevel so far, and why; only a copy of the crosswalk has this table.
+#: Records that the load has not brought into HighLevel so far, and why; only copies have this table.
 earlier = sa.Table(
-    "earlier", _tables, *(sa.Column(name, sa.String) for name in ("ref", "status", "reason", "reason_field")), sa.Index("earlier_ref", "ref")
+    "earlier",
+    _tables,
+    *(sa.Column(name, sa.String) for name in ("ref", "status", "reason", "reason_field")),
+    sa.Index("earlier_ref", "ref"),
 )
 
 
-def scratch_copy(url: str, location: str, *, crosswalk_only: bool = False) -> tuple[Ledger, tempfile.TemporaryDirectory[str]]:
-    """Return a copy of the ledger in a temporary folder, and the folder, which vanishes when it is cleaned up.
+def scratch_copy(
+    url: str, location: str, *, crosswalk_only: bool = False
+) -> tuple[Ledger, tempfile.TemporaryDirectory[str]]:
+    """Return a copy of the ledger, and the temporary folder it is in, which vanishes when cleaned up.
 
     Args:
         url: the real ledger.
         location: the sub-account.
-        crosswalk_only: copy which records are where, but not what was received: everything then counts as new to the copy.
+        crosswalk_only: copy which records are where, but not what was received: all of it is new then.
     """
     folder = tempfile.TemporaryDirectory(prefix="highlevel-")
     real = Ledger(url, location, exclusive=False)
     copy = Ledger(f"sqlite:///{Path(folder.name) / 'scratch.db'}", location)
     try:
         with real.transaction() as source, copy.transaction() as destination:
-            tables = (record, fact, budget) if crosswalk_only else (record, fact, budget, dependency, exclusion, contribution, joined)
+            tables = (
+                (record, fact, budget)
+                if crosswalk_only
+                else (record, fact, budget, dependency, exclusion, contribution, joined)
+            )
             for table in tables:
                 _copy(source, destination, table)
             if crosswalk_only:
                 _keep_earlier(destination)
                 known = record.c.hl_id.is_not(None)
                 destination.execute(record.delete().where(~known))
-                values = {"digest": None, "status": "done", "seen_run": None, "outcome": None, "payload": None}
+                values = {
+                    "digest": None,
+                    "status": "done",
+                    "seen_run": None,
+                    "outcome": None,
+                    "payload": None,
+                }
                 destination.execute(record.update().values(**values))
         copy.salt = bytes.fromhex(str(real.fact("salt")))
     finally:

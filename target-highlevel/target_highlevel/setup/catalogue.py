@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from target_highlevel.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PAGE = 100
 
@@ -17,8 +17,9 @@ _PAGE = 100
 class Requests(Protocol):
     """What can make requests: the client, or the plan's stand-in for it."""
 
-    def request(self, method: str, path: str, *, route: str = "", json: Any = None, **more: Any) -> Any:
-        """Make one request and return the parsed answer."""
+    @property
+    def request(self) -> Callable[..., Any]:
+        """Make one request and return the parsed answer: ``HighLevelClient.request`` says with which arguments."""
         ...
 
 

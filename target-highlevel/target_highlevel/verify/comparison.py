@@ -1,4 +1,4 @@
-"""Comparing a record's wanted fields with what HighLevel holds: equal, normalised (and how), or not. Pure functions."""
+"""Comparing a record's wanted fields with what HighLevel holds: equal, normalised (and how), or not."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 #: How a value may differ in its spelling and still be the same.
 HOWS = {
-    "withheld_shared": "an address that another contact has too: it stands in the contact's text field, and the contact is tagged",
+    "withheld_shared": "an address that another contact has too: kept in a text field, the contact tagged",
     "further_tags": "tags that others gave stay beside ours",
     "set_in_highlevel": "do-not-disturb that was switched on in HighLevel is never switched off",
     "by_the_clock": "right when it was written; only time has passed since",
     "kept_on_purpose": "changed in HighLevel and kept, as the setting `overwrite` wants",
     "there_before": "in the contact before the migration, and Cliniko has no value",
-    "set_at_creation_only": "HighLevel takes this field only with a new contact, and this one was there before",
+    "set_at_creation_only": "HighLevel takes this field only with a new contact; this one was there before",
     "white_space": "white space or line ends",
     "letter_case": "upper and lower case of an e-mail address",
     "phone_format": "the same digits, written in another way",
@@ -86,6 +86,8 @@ def _field(case: Case, name: str, wanted: Any, there: Any) -> Compared | None:
         return _do_not_disturb(case, name, wanted, there=bool(there))
     if _empty(wanted) and _empty(there):
         return None
+    if declared.kind == "tags":
+        return _tags(case, name, set(wanted or ()), {tag.casefold() for tag in there or ()})
     if wanted == there:
         return Compared(name, Kind.EQUAL, "", wanted, there)
     how = _tolerated(case, declared, wanted, there)
@@ -111,49 +113,77 @@ def _do_not_disturb(case: Case, name: str, wanted: Any, *, there: bool) -> Compa
     )
 
 
+def _tags(case: Case, name: str, wanted: set[str], there: set[str]) -> Compared:
+    """Tags of others stay; ours must all be there, and those we have given up must be gone."""
+    notes = case.row.notes
+    shared = {f"shared-{address}" for address in notes.get("withheld", {})}
+    given_up = set(notes.get("tags", ())) - wanted - shared
+    kind, how = Kind.NORMALISED, "further_tags"
+    if not wanted | shared <= there or given_up & there:
+        kind, how = Kind.DIFFERENT, ""
+    elif there == wanted | shared:
+        kind, how = (Kind.NORMALISED, "withheld_shared") if shared else (Kind.EQUAL, "")
+    return Compared(name, kind, how, sorted(wanted), sorted(there))
+
+
 def _tolerated(case: Case, declared: FieldSpec, wanted: Any, there: Any) -> str:
     """Return why an unequal value is no difference; nothing when it is one."""
     name, row = declared.name, case.row
     if name in row.notes.get("withheld", {}) and _empty(there):
         return "withheld_shared"
-    if declared.kind == "tags":
-        return _further_tags(row, set(wanted or ()), {tag.casefold() for tag in there or ()})
     if case.was_written(name, there) and case.clocked(name, there):
         return "by_the_clock"
     if case.overwrite != "cliniko_wins" and name in row.notes.get("conflicts", ()):
         return "kept_on_purpose"
-    if row.created_run is None and _empty(wanted) and name not in row.written:
-        return "there_before"
-    if row.created_run is None and declared.create_only:
-        return "set_at_creation_only"
-    return "" if _empty(wanted) or _empty(there) else _spelling(declared, wanted, there)
+    return _adopted(row, declared, wanted) or _spelling(declared, wanted, there)
 
 
-def _further_tags(row: Row, wanted: set[str], there: set[str]) -> str:
-    """Tags of others stay; ours must all be there, and those we have given up must be gone."""
-    shared = {f"shared-{name}" for name in row.notes.get("withheld", {})}
-    given_up = set(row.notes.get("tags", ())) - wanted - shared
-    if not wanted | shared <= there or given_up & there:
+def _adopted(row: Row, declared: FieldSpec, wanted: Any) -> str:
+    """Return what excuses a field of a contact that was there before the migration."""
+    if row.created_run is not None:
         return ""
-    return "withheld_shared" if there == wanted | shared else "further_tags"
+    if _empty(wanted) and declared.name not in row.written:
+        return "there_before"
+    return "set_at_creation_only" if declared.create_only else ""
 
 
 def _spelling(declared: FieldSpec, wanted: Any, there: Any) -> str:
+    """Return in what two texts differ that mean the same."""
     if not (isinstance(wanted, str) and isinstance(there, str)):
         return ""
-    if _trimmed(wanted) == _trimmed(there):
-        return "white_space"
-    if declared.api_name == "email" and wanted.strip().casefold() == there.strip().casefold():
-        return "letter_case"
-    if "phone" in {declared.api_name, declared.data_type.lower()} and _digits(wanted) == _digits(there) != "":
-        return "phone_format"
-    if declared.name == "file_name" and wanted.rpartition("/")[2] == there:
-        return "path_cut"
-    if _moment(wanted) is not None and _moment(wanted) == _moment(there):
-        return "date_time_form"
-    return "number_form" if declared.data_type in _NUMBERS and _number(wanted) == _number(there) else ""
+    return next((how for how, same in _SPELLINGS.items() if same(declared, wanted, there)), "")
 
 
+def _same_address(declared: FieldSpec, wanted: str, there: str) -> bool:
+    return declared.api_name == "email" and wanted.strip().casefold() == there.strip().casefold()
+
+
+def _same_digits(declared: FieldSpec, wanted: str, there: str) -> bool:
+    is_phone = declared.api_name == "phone" or declared.data_type == "PHONE"
+    return is_phone and _digits(wanted) == _digits(there) != ""
+
+
+def _same_end(declared: FieldSpec, wanted: str, there: str) -> bool:
+    return declared.name == "file_name" and wanted.rpartition("/")[2] == there
+
+
+def _same_moment(_declared: FieldSpec, wanted: str, there: str) -> bool:
+    moment = _moment(wanted)
+    return moment is not None and moment == _moment(there)
+
+
+def _same_number(declared: FieldSpec, wanted: str, there: str) -> bool:
+    return declared.data_type in _NUMBERS and _number(wanted) == _number(there) is not None
+
+
+_SPELLINGS: dict[str, Callable[[FieldSpec, str, str], bool]] = {
+    "white_space": lambda _declared, wanted, there: _trimmed(wanted) == _trimmed(there),
+    "letter_case": _same_address,
+    "phone_format": _same_digits,
+    "path_cut": _same_end,
+    "date_time_form": _same_moment,
+    "number_form": _same_number,
+}
 _NUMBERS = {"NUMERICAL", "MONETORY"}
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 
@@ -186,4 +216,4 @@ def _moment(text: str) -> datetime | None:
 
 
 def _empty(value: Any) -> bool:
-    return value is None or value == "" or value == []
+    return value is None or value in ("", [])

@@ -37,7 +37,11 @@ class Downloads:
     """Fetches documents by the address HighLevel gives for them. Threads may share it."""
 
     def __init__(
-        self, api_url: str, tokens: TokenProvider, governor: Governor, sleep: Callable[[float], Any] = time.sleep
+        self,
+        api_url: str,
+        tokens: TokenProvider,
+        governor: Governor,
+        sleep: Callable[[float], Any] = time.sleep,
     ) -> None:
         """Open a session; the token is only ever sent to the API's own host."""
         self._host = urlsplit(api_url).netloc
@@ -75,7 +79,7 @@ class Downloads:
         raise Unavailable(hint, route=_ROUTE, status=status or None)
 
     def _fetch(self, url: str, file: BinaryIO) -> int:
-        """Read a document into a file, following redirects; return the last status, 0 after a failure on the way."""
+        """Read a document into a file, following redirects; return the last status, 0 when there was none."""
         for _ in range(_MOST_REDIRECTS):
             with self._governor.slot() as slot:
                 watch = departure.set(slot)
@@ -93,7 +97,9 @@ class Downloads:
     def _read(self, url: str, file: BinaryIO, slot: Slot) -> tuple[int, str | None]:
         ours = urlsplit(url).netloc == self._host
         auth = BearerToken(self._tokens.token()) if ours else NoToken()
-        with self._session.get(url, auth=auth, stream=True, timeout=_TIMEOUT, allow_redirects=False) as answer:
+        with self._session.get(
+            url, auth=auth, stream=True, timeout=_TIMEOUT, allow_redirects=False
+        ) as answer:
             if ours:
                 self._governor.hear(slot, answer.headers)
             if answer.status_code == _TOO_MANY:
@@ -101,8 +107,7 @@ class Downloads:
             if answer.is_redirect:
                 return answer.status_code, answer.headers["Location"]
             if answer.ok:
-                for piece in answer.iter_content(_PIECE):
-                    file.write(piece)
+                file.writelines(answer.iter_content(_PIECE))
             return answer.status_code, None
 
 
@@ -115,7 +120,7 @@ def _hash(file: BinaryIO) -> str:
 
 
 def _hash_inside(file: BinaryIO) -> str:
-    """Return the hash of the one file inside an archive; that of the bytes themselves when they are no such archive."""
+    """Return the hash of the one file inside an archive; that of the bytes themselves when they are none."""
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:

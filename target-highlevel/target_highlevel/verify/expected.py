@@ -1,4 +1,4 @@
-"""What each received record should look like in HighLevel: as the load would write it, and what it refused."""
+"""What each received record should look like in HighLevel: as the load would write it."""
 
 from __future__ import annotations
 
@@ -53,10 +53,18 @@ class Expected:
             unwanted = record.c.payload.contains('"absent":true') | (record.c.status == Status.FILTERED.value)
             connection.execute(
                 record.update()
-                .where(self._here, record.c.origin.in_(came), sa.func.coalesce(unwanted, sa.false()).is_(sa.false()))
+                .where(
+                    self._here,
+                    record.c.origin.in_(came),
+                    sa.func.coalesce(unwanted, sa.false()).is_(sa.false()),
+                )
                 .values(seen_run=self._session.run)
             )
-            again = record.c.origin.is_not(None) & record.c.seen_run.is_not(None) & (record.c.status == Status.DONE.value)
+            again = (
+                record.c.origin.is_not(None)
+                & record.c.seen_run.is_not(None)
+                & (record.c.status == Status.DONE.value)
+            )
             connection.execute(record.update().where(self._here, again).values(status=Status.READY.value))
             gone = sa.select(record.c.ref, sa.literal("filtered")).where(
                 self._here, _to_compare(), record.c.payload.contains('"absent":true')
@@ -76,7 +84,9 @@ class Expected:
 
     def by_id(self, object_: str, hl_ids: Sequence[str]) -> dict[str, Row]:
         """Return the records of the crosswalk that have these HighLevel ids."""
-        return {str(row.hl_id): row for row in self._rows(record.c.object == object_, record.c.hl_id.in_(hl_ids))}
+        return {
+            str(row.hl_id): row for row in self._rows(record.c.object == object_, record.c.hl_id.in_(hl_ids))
+        }
 
     def by_source(self, object_: str, source_id: str) -> Row | None:
         """Return the record of this identity, if the account or the crosswalk has it."""
@@ -177,25 +187,34 @@ class Expected:
         self._findings.outcome(row, "rejected")
         with self._ledger.transaction() as connection:
             connection.execute(earlier.delete().where(earlier.c.ref == row.ref))
-            values = {"ref": row.ref, "status": Status.REJECTED.value, "reason": reason, "reason_field": field}
+            values = {
+                "ref": row.ref,
+                "status": Status.REJECTED.value,
+                "reason": reason,
+                "reason_field": field,
+            }
             connection.execute(earlier.insert().values(**values))
 
     def _digest(self, value: Any) -> str:
         return fingerprint(value, self._ledger.salt)
 
     def settle(self) -> None:
-        """Leave the scratch ledger as the report reads it: what is in HighLevel is unchanged, the rest held or rejected."""
+        """Leave the ledger as the report reads it: what is there is unchanged, the rest held or rejected."""
         with self._ledger.transaction() as connection:
             mine = (self._here, record.c.seen_run.is_not(None))
             connection.execute(record.update().where(*mine).values(seen_run=self._session.run))
             for name in ("status", "reason", "reason_field"):
                 value = sa.select(earlier.c[name]).where(earlier.c.ref == record.c.ref).scalar_subquery()
-                put_off = sa.exists().where(earlier.c.ref == record.c.ref) & (record.c.status != Status.FILTERED.value)
+                put_off = sa.exists().where(earlier.c.ref == record.c.ref) & (
+                    record.c.status != Status.FILTERED.value
+                )
                 connection.execute(record.update().where(*mine, put_off).values({name: value}))
             gone = record.c.ref.in_(sa.select(verified.c.ref).where(verified.c.outcome == "filtered"))
             unwanted = {"status": Status.FILTERED.value, "reason": "no_longer_wanted"}
             connection.execute(record.update().where(*mine, gone).values(unwanted))
-            found = record.update().where(*mine, record.c.status == Status.READY.value, record.c.hl_id.is_not(None))
+            found = record.update().where(
+                *mine, record.c.status == Status.READY.value, record.c.hl_id.is_not(None)
+            )
             connection.execute(found.values(status=Status.DONE.value))
             connection.execute(
                 record.update()
@@ -206,4 +225,3 @@ class Expected:
 
 def _to_compare() -> sa.ColumnElement[bool]:
     return record.c.seen_run.is_not(None) & (record.c.status == Status.READY.value)
-

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import record
 from target_highlevel.report.differences import Difference, Kind
+from target_highlevel.verify.comparison import Compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.verify.comparison import Compared
 
 _BATCH = 500
 _tables = sa.MetaData()
@@ -92,19 +92,18 @@ class Findings:
             if item.kind is Kind.EQUAL:
                 self._equal[row.object, item.field] += 1
                 continue
-            values = (item.wanted, item.there)
-            self._note(row.source_id, row.object, item.field, item.kind, item.how, *values)
+            self._note(row.source_id, row.object, item)
             outcome = _worse(outcome, "normalised" if item.kind is Kind.NORMALISED else "different")
         self.outcome(row, outcome)
 
     def missing(self, row: Row) -> None:
         """Take in that a record is not in HighLevel."""
         self._count(Kind.MISSING)
-        self._note(row.source_id, row.object, "", Kind.MISSING, "")
+        self._note(row.source_id, row.object, Compared("", Kind.MISSING))
         self.outcome(row, "missing")
 
-    def extra(self, object_: str, source_id: str, hl_id: str, how: str, resource: str = "") -> None:
-        """Take in that HighLevel holds a record of ours that it should not: unknown to the account, or a second one.
+    def surplus(self, object_: str, source_id: str, hl_id: str, how: str, *, resource: str = "") -> None:
+        """Take in that HighLevel holds a record of ours that it should not.
 
         Args:
             object_: kind of object.
@@ -114,7 +113,7 @@ class Findings:
             resource: Cliniko resource, where the source id does not begin with it.
         """
         self._count(Kind.EXTRA, how)
-        self._note(source_id, object_, "", Kind.EXTRA, how, None, hl_id)
+        self._note(source_id, object_, Compared("", Kind.EXTRA, how, None, hl_id))
         self._extra[object_, resource or source_id.partition("/")[0]] += 1
 
     def outcome(self, row: Row, outcome: str) -> None:
@@ -126,11 +125,18 @@ class Findings:
         if how:
             self.hows[how] += 1
 
-    def _note(
-        self, source: str, object_: str, name: str, kind: Kind, how: str, wanted: Any = None, there: Any = None
-    ) -> None:
-        values = {"wanted": json.dumps(wanted, default=str), "there": json.dumps(there, default=str)}
-        keys = {"source": source, "object": object_, "field": name, "kind": kind.value, "how": how}
+    def _note(self, source: str, object_: str, item: Compared) -> None:
+        keys = {
+            "source": source,
+            "object": object_,
+            "field": item.field,
+            "kind": item.kind.value,
+            "how": item.how,
+        }
+        values = {
+            "wanted": json.dumps(item.wanted, default=str),
+            "there": json.dumps(item.there, default=str),
+        }
         self._rows.append({**keys, **values})
 
     def flush(self) -> None:
@@ -145,13 +151,18 @@ class Findings:
             ]
             if rows:
                 connection.execute(verified.delete().where(verified.c.ref == sa.bindparam("r")), rows)
-                connection.execute(verified.insert(), [{"ref": row["r"], "outcome": row["o"]} for row in rows])
+                connection.execute(
+                    verified.insert(), [{"ref": row["r"], "outcome": row["o"]} for row in rows]
+                )
         self._rows, self._outcomes = [], {}
 
     def known(self, refs: Sequence[str]) -> dict[str, str]:
         """Return what is known already of these records."""
         with self._ledger.transaction() as connection:
-            return {**self._known(connection, refs), **{r: self._outcomes[r] for r in refs if r in self._outcomes}}
+            return {
+                **self._known(connection, refs),
+                **{r: self._outcomes[r] for r in refs if r in self._outcomes},
+            }
 
     def _known(self, connection: sa.Connection, refs: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -207,7 +218,9 @@ class Findings:
             total = sa.select(*columns, sa.func.count()).where(received).group_by(*columns)
             for object_, resource, number in connection.execute(total):
                 counts[object_, resource] = ObjectVerified(object_, resource, source=number)
-            for object_, resource, did, number in connection.execute(query.where(received).group_by(*columns, outcome)):
+            for object_, resource, did, number in connection.execute(
+                query.where(received).group_by(*columns, outcome)
+            ):
                 counts[object_, resource].outcomes[did] += number
         for (object_, resource), number in self._extra.items():
             counts.setdefault((object_, resource), ObjectVerified(object_, resource)).extra += number

@@ -62,15 +62,15 @@ class Hanging:
                 self._compare(row, item, spec, kind)
 
     def _unmatched(self, item: Mapping[str, Any], spec: StreamSpec, kind: OnContact) -> Row | None:
-        """Return the record that an unknown item is the only copy of; anything else with our marker is one too many."""
+        """Return the record that an unknown item is the only copy of; any other of ours is one too many."""
         source = kind.source_id(item)
         if not source:
             return None
         row = self._expected.by_source(spec.object, source)
         if row is not None and row.hl_id is None and row.status == Status.READY.value:
-            row.hl_id = str(item["id"])  # written by a load that did not live to note it; a second copy is one too many
+            row.hl_id = str(item["id"])  # written by a load that did not live to note it
             return row
-        self._findings.extra(spec.object, source, str(item["id"]), "doubled" if row else "unknown")
+        self._findings.surplus(spec.object, source, str(item["id"]), "doubled" if row else "unknown")
         return None
 
     def _compare(self, row: Row, item: Mapping[str, Any], spec: StreamSpec, kind: OnContact) -> None:

@@ -47,7 +47,9 @@ class Links:
         self._findings = findings
         self._kind: Any = session.kinds["relation"]
         self._associations = {
-            association.key: association for spec in session.specs.values() for association in spec.associations
+            association.key: association
+            for spec in session.specs.values()
+            for association in spec.associations
         }
         self._labels = self._known_labels()
         with session.ledger.transaction() as connection:
@@ -94,7 +96,7 @@ class Links:
                 connection.execute(link.insert(), rows)
 
     def _side(self, association: Association) -> str:
-        """Return the end to read an association from: the contact, who is read for others as well, else the rarer end."""
+        """Return the end to read an association from: the contact, read for others too, else the rarer."""
         if "contact" in {association.first, association.second}:
             return "first" if association.first == "contact" else "second"
         query = sa.select(*(sa.func.count(sa.distinct(link.c[side])) for side in ("first", "second")))
@@ -111,7 +113,12 @@ class Links:
         listers = sa.union(*ends).subquery()
         last = ""
         while True:
-            query = sa.select(listers.c.lister).where(listers.c.lister > last).order_by(listers.c.lister).limit(_BATCH)
+            query = (
+                sa.select(listers.c.lister)
+                .where(listers.c.lister > last)
+                .order_by(listers.c.lister)
+                .limit(_BATCH)
+            )
             with self._session.ledger.transaction() as connection:
                 found = list(connection.execute(query).scalars())
             yield from found
@@ -148,11 +155,14 @@ class Links:
             seen.add(pair)
 
     def _wanted(self, hl_id: str, sides: Mapping[str, str]) -> dict[tuple[str, str, str], list[Row]]:
-        """Return the relations that this record should have; two rows of Cliniko may say the same of the same two people."""
+        """Return the relations that this record should have; two rows of Cliniko may ask for the same one."""
         query = (
             sa.select(record, link.c.association.label("key"), link.c.first, link.c.second)
             .join(link, link.c.ref == record.c.ref)
-            .where((link.c.first == hl_id) | (link.c.second == hl_id), record.c.location == self._session.ledger.location)
+            .where(
+                (link.c.first == hl_id) | (link.c.second == hl_id),
+                record.c.location == self._session.ledger.location,
+            )
         )
         found: dict[tuple[str, str, str], list[Row]] = {}
         with self._session.ledger.transaction() as connection:
@@ -179,14 +189,14 @@ class Links:
         first = self._name(self._associations[key].first, item["firstRecordId"])
         second = self._name(self._associations[key].second, item["secondRecordId"])
         resource = first.partition(":")[2].partition("/")[0]
-        self._findings.extra("relation", f"{key}|{first}|{second}", str(item["id"]), how, resource)
+        self._findings.surplus("relation", f"{key}|{first}|{second}", str(item["id"]), how, resource=resource)
 
     def _name(self, object_: str, hl_id: str) -> str:
         return f"{object_}:{self._session.work.holder(object_, hl_id) or hl_id}"
 
 
 def _ends(row: Row) -> tuple[str, str, str]:
-    """Return association, first and second ref; a relation that did not change says them in its identity only."""
+    """Return association, first and second ref; an unchanged relation says them in its identity only."""
     if row.fields:
         return str(row.fields["association"]), str(row.fields["first"]), str(row.fields["second"])
     association, first, second = row.source_id.split("|")

@@ -38,7 +38,9 @@ to_download = sa.Table(
 class People:
     """Compares contacts and their files."""
 
-    def __init__(self, session: Session, expected: Expected, findings: Findings, downloads: Downloads) -> None:
+    def __init__(
+        self, session: Session, expected: Expected, findings: Findings, downloads: Downloads
+    ) -> None:
         """Read through the session's client."""
         self._session = session
         self._expected = expected
@@ -49,7 +51,7 @@ class People:
             _tables.create_all(connection)
 
     def verify(self, spec: StreamSpec, file_spec: StreamSpec | None) -> None:
-        """Compare every contact; what the search shows otherwise is read again by id, because the search lags."""
+        """Compare every contact; what the search shows otherwise is read again: it lags."""
         field = self._catalogue.contact_fields.get(IDENTITY)
         if field is not None:
             filters = [{"field": f"customFields.{field.id}", "operator": "exists"}]
@@ -58,7 +60,9 @@ class People:
                 self._findings.flush()
         self._again(spec, file_spec)
 
-    def _page(self, page: Sequence[Mapping[str, Any]], spec: StreamSpec, file_spec: StreamSpec | None) -> None:
+    def _page(
+        self, page: Sequence[Mapping[str, Any]], spec: StreamSpec, file_spec: StreamSpec | None
+    ) -> None:
         known = self._expected.by_id(spec.object, [item["id"] for item in page])
         wanted = {row.ref for row in self._expected.wanted_here(known.values())}
         for contact in page:
@@ -74,7 +78,7 @@ class People:
         source = decode(spec, contact, self._catalogue).get(IDENTITY) if contact else None
         if source:
             how = "doubled" if self._expected.by_source(spec.object, source) else "unknown"
-            self._findings.extra(spec.object, source, hl_id, how)
+            self._findings.surplus(spec.object, source, hl_id, how)
 
     def _again(self, spec: StreamSpec, file_spec: StreamSpec | None) -> None:
         """Read by id what the search did not show as it should be."""
@@ -99,7 +103,13 @@ class People:
         return found
 
     def _contact(
-        self, row: Row, contact: Mapping[str, Any], spec: StreamSpec, file_spec: StreamSpec | None, *, final: bool
+        self,
+        row: Row,
+        contact: Mapping[str, Any],
+        spec: StreamSpec,
+        file_spec: StreamSpec | None,
+        *,
+        final: bool,
     ) -> None:
         """Compare a contact and its files; unless it is final, a difference is left to the second reading."""
         results = self._expected.compare(row, decode(spec, contact, self._catalogue))
@@ -112,7 +122,7 @@ class People:
 
     def _take(self, files: _Files) -> None:
         for source, key in files.extra:
-            self._findings.extra("file", source, key, "doubled" if files.known(source) else "unknown")
+            self._findings.surplus("file", source, key, "doubled" if files.known(source) else "unknown")
         found = []
         for row, item in files.found:
             self._findings.compared(row, files.results[row.ref])
@@ -137,7 +147,12 @@ class People:
     def _places(self) -> Iterator[tuple[Row, str]]:
         last = ""
         while True:
-            query = sa.select(to_download).where(to_download.c.ref > last).order_by(to_download.c.ref).limit(_BATCH)
+            query = (
+                sa.select(to_download)
+                .where(to_download.c.ref > last)
+                .order_by(to_download.c.ref)
+                .limit(_BATCH)
+            )
             with self._session.ledger.transaction() as connection:
                 found = connection.execute(query).all()
             for ref, url in found:
@@ -195,4 +210,3 @@ class _Files:
 
 def _by_marker(there: Mapping[str, Any], wanted: str, taken: set[str]) -> str | None:
     return next((key for key, item in there.items() if key not in taken and source_id(item) == wanted), None)
-

@@ -32,7 +32,7 @@ class Records:
         self._kind: Any = session.kinds["custom_object"]
 
     def verify(self, spec: StreamSpec) -> None:
-        """Compare every record; what the search shows otherwise is read again by id, because the search lags."""
+        """Compare every record; what the search shows otherwise is read again: it lags."""
         catalogue = self._session.catalogue()
         if spec.object in catalogue.object_keys:
             catalogue.read_object(spec.object)
@@ -57,7 +57,7 @@ class Records:
         source = str((properties or {}).get(IDENTITY) or "")
         if source:
             how = "doubled" if self._expected.by_source(spec.object, source) else "unknown"
-            self._findings.extra(spec.object, source, hl_id, how)
+            self._findings.surplus(spec.object, source, hl_id, how)
 
     def _again(self, spec: StreamSpec) -> None:
         def read(row: Row) -> Mapping[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The whole verification, top to bottom: contacts and files, custom objects, what hangs on contacts, relations."""
+"""The whole verification, top to bottom: contacts and files, records, what hangs on contacts, relations."""
 
 from __future__ import annotations
 
@@ -121,7 +121,19 @@ class Verification:
     def _say(self) -> None:
         said = self._content
         logger.info(
-            "highlevel.verified records=%d fields=%d equal=%d normalised=%d different=%d missing=%d extra=%d requests=%d",
-            *(said[name] for name in ("records", "fields_compared", "equal", "normalised", "different", "missing", "extra")),
+            "highlevel.verified records=%d fields=%d equal=%d normalised=%d different=%d missing=%d extra=%d"
+            " requests=%d",
+            *(
+                said[name]
+                for name in (
+                    "records",
+                    "fields_compared",
+                    "equal",
+                    "normalised",
+                    "different",
+                    "missing",
+                    "extra",
+                )
+            ),
             said["requests"],
         )
