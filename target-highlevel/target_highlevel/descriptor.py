@@ -115,7 +115,7 @@ def stream_spec(message: Mapping[str, Any]) -> StreamSpec | None:
         fields={
             name: _field_spec(name, declared.get("x-highlevel") or {})
             for name, declared in message["schema"]["properties"].items()
-            if name not in STEERING
+            if name not in STEERING and not name.startswith("_sdc_")
         },
         associations=tuple(_association(item) for item in described.get("associations", ())),
     )

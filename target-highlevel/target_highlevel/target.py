@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
@@ -18,6 +19,7 @@ from target_highlevel.descriptor import incoming
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import DayBudgetSpent, HighLevelError, SettingsError
+from target_highlevel.reader import MessageReader
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.settings import SCHEMA, settings_from
 from target_highlevel.sinks import HighLevelSink
@@ -49,6 +51,7 @@ class TargetHighLevel(Target):
     name = "target-highlevel"
     config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA.to_dict()
     default_sink_class = HighLevelSink
+    message_reader_class = MessageReader
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -63,6 +66,7 @@ class TargetHighLevel(Target):
         self.settings = settings_from(self.config)
         self._core = _mapper(self.settings.mapping)
         self._specs: dict[str, StreamSpec] = {}
+        self._as_is: dict[str | None, bool] = {}
         self._engine: Engine | None = None
         self.session: Session | None = None
         self._verification: Verification | None = None
@@ -90,6 +94,7 @@ class TargetHighLevel(Target):
                 self._declare(message)
 
     def _declare(self, message: dict[str, Any]) -> None:
+        self._as_is.pop(message.get("stream"), None)
         super()._process_schema_message(message)
         spec = self.open().declare(message)
         if spec is None:
@@ -103,8 +108,17 @@ class TargetHighLevel(Target):
             for message in self._mapped(message_dict, "record"):
                 if message["type"] == "SCHEMA":
                     self._declare(message)
+                elif "record" in message and self._is_passed_as_is(message.get("stream")):
+                    self.accept(message["stream"], message["record"])
                 else:
                     super()._process_record_message(message)
+
+    def _is_passed_as_is(self, stream: str | None) -> bool:
+        """Return whether no stream map changes this stream: the SDK's steps per record would do nothing then."""
+        if stream not in self._as_is:
+            maps = self.mapper.stream_maps.get(stream or "", ())
+            self._as_is[stream] = len(maps) == 1 and type(maps[0]) is SameRecordTransform
+        return self._as_is[stream]
 
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
@@ -182,7 +196,7 @@ class TargetHighLevel(Target):
         return code
 
     def _complete(self, report: RunReport) -> int:
-        """Return the exit code of a run that went through: rejects are the load's to mind, differences the verification's."""
+        """Return the exit code of a run that went through: a verification minds differences, a load rejects."""
         if self.settings.mode == "verify":
             return 5 if self._verification is not None and self._verification.failed else 0
         return 4 if report.rejected and not self.settings.accept_rejects else 0
@@ -215,7 +229,7 @@ LINES = {
     2: "settings: {error}",
     3: "credentials refused: {error}",
     4: "complete with rejects: see rejects.csv in the report, mend the causes, then `meltano invoke target-highlevel:retry`",
-    5: "verification found differences: see differences.csv in the report; run the load again to mend what Cliniko knows better",
+    5: "verification found differences: see differences.csv in the report, mend them or load again",
     75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
     130: "interrupted: run again, nothing is lost",
     143: "interrupted: run again, nothing is lost",

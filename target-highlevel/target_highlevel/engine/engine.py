@@ -42,6 +42,7 @@ class Engine:
         """Prepare; ``start`` begins to write."""
         self._session = session
         self._buffer: list[Incoming] = []
+        self._state: dict[str, Any] | None = None  # the newest that came after something in the buffer
         self._mutex = threading.Lock()
         self._wake = threading.Condition()
         self._busy: dict[str, str | None] = {}
@@ -87,15 +88,21 @@ class Engine:
 
     def checkpoint(self, state: dict[str, Any]) -> None:
         """Take a STATE: it is passed on when everything before it is settled."""
-        self.flush()
-        self._session.states.checkpoint(self._session.intake.seq, state)
+        with self._mutex:
+            if self._buffer:
+                self._state = state
+            else:
+                self._session.states.checkpoint(self._session.intake.seq, state)
 
     def flush(self) -> None:
         """Make what came in durable."""
         with self._mutex:
             chunk, self._buffer = self._buffer, []
+            state, self._state = self._state, None
             if chunk:
                 self._session.intake.take(chunk)
+            if state is not None:
+                self._session.states.checkpoint(self._session.intake.seq, state)
         if chunk:
             self._wake_writers()
 

@@ -132,17 +132,18 @@ class Intake:
     # Main records
 
     def _mains(self, connection: sa.Connection, mains: dict[str, Incoming]) -> None:
-        existing = self._rows(connection, mains)
+        digests = self._digests(connection, mains)
         chunk = _Chunk()
-        fresh: list[tuple[Incoming, Row | None, str]] = []
+        changed: dict[str, str] = {}
         for ref, item in mains.items():
             digest = fingerprint(item.digest_source(), self._ledger.salt)
-            row = existing.get(ref)
-            if row is not None and row.digest == digest:
+            if digests.get(ref) == digest:
                 chunk.seen.append(ref)
             else:
-                fresh.append((item, row, digest))
-        if fresh:
+                changed[ref] = digest
+        if changed:
+            existing = self._rows(connection, changed)
+            fresh = [(mains[ref], existing.get(ref), digest) for ref, digest in changed.items()]
             self._changed(connection, fresh, mains, chunk)
         self._write(connection, chunk)
 
@@ -273,6 +274,13 @@ class Intake:
         for some in _batches(refs):
             query = sa.select(record).where(self._here, record.c.ref.in_(some))
             found.update({row["ref"]: row_from(row) for row in connection.execute(query).mappings()})
+        return found
+
+    def _digests(self, connection: sa.Connection, refs: Iterable[str]) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for some in _batches(refs):
+            query = sa.select(record.c.ref, record.c.digest).where(self._here, record.c.ref.in_(some))
+            found.update({row.ref: row.digest for row in connection.execute(query)})
         return found
 
     def _states(self, connection: sa.Connection, refs: set[str]) -> dict[str, tuple[str, str | None]]:
