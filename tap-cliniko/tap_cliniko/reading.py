@@ -30,7 +30,7 @@ _WORTH_SPLITTING = 8 * PAGE_SIZE
 _MANY = 10
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stretch:
     """A stretch of the id space that is still to be read: ids greater than `after`, and at most `upto`."""
 
@@ -62,7 +62,7 @@ class Chunk:
     stretch: Stretch
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Lane:
     """One stretch being read: `cursor` runs ahead of what was passed on."""
 
