@@ -1,0 +1,113 @@
+"""The commands that work on the ledger alone: what they say, what they change, how they end."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_highlevel.engine import admission
+from target_highlevel.settings import settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Clinic
+    from hl_loading import Loader
+    from target_highlevel.settings import Settings
+
+    Start = Callable[..., Loader]
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic) -> None:
+    """Runs are listed, a report is written again as it was, several are summed up, and a changed entry is found."""
+    loader = highlevel()
+    first = loader.load(small_clinic.lines)
+    run = first.report["run_id"]
+    page = loader.folder / "reports" / run / "report.json"
+    page.unlink()
+    listed = loader.tool("runs")
+    assert (listed.returncode, run in listed.stdout) == (0, True)
+    assert loader.tool("report", "--run", run).returncode == 0
+    assert json.loads(page.read_text())["totals"] == first.report["totals"]
+    window = loader.tool("report", "--since", run[:4])
+    assert window.returncode == 2  # neither a run nor a day
+    window = loader.tool("report", "--since", run)
+    assert window.returncode == 0, window.stderr
+    assert loader.tool("report", "--since", f"{run[:4]}-01-01").returncode == 0
+    assert loader.tool("report", "--run", "none").returncode == 2
+    assert loader.tool("verify-audit").returncode == 0
+    with sqlite3.connect(loader.folder / "ledger.db") as ledger:
+        ledger.execute("update audit set hl_id = 'forged' where seq = 7")
+    broken = loader.tool("verify-audit")
+    assert (broken.returncode, broken.stdout.split()) == (1, ["7"])
+
+
+def test_purge_removes_personal_data_and_says_what_it_costs(highlevel: Start, small_clinic: Clinic) -> None:
+    """Shown first; afterwards no text of a patient is in the ledger's files, and no load takes it for whole."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    files = [loader.folder / "ledger.db", loader.folder / "ledger.db-wal"]
+    alert = _a_contributed_text(loader)
+    shown = loader.tool("purge")
+    assert (shown.returncode, _holds(files, alert)) == (0, True)
+    assert "needs a new ledger" in shown.stdout
+    assert loader.tool("purge", "--yes").returncode == 0
+    assert not _holds(files, alert)
+    refused = loader.load(small_clinic.lines)
+    assert refused.code == 2
+    assert "purged" in refused.log
+    assert loader.tool("retry").returncode == 2
+    assert loader.tool("rollback", "--yes").returncode == 0  # creates need no values
+    assert loader.sandbox.highlevel.state.contacts == {}
+
+
+def test_purge_before_a_run_leaves_deltas_possible(highlevel: Start, small_clinic: Clinic) -> None:
+    """Housekeeping between deltas: the next load finds nothing changed."""
+    loader = highlevel()
+    run = loader.load(small_clinic.lines).report["run_id"]
+    assert loader.tool("purge", "--before", "none", "--yes").returncode == 2
+    assert loader.tool("purge", "--before", run, "--yes").returncode == 0
+    again = loader.load(small_clinic.lines)
+    assert again.code in {0, 4}
+    assert (again.report["totals"]["created"], again.report["totals"]["updated"]) == (0, 0)
+
+
+def test_nothing_is_loaded_before_the_plan_is_approved(highlevel: Start, small_clinic: Clinic) -> None:
+    """With require_approved_plan a load refuses until the plan of this very mapping, without blockers, is approved."""
+    loader = highlevel()
+    settings = _settings(loader)
+    needed = {"REQUIRE_APPROVED_PLAN": "true"}
+    assert loader.tool("approve").returncode == 2  # there is no plan
+    admission.remember_plan(settings, "20261122T100000Z-abcdef", ["no user owns three practitioners' patients"])
+    blocked = loader.tool("approve")
+    assert (blocked.returncode, "three practitioners" in blocked.stderr) == (2, True)
+    admission.remember_plan(settings, "20261122T110000Z-abcdef", [])
+    assert loader.tool("approve", OVERWRITE="never").returncode == 2  # not the mapping that was planned
+    assert loader.load(small_clinic.lines, **needed).code == 2
+    assert loader.sandbox.highlevel.state.contacts == {}
+    assert loader.tool("approve").returncode == 0
+    assert loader.load(small_clinic.lines, OVERWRITE="never", **needed).code == 2
+    assert loader.load(small_clinic.lines, **needed).code in {0, 4}
+
+
+def _settings(loader: Loader) -> Settings:
+    start = "TARGET_HIGHLEVEL_"
+    wanted = ("ACCESS_TOKEN", "LOCATION_ID", "LEDGER_URL", "FALLBACK_OWNER")
+    return settings_from({name.lower(): loader.environment()[f"{start}{name}"] for name in wanted})
+
+
+def _a_contributed_text(loader: Loader) -> bytes:
+    with sqlite3.connect(loader.folder / "ledger.db") as ledger:
+        texts = [json.loads(row[0]) for row in ledger.execute("select fields from contribution")]
+    lines = [value["text"] for fields in texts for value in fields.values() if isinstance(value, dict) and value.get("text")]
+    return str(max(lines, key=len)).splitlines()[0].encode()
+
+
+def _holds(files: list[Path], text: bytes) -> bool:
+    return any(text in file.read_bytes() for file in files if file.exists())

@@ -1,0 +1,130 @@
+"""Rollback of whole runs, over HTTP against the sandbox: afterwards the sub-account is as it was before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hl_undoing import changed, differing, dump, move_in, spared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Clinic
+    from hl_loading import Loader
+
+    Start = Callable[..., Loader]
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_load_into_a_sub_account_in_use_leaves_no_trace(highlevel: Start, small_clinic: Clinic) -> None:
+    """200 people were there, some of them patients whom the load adopted: all is as before, and a later load does it all again."""
+    loader = highlevel()
+    before = move_in(loader)
+    loaded = loader.load(small_clinic.lines)
+    patients = next(item for item in loaded.report["objects"] if (item["object"], item["resource"]) == ("contact", "patients"))
+    assert patients["updated"] >= 1
+    assert patients["created"] >= 1
+    full = dump(loader)
+    requests = len(loader.sandbox.highlevel.control.requests)
+    shown = loader.tool("rollback")
+    assert (shown.returncode, dump(loader)) == (0, full)
+    assert len(loader.sandbox.highlevel.control.requests) == requests
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert differing(before, dump(loader)) == []
+    assert not loader.sandbox.highlevel.control.stats()["violations"]
+    assert _proof(done.stdout) == (0, 0, 0)
+    assert "--full-refresh" in done.stderr
+    again = loader.load(small_clinic.lines)
+    assert again.report["totals"] == loaded.report["totals"]
+    assert differing(full, dump(loader)) == []
+
+
+def test_a_rollback_killed_again_and_again_ends_the_same(highlevel: Start, small_clinic: Clinic) -> None:
+    """Killed between intent and request, between request and outcome, and after the outcome, then repeated to its end."""
+    loader = highlevel()
+    before = move_in(loader, 40)
+    loader.load(small_clinic.lines)
+    for point in ("after_intent:7", "after_response/contact:2", "after_crosswalk:40"):
+        assert loader.tool("rollback", "--yes", CRASH_AT=point).returncode == -9, point
+    done = loader.tool("rollback", "--yes")
+    assert (done.returncode, _proof(done.stdout)) == (0, (0, 0, 0))
+    assert differing(before, dump(loader)) == []
+
+
+@pytest.mark.parametrize("point", ["after_send/contact:4", "after_response/note:2", "after_send/appointment:2"])
+def test_a_load_that_was_killed_is_undone_as_well(highlevel: Start, small_clinic: Clinic, point: str) -> None:
+    """What the load was cut off in is found out about before anything is removed."""
+    loader = highlevel()
+    before = move_in(loader, 20)
+    assert loader.load(small_clinic.lines, CRASH_AT=point).code == -9
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert differing(before, dump(loader)) == []
+
+
+def test_a_delta_is_undone_alone_and_the_load_before_it_after_that(highlevel: Start, small_clinic: Clinic) -> None:
+    """The newest run goes first: its updates are put back, then the run before is undone like the first."""
+    loader = highlevel()
+    empty = dump(loader)
+    loader.load(small_clinic.lines)
+    first = dump(loader)
+    lines = changed(small_clinic.lines, "patients", "city", "Elsewhere")
+    lines = changed(lines, "treatment_notes", "title", "Another title")
+    lines = changed(lines, "invoices", "notes", "Another remark")
+    delta = loader.load(lines)
+    assert delta.report["totals"]["updated"] >= 2
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert differing(first, dump(loader)) == []
+    unchanged = loader.load(lines)
+    assert unchanged.report["totals"]["updated"] == delta.report["totals"]["updated"]
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert differing(empty, dump(loader)) == []
+    nothing = loader.tool("rollback", "--yes")
+    assert nothing.returncode == 2
+    assert "no run to undo" in nothing.stderr
+
+
+def test_an_older_run_spares_what_a_later_one_wrote(highlevel: Start, small_clinic: Clinic) -> None:
+    """Undoing the first run alone keeps the patient that the second has changed, and says so."""
+    loader = highlevel()
+    first = loader.load(small_clinic.lines).report["run_id"]
+    loader.load(changed(small_clinic.lines, "patients", "city", "Elsewhere"))
+    assert loader.tool("rollback", "--yes", "--run", first).returncode == 0
+    reasons = {row["reason"] for (object_, _), row in spared(loader).items() if object_ == "contact"}
+    assert "written_by_a_later_run" in reasons
+    assert any(item.get("city") == "Elsewhere" for item in dump(loader)["contacts"])
+
+
+def test_the_days_budget_ends_a_rollback_cleanly(highlevel: Start, small_clinic: Clinic) -> None:
+    """Exit 75 in the middle; the next day it goes on and ends the same."""
+    loader = highlevel()
+    before = move_in(loader, 20)
+    requests = loader.load(small_clinic.lines).report["budget"]["requests"]
+    spent = loader.tool("rollback", "--yes", REQUESTS_PER_DAY=str(requests + 150))
+    assert spent.returncode == 75, spent.stderr
+    assert differing(before, dump(loader))
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert differing(before, dump(loader)) == []
+
+
+def test_calendar_events_are_undone_as_calendar_events(highlevel: Start, small_clinic: Clinic) -> None:
+    """With the other kind of appointment set, the rollback refuses before it touches anything."""
+    loader = highlevel()
+    before = move_in(loader, 20)
+    loader.load(small_clinic.lines, APPOINTMENTS_AS="calendar_event")
+    refused = loader.tool("rollback", "--yes")
+    assert refused.returncode == 2
+    assert "APPOINTMENTS_AS" in refused.stderr
+    assert loader.tool("rollback", "--yes", APPOINTMENTS_AS="calendar_event").returncode == 0
+    assert differing(before, dump(loader)) == []
+
+
+def _proof(text: str) -> tuple[int, ...]:
+    names = ("created left", "fields differing from before-image", "spared")
+    lines = [line.strip() for line in text.splitlines()]
+    return tuple(next(int(line.split()[-1]) for line in lines if line.startswith(name)) for name in names)

@@ -1,0 +1,138 @@
+"""What a person touched since stays as it is, with all it needs, and is listed with the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hl_undoing import differing, dump, move_in, spared
+from sandbox.highlevel.relations import add_relation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Clinic
+    from hl_loading import Loader
+
+    Start = Callable[..., Loader]
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_what_a_person_touched_stays_and_is_listed(highlevel: Start, small_clinic: Clinic) -> None:
+    """A contact changed, a note rewritten, a task done, an invoice corrected: these stay, the untouched rest goes."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    state, damage = loader.sandbox.highlevel.state, loader.sandbox.highlevel.state.damage
+    patients = _patients(loader)
+    note = next(iter(state.notes.values()))
+    task = next(item for item in state.tasks.values() if item["contactId"] != note["contactId"])
+    invoice = next(item for item in state.records.values() if item["objectKey"] == "custom_objects.cliniko_invoice")
+    person = next(hl_id for hl_id in patients if hl_id not in {note["contactId"], task["contactId"]})
+    damage.edit_contact(person, city="Moved")
+    damage.edit("notes", note["id"], body=f"{note['body']}\nA word of the practitioner's")
+    damage.edit("tasks", task["id"], title="Call back")
+    damage.edit_record(invoice["id"], invoice_number="corrected")
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stderr
+    listed = spared(loader)
+    assert listed["contact", patients[person]]["fields"] == "city"
+    reasons = {(object_, row["reason"]) for (object_, _), row in listed.items()}
+    assert {("note", "changed"), ("appointment", "changed"), ("custom_objects.cliniko_invoice", "changed")} <= reasons
+    assert ("contact", "carries_a_spared_record") in reasons
+    assert {note["id"]} == set(state.notes)
+    assert {task["id"]} == set(state.tasks)
+    objects = [item["objectKey"] for item in state.records.values()]
+    assert objects.count("custom_objects.cliniko_invoice") == 1
+    assert not {"custom_objects.cliniko_invoice_line_item", "custom_objects.cliniko_service"} & set(objects)
+    assert all(end in state.contacts or end in state.records for item in state.relations.values() for end in _ends(item))
+    assert f"spared                              {len(listed)}" in done.stdout
+
+
+def test_contacts_somebody_works_with_are_not_deleted(highlevel: Start, small_clinic: Clinic) -> None:
+    """A note, a relation, a tag or a web address added by hand is reason enough, and each is named."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    patients = _patients(loader)
+    noted, tagged, linked, visited, other = list(patients)[:5]
+    _add_note(loader, noted)
+    state = loader.sandbox.highlevel.state
+    state.damage.edit_contact(tagged, tags=[*state.contacts[tagged]["tags"], "vip"])
+    state.damage.edit_contact(visited, website="https://example.org")
+    _link(loader, linked, other)
+    assert loader.tool("rollback", "--yes").returncode == 0
+    reasons = {source: row["reason"] for (object_, source), row in spared(loader).items() if object_ == "contact"}
+    assert {hl_id: reasons[patients[hl_id]] for hl_id in patients} == {
+        noted: "somebody_added_note",
+        tagged: "changed",
+        linked: "somebody_added_relation",
+        visited: "changed",
+        other: "somebody_added_relation",
+    }
+    assert set(patients) <= set(state.contacts)
+    assert [item["title"] for item in state.notes.values()] == ["Mine"]
+
+
+def test_a_field_changed_since_is_not_put_back(highlevel: Start, small_clinic: Clinic) -> None:
+    """Of an adopted contact the fields that still hold our values are put back, the others left as the person wants them."""
+    loader = highlevel()
+    before = move_in(loader, 10)
+    state = loader.sandbox.highlevel.state
+    there = set(state.contacts)
+    loader.load(small_clinic.lines)
+    adopted = next(hl_id for hl_id in _patients(loader) if hl_id in there)
+    source = _patients(loader)[adopted]
+    state.damage.edit_contact(adopted, city="Chosen by hand", tags=[*state.contacts[adopted]["tags"], "vip"])
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert spared(loader)["contact", source]["fields"] == "city"
+    assert state.contacts[adopted]["city"] == "Chosen by hand"
+    assert "vip" in state.contacts[adopted]["tags"]
+    assert "patient" not in state.contacts[adopted]["tags"]
+    assert len(differing(before, dump(loader))) == 2  # that contact, before and after
+
+
+def test_what_somebody_deleted_already_is_no_hindrance(highlevel: Start, small_clinic: Clinic) -> None:
+    """A contact, a record and a note deleted by hand before the rollback: nothing is left, nothing is spared."""
+    loader = highlevel()
+    empty = dump(loader)
+    loader.load(small_clinic.lines)
+    state = loader.sandbox.highlevel.state
+    state.damage.delete("contacts", next(iter(_patients(loader))))
+    state.damage.delete("records", next(iter(state.records)))
+    state.damage.delete("notes", next(iter(state.notes)))
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert spared(loader) == {}
+    assert differing(empty, dump(loader)) == []
+
+
+def _patients(loader: Loader) -> dict[str, str]:
+    """Return the source id of each patient's contact by its HighLevel id."""
+    found = loader.sandbox.highlevel.state.sources()["contacts"]
+    return {ids[0]: source for source, ids in sorted(found.items()) if source.startswith("patients/")}
+
+
+def _ends(relation: dict[str, Any]) -> tuple[str, str]:
+    return relation["firstRecordId"], relation["secondRecordId"]
+
+
+def _add_note(loader: Loader, person: str) -> None:
+    """Put a note on a contact as somebody would by hand."""
+    state = loader.sandbox.highlevel.state
+    own = next(iter(state.notes.values()))
+    copy = {**own, "id": "written-by-hand", "contactId": person, "title": "Mine", "body": "Rang, no answer"}
+    state.notes[copy["id"]] = copy
+    state.main.add_child("notes", person, copy["id"])
+
+
+def _link(loader: Loader, first: str, second: str) -> None:
+    """Relate two contacts as somebody would by hand."""
+    state = loader.sandbox.highlevel.state
+    association = next(
+        item
+        for item in state.associations.values()
+        if {item["firstObjectKey"], item["secondObjectKey"]} == {"contact"}
+        and (item["id"], first, second) not in state.relation_pairs
+    )
+    add_relation(state.main, association, first, second)
