@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +55,12 @@ def verify(loader: Loader, lines: list[str], **more: str) -> tuple[int, dict[str
 def content(loader: Loader) -> str:
     """Return everything HighLevel holds, comparably."""
     return json.dumps(loader.sandbox.highlevel.state.dump(), sort_keys=True, default=str)
+
+
+def spent(loader: Loader) -> int:
+    """Return the requests that the ledger has counted."""
+    with closing(sqlite3.connect(loader.folder / "ledger.db")) as ledger:
+        return int(ledger.execute("select sum(requests) from budget").fetchone()[0])
 
 
 def without(lines: list[str], stream: str, number: int) -> tuple[list[str], str]:
@@ -125,12 +133,13 @@ def test_calendar_events_are_compared_like_tasks(
 def test_a_search_that_lags_gives_no_false_alarm_and_a_verification_leaves_no_trace(
     highlevel: Callable[..., Loader], small_clinic: Clinic
 ) -> None:
-    """What the search does not show yet is read by id; afterwards an unchanged account still costs no write."""
+    """What the search does not show yet is read by id; afterwards an unchanged account costs no write."""
     loader = highlevel(search_lag=600.0)
+    control = loader.sandbox.highlevel.control
     assert loader.load(small_clinic.lines).code in {0, 4}
     done = loader.load(small_clinic.lines, MODE="verify")
     assert done.code == 0, done.log[-2000:]
-    control = loader.sandbox.highlevel.control
+    assert spent(loader) == len(control.requests)  # in the day's budget, what it read counts as well
     control.reset_log()
     assert loader.load(small_clinic.lines).code in {0, 4}
     assert not any(request.write for request in control.requests)

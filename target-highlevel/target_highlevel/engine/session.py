@@ -16,9 +16,11 @@ from target_highlevel.engine.directory import Directory
 from target_highlevel.engine.planning import PlanningClient
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
+from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
-from target_highlevel.ledger.scratch import scratch_copy
+from target_highlevel.ledger.publish import publish_run
+from target_highlevel.ledger.scratch import count_requests, scratch_copy
 from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
 from target_highlevel.objects.base import Surroundings
@@ -35,7 +37,7 @@ from target_highlevel.values import canonical_json
 from target_highlevel.verify.reading import ReadingClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from tempfile import TemporaryDirectory
 
     from target_highlevel.descriptor import StreamSpec
@@ -60,7 +62,7 @@ class Session:
         self.ledger, self._scratch = _ledger(settings, mode)
         self.run = self.ledger.begin_run(mode)
         self.work = Work(self.ledger, self.run)
-        self.intake = Intake(self.ledger, self.run)
+        self.intake = Intake(self.ledger, self.run, wait_for_relations=bool(settings.locations))
         self.states = StateGate(self.work, silent=mode != "load")
         self.governor = Governor(
             Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day),
@@ -74,12 +76,16 @@ class Session:
             agency_tokens=PrivateToken(settings.agency_token, "agency_token") if settings.agency_token else None,
             stop_event=self.stop,
         )
-        self.plan = PlanningClient(client, settings.location_id) if mode == "plan" else None
+        self.blockers: list[str] = []
+        self.plan = PlanningClient(client, settings.location_id, self.blockers) if mode == "plan" else None
         reading = ReadingClient(client) if mode == "verify" else client
         self.client: HighLevelClient | PlanningClient | ReadingClient = self.plan or reading
-        self.blockers: list[str] = []
+        #: Streams that a mapper may still send: what they need is asked for before anything is written.
+        self.expected: dict[str, StreamSpec] = {}
         lenient = self.blockers if mode == "plan" else None
-        self._catalogue = Catalogue(self.client, settings.location_id, settings.fallback_owner, blockers=lenient)
+        self._catalogue = Catalogue(
+            self.client, settings.location_id, settings.fallback_owner, blockers=self.blockers
+        )
         self._catalogue_read = False
         self._mutex = threading.RLock()
         self.specs: dict[str, StreamSpec] = {}
@@ -104,6 +110,7 @@ class Session:
             search_lag=settings.search_lag_seconds,
             now=utc_now,
             sleep=self.stop.wait,
+            locations=settings.locations,
             on_update=self._note_differences if mode == "plan" else None,
         )
         self._prepared: set[str] = set()
@@ -124,6 +131,11 @@ class Session:
                 self.specs[spec.stream] = spec
         return spec
 
+    def expect(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Take the schemas of all streams that may come: whether they can be loaded is asked before the first is."""
+        for spec in filter(None, map(stream_spec, messages)):
+            self.expected[spec.stream] = spec
+
     def recall(self) -> None:
         """Take up the schemas that earlier runs declared."""
         for text in self.ledger.facts(_SCHEMA):
@@ -132,10 +144,18 @@ class Session:
                 self.specs[spec.stream] = spec
 
     def catalogue(self) -> Catalogue:
-        """Return the sub-account's definitions, read once a run and only when something is to be written."""
+        """Return the sub-account's definitions, read once a run and only when something is to be written.
+
+        Raises:
+            SettingsError: a load cannot do what it has to; nothing was written, and everything that stands in the way is named.
+        """
         with self._mutex:
             if not self._catalogue_read:
                 self._catalogue.read()
+                if self.mode in {*WRITING_MODES, "plan"}:
+                    self.blockers += self.schema.obstacles({**self.expected, **self.specs}.values())
+                if self.blockers and self.mode != "plan":
+                    raise SettingsError("; ".join(dict.fromkeys(self.blockers)))
                 self._catalogue_read = True
             return self._catalogue
 
@@ -147,6 +167,11 @@ class Session:
         if kind.on_contact and row.hl_id is None and row.contact:
             self.rebuild.list_contact(row.contact, spec)
         self.writer.write(self.work.row(row.ref) or row, spec, kind)
+
+    def is_prepared(self, row: Row) -> bool:
+        """Return whether everything that a record needs was set up in HighLevel."""
+        needs = {row.stream} | ({f"{row.stream} relations"} if row.object == "relation" else set())
+        return needs <= self._prepared
 
     def _prepare(self, spec: StreamSpec, row: Row) -> None:
         """Set up the schema of a stream before its first record, of every stream an association touches before its first relation."""
@@ -170,10 +195,13 @@ class Session:
         if self.plan is not None and exit_code in _PLANNED:
             remember_plan(self.settings, self.run, sorted(self.blockers))
         self.ledger.end_run(self.run, exit_code, facts)
+        ended = self.ledger.runs()[-1:] if self._scratch else []
         self.client.close()
         self.ledger.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+            publish_run(self.settings.ledger_url, self.settings.location_id, ended[0])
+            count_requests(self.settings.ledger_url, self.settings.location_id, self.governor.statistics().requests)
 
 
 def _ledger(settings: Settings, mode: str) -> tuple[Ledger, TemporaryDirectory[str] | None]:

@@ -39,6 +39,7 @@ def scratch_copy(
     folder = tempfile.TemporaryDirectory(prefix="highlevel-")
     real = Ledger(url, location, exclusive=False)
     copy = Ledger(f"sqlite:///{Path(folder.name) / 'scratch.db'}", location)
+    copy.hurry()
     try:
         with real.transaction() as source, copy.transaction() as destination:
             tables = (
@@ -64,6 +65,15 @@ def scratch_copy(
     finally:
         real.close()
     return copy, folder
+
+
+def count_requests(url: str, location: str, requests: int) -> None:
+    """Count in the real ledger what a run on a copy has spent of the day's budget."""
+    real = Ledger(url, location, exclusive=False)
+    try:
+        real.spend(f"{real.now():%Y-%m-%dT%H}", requests)
+    finally:
+        real.close()
 
 
 def _keep_earlier(destination: sa.Connection) -> None:
