@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import DuplicateContact, Findings, Refused
+from target_highlevel.errors import CredentialsRefused, DuplicateContact, Findings, Refused
 from target_highlevel.setup.catalogue import slug
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 _PLANNED = "planned-"
 _PAGE = 500
+_LISTS = ("users", "customFields", "objects", "associations", "contacts", "records", "calendars", "fields")
 _ENVELOPES = ("contact", "record", "note", "task", "calendar")
 
 
 class PlanningClient:
     """Takes the place of the client: same calls, no writes."""
 
-    def __init__(self, client: HighLevelClient, location: str) -> None:
-        """Read through this client."""
+    def __init__(self, client: HighLevelClient, location: str, blockers: list[str]) -> None:
+        """Read through this client; what it is refused goes to the blockers, and the plan goes on without it."""
         self._client = client
+        self._blockers = blockers
         self._location = location
         self._mutex = threading.RLock()
         self._numbers = itertools.count(1)
@@ -46,13 +48,27 @@ class PlanningClient:
             self.requests[f"{method} {route}"] += 1
         reads = method == "GET" or path.endswith("/search")
         if reads and _PLANNED not in path and path.rpartition("/")[2] not in self._primary:
-            answer = self._client.request(method, path, route=route, json=json, **more)
+            answer = self._asked(method, path, route, json, more)
             if route == "/locations/{id}":
                 settings = answer["location"].get("settings") or {}
                 self._allows_duplicates = bool(settings.get("allowDuplicateContact"))
             return answer
         with self._mutex:
             return self._read(path, route) if reads else self._write(method, path, route, json or {})
+
+    @property
+    def reading(self) -> HighLevelClient:
+        """Return the client underneath, for what the plan reads and the load does not."""
+        return self._client
+
+    def _asked(self, method: str, path: str, route: str, json: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+        """Read from HighLevel; a refusal would stop the load, so it is listed, and nothing counts as there."""
+        try:
+            answer: dict[str, Any] = self._client.request(method, path, route=route, json=json, **more)
+        except CredentialsRefused as refused:
+            self._blockers.append(str(refused))
+            return {"location": {}, **{name: [] for name in _LISTS}}
+        return answer
 
     def close(self) -> None:
         """Close the client underneath."""

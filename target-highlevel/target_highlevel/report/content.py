@@ -41,7 +41,7 @@ class RunFacts:
     schema_created: list[str] = field(default_factory=list)
 
 
-def gather(  # noqa: PLR0913 - the last two are named
+def gather(  # noqa: PLR0913 - the last three are named
     ledger: Ledger,
     run_id: str,
     facts: RunFacts,
@@ -49,6 +49,7 @@ def gather(  # noqa: PLR0913 - the last two are named
     *,
     error: str = "",
     differences: list[dict[str, Any]] | None = None,
+    plan: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the content of a run's report; identified by resource and id, without any personal data."""
     run = next(item for item in ledger.runs() if item["id"] == run_id)
@@ -80,6 +81,7 @@ def gather(  # noqa: PLR0913 - the last two are named
         "budget": _budget(facts, ledger),
         "schema_created": list(facts.schema_created),
         "audit": audit_check(ledger),
+        "plan": plan,
         "runs": [earlier(item) for item in ledger.runs()[-_MOST_RUNS:] if item["id"] != run_id],
     }
     return {**content, "verdict": verdict(content), "to_do": things_to_do(content)}

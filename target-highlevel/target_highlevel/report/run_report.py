@@ -65,6 +65,7 @@ class RunReport:
         differences: Iterable[Difference] | None = None,
         show_values: bool = False,
         verification: dict[str, Any] | None = None,
+        plan: dict[str, Any] | None = None,
     ) -> Path:
         """Write the report's files; return their folder.
 
@@ -74,6 +75,7 @@ class RunReport:
             differences: what plan or verify compared; written as ``differences.csv`` while they are produced.
             show_values: write the compared values instead of their kind.
             verification: counts of what was read back.
+            plan: what a plan has found beside the predicted counts.
         """
         folder = private(self.folder)
         compared = None
@@ -81,7 +83,9 @@ class RunReport:
             table = DifferenceTable(show_values=show_values)
             table.write(folder / "differences.csv", differences)
             compared = table.summary()
-        content = gather(self._ledger, self._run, self._figures, exit_code, error=error, differences=compared)
+        content = gather(
+            self._ledger, self._run, self._figures, exit_code, error=error, differences=compared, plan=plan
+        )
         if verification is not None:
             content["verification"] = verification
         self.facts["report"] = _shortened(content)

@@ -10,7 +10,7 @@ from target_highlevel.errors import SettingsError, Unknown
 from target_highlevel.setup.catalogue import Catalogue, Field, Requests, object_field, slug
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from target_highlevel.descriptor import Association, FieldSpec, StreamSpec
 
@@ -40,6 +40,28 @@ class SchemaSetup:
         self._associations: dict[str, Association] = {}
         self._growing = threading.Lock()
         self.created: list[str] = []
+        #: Options added to fields that were there, by the field's name.
+        self.extended: dict[str, list[str]] = {}
+
+    def obstacles(self, specs: Iterable[StreamSpec]) -> list[str]:
+        """Return why objects of these streams cannot be created; asked before anything is written."""
+        needed = {spec.object: spec for spec in specs if spec.kind == "custom_object"}
+        missing = [spec for key, spec in needed.items() if key not in self._catalogue.object_keys]
+        if not missing:
+            return []
+        own = [key for key in self._catalogue.object_keys if key.startswith("custom_objects.")]
+        problems = []
+        if not self._agency:
+            named = ", ".join(f"{spec.singular!r} (key {spec.object.partition('.')[2]!r})" for spec in missing)
+            problems.append(
+                f"custom objects are missing: set TARGET_HIGHLEVEL_AGENCY_TOKEN, or create them by hand: {named}"
+            )
+        if len(own) + len(missing) > MOST_OBJECTS:
+            problems.append(
+                f"{len(missing)} custom objects are missing and cannot be created: the sub-account has {len(own)}"
+                f" of {MOST_OBJECTS} already; remove one that is not needed"
+            )
+        return problems
 
     def ensure(self, spec: StreamSpec) -> None:
         """Make everything of a stream that can be made before its records; a second call with the same spec costs nothing."""
@@ -140,6 +162,7 @@ class SchemaSetup:
         path = f"/locations/{self._catalogue.location}/customFields/{known.id}"
         body = {"name": declared.label, "options": options}
         self._client.request("PUT", path, route="/locations/{id}/customFields/{id}", json=body)
+        self.extended.setdefault(f"contact.{declared.name}", []).extend(missing)
         known.options.update({option: option for option in missing})
 
     # Custom objects
@@ -196,6 +219,7 @@ class SchemaSetup:
         missing = [option for option in declared.options if option not in known.options]
         if missing:
             self._extend_object_field(declared, known, missing)
+            self.extended.setdefault(f"{spec.object}.{declared.name}", []).extend(missing)
 
     def _create_object_field(self, spec: StreamSpec, declared: FieldSpec) -> None:
         body: dict[str, Any] = {

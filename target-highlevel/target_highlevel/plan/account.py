@@ -1,0 +1,66 @@
+"""Settings of the sub-account that a person should look at before a load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import HighLevelError
+
+if TYPE_CHECKING:
+    from target_highlevel.client.client import HighLevelClient
+    from target_highlevel.setup.catalogue import Catalogue
+
+_PUBLISHED = "published"
+
+
+def checks(client: HighLevelClient, catalogue: Catalogue, clinic_zone: str | None) -> list[dict[str, str]]:
+    """Return what was found of each setting, and what to do about it."""
+    return [_duplicates(catalogue), _workflows(client, catalogue.location), _zone(catalogue, clinic_zone), _HIPAA]
+
+
+#: The API does not tell, so a person must.
+_HIPAA = {
+    "setting": "hipaa",
+    "found": "HighLevel's API does not tell",
+    "advice": "Where the clinic falls under it, switch HIPAA on for the agency and the sub-account before any record"
+    " goes in; it cannot be switched off again.",
+}
+
+
+def _duplicates(catalogue: Catalogue) -> dict[str, str]:
+    if not catalogue.settings:
+        found, advice = "not read", "Mend what stops the load, then plan again."
+    elif catalogue.allows_duplicates():
+        found = "two contacts may have the same e-mail or phone"
+        advice = "Nothing: everybody keeps their address."
+    else:
+        found = "an e-mail or a phone may stand on one contact only"
+        advice = (
+            "Allow duplicate contacts (Settings, Business profile) before the load, or shared addresses stay with"
+            " whoever is first; the others are tagged."
+        )
+    return {"setting": "duplicates", "found": found, "advice": advice}
+
+
+def _workflows(client: HighLevelClient, location: str) -> dict[str, str]:
+    """Look for automations: a contact that appears may set one off, and that may write to a patient."""
+    try:
+        answer = client.request("GET", "/workflows/", route="/workflows/", params={"locationId": location})
+    except HighLevelError:
+        found = "not read: the token lacks the scope workflows.readonly"
+    else:
+        number = sum(1 for item in answer.get("workflows", ()) if item.get("status") == _PUBLISHED)
+        found = f"{number} published"
+    advice = (
+        "Pause every workflow that starts when a contact, tag, task, note or appointment appears, until the load and"
+        " its deltas are over: it could write to patients."
+    )
+    return {"setting": "workflows", "found": found, "advice": advice}
+
+
+def _zone(catalogue: Catalogue, clinic_zone: str | None) -> dict[str, str]:
+    zone = catalogue.settings.get("timezone")
+    found = f"{zone or 'not read'}; in Cliniko {clinic_zone or 'not read'}"
+    same = zone and zone == clinic_zone
+    advice = "Nothing: they agree." if same else "Set the clinic's time zone, or appointments show at other hours."
+    return {"setting": "time_zone", "found": found, "advice": advice}

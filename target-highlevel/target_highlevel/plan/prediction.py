@@ -1,0 +1,77 @@
+"""The plan as a whole: what the report shows of it, and the files beside the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.engine import admission
+from target_highlevel.plan.account import checks
+from target_highlevel.plan.cost import cost
+from target_highlevel.plan.owners import owners
+from target_highlevel.plan.schema_plan import schema_plan
+from target_highlevel.report.differences import Difference, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from target_highlevel.engine.planning import PlanningClient
+    from target_highlevel.engine.session import Session
+    from target_highlevel.plan.addresses import SharedAddresses
+
+PROPOSED = "mapping.proposed.yml"
+
+
+class Prediction:
+    """What a plan has found, once everything was read."""
+
+    def __init__(
+        self, session: Session, client: PlanningClient, survey: Any, addresses: SharedAddresses
+    ) -> None:
+        """Take the plan's session, and what was counted while records went by.
+
+        Args:
+            session: the plan's.
+            client: its stand-in for the client.
+            survey: the mapper's count of the account; None when a mapper was a stage of its own.
+            addresses: the shared addresses.
+        """
+        self._session = session
+        self._client = client
+        self._survey = survey
+        self._addresses = addresses
+        self._account = survey.content() if survey else None
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield every field that the load would change in a record that is there already."""
+        for source, object_, name, wanted, there in sorted(self._session.differences, key=lambda item: item[:3]):
+            kind = Kind.MISSING if there in (None, "", []) else Kind.DIFFERENT
+            yield Difference(source, object_, name, kind, wanted, there)
+
+    def content(self) -> dict[str, Any]:
+        """Return the plan's part of ``report.json``."""
+        session, catalogue = self._session, self._session.catalogue()
+        zone = (self._account or {}).get("time_zone")
+        looked_at = checks(self._client.reading, catalogue, zone)
+        spent = session.governor.statistics().requests
+        return {
+            "blockers": sorted(set(session.blockers)),
+            "approval": self._approval(),
+            "account": self._account,
+            "schema": schema_plan(session.specs.values(), session.schema, catalogue),
+            "owners": owners(session.ledger, catalogue),
+            "shared_addresses": self._addresses.content(),
+            "cost": cost(self._client.requests, session.settings, spent),
+            "settings_to_check": looked_at,
+        }
+
+    def _approval(self) -> dict[str, Any]:
+        settings, ledger = self._session.settings, self._session.ledger
+        digest = admission.mapping_digest(settings)
+        approved = ledger.fact(f"approved:{ledger.location}") == digest
+        return {"required": settings.require_approved_plan, "approved": approved, "digest": digest}
+
+    def write_mapping(self, folder: Path) -> None:
+        """Write the mapping file that a person confirms."""
+        if self._survey is not None:
+            (folder / PROPOSED).write_text(self._survey.proposed_mapping(), encoding="utf-8")
