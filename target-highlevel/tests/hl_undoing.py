@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def move_in(loader: Loader, people: int = 200) -> dict[str, Any]:
     """Fill the sub-account as if it had been in use for long, some patients among them; return its dump."""
     rows = loader.sandbox.cliniko.account.tables["patients"].rows()
-    patients = [{name: row.get(name) for name in ("first_name", "last_name", "date_of_birth", "email")} for row in rows]
+    patients = [
+        {name: row.get(name) for name in ("first_name", "last_name", "date_of_birth", "email")}
+        for row in rows
+    ]
     loader.sandbox.highlevel.state.populate(people, patients, same_person=4, shared_email=1)
     return dump(loader)
 
@@ -32,7 +35,9 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, 
     for kind in ("contacts", "records", "relations"):
         first = {json.dumps(item, sort_keys=True) for item in before[kind]}
         second = {json.dumps(item, sort_keys=True) for item in after[kind]}
-        found += [("gone", item) for item in sorted(first - second)] + [("new", item) for item in sorted(second - first)]
+        found += [("gone", item) for item in sorted(first - second)] + [
+            ("new", item) for item in sorted(second - first)
+        ]
         assert found or len(before[kind]) == len(after[kind])  # alike ones count as well
     return found
 
@@ -52,6 +57,6 @@ def changed(lines: Iterable[str], stream: str, name: str, value: Any) -> list[st
 
 def spared(loader: Loader) -> dict[tuple[str, str], dict[str, str]]:
     """Return the newest list of spared records, by object and source id."""
-    newest = sorted((loader.folder / "reports").glob("*/spared.csv"))[-1]
+    newest = max((loader.folder / "reports").glob("*/spared.csv"))
     with newest.open(newline="", encoding="utf-8") as file:
         return {(row["object"], row["source"]): row for row in csv.DictReader(file)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from conftest import Clinic
     from hl_loading import Loader
+
     from target_highlevel.settings import Settings
 
     Start = Callable[..., Loader]
@@ -84,7 +85,9 @@ def test_nothing_is_loaded_before_the_plan_is_approved(highlevel: Start, small_c
     settings = _settings(loader)
     needed = {"REQUIRE_APPROVED_PLAN": "true"}
     assert loader.tool("approve").returncode == 2  # there is no plan
-    admission.remember_plan(settings, "20261122T100000Z-abcdef", ["no user owns three practitioners' patients"])
+    admission.remember_plan(
+        settings, "20261122T100000Z-abcdef", ["no user owns three practitioners' patients"]
+    )
     blocked = loader.tool("approve")
     assert (blocked.returncode, "three practitioners" in blocked.stderr) == (2, True)
     admission.remember_plan(settings, "20261122T110000Z-abcdef", [])
@@ -105,7 +108,12 @@ def _settings(loader: Loader) -> Settings:
 def _a_contributed_text(loader: Loader) -> bytes:
     with sqlite3.connect(loader.folder / "ledger.db") as ledger:
         texts = [json.loads(row[0]) for row in ledger.execute("select fields from contribution")]
-    lines = [value["text"] for fields in texts for value in fields.values() if isinstance(value, dict) and value.get("text")]
+    lines = [
+        value["text"]
+        for fields in texts
+        for value in fields.values()
+        if isinstance(value, dict) and value.get("text")
+    ]
     return str(max(lines, key=len)).splitlines()[0].encode()
 
 

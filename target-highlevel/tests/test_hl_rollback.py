@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from hl_undoing import changed, differing, dump, move_in, spared
 
 if TYPE_CHECKING:
@@ -24,7 +23,11 @@ def test_a_load_into_a_sub_account_in_use_leaves_no_trace(highlevel: Start, smal
     loader = highlevel()
     before = move_in(loader)
     loaded = loader.load(small_clinic.lines)
-    patients = next(item for item in loaded.report["objects"] if (item["object"], item["resource"]) == ("contact", "patients"))
+    patients = next(
+        item
+        for item in loaded.report["objects"]
+        if (item["object"], item["resource"]) == ("contact", "patients")
+    )
     assert patients["updated"] >= 1
     assert patients["created"] >= 1
     full = dump(loader)
@@ -55,7 +58,9 @@ def test_a_rollback_killed_again_and_again_ends_the_same(highlevel: Start, small
     assert differing(before, dump(loader)) == []
 
 
-@pytest.mark.parametrize("point", ["after_send/contact:4", "after_response/note:2", "after_send/appointment:2"])
+@pytest.mark.parametrize(
+    "point", ["after_send/contact:4", "after_response/note:2", "after_send/appointment:2"]
+)
 def test_a_load_that_was_killed_is_undone_as_well(highlevel: Start, small_clinic: Clinic, point: str) -> None:
     """What the load was cut off in is found out about before anything is removed."""
     loader = highlevel()
@@ -66,7 +71,9 @@ def test_a_load_that_was_killed_is_undone_as_well(highlevel: Start, small_clinic
     assert differing(before, dump(loader)) == []
 
 
-def test_a_delta_is_undone_alone_and_the_load_before_it_after_that(highlevel: Start, small_clinic: Clinic) -> None:
+def test_a_delta_is_undone_alone_and_the_load_before_it_after_that(
+    highlevel: Start, small_clinic: Clinic
+) -> None:
     """The newest run goes first: its updates are put back, then the run before is undone like the first."""
     loader = highlevel()
     empty = dump(loader)

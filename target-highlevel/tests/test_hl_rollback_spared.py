@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from hl_undoing import differing, dump, move_in, spared
+
 from sandbox.highlevel.relations import add_relation
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def test_what_a_person_touched_stays_and_is_listed(highlevel: Start, small_clini
     patients = _patients(loader)
     note = next(iter(state.notes.values()))
     task = next(item for item in state.tasks.values() if item["contactId"] != note["contactId"])
-    invoice = next(item for item in state.records.values() if item["objectKey"] == "custom_objects.cliniko_invoice")
+    invoice = next(
+        item for item in state.records.values() if item["objectKey"] == "custom_objects.cliniko_invoice"
+    )
     person = next(hl_id for hl_id in patients if hl_id not in {note["contactId"], task["contactId"]})
     damage.edit_contact(person, city="Moved")
     damage.edit("notes", note["id"], body=f"{note['body']}\nA word of the practitioner's")
@@ -39,14 +41,22 @@ def test_what_a_person_touched_stays_and_is_listed(highlevel: Start, small_clini
     listed = spared(loader)
     assert listed["contact", patients[person]]["fields"] == "city"
     reasons = {(object_, row["reason"]) for (object_, _), row in listed.items()}
-    assert {("note", "changed"), ("appointment", "changed"), ("custom_objects.cliniko_invoice", "changed")} <= reasons
+    assert {
+        ("note", "changed"),
+        ("appointment", "changed"),
+        ("custom_objects.cliniko_invoice", "changed"),
+    } <= reasons
     assert ("contact", "carries_a_spared_record") in reasons
     assert {note["id"]} == set(state.notes)
     assert {task["id"]} == set(state.tasks)
     objects = [item["objectKey"] for item in state.records.values()]
     assert objects.count("custom_objects.cliniko_invoice") == 1
     assert not {"custom_objects.cliniko_invoice_line_item", "custom_objects.cliniko_service"} & set(objects)
-    assert all(end in state.contacts or end in state.records for item in state.relations.values() for end in _ends(item))
+    assert all(
+        end in state.contacts or end in state.records
+        for item in state.relations.values()
+        for end in _ends(item)
+    )
     assert f"spared                              {len(listed)}" in done.stdout
 
 
@@ -62,7 +72,9 @@ def test_contacts_somebody_works_with_are_not_deleted(highlevel: Start, small_cl
     state.damage.edit_contact(visited, website="https://example.org")
     _link(loader, linked, other)
     assert loader.tool("rollback", "--yes").returncode == 0
-    reasons = {source: row["reason"] for (object_, source), row in spared(loader).items() if object_ == "contact"}
+    reasons = {
+        source: row["reason"] for (object_, source), row in spared(loader).items() if object_ == "contact"
+    }
     assert {hl_id: reasons[patients[hl_id]] for hl_id in patients} == {
         noted: "somebody_added_note",
         tagged: "changed",

@@ -51,13 +51,17 @@ def _runs() -> tuple[int, str]:
             if run["facts"].get("undoes"):
                 remark = f"undid {run['facts']['undoes']}"
             ended = run["ended_at"] or "not ended"
-            click.echo(f"{run['id']:<24} {run['mode']:<9} {run['started_at']:<20} {ended:<20} {code:>4}  {remark}".rstrip())
+            click.echo(
+                f"{run['id']:<24} {run['mode']:<9} {run['started_at']:<20} {ended:<20} {code:>4}  {remark}".rstrip()
+            )
     return 0, f"{len(listed)} runs"
 
 
 @click.command()
 @click.option("--run", "run", metavar="ID", help="The run to report; by default the newest.")
-@click.option("--since", metavar="RUN|DATE", help="Sum up every run from this one, or from this day (2026-11-22), on.")
+@click.option(
+    "--since", metavar="RUN|DATE", help="Sum up every run from this one, or from this day (2026-11-22), on."
+)
 def report(run: str | None, since: str | None) -> None:
     """Write the report of a run again, or of several together."""
     ending(lambda: _report(run, since))
@@ -67,7 +71,9 @@ def _report(run: str | None, since: str | None) -> tuple[int, str]:
     with opened() as (ledger, settings):
         known = [item["id"] for item in ledger.runs()]
         if since is not None:
-            chosen = [item["id"] for item in ledger.runs() if item["id"] >= since or item["started_at"] >= since]
+            chosen = [
+                item["id"] for item in ledger.runs() if item["id"] >= since or item["started_at"] >= since
+            ]
             chosen = chosen if since in known or "-" in since[:5] else []
             if not chosen:
                 msg = f"--since {since}: no run of that id and none from that day on; `runs` lists them"
@@ -99,7 +105,10 @@ def _verify_audit() -> tuple[int, str]:
         return 0, "the audit trail is whole: no entry was changed, removed or put in later"
     for number in broken:
         click.echo(str(number))
-    return 1, f"the audit trail is broken at {len(broken)} entries, listed on standard output; the first is {broken[0]}"
+    return (
+        1,
+        f"the audit trail is broken at {len(broken)} entries, listed on standard output; the first is {broken[0]}",
+    )
 
 
 @click.command()
@@ -115,7 +124,9 @@ def _approve() -> tuple[int, str]:
 
 
 @click.command()
-@click.option("--before", metavar="RUN", help="Only what is older than this run and not needed for the next delta.")
+@click.option(
+    "--before", metavar="RUN", help="Only what is older than this run and not needed for the next delta."
+)
 @click.option("--yes", is_flag=True, help="Act; without it nothing is changed.")
 def purge(before: str | None, yes: bool) -> None:  # noqa: FBT001 - the flag of a command
     """Remove personal data from the ledger; without --yes only say what would go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def _act(run: str | None) -> tuple[int, str]:
         _print_result(undoing, proof)
         code = 0 if proof.holds else 1
         facts |= _facts(undoing, proof)
-        _write_report(session, settings, undoing, facts, code)
+        facts |= _write_report(session, settings, undoing, proof, code)
     except (Stopped, Exception) as error:
         code = exit_code(error)
         raise
@@ -77,7 +78,10 @@ def _act(run: str | None) -> tuple[int, str]:
         session.close(code, facts)
     if proof.holds:
         return code, f"run {undoing.undone} is undone; {_AGAIN}"
-    return code, f"run {undoing.undone} is not wholly undone: see left.csv in the report, then run the same command again"
+    return (
+        code,
+        f"run {undoing.undone} is not wholly undone: see left.csv in the report, then run the same command again",
+    )
 
 
 def _print_result(undoing: Rollback, proof: Proof) -> None:
@@ -110,13 +114,18 @@ def _facts(undoing: Rollback, proof: Proof) -> dict[str, Any]:
 
 
 def _write_report(
-    session: Session, settings: Settings, undoing: Rollback, facts: dict[str, Any], code: int
-) -> None:
+    session: Session, settings: Settings, undoing: Rollback, proof: Proof, code: int
+) -> dict[str, Any]:
+    """Write the run's report with the lists of what was spared and what is left; return what the ledger keeps of it."""
     report = RunReport(session)
     folder = report.write(code)
-    facts |= report.facts
     spared = sorted(undoing.result.spared.values(), key=lambda item: (item.object, item.source_id))
-    columns = ("source", "object", "highlevel_id", "reason", "fields")
     rows = ((item.source_id, item.object, item.hl_id, item.reason, " ".join(item.fields)) for item in spared)
-    write_table(folder / "spared.csv", columns, rows)
+    write_table(folder / "spared.csv", ("source", "object", "highlevel_id", "reason", "fields"), rows)
+    there = [(object_, hl_id, "") for object_, hl_id in proof.left]
+    there += [(ref, "", name) for ref, name in proof.differing]
+    write_table(folder / "left.csv", ("record", "highlevel_id", "field"), there)
+    content = {"run_id": session.run, "undoes": undoing.undone, **_facts(undoing, proof)}
+    (folder / "rollback.json").write_text(f"{json.dumps(content, indent=2)}\n", encoding="utf-8")
     click.echo(f"Report: {Path(settings.report_dir) / session.run}")
+    return report.facts

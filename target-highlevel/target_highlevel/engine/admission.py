@@ -24,7 +24,9 @@ _MAPPERS = "target_highlevel.mappers"
 
 def mapping_digest(settings: Settings) -> str:
     """Return a digest of all that decides how records are mapped: the mapper, its file, and the settings that change what is written."""
-    mappers = sorted(f"{item.value} {item.dist.version if item.dist else ''}" for item in entry_points(group=_MAPPERS))
+    mappers = sorted(
+        f"{item.value} {item.dist.version if item.dist else ''}" for item in entry_points(group=_MAPPERS)
+    )
     text = Path(settings.mapping).read_text(encoding="utf-8") if settings.mapping else ""
     chosen = [
         settings.appointments_as,
@@ -64,7 +66,9 @@ def approve(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         msg = "there is no plan to approve: run `meltano run tap-cliniko target-highlevel-plan` first"
         raise SettingsError(msg)
     if plan["blockers"]:
-        msg = f"the plan of {plan['at']} has blockers: {'; '.join(plan['blockers'])}; mend them and plan again"
+        msg = (
+            f"the plan of {plan['at']} has blockers: {'; '.join(plan['blockers'])}; mend them and plan again"
+        )
         raise SettingsError(msg)
     if plan["digest"] != mapping_digest(settings):
         msg = f"mapping or settings have changed since the plan of {plan['at']}; plan again, then approve"

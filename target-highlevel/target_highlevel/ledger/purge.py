@@ -37,7 +37,9 @@ class Purge:
         else:
             settled = record.c.status.in_([Status.DONE.value, Status.FILTERED.value])
             # what joins shared facts is put together anew when these change
-            self._payloads = payloads & settled & (record.c.seen_run < before) & (record.c.object != "appointment")
+            self._payloads = (
+                payloads & settled & (record.c.seen_run < before) & (record.c.object != "appointment")
+            )
             self._images = images & (before_image.c.run < before)
             self._contributions = sa.false()
 
@@ -45,7 +47,9 @@ class Purge:
         """Return how much there is to remove."""
         with self._ledger.transaction() as connection:
             numbers = [
-                connection.execute(sa.select(sa.func.count()).select_from(table).where(condition)).scalar_one()
+                connection.execute(
+                    sa.select(sa.func.count()).select_from(table).where(condition)
+                ).scalar_one()
                 for table, condition in (
                     (record, self._payloads),
                     (contribution, self._contributions),

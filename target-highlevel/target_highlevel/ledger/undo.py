@@ -92,7 +92,11 @@ class Undo(Work):
     def unclear(self) -> list[Row]:
         """Return the records whose create the run began and did not see the end of."""
         rows = self._rows(record.c.intent.is_not(None))
-        return [row for row in rows if row.intent and (row.intent["run"], row.intent["action"]) == (self.undone, "create")]
+        return [
+            row
+            for row in rows
+            if row.intent and (row.intent["run"], row.intent["action"]) == (self.undone, "create")
+        ]
 
     def relations(self) -> list[Trace]:
         """Return every relation that is in HighLevel, whichever run made it."""
@@ -158,7 +162,9 @@ class Undo(Work):
             .order_by(audit.c.seq)
         )
         with self._ledger.transaction() as connection:
-            return [(f"{row.object}:{row.source_id}", row.hl_id, row.status) for row in connection.execute(query)]
+            return [
+                (f"{row.object}:{row.source_id}", row.hl_id, row.status) for row in connection.execute(query)
+            ]
 
     @property
     def _images(self) -> sa.ColumnElement[bool]:
@@ -175,7 +181,11 @@ class Undo(Work):
     def _traces(self, *conditions: sa.ColumnElement[bool]) -> list[Trace]:
         owner = sa.func.coalesce(record.c.created_run, record.c.outcome_run)
         columns = (record.c.ref, record.c.object, record.c.hl_id, record.c.parent_id, record.c.origin, owner)
-        query = sa.select(*columns).where(self._here, record.c.hl_id.is_not(None), *conditions).order_by(record.c.ref)
+        query = (
+            sa.select(*columns)
+            .where(self._here, record.c.hl_id.is_not(None), *conditions)
+            .order_by(record.c.ref)
+        )
         with self._ledger.transaction() as connection:
             return [Trace(*found) for found in connection.execute(query)]
 
@@ -184,7 +194,10 @@ class Undo(Work):
     def own(self, row: Row, hl_id: str, written: Mapping[str, str], notes: Mapping[str, Any]) -> None:
         """Record that a create whose end nobody saw did happen, and what it wrote."""
         intent = dict(row.intent or {})
-        known = {"written": canonical_json(dict(written)), "notes": canonical_json(dict(notes)) if notes else None}
+        known = {
+            "written": canonical_json(dict(written)),
+            "notes": canonical_json(dict(notes)) if notes else None,
+        }
         with self._ledger.transaction() as connection:
             where = {"hl_id": hl_id, "parent_id": row.parent_id, "created_run": self.undone, "intent": None}
             self._set(connection, row.ref, **where, **known)
@@ -229,7 +242,13 @@ class Undo(Work):
         """Record that a relation the run had removed is there again."""
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", row.intent or {}, "created", [], hl_id=hl_id)
-            values = {"hl_id": hl_id, "status": Status.DONE.value, "reason": None, "payload": None, "intent": None}
+            values = {
+                "hl_id": hl_id,
+                "status": Status.DONE.value,
+                "reason": None,
+                "payload": None,
+                "intent": None,
+            }
             self._set(connection, row.ref, **values)
 
     def finish(self, restored: Mapping[str, Mapping[str, str] | None], spared: Iterable[str]) -> None:
@@ -256,7 +275,9 @@ class Undo(Work):
         mine = self._here & (record.c.seen_run == self.undone) & record.c.status.in_(pending)
         waiting = sa.select(record.c.ref).where(mine)
         connection.execute(
-            dependency.delete().where(dependency.c.location == self._ledger.location, dependency.c.child.in_(waiting))
+            dependency.delete().where(
+                dependency.c.location == self._ledger.location, dependency.c.child.in_(waiting)
+            )
         )
         connection.execute(record.update().where(mine, record.c.hl_id.is_(None)).values(**_FORGOTTEN))
         values = {"status": Status.DONE.value, "payload": None, "digest": None, "reason": None}

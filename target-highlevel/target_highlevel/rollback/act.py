@@ -49,7 +49,12 @@ class Hand:
         self._undo.removed(row, along, status="gone_already")
 
     def restore(
-        self, row: Row, spec: StreamSpec, kind: ObjectKind, before: Mapping[str, Any], current: Mapping[str, Any]
+        self,
+        row: Row,
+        spec: StreamSpec,
+        kind: ObjectKind,
+        before: Mapping[str, Any],
+        current: Mapping[str, Any],
     ) -> list[str]:
         """Put fields back as they were before the run; return those that no longer held what we wrote and were left alone."""
         changes, left = self._changes(row, spec, kind, before, current)
@@ -64,7 +69,12 @@ class Hand:
         return sorted(set(left))
 
     def _put_back(
-        self, row: Row, spec: StreamSpec, kind: ObjectKind, changes: Mapping[str, Any], current: Mapping[str, Any]
+        self,
+        row: Row,
+        spec: StreamSpec,
+        kind: ObjectKind,
+        changes: Mapping[str, Any],
+        current: Mapping[str, Any],
     ) -> list[str]:
         """Write the old values; an old address that another contact has taken since stays with that contact."""
         row.notes = {**row.notes, "tags": sorted(our_tags(row))}
@@ -80,7 +90,12 @@ class Hand:
         return list(told.get("withheld", {}))
 
     def _changes(
-        self, row: Row, spec: StreamSpec, kind: ObjectKind, before: Mapping[str, Any], current: Mapping[str, Any]
+        self,
+        row: Row,
+        spec: StreamSpec,
+        kind: ObjectKind,
+        before: Mapping[str, Any],
+        current: Mapping[str, Any],
     ) -> tuple[dict[str, Any], list[str]]:
         """Return what to write, and the fields that hold neither the old value nor ours."""
         pending = self.wanted(row, spec, kind) if row.status != Status.DONE else {}
@@ -116,11 +131,17 @@ class Hand:
 
     def _ours(self, row: Row, pending: Mapping[str, Any]) -> Callable[[str, Any], bool]:
         """Tell whether a value is what the run wrote; of an update whose end nobody saw, what it was about to write."""
-        return lambda name, there: self._marks.holds(row, name, there) or (name in pending and same(pending[name], there))
+        return lambda name, there: (
+            self._marks.holds(row, name, there) or (name in pending and same(pending[name], there))
+        )
 
 
 def _own_pending_tags(
-    row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any], pending: Mapping[str, Any]
+    row: Row,
+    spec: StreamSpec,
+    before: Mapping[str, Any],
+    current: Mapping[str, Any],
+    pending: Mapping[str, Any],
 ) -> None:
     """Count the tags of an update whose end nobody saw among ours, with those that tell of an address it had to leave out."""
     for name in (name for name in pending if name in spec.fields and spec.fields[name].kind == "tags"):
@@ -131,4 +152,8 @@ def _own_pending_tags(
 
 def same(there: Any, wanted: Any) -> bool:
     """Return whether two values are alike; all ways of being empty are."""
-    return there == wanted or (empty(there) and empty(wanted)) or (there in (None, False) and wanted in (None, False))
+    return (
+        there == wanted
+        or (empty(there) and empty(wanted))
+        or (there in (None, False) and wanted in (None, False))
+    )

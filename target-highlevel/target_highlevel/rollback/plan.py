@@ -131,7 +131,9 @@ def _levels(units: Iterable[Unit], wanted_by: Mapping[str, list[Trace]]) -> list
     return levels
 
 
-def _counts(created: Iterable[Trace], updated: Iterable[str], unlinked: Iterable[str]) -> dict[str, Counter[str]]:
+def _counts(
+    created: Iterable[Trace], updated: Iterable[str], unlinked: Iterable[str]
+) -> dict[str, Counter[str]]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for trace in created:
         counts[trace.object]["remove"] += 1

@@ -7,7 +7,6 @@ their notes, tasks and relations went with them.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +56,7 @@ class ReadBack:
     def proof(self) -> Proof:
         """Read back."""
         wanted = set(self._created) - self._spared
-        left = sorted((wanted & set(self._there())))
+        left = sorted(wanted & set(self._there()))
         return Proof(tuple(left), tuple(self._differing()))
 
     def _there(self) -> Iterator[tuple[str, str]]:
@@ -76,7 +75,11 @@ class ReadBack:
         yield from self._on_contacts()
 
     def _on_contacts(self) -> Iterator[tuple[str, str]]:
-        deleted = [hl_id for object_, hl_id in self._created if object_ == "contact" and ("contact", hl_id) not in self._spared]
+        deleted = [
+            hl_id
+            for object_, hl_id in self._created
+            if object_ == "contact" and ("contact", hl_id) not in self._spared
+        ]
         for contact_id in [*deleted[:_PROBES], *self._staying()]:
             for name in ("note", "appointment"):
                 yield from ((name, hl_id) for hl_id in self._hanging(name, contact_id))
@@ -95,8 +98,16 @@ class ReadBack:
 
     def _related(self) -> list[str]:
         """Return the records that stay and may carry a relation of the run."""
-        spared = {item.hl_id for item in self._result.spared.values() if item.object == "contact" or "." in item.object}
-        restored = {str(item.row.hl_id) for item in self._result.restored.values() if item.row.object not in {"note", "appointment", "file"}}
+        spared = {
+            item.hl_id
+            for item in self._result.spared.values()
+            if item.object == "contact" or "." in item.object
+        }
+        restored = {
+            str(item.row.hl_id)
+            for item in self._result.restored.values()
+            if item.row.object not in {"note", "appointment", "file"}
+        }
         return sorted(spared | restored)
 
     def _hanging(self, name: str, contact_id: str) -> list[str]:
@@ -135,5 +146,3 @@ class ReadBack:
                 agrees = same(current.get(name), old)
             if not agrees:
                 yield name
-
-

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.engine.session import Session
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.undo import Undo, writing_runs
-from target_highlevel.objects.base import Created, Existing
 from target_highlevel.rollback.act import Hand
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.pool import do_all
@@ -19,6 +17,7 @@ from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
 
 if TYPE_CHECKING:
+    from target_highlevel.engine.session import Session
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.undo import Trace
@@ -68,12 +67,16 @@ class Rollback:
         """Undo the run, read back and have the ledger forget it."""
         self._same_kind_of_appointments()
         self._read_definitions()
-        do_all(Unclear(self._session, self._undo, self._hand, self._marks).clear_up, self._undo.unclear(), self._session.stop)
+        do_all(
+            Unclear(self._session, self._undo, self._hand, self._marks).clear_up,
+            self._undo.unclear(),
+            self._session.stop,
+        )
         plan = plan_of(self._undo)
         worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result)
         for level in plan.levels:
             do_all(worker.take_back, level, self._session.stop)
-        do_all(lambda traces: self._relation(plan, traces), list(plan.relations.values()), self._session.stop)
+        do_all(self._relation, list(plan.relations.values()), self._session.stop)
         self._spare_relinked(plan)
         do_all(self._link_again, plan.unlinked, self._session.stop)
         proof = ReadBack(self._session, self._undo, self.result).proof()
@@ -96,9 +99,13 @@ class Rollback:
 
     # Relations
 
-    def _relation(self, plan: Plan, traces: list[Trace]) -> None:
+    def _relation(self, traces: list[Trace]) -> None:
         """Delete a relation; the one of a record that is gone went with it, the one of a record that stays may stay."""
-        rows = [row for trace in traces if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None]
+        rows = [
+            row
+            for trace in traces
+            if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None
+        ]
         if not rows:
             return
         owners = {trace.owner for trace in traces}
@@ -136,7 +143,7 @@ class Rollback:
         self._session.schema.associate(self._session.specs[row.stream])
         self._undo.intend(row, "create", kind.create_method, kind.create_route)
         wanted = {"association": parts[0], "first": ids[0], "second": ids[1]}
-        made: Created | Existing = kind.create(row, self._session.specs[row.stream], wanted)
+        made = kind.create(row, self._session.specs[row.stream], wanted)
         self._undo.linked(row, made.hl_id)
         self.result.link()
 
@@ -155,7 +162,14 @@ class Rollback:
         """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""
         put_back = {name: value for name, value in item.before.items() if name not in item.left}
         kept = {name: mark for name, mark in item.row.written.items() if name not in put_back}
-        return {**kept, **{name: self._marks.hash(value) for name, value in put_back.items() if value not in (None, "", [])}}
+        return {
+            **kept,
+            **{
+                name: self._marks.hash(value)
+                for name, value in put_back.items()
+                if value not in (None, "", [])
+            },
+        }
 
     def left_behind(self) -> dict[str, Any]:
         """Return what a rollback leaves on purpose: definitions and tags."""
@@ -166,7 +180,12 @@ class Rollback:
                 fields += [f"contact.{name}" for name in spec.fields if name in catalogue.contact_fields]
             if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
                 objects.append(spec.object)
-            associations += [key for item in spec.associations for key, _, _ in item.labels() if key in catalogue.associations]
+            associations += [
+                key
+                for item in spec.associations
+                for key, _, _ in item.labels()
+                if key in catalogue.associations
+            ]
         return {
             "fields": sorted(fields),
             "objects": sorted(objects),

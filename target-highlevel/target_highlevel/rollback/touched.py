@@ -47,8 +47,13 @@ def our_tags(row: Row) -> set[str]:
     return {*row.notes.get("tags", ()), *(f"shared-{name}" for name in row.notes.get("withheld", {}))}
 
 
-def contact_changes(
-    marks: Marks, row: Row, spec: StreamSpec, current: Mapping[str, Any], contact: Mapping[str, Any], catalogue: Catalogue
+def contact_changes(  # noqa: PLR0913 - both sides of the comparison
+    marks: Marks,
+    row: Row,
+    spec: StreamSpec,
+    current: Mapping[str, Any],
+    contact: Mapping[str, Any],
+    catalogue: Catalogue,
 ) -> list[str]:
     """Return what of a contact we created somebody changed: names of fields, ours and others."""
     names = set(marks.differing(row, current))
@@ -57,7 +62,11 @@ def contact_changes(
     if set(contact.get("tags") or ()) != our_tags(row):
         names |= tags or {"tags"}
     for name, declared in spec.fields.items():
-        if declared.api_name == "country" and name not in row.written and contact.get("country") == catalogue.settings.get("country"):
+        if (
+            declared.api_name == "country"
+            and name not in row.written
+            and contact.get("country") == catalogue.settings.get("country")
+        ):
             names.discard(name)  # HighLevel fills in the sub-account's own country
     return sorted(names | set(_foreign_fields(spec, contact, catalogue)))
 

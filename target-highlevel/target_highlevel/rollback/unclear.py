@@ -33,7 +33,9 @@ class Unclear:
         spec = self._session.specs[row.stream]
         kind = self._session.kinds["relation" if row.object == "relation" else spec.kind]
         if kind.on_contact:
-            row.parent_id = row.parent_id or (self._undo.hl_id(f"contact:{row.contact}") if row.contact else None)
+            row.parent_id = row.parent_id or (
+                self._undo.hl_id(f"contact:{row.contact}") if row.contact else None
+            )
         found = self._find(row, spec, kind)
         if found is None:
             self._undo.disown(row)
@@ -55,6 +57,8 @@ class Unclear:
     def _notes(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return which tags are ours, and which address the create had to leave out, as the tag says that came with it."""
         current = self._session.kinds["contact"].read(row, spec)
-        tags = next((list(current.get(name) or ()) for name, item in spec.fields.items() if item.kind == "tags"), [])
+        tags = next(
+            (list(current.get(name) or ()) for name, item in spec.fields.items() if item.kind == "tags"), []
+        )
         withheld = {name: "unknown" for name in spec.fields if f"shared-{name}" in tags}
         return {"tags": tags, "withheld": withheld} if withheld else {"tags": tags}

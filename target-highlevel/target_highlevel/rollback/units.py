@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound
 from target_highlevel.objects.contact_values import decode
-from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.event import Event
+from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.on_contact import Task
 from target_highlevel.rollback.touched import contact_changes
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 class UnitWorker:
     """Takes units back; any number of threads may share it, each with its own unit."""
 
-    def __init__(self, session: Session, undo: Undo, hand: Hand, marks: Marks, plan: Plan, result: Result) -> None:
+    def __init__(  # noqa: PLR0913 - the parts of one rollback
+        self, session: Session, undo: Undo, hand: Hand, marks: Marks, plan: Plan, result: Result
+    ) -> None:
         """Work for one rollback."""
         self._session = session
         self._undo = undo
@@ -133,7 +135,7 @@ class UnitWorker:
         items = self._items(unit, contact)
         children, standing = self._children(unit, items)
         if unit.created and row is not None:
-            reason, fields = self._reason(row, contact, items, children, standing)
+            reason, fields = self._reason(row, contact, items, children, standing=standing)
             if reason is None:
                 self._remove_contact(row, children, items)
                 return
@@ -142,13 +144,18 @@ class UnitWorker:
             self._remove(child, self._session.kinds[child.object])
         if unit.updated and row is not None:
             spec = self._session.specs[row.stream]
-            self._restore(row, self._session.kinds["contact"], decode(spec, contact, self._session.catalogue()))
+            self._restore(
+                row, self._session.kinds["contact"], decode(spec, contact, self._session.catalogue())
+            )
 
     def _items(self, unit: Unit, contact: Mapping[str, Any]) -> Items:
         """Return what hangs on the contact, by kind and id: everything if the contact may go, else where the run put something."""
-        wanted = set(self._lists) if unit.created else {trace.object for trace in unit.children} & set(self._lists)
+        wanted = (
+            set(self._lists) if unit.created else {trace.object for trace in unit.children} & set(self._lists)
+        )
         found = {
-            name: {str(item["id"]): item for item in self._lists[name].listed(unit.hl_id)} for name in sorted(wanted)
+            name: {str(item["id"]): item for item in self._lists[name].listed(unit.hl_id)}
+            for name in sorted(wanted)
         }
         found["file"] = files_of(contact)
         if unit.created:
@@ -190,7 +197,9 @@ class UnitWorker:
         if row.hl_id in files:
             self._undo.intend(row, "restore", kind.update_method, kind.remove_route, fields=["file_name"])
             kind.remove(row)
-        same = (key for key, item in files.items() if key != row.hl_id and file_source_id(item) == row.source_id)
+        same = (
+            key for key, item in files.items() if key != row.hl_id and file_source_id(item) == row.source_id
+        )
         self._undo.file_restored(row, next(same, None))
 
     def _child_kept(self, row: Row, there: Mapping[str, Any]) -> tuple[str, list[str]] | None:
@@ -204,15 +213,19 @@ class UnitWorker:
     def _current(self, row: Row, item: Mapping[str, Any]) -> dict[str, Any]:
         kind: Any = self._session.kinds[row.object]
         if self._events and row.object == "appointment":
-            return dict(kind.read(row, self._session.specs[row.stream]))  # a contact's list shows events in another form
+            return dict(
+                kind.read(row, self._session.specs[row.stream])
+            )  # a contact's list shows events in another form
         return dict(kind.decode(item))
 
     def _reason(
-        self, row: Row, contact: Mapping[str, Any], items: Items, children: Iterable[Row], standing: bool
+        self, row: Row, contact: Mapping[str, Any], items: Items, children: Iterable[Row], *, standing: bool
     ) -> tuple[str | None, list[str]]:
         """Return why a contact the run created must stay, and which of its fields are changed."""
         spec, catalogue = self._session.specs[row.stream], self._session.catalogue()
-        changed = contact_changes(self._marks, row, spec, decode(spec, contact, catalogue), contact, catalogue)
+        changed = contact_changes(
+            self._marks, row, spec, decode(spec, contact, catalogue), contact, catalogue
+        )
         if changed:
             return "changed", changed
         if standing:
@@ -236,7 +249,10 @@ class UnitWorker:
         return "carries_records_of_another_run" if others else None
 
     def _remove_contact(self, row: Row, children: Iterable[Row], items: Items) -> None:
-        """Delete the contact; HighLevel deletes what hangs on it. Calendar events we delete ourselves, for they show in calendars."""
+        """Delete the contact; HighLevel deletes what hangs on it.
+
+        Calendar events we delete ourselves all the same, for they also show in calendars.
+        """
         along = []
         for child in children:
             if child.object == "appointment" and self._events:
@@ -255,7 +271,7 @@ def files_of(contact: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for item in contact.get("customFields") or ():
         value = item.get("value")
         if isinstance(value, dict):
-            found.update({key: entry for key, entry in value.items() if isinstance(entry, dict) and "meta" in entry})
+            found.update(
+                {key: entry for key, entry in value.items() if isinstance(entry, dict) and "meta" in entry}
+            )
     return found
-
-
