@@ -259,7 +259,8 @@ def _lies_in(window: Window) -> Any:
 
 def _patients_of(row: Row) -> Iterator[int]:
     """Name the patients a record belongs to."""
-    for name in ("patient", "related_patient", "referrer"):
+    referrer = "referrer" if row.get("referrer_type") == "Patient" else ""
+    for name in ("patient", "related_patient", referrer):
         found = linked_id(row.get(name))
         if found:
             yield int(found)

@@ -57,10 +57,16 @@ class KnownIds:
                     "ON CONFLICT (resource, id) DO UPDATE SET gone_at = NULL",
                     (resource, ident),
                 )
-                self._database.executemany(
-                    "INSERT OR IGNORE INTO belongs VALUES (?, ?, ?)",
-                    ((resource, patient, ident) for patient in patients),
-                )
+                self._note_patients(resource, ident, list(patients))
+
+    def _note_patients(self, resource: str, ident: int, patients: list[int]) -> None:
+        """Remember whose a row is, and the patients too: one may be deleted before patients are read."""
+        self._database.executemany(
+            "INSERT OR IGNORE INTO belongs VALUES (?, ?, ?)", ((resource, each, ident) for each in patients)
+        )
+        self._database.executemany(
+            "INSERT OR IGNORE INTO known VALUES ('patients', ?, NULL)", ((each,) for each in patients)
+        )
 
     def of_patients(self, resource: str, patients: Iterable[int]) -> list[int]:
         """Answer the rows that once belonged to some patients."""
