@@ -13,6 +13,7 @@ from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import (
     BOOLEAN,
     OWNER,
+    STRINGS,
     Association,
     Output,
     Property,
@@ -75,6 +76,9 @@ CONTACTS = Stream(
             BOOLEAN, "Do not disturb by SMS: null leaves it.", {"field": "dnd", "channel": "SMS"}
         ),
         "owner": Property(OWNER, "A booking's practitioner.", {"field": "owner", "fold": "owner"}),
+        "businesses": Property(
+            STRINGS, "Businesses of the bookings: decides the sub-account.", {"field": "routing", "fold": "union"}
+        ),
         "source_system_id": custom("Source System ID", "Identity in Cliniko."),
         "cliniko_email": custom(
             "Cliniko email", "E-mail as typed in Cliniko, also when another contact holds the address."
@@ -203,13 +207,15 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
 
 def from_booking(row: Row, patient: str, booking: Booking | None, reference: Reference) -> Output:
     """Return what a booking adds to its patient's contact; without one, what it added is taken back."""
-    facts: dict[str, Any] = {"cliniko_appointment_type": None, "cliniko_location": None, "owner": None}
+    names = ("cliniko_appointment_type", "cliniko_location", "businesses", "owner")
+    facts: dict[str, Any] = dict.fromkeys(names)
     if booking:
         kind = reference.appointment_type(booking.appointment_type_id)
         location = reference.location(booking.business_id)
         facts = {
             "cliniko_appointment_type": [kind] if kind else None,
             "cliniko_location": [location] if location else None,
+            "businesses": [booking.business_id] if booking.business_id else None,
             "owner": _owner(booking),
         }
     return Output(CONTACTS.name, {"source_id": patient, "part": row.source_id, **facts})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class MappingError(Exception):
+class MappingError(ValueError):
     """The mapping file cannot be used: the text lists what to change."""
 
 

@@ -265,6 +265,7 @@ def test_a_booking_adds_to_the_patients_contact() -> None:
         "part": "individual_appointments/88",
         "cliniko_appointment_type": ["Standard"],
         "cliniko_location": ["North clinic"],
+        "businesses": ["30"],
         "owner": {"at": FIRST_VISIT, "ref": "user:practitioners/9"},
     }
 

@@ -11,6 +11,7 @@ from target_highlevel.crashpoints import reach
 from target_highlevel.engine.fold import fold
 from target_highlevel.engine.reasons import reason_for
 from target_highlevel.errors import NotFound, Refused, Unknown
+from target_highlevel.ledger.intake import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.objects.base import Created, Existing, Rejected
 from target_highlevel.values import fingerprint
@@ -40,6 +41,7 @@ class Writer:
         now: Callable[[], datetime],
         sleep: Callable[[float], Any] = time.sleep,
         on_update: Callable[[Row, Mapping[str, Any], Mapping[str, Any]], None] | None = None,
+        locations: Mapping[str, str] | None = None,
     ) -> None:
         """Write for one run.
 
@@ -51,7 +53,9 @@ class Writer:
             now: the clock.
             sleep: waits for some seconds.
             on_update: told of every update: the record, the values before and the values written.
+            locations: sub-account of each location that has one of its own.
         """
+        self._locations = locations or {}
         self._on_update = on_update
         self._work = work
         self._salt = salt
@@ -77,6 +81,9 @@ class Writer:
             return
         now = f"{self._now():%Y-%m-%dT%H:%M:%SZ}"
         fields = fold(spec, row.fields, self._work.contributions(row), now)
+        if row.hl_id is None and self._elsewhere(spec, fields):
+            self._work.set_aside(row, OTHER_SUB_ACCOUNT)
+            return
         wanted = kind.prepare(row, spec, fields)
         if row.payload is None:  # only what others contribute has changed
             wanted = {name: value for name, value in wanted.items() if name in spec.fields and spec.fields[name].fold}
@@ -90,6 +97,15 @@ class Writer:
             self._move(row, spec, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
+
+    def _elsewhere(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
+        """Whether the record belongs to locations that have sub-accounts of their own, and this is none of them.
+
+        A record of no location, or of one without a sub-account of its own, belongs everywhere: better twice than nowhere.
+        """
+        names = [name for name, declared in spec.fields.items() if declared.kind == "routing"]
+        places = {self._locations[item] for name in names for item in fields.get(name) or () if item in self._locations}
+        return bool(places) and self._work.location not in places
 
     # Create
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: SQLite takes at most some ten thousand variables in a statement; stay far below.
 _MOST_VARIABLES = 500
+#: Why a patient of another location is left out; a booking here brings the patient back.
+OTHER_SUB_ACCOUNT = "other_sub_account"
 _LAST = "~"  # sorts behind every date
 
 
@@ -37,8 +39,13 @@ class _Chunk:
 class Intake:
     """Takes chunks of mapped records in; the only writer of what is wanted."""
 
-    def __init__(self, ledger: Ledger, run: str) -> None:
-        """Go on counting where the ledger stands, so that a later reception always has a higher number."""
+    def __init__(self, ledger: Ledger, run: str, *, wait_for_relations: bool = False) -> None:
+        """Go on counting where the ledger stands, so that a later reception always has a higher number.
+
+        With ``wait_for_relations`` a record waits for all it is related to: where patients are spread over sub-accounts, an
+        invoice must not arrive in one that does not get its patient.
+        """
+        self._wait_for_relations = wait_for_relations
         self._ledger = ledger
         self._run = run
         self._here = record.c.location == ledger.location
@@ -117,7 +124,7 @@ class Intake:
             again = record.update().where(
                 self._here,
                 record.c.ref.in_(some),
-                record.c.status == Status.DONE.value,
+                (record.c.status == Status.DONE.value) | (record.c.reason == OTHER_SUB_ACCOUNT),
                 record.c.digest.is_not(None),
             )
             connection.execute(
@@ -155,13 +162,13 @@ class Intake:
         chunk: _Chunk,
     ) -> None:
         items = [item for item, _, _ in fresh]
-        states = self._states(connection, {ref for item in items for ref in _asked(item)})
+        states = self._states(connection, {ref for item in items for ref in [*self._needs(item), *item.unless]})
         arriving = {ref for ref, item in mains.items() if _stands(item)}
         contributed = self._contributed(connection, {target for item in items for target in _join_targets(item)})
         wanted: dict[str, dict[str, tuple[str, str]]] = {}
         for item, row, digest in fresh:
             self.seq += 1
-            waits = [ref for ref in _needs(item) if not states.get(ref, (None, ""))[1]]
+            waits = [ref for ref in self._needs(item) if not states.get(ref, (None, ""))[1]]
             waits += [f"join:{target}" for target in _join_targets(item) if target not in contributed]
             beside = any(ref in arriving or states.get(ref, ("", None))[0] in _STANDING for ref in item.unless)
             status, reason = _status(item, row, waits=waits, beside=beside)
@@ -175,6 +182,10 @@ class Intake:
                 wanted[item.ref] = dict(_relations(item))
         self._excluded(connection, arriving)
         self._relate(connection, wanted, {item.ref: item for item in items}, chunk)
+
+    def _needs(self, item: Incoming) -> list[str]:
+        related = [ref for _, ref in item.relations] if self._wait_for_relations else []
+        return [*_needs(item), *related]
 
     def _record(
         self, item: Incoming, row: Row | None, digest: str, status: Status, reason: tuple[str | None, str | None]
@@ -407,10 +418,6 @@ def _needs(item: Incoming) -> list[str]:
     if item.spec.kind == "relation":
         needs += [item.fields[end] for end in ("first", "second") if item.fields.get(end)]
     return needs
-
-
-def _asked(item: Incoming) -> list[str]:
-    return [*_needs(item), *item.unless]
 
 
 def _join_targets(item: Incoming) -> list[str]:

@@ -34,6 +34,7 @@ class Work:
         """Work for one run."""
         self.settled = 0
         self._ledger = ledger
+        self.location = ledger.location
         self.run = run
         self._here = record.c.location == ledger.location
 
@@ -187,6 +188,16 @@ class Work:
                 self._audit(connection, row, "outcome", row.intent, Outcome.REMOVED.value, [], hl_id=row.hl_id)
             self._set(connection, row.ref, hl_id=None, intent=None, written=None, reason=reason)
             self._finish(connection, row, Status.FILTERED)
+
+    def set_aside(self, row: Row, reason: str) -> None:
+        """Leave a record out for now, keeping its content, and say the same of what waits for it."""
+        waiting = sa.select(dependency.c.child).where(
+            dependency.c.location == self._ledger.location, dependency.c.parent == row.ref
+        )
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, reason=reason)
+            self._finish(connection, row, Status.FILTERED, keep_payload=True)
+            connection.execute(record.update().where(self._here, record.c.ref.in_(waiting)).values(reason=reason))
 
     def reject(self, row: Row, reason: str, field: str | None = None, *, unsettled: bool = False) -> None:
         """Keep a record that HighLevel or the mapping refused, with its payload, so that it can be replayed."""

@@ -130,8 +130,8 @@ class Contact(ObjectKind):
                 if name is None or name in withheld:
                     raise Rejected("duplicate_contact", name) from duplicate
                 withheld[name] = "another_record"
-                fields = _without(fields, withheld)
-        return _notes(changes, withheld)
+                fields = _without({"tags": row.notes.get("tags", ()), **fields}, withheld)
+        return _notes(fields, withheld)
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Search for the contact that carries our id."""

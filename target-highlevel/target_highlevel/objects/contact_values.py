@@ -29,6 +29,8 @@ def prepare(
     for name, declared in spec.fields.items():
         if declared.data_type == "FILE_UPLOAD":
             continue  # filled by the files themselves
+        if declared.kind == "routing":
+            continue  # says where a record belongs, and is not written
         value = fields.get(name)
         if declared.kind == "owner":
             wanted[name] = user(value)

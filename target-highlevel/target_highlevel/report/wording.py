@@ -88,6 +88,10 @@ REJECTED = {code: Meaning(*told) for code, told in REASONS.items()} | MAPPING_RE
 HELD = {
     "day_budget_spent": Meaning("The day's requests were spent before its turn.", "Run again tomorrow: the run begins with these."),
     "interrupted": Meaning("The run was stopped before its turn.", "Run again."),
+    "other_sub_account": Meaning(
+        "The patient belongs to a location that has a sub-account of its own.",
+        "Load that sub-account with its own token; a booking at this location brings the patient here as well.",
+    ),
     "server_error": Meaning("HighLevel kept failing while it was written.", "Run again; what was begun is looked for first."),
     "to_be_written": Meaning("The run ended before its turn.", "Run again."),
     "waits_for": Meaning(
@@ -106,6 +110,10 @@ FILTERED = {
     "no_booking": Meaning("The group attendance belongs to no booking.", "Nothing, or look at it in Cliniko."),
     "no_longer_wanted": Meaning("Cliniko no longer links or holds it.", "Nothing."),
     "no_patient": Meaning("It belongs to no patient.", "Nothing, or look at it in Cliniko."),
+    "other_sub_account": Meaning(
+        "The patient belongs to a location that has a sub-account of its own.",
+        "Load that sub-account with its own token; a booking at this location brings the patient here as well.",
+    ),
     "no_user": Meaning(
         "No HighLevel user has the practitioner's e-mail; a contact stands for them.",
         "Add the user in HighLevel, or leave the fallback owner in charge.",
