@@ -117,7 +117,7 @@ class Contact(ObjectKind):
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Write the changed fields; an address that belongs to another contact is withheld here as well."""
+        """Write the changed fields; an address that belongs to another contact is withheld here as well, and cleared."""
         fields = dict(changes)
         withheld: dict[str, str] = {}
         while fields:
@@ -130,7 +130,8 @@ class Contact(ObjectKind):
                 if name is None or name in withheld:
                     raise Rejected("duplicate_contact", name) from duplicate
                 withheld[name] = "another_record"
-                fields = _without({"tags": row.notes.get("tags", ()), **fields}, withheld)
+                kept = _without({"tags": row.notes.get("tags", ()), **fields}, withheld)
+                fields = {**kept, name: None}  # the old address is no longer the patient's
         return _notes(fields, withheld)
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
