@@ -41,10 +41,16 @@ class MessageReader(SimpleSingerReader):
             raise BrokenInput(hint)
         return message
 
-    @staticmethod
     @override
-    def assert_line_requires(line_dict: dict[str, Any], requires: Iterable[str]) -> None:
+    def assert_line_requires(self, line_dict: dict[str, Any], requires: Iterable[str]) -> None:  # type: ignore[override]
         missing = set(requires) - set(line_dict)
         if missing:
-            hint = f"a message of the input has no {', '.join(sorted(missing))}; see whether the tap is one"
-            raise BrokenInput(hint)
+            raise self.broken(f"has no {', '.join(sorted(missing))}")
+
+    @override
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        raise self.broken("is no message that a target understands")
+
+    def broken(self, what: str) -> BrokenInput:
+        """Return the error that says what is wrong with the present line."""
+        return BrokenInput(f"line {self._number} of the input {what}; see what stands before this target in the pipe")

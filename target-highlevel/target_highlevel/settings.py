@@ -99,15 +99,33 @@ def settings_from_environment() -> Settings:
     Raises:
         SettingsError: with every problem at once.
     """
-    config: dict[str, Any] = {}
-    for name, declared in SCHEMA.to_dict()["properties"].items():
+    return settings_from(configuration({}, SCHEMA.to_dict()["properties"], environment=True))
+
+
+def configuration(given: Mapping[str, Any], declared: Mapping[str, Any], *, environment: bool) -> dict[str, Any]:
+    """Return what a file gives, and over it what the environment gives where it counts.
+
+    Args:
+        given: the values of the configuration files.
+        declared: every setting there is, as JSON schema.
+        environment: whether variables count.
+
+    Raises:
+        SettingsError: a setting that nobody knows, or a variable that cannot be read.
+    """
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        msg = f"unknown setting {', '.join(unknown)}; the settings are listed by `target-highlevel --about`"
+        raise SettingsError(msg)
+    config = dict(given)
+    for name, schema in declared.items() if environment else ():
         text = os.environ.get(f"TARGET_HIGHLEVEL_{name.upper()}")
         if text not in (None, ""):
-            config[name] = _read(name, declared["type"], str(text))
-    return settings_from(config)
+            config[name] = _read(name, schema.get("type", "string"), str(text))
+    return config
 
 
-def _read(name: str, kinds: list[str], text: str) -> Any:
+def _read(name: str, kinds: str | list[str], text: str) -> Any:
     """Return the value of a variable as the type its setting has."""
     if "boolean" in kinds:
         return text.strip().lower() in {"1", "true", "yes", "on"}
@@ -118,5 +136,5 @@ def _read(name: str, kinds: list[str], text: str) -> Any:
             return float(text)
         return json.loads(text) if "object" in kinds else text
     except ValueError:
-        msg = f"TARGET_HIGHLEVEL_{name.upper()} is not a valid {kinds[0]}"
+        msg = f"TARGET_HIGHLEVEL_{name.upper()} is not a valid {kinds if isinstance(kinds, str) else kinds[0]}"
         raise SettingsError(msg) from None

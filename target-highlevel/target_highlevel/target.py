@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import signal
@@ -19,9 +20,11 @@ from target_highlevel.descriptor import incoming
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import DayBudgetSpent, HighLevelError, SettingsError
+from target_highlevel.plan.addresses import SharedAddresses
+from target_highlevel.plan.prediction import Prediction
 from target_highlevel.reader import MessageReader
 from target_highlevel.report.run_report import RunReport
-from target_highlevel.settings import SCHEMA, settings_from
+from target_highlevel.settings import SCHEMA, configuration, settings_from
 from target_highlevel.sinks import HighLevelSink
 from target_highlevel.verify.verification import Verification
 
@@ -70,11 +73,18 @@ class TargetHighLevel(Target):
         self._engine: Engine | None = None
         self.session: Session | None = None
         self._verification: Verification | None = None
+        self._survey: Any = None
+        #: The last line of a run whose end the exit code alone does not tell.
+        self.line = ""
+        self._addresses: SharedAddresses | None = None
 
     def open(self) -> Engine:
         """Open the ledger and start to write what earlier runs left."""
         if self._engine is None:
             self.session = Session(self.settings, self.settings.mode)
+            if self.session.plan is not None:
+                self._addresses = SharedAddresses(self.session.ledger.salt)
+                self._survey = self._core.survey() if hasattr(self._core, "survey") else None
             self._engine = Engine(self.session)
             self._engine.start()
         return self._engine
@@ -83,6 +93,8 @@ class TargetHighLevel(Target):
         """Take a record of a sink."""
         spec = self._specs.get(stream)
         if spec is not None:
+            if self._addresses is not None:
+                self._addresses.see(spec, record)
             self.open().submit(incoming(spec, record))
 
     # Messages
@@ -96,6 +108,7 @@ class TargetHighLevel(Target):
     def _declare(self, message: dict[str, Any]) -> None:
         self._as_is.pop(message.get("stream"), None)
         super()._process_schema_message(message)
+        self._expect(message.get("stream"))
         spec = self.open().declare(message)
         if spec is None:
             logger.warning("highlevel.stream_ignored stream=%s: its schema has no x-highlevel", message["stream"])
@@ -105,6 +118,8 @@ class TargetHighLevel(Target):
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         with self._undisturbed():
+            if self._survey is not None and self._core.handles(message_dict.get("stream")):
+                self._survey.see(message_dict)
             for message in self._mapped(message_dict, "record"):
                 if message["type"] == "SCHEMA":
                     self._declare(message)
@@ -112,6 +127,19 @@ class TargetHighLevel(Target):
                     self.accept(message["stream"], message["record"])
                 else:
                     super()._process_record_message(message)
+
+    def _expect(self, stream: str | None) -> None:
+        """Tell the session of all streams of the mapper when the first of them comes, from here or from a mapper before."""
+        if self.session is None or self.session.expected or not hasattr(self._core, "declared"):
+            return
+        declared = list(self._core.declared())
+        if stream in {item["stream"] for item in declared}:
+            self.session.expect(declared)
+
+    @override
+    def _assert_sink_exists(self, stream_name: str) -> None:
+        if not self.sink_exists(stream_name):
+            raise self.message_reader.broken(f"is a record of {stream_name}, whose SCHEMA has not come")
 
     def _is_passed_as_is(self, stream: str | None) -> bool:
         """Return whether no stream map changes this stream: the SDK's steps per record would do nothing then."""
@@ -141,9 +169,15 @@ class TargetHighLevel(Target):
 
     def _mapped(self, message: dict[str, Any], action: str) -> Iterator[dict[str, Any]]:
         if self._core is None or not self._core.handles(message.get("stream")):
-            return iter([message])
+            yield message
+            return
+        self._assert_line_requires(message, requires={action})
         mapped: Callable[[dict[str, Any]], Iterator[dict[str, Any]]] = getattr(self._core, action)
-        return mapped(message)
+        try:
+            yield from mapped(message)
+        except ValueError as error:  # a bad record is rejected by the mapper itself: this is the mapping's fault
+            msg = f"mapping: {error}"
+            raise SettingsError(msg) from None
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -187,6 +221,13 @@ class TargetHighLevel(Target):
         self.session.states.release()
         report = RunReport(self.session)
         code = exit_code(error) or self._complete(report)
+        if self.session.plan is not None and self._addresses is not None and code == 0:
+            prediction = Prediction(self.session, self.session.plan, self._survey, self._addresses)
+            folder = report.write(code, differences=prediction.differences(), plan=prediction.content())
+            prediction.write_mapping(folder)
+            self.line = prediction.line()
+            self.session.close(code, report.facts)
+            return code
         if self._verification is None:
             report.write(code)
         else:
@@ -197,6 +238,8 @@ class TargetHighLevel(Target):
 
     def _complete(self, report: RunReport) -> int:
         """Return the exit code of a run that went through: a verification minds differences, a load rejects."""
+        if self.settings.mode == "plan":
+            return 0  # what it predicts is no failure of the plan
         if self.settings.mode == "verify":
             return 5 if self._verification is not None and self._verification.failed else 0
         return 4 if report.rejected and not self.settings.accept_rejects else 0
@@ -236,11 +279,18 @@ LINES = {
 }
 
 
-def say(code: int, error: BaseException | None) -> None:
+def say(code: int, error: BaseException | None, line: str = "") -> None:
     """Write the last line of a run on standard error."""
     text = str(error) if isinstance(error, HighLevelError) else type(error).__name__
-    sys.stderr.write(f"target-highlevel: {LINES.get(code, LINES[1]).format(error=text)} (exit {code})\n")
+    said = line or LINES.get(code, LINES[1]).format(error=text)
+    sys.stderr.write(f"target-highlevel: {said} (exit {code})\n")
     sys.stderr.flush()
+
+
+def _configuration(target_class: type[TargetHighLevel], config: Any) -> dict[str, Any]:
+    declared = copy.deepcopy(target_class.config_jsonschema)
+    target_class.append_builtin_config(declared)
+    return configuration(config.config, declared["properties"], environment=config.parse_env)
 
 
 def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> int:
@@ -248,7 +298,7 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
     target: TargetHighLevel | None = None
     error: BaseException | None = None
     try:
-        target = target_class(config=config.config, parse_env_config=config.parse_env, validate_config=False)
+        target = target_class(config=_configuration(target_class, config), validate_config=False)
         target.open()
         target.listen(file_input)
     except (Stopped, Exception) as caught:  # noqa: BLE001 - every end gets its exit code and its line
@@ -258,7 +308,7 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
     code = target.end(error) if target else exit_code(error)
-    say(code, error)
+    say(code, error, target.line if target else "")
     return code
 
 

@@ -51,6 +51,7 @@ class Engine:
         self._draining = False
         self._failure: BaseException | None = None
         self._failures_in_a_row = 0
+        self._put_off_number = 0
         self._settled = 0
         self._rejected_first = 0
         self._stop = session.stop
@@ -79,12 +80,20 @@ class Engine:
         """Take a mapped record."""
         self.check()
         if item.spec.kind == "user":
-            item = self._session.directory.resolve(item)
+            item = self._resolved(item)
         with self._mutex:
             self._buffer.append(item)
             full = len(self._buffer) >= _CHUNK
         if full:
             self.flush()
+
+    def _resolved(self, item: Incoming) -> Incoming:
+        try:
+            return self._session.directory.resolve(item)
+        except Interrupted:  # the workers have ended meanwhile, and why they did is what counts
+            if self._failure is not None:
+                raise self._failure from None
+            raise
 
     def checkpoint(self, state: dict[str, Any]) -> None:
         """Take a STATE: it is passed on when everything before it is settled."""
@@ -131,6 +140,9 @@ class Engine:
         self._session.states.release()
         if self._failure is not None:
             raise self._failure
+        if self._put_off_number:
+            hint = f"{self._put_off_number} records wait in the ledger because HighLevel kept failing; run again"
+            raise Unavailable(hint)
 
     def stop(self) -> None:
         """Stop taking up records; what is in flight is finished."""
@@ -184,7 +196,10 @@ class Engine:
         except (CredentialsRefused, SettingsError, Interrupted) as error:
             self._end(error)
         except (Unavailable, Unknown) as error:
-            self._put_off(row, error)
+            if self._session.is_prepared(row):
+                self._put_off(row, error)
+            else:  # without fields and objects nothing can be written: it is not this record's trouble
+                self._end(error)
         except HighLevelError as error:
             self._end(error)
         except BaseException as error:  # noqa: BLE001 - the thread must not die unseen; the main thread raises it
@@ -196,6 +211,7 @@ class Engine:
     def _put_off(self, row: Row, error: HighLevelError) -> None:
         """Try the record again in the next run; a row of failures means that HighLevel is down."""
         self._session.work.hold(row, "server_error")
+        self._put_off_number += 1
         self._failures_in_a_row += 1
         logger.warning("highlevel.put_off record=%s %s", row.ref, error)
         if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW:

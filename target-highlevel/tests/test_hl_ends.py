@@ -1,0 +1,138 @@
+"""Every way a run can end before it is complete: one clear line, the documented exit code, nothing written."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hl_loading import TARGET, after_state
+from hl_mapped import person, record, schemas, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Clinic
+    from hl_loading import Loaded, Loader
+
+PEOPLE = [*schemas("patients"), person("patients/1", "Ada", "Lovelace")]
+
+
+def last_line(log: str) -> str:
+    return log.rstrip().splitlines()[-1]
+
+
+def assert_ended(loaded: Loaded, loader: Loader, code: int, *words: str) -> None:
+    """One line says what happened, nobody sees a traceback, and nothing was written."""
+    assert loaded.code == code, loaded.log[-2000:]
+    lines = [line for line in loaded.log.splitlines() if line.startswith("target-highlevel: ")]
+    assert lines == [last_line(loaded.log)]
+    assert lines[0].endswith(f"(exit {code})")
+    for word in words:
+        assert word in lines[0]
+    assert "Traceback" not in loaded.log
+    assert loader.sandbox.highlevel.control.stats()["writes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        ({"ACCESS_TOKEN": "pit-nobody"}, 3, ["token", "sub-account"]),
+        ({"LOCATION_ID": "nowhere0000000000000"}, 3, ["location_id"]),
+        ({"API_URL": "http://127.0.0.1:9"}, 1, ["api_url"]),
+        ({"API_URL": "nonsense"}, 2, ["api_url"]),
+        ({"ACCESS_TOKEN": "", "LOCATION_ID": ""}, 2, ["TARGET_HIGHLEVEL_ACCESS_TOKEN", "TARGET_HIGHLEVEL_LOCATION_ID"]),
+        ({"OVERWRITE": "always"}, 2, ["TARGET_HIGHLEVEL_OVERWRITE", "cliniko_wins"]),
+        ({"REQUESTS_PER_DAY": "many"}, 2, ["TARGET_HIGHLEVEL_REQUESTS_PER_DAY"]),
+        ({"FALLBACK_OWNER": "nobody@example.org"}, 2, ["TARGET_HIGHLEVEL_FALLBACK_OWNER"]),
+        ({"LEDGER_URL": "sqlite:////proc/nowhere/ledger.db"}, 2, ["ledger_url"]),
+        ({"MAPPING": "/nowhere/mapping.yml"}, 2, ["mapping"]),
+    ],
+    ids=lambda value: next(iter(value)).lower() if isinstance(value, dict) else None,
+)
+def test_a_wrong_setting_ends_with_its_code(
+    settings: dict[str, str], code: int, words: list[str], highlevel: Callable[..., Loader]
+) -> None:
+    """Wrong token, location, address, setting: one line that names it, the documented code, nothing written."""
+    loader = highlevel()
+    assert_ended(loader.load(PEOPLE, **settings), loader, code, *words)
+
+
+def test_a_setting_nobody_knows_is_named(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
+    """A misspelt setting in the configuration file is an error that names it, not a default in silence."""
+    loader = highlevel()
+    config = tmp_path / "config.json"
+    side = loader.sandbox.highlevel
+    config.write_text(
+        json.dumps({"access_token": side.access_token, "location_id": side.location_id, "overwrites": "never"})
+    )
+    done = subprocess.run(
+        [*TARGET, "--config", str(config)], input="", capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "overwrites" in last_line(done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("scope", ["users.readonly", "contacts.write"])
+def test_a_missing_scope_is_named(scope: str, highlevel: Callable[..., Loader]) -> None:
+    """A token without a scope ends with 3 and the scope's name, before any record is written."""
+    loader = highlevel(scopes=sorted(ALL_SCOPES - {scope}))
+    loaded = loader.load(PEOPLE)
+    assert loaded.code == 3
+    assert scope in last_line(loaded.log)
+    assert not loader.sandbox.highlevel.state.contacts
+
+
+ALL_SCOPES = frozenset(
+    f"{area}.{right}"
+    for area in (
+        "contacts", "locations", "locations/customFields", "locations/tags", "objects/schema", "objects/record", "associations",
+        "associations/relation", "calendars", "calendars/events", "users", "forms", "workflows",
+    )
+    for right in ("readonly", "write")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "words"),
+    [
+        (['{"type": "RECORD", "stream": "hl_contacts", "record": {"firstName": "Zarathustra"'], 1, ["line 1"]),
+        (['{"stream": "hl_contacts", "record": {"firstName": "Zarathustra"}}'], 1, ["line 1"]),
+        ([record("hl_contacts", "patients/1", firstName="Zarathustra")], 1, ["line 1", "hl_contacts", "SCHEMA"]),
+        (["[]"], 1, ["line 1"]),
+        (['{"type": "SCHEMA", "stream": "hl_contacts"}'], 1, ["line 1"]),
+        (['{"type": "GREETING", "text": "Zarathustra"}'], 1, ["line 1"]),
+        (
+            [
+                '{"type":"SCHEMA","stream":"x","schema":{"properties":{},"x-highlevel":{"object":"spaceship"}},"key_properties":[]}',
+            ],
+            2,
+            ["spaceship"],
+        ),
+    ],
+)
+def test_input_that_is_no_singer_message(
+    lines: list[str], code: int, words: list[str], highlevel: Callable[..., Loader]
+) -> None:
+    """Half a line, a record before its schema, an unknown message: the line's number is named, never its content."""
+    loader = highlevel()
+    loaded = loader.load(lines)
+    assert_ended(loaded, loader, code, *words)
+    assert "Zarathustra" not in loaded.log
+
+
+def test_a_mapping_that_names_a_custom_field_which_does_not_exist(
+    small_clinic: Clinic, highlevel: Callable[..., Loader], tmp_path: Path
+) -> None:
+    """The run ends with 2, the field is named, nothing is written."""
+    loader = highlevel()
+    mapping = tmp_path / "mapping.yml"
+    mapping.write_text('custom_fields:\n  named:\n    "Shoe size": notes\n')
+    assert_ended(loader.load(small_clinic.lines, MAPPING=str(mapping)), loader, 2, "Shoe size")
