@@ -11,7 +11,8 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import CredentialsRefused, DuplicateContact, Findings, Refused
+from target_highlevel.engine.planned import PlannedRecords, PlannedRelations, is_planned, planned_id
+from target_highlevel.errors import CredentialsRefused, DuplicateContact, Findings
 from target_highlevel.setup.catalogue import slug
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
     from target_highlevel.client.client import HighLevelClient
 
-_PLANNED = "planned-"
 _PAGE = 500
-_LISTS = ("users", "customFields", "objects", "associations", "contacts", "records", "calendars", "fields")
+_RELATION_PAGE = 100
+_RELATIONS = "/associations/relations/{recordId}"
+_LISTS = ("users", "customFields", "objects", "associations", "contacts", "records", "calendars", "fields", "relations")
 _ENVELOPES = ("contact", "record", "note", "task", "calendar")
 
 
@@ -36,79 +38,92 @@ class PlanningClient:
         self._mutex = threading.RLock()
         self._numbers = itertools.count(1)
         self._primary: dict[str, str] = {}
-        self._relations: dict[tuple[str, str, str], str] = {}
+        self._records = PlannedRecords()
+        self._relations = PlannedRelations(self._relations_there)
         self._addresses: dict[tuple[str, str], str] | None = None
         self._allows_duplicates = False
         #: Requests the load would make, by method and route.
         self.requests: Counter[str] = Counter()
-
-    def request(self, method: str, path: str, *, route: str = "", json: Any = None, **more: Any) -> Any:
-        """Answer a request of the load: reads from HighLevel, writes from here."""
-        with self._mutex:
-            self.requests[f"{method} {route}"] += 1
-        reads = method == "GET" or path.endswith("/search")
-        if reads and _PLANNED not in path and path.rpartition("/")[2] not in self._primary:
-            answer = self._asked(method, path, route, json, more)
-            if route == "/locations/{id}":
-                settings = answer["location"].get("settings") or {}
-                self._allows_duplicates = bool(settings.get("allowDuplicateContact"))
-            return answer
-        with self._mutex:
-            return self._read(path, route) if reads else self._write(method, path, route, json or {})
 
     @property
     def reading(self) -> HighLevelClient:
         """Return the client underneath, for what the plan reads and the load does not."""
         return self._client
 
-    def _asked(self, method: str, path: str, route: str, json: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+    def close(self) -> None:
+        """Close the client underneath."""
+        self._client.close()
+
+    def request(self, method: str, path: str, *, route: str = "", json: Any = None, **more: Any) -> Any:
+        """Answer a request of the load: reads from HighLevel, writes from here."""
+        with self._mutex:
+            self.requests[f"{method} {route}"] += 1
+        if method != "GET" and not path.endswith("/search"):
+            with self._mutex:
+                return self._write(method, path, route, json or {})
+        if route == _RELATIONS:
+            return self._related(path.rpartition("/")[2], more["params"])
+        if is_planned(path) or path.rpartition("/")[2] in self._primary:
+            with self._mutex:
+                return self._planned(path.rpartition("/")[2])
+        return self._there(method, path, route, json, more)
+
+    # Reads
+
+    def _there(self, method: str, path: str, route: str, json: Any, more: Mapping[str, Any]) -> dict[str, Any]:
         """Read from HighLevel; a refusal would stop the load, so it is listed, and nothing counts as there."""
         try:
             answer: dict[str, Any] = self._client.request(method, path, route=route, json=json, **more)
         except CredentialsRefused as refused:
             self._blockers.append(str(refused))
             return {"location": {}, **{name: [] for name in _LISTS}}
+        if route == "/locations/{id}":
+            settings = answer["location"].get("settings") or {}
+            self._allows_duplicates = bool(settings.get("allowDuplicateContact"))
         return answer
 
-    def close(self) -> None:
-        """Close the client underneath."""
-        self._client.close()
+    def _related(self, record: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        skip = int(params["skip"])
+        with self._mutex:
+            return {"relations": self._relations.of(record)[skip : skip + int(params["limit"])]}
 
-    def _read(self, path: str, route: str) -> dict[str, Any]:
-        """Answer a read of something that is only planned."""
-        if route == "/associations/relations/{recordId}":
-            record = path.rpartition("/")[2]
-            return {"relations": [item for item in self._planned_relations() if record in item.values()]}
-        key = path.rpartition("/")[2]
+    def _relations_there(self, record: str) -> list[dict[str, Any]]:
+        """Read all relations of a record: the plan's own cost, not the load's."""
+        found: list[dict[str, Any]] = []
+        while True:
+            params = {"locationId": self._location, "skip": len(found), "limit": _RELATION_PAGE}
+            more = {"params": params}
+            page = self._there("GET", f"/associations/relations/{record}", _RELATIONS, None, more)["relations"]
+            found += page
+            if len(page) < _RELATION_PAGE:
+                return found
+
+    def _planned(self, key: str) -> dict[str, Any]:
+        """Answer a read of something that is only planned: a record, or the fields of an object."""
         field = {"fieldKey": f"{key}.{self._primary.get(key, 'name')}", "id": self._identity(), "dataType": "TEXT"}
-        return {"fields": [field], "folders": [{"id": self._identity()}], "contact": {"customFields": []}, "records": []}
+        definition = {"fields": [field], "folders": [{"id": self._identity()}]}
+        return {**definition, **self._records.shown(key)}
 
-    def _planned_relations(self) -> Iterator[dict[str, str]]:
-        for (association, first, second), identity in self._relations.items():
-            yield {"id": identity, "associationId": association, "firstRecordId": first, "secondRecordId": second}
+    # Writes
 
     def _write(self, method: str, path: str, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        identity = self._identity()
+        identity, there = self._identity(), path.rpartition("/")[2]
         if route in {"/contacts/", "/contacts/{id}"} and method != "DELETE":
-            self._claim_addresses(body, identity if method == "POST" else path.rpartition("/")[2])
+            self._claim_addresses(body, identity if method == "POST" else there)
         if route == "/associations/relations":
-            self._relate(body, identity)
+            self._relations.relate(body, identity)
+        if route == "/associations/relations/{id}":
+            self._relations.remove(there)
         if route == "/objects/":
             self._primary[body["key"]] = body["primaryDisplayPropertyDetails"]["key"].rpartition(".")[2]
-        answer: dict[str, Any] = {name: {"id": identity} for name in _ENVELOPES}
-        answer["id"] = identity
-        answer["customField"] = {"id": identity, "fieldKey": f"contact.{slug(str(body.get('name', '')))}"}
-        answer["field"] = {"id": identity, "dataType": body.get("dataType"), "options": body.get("options")}
-        return answer
+        if method == "POST":
+            self._records.create(identity, body)
+        elif method == "PUT":
+            self._records.change(there, body)
+        return _answer(identity, body)
 
     def _identity(self) -> str:
-        return f"{_PLANNED}{next(self._numbers)}"
-
-    def _relate(self, body: Mapping[str, Any], identity: str) -> None:
-        place = (body["associationId"], body["firstRecordId"], body["secondRecordId"])
-        if place in self._relations:
-            raise Refused(status=400, findings=Findings(code="duplicate_relation"))
-        self._relations[place] = identity
+        return planned_id(next(self._numbers))
 
     def _claim_addresses(self, body: Mapping[str, Any], contact: str) -> None:
         """Refuse an address that somebody else has, as a sub-account without duplicates does."""
@@ -131,14 +146,28 @@ class PlanningClient:
         cursor: dict[str, Any] = {"page": 1}
         while True:
             body = {"locationId": self._location, "pageLimit": _PAGE, **cursor}
-            page = self._client.request("POST", "/contacts/search", route="/contacts/search", json=body)["contacts"]
+            page = self._there("POST", "/contacts/search", "/contacts/search", body, {})["contacts"]
             for contact in page:
-                for name in ("email", "phone"):
-                    if contact.get(name):
-                        yield (name, str(contact[name]).casefold()), contact["id"]
-                for email in contact.get("additionalEmails") or ():
-                    address = email.get("email") if isinstance(email, dict) else email
-                    yield ("email", str(address).casefold()), contact["id"]
+                yield from _addresses(contact)
             if len(page) < _PAGE:
                 return
             cursor = {"searchAfter": page[-1]["searchAfter"]}
+
+
+def _addresses(contact: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    for name in ("email", "phone"):
+        if contact.get(name):
+            yield (name, str(contact[name]).casefold()), contact["id"]
+    for email in contact.get("additionalEmails") or ():
+        address = email.get("email") if isinstance(email, dict) else email
+        yield ("email", str(address).casefold()), contact["id"]
+
+
+def _answer(identity: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the load reads of an answer, whichever route it was."""
+    return {
+        **{name: {"id": identity} for name in _ENVELOPES},
+        "id": identity,
+        "customField": {"id": identity, "fieldKey": f"contact.{slug(str(body.get('name', '')))}"},
+        "field": {"id": identity, "dataType": body.get("dataType"), "options": body.get("options")},
+    }

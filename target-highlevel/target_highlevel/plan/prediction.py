@@ -65,6 +65,13 @@ class Prediction:
             "settings_to_check": looked_at,
         }
 
+    def line(self) -> str:
+        """Return the last line of the plan: what stops the load, or what comes next."""
+        if self._session.blockers:
+            return f"planned, nothing was written; a load would refuse to start: {'; '.join(sorted(set(self._session.blockers)))}"
+        approve = ", then `meltano invoke target-highlevel:approve`" if self._session.settings.require_approved_plan else ""
+        return f"planned, nothing was written; read report.html in the report folder{approve}"
+
     def _approval(self) -> dict[str, Any]:
         settings, ledger = self._session.settings, self._session.ledger
         digest = admission.mapping_digest(settings)

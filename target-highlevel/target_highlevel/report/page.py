@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from target_highlevel.report.plan_rows import ROWS
 from target_highlevel.report.wording import OUTCOMES
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"moment": moment, "duration": duration, "number": number, "code": code}
+    environment.filters |= {"moment": moment, "duration": duration, "number": number, "code": code, **ROWS}
     environment.globals |= {"bars": bars, "outcomes": OUTCOMES}
     return environment
 

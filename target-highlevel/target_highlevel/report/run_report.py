@@ -42,7 +42,7 @@ class RunReport:
             too_many_requests=figures.too_many_requests,
             window_limit=session.settings.requests_per_10s,
             day_limit=session.settings.requests_per_day,
-            schema_created=list(session.schema.created),
+            schema_created=[] if session.mode == "plan" else list(session.schema.created),
         )
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}

@@ -57,7 +57,7 @@ def verdict(content: Mapping[str, Any]) -> dict[str, str]:
 def _complete(content: Mapping[str, Any]) -> dict[str, str]:
     totals = content["totals"]
     if content["mode"] == "plan":
-        return _say(_GOOD, "The plan is ready. Nothing was written.")
+        return _planned(len((content["plan"] or {}).get("blockers", ())))
     if totals["rejected"]:
         return _say(
             _ATTENTION,
@@ -72,6 +72,13 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
     if not totals["created"] + totals["updated"]:
         return _say(_GOOD, "Yes: nothing had changed, HighLevel is up to date.")
     return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
+
+
+def _planned(blockers: int) -> dict[str, str]:
+    if not blockers:
+        return _say(_GOOD, "The plan is ready. Nothing was written.")
+    things = "one thing" if blockers == 1 else f"{blockers} things"
+    return _say(_ATTENTION, f"Nothing was written, and {things} would stop the load.")
 
 
 def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
@@ -124,6 +131,12 @@ def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
     totals, audit = content["totals"], content["audit"]
+    yield (
+        "thing{s} would stop the load",
+        len((content["plan"] or {}).get("blockers", ())),
+        "Mend them, then plan again.",
+        "blockers",
+    )
     open_rows = sum(1 for row in content["objects"] if row["difference"])
     yield (
         "kind{s} of records whose counts do not close",
