@@ -35,10 +35,9 @@ class Directory:
         if item.filtered or item.rejected:
             return item
         user = self._catalogue().users.get(str(item.fields.get("email") or "").casefold())
+        reason = None if user else "no_user"
         if item.fields.get("active") is False:
             user, reason = None, "inactive"
-        else:
-            reason = None if user else "no_user"
         if user is None:
             self.unmatched.append(item.source_id)
         return replace(item, resolved=(user.id if user else None, reason))

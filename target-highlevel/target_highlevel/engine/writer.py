@@ -11,7 +11,7 @@ from target_highlevel.crashpoints import reach
 from target_highlevel.engine.fold import fold
 from target_highlevel.engine.reasons import reason_for
 from target_highlevel.errors import NotFound, Refused, Unknown
-from target_highlevel.ledger.intake import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.objects.base import Created, Existing, Rejected
 from target_highlevel.values import fingerprint

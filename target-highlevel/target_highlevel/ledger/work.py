@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.intake import release
+from target_highlevel.ledger.bulk import release
 from target_highlevel.ledger.rows import Outcome, Row, Status, row_from
 from target_highlevel.ledger.tables import before_image, contribution, dependency, joined, record
 from target_highlevel.values import canonical_json

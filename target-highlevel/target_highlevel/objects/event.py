@@ -34,9 +34,9 @@ class Event(OnContact):
     collection = "appointments"
     envelope = "event"
     marked_field = "description"
-    create_route = "/calendars/events/appointments"  # type: ignore[assignment]
-    update_route = "/calendars/events/appointments/{id}"  # type: ignore[assignment]
-    remove_route = "/calendars/events/{id}"  # type: ignore[assignment]
+    create_route = "/calendars/events/appointments"
+    update_route = "/calendars/events/appointments/{id}"
+    remove_route = "/calendars/events/{id}"
     names: ClassVar[Mapping[str, str]] = {
         "title": "title",
         "body": "description",
