@@ -129,9 +129,10 @@ def _killed_load(
     """Kill one load up to `most` times, then let it end; return the kills that struck and what is wrong then."""
     state: str | None = None
     struck = 0
-    for _ in range(most):
+    for left in range(most, 0, -1):
         seen = loader.sandbox.highlevel.control.requests
-        moment = chance.randint(0, max(1, whole.requests - len(seen)))  # spread over all that is left to do
+        share = 2 * (whole.requests - len(seen)) // (left + 1)  # so that the kills spread over the whole load
+        moment = chance.randint(0, max(1, share))
         began, process = len(seen), loader.start(after_state(lines, state))
         while process.poll() is None and len(seen) < began + moment:
             time.sleep(_POLL)

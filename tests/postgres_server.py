@@ -89,7 +89,7 @@ def _served(bin_: Path, folder: Path) -> Iterator[PostgresServer]:
     data = folder / "data"
     data.mkdir(mode=0o700)
     _give_away(folder, word, data)
-    command = [bin_ / "initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--auth=scram-sha-256"]
+    command = [str(bin_ / "initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--auth=scram-sha-256"]
     command += [f"--pwfile={word}", "--locale=C", "--no-sync"]
     subprocess.run(command, check=True, capture_output=True, cwd=folder, user=_runner())
     settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"port={server.port}"]

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hl_ledgers import Desk, address
 from hl_loading import Loader, tap_lines
+from postgres_server import running_postgres
 from sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from postgres_server import PostgresServer
 
 SMALL = 5
 
@@ -25,6 +29,8 @@ class Clinic:
     sources: dict[str, set[str]]
     relations: int
     requests: int
+    created: int
+    dump: dict[str, Any]
 
 
 def a_sandbox(patients: int = SMALL, **highlevel: Any) -> Sandbox:
@@ -79,4 +85,28 @@ def read_clinic(patients: int, folder: Path) -> Clinic:
             sources={kind: set(found) for kind, found in state.sources().items()},
             relations=len(state.relations),
             requests=sandbox.highlevel.control.stats()["requests"],
+            created=loaded.report["totals"]["created"],
+            dump=state.dump(),
         )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this session's own."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty ledger: every test that uses it runs on both kinds of database."""
+    server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    return address(str(request.param), tmp_path, server)
+
+
+@pytest.fixture
+def desk(ledger_url: str) -> Iterator[Desk]:
+    """A run with an empty ledger."""
+    opened = Desk.open(ledger_url)
+    yield opened
+    opened.ledger.close()

@@ -1,0 +1,253 @@
+"""What the ledger makes of what it receives; every test runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hl_ledgers import PROFILES, contact, note, part, profile
+
+if TYPE_CHECKING:
+    from hl_ledgers import Desk
+
+RELATION = "relation:of|custom_objects.profile:patients/1|contact:patients/1"
+
+
+def test_a_new_record_is_ready(desk: Desk) -> None:
+    """What was never seen is to be written, with its content kept until then."""
+    desk.take(contact(1))
+    assert desk.claimed() == ["contact:patients/1"]
+    assert desk.row(contact(1)).fields == {"name": "Patient 1"}
+
+
+def test_an_unchanged_record_is_left_alone(desk: Desk) -> None:
+    """What comes again as it was is only seen: no new version, nothing to write."""
+    desk.take(contact(1))
+    desk.write_all()
+    before = desk.row(contact(1))
+    desk.next_run()
+    desk.take(contact(1))
+    assert desk.claimed() == []
+    assert desk.row(contact(1)) == before
+    assert desk.numbers("select seen_run from record") == [(desk.run,)]
+
+
+def test_a_changed_record_is_ready_again(desk: Desk) -> None:
+    """What comes with other content is to be written, under the id it has."""
+    desk.take(contact(1))
+    desk.write_all()
+    desk.take(contact(1, fields={"name": "Other"}))
+    row = desk.row(contact(1))
+    assert (row.status, row.hl_id) == ("ready", "hl-contact:patients/1")
+    assert row.fields == {"name": "Other"}
+
+
+def test_the_last_of_several_in_one_chunk_counts(desk: Desk) -> None:
+    """A chunk may hold a record twice; what came last is wanted."""
+    desk.take(contact(1), contact(1, fields={"name": "Later"}))
+    assert desk.row(contact(1)).fields == {"name": "Later"}
+
+
+def test_a_child_waits_for_its_parent(desk: Desk) -> None:
+    """A note is held until the contact it hangs on is in HighLevel, then it is released."""
+    desk.take(note(7, 1))
+    assert desk.status(note(7, 1)) == ("held", "waits_for:contact:patients/1")
+    desk.take(contact(1))
+    assert desk.claimed() == ["contact:patients/1"]
+    desk.write(contact(1))
+    assert desk.claimed() == ["note:treatment_notes/7"]
+    assert desk.status(note(7, 1)) == ("ready", None)
+
+
+def test_a_parent_in_the_same_chunk_is_still_waited_for(desk: Desk) -> None:
+    """Parent and child of one chunk are written one after the other, whatever their order."""
+    desk.take(note(7, 1), contact(1))
+    assert desk.write_all() == ["contact:patients/1", "note:treatment_notes/7"]
+
+
+def test_a_joining_record_waits_for_what_it_joins(desk: Desk) -> None:
+    """A record that takes fields from a key is held until somebody contributed to that key."""
+    joining = contact(1, joins=("family/9",))
+    desk.take(joining)
+    assert desk.status(joining) == ("held", "waits_for:join:contact:family/9")
+    desk.take(replace(contact(0, fields={"tags": ["vip"]}, part="cases/1"), source_id="family/9"))
+    assert desk.claimed() == ["contact:patients/1"]
+    assert desk.work.contributions(desk.row(joining)) == [("cases/1", {"tags": ["vip"]})]
+
+
+def test_a_join_that_is_there_already_holds_nobody(desk: Desk) -> None:
+    """What was contributed before is found when the record comes."""
+    desk.take(replace(contact(0, fields={"tags": ["vip"]}, part="cases/1"), source_id="family/9"))
+    desk.take(contact(1, joins=("family/9",)))
+    assert desk.claimed() == ["contact:patients/1"]
+
+
+@pytest.mark.parametrize("first", ["the record", "the other"])
+def test_a_record_does_not_stand_beside_the_one_that_excludes_it(first: str, desk: Desk) -> None:
+    """An attendee's row is left out where its appointment is there, whichever of the two comes first."""
+    other, spare = contact(1), note(7, 1, unless=("contact:patients/1",))
+    for item in (spare, other) if first == "the record" else (other, spare):
+        desk.take(item)
+    assert desk.status(spare) == ("filtered", "beside_another")
+    assert desk.write_all() == ["contact:patients/1"]
+
+
+def test_a_written_record_stays_beside_the_one_that_comes_later(desk: Desk) -> None:
+    """What is in HighLevel already is not forgotten because something excludes it later."""
+    spare = contact(2, unless=("contact:patients/1",))
+    desk.take(spare)
+    desk.write_all()
+    desk.take(contact(1))
+    assert desk.status(spare) == ("done", None)
+
+
+def test_a_part_before_its_record_is_folded_at_creation(desk: Desk) -> None:
+    """What an appointment says of a patient waits in the ledger for the patient."""
+    desk.take(part(1, "appointments/5", fields={"tags": ["new"]}))
+    assert desk.claimed() == []
+    desk.take(contact(1))
+    row = desk.row(contact(1))
+    assert desk.work.contributions(row) == [("appointments/5", {"tags": ["new"]})]
+
+
+def test_a_part_after_its_record_has_it_written_again(desk: Desk) -> None:
+    """A contribution that comes later makes the record ready; the same contribution again does not."""
+    desk.take(contact(1))
+    desk.write_all()
+    desk.take(part(1, "appointments/5", fields={"tags": ["new"]}))
+    assert desk.write_all() == ["contact:patients/1"]
+    desk.take(part(1, "appointments/5", fields={"tags": ["new"]}))
+    assert desk.claimed() == []
+    desk.take(part(1, "appointments/5", fields={"tags": ["regular"]}))
+    assert desk.claimed() == ["contact:patients/1"]
+
+
+def test_a_part_changes_the_version_of_a_record_that_is_about_to_be_written(desk: Desk) -> None:
+    """A contribution that arrives while the record is being written leaves it ready for a second time."""
+    desk.take(contact(1))
+    row = desk.row(contact(1))
+    desk.take(part(1, "appointments/5", fields={"tags": ["new"]}))
+    desk.write_all()
+    assert desk.row(contact(1)).version > row.version
+
+
+def test_a_withdrawn_contributor_takes_back_what_it_gave(desk: Desk) -> None:
+    """A cancelled appointment no longer says anything of its patient."""
+    desk.take(contact(1), part(1, "appointments/5", fields={"tags": ["new"]}))
+    desk.write_all()
+    desk.take(part(1, "appointments/5", fields={}, filtered="cancelled"))
+    assert desk.claimed() == ["contact:patients/1"]
+    assert desk.work.contributions(desk.row(contact(1))) == []
+
+
+def test_a_moved_contributor_leaves_the_first_patient(desk: Desk) -> None:
+    """An appointment given to another patient counts for that one only; both are written again."""
+    desk.take(contact(1), contact(2), part(1, "appointments/5", fields={"tags": ["new"]}))
+    desk.write_all()
+    desk.take(part(2, "appointments/5", fields={"tags": ["new"]}))
+    assert desk.claimed() == ["contact:patients/1", "contact:patients/2"]
+    assert desk.work.contributions(desk.row(contact(1))) == []
+    assert desk.work.contributions(desk.row(contact(2))) == [("appointments/5", {"tags": ["new"]})]
+
+
+def test_a_wanted_relation_becomes_a_record_that_waits_for_both_ends(desk: Desk) -> None:
+    """Profile and contact are related as soon as both are in HighLevel."""
+    desk.take(profile(1), contact(1))
+    assert desk.status(RELATION)[0] == "held"
+    assert desk.write_all() == ["contact:patients/1", "custom_objects.profile:patients/1", RELATION]
+
+
+def test_a_relation_no_longer_wanted_is_taken_away(desk: Desk) -> None:
+    """A relation that was written is to be removed; one that never was is forgotten at once."""
+    desk.take(profile(1), contact(1), profile(2))
+    desk.write_all()
+    desk.take(profile(1, related=False), profile(2, related=False))
+    assert desk.row(RELATION).payload == {"fields": {}, "absent": True}
+    assert desk.status(RELATION) == ("ready", None)
+    assert desk.status(RELATION.replace("/1", "/2")) == ("filtered", "no_longer_wanted")
+
+
+def test_a_relation_wanted_again_comes_back(desk: Desk) -> None:
+    """A relation that was taken away and is wanted once more is written once more."""
+    desk.take(profile(1), contact(1))
+    desk.write_all()
+    desk.take(profile(1, related=False))
+    desk.work.drop(desk.row(RELATION), "no_longer_wanted")
+    desk.take(profile(1))
+    assert RELATION in desk.claimed()
+
+
+def test_a_filtered_record_is_counted_and_not_written(desk: Desk) -> None:
+    """What the mapping leaves out stands in the ledger with its reason."""
+    desk.take(contact(1, filtered="merged_away"))
+    assert desk.status(contact(1)) == ("filtered", "merged_away")
+    assert desk.claimed() == []
+
+
+def test_a_filtered_record_that_was_written_before_gets_its_last_fields(desk: Desk) -> None:
+    """A patient merged away after the load is tagged: the fields given with the filter are written, only these."""
+    desk.take(contact(1))
+    desk.write_all()
+    desk.take(contact(1, filtered="merged_away", fields={"tags": ["merged"]}))
+    row = desk.row(contact(1))
+    assert row.status == "ready"
+    assert row.payload is not None
+    assert row.payload["only_these"]
+
+
+def test_a_record_the_mapping_refused_is_rejected_and_keeps_nothing(desk: Desk) -> None:
+    """A rejection of the mapping has no content to replay; it names code and field."""
+    desk.take(contact(1, fields={}, rejected={"reason": "invalid_date", "field": "date_of_birth"}))
+    row = desk.row(contact(1))
+    assert (row.status, row.reason, row.payload) == ("rejected", "invalid_date", None)
+    assert desk.numbers("select reason_field from record") == [("date_of_birth",)]
+
+
+def test_a_mended_record_is_ready(desk: Desk) -> None:
+    """A rejected record that comes again in good shape is written."""
+    desk.take(contact(1, fields={}, rejected={"reason": "invalid_date", "field": "date_of_birth"}))
+    desk.take(contact(1))
+    assert desk.status(contact(1)) == ("ready", None)
+
+
+def test_a_resolved_record_is_done_without_a_request(desk: Desk) -> None:
+    """A practitioner whose user was found is done; one without a user is filtered with the reason."""
+    desk.take(contact(1, resolved=("user-1", None)), contact(2, resolved=(None, "no_user")))
+    assert desk.status(contact(1)) == ("done", None)
+    assert desk.row(contact(1)).hl_id == "user-1"
+    assert desk.status(contact(2)) == ("filtered", "no_user")
+
+
+def test_more_records_than_a_statement_takes(desk: Desk) -> None:
+    """A chunk of any size is taken in, and again as unchanged."""
+    many = [contact(number) for number in range(1200)] + [profile(number) for number in range(600)]
+    desk.take(*many)
+    desk.write_all()
+    assert desk.numbers("select status, count(*) from record group by status") == [("done", 2400)]
+    desk.next_run()
+    desk.take(*many)
+    assert desk.numbers("select count(*) from record where seen_run = :run", run=desk.run) == [(2400,)]
+    assert desk.claimed() == []
+
+
+def test_sub_accounts_share_a_ledger_without_seeing_each_other(desk: Desk) -> None:
+    """Two sub-accounts in one ledger each have their own records of the same patients."""
+    desk.take(contact(1))
+    here = desk.ledger.location
+    desk.ledger.close()
+    other = type(desk).open(desk.url, "place2")
+    assert other.work.row("contact:patients/1") is None
+    other.take(contact(1))
+    other.write_all()
+    other.ledger.close()
+    again = type(desk).open(desk.url, here)
+    assert again.claimed() == ["contact:patients/1"]
+    desk.ledger = again.ledger
+
+
+def test_streams_without_a_declared_association_make_no_relation(desk: Desk) -> None:
+    """A relation whose key nobody declared is passed over."""
+    spare = replace(profile(1), spec=replace(PROFILES, associations=()))
+    desk.take(spare, contact(1))
+    assert desk.write_all() == ["contact:patients/1", "custom_objects.profile:patients/1"]
