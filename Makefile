@@ -65,6 +65,7 @@ format: setup ## let ruff write what it can
 
 docs: setup ## write anew what the documentation takes from the code
 	$(BIN)/python scripts/gen_docs.py
+	$(BIN)/python scripts/gen_objects.py
 	$(BIN)/tap-cliniko-tools document --folder tap-cliniko
 	$(BIN)/python -m cliniko_to_highlevel.document docs/mapping.md
 	$(BIN)/python -m target_highlevel.report.reject_codes docs/reject-codes.md

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 import uuid
 import zipfile
@@ -22,7 +23,24 @@ if TYPE_CHECKING:
 #: What POST /forms/upload-custom-files takes (highlevel-api.md section 15).
 MOST_BYTES = 50 * 1024 * 1024
 TYPES = frozenset(
-    {"pdf", "docx", "doc", "jpg", "jpeg", "png", "gif", "csv", "xlsx", "xls", "mp4", "mpeg", "zip", "rar", "txt", "svg"}
+    {
+        "pdf",
+        "docx",
+        "doc",
+        "jpg",
+        "jpeg",
+        "png",
+        "gif",
+        "csv",
+        "xlsx",
+        "xls",
+        "mp4",
+        "mpeg",
+        "zip",
+        "rar",
+        "txt",
+        "svg",
+    }
 )
 _LEADING_ID = re.compile(r"^(\d+) ")
 
@@ -59,7 +77,9 @@ class File(ObjectKind):
                 part=f"{field.id}_{uuid.uuid5(uuid.NAMESPACE_URL, row.source_id)}",
                 path=path,
                 filename=str(wanted["file_name"]),
-                content_type="application/zip" if row.fields.get("zip") else str(row.fields.get("mime_type") or "application/octet-stream"),
+                content_type="application/zip"
+                if row.fields.get("zip")
+                else str(row.fields.get("mime_type") or "application/octet-stream"),
             )
             answer = self.around.client.request(
                 "POST",
@@ -75,7 +95,10 @@ class File(ObjectKind):
         """Return the name under which the file hangs on the contact; its bytes are compared by verify."""
         for key, item in self.listed(self.parent_id(row), spec):
             if key == row.hl_id:
-                return {"file_name": item["meta"]["originalname"], "file_sha256": row.fields.get("file_sha256")}
+                return {
+                    "file_name": item["meta"]["originalname"],
+                    "file_sha256": row.fields.get("file_sha256"),
+                }
         return {}
 
     def update(
@@ -87,7 +110,10 @@ class File(ObjectKind):
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for our marker among the names of the contact's files."""
-        return next((key for key, item in self.listed(self.parent_id(row), spec) if source_id(item) == row.source_id), None)
+        return next(
+            (key for key, item in self.listed(self.parent_id(row), spec) if source_id(item) == row.source_id),
+            None,
+        )
 
     def listed(self, contact_id: str, spec: StreamSpec) -> list[tuple[str, dict[str, Any]]]:
         """Return (key, item) of every file in our field of a contact."""
@@ -106,7 +132,9 @@ class File(ObjectKind):
             if isinstance(files, dict) and row.hl_id in files:
                 kept = {key: item for key, item in files.items() if key != row.hl_id}
                 body = {"customFields": [{"id": field["id"], "field_value": kept}]}
-                self.around.client.request("PUT", f"/contacts/{row.parent_id}", route=self.update_route, json=body)
+                self.around.client.request(
+                    "PUT", f"/contacts/{row.parent_id}", route=self.update_route, json=body
+                )
 
 
 def source_id(item: Mapping[str, Any]) -> str | None:
@@ -141,6 +169,13 @@ def _bytes(fields: Mapping[str, Any]) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "file.zip"
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.write(path, str(fields["file_name"]).replace("/", "_"))
+        # Without the date of the download, so that the same file always makes the same archive.
+        member = zipfile.ZipInfo(str(fields["file_name"]).replace("/", "_"))
+        member.compress_type, member.file_size = zipfile.ZIP_DEFLATED, path.stat().st_size
+        with (
+            zipfile.ZipFile(packed, "w") as archive,
+            path.open("rb") as content,
+            archive.open(member, "w") as inside,
+        ):
+            shutil.copyfileobj(content, inside)
         yield packed

@@ -1,0 +1,37 @@
+"""Print the true exit code of the newest run: `meltano run` itself only ends with 0, 1 or 143.
+
+`python scripts/exit_code.py data/begun` looks at reports that are newer than the file `data/begun`, which a
+scheduler touches before it starts the run. Without such a report it prints 1: the run was refused, and its log
+says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def exit_code(reports: Path, begun: Path) -> int:
+    """Return the code in the newest report since then; a run without one, or killed, counts as failed."""
+    since = begun.stat().st_mtime
+    new = sorted(path for path in reports.glob("*/report.json") if path.stat().st_mtime >= since)
+    code = json.loads(new[-1].read_text(encoding="utf-8"))["exit_code"] if new else None
+    return 1 if code is None else int(code)
+
+
+def main() -> None:
+    """Print the code."""
+    environment = os.environ.get("MELTANO_ENVIRONMENT", "live")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("begun", type=Path, help="a file that was touched when the run was started")
+    parser.add_argument("--reports", type=Path, default=ROOT / "data" / environment / "reports")
+    given = parser.parse_args()
+    print(exit_code(given.reports, given.begun))
+
+
+if __name__ == "__main__":
+    main()
