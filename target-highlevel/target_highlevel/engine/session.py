@@ -20,6 +20,7 @@ from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
 from target_highlevel.ledger.publish import publish_run
+from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.scratch import count_requests, scratch_copy
 from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
@@ -166,7 +167,19 @@ class Session:
         self._prepare(spec, row)
         if kind.on_contact and row.hl_id is None and row.contact:
             self.rebuild.list_contact(row.contact, spec)
-        self.writer.write(self.work.row(row.ref) or row, spec, kind)
+        current = self.work.row(row.ref)
+        if current is not None and current.status == Status.READY.value:  # it may have been left out meanwhile
+            self.writer.write(current, spec, kind)
+
+    def places(self, row: Row) -> frozenset[str]:
+        """Return what only one record at a time may work on: a contact's files, an address that a family shares."""
+        if row.object == "file":  # two uploads into one field could lose one
+            return frozenset({str(row.contact)})
+        if row.object != "contact":
+            return frozenset()
+        declared = self.specs[row.stream].fields
+        named = [name for name, item in declared.items() if item.api_name in {"email", "phone"} and item.kind == "standard"]
+        return frozenset(str(row.fields[name]).casefold() for name in named if row.fields.get(name))
 
     def is_prepared(self, row: Row) -> bool:
         """Return whether everything that a record needs was set up in HighLevel."""
