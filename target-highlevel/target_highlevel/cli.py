@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from target_highlevel.commands.ending import ending
+from target_highlevel.commands.go_live import go_live
 from target_highlevel.commands.records import approve, purge, report, runs, verify_audit
 from target_highlevel.commands.rollback import rollback
 from target_highlevel.engine.engine import Engine
@@ -64,5 +65,5 @@ def close(session: Session, engine: Engine, error: BaseException | None) -> int:
     return code
 
 
-for command in (approve, purge, report, rollback, runs, verify_audit):
+for command in (approve, go_live, purge, report, rollback, runs, verify_audit):
     main.add_command(command)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger.counts import standing_records, writes
+from target_highlevel.report.agreement import agreement
 from target_highlevel.report.content import audit_check, earlier, in_order
 from target_highlevel.report.page import window_page
 from target_highlevel.report.run_report import private, write_content, write_tables
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.ledger.ledger import Ledger
 
+_A_DAY = 24.0
 _DID = ("created", "updated", "removed")
 
 
@@ -37,6 +39,7 @@ def window_content(ledger: Ledger, run_ids: Sequence[str]) -> dict[str, Any]:
     did = {item["id"]: writes(ledger, item["id"]) for item in runs}
     standing = in_order(_standing(item, did.values()) for item in standing_records(ledger))
     rows = [_run(item, did[item["id"]]) for item in runs]
+    found = agreement(ledger, within_hours=_A_DAY, accept_rejects=False)
     content = {
         "kind": "window",
         "location_id": ledger.location,
@@ -50,6 +53,7 @@ def window_content(ledger: Ledger, run_ids: Sequence[str]) -> dict[str, Any]:
             for name in ("known", "in_highlevel", "filtered", "held", "rejected")
         },
         "audit": audit_check(ledger),
+        "go_live": {"agrees": found.agrees, "sentence": found.sentence},
     }
     return {**content, "verdict": window_verdict(content)}
 

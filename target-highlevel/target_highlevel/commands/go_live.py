@@ -1,0 +1,45 @@
+"""``go-live``: says whether both sides agree now."""
+
+from __future__ import annotations
+
+import click
+
+from target_highlevel.commands.ending import ending
+from target_highlevel.commands.records import opened
+from target_highlevel.report.agreement import Agreement, agreement
+
+#: The documented exit code of a verification that found differences: the same question, asked of the ledger.
+_DIFFERS = 5
+
+
+@click.command("go-live")
+@click.option(
+    "--within",
+    "hours",
+    metavar="HOURS",
+    type=float,
+    default=24,
+    show_default=True,
+    help="How long ago the newest load may have begun.",
+)
+def go_live(hours: float) -> None:
+    """Say whether both sides agree now: newest verification, waiting and refused records, newest load."""
+    ending(lambda: _go_live(hours))
+
+
+def _go_live(hours: float) -> tuple[int, str]:
+    with opened() as (ledger, settings):
+        found = agreement(ledger, within_hours=hours, accept_rejects=settings.accept_rejects)
+    _print(found)
+    return (0 if found.agrees else _DIFFERS), found.sentence
+
+
+def _print(found: Agreement) -> None:
+    load, verification = found.load, found.verification
+    ago = f"{load['id']}, {found.hours_since_load:.1f} hours ago" if load else "none"
+    click.echo(f"Newest load          {ago}")
+    read = "no differences" if verification and not verification["exit_code"] else "differences"
+    told = f"{verification['id']}, {read}" if verification else "none"
+    click.echo(f"Newest verification  {told}")
+    click.echo(f"Waiting records      {found.held}")
+    click.echo(f"Refused records      {found.rejected}")

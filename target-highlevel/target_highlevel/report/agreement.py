@@ -1,0 +1,106 @@
+"""Whether the two sides agree now: what a clinic asks on the day it goes live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.ledger.counts import standing_records, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_highlevel.ledger.ledger import Ledger
+
+_VERIFIED = (0, 5)
+_LOADED = (0, 4)
+_HOUR = 3600
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+_AGAIN = "run `meltano run tap-cliniko target-highlevel`"
+_VERIFY = "run `meltano run tap-cliniko target-highlevel-verify`"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What is known of both sides, and what speaks against going live."""
+
+    #: Newest completed load and verification, each None when there is none.
+    load: Mapping[str, Any] | None
+    verification: Mapping[str, Any] | None
+    hours_since_load: float | None
+    held: int
+    rejected: int
+    reasons: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Return whether both sides agree as far as anybody can know."""
+        return not self.reasons
+
+    @property
+    def sentence(self) -> str:
+        """Return the one line for the page and the screen."""
+        if self.agrees:
+            assert self.load is not None  # noqa: S101 - without a load there is a reason
+            return f"Both sides agree as of {self.load['started_at']}: the clinic can go live."
+        return f"Not yet: {'; '.join(self.reasons)}."
+
+
+def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> Agreement:
+    """Return whether both sides agree, from the ledger alone.
+
+    Args:
+        ledger: the ledger of the sub-account.
+        within_hours: how long ago the newest load may have begun.
+        accept_rejects: refused records were looked at and are left behind on purpose.
+    """
+    runs = ledger.runs()
+    load = _newest(runs, "load", _LOADED)
+    verification = _newest(runs, "verify", _VERIFIED)
+    standing = standing_records(ledger)
+    held, rejected = (sum(getattr(item, name) for item in standing) for name in ("held", "rejected"))
+    hours = _hours_since(load, ledger.now()) if load else None
+    reasons = [
+        *_about_load(hours, within_hours),
+        *_about_verification(ledger, runs, verification),
+    ]
+    if held:
+        reasons.append(f"{held} records wait: {_AGAIN}")
+    if rejected and not accept_rejects:
+        reasons.append(
+            f"{rejected} records were refused: mend them and run `meltano invoke target-highlevel:retry`, or set"
+            " TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them behind"
+        )
+    return Agreement(load, verification, hours, held, rejected, tuple(reasons))
+
+
+def _newest(runs: list[dict[str, Any]], mode: str, ended_with: tuple[int, ...]) -> dict[str, Any] | None:
+    ended = (item for item in reversed(runs) if item["mode"] == mode and item["exit_code"] in ended_with)
+    return next(ended, None)
+
+
+def _hours_since(run: Mapping[str, Any], now: datetime) -> float:
+    began = datetime.strptime(run["started_at"], _MOMENT).replace(tzinfo=timezone.utc)
+    return (now - began).total_seconds() / _HOUR
+
+
+def _about_load(hours: float | None, within_hours: float) -> Iterator[str]:
+    if hours is None:
+        yield f"nothing was loaded to its end: {_AGAIN}"
+    elif hours > within_hours:
+        yield f"the newest load began {hours:.0f} hours ago, more than {within_hours:g}: {_AGAIN}"
+
+
+def _about_verification(
+    ledger: Ledger, runs: list[dict[str, Any]], verification: Mapping[str, Any] | None
+) -> Iterator[str]:
+    if verification is None:
+        yield f"nothing was read back: {_VERIFY}"
+        return
+    if verification["exit_code"]:
+        yield f"the newest verification found differences (run {verification['id']}): mend them, then {_VERIFY}"
+    later = [item["id"] for item in runs if item["id"] > verification["id"]]
+    wrote = [run for run in later if writes(ledger, run)]
+    if wrote:
+        yield f"run {wrote[-1]} has written since the newest verification: {_VERIFY}"
