@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from hl_ledgers import Desk, address
 from hl_loading import Loader, tap_lines
 from postgres_server import running_postgres
+
 from sandbox import Sandbox
 
 if TYPE_CHECKING:

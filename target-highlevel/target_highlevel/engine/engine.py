@@ -45,7 +45,7 @@ class Engine:
         self._state: dict[str, Any] | None = None  # the newest that came after something in the buffer
         self._mutex = threading.Lock()
         self._wake = threading.Condition()
-        self._busy: dict[str, str | None] = {}
+        self._busy: dict[str, frozenset[str]] = {}
         self._queue: list[Row] = []
         self._look = True  # whether something may have become ready since the ledger was last asked
         self._draining = False
@@ -180,12 +180,14 @@ class Engine:
         if not self._queue and self._look:
             self._queue = self._session.work.claim(4 * WORKERS, self._busy)
             self._look = bool(self._queue)
+        taken = frozenset().union(*self._busy.values())
         for number, row in enumerate(self._queue):
-            place = row.contact if row.object == "file" else None  # two uploads into one field could lose one
-            if row.ref not in self._busy and (place is None or place not in self._busy.values()):
+            places = self._session.places(row)
+            if row.ref not in self._busy and not places & taken:
                 del self._queue[number]
-                self._busy[row.ref] = place
+                self._busy[row.ref] = places
                 return row
+            taken |= places  # nobody overtakes: the elder of a family comes first, and keeps the address
         return None
 
     def _write(self, row: Row) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,9 @@ class Writer:
             wanted = {name: value for name, value in wanted.items() if name in row.fields}
         if row.hl_id is None and row.intent:
             self._adopt_found(row, spec, kind)
+            if row.created_here and row.object == "relation":  # its ends are all it says
+                self._settle(row, Outcome.CREATED, row.hl_id, wanted, parent_id=None, notes=row.notes)
+                return
         if row.hl_id is None:
             self._create(row, spec, kind, wanted)
         elif kind.on_contact and self._moved(row):
@@ -162,7 +166,9 @@ class Writer:
     ) -> None:
         """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
         if row.object == "relation":  # two rows of Cliniko may say the same of the same two people, each from its side
-            self._settle(row, Outcome.UNCHANGED, existing.hl_id, wanted, parent_id=None, notes=existing.notes)
+            ours = not existing.notes.get("linked_before") and self._work.claim_id(row, existing.hl_id)
+            outcome = Outcome.CREATED if ours else Outcome.UNCHANGED
+            self._settle(row, outcome, existing.hl_id, wanted, parent_id=None, notes={})
             return
         if not self._work.claim_id(row, existing.hl_id):
             raise Rejected("duplicate_contact")
@@ -220,8 +226,8 @@ class Writer:
         found = set()
         for name in changes:
             there = current.get(name)
-            if name == "tags" or name in withheld or row.created_here:
-                continue  # tags are only added to; a withheld address never was written
+            if name == "tags" or name in withheld or row.created_here or row.object == "relation":
+                continue  # tags are only added to; a withheld address never was written; a relation has no values
             if _empty(there) and name not in row.written:
                 continue
             if row.written.get(name) != self._hash(there):
@@ -241,12 +247,23 @@ class Writer:
         return bool(new and row.parent_id and new != row.parent_id)
 
     def _move(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
-        """HighLevel cannot move what hangs on a contact: make it anew on the other one, and say so on the old one."""
+        """HighLevel cannot move what hangs on a contact: say so on the copy that stays, then make it anew on the other one.
+
+        In this order a kill in between leaves no two things with one marker: the old one has lost it already.
+        """
+        cut_off = bool(row.intent)
         old = replace(row, notes={})
+        self._work.intend(row, "leave", kind.update_method, kind.update_route)
+        with suppress(NotFound):  # somebody has deleted it: there is nothing to say it on
+            kind.leave(old, spec, wanted)
         row.notes = {**row.notes, "moved_from": [row.hl_id, row.parent_id]}
         row.parent_id = row.hl_id = None
-        self._create(row, spec, kind, wanted)
-        kind.leave(old, spec, wanted)
+        if cut_off:
+            self._adopt_found(row, spec, kind)
+        if row.hl_id is None:
+            self._create(row, spec, kind, wanted)
+        else:
+            self._update(row, spec, kind, wanted)
 
     # Remove
 

@@ -65,7 +65,6 @@ class Relation(ObjectKind):
                     "firstRecordId": wanted["first"],
                     "secondRecordId": wanted["second"],
                 },
-                repeatable=True,
             )
         except Refused as refused:
             if refused.code != "duplicate_relation":
@@ -73,7 +72,7 @@ class Relation(ObjectKind):
             found = self._search(wanted, {association_id})
             if found is None:
                 raise
-            return Existing(found)
+            return Existing(found, {"linked_before": True})
         return Created(answer["id"])
 
     def _search(self, wanted: Mapping[str, Any], association_ids: set[str]) -> str | None:

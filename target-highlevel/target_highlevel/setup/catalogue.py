@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from target_highlevel.errors import SettingsError
+from target_highlevel.errors import SettingsError, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,8 +77,15 @@ class Catalogue:
         where = f"/locations/{self.location}"
         self.settings = self._client.request("GET", where, route="/locations/{id}")["location"]
         self._read_users()
+        self.read_contact_fields()
+        self.read_objects()
+        self.read_associations()
+
+    def read_contact_fields(self) -> None:
+        """Read the custom fields of contacts."""
+        path = f"/locations/{self.location}/customFields"
         fields = self._client.request(
-            "GET", f"{where}/customFields", route="/locations/{id}/customFields", params={"model": "contact"}
+            "GET", path, route="/locations/{id}/customFields", params={"model": "contact"}
         )
         self.contact_fields = {
             item["fieldKey"].partition(".")[2]: Field(
@@ -86,9 +93,11 @@ class Catalogue:
             )
             for item in fields["customFields"]
         }
+
+    def read_objects(self) -> None:
+        """Read which kinds of objects there are."""
         objects = self._client.request("GET", "/objects/", route="/objects/", params={"locationId": self.location})
         self.object_keys = {item["key"] for item in objects["objects"]}
-        self._read_associations()
 
     def _read_users(self) -> None:
         answer = self._client.request("GET", "/users/", route="/users/", params={"locationId": self.location})
@@ -112,7 +121,8 @@ class Catalogue:
             raise SettingsError(problem)
         self._blockers.append(problem)
 
-    def _read_associations(self) -> None:
+    def read_associations(self) -> None:
+        """Read every association."""
         skip = 0
         while True:
             answer = self._client.request(
@@ -172,13 +182,21 @@ class Catalogue:
     def calendar(self, name: str) -> str:
         """Return the calendar of that name, creating it when there is none."""
         if self._calendars is None:
-            answer = self._client.request(
-                "GET", "/calendars/", route="/calendars/", params={"locationId": self.location}
-            )
-            self._calendars = {item["name"]: item["id"] for item in answer["calendars"]}
+            self._calendars = self._read_calendars()
         if name not in self._calendars:
-            self._calendars[name] = self._create_calendar(name)
+            try:
+                self._calendars[name] = self._create_calendar(name)
+            except Unknown:
+                self._calendars = self._read_calendars()
+                if name not in self._calendars:
+                    self._calendars[name] = self._create_calendar(name)
         return self._calendars[name]
+
+    def _read_calendars(self) -> dict[str, str]:
+        answer = self._client.request(
+            "GET", "/calendars/", route="/calendars/", params={"locationId": self.location}
+        )
+        return {item["name"]: item["id"] for item in answer["calendars"]}
 
     def _create_calendar(self, name: str) -> str:
         """Every user is in its team, because only a member can be assigned; nobody is told of anything."""

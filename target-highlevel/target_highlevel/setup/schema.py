@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import SettingsError, Unknown
+from target_highlevel.errors import Refused, SettingsError, Unknown
 from target_highlevel.setup.catalogue import Catalogue, Field, Requests, object_field, slug
 
 if TYPE_CHECKING:
@@ -103,8 +103,11 @@ class SchemaSetup:
         try:
             answer = request()
         except Unknown:
-            self._catalogue.read()
             answer = again() or request()
+        except Refused as refused:
+            answer = again() if refused.maybe_created else None
+            if not answer:
+                raise
         self.created.append(what)
         logger.info("highlevel.schema_created what=%s", what)
         return answer
@@ -153,6 +156,7 @@ class SchemaSetup:
         self._catalogue.contact_fields[declared.name] = Field(made["id"], declared.data_type, options)
 
     def _contact_field_there(self, name: str) -> dict[str, Any] | None:
+        self._catalogue.read_contact_fields()
         known = self._catalogue.contact_fields.get(name)
         return {"customField": {"id": known.id, "fieldKey": f"contact.{name}"}} if known else None
 
@@ -202,9 +206,13 @@ class SchemaSetup:
         self._write(
             spec.object,
             lambda: self._client.request("POST", "/objects/", route="/objects/", json=body, agency=True),
-            lambda: spec.object in self._catalogue.object_keys,
+            lambda: self._object_there(spec.object),
         )
         self._catalogue.object_keys.add(spec.object)
+
+    def _object_there(self, key: str) -> bool:
+        self._catalogue.read_objects()
+        return key in self._catalogue.object_keys
 
     def _block(self, problem: str) -> None:
         if self._blockers is None:
@@ -251,11 +259,17 @@ class SchemaSetup:
     def _folder(self, spec: StreamSpec) -> str:
         if spec.object not in self._catalogue.folders:
             body = {"objectKey": spec.object, "name": "Cliniko", "locationId": self._catalogue.location}
-            answer = self._client.request(
-                "POST", "/custom-fields/folder", route="/custom-fields/folder", json=body
+            answer = self._write(
+                f"folder of {spec.object}",
+                lambda: self._client.request("POST", "/custom-fields/folder", route="/custom-fields/folder", json=body),
+                lambda: self._folder_there(spec.object),
             )
             self._catalogue.folders[spec.object] = answer["id"]
         return self._catalogue.folders[spec.object]
+
+    def _folder_there(self, key: str) -> dict[str, Any] | None:
+        self._catalogue.read_object(key)
+        return {"id": self._catalogue.folders[key]} if key in self._catalogue.folders else None
 
     def _extend_object_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
         known.options.update({option: slug(option) or f"option_{len(known.options)}" for option in missing})
@@ -291,6 +305,10 @@ class SchemaSetup:
         answer = self._write(
             f"association {key}",
             lambda: self._client.request("POST", "/associations/", route="/associations/", json=body),
-            lambda: {"id": self._catalogue.associations[key]} if key in self._catalogue.associations else None,
+            lambda: self._association_there(key),
         )
         self._catalogue.associations[key] = answer["id"]
+
+    def _association_there(self, key: str) -> dict[str, Any] | None:
+        self._catalogue.read_associations()
+        return {"id": self._catalogue.associations[key]} if key in self._catalogue.associations else None
