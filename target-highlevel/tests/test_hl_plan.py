@@ -101,7 +101,9 @@ def test_a_load_beside_people_who_were_there_is_predicted(
     loader.sandbox.highlevel.state.populate(200, patients, same_person=3, shared_email=2)
     plan, load = assert_predicted(loader, small_clinic.lines)
     assert plan.report["withheld"]["count"] == load.report["withheld"]["count"]
-    if not allow_duplicates:  # who has an address that a patient has too is met, and is the same person or is not
+    if (
+        not allow_duplicates
+    ):  # who has an address that a patient has too is met, and is the same person or is not
         assert plan.report["totals"]["updated"] > 0
         assert plan.report["differences"]
         assert plan.report["withheld"]["count"] > 0
@@ -129,7 +131,9 @@ def changed(lines: list[str]) -> list[str]:
     return [json.dumps({"type": "RECORD", "stream": "patients", "record": item}) for item in records]
 
 
-def test_a_load_with_a_lost_ledger_is_predicted(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+def test_a_load_with_a_lost_ledger_is_predicted(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
     """What an earlier ledger had written is found, relations and all that hangs on contacts included."""
     loader = highlevel()
     assert loader.load(small_clinic.lines).code == 0

@@ -37,7 +37,10 @@ def writes(loader: Loader) -> int:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"AGENCY_TOKEN": ""}, ["TARGET_HIGHLEVEL_AGENCY_TOKEN", "cliniko_patient_profile", "cliniko_invoice"]),
+        (
+            {"AGENCY_TOKEN": ""},
+            ["TARGET_HIGHLEVEL_AGENCY_TOKEN", "cliniko_patient_profile", "cliniko_invoice"],
+        ),
         ({"FALLBACK_OWNER": "nobody@example.org"}, ["TARGET_HIGHLEVEL_FALLBACK_OWNER", "no user"]),
         (
             {"AGENCY_TOKEN": "", "FALLBACK_OWNER": ""},

@@ -38,6 +38,7 @@ class Survey:
         self._filled: Counter[tuple[str, str, str]] = Counter()
         self._types: Counter[str] = Counter()
         self._files: dict[str, _Files] = {}
+        self._requires_hipaa: bool | None = None
 
     def see(self, message: Mapping[str, Any]) -> None:
         """Count a record that the mapping has seen."""
@@ -49,7 +50,9 @@ class Survey:
             return  # the mapping rejects the record and says why; here it is a row all the same
 
     def _look_into(self, row: Row) -> None:
-        if row.resource == "patients":
+        if row.resource == "public_settings":
+            self._requires_hipaa = row.part("patient_privacy").flag("requires_hipaa_compliance")
+        elif row.resource == "patients":
             self._filled.update(set(self._reference.fields.filled(row)))
         elif row.resource in _TYPED:
             self._types[row.reference("appointment_type_id") or ""] += 1
@@ -102,6 +105,7 @@ class Survey:
             ],
             "country": reference.country,
             "time_zone": reference.clinic_zone,
+            "requires_hipaa": self._requires_hipaa,
         }
 
     def proposed_mapping(self) -> str:

@@ -42,7 +42,9 @@ class PlannedRecords:
         known = self._bodies.get(identity)
         if known is None:
             return
-        known.update({name: value for name, value in body.items() if name not in {"properties", "customFields"}})
+        known.update(
+            {name: value for name, value in body.items() if name not in {"properties", "customFields"}}
+        )
         if "properties" in body:
             known["properties"] = _merged(known.get("properties", {}), body["properties"])
         if "customFields" in body:
@@ -52,7 +54,9 @@ class PlannedRecords:
     def shown(self, identity: str) -> dict[str, Any]:
         """Return something planned in every envelope in which a read may expect it."""
         body = self._bodies.get(identity, {})
-        fields = [{"id": item["id"], "value": item.get("field_value")} for item in body.get("customFields", ())]
+        fields = [
+            {"id": item["id"], "value": item.get("field_value")} for item in body.get("customFields", ())
+        ]
         item = {"properties": {}, **body, "customFields": fields, "id": identity}
         return dict.fromkeys(_ENVELOPES, item)
 
@@ -86,12 +90,17 @@ class PlannedRelations:
         Raises:
             Refused: there is one already, or the label is full for one of the records.
         """
-        association, first, second = (body[name] for name in ("associationId", "firstRecordId", "secondRecordId"))
+        association, first, second = (
+            body[name] for name in ("associationId", "firstRecordId", "secondRecordId")
+        )
         if not is_planned(first) and not is_planned(second):
             self.of(second)
         if (association, first, second) in self._pairs:
             raise Refused(status=400, findings=Findings(code="duplicate_relation"))
-        if max(self._counts[association, "first", first], self._counts[association, "second", second]) >= _MOST_RELATIONS:
+        if (
+            max(self._counts[association, "first", first], self._counts[association, "second", second])
+            >= _MOST_RELATIONS
+        ):
             raise Refused(status=400, findings=Findings(code="limit_reached"))
         row = {"id": identity, "associationId": association, "firstRecordId": first, "secondRecordId": second}
         self._count(row)

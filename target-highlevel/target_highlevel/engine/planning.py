@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 _PAGE = 500
 _RELATION_PAGE = 100
 _RELATIONS = "/associations/relations/{recordId}"
-_LISTS = ("users", "customFields", "objects", "associations", "contacts", "records", "calendars", "fields", "relations")
+_LISTS = (
+    "users",
+    "customFields",
+    "objects",
+    "associations",
+    "contacts",
+    "records",
+    "calendars",
+    "fields",
+    "relations",
+)
 _ENVELOPES = ("contact", "record", "note", "task", "calendar")
 
 
@@ -70,7 +80,9 @@ class PlanningClient:
 
     # Reads
 
-    def _there(self, method: str, path: str, route: str, json: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+    def _there(
+        self, method: str, path: str, route: str, json: Any, more: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Read from HighLevel; a refusal would stop the load, so it is listed, and nothing counts as there."""
         try:
             answer: dict[str, Any] = self._client.request(method, path, route=route, json=json, **more)
@@ -93,14 +105,20 @@ class PlanningClient:
         while True:
             params = {"locationId": self._location, "skip": len(found), "limit": _RELATION_PAGE}
             more = {"params": params}
-            page = self._there("GET", f"/associations/relations/{record}", _RELATIONS, None, more)["relations"]
+            page = self._there("GET", f"/associations/relations/{record}", _RELATIONS, None, more)[
+                "relations"
+            ]
             found += page
             if len(page) < _RELATION_PAGE:
                 return found
 
     def _planned(self, key: str) -> dict[str, Any]:
         """Answer a read of something that is only planned: a record, or the fields of an object."""
-        field = {"fieldKey": f"{key}.{self._primary.get(key, 'name')}", "id": self._identity(), "dataType": "TEXT"}
+        field = {
+            "fieldKey": f"{key}.{self._primary.get(key, 'name')}",
+            "id": self._identity(),
+            "dataType": "TEXT",
+        }
         definition = {"fields": [field], "folders": [{"id": self._identity()}]}
         return {**definition, **self._records.shown(key)}
 

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import HighLevelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from target_highlevel.client.client import HighLevelClient
     from target_highlevel.setup.catalogue import Catalogue
 
 _PUBLISHED = "published"
 
 
-def checks(client: HighLevelClient, catalogue: Catalogue, clinic_zone: str | None) -> list[dict[str, str]]:
-    """Return what was found of each setting, and what to do about it."""
-    return [_duplicates(catalogue), _workflows(client, catalogue.location), _zone(catalogue, clinic_zone), _HIPAA]
+def checks(client: HighLevelClient, catalogue: Catalogue, account: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what was found of each setting, and what to do about it.
+
+    Args:
+        client: reads what the load does not need.
+        catalogue: what was read for the load.
+        account: what is known of the Cliniko account; empty when nothing is.
+    """
+    return [
+        _duplicates(catalogue),
+        _workflows(client, catalogue.location),
+        _zone(catalogue, account.get("time_zone")),
+        _hipaa(account.get("requires_hipaa")),
+    ]
 
 
-#: The API does not tell, so a person must.
-_HIPAA = {
-    "setting": "hipaa",
-    "found": "HighLevel's API does not tell",
-    "advice": "Where the clinic falls under it, switch HIPAA on for the agency and the sub-account before any record"
-    " goes in; it cannot be switched off again.",
-}
+_CLINIKO_SAYS = {True: "Cliniko says it is required", False: "Cliniko says it is not required"}
+
+
+def _hipaa(required: bool | None) -> dict[str, str]:  # noqa: FBT001 - Cliniko's answer, or none
+    """HighLevel's API does not tell whether it is on, so a person must look."""
+    says = _CLINIKO_SAYS[required] if required is not None else "Cliniko does not say whether it is required"
+    return {
+        "setting": "hipaa",
+        "found": f"{says}; HighLevel's API does not tell whether it is on",
+        "advice": "Where the clinic falls under it, switch HIPAA on for the agency and the sub-account before any"
+        " record goes in.",
+    }
 
 
 def _duplicates(catalogue: Catalogue) -> dict[str, str]:
@@ -62,5 +80,7 @@ def _zone(catalogue: Catalogue, clinic_zone: str | None) -> dict[str, str]:
     zone = catalogue.settings.get("timezone")
     found = f"{zone or 'not read'}; in Cliniko {clinic_zone or 'not read'}"
     same = zone and zone == clinic_zone
-    advice = "Nothing: they agree." if same else "Set the clinic's time zone, or appointments show at other hours."
+    advice = (
+        "Nothing: they agree." if same else "Set the clinic's time zone, or appointments show at other hours."
+    )
     return {"setting": "time_zone", "found": found, "advice": advice}

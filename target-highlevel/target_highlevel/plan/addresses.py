@@ -37,6 +37,8 @@ class SharedAddresses:
         """Return for each kind of address how many are shared, and by how many people."""
         found = {}
         for name in _ADDRESSES:
-            shared = [people for (kind, _), people in self._holders.items() if kind == name and len(people) > 1]
+            shared = [
+                people for (kind, _), people in self._holders.items() if kind == name and len(people) > 1
+            ]
             found[name] = {"addresses": len(shared), "people": sum(map(len, shared))}
         return found

@@ -44,15 +44,16 @@ class Prediction:
 
     def differences(self) -> Iterator[Difference]:
         """Yield every field that the load would change in a record that is there already."""
-        for source, object_, name, wanted, there in sorted(self._session.differences, key=lambda item: item[:3]):
+        for source, object_, name, wanted, there in sorted(
+            self._session.differences, key=lambda item: item[:3]
+        ):
             kind = Kind.MISSING if there in (None, "", []) else Kind.DIFFERENT
             yield Difference(source, object_, name, kind, wanted, there)
 
     def content(self) -> dict[str, Any]:
         """Return the plan's part of ``report.json``."""
         session, catalogue = self._session, self._session.catalogue()
-        zone = (self._account or {}).get("time_zone")
-        looked_at = checks(self._client.reading, catalogue, zone)
+        looked_at = checks(self._client.reading, catalogue, self._account or {})
         spent = session.governor.statistics().requests
         return {
             "blockers": sorted(set(session.blockers)),
@@ -69,7 +70,11 @@ class Prediction:
         """Return the last line of the plan: what stops the load, or what comes next."""
         if self._session.blockers:
             return f"planned, nothing was written; a load would refuse to start: {'; '.join(sorted(set(self._session.blockers)))}"
-        approve = ", then `meltano invoke target-highlevel:approve`" if self._session.settings.require_approved_plan else ""
+        approve = (
+            ", then `meltano invoke target-highlevel:approve`"
+            if self._session.settings.require_approved_plan
+            else ""
+        )
         return f"planned, nothing was written; read report.html in the report folder{approve}"
 
     def _approval(self) -> dict[str, Any]:
