@@ -18,6 +18,7 @@ from tap_cliniko.progress import Progress
 from tap_cliniko.records import Normaliser
 from tap_cliniko.resources import BY_NAME
 from tap_cliniko.sample import Sample, SampleFinder
+from tap_cliniko.shared_budget import GRANTED, SharedBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -148,9 +149,9 @@ class Run:
 
 def connect(settings: Settings) -> ClinikoClient:
     """Make the client of the account that the settings name."""
+    base, limit = base_url(settings.api_key, settings.api_url), settings.requests_per_minute
+    # more than Cliniko grants is meant for some other server, and no budget to share
+    shared = SharedBudget.of(base, settings.api_key, limit) if limit <= GRANTED else None
     return ClinikoClient(
-        base_url(settings.api_key, settings.api_url),
-        settings.api_key,
-        settings.contact_email,
-        governor=Governor(settings.requests_per_minute),
+        base, settings.api_key, settings.contact_email, governor=Governor(limit, shared=shared)
     )
