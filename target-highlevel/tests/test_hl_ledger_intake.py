@@ -186,7 +186,7 @@ def test_a_filtered_record_is_counted_and_not_written(desk: Desk) -> None:
 
 
 def test_a_filtered_record_that_was_written_before_gets_its_last_fields(desk: Desk) -> None:
-    """A patient merged away after the load is tagged: the fields given with the filter are written, only these."""
+    """A patient merged away after the load is tagged: only the fields given with the filter are written."""
     desk.take(contact(1))
     desk.write_all()
     desk.take(contact(1, filtered="merged_away", fields={"tags": ["merged"]}))

@@ -23,17 +23,22 @@ class AuditTrail:
     """Appends entries inside the caller's transaction; the newest hash is kept in memory, for a single writer."""
 
     def __init__(self) -> None:
-        """Start before the first entry; ``resume`` reads where the trail stands."""
-        self._seq = 0
+        """Know nothing yet of where the trail stands."""
+        self._seq = -1
         self._hash = _START
 
-    def resume(self, connection: sa.Connection) -> None:
-        """Go on from the last durable entry (also after a transaction was undone)."""
+    def forget(self) -> None:
+        """Read anew where the trail stands before the next entry: what was appended was undone."""
+        self._seq = -1
+
+    def _resume(self, connection: sa.Connection) -> None:
         last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
         self._seq, self._hash = (last.seq, last.hash) if last else (0, _START)
 
     def append(self, connection: sa.Connection, entry: dict[str, Any]) -> None:
         """Write one entry: ``entry`` has every chained column but ``seq``."""
+        if self._seq < 0:
+            self._resume(connection)
         row = {**entry, "seq": self._seq + 1, "prev": self._hash}
         row["hash"] = _link(self._hash, row)
         connection.execute(audit.insert().values(row))

@@ -45,16 +45,20 @@ class Ledger:
         self.now = now
         self._mutex = threading.RLock()
         self._engine = _engine(url)
-        self._lock = _lock(self._engine, location) if exclusive else NoLock()
+        self._lock: FileLock | PostgresLock | NoLock = NoLock()
         try:
+            if exclusive:
+                self._lock = _lock(self._engine, location)
             migrate(self._engine)
             self._connection = self._engine.connect()
-        except sa.exc.OperationalError as error:
+        except (SettingsError, sa.exc.DBAPIError) as error:
+            self._lock.close()
+            self._engine.dispose()
+            if isinstance(error, SettingsError):
+                raise
             msg = f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__})"
             raise SettingsError(msg) from None
         self.audit = AuditTrail()
-        with self.transaction() as connection:
-            self.audit.resume(connection)
         self.salt = bytes.fromhex(self._secret("salt"))
 
     @contextmanager
@@ -64,14 +68,12 @@ class Ledger:
             if self._connection.in_transaction():
                 yield self._connection
                 return
-            with self._connection.begin():
-                try:
+            try:
+                with self._connection.begin():
                     yield self._connection
-                except BaseException:
-                    self._connection.rollback()
-                    self.audit.resume(self._connection)
-                    self._connection.rollback()
-                    raise
+            except BaseException:
+                self.audit.forget()
+                raise
 
     def hurry(self) -> None:
         """Stop waiting for the disk: for copies, which nobody needs after a power cut."""
@@ -185,13 +187,26 @@ def _engine(url: str) -> sa.Engine:
     except sa.exc.ArgumentError:
         msg = "ledger_url: not a SQLAlchemy URL; for example sqlite:////srv/clinic/ledger.db"
         raise SettingsError(msg) from None
+    if address.get_backend_name() == "postgresql":
+        return _postgres(address)
     if address.get_backend_name() != "sqlite":
-        return sa.create_engine(address)
+        msg = f"ledger_url: the ledger can be in SQLite or PostgreSQL, not in {address.get_backend_name()}"
+        raise SettingsError(msg)
     if address.database and address.database != ":memory:":
         _private_file(Path(address.database))
     engine = sa.create_engine(address, poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _postgres(address: sa.URL) -> sa.Engine:
+    if address.drivername == "postgresql":  # the driver SQLAlchemy would take is another one than we install
+        address = address.set(drivername="postgresql+psycopg")
+    try:
+        return sa.create_engine(address)
+    except ModuleNotFoundError as error:
+        msg = f"ledger_url: {error.name} is missing; install target-highlevel with its extra: target-highlevel[postgres]"
+        raise SettingsError(msg) from None
 
 
 def _private_file(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,6 +13,10 @@ from target_highlevel.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: PostgreSQL drops the lock of a killed process when it notices the closed connection: give it a moment.
+_TRIES = 20
+_PAUSE = 0.1
 
 _BUSY = "another run is writing to this sub-account with the same ledger; wait for it to end, then run again"
 
@@ -47,10 +52,20 @@ class PostgresLock:
             SettingsError: another session holds it.
         """
         self._connection = engine.connect()
-        key = int.from_bytes(hashlib.blake2b(location.encode(), digest_size=8).digest(), "big", signed=True)
-        if not self._connection.execute(sa.text("select pg_try_advisory_lock(:key)"), {"key": key}).scalar():
-            self._connection.close()
-            raise SettingsError(_BUSY)
+        self._key = int.from_bytes(
+            hashlib.blake2b(location.encode(), digest_size=8).digest(), "big", signed=True
+        )
+        for _ in range(_TRIES):
+            if self._taken():
+                return
+            time.sleep(_PAUSE)
+        self._connection.close()
+        raise SettingsError(_BUSY)
+
+    def _taken(self) -> bool:
+        query = sa.text("select pg_try_advisory_lock(:key)")
+        with self._connection.begin():  # an open transaction would keep the whole database from being tidied
+            return bool(self._connection.execute(query, {"key": self._key}).scalar())
 
     def close(self) -> None:
         """Give the lock back."""

@@ -1,0 +1,73 @@
+"""One run at a time per sub-account, and never a lock without a living process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from hl_ledgers import LOCATION
+
+from target_highlevel.errors import SettingsError
+from target_highlevel.ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOLD = """
+import sys
+from target_highlevel.ledger.ledger import Ledger
+ledger = Ledger(sys.argv[1], sys.argv[2])
+print("open", flush=True)
+sys.stdin.read()
+ledger.close()
+"""
+
+
+@contextmanager
+def held(url: str, location: str = LOCATION) -> Iterator[subprocess.Popen[str]]:
+    """Have another process hold the ledger."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, url, location], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process:
+        assert process.stdout.readline() == "open\n"
+        yield process
+
+
+def test_a_second_process_is_refused(ledger_url: str) -> None:
+    """While one run is at a sub-account, another one ends at once with a line that says so."""
+    with held(ledger_url), pytest.raises(SettingsError, match="another run is writing"):
+        Ledger(ledger_url, LOCATION)
+
+
+def test_the_lock_is_free_when_the_run_has_ended(ledger_url: str) -> None:
+    """A run that ended in good order leaves nothing behind."""
+    with held(ledger_url) as process:
+        process.communicate("")
+        Ledger(ledger_url, LOCATION).close()
+
+
+def test_the_lock_dies_with_its_process(ledger_url: str) -> None:
+    """After SIGKILL the next run begins at once: nothing has to be removed by hand."""
+    with held(ledger_url) as process:
+        process.kill()
+        process.wait()
+        Ledger(ledger_url, LOCATION).close()
+
+
+def test_another_sub_account_is_not_kept_out(ledger_url: str) -> None:
+    """The lock is per sub-account: two of them can be loaded at once into one ledger."""
+    with held(ledger_url):
+        Ledger(ledger_url, "place2").close()
+
+
+def test_a_plan_needs_no_lock(ledger_url: str) -> None:
+    """Who only looks is not kept out by a run."""
+    with held(ledger_url):
+        looking = Ledger(ledger_url, LOCATION, exclusive=False)
+        assert [run["mode"] for run in looking.runs()] == []
+        looking.close()
