@@ -1,0 +1,102 @@
+"""What the guides tell people to type works, and answers what they say it answers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from console_blocks import Command, commands, missing_lines
+from fresh_project import FreshProject, quick_sandbox
+from scripts import gen_objects
+
+if TYPE_CHECKING:
+    from sandbox import Sandbox
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+SHOWN_CODE = re.compile(r"\(exit (\d+)\)$")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.xdist_group("guides")
+def test_the_migration_guide_moves_a_clinic_and_takes_it_back(tmp_path: Path) -> None:
+    """Plan, approve, sample, verify, load, delta, verify, go live, report, undo: each as documented, in one go."""
+    with quick_sandbox(12) as sandbox:
+        project = FreshProject(tmp_path, sandbox)
+        for command in commands(DOCS / "migration.md"):
+            for event in command.meanwhile:
+                happen(event, sandbox)
+            typed(project, command)
+        left = sandbox.highlevel.state.dump(schema=False)
+        assert left == {"contacts": [], "records": [], "relations": []}
+        assert sandbox.highlevel.control.stats()["violations"] == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("guides")
+@pytest.mark.parametrize("page", ["scheduling.md", "warehouse.md"])
+def test_the_shorter_guides_are_true(page: str, tmp_path: Path) -> None:
+    """What the other guides show happens in a fresh folder."""
+    with quick_sandbox(2) as sandbox:
+        project = FreshProject(tmp_path, sandbox)
+        shown = list(commands(DOCS / page))
+        assert shown
+        for command in shown:
+            typed(project, command)
+
+
+def typed(project: FreshProject, command: Command) -> None:
+    """Type a command and hold its end and its output against the guide."""
+    outcome = project.type(command.line)
+    codes = [found[1] for line in command.output if (found := SHOWN_CODE.search(line))]
+    fails = any(code != "0" for code in codes)
+    assert bool(outcome.returncode) == fails, f"$ {command.line}\n{outcome.stdout[-3000:]}"
+    missing = missing_lines(command.output, outcome.stdout)
+    assert missing == [], f"$ {command.line}\n{outcome.stdout[-6000:]}"
+
+
+def happen(event: str, sandbox: Sandbox) -> None:
+    """Do to the clinic's records what its people do between two commands of the migration guide."""
+    assert event == "a patient moves house, another leaves, an appointment is cancelled"
+    tables, change = sandbox.cliniko.account.tables, sandbox.cliniko.control.mutate
+    moving, leaving = (row["id"] for row in tables["patients"].rows()[:2])
+    booked = next(row["id"] for row in tables["individual_appointments"].rows() if "cancelled_at" not in row)
+    change({"op": "update", "resource": "patients", "id": moving, "values": {"city": "Newtown"}})
+    change({"op": "archive", "resource": "patients", "id": leaving})
+    change({"op": "cancel", "resource": "individual_appointments", "id": booked})
+
+
+def test_a_guide_that_is_not_true_is_found() -> None:
+    """A line that the output does not have, or has too early, is missing; dates and widths do not matter."""
+    output = "2026-11-22T18:15:30.42Z [info     ] target-highlevel   waited  3 s\nfirst\nsecond 12\n"
+    assert missing_lines(["… target-highlevel waited … s", "second 12"], output) == []
+    assert missing_lines(["second 12", "first"], output) == ["first"]
+    assert missing_lines(["second 1"], output) == ["second 1"]
+
+
+def test_the_objects_to_make_by_hand_are_those_of_the_mapping() -> None:
+    """The checklist names every object, field and link as the mapping declares them."""
+    page = gen_objects.PAGE.read_text(encoding="utf-8")
+    assert gen_objects.updated(page) == page
+
+
+@pytest.mark.parametrize(
+    ("exit_codes", "printed"),
+    [([], 1), ([0], 0), ([0, 75], 75), ([75, None], 1)],
+    ids=["no report", "complete", "the newest counts", "killed"],
+)
+def test_a_scheduler_learns_the_true_code(exit_codes: list[int | None], printed: int, tmp_path: Path) -> None:
+    """The code of the newest report since the run began is printed; none is a failure."""
+    begun = tmp_path / "begun"
+    begun.touch()
+    for number, code in enumerate(exit_codes):
+        folder = tmp_path / f"2026112{number}T020000Z-aaaaaa"
+        folder.mkdir()
+        folder.joinpath("report.json").write_text(f'{{"exit_code": {"null" if code is None else code}}}', encoding="utf-8")
+    script = DOCS.parent / "scripts" / "exit_code.py"
+    said = subprocess.check_output([sys.executable, script, begun, "--reports", tmp_path], text=True)
+    assert int(said) == printed
