@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 #: Properties of a mapped record that steer the load; every other property is a field of the destination.
 STEERING = frozenset(
-    {"source_id", "part", "joins", "unless", "filtered", "rejected", "absent", "relations", "contact", "priority"}
+    {
+        "source_id", "part", "joins", "unless", "filtered", "rejected", "absent", "relations", "contact", "priority", "pieces",
+    }
 )
 
 #: Order in which kinds of objects are written: parents before what hangs on them.
@@ -162,6 +164,8 @@ class Incoming:
     relations: tuple[tuple[str, str], ...] = ()
     contact: str | None = None
     priority: str | None = None
+    #: Into how many records one long text was split; this is the first, the others end in ``#2``, ``#3``…
+    pieces: int | None = None
     #: (HighLevel id, reason why there is none): set when the target has matched the record with what is there already.
     resolved: tuple[str | None, str | None] | None = None
 
@@ -184,6 +188,7 @@ class Incoming:
             "contact": self.contact,
             "absent": self.absent,
             "only_these": bool(self.filtered),
+            **({"pieces": self.pieces} if self.pieces else {}),
         }
 
     def digest_source(self) -> Any:
@@ -193,15 +198,24 @@ class Incoming:
 
 def incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
     """Return a mapped record in the engine's shape; numbers become canonical so that both hosts of a mapper agree."""
-    fields = {
-        name: canonical(value)
-        for name, value in record.items()
-        if name not in STEERING and name in spec.fields and value is not None
-    }
+    try:
+        return _incoming(spec, record)
+    except (AttributeError, KeyError, TypeError, ValueError):  # the texts of these errors may hold values
+        identity = str(record.get("source_id") or f"{spec.stream}/?")
+        return Incoming(spec, identity, {}, rejected={"reason": "invalid_record", "field": "source_id"})
+
+
+def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
+    if not isinstance(record["source_id"], str) or not record["source_id"]:
+        raise TypeError
     return Incoming(
         spec=spec,
-        source_id=str(record["source_id"]),
-        fields=fields,
+        source_id=record["source_id"],
+        fields={
+            name: canonical(value)
+            for name, value in record.items()
+            if name not in STEERING and name in spec.fields and value is not None
+        },
         part=record.get("part"),
         joins=tuple(record.get("joins") or ()),
         unless=tuple(record.get("unless") or ()),
@@ -211,4 +225,5 @@ def incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
         relations=tuple((item["association"], item["to"]) for item in record.get("relations") or ()),
         contact=record.get("contact"),
         priority=record.get("priority"),
+        pieces=record.get("pieces"),
     )

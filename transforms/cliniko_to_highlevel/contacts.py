@@ -124,10 +124,11 @@ CONTACTS = Stream(
 
 
 def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[Output]:
-    """Yield a patient's contact; one merged away in Cliniko is only counted."""
+    """Yield a patient's contact; one merged away in Cliniko is only counted, and tagged if it is there already."""
     record = CONTACTS.blank(row.source_id)
     if is_merged(row):
-        yield Output(CONTACTS.name, {**record, "filtered": Filter.MERGED.value})
+        tags = reference.mapping.tag("patient", "merged")  # for one that was loaded before it was merged
+        yield Output(CONTACTS.name, {**record, "filtered": Filter.MERGED.value, "tags": tags})
         return
     mapping = reference.mapping
     hidden = hidden_at(row)

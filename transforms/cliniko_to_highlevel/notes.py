@@ -22,7 +22,7 @@ NOTES = Stream(
     name="hl_notes",
     kind="note",
     description="Notes on patients' contacts.",
-    steering=("contact",),
+    steering=("contact", "pieces"),
     properties={
         "title": plain("Original date and title."),
         "body": plain("Plain text; the first lines are the marker, the original date and the author."),
@@ -167,6 +167,7 @@ def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
                 "title": joined(" ", day, note.title[:_TITLE_ROOM], count and f"({count})"),
                 "body": "\n".join((f"cliniko:{source_id}", *head, *_lines({"Part": count}), piece)).rstrip(),
                 "owner": note.owner and f"user:{note.owner}",
+                **({"pieces": len(pieces)} if number == 1 else {}),
             },
         )
 

@@ -84,6 +84,7 @@ STEERING: dict[str, Property] = {
         "Every relation the record shall have.",
     ),
     "contact": Property(STRING, "Identity of the contact the record hangs on."),
+    "pieces": Property({"type": ["integer", "null"]}, "Into how many records a long text was split."),
     "priority": Property(STRING, "Lower comes first inside the stream."),
 }
 

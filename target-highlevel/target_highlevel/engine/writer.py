@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 #: A create whose outcome stayed unclear is looked for and tried again so often before it is put off to the next run.
 _MOST_CREATES = 3
+#: What stands on things that stay behind without their marker.
+_MOVED = "Moved to another patient in Cliniko"
+_SHORTER = "No longer part of the note in Cliniko"
 
 
 class Writer:
@@ -101,6 +104,7 @@ class Writer:
             self._move(row, spec, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
+        self._shorten(row, spec, kind)
 
     def _elsewhere(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
         """Whether the record belongs to locations that have sub-accounts of their own, and this is none of them.
@@ -255,7 +259,7 @@ class Writer:
         old = replace(row, notes={})
         self._work.intend(row, "leave", kind.update_method, kind.update_route)
         with suppress(NotFound):  # somebody has deleted it: there is nothing to say it on
-            kind.leave(old, spec, wanted)
+            kind.leave(old, spec, _MOVED)
         row.notes = {**row.notes, "moved_from": [row.hl_id, row.parent_id]}
         row.parent_id = row.hl_id = None
         if cut_off:
@@ -264,6 +268,16 @@ class Writer:
             self._create(row, spec, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
+
+    def _shorten(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+        """A text may take fewer pieces than it did: those it no longer has lose their marker and say so."""
+        number = (row.payload or {}).get("pieces")
+        while number and (piece := self._work.row(f"{row.ref}#{number + 1}")) and piece.hl_id:
+            number += 1
+            self._work.intend(piece, "leave", kind.update_method, kind.update_route)
+            with suppress(NotFound):
+                kind.leave(piece, spec, _SHORTER)
+            self._work.drop(piece, "no_longer_wanted")
 
     # Remove
 

@@ -186,7 +186,7 @@ class Work:
         with self._ledger.transaction() as connection:
             if row.intent:
                 self._audit(connection, row, "outcome", row.intent, Outcome.REMOVED.value, [], hl_id=row.hl_id)
-            self._set(connection, row.ref, hl_id=None, intent=None, written=None, reason=reason)
+            self._set(connection, row.ref, hl_id=None, intent=None, written=None, digest=None, reason=reason)
             self._finish(connection, row, Status.FILTERED)
 
     def set_aside(self, row: Row, reason: str) -> None:

@@ -106,8 +106,8 @@ class ObjectKind(ABC):
     def remove(self, row: Row) -> None:
         """Delete the record (rollback, and relations no longer wanted)."""
 
-    def leave(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> None:
-        """Say on a record that stays behind that it has been made anew on another contact; by default it stays as it is."""
+    def leave(self, row: Row, spec: StreamSpec, why: str) -> None:
+        """Say on a record that stays behind why it no longer stands for one of Cliniko's; by default it stays as it is."""
 
     def parent_id(self, row: Row) -> str:
         """Return the HighLevel id of the contact the record hangs on."""

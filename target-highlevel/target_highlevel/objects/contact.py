@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.rows import Row
 
 IDENTITY = "source_system_id"
-_ADDRESSES = ("email", "phone")
+#: Addresses by which HighLevel tells duplicates, and what its search for them calls each.
+_ADDRESSES = (("email", "email"), ("phone", "number"))
 
 
 class Contact(ObjectKind):
@@ -63,8 +64,7 @@ class Contact(ObjectKind):
         withheld: dict[str, str],
     ) -> Existing | None:
         """Return our own contact if the address led to it; otherwise note the address to withhold."""
-        name = self._taken(duplicate, spec, fields)
-        holder = duplicate.contact_id or self._holder(spec, fields)
+        holder, name = self._holder(duplicate, row, spec, fields)
         whose = self._whose(holder, row, spec, fields) if holder else "unknown"
         if holder and whose in {"ours", "same_person"}:
             return Existing(holder, {"adopted": whose})
@@ -73,29 +73,32 @@ class Contact(ObjectKind):
         withheld[name] = whose
         return None
 
-    def _taken(self, duplicate: DuplicateContact, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
-        """Return our name of the address that is taken; without a hint the e-mail goes first."""
-        by_api = {item.api_name: item.name for item in spec.fields.values() if item.kind == "standard"}
-        hinted = by_api.get(duplicate.matching_field or "")
-        if hinted in fields:
-            return hinted
-        return next((by_api[name] for name in _ADDRESSES if by_api.get(name) in fields), None)
+    def _holder(
+        self, duplicate: DuplicateContact, row: Row, spec: StreamSpec, fields: Mapping[str, Any]
+    ) -> tuple[str | None, str | None]:
+        """Return who has an address, and our name of the address; without a hint of the API's both are searched for.
 
-    def _holder(self, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
-        """Find whose address it is when the answer did not say: it may be our own contact, from a create whose answer was lost."""
-        for name, parameter in (("email", "email"), ("phone", "number")):
-            value = next((fields.get(item.name) for item in spec.fields.values() if item.api_name == name), None)
-            if not value:
-                continue
-            answer = self.around.client.request(
-                "GET",
-                "/contacts/search/duplicate",
-                route="/contacts/search/duplicate",
-                params={"locationId": self.around.location, parameter: value},
-            )
-            if answer.get("contact"):
-                return str(answer["contact"]["id"])
-        return None
+        It may be our own contact, from a create whose answer was lost. When nobody is found the e-mail goes first.
+        """
+        by_api = {item.api_name: item.name for item in spec.fields.values() if item.kind == "standard"}
+        ours = [(by_api[api], parameter) for api, parameter in _ADDRESSES if fields.get(by_api.get(api, ""))]
+        hinted = by_api.get(duplicate.matching_field or "")
+        if duplicate.contact_id and hinted in fields:
+            return duplicate.contact_id, hinted
+        for name, parameter in ours:
+            found = self._having(parameter, fields[name])
+            if found not in {None, row.hl_id}:
+                return found, name
+        return duplicate.contact_id, next((name for name, _ in ours), None)
+
+    def _having(self, parameter: str, address: str) -> str | None:
+        answer = self.around.client.request(
+            "GET",
+            "/contacts/search/duplicate",
+            route="/contacts/search/duplicate",
+            params={"locationId": self.around.location, parameter: address},
+        )
+        return str(answer["contact"]["id"]) if answer.get("contact") else None
 
     def _whose(self, holder: str, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> str:
         known = self.around.work.holder("contact", holder)
@@ -126,7 +129,7 @@ class Contact(ObjectKind):
                 self.around.client.request("PUT", f"/contacts/{row.hl_id}", route=self.update_route, json=body)
                 break
             except DuplicateContact as duplicate:
-                name = self._taken(duplicate, spec, fields)
+                _, name = self._holder(duplicate, row, spec, fields)
                 if name is None or name in withheld:
                     raise Rejected("duplicate_contact", name) from duplicate
                 withheld[name] = "another_record"

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
 
-#: Stands on a copy that stayed behind when Cliniko gave the record to another patient.
-_LEFT = "Moved to another patient in Cliniko"
-
-
 class OnContact(ObjectKind):
     """Created under its contact, found again by the marker in the contact's own list, which does not lag."""
 
@@ -77,10 +73,12 @@ class OnContact(ObjectKind):
         )
         return {}
 
-    def leave(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> None:
-        """Take the marker off the copy that stays on the old contact, so that no two things carry the same one."""
-        text = str(wanted.get("body") or "").replace(marker(row.source_id), f"{_LEFT} {row.source_id}")
-        self.update(row, spec, {"title": f"{_LEFT}: {wanted.get('title')}", "body": text}, {})
+    def leave(self, row: Row, spec: StreamSpec, why: str) -> None:
+        """Take the marker off the copy that stays, so that no two things carry the same one; its text is kept."""
+        there = self.read(row, spec)
+        if marker(row.source_id) in str(there.get("body")):
+            text = str(there["body"]).replace(marker(row.source_id), f"{why} ({row.source_id})")
+            self.update(row, spec, {"title": f"{why}: {there.get('title')}", "body": text}, there)
 
     def listed(self, contact_id: str) -> Iterable[dict[str, Any]]:
         """Return everything of this kind that hangs on a contact."""
