@@ -21,6 +21,7 @@ from sandbox.highlevel import (  # noqa: F401 - each of these modules adds its e
     tags,
     tasks,
     users,
+    workflows,
 )
 from sandbox.highlevel.app import application
 from sandbox.highlevel.options import Options

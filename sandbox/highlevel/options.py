@@ -40,6 +40,7 @@ class Options:
         note_limit: characters of a note.
         max_file_bytes: bytes of an uploaded file.
         open_documents: serve uploaded files without a token.
+        workflows: status of each workflow of a location, `published` or `draft`, by name.
     """
 
     seed: int = 1
@@ -74,6 +75,9 @@ class Options:
     relation_limit: int = 1_000
     max_file_bytes: int = 50 * MEBIBYTE
     open_documents: bool = False
+    workflows: dict[str, str] = field(
+        default_factory=lambda: {"Welcome new contacts": "published", "Win back": "draft"}
+    )
 
     @classmethod
     def parse(cls, given: Options | Mapping[str, Any] | None) -> Options:

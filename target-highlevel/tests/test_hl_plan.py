@@ -81,6 +81,10 @@ def test_a_first_load_is_predicted(small_clinic: Clinic, highlevel: Callable[...
     items = plan.report["plan"]["schema"]["items"]
     created = sorted(item["name"] for item in items if item["state"] == "create")
     assert created == sorted(load.report["schema_created"])
+    found = {item["setting"]: item["found"] for item in plan.report["plan"]["settings_to_check"]}
+    assert found["workflows"] == "1 published"
+    assert "on one contact only" in found["duplicates"]
+    assert loader.sandbox.highlevel.control.violations == []
     assert plan.report["plan"]["schema"]["objects"] == {"after": 5, "new": 5, "limit": 10}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import HighLevelError
+from target_highlevel.errors import CredentialsRefused, HighLevelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,8 +64,10 @@ def _workflows(client: HighLevelClient, location: str) -> dict[str, str]:
     """Look for automations: a contact that appears may set one off, and that may write to a patient."""
     try:
         answer = client.request("GET", "/workflows/", route="/workflows/", params={"locationId": location})
-    except HighLevelError:
-        found = "not read: the token lacks the scope workflows.readonly"
+    except CredentialsRefused as refused:
+        found = f"not read: the token may not ({refused.missing})"
+    except HighLevelError as error:
+        found = f"not read ({error.status or 'no answer'}); look them up in HighLevel"
     else:
         number = sum(1 for item in answer.get("workflows", ()) if item.get("status") == _PUBLISHED)
         found = f"{number} published"

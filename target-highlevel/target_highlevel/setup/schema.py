@@ -109,7 +109,8 @@ class SchemaSetup:
             if not answer:
                 raise
         self.created.append(what)
-        logger.info("highlevel.schema_created what=%s", what)
+        done = "created" if self._blockers is None else "planned"
+        logger.info("highlevel.schema_%s what=%s", done, what)
         return answer
 
     # Contacts
