@@ -269,6 +269,12 @@ class Undo(Work):
             connection.execute(record.update().where(removed).values(notes=None))
             self._forget_pending(connection)
 
+    def retag(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take note of which tags of a contact are ours now: ref → notes."""
+        with self._ledger.transaction() as connection:
+            for ref, kept in notes.items():
+                self._set(connection, ref, notes=canonical_json(dict(kept)))
+
     def _forget_pending(self, connection: sa.Connection) -> None:
         """What the run received and did not write is received again by the next full read."""
         pending = [Status.READY.value, Status.HELD.value, Status.REJECTED.value]

@@ -12,11 +12,13 @@ from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.pool import do_all
 from target_highlevel.rollback.proof import Proof, ReadBack
 from target_highlevel.rollback.result import Result
-from target_highlevel.rollback.touched import Marks
+from target_highlevel.rollback.touched import Marks, our_tags
 from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
@@ -156,7 +158,15 @@ class Rollback:
         }
         with self._session.ledger.transaction():
             self._undo.finish(restored, self.result.spared)
+            self._undo.retag({ref: notes for ref, notes in self._tags_put_back() if ref not in adopted})
             self._session.ledger.remember(f"{_DONE}{self.undone}", json.dumps({"by": self._session.run}))
+
+    def _tags_put_back(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the notes of contacts whose tags were put back: else the undoing of an earlier run finds them changed."""
+        for ref, item in self.result.restored.items():
+            for name, declared in self._session.specs[item.row.stream].fields.items():
+                if declared.kind == "tags" and name in item.before and name not in item.left:
+                    yield ref, {**item.row.notes, "tags": sorted(our_tags(item.row) & set(item.before[name] or ()))}
 
     def _written(self, item: Restored) -> dict[str, str]:
         """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""
