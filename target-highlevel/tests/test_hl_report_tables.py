@@ -57,7 +57,9 @@ def test_advice_in_rejects_csv_is_plain_ascii() -> None:
 
 def _found() -> list[Difference]:
     return [
-        Difference("patients/1", "contact", "phone", Kind.NORMALISED, "0412 345 678", "+61412345678"),
+        Difference(
+            "patients/1", "contact", "phone", Kind.NORMALISED, "0412 345 678", "+61412345678", "phone_format"
+        ),
         Difference("patients/2", "contact", "phone", Kind.EQUAL, "+61412345678", "+61412345678"),
         Difference("patients/3", "contact", "city", Kind.MISSING, "Zürich\nNord", None),
     ]
@@ -68,16 +70,28 @@ def test_differences_are_counted_per_field_and_masked(tmp_path: Path) -> None:
     table = DifferenceTable()
     table.write(tmp_path / "differences.csv", _found())
     rows = table_of(tmp_path / "differences.csv")
-    assert list(rows[0]) == ["source", "object", "field", "kind", "source_value", "highlevel_value"]
+    names = ["source", "object", "field", "kind", "source_value", "highlevel_value", "how"]
+    assert list(rows[0]) == names
     assert [(row["source"], row["kind"], row["source_value"]) for row in rows] == [
         ("patients/1", "normalised", "(phone)"),
         ("patients/3", "missing", "(text)"),
     ]
     city, phone = table.summary()
     assert (phone["counts"]["equal"], phone["counts"]["normalised"]) == (1, 1)
-    assert city["samples"] == [
-        {"source": "patients/3", "kind": "missing", "source_value": "(text)", "highlevel_value": "(empty)"}
-    ]
+    sample = {"kind": "missing", "source_value": "(text)", "highlevel_value": "(empty)", "how": ""}
+    assert city["samples"] == [{"source": "patients/3", **sample}]
+    assert phone["samples"][0]["how"] == rows[0]["how"] == "phone_format"
+    assert [(item["source"], item["field"]) for item in table.first] == [("patients/3", "city")]
+
+
+def test_an_extra_record_is_named_by_its_highlevel_id(tmp_path: Path) -> None:
+    """It is in no crosswalk, so without the id nobody would find it; an id is no personal value."""
+    table = DifferenceTable()
+    extra = Difference("patients/1", "contact", "", Kind.EXTRA, None, "hlid123", "doubled")
+    table.write(tmp_path / "differences.csv", [extra] * 30)
+    (row, *_) = table_of(tmp_path / "differences.csv")
+    assert (row["source_value"], row["highlevel_value"], row["how"]) == ("", "hlid123", "doubled")
+    assert len(table.first) == 20
 
 
 def test_values_are_shown_only_when_asked_for(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.undo import Undo
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.report.tables import write_table
+from target_highlevel.report.undone import undone
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.rollback import Rollback, rolled_back, run_to_undo
 from target_highlevel.settings import settings_from_environment
@@ -116,16 +117,17 @@ def _facts(undoing: Rollback, proof: Proof) -> dict[str, Any]:
 def _write_report(
     session: Session, settings: Settings, undoing: Rollback, proof: Proof, code: int
 ) -> dict[str, Any]:
-    """Write the run's report with the lists of what was spared and what is left; return what the ledger keeps of it."""
+    """Write the run's report and the lists beside it; return what the ledger keeps of the report."""
     report = RunReport(session)
-    folder = report.write(code)
     spared = sorted(undoing.result.spared.values(), key=lambda item: (item.object, item.source_id))
+    left = [(object_, hl_id, "") for object_, hl_id in proof.left]
+    left += [(ref, "", name) for ref, name in proof.differing]
+    facts = {"undoes": undoing.undone, **_facts(undoing, proof)}
+    folder = report.write(code, rollback=undone(session.ledger, session.run, facts, spared, left))
     rows = ((item.source_id, item.object, item.hl_id, item.reason, " ".join(item.fields)) for item in spared)
     write_table(folder / "spared.csv", ("source", "object", "highlevel_id", "reason", "fields"), rows)
-    there = [(object_, hl_id, "") for object_, hl_id in proof.left]
-    there += [(ref, "", name) for ref, name in proof.differing]
-    write_table(folder / "left.csv", ("record", "highlevel_id", "field"), there)
-    content = {"run_id": session.run, "undoes": undoing.undone, **_facts(undoing, proof)}
+    write_table(folder / "left.csv", ("record", "highlevel_id", "field"), left)
+    content = {"run_id": session.run, **facts}
     (folder / "rollback.json").write_text(f"{json.dumps(content, indent=2)}\n", encoding="utf-8")
     click.echo(f"Report: {Path(settings.report_dir) / session.run}")
     return report.facts

@@ -186,7 +186,7 @@ def standing_records(ledger: Ledger) -> list[ObjectCount]:
 
 
 def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
-    """Return how many records of each (object, resource) a run created, updated or removed.
+    """Return how many records of each (object, resource) a run created, updated, removed or found gone.
 
     The trail only grows, so this is true of a run long ago and of one that was killed.
     """
@@ -206,4 +206,11 @@ def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
 
 
 #: What the trail calls a write -> what it counts as; a rollback *restores* what a run had updated.
-_WRITES = {"created": "created", "updated": "updated", "restored": "updated", "removed": "removed"}
+_WRITES = {
+    "created": "created",
+    "updated": "updated",
+    "restored": "updated",
+    "removed": "removed",
+    "removed_with_its_record": "removed",
+    "gone_already": "gone",
+}

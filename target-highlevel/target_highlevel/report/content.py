@@ -13,6 +13,7 @@ from target_highlevel.ledger import counts
 from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.tables import audit
 from target_highlevel.report.limits import LIMITS
+from target_highlevel.report.outcome import undoing
 from target_highlevel.report.verdict import ending, things_to_do, verdict
 from target_highlevel.report.wording import OUTCOMES, WITHHELD, label, meaning, reading_order
 
@@ -41,7 +42,7 @@ class RunFacts:
     schema_created: list[str] = field(default_factory=list)
 
 
-def gather(  # noqa: PLR0913 - the last three are named
+def gather(  # noqa: PLR0913 - what only some runs have is named
     ledger: Ledger,
     run_id: str,
     facts: RunFacts,
@@ -50,6 +51,8 @@ def gather(  # noqa: PLR0913 - the last three are named
     error: str = "",
     differences: list[dict[str, Any]] | None = None,
     plan: dict[str, Any] | None = None,
+    verification: dict[str, Any] | None = None,
+    rollback: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the content of a run's report; identified by resource and id, without any personal data."""
     run = next(item for item in ledger.runs() if item["id"] == run_id)
@@ -63,7 +66,7 @@ def gather(  # noqa: PLR0913 - the last three are named
         "location_id": run["location"],
         **_time(run, ledger.now()),
         "exit_code": exit_code,
-        **ending(exit_code),
+        **(undoing(exit_code, rollback) if rollback else ending(exit_code)),
         "error": error,
         "objects": rows,
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},
@@ -82,6 +85,8 @@ def gather(  # noqa: PLR0913 - the last three are named
         "schema_created": list(facts.schema_created),
         "audit": audit_check(ledger),
         "plan": plan,
+        "verification": verification,
+        "rollback": rollback,
         "runs": [earlier(item) for item in ledger.runs()[-_MOST_RUNS:] if item["id"] != run_id],
     }
     return {**content, "verdict": verdict(content), "to_do": things_to_do(content)}

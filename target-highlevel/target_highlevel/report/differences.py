@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-COLUMNS = ("source", "object", "field", "kind", "source_value", "highlevel_value")
+COLUMNS = ("source", "object", "field", "kind", "source_value", "highlevel_value", "how")
 _MOST_SAMPLES = 3
+_MOST_FIRST = 20
 
 
 class Kind(str, Enum):
@@ -29,9 +30,16 @@ class Kind(str, Enum):
     EXTRA = "extra"
 
 
+_ALIKE = frozenset({Kind.EQUAL, Kind.NORMALISED})
+
+
 @dataclass(frozen=True)
 class Difference:
-    """One field of one record, compared."""
+    """One field of one record, compared.
+
+    Without a field it is the record itself that is missing or extra; the value of an extra one is its
+    HighLevel id.
+    """
 
     source: str
     object: str
@@ -39,6 +47,8 @@ class Difference:
     kind: Kind
     source_value: Any = None
     highlevel_value: Any = None
+    #: Why a value counts as the same, or why a record is extra.
+    how: str = ""
 
 
 @dataclass
@@ -55,6 +65,8 @@ class DifferenceTable:
         self._shown = _plain if show_values else masked
         self._encoding = WITH_MARK if show_values else PLAIN
         self._fields: dict[tuple[str, str], _Field] = {}
+        #: The first of what is not the same, in the order in which it was found.
+        self.first: list[dict[str, str]] = []
 
     def write(self, path: Path, found: Iterable[Difference]) -> None:
         """Write every field that is not equal; equal ones are only counted."""
@@ -62,17 +74,24 @@ class DifferenceTable:
 
     def _rows(self, found: Iterable[Difference]) -> Iterator[tuple[str, ...]]:
         for item in found:
-            values = (self._shown(item.source_value), self._shown(item.highlevel_value))
+            shown = self._shown if item.field else _plain  # of a whole record there is its id at most
+            values = (shown(item.source_value), shown(item.highlevel_value))
             self._count(item, *values)
             if item.kind is not Kind.EQUAL:
-                yield (item.source, item.object, item.field, item.kind.value, *values)
+                yield (item.source, item.object, item.field, item.kind.value, *values, item.how)
 
     def _count(self, item: Difference, source_value: str, highlevel_value: str) -> None:
         seen = self._fields.setdefault((item.object, item.field), _Field())
         seen.counts[item.kind.value] += 1
-        if item.kind is not Kind.EQUAL and len(seen.samples) < _MOST_SAMPLES:
-            values = {"source_value": source_value, "highlevel_value": highlevel_value}
-            seen.samples.append({"source": item.source, "kind": item.kind.value, **values})
+        if item.kind is Kind.EQUAL:
+            return
+        values = {"source_value": source_value, "highlevel_value": highlevel_value, "how": item.how}
+        sample = {"source": item.source, "kind": item.kind.value, **values}
+        if len(seen.samples) < _MOST_SAMPLES:
+            seen.samples.append(sample)
+        if item.kind not in _ALIKE and len(self.first) < _MOST_FIRST:
+            named = {"object": item.object, "label": object_name(item.object).capitalize()}
+            self.first.append({**named, "field": item.field, **sample})
 
     def summary(self) -> list[dict[str, Any]]:
         """Return for each field how many values compare in which way, with a few samples."""

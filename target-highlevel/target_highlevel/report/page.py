@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from target_highlevel.report.plan_rows import ROWS
+from target_highlevel.report import check_rows, plan_rows
 from target_highlevel.report.wording import OUTCOMES
 
 if TYPE_CHECKING:
@@ -25,12 +25,43 @@ _MOST_SHOWN = 100
 def run_page(content: Mapping[str, Any]) -> str:
     """Return ``report.html`` of one run."""
     totals = content["totals"]
+    verification = content["verification"]
+    fields = content["differences"] or []
     more = {
+        "numbers": _numbers(content),
+        "verified_columns": check_rows.verified_columns(verification["totals"]) if verification else {},
+        "differing": [item for item in fields if _differs(item)],
+        "agreeing": [item for item in fields if not _differs(item)],
         "totals_present": [name for name in OUTCOMES if totals[name]],
         "totals_row": {**totals, "difference": sum(row["difference"] for row in content["objects"])},
         "most_shown": _MOST_SHOWN,
     }
     return _environment().get_template("run.html.j2").render({**content, **more})
+
+
+def _numbers(content: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return the three numbers on top: what each counts, and how many there are."""
+    if content["verification"]:
+        return check_rows.verified_numbers(content["verification"]["totals"])
+    if content["rollback"]:
+        return check_rows.undone_numbers(content["rollback"])
+    totals = content["totals"]
+    there = "would be in HighLevel" if content["mode"] == "plan" else "in HighLevel"
+    needs = {0: "refused", 1: "refused: it needs a person"}.get(
+        totals["rejected"], "refused: they need a person"
+    )
+    return [
+        (
+            f"{there}, of {totals['source']:,} looked at",
+            totals["created"] + totals["updated"] + totals["unchanged"],
+        ),
+        ("waiting for their turn", totals["held"]),
+        (needs, totals["rejected"]),
+    ]
+
+
+def _differs(item: Mapping[str, Any]) -> bool:
+    return any(item["counts"][kind] for kind in ("different", "missing", "extra"))
 
 
 def window_page(content: Mapping[str, Any]) -> str:
@@ -59,7 +90,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"moment": moment, "duration": duration, "number": number, "code": code, **ROWS}
+    environment.filters |= {
+        "moment": moment,
+        "duration": duration,
+        "number": number,
+        "code": code,
+        **plan_rows.ROWS,
+        **check_rows.ROWS,
+    }
     environment.globals |= {"bars": bars, "outcomes": OUTCOMES}
     return environment
 

@@ -10,6 +10,7 @@ from target_highlevel.ledger.counts import crosswalk, object_counts, unsettled_r
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import DifferenceTable
 from target_highlevel.report.page import run_page
+from target_highlevel.report.readback import read_back
 from target_highlevel.report.tables import write_table
 from target_highlevel.report.wording import meaning
 
@@ -57,7 +58,7 @@ class RunReport:
         """Return the folder of this run's report."""
         return Path(self._settings.report_dir) / self._run
 
-    def write(
+    def write(  # noqa: PLR0913 - what only some runs have is named
         self,
         exit_code: int,
         *,
@@ -66,6 +67,7 @@ class RunReport:
         show_values: bool = False,
         verification: dict[str, Any] | None = None,
         plan: dict[str, Any] | None = None,
+        rollback: dict[str, Any] | None = None,
     ) -> Path:
         """Write the report's files; return their folder.
 
@@ -76,18 +78,23 @@ class RunReport:
             show_values: write the compared values instead of their kind.
             verification: counts of what was read back.
             plan: what a plan has found beside the predicted counts.
+            rollback: what was undone, and what was left alone.
         """
         folder = private(self.folder)
-        compared = None
+        table = DifferenceTable(show_values=show_values)
         if differences is not None:
-            table = DifferenceTable(show_values=show_values)
             table.write(folder / "differences.csv", differences)
-            compared = table.summary()
         content = gather(
-            self._ledger, self._run, self._figures, exit_code, error=error, differences=compared, plan=plan
+            self._ledger,
+            self._run,
+            self._figures,
+            exit_code,
+            error=error,
+            differences=None if differences is None else table.summary(),
+            plan=plan,
+            verification=verification and read_back(verification, table.first),
+            rollback=rollback,
         )
-        if verification is not None:
-            content["verification"] = verification
         self.facts["report"] = _shortened(content)
         write_content(folder, content, run_page(content))
         write_tables(folder, self._ledger, self._run)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.report.outcome import undone_sentence, undone_tasks, verified_sentence, verified_tasks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -16,7 +18,7 @@ ENDINGS = {
     2: ("A setting is missing or cannot be right.", "Mend the settings named in the last line of the log, then run again."),
     3: ("HighLevel refused the credentials.", "Mend the token, its scopes or the location, then run again."),
     4: ("Complete, with refused records.", "Mend the causes listed below, then `meltano invoke target-highlevel:retry`."),
-    5: ("The read-back found differences.", "Look through differences.csv; run the load again to mend what Cliniko knows better."),
+    5: ("The read-back found differences.", "They are counted below, and `differences.csv` lists every one."),
     75: ("The day's requests are spent; the rest is kept.", "Run again tomorrow: the run begins with what is left."),
     130: ("The run was interrupted.", "Run again: nothing is lost."),
     143: ("The run was interrupted.", "Run again: nothing is lost."),
@@ -41,6 +43,14 @@ def verdict(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(_BAD, "No: the counts do not close. Some records are not accounted for.")
     if not content["audit"]["intact"]:
         return _say(_BAD, "Take care: the audit trail was changed after it was written.")
+    if content["verification"]:
+        return _say(*verified_sentence(content["verification"]))
+    if content["rollback"]:
+        return _say(*undone_sentence(content["rollback"]))
+    return _ended(content)
+
+
+def _ended(content: Mapping[str, Any]) -> dict[str, str]:
     code = content["exit_code"]
     if code in {0, 4}:
         return _complete(content)
@@ -67,8 +77,6 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(
             _ATTENTION, f"Yes, so far: {records(totals['held'])} still {_wait(totals['held'])} for something."
         )
-    if content["mode"] == "verify":
-        return _say(_GOOD, "Yes: HighLevel holds what Cliniko holds.")
     if not totals["created"] + totals["updated"]:
         return _say(_GOOD, "Yes: nothing had changed, HighLevel is up to date.")
     return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
@@ -150,18 +158,24 @@ def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
         "Find out who changed the ledger.",
         "audit",
     )
+    if content["rollback"]:
+        yield from undone_tasks(content["rollback"])
+        return  # what a load left to a person is no concern of its undoing
+    if content["verification"]:
+        yield from verified_tasks(content["verification"])
     yield (
         "record{s} refused",
         totals["rejected"],
         "See the reasons and mend them, then `meltano invoke target-highlevel:retry`.",
         "rejects",
     )
-    yield (
-        "value{s} not the same on both sides",
-        _differing(content["differences"]),
-        "Look through differences.csv.",
-        "differences",
-    )
+    if not content["verification"]:
+        yield (
+            "value{s} not the same on both sides",
+            _differing(content["differences"]),
+            "Look through differences.csv.",
+            "differences",
+        )
     yield "record{s} waiting", totals["held"], "See what they wait for; most go with the next run.", "held"
     yield (
         "field{s} changed by a person in HighLevel",

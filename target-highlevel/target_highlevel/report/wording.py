@@ -130,19 +130,52 @@ WITHHELD = {
     "another_record": "is shared with another record of the clinic",
 }
 
+#: Why a verification finds a record in HighLevel that Cliniko does not have there.
+SURPLUS = {
+    "doubled": Meaning("It is in HighLevel more than once.", "Compare the two in HighLevel and delete the one that is not in crosswalk.csv."),
+    "unknown": Meaning("It bears the mark of a Cliniko record that Cliniko does not hand out.", "Look whether it was deleted or archived in Cliniko; keep it or delete it in HighLevel."),
+    "no_longer_wanted": Meaning("Cliniko no longer links these records.", "Load again: a link that Cliniko gave up is removed."),
+}  # fmt: skip
+
+#: Why a rollback left a record alone.
+SPARED = {
+    "changed": Meaning("Somebody changed it since.", "Keep it, or delete it in HighLevel by hand."),
+    "carries_a_spared_record": Meaning("Something that stays is on this contact.", "Nothing, or deal with that first and run the same command again."),
+    "carries_records_of_another_run": Meaning("Another run has put something on this contact.", "Roll that run back first, then this one again."),
+    "deleted_by_somebody": Meaning("Somebody deleted it since, so that there is nothing to put back.", "Nothing."),
+    "its_record_is_spared": Meaning("It links a record that stays.", "Nothing: it goes when that record goes."),
+    "linked_to_another_record": Meaning("The run gave it another partner, and the link from before is gone.", "Look at the link in HighLevel."),
+    "needed_by_a_spared_record": Meaning("A record that stays needs it.", "Nothing: deal with that record first."),
+    "needed_by_another_run": Meaning("A record of another run needs it.", "Roll that run back first, then this one again."),
+    "somebody_added_appointment": Meaning("Somebody added an appointment or a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
+    "somebody_added_file": Meaning("Somebody added a file to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
+    "somebody_added_note": Meaning("Somebody added a note to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
+    "somebody_added_relation": Meaning("Somebody linked this contact with a record.", "Keep the contact, or delete it in HighLevel by hand."),
+    "used_by_another_run": Meaning("Another run says the same link.", "Nothing: it goes when that run is rolled back."),
+    "written_by_a_later_run": Meaning("A later run has written it again.", "Roll the later run back first, then this one again."),
+}  # fmt: skip
+
 _UNKNOWN = {
+    "spared": Meaning("It was left alone.", "Look at it in HighLevel."),
+    "extra": Meaning("It is in HighLevel only.", "Look at it in HighLevel."),
     "rejected": Meaning(
         "The mapping turned the record away.", "Look the code up in the mapping that made it."
     ),
     "held": Meaning("It waits.", "Run again."),
     "filtered": Meaning("The mapping leaves the record out.", "Nothing."),
 }
-_KNOWN = {"rejected": REJECTED, "held": HELD, "filtered": FILTERED}
+_KNOWN = {"rejected": REJECTED, "held": HELD, "filtered": FILTERED, "extra": SURPLUS, "spared": SPARED}
 
 
 def meaning(outcome: str, code: str) -> Meaning:
     """Return what a reason means; a mapping of the clinic's own may use codes we do not know."""
     return _KNOWN[outcome].get(code, _UNKNOWN[outcome])
+
+
+def record_name(source: str) -> str:
+    """Return the records a source id names: of a link, *association|object:end|object:end*, its two ends."""
+    ends = [part.rpartition(":")[2] for part in source.split("|")[1:]]
+    return " - ".join(ends) if ends else source
 
 
 def source_name(resource: str) -> str:

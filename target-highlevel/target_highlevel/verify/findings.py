@@ -194,7 +194,7 @@ class Findings:
                 rows = connection.execute(query.where(finding.c.id > last)).all()
             for row in rows:
                 values = (json.loads(row.wanted), json.loads(row.there))
-                yield Difference(row.source, row.object, row.field, Kind(row.kind), *values)
+                yield Difference(row.source, row.object, row.field, Kind(row.kind), *values, row.how)
             if len(rows) < _BATCH:
                 return
             last = rows[-1].id

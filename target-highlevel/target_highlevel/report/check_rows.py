@@ -1,0 +1,102 @@
+"""Rows of the tables of a verification's and a rollback's page, in the order of the columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from target_highlevel.report.wording import object_name, record_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Columns of a verification's closing table: those that are always there, those that are when they count.
+_ALWAYS = ("source", "equal", "normalised", "different", "missing")
+_SOMETIMES = {"filtered": "left out", "held": "waiting", "rejected": "refused"}
+
+
+def verified_columns(totals: Mapping[str, int]) -> dict[str, str]:
+    """Return the columns of the closing table, each with its heading."""
+    shown = {name: word for name, word in _SOMETIMES.items() if totals[name]}
+    always = {name: "in Cliniko" if name == "source" else name for name in _ALWAYS}
+    open_ = {"difference": "not accounted for"} if totals["difference"] else {}
+    return {**always, **shown, **open_, "extra": "extra"}
+
+
+def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the three numbers on top of a verification's page."""
+    return [
+        (f"agree with Cliniko, of {totals['source']:,} looked at", totals["equal"] + totals["normalised"]),
+        ("different or missing in HighLevel", totals["different"] + totals["missing"]),
+        ("too many in HighLevel", totals["extra"]),
+    ]
+
+
+def undone_numbers(rollback: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return the three numbers on top of a rollback's page."""
+    return [
+        (
+            "removed, restored or linked again",
+            sum(rollback[name] for name in ("removed", "restored", "linked_again")),
+        ),
+        ("still there or not as before", rollback["created_left"] + rollback["fields_differing"]),
+        ("left alone on purpose", rollback["spared"]),
+    ]
+
+
+def sides(item: Mapping[str, str]) -> tuple[str, str | Markup]:
+    """Return what a difference shows on either side."""
+    if item["field"]:
+        other = ", but another" if item["source_value"] == item["highlevel_value"] else ""
+        return item["source_value"], f"{item['highlevel_value']}{other}"
+    if item["kind"] == "missing":
+        return "is there", "is not there"
+    here = "is there once" if item["how"] == "doubled" else "is not there"
+    there = "is there again" if item["how"] == "doubled" else "is there"
+    return here, Markup("{}: <code>{}</code>").format(there, item["highlevel_value"])
+
+
+def how_row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a way of being the same in effect, and how many values are."""
+    return _sentence(item["meaning"].replace("`", "")), f"{item['fields']:,}"
+
+
+def extra_row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return why records are extra, what to do, and how many they are."""
+    return item["meaning"], item["next_step"], f"{item['records']:,}"
+
+
+def undone_row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a kind of record and what a rollback did to it."""
+    return item["label"], *(
+        f"{item[name]:,}" for name in ("removed", "restored", "linked_again", "gone_already")
+    )
+
+
+def left_row(item: Mapping[str, str]) -> tuple[str | Markup, ...]:
+    """Return a record that a rollback did not get rid of, or a field it did not put back."""
+    object_, _, source = item["record"].partition(":")
+    named = Markup("{} <code>{}</code>").format(_sentence(object_name(object_)), record_name(source))
+    return named, _code(item["highlevel_id"]), _code(item["field"])
+
+
+def spared_row(item: Mapping[str, Any]) -> tuple[str | Markup, ...]:
+    """Return a record that was left alone, and the fields that somebody changed."""
+    fields = Markup(", ").join(_code(name) for name in item["fields"])
+    return _code(item["source"]), item["name"], fields
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _code(text: str) -> str | Markup:
+    return Markup("<code>{}</code>").format(text) if text else ""
+
+
+#: Filters of the page, by name.
+ROWS = {
+    function.__name__: function
+    for function in (how_row, extra_row, undone_row, left_row, spared_row, sides, record_name)
+}

@@ -1,0 +1,113 @@
+"""The sentence and the tasks of runs that move nothing in: a verification and a rollback."""
+
+# ruff: noqa: E501 - a sentence stays on its line
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Task = tuple[str, int, str, str]
+
+
+def verified_sentence(verification: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the tone and the sentence of a verification that read everything back."""
+    totals = verification["totals"]
+    differ, absent, extra = totals["different"], totals["missing"], totals["extra"]
+    if not verification["closes_to_zero"]:
+        return "bad", "No: the counts of what was read back do not close."
+    if differ or absent or extra:
+        return "attention", f"Not quite: {_told(differ, absent, extra)} in HighLevel."
+    if totals["rejected"] or totals["held"]:
+        return "attention", f"Yes: all that went in agrees with Cliniko; {_not_in(totals)}."
+    return "good", "Yes: HighLevel holds what Cliniko holds."
+
+
+def _told(differ: int, absent: int, extra: int) -> str:
+    """Return the counts that are not zero, as a part of a sentence: *3 records differ, 1 is missing*."""
+    said = (
+        (differ, "differs", "differ"),
+        (absent, "is missing", "are missing"),
+        (extra, "is too many", "are too many"),
+    )
+    parts = [f"{number:,} {one if number == 1 else more}" for number, one, more in said if number]
+    first, *rest = parts
+    parts = [_of_records(first), *rest]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def _not_in(totals: Mapping[str, int]) -> str:
+    """Return how many records were refused or wait: *1 record was refused, 2 wait*."""
+    said = (("rejected", "was refused", "were refused"), ("held", "is waiting", "are waiting"))
+    found = [(totals[name], one, more) for name, one, more in said if totals[name]]
+    first, *rest = [f"{number:,} {one if number == 1 else more}" for number, one, more in found]
+    return ", ".join((_of_records(first), *rest))
+
+
+def _of_records(part: str) -> str:
+    """Return *3 differ* as *3 records differ*."""
+    number, _, verb = part.partition(" ")
+    return f"{number} {'record' if number == '1' else 'records'} {verb}"
+
+
+def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
+    """Yield what a verification asks of a person."""
+    totals = verification["totals"]
+    by_hand = "A load writes a record again only when it changes in Cliniko: mend it in HighLevel, or change it in Cliniko and load."
+    yield "record{s} with other values than Cliniko", totals["different"], by_hand, "differences"
+    yield "record{s} missing in HighLevel", totals["missing"], by_hand, "differences"
+    yield (
+        "record{s} too many in HighLevel",
+        totals["extra"],
+        "See why, then keep or delete them there.",
+        "extra",
+    )
+
+
+def undoing(exit_code: int | None, rollback: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the end of a rollback means and what to do next."""
+    if exit_code == 0:
+        return {"exit_meaning": "Complete.", "next_step": "Nothing."}
+    return {
+        "exit_meaning": "Reading back found something of the run.",
+        "next_step": f"Run the same command again: {_again(rollback)} goes on where it stopped.",
+    }
+
+
+def _again(rollback: Mapping[str, Any]) -> str:
+    return f"`meltano invoke target-highlevel:rollback --run {rollback['undoes']} --yes`"
+
+
+def undone_sentence(rollback: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the tone and the sentence of a rollback that came to its end."""
+    left, differing, spared = rollback["created_left"], rollback["fields_differing"], rollback["spared"]
+    if left or differing:
+        found = [
+            f"{number:,} {word}{'' if number == 1 else 's'}"
+            for number, word in ((left, "record"), (differing, "field"))
+            if number
+        ]
+        one = left + differing == 1
+        return (
+            "bad",
+            f"Not wholly undone: {' and '.join(found)} of the run {'is' if one else 'are'} still there.",
+        )
+    if spared:
+        number = "1 record was" if spared == 1 else f"{spared:,} records were"
+        return "attention", f"Undone, and {number} left alone on purpose."
+    return "good", "Undone: HighLevel is as it was before the run."
+
+
+def undone_tasks(rollback: Mapping[str, Any]) -> Iterator[Task]:
+    """Yield what a rollback asks of a person."""
+    again = f"Run {_again(rollback)} again."
+    yield "record{s} of the run still there", rollback["created_left"], again, "proof"
+    yield "field{s} not as before the run", rollback["fields_differing"], again, "proof"
+    yield (
+        "record{s} left alone",
+        rollback["spared"],
+        "See why; keep them, or delete them in HighLevel by hand.",
+        "spared",
+    )
