@@ -74,6 +74,7 @@ class TargetHighLevel(Target):
         self.session: Session | None = None
         self._verification: Verification | None = None
         self._survey: Any = None
+        self._prediction: Prediction | None = None
         #: The last line of a run whose end the exit code alone does not tell.
         self.line = ""
         self._addresses: SharedAddresses | None = None
@@ -129,7 +130,7 @@ class TargetHighLevel(Target):
                     super()._process_record_message(message)
 
     def _expect(self, stream: str | None) -> None:
-        """Tell the session of all streams of the mapper when the first of them comes, from here or from a mapper before."""
+        """Tell the session of all streams of the mapper when the first comes, from whichever mapper."""
         if self.session is None or self.session.expected or not hasattr(self._core, "declared"):
             return
         declared = list(self._core.declared())
@@ -162,6 +163,8 @@ class TargetHighLevel(Target):
     def process_endofpipe(self) -> None:
         self.open().finish()
         super().process_endofpipe()
+        if self.session is not None and self.session.plan is not None and self._addresses is not None:
+            self._prediction = Prediction(self.session, self.session.plan, self._survey, self._addresses)
         if self.session is not None and self.session.mode == "verify":
             verification = Verification(self.session)
             verification.run()
@@ -221,11 +224,8 @@ class TargetHighLevel(Target):
         self.session.states.release()
         report = RunReport(self.session)
         code = exit_code(error) or self._complete(report)
-        if self.session.plan is not None and self._addresses is not None and code == 0:
-            prediction = Prediction(self.session, self.session.plan, self._survey, self._addresses)
-            folder = report.write(code, differences=prediction.differences(), plan=prediction.content())
-            prediction.write_mapping(folder)
-            self.line = prediction.line()
+        if self._prediction is not None:
+            self._write_plan(report, self._prediction, code)
             self.session.close(code, report.facts)
             return code
         if self._verification is None:
@@ -235,6 +235,11 @@ class TargetHighLevel(Target):
             report.write(code, differences=differences, verification=content)
         self.session.close(code, report.facts)
         return code
+
+    def _write_plan(self, report: RunReport, prediction: Prediction, code: int) -> None:
+        folder = report.write(code, differences=prediction.differences(), plan=prediction.content())
+        prediction.write_mapping(folder)
+        self.line = "" if code else prediction.line()
 
     def _complete(self, report: RunReport) -> int:
         """Return the exit code of a run that went through: a verification minds differences, a load rejects."""
@@ -307,7 +312,11 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
             logger.debug("highlevel.failed", exc_info=True)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
-    code = target.end(error) if target else exit_code(error)
+    try:
+        code = target.end(error) if target else exit_code(error)
+    except Exception as caught:  # noqa: BLE001 - what was written stands; the run must still say how it ended
+        error, code = error or caught, 1
+        logger.debug("highlevel.failed", exc_info=True)
     say(code, error, target.line if target else "")
     return code
 

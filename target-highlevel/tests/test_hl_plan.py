@@ -114,7 +114,7 @@ def test_a_load_beside_people_who_were_there_is_predicted(
 
 
 def test_a_delta_is_predicted(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
-    """From the bookmarks of a load: changed records are updates, field by field, and the ledger stays as it was."""
+    """From the bookmarks of a load: changes are updates, field by field, and the ledger stays as it was."""
     loader = highlevel()
     first = loader.load(small_clinic.lines)
     delta = [*after_state(small_clinic.lines, first.states[-1]), *changed(small_clinic.lines)]
@@ -168,7 +168,7 @@ def test_differences_are_masked_and_the_files_are_private(
 
 
 def test_a_plan_is_known_to_the_ledger(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
-    """Its run is listed, its report can be written again, its reads count for the day; no record is remembered."""
+    """Its run is listed, its report written again, its reads counted for the day; no record is kept."""
     loader = highlevel()
     plan = planned(loader, small_clinic.lines)
     run = plan.report["run_id"]

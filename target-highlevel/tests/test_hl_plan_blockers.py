@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _WITHOUT_USERS = frozenset(
     {
         "contacts.readonly", "contacts.write", "locations.readonly", "locations/customFields.readonly",
-        "locations/customFields.write", "objects/schema.readonly", "objects/schema.write", "objects/record.readonly",
-        "objects/record.write", "associations.readonly", "associations.write", "associations/relation.readonly",
-        "associations/relation.write",
+        "locations/customFields.write", "objects/schema.readonly", "objects/schema.write",
+        "objects/record.readonly", "objects/record.write", "associations.readonly", "associations.write",
+        "associations/relation.readonly", "associations/relation.write",
     }
 )  # fmt: skip
 

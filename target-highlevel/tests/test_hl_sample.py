@@ -1,4 +1,4 @@
-"""A sample first: loaded, read back, and then either gone on from or undone; and the check before going live."""
+"""A sample first: loaded, read back, then gone on from or undone; and the check before going live."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def go_live(clinic: Loader, *arguments: str, **more: str) -> tuple[int, str]:
 
 
 def test_the_full_load_goes_on_from_the_sample(clinic: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two patients with all that is theirs are loaded and verified; the rest follows, nothing is done twice."""
+    """Two patients with all that is theirs come first, verified; the rest follows, nothing twice."""
     accepted = {"ACCEPT_REJECTS": "true"}
     assert go_live(clinic)[0] == 5
     sample = tap(clinic, monkeypatch, SAMPLE)

@@ -1,7 +1,8 @@
 """Planning: the load as it would be, with every write answered here instead of by HighLevel.
 
-Reads go through, so that what is there already is seen. The engine, the ledger (a scratch copy) and the rules are those of the
-load, therefore the prediction is what the load then does; nothing but searches and GETs ever leaves.
+Reads go through, so that what is there already is seen. The engine, the ledger (a scratch copy) and the rules
+are those of the load, therefore the prediction is what the load then does; nothing but searches and GETs ever
+leaves.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class PlanningClient:
     """Takes the place of the client: same calls, no writes."""
 
     def __init__(self, client: HighLevelClient, location: str, blockers: list[str]) -> None:
-        """Read through this client; what it is refused goes to the blockers, and the plan goes on without it."""
+        """Read through this client; what it is refused goes to the blockers, and the plan goes on."""
         self._client = client
         self._blockers = blockers
         self._location = location
@@ -83,7 +84,7 @@ class PlanningClient:
     def _there(
         self, method: str, path: str, route: str, json: Any, more: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Read from HighLevel; a refusal would stop the load, so it is listed, and nothing counts as there."""
+        """Read from HighLevel; a refusal would stop the load, so it is listed and counts as empty."""
         try:
             answer: dict[str, Any] = self._client.request(method, path, route=route, json=json, **more)
         except CredentialsRefused as refused:
@@ -157,7 +158,7 @@ class PlanningClient:
                     status=400,
                     findings=Findings(code="duplicate_contact", contact_id=holder, matching_field=name),
                 )
-        self._addresses.update({place: contact for place in wanted})
+        self._addresses.update(dict.fromkeys(wanted, contact))
 
     def _taken_addresses(self) -> Iterator[tuple[tuple[str, str], str]]:
         """Page once through all contacts of the sub-account: the plan's own cost, not the load's."""
@@ -183,8 +184,9 @@ def _addresses(contact: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], st
 
 def _answer(identity: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the load reads of an answer, whichever route it was."""
+    made = {"id": identity}
     return {
-        **{name: {"id": identity} for name in _ENVELOPES},
+        **dict.fromkeys(_ENVELOPES, made),
         "id": identity,
         "customField": {"id": identity, "fieldKey": f"contact.{slug(str(body.get('name', '')))}"},
         "field": {"id": identity, "dataType": body.get("dataType"), "options": body.get("options")},

@@ -133,7 +133,7 @@ class Session:
         return spec
 
     def expect(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        """Take the schemas of all streams that may come: whether they can be loaded is asked before the first is."""
+        """Take the schemas of all streams that may come: what they need is asked for before the first write."""
         for spec in filter(None, map(stream_spec, messages)):
             self.expected[spec.stream] = spec
 
@@ -148,7 +148,7 @@ class Session:
         """Return the sub-account's definitions, read once a run and only when something is to be written.
 
         Raises:
-            SettingsError: a load cannot do what it has to; nothing was written, and everything that stands in the way is named.
+            SettingsError: a load cannot do what it has to; nothing was written, and all that is missing is named.
         """
         with self._mutex:
             if not self._catalogue_read:
@@ -161,15 +161,19 @@ class Session:
             return self._catalogue
 
     def write(self, row: Row) -> None:
-        """Write one record."""
-        spec = self.specs[row.stream]
+        """Write one record.
+
+        Its contributions are read before the schema is looked at for the last time: whatever they use was declared before they
+        came in, so the schema is never behind them.
+        """
+        spec = self._prepare(row)
         kind = self.kinds["relation" if row.object == "relation" else spec.kind]
-        self._prepare(spec, row)
         if kind.on_contact and row.hl_id is None and row.contact:
             self.rebuild.list_contact(row.contact, spec)
         current = self.work.row(row.ref)
         if current is not None and current.status == Status.READY.value:  # it may have been left out meanwhile
-            self.writer.write(current, spec, kind)
+            contributions = self.work.contributions(current)
+            self.writer.write(current, self._prepare(row), kind, contributions)
 
     def places(self, row: Row) -> frozenset[str]:
         """Return what only one record at a time may work on: a contact's files, an address that a family shares."""
@@ -186,9 +190,10 @@ class Session:
         needs = {row.stream} | ({f"{row.stream} relations"} if row.object == "relation" else set())
         return needs <= self._prepared
 
-    def _prepare(self, spec: StreamSpec, row: Row) -> None:
+    def _prepare(self, row: Row) -> StreamSpec:
         """Set up the schema of a stream before its first record, of every stream an association touches before its first relation."""
         with self._mutex:
+            spec = self.specs[row.stream]
             if spec.stream not in self._prepared:
                 self.catalogue()
                 self.rebuild.once(spec)
@@ -197,6 +202,7 @@ class Session:
             if row.object == "relation" and f"{spec.stream} relations" not in self._prepared:
                 self.schema.associate(spec)
                 self._prepared.add(f"{spec.stream} relations")
+            return spec
 
     def _note_differences(self, row: Row, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         for name, value in after.items():

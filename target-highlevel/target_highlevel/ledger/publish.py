@@ -1,4 +1,4 @@
-"""Runs that worked on a copy of the ledger, made known to the real one: ``runs`` and ``report`` list them too."""
+"""Runs that worked on a copy of the ledger, made known to the real one for ``runs`` and ``report``."""
 
 from __future__ import annotations
 

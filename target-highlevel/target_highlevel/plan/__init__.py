@@ -1,1 +1,1 @@
-"""What a plan tells beside the predicted counts: account, owners, schema, cost, and what would stop a load."""
+"""What a plan tells beside the predicted counts: account, owners, schema, cost, blockers."""

@@ -40,8 +40,8 @@ def _hipaa(required: bool | None) -> dict[str, str]:  # noqa: FBT001 - Cliniko's
     return {
         "setting": "hipaa",
         "found": f"{says}; HighLevel's API does not tell whether it is on",
-        "advice": "Where the clinic falls under it, switch HIPAA on for the agency and the sub-account before any"
-        " record goes in.",
+        "advice": "Where the clinic falls under it, switch HIPAA on for the agency and the sub-account before"
+        " any record goes in.",
     }
 
 
@@ -54,8 +54,8 @@ def _duplicates(catalogue: Catalogue) -> dict[str, str]:
     else:
         found = "an e-mail or a phone may stand on one contact only"
         advice = (
-            "Allow duplicate contacts (Settings, Business profile) before the load, or shared addresses stay with"
-            " whoever is first; the others are tagged."
+            "Allow duplicate contacts (Settings, Business profile) before the load, or shared addresses stay"
+            " with whoever is first; the others are tagged."
         )
     return {"setting": "duplicates", "found": found, "advice": advice}
 
@@ -72,8 +72,8 @@ def _workflows(client: HighLevelClient, location: str) -> dict[str, str]:
         number = sum(1 for item in answer.get("workflows", ()) if item.get("status") == _PUBLISHED)
         found = f"{number} published"
     advice = (
-        "Pause every workflow that starts when a contact, tag, task, note or appointment appears, until the load and"
-        " its deltas are over: it could write to patients."
+        "Pause every workflow that starts when a contact, tag, task, note or appointment appears, until the"
+        " load and its deltas are over: it could write to patients."
     )
     return {"setting": "workflows", "found": found, "advice": advice}
 
@@ -82,7 +82,5 @@ def _zone(catalogue: Catalogue, clinic_zone: str | None) -> dict[str, str]:
     zone = catalogue.settings.get("timezone")
     found = f"{zone or 'not read'}; in Cliniko {clinic_zone or 'not read'}"
     same = zone and zone == clinic_zone
-    advice = (
-        "Nothing: they agree." if same else "Set the clinic's time zone, or appointments show at other hours."
-    )
+    advice = "Nothing: they agree." if same else "Set the clinic's zone, or appointments show at other hours."
     return {"setting": "time_zone", "found": found, "advice": advice}

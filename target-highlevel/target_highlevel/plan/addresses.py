@@ -1,4 +1,4 @@
-"""E-mails and phones that several of the clinic's people share: HighLevel may allow each on one contact only."""
+"""E-mails and phones that several people share: HighLevel may allow each on one contact only."""
 
 from __future__ import annotations
 

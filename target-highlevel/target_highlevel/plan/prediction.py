@@ -28,7 +28,7 @@ class Prediction:
     def __init__(
         self, session: Session, client: PlanningClient, survey: Any, addresses: SharedAddresses
     ) -> None:
-        """Take the plan's session, and what was counted while records went by.
+        """Look at the last settings, while the client is open, and take what was counted while records went by.
 
         Args:
             session: the plan's.
@@ -41,6 +41,7 @@ class Prediction:
         self._survey = survey
         self._addresses = addresses
         self._account = survey.content() if survey else None
+        self._looked_at = checks(client.reading, session.catalogue(), self._account or {})
 
     def differences(self) -> Iterator[Difference]:
         """Yield every field that the load would change in a record that is there already."""
@@ -53,7 +54,6 @@ class Prediction:
     def content(self) -> dict[str, Any]:
         """Return the plan's part of ``report.json``."""
         session, catalogue = self._session, self._session.catalogue()
-        looked_at = checks(self._client.reading, catalogue, self._account or {})
         spent = session.governor.statistics().requests
         return {
             "blockers": sorted(set(session.blockers)),
@@ -63,19 +63,17 @@ class Prediction:
             "owners": owners(session.ledger, catalogue),
             "shared_addresses": self._addresses.content(),
             "cost": cost(self._client.requests, session.settings, spent),
-            "settings_to_check": looked_at,
+            "settings_to_check": self._looked_at,
         }
 
     def line(self) -> str:
         """Return the last line of the plan: what stops the load, or what comes next."""
-        if self._session.blockers:
-            return f"planned, nothing was written; a load would refuse to start: {'; '.join(sorted(set(self._session.blockers)))}"
-        approve = (
-            ", then `meltano invoke target-highlevel:approve`"
-            if self._session.settings.require_approved_plan
-            else ""
-        )
-        return f"planned, nothing was written; read report.html in the report folder{approve}"
+        blockers = "; ".join(sorted(set(self._session.blockers)))
+        if blockers:
+            return f"planned, nothing was written; a load would refuse to start: {blockers}"
+        required = self._session.settings.require_approved_plan
+        then = ", then `meltano invoke target-highlevel:approve`" if required else ""
+        return f"planned, nothing was written; read report.html in the report folder{then}"
 
     def _approval(self) -> dict[str, Any]:
         settings, ledger = self._session.settings, self._session.ledger

@@ -69,8 +69,8 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
         reasons.append(f"{held} records wait: {_AGAIN}")
     if rejected and not accept_rejects:
         reasons.append(
-            f"{rejected} records were refused: mend them and run `meltano invoke target-highlevel:retry`, or set"
-            " TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them behind"
+            f"{rejected} records were refused: mend them and run `meltano invoke target-highlevel:retry`, or"
+            " set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them behind"
         )
     return Agreement(load, verification, hours, held, rejected, tuple(reasons))
 
@@ -99,7 +99,7 @@ def _about_verification(
         yield f"nothing was read back: {_VERIFY}"
         return
     if verification["exit_code"]:
-        yield f"the newest verification found differences (run {verification['id']}): mend them, then {_VERIFY}"
+        yield f"verification {verification['id']} found differences: mend them, then {_VERIFY}"
     later = [item["id"] for item in runs if item["id"] > verification["id"]]
     wrote = [run for run in later if writes(ledger, run)]
     if wrote:

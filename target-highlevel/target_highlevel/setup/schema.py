@@ -54,12 +54,12 @@ class SchemaSetup:
         if not self._agency:
             named = ", ".join(f"{spec.singular!r} (key {spec.object.partition('.')[2]!r})" for spec in missing)
             problems.append(
-                f"custom objects are missing: set TARGET_HIGHLEVEL_AGENCY_TOKEN, or create them by hand: {named}"
+                f"custom objects are missing: set TARGET_HIGHLEVEL_AGENCY_TOKEN, or create by hand: {named}"
             )
         if len(own) + len(missing) > MOST_OBJECTS:
             problems.append(
-                f"{len(missing)} custom objects are missing and cannot be created: the sub-account has {len(own)}"
-                f" of {MOST_OBJECTS} already; remove one that is not needed"
+                f"{len(missing)} custom objects are missing and cannot be created: the sub-account has"
+                f" {len(own)} of {MOST_OBJECTS} already; remove one that is not needed"
             )
         return problems
 
@@ -87,10 +87,12 @@ class SchemaSetup:
             self._catalogue.overflow[association.key] = [association.key, *there]
             self._associations[association.key] = association
 
-    def continue_under(self, key: str) -> str | None:
-        """Make the next label of a full association; return its id, or None when HighLevel's limit is reached."""
+    def label(self, key: str, number: int) -> str | None:
+        """Return the id of the n-th label of an association, making it when there are fewer; None beyond HighLevel's limit."""
         with self._growing:
             association, used = self._associations[key], self._catalogue.overflow[key]
+            if number < len(used):
+                return self._catalogue.associations[used[number]]
             following = next((label for label in association.labels() if label[0] not in used), None)
             if following is None:
                 return None
