@@ -177,6 +177,18 @@ def test_a_dropped_record_is_forgotten(desk: Desk) -> None:
     assert (row.status, row.hl_id, row.reason) == ("filtered", None, "no_longer_wanted")
 
 
+def test_an_absent_record_stays_absent_when_it_comes_again(desk: Desk) -> None:
+    """A relation that Cliniko removed is taken away once; the same news in the next run is nothing to do."""
+    gone = contact(1, absent=True)
+    desk.take(gone)
+    desk.work.drop(desk.row(gone), "no_longer_wanted")
+    desk.next_run()
+    desk.take(gone)
+    assert desk.claimed() == []
+    desk.take(contact(1))
+    assert desk.claimed() == ["contact:patients/1"]
+
+
 def test_what_was_found_in_highlevel_is_adopted_once(desk: Desk) -> None:
     """A rebuilt crosswalk gives ids to records that have none, and takes none from those that do."""
     desk.take(contact(1), contact(2), note(7, 3))

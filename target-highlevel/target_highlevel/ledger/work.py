@@ -186,7 +186,9 @@ class Work:
         with self._ledger.transaction() as connection:
             if row.intent:
                 self._audit(connection, row, "outcome", row.intent, Outcome.REMOVED.value, [], hl_id=row.hl_id)
-            self._set(connection, row.ref, hl_id=None, intent=None, written=None, digest=None, reason=reason)
+            # Received again as it was, an absent record stays absent; anything else that comes again is wanted again.
+            digest = row.digest if (row.payload or {}).get("absent") else None
+            self._set(connection, row.ref, hl_id=None, intent=None, written=None, digest=digest, reason=reason)
             self._finish(connection, row, Status.FILTERED)
 
     def set_aside(self, row: Row, reason: str) -> None:
@@ -197,7 +199,10 @@ class Work:
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, reason=reason)
             self._finish(connection, row, Status.FILTERED, keep_payload=True)
-            connection.execute(record.update().where(self._here, record.c.ref.in_(waiting)).values(reason=reason))
+            held = record.update().where(
+                self._here, record.c.ref.in_(waiting), record.c.status == Status.HELD.value
+            )
+            connection.execute(held.values(reason=reason))
 
     def reject(self, row: Row, reason: str, field: str | None = None, *, unsettled: bool = False) -> None:
         """Keep a record that HighLevel or the mapping refused, with its payload, so that it can be replayed."""
@@ -211,7 +216,11 @@ class Work:
     def hold(self, row: Row, reason: str) -> None:
         """Put a record off; its intent stays open when nobody knows whether the write happened."""
         with self._ledger.transaction() as connection:
-            self._set(connection, row.ref, status=Status.HELD.value, reason=reason)
+            connection.execute(
+                record.update()
+                .where(self._here, record.c.ref == row.ref, record.c.status == Status.READY.value)
+                .values(status=Status.HELD.value, reason=reason)
+            )
 
     def wait_for(self, row: Row, parents: Iterable[str]) -> None:
         """Hold a record until these parents are in HighLevel."""
@@ -247,10 +256,12 @@ class Work:
                 ).first()
                 written = canonical_json(values["written"])
                 if known is None:
-                    row = {**values, "written": written, "location": self._ledger.location}
+                    notes = canonical_json(values["notes"])
+                    row = {**values, "written": written, "notes": notes, "location": self._ledger.location}
                     connection.execute(record.insert().values(**row, **_ADOPTED))
                 elif known.hl_id is None:
                     more = {"hl_id": values["hl_id"], "parent_id": values.get("parent_id"), "written": written}
+                    more["notes"] = canonical_json(values["notes"])
                     self._set(connection, values["ref"], **more)
                 release(connection, self._ledger.location, [values["ref"]])
 
