@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "soak.md"
 COMPLETE = (0, 4)
 KILLED = -9
-FASTER = {"burst_limit": UNLIMITED, "daily_limit": UNLIMITED, "search_lag": 0.2}
+FASTER: dict[str, Any] = {"burst_limit": UNLIMITED, "daily_limit": UNLIMITED, "search_lag": 0.2}
 KILLS_PER_LOAD = 4
 _POLL = 0.005
 _JITTER = 0.3
@@ -90,7 +90,7 @@ class Whole:
 def kills(options: argparse.Namespace) -> Findings:
     """SIGKILL loads at random moments of all of their way, start them again, and compare what they leave in the end."""
     found = Findings("Loads killed at random moments")
-    chance = random.Random(options.seed)
+    chance = random.Random(options.seed)  # noqa: S311 - moments that can be repeated, no secret
     done, loads, aimed = 0, 0, Counter[str]()
     with tempfile.TemporaryDirectory() as attachments:
         lines, whole = _undisturbed(options.patients, Path(attachments))
