@@ -43,7 +43,8 @@ class FreshProject:
         shutil.copy(ROOT / "meltano.yml", folder)
         for name in PARTS:
             folder.joinpath(name).symlink_to(ROOT / name)
-        folder.joinpath(".meltano").mkdir(mode=0o700)
+        for name in ("data", ".meltano"):
+            folder.joinpath(name).mkdir(mode=0o700)
         for name in PLUGINS:
             folder.joinpath(".meltano", name).symlink_to(ROOT / ".meltano" / name)
         lines = (f"{name}={value}\n" for name, value in _settings(sandbox).items())

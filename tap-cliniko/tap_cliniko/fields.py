@@ -45,7 +45,8 @@ _SCHEMAS: dict[Kind, Schema] = {
     Kind.FLAG: {"type": ["boolean", "null"]},
     Kind.OBJECT: {"type": ["object", "null"]},
     Kind.OBJECTS: {"type": ["array", "null"], "items": {"type": ["object", "null"]}},
-    Kind.LINK: {"type": ["object", "null"], "properties": {"links": _ADDRESS}},
+    # no properties: flattening would name columns after them, which a null has not, and some targets stop
+    Kind.LINK: {"type": ["object", "null"]},
     Kind.LINKS: {"type": ["object", "array", "null"]},
     Kind.SELF: _ADDRESS,
 }
