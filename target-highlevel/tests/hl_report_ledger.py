@@ -11,6 +11,9 @@ from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.ledger.work import Work
+from target_highlevel.report.readback import read_back
+from target_highlevel.report.undone import undone
+from target_highlevel.rollback.result import Spared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +124,54 @@ def a_clinic(reported: ReportedLedger) -> None:
     reported.practitioner("practitioners/1", "user-1")
     reported.practitioner("practitioners/2", None, "no_user")
     reported.practitioner("practitioners/3", None, "inactive")
+
+
+def a_verification(first: list[dict[str, str]], **counts: int) -> dict[str, Any]:
+    """Return what the report says after twenty patients were read back; the rest of them is equal."""
+    names = ("normalised", "different", "missing", "filtered", "held", "rejected")
+    outcomes = {name: counts.get(name, 0) for name in names}
+    row = {
+        "object": "contact",
+        "resource": "patients",
+        "source": 20,
+        "equal": 20 - sum(outcomes.values()),
+        **outcomes,
+        "extra": counts.get("extra", 0),
+        "difference": 0,
+    }
+    kinds = ("equal", "normalised", "different", "missing", "extra")
+    told = {
+        "fields_compared": 100,
+        **{kind: row[kind] for kind in kinds},
+        "normalised_because": [{"how": "letter_case", "meaning": "upper and lower case", "fields": 3}],
+        "extra_because": {"doubled": row["extra"]} if row["extra"] else {},
+        "objects": [row],
+        "closes_to_zero": True,
+        "records": 20,
+        "requests": 4,
+        "requests_per_record": 0.2,
+        "seconds": 0.4,
+    }
+    return read_back(told, first)
+
+
+def a_rollback(reported: ReportedLedger, run: str, *, left: int = 0, spared: int = 0) -> dict[str, Any]:
+    """Return what the report says after a rollback of a run that left something, or spared it."""
+    facts = {
+        "undoes": run,
+        "removed": 7,
+        "restored": 1,
+        "linked_again": 0,
+        "created_left": left,
+        "fields_differing": 0,
+        "spared": spared,
+        "left_behind": {"fields": ["contact.a"], "objects": [], "associations": [], "tags": ["patient"]},
+    }
+    ends = "contact:patients/1|custom_objects.cliniko_invoice:invoices/2"
+    kept = [
+        Spared("contact", f"patients/{number}", f"id{number}", "changed", ("city",))
+        for number in range(spared)
+    ]
+    kept[-1:] = [Spared("relation", f"cliniko_invoice_contact|{ends}", "r", "its_record_is_spared")][:spared]
+    there = [("contact", f"there{number}", "") for number in range(left)]
+    return undone(reported.ledger, reported.run, facts, kept, there)

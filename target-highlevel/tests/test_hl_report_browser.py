@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from hl_report_ledger import CONTACTS, NOTES, ReportedLedger, a_clinic, ledger_at
+from hl_report_ledger import (
+    CONTACTS,
+    NOTES,
+    ReportedLedger,
+    a_clinic,
+    a_rollback,
+    a_verification,
+    ledger_at,
+)
 
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind
@@ -36,7 +44,13 @@ pytestmark = [
     ),
 ]
 
-PAGES = ("run.html", "window.html")
+#: Page -> how its first sentence begins.
+PAGES = {
+    "run.html": "Almost",
+    "window.html": "Almost",
+    "verification.html": "Not quite",
+    "rollback.html": "Not wholly undone",
+}
 WIDTHS = (1280, 768, 390, 320)
 
 #: A page of ours that opens a report in frames of several widths, and writes down what it measures there.
@@ -112,6 +126,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "run.html").write_text(run_page(content), encoding="utf-8")
     window = window_content(ledger, [earlier, reported.run])
     (folder / "window.html").write_text(window_page(window), encoding="utf-8")
+    found_too = differences.summary()
+    checked = a_verification(differences.first, different=1, extra=2, rejected=1, held=1, filtered=1)
+    verification = gather(ledger, reported.run, facts, 5, differences=found_too, verification=checked)
+    (folder / "verification.html").write_text(run_page(verification), encoding="utf-8")
+    undone = a_rollback(reported, earlier, left=2, spared=9)
+    rollback = gather(ledger, reported.run, facts, 1, rollback=undone)
+    (folder / "rollback.html").write_text(run_page(rollback), encoding="utf-8")
     for page in PAGES:
         measure = _MEASURE.replace("PAGE", page).replace("WIDTHS", str(list(WIDTHS)))
         (folder / f"measure-{page}").write_text(measure, encoding="utf-8")
@@ -156,6 +177,7 @@ def browse(profile: Path, address: str, *options: str) -> subprocess.CompletedPr
 class Look:
     """What one look at a page showed: measures by width, what the server was asked, what the browser said."""
 
+    page: str
     measures: dict[int, dict[str, Any]]
     asked: set[str]
     said: str
@@ -171,14 +193,19 @@ def look(request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.Te
     measures = [json.loads(html.unescape(text)) for text in written]
     assert len(measures) == len(WIDTHS), answer.stderr
     asked = set(site.asked) - {f"/measure-{request.param}", "/favicon.ico"}
-    return Look({item["width"]: item for item in measures}, asked - {f"/{request.param}"}, answer.stderr)
+    return Look(
+        request.param,
+        {item["width"]: item for item in measures},
+        asked - {f"/{request.param}"},
+        answer.stderr,
+    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_is_wider_than_the_screen(look: Look, width: int) -> None:
     """From a desktop to a small phone, nobody scrolls sideways, and no text is too small to read."""
     found = look.measures[width]
-    assert found["heading"].startswith("Almost")
+    assert found["heading"].startswith(PAGES[look.page])
     assert (found["content"], found["wide"]) == (width, [])
     assert found["smallest"] >= 12
 
