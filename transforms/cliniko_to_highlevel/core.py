@@ -116,7 +116,7 @@ class MessageMapper:
 
     def _mapped(self, row: Row, route: Route) -> list[Output]:
         if row.values.get(TOMBSTONE):
-            return [_gone(row, stream) for stream in route.rejected_on] if route.makers else []
+            return [*_withdrawn(row, route), *(_gone(row, stream) for stream in route.rejected_on)] if route.makers else []
         self._reference.learn(row)
         self._learn_reference_options(row)
         return [output for make in route.makers for output in make(row, self._reference)]
@@ -166,6 +166,14 @@ class MessageMapper:
             if new:
                 known.update(dict.fromkeys(new))
                 self._unsent.add(output.stream)
+
+
+def _withdrawn(row: Row, route: Route) -> Iterator[Output]:
+    """Yield what takes back all that a record deleted for good has given to others."""
+    for stream in route.streams:
+        if "part" in STREAMS[stream].steering:
+            blank = STREAMS[stream].blank(row.source_id)
+            yield Output(stream, {**blank, "part": row.source_id, "filtered": Filter.DELETED.value})
 
 
 def _gone(row: Row, stream: str) -> Output:

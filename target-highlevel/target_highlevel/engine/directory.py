@@ -24,6 +24,7 @@ class Directory:
         self._catalogue = catalogue
         self._salt = salt
         self.unmatched: list[str] = []
+        self._waiting: list[Incoming] = []
 
     def resolve(self, item: Incoming) -> Incoming:
         """Return the practitioner with its user, or with the reason why it has none."""
@@ -31,6 +32,7 @@ class Directory:
         if known is not None and known.digest == fingerprint(item.digest_source(), self._salt):
             if known.hl_id is None:
                 self.unmatched.append(item.source_id)
+                self._waiting.append(item)
             return replace(item, resolved=(known.hl_id, known.reason))
         if item.filtered or item.rejected:
             return item
@@ -41,3 +43,15 @@ class Directory:
         if user is None:
             self.unmatched.append(item.source_id)
         return replace(item, resolved=(user.id if user else None, reason))
+
+    def match_again(self, catalogue: Catalogue) -> None:
+        """Look once more for practitioners who had no user: the clinic may have made one since.
+
+        Called when the users have been read anyway, so that a run in which nothing changed still costs no request.
+        """
+        waiting, self._waiting = self._waiting, []
+        for item in waiting:
+            user = catalogue.users.get(str(item.fields.get("email") or "").casefold())
+            if user is not None and item.fields.get("active") is not False:
+                self._work.match(item.ref, user.id)
+                self.unmatched.remove(item.source_id)

@@ -97,6 +97,7 @@ class Engine:
 
     def checkpoint(self, state: dict[str, Any]) -> None:
         """Take a STATE: it is passed on when everything before it is settled."""
+        self.check()
         with self._mutex:
             if self._buffer:
                 self._state = state
@@ -106,10 +107,10 @@ class Engine:
     def flush(self) -> None:
         """Make what came in durable."""
         with self._mutex:
-            chunk, self._buffer = self._buffer, []
-            state, self._state = self._state, None
+            chunk, state = self._buffer, self._state
             if chunk:
-                self._session.intake.take(chunk)
+                self._session.intake.take(chunk)  # if this fails, the buffer keeps everything and no state passes
+            self._buffer, self._state = [], None
             if state is not None:
                 self._session.states.checkpoint(self._session.intake.seq, state)
         if chunk:

@@ -158,6 +158,7 @@ class Session:
                 if self.blockers and self.mode != "plan":
                     raise SettingsError("; ".join(dict.fromkeys(self.blockers)))
                 self._catalogue_read = True
+            self.directory.match_again(self._catalogue)
             return self._catalogue
 
     def write(self, row: Row) -> None:

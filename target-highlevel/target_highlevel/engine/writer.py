@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.work import Work
     from target_highlevel.objects.base import ObjectKind
 
+    #: (contributor, fields) of every partial record that folds into one.
+    Contributions = list[tuple[str, dict[str, Any]]]
+
 #: A create whose outcome stayed unclear is looked for and tried again so often before it is put off to the next run.
 _MOST_CREATES = 3
+#: Seconds after which a request without an answer has surely been carried out, if it ever will be.
+_AT_WORK = 3.0
 #: What stands on things that stay behind without their marker.
 _MOVED = "Moved to another patient in Cliniko"
 _SHORTER = "No longer part of the note in Cliniko"
@@ -68,10 +73,10 @@ class Writer:
         self._now = now
         self._sleep = sleep
 
-    def write(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+    def write(self, row: Row, spec: StreamSpec, kind: ObjectKind, contributions: Contributions) -> None:
         """Bring one record into HighLevel as wanted, or reject it; everything else is raised for the run to end or go on."""
         try:
-            self._write(row, spec, kind)
+            self._write(row, spec, kind, contributions)
         except Rejected as rejected:
             self._work.reject(row, rejected.reason, rejected.field)
         except NotFound:
@@ -79,12 +84,12 @@ class Writer:
         except Refused as refused:
             self._work.reject(row, reason_for(refused.code), next(iter(refused.properties), None))
 
-    def _write(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+    def _write(self, row: Row, spec: StreamSpec, kind: ObjectKind, contributions: Contributions) -> None:
         if (row.payload or {}).get("absent"):
             self._remove(row, kind)
             return
         now = f"{self._now():%Y-%m-%dT%H:%M:%SZ}"
-        fields = fold(spec, row.fields, self._work.contributions(row), now)
+        fields = fold(spec, row.fields, contributions, now)
         if row.hl_id is None and self._elsewhere(spec, fields):
             self._work.set_aside(row, OTHER_SUB_ACCOUNT)
             return
@@ -98,13 +103,13 @@ class Writer:
             if row.created_here and row.object == "relation":  # its ends are all it says
                 self._settle(row, Outcome.CREATED, row.hl_id, wanted, parent_id=None, notes=row.notes)
                 return
+        self._shorten(row, spec, kind)  # first: once the record is settled, nobody knows of the pieces any more
         if row.hl_id is None:
             self._create(row, spec, kind, wanted)
         elif kind.on_contact and self._moved(row):
             self._move(row, spec, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
-        self._shorten(row, spec, kind)
 
     def _elsewhere(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
         """Whether the record belongs to locations that have sub-accounts of their own, and this is none of them.
@@ -151,12 +156,13 @@ class Writer:
         raise last
 
     def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
-        """Ask the witness; the search index is asked only when it has had time to know."""
-        if kind.witness_lags and row.intent:
+        """Ask the witness when it has had time to know: the search index lags, and a server may still be at work."""
+        if row.intent:
+            lag = self._search_lag if kind.witness_lags else min(self._search_lag, _AT_WORK)
             begun = datetime.strptime(row.intent["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
             since = max((self._now() - begun).total_seconds(), 0.0) if row.intent["run"] != self._work.run else 0.0
-            if since < self._search_lag:
-                self._sleep(self._search_lag - since)
+            if since < lag:
+                self._sleep(lag - since)
         return kind.find(row, spec)
 
     def _adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
@@ -191,7 +197,7 @@ class Writer:
             return
         current = kind.read(row, spec)
         differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
-        conflicts = self._conflicts(row, differing, current)
+        conflicts = self._conflicts(row, spec, differing, current)
         writing = {name: value for name, value in differing.items() if self._may_write(name, current, conflicts)}
         notes = dict(row.notes)
         if conflicts:
@@ -217,15 +223,20 @@ class Writer:
     def _changes(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""
         changes = {name: value for name, value in wanted.items() if row.written.get(name) != self._hash(value)}
-        if row.payload is not None and not row.payload.get("only_these"):
+        if row.payload is not None and not row.payload.get("only_these") and not row.notes.get("rebuilt"):
             gone = set(row.written) - set(wanted)
             changes.update({name: None for name in gone if name in spec.fields})
         for name in [name for name, value in changes.items() if _empty(value) and name not in row.written]:
             del changes[name]
         return {name: value for name, value in changes.items() if _may_change(spec, row, name, value)}
 
-    def _conflicts(self, row: Row, changes: Mapping[str, Any], current: Mapping[str, Any]) -> set[str]:
-        """Return the fields somebody changed in HighLevel since we wrote them (or had filled before we came)."""
+    def _conflicts(
+        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> set[str]:
+        """Return the fields somebody changed in HighLevel since we wrote them (or had filled before we came).
+
+        A patient's *no* is never a conflict: do-not-disturb is switched on whatever stands there.
+        """
         withheld = row.notes.get("withheld", {})
         found = set()
         for name in changes:
@@ -234,8 +245,10 @@ class Writer:
                 continue  # tags are only added to; a withheld address never was written; a relation has no values
             if _empty(there) and name not in row.written:
                 continue
-            if row.written.get(name) != self._hash(there):
-                found.add(name)
+            if name in spec.fields and spec.fields[name].kind == "dnd":
+                continue
+            if row.notes.get("rebuilt") or row.written.get(name) != self._hash(there):
+                found.add(name)  # of a rebuilt record nobody knows who wrote what
         return found
 
     def _may_write(self, name: str, current: Mapping[str, Any], conflicts: set[str]) -> bool:
@@ -260,8 +273,7 @@ class Writer:
         self._work.intend(row, "leave", kind.update_method, kind.update_route)
         with suppress(NotFound):  # somebody has deleted it: there is nothing to say it on
             kind.leave(old, spec, _MOVED)
-        row.notes = {**row.notes, "moved_from": [row.hl_id, row.parent_id]}
-        row.parent_id = row.hl_id = None
+        row = replace(row, hl_id=None, parent_id=None, notes={**row.notes, "moved_from": [row.hl_id, row.parent_id]})
         if cut_off:
             self._adopt_found(row, spec, kind)
         if row.hl_id is None:
@@ -272,11 +284,12 @@ class Writer:
     def _shorten(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
         """A text may take fewer pieces than it did: those it no longer has lose their marker and say so."""
         number = (row.payload or {}).get("pieces")
-        while number and (piece := self._work.row(f"{row.ref}#{number + 1}")) and piece.hl_id:
+        while number and (piece := self._work.row(f"{row.ref}#{number + 1}")):
             number += 1
-            self._work.intend(piece, "leave", kind.update_method, kind.update_route)
-            with suppress(NotFound):
-                kind.leave(piece, spec, _SHORTER)
+            if piece.hl_id:
+                self._work.intend(piece, "leave", kind.update_method, kind.update_route)
+                with suppress(NotFound):
+                    kind.leave(piece, spec, _SHORTER)
             self._work.drop(piece, "no_longer_wanted")
 
     # Remove
@@ -299,6 +312,7 @@ class Writer:
         parent_id: str | None,
         notes: Mapping[str, Any],
     ) -> None:
+        notes = {name: value for name, value in notes.items() if name != "rebuilt"}
         notes = {**({"moved_from": row.notes["moved_from"]} if "moved_from" in row.notes else {}), **notes}
         written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
         if row.payload is None or row.payload.get("only_these"):  # the rest stands as it was
@@ -323,7 +337,7 @@ def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
     if declared.data_type == "FILE_UPLOAD":
         return False
     if declared.kind == "dnd" and value is not True:
-        return value is False and name in row.written
+        return value is False and name in row.written and not row.notes.get("rebuilt")
     return not declared.create_only
 
 

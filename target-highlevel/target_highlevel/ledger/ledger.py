@@ -194,7 +194,7 @@ def _engine(url: str) -> sa.Engine:
         raise SettingsError(msg)
     if address.database and address.database != ":memory:":
         _private_file(Path(address.database))
-    engine = sa.create_engine(address, poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
+    engine = sa.create_engine(address, poolclass=sa.pool.StaticPool, hide_parameters=True, connect_args={"check_same_thread": False})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -203,7 +203,7 @@ def _postgres(address: sa.URL) -> sa.Engine:
     if address.drivername == "postgresql":  # the driver SQLAlchemy would take is another one than we install
         address = address.set(drivername="postgresql+psycopg")
     try:
-        return sa.create_engine(address)
+        return sa.create_engine(address, hide_parameters=True)
     except ModuleNotFoundError as error:
         msg = f"ledger_url: {error.name} is missing; install target-highlevel with its extra: target-highlevel[postgres]"
         raise SettingsError(msg) from None

@@ -91,7 +91,8 @@ class Partials:
             again = record.update().where(
                 self._here,
                 record.c.ref.in_(some),
-                (record.c.status == Status.DONE.value) | (record.c.reason == OTHER_SUB_ACCOUNT),
+                (record.c.status == Status.DONE.value)
+                | ((record.c.status == Status.FILTERED.value) & (record.c.reason == OTHER_SUB_ACCOUNT)),
                 record.c.digest.is_not(None),
             )
             connection.execute(

@@ -265,6 +265,17 @@ class Work:
                     self._set(connection, values["ref"], **more)
                 release(connection, self._ledger.location, [values["ref"]])
 
+    def match(self, ref: str, hl_id: str) -> None:
+        """Give a practitioner a user, and have the contacts that name the practitioner as their owner looked at again."""
+        named = sa.select(contribution.c.target).where(
+            contribution.c.location == self._ledger.location, contribution.c.fields.contains(f'"{ref}"', autoescape=True)
+        )
+        with self._ledger.transaction() as connection:
+            self._set(connection, ref, hl_id=hl_id, status=Status.DONE.value, reason=None)
+            again = record.update().where(self._here, record.c.ref.in_(named), record.c.status == Status.DONE.value)
+            values = {"status": Status.READY.value, "version": record.c.version + 1, "seen_run": self.run}
+            connection.execute(again.values(values))
+
     def mark_listed(self, row: Row, kind: str) -> None:
         """Record that everything of this kind that hangs on a contact has been read."""
         with self._ledger.transaction() as connection:

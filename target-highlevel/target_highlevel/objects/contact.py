@@ -134,7 +134,7 @@ class Contact(ObjectKind):
                     raise Rejected("duplicate_contact", name) from duplicate
                 withheld[name] = "another_record"
                 kept = _without({"tags": row.notes.get("tags", ()), **fields}, withheld)
-                fields = {**kept, name: None}  # the old address is no longer the patient's
+                fields = {**kept, **dict.fromkeys(withheld)}  # the old addresses are no longer the patient's
         return _notes(fields, withheld)
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:

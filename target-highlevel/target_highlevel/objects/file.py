@@ -94,11 +94,9 @@ class File(ObjectKind):
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the name under which the file hangs on the contact; its bytes are compared by verify."""
         for key, item in self.listed(self.parent_id(row), spec):
-            if key == row.hl_id:
-                return {
-                    "file_name": item["meta"]["originalname"],
-                    "file_sha256": row.fields.get("file_sha256"),
-                }
+            if key == row.hl_id or source_id(item) == row.source_id:
+                # HighLevel may keep only the end of a name, and no checksum: what carries our id is this file.
+                return self.prepare(row, spec, row.fields)
         return {}
 
     def update(

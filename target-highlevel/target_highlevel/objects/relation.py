@@ -40,18 +40,15 @@ class Relation(ObjectKind):
         """Link the two records; an identical relation answers 400 and is what we wanted (issue 73 of the API's documentation)."""
         key = wanted["association"]
         place = (key, wanted["second"])
-        while association_id := self._label(key, self._first_free[place]):
+        while association_id := self.around.schema.label(key, number := self._first_free[place]):
             try:
                 return self._link(association_id, wanted)
             except Refused as refused:
                 if refused.code != "limit_reached":
                     raise
-                self._first_free[place] += 1
+                # Several writers meet the limit at once: each says only that the label it tried is full.
+                self._first_free[place] = max(self._first_free[place], number + 1)
         raise Rejected("relation_limit", key)
-
-    def _label(self, key: str, number: int) -> str | None:
-        ids = self.around.catalogue.association_ids(key)
-        return ids[number] if number < len(ids) else self.around.schema.continue_under(key)
 
     def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
         try:
@@ -116,8 +113,9 @@ class Relation(ObjectKind):
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A relation with other ends is another relation: remove this one and link anew."""
-        self.remove(row)
-        made = self.create(row, spec, changes)
+        if not self.around.work.shared(row):
+            self.remove(row)
+        made = self.create(row, spec, self.prepare(row, spec, row.fields))
         return {"hl_id": made.hl_id}
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:

@@ -130,6 +130,7 @@ class Rebuild:
             "hl_id": hl_id,
             "rank": rank,
             "written": dict(written),
+            "notes": {"rebuilt": True},
             **more,
         }
 

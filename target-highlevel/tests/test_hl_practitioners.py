@@ -1,0 +1,30 @@
+"""Practitioners who get a login after the first load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Clinic
+    from hl_loading import Loader
+
+
+def test_a_login_made_later_takes_over_the_patients(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+    """Once something is written again, a practitioner who has a user by now becomes the owner of the patients."""
+    loader = highlevel(users=[])
+    loader.load(small_clinic.lines)
+    state = loader.sandbox.highlevel.state
+    desk = {contact["assignedTo"] for contact in state.contacts.values()}
+    assert len(desk) == 1
+
+    with_users = highlevel()
+    for user in with_users.sandbox.highlevel.state.users.values():
+        state.users.setdefault(user["id"], {**user, "locationIds": [loader.sandbox.highlevel.location_id]})
+    changed = [line.replace('"first_name":"', '"first_name":"Dr ', 1) if '"stream":"contacts"' in line else line for line in small_clinic.lines]
+    again = loader.load(changed)
+    assert again.code == 0, again.log[-2000:]
+    owners = {contact["assignedTo"] for contact in state.contacts.values()}
+    assert owners - desk
+    assert state.doubles() == {}
