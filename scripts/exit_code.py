@@ -1,8 +1,7 @@
 """Print the true exit code of the newest run: `meltano run` itself only ends with 0, 1 or 143.
 
-`python scripts/exit_code.py data/begun` looks at reports that are newer than the file `data/begun`, which a
-scheduler touches before it starts the run. Without such a report it prints 1: the run was refused, and its log
-says why.
+`python scripts/exit_code.py data/begun`, in the project's folder, looks at reports that are newer than the file `data/begun`,
+which a scheduler touches before it starts the run. Without such a report it prints 1: the run was refused, and its log says why.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import argparse
 import json
 import os
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def exit_code(reports: Path, begun: Path) -> int:
@@ -28,7 +25,7 @@ def main() -> None:
     environment = os.environ.get("MELTANO_ENVIRONMENT", "live")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("begun", type=Path, help="a file that was touched when the run was started")
-    parser.add_argument("--reports", type=Path, default=ROOT / "data" / environment / "reports")
+    parser.add_argument("--reports", type=Path, default=Path("data", environment, "reports"))
     given = parser.parse_args()
     print(exit_code(given.reports, given.begun))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("tap-cliniko", "transforms", "target-highlevel", "constraints.txt", "SECURITY.md")
+PARTS = ("tap-cliniko", "transforms", "target-highlevel", "scripts", "constraints.txt")
 PLUGINS = ("extractors", "loaders", "mappers")
 PRIVATE_PREFIXES = ("TAP_CLINIKO", "TARGET_HIGHLEVEL", "MELTANO_")
 COMMAND_SECONDS = 240

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from console_blocks import Command, commands, missing_lines
 from fresh_project import FreshProject, quick_sandbox
+
 from scripts import gen_objects
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ def test_a_scheduler_learns_the_true_code(exit_codes: list[int | None], printed:
     for number, code in enumerate(exit_codes):
         folder = tmp_path / f"2026112{number}T020000Z-aaaaaa"
         folder.mkdir()
-        folder.joinpath("report.json").write_text(f'{{"exit_code": {"null" if code is None else code}}}', encoding="utf-8")
+        folder.joinpath("report.json").write_text(
+            f'{{"exit_code": {"null" if code is None else code}}}', encoding="utf-8"
+        )
     script = DOCS.parent / "scripts" / "exit_code.py"
     said = subprocess.check_output([sys.executable, script, begun, "--reports", tmp_path], text=True)
     assert int(said) == printed
