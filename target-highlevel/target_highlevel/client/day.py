@@ -115,6 +115,8 @@ class DayBudget:
         if number <= max(self._newest, self._old_day):
             return  # overtaken by a later request's answer, or from before the day turned
         self._newest = number
+        if limit is not None:
+            self._reserve = max(1, min(self._per_day, limit) // 1000)
         self._server_left = remaining - underway
         ours = self._spent - self._bought - underway - (latest - number)
         # Half, as HighLevel may leave out some of ours, such as those it answered with 429.
