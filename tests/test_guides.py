@@ -63,6 +63,7 @@ def happen(event: str, sandbox: Sandbox) -> None:
     """Do to the clinic's records what its people do between two commands of the migration guide."""
     assert event == "a patient moves house, another leaves, an appointment is cancelled"
     tables, change = sandbox.cliniko.account.tables, sandbox.cliniko.control.mutate
+    assert change
     moving, leaving = (row["id"] for row in tables["patients"].rows()[:2])
     booked = next(row["id"] for row in tables["individual_appointments"].rows() if "cancelled_at" not in row)
     change({"op": "update", "resource": "patients", "id": moving, "values": {"city": "Newtown"}})
