@@ -127,4 +127,4 @@ def joined(separator: str, *pieces: str | None) -> str | None:
 
 def utf16_length(text: str) -> int:
     """Return the length HighLevel counts: characters outside the basic plane (most emoji) count twice."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

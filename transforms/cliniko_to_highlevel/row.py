@@ -35,6 +35,8 @@ class Row:
     def reference(self, field: str) -> str | None:
         """Return an id as text: Cliniko writes ids as strings, in old records as integers."""
         value = self.values.get(field)
+        if type(value) is str and value.isdigit():  # as nearly all are
+            return value
         if value is None or value == "":
             return None
         if (

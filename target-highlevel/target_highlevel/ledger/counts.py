@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
 
 
+#: Rows in memory at once, of tables that have one for every record of the clinic.
+_AT_ONCE = 1000
+
+
 @dataclass
 class ObjectCount:
     """One row of the closing table: a kind of object and the source resource it came from."""
@@ -98,9 +102,10 @@ def crosswalk(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
         sa.select(record.c.source_id, record.c.object, record.c.hl_id, record.c.status)
         .where(record.c.location == ledger.location, record.c.hl_id.is_not(None))
         .order_by(record.c.object, record.c.source_id)
+        .execution_options(yield_per=_AT_ONCE)
     )
     with ledger.transaction() as connection:
-        yield from (tuple(row) for row in connection.execute(query).all())
+        yield from (tuple(row) for row in connection.execute(query))
 
 
 def remarks(ledger: Ledger, run: str) -> dict[str, Any]:
@@ -138,6 +143,7 @@ def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
         sa.select(*columns)
         .where(_mine(ledger, run), record.c.status.in_(list(_STATUS)))
         .order_by(record.c.source_id, record.c.object)
+        .execution_options(yield_per=_AT_ONCE)
     )
     with ledger.transaction() as connection:
         for row in connection.execute(query):
