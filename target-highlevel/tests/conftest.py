@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_ledgers import Desk, address
-from hl_loading import Loader, tap_lines
+from hl_loading import Loader, content, tap_lines
 from postgres_server import running_postgres
 
 from sandbox import Sandbox
@@ -86,7 +86,7 @@ def read_clinic(patients: int, folder: Path) -> Clinic:
             relations=len(state.relations),
             requests=sandbox.highlevel.control.stats()["requests"],
             created=loaded.report["totals"]["created"],
-            dump=state.dump(),
+            dump=content(state),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hl_loading import after_state
+from hl_loading import after_state, content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_a_day_that_is_too_short(small_clinic: Clinic, highlevel: Callable[..., 
     rest = loader.load([], REQUESTS_PER_10S="100")
     assert rest.code == 0, rest.log[-2000:]
     assert side.state.doubles() == {}
-    assert side.state.dump() == small_clinic.dump
+    assert content(side.state) == small_clinic.dump
     stats = side.control.stats()
     assert stats["greatest_window"] <= 100
     assert "429" not in stats["by_status"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hl_loading import after_state
+from hl_loading import after_state, content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def assert_same(loader: Loader, clinic: Clinic) -> None:
     assert state.doubles() == {}
     assert {kind: set(found) for kind, found in state.sources().items()} == clinic.sources
     assert len(state.relations) == clinic.relations
-    assert state.dump() == clinic.dump
+    assert content(state) == clinic.dump
     assert loader.sandbox.highlevel.control.stats()["violations"] == []
 
 

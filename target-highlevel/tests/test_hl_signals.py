@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hl_loading import after_state
+from hl_loading import after_state, content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,4 +48,4 @@ def test_stopped_by_a_signal(
     assert resumed.code == 0, resumed.log[-2000:]
     state = loader.sandbox.highlevel.state
     assert state.doubles() == {}
-    assert state.dump() == small_clinic.dump
+    assert content(state) == small_clinic.dump
