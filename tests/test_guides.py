@@ -12,10 +12,11 @@ import pytest
 from console_blocks import Command, commands, missing_lines
 from fresh_project import FreshProject, quick_sandbox
 
+from sandbox import Sandbox
 from scripts import gen_objects
 
 if TYPE_CHECKING:
-    from sandbox import Sandbox
+    from collections.abc import Iterator
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SHOWN_CODE = re.compile(r"\(exit (\d+)\)$")
@@ -27,13 +28,36 @@ def test_the_migration_guide_moves_a_clinic_and_takes_it_back(tmp_path: Path) ->
     """Plan, approve, sample, verify, load, delta, verify, go live, report, undo: each as documented, in one go."""
     with quick_sandbox(12) as sandbox:
         project = FreshProject(tmp_path, sandbox)
-        for command in commands(DOCS / "migration.md"):
-            for event in command.meanwhile:
-                happen(event, sandbox)
+        for command in steps(sandbox):
             typed(project, command)
-        left = sandbox.highlevel.state.dump(schema=False)
-        assert left == {"contacts": [], "records": [], "relations": []}
-        assert sandbox.highlevel.control.stats()["violations"] == []
+        nothing_is_left(sandbox)
+
+
+@pytest.mark.soak
+@pytest.mark.xdist_group("guides")
+def test_the_migration_guide_at_the_size_of_a_clinic(tmp_path: Path) -> None:
+    """The same commands move three hundred patients at the services' real limits, and take them back."""
+    with Sandbox(seed=1, patients=300) as sandbox:
+        project = FreshProject(tmp_path, sandbox, limits={})
+        project.patience = 6 * 3600
+        for command in steps(sandbox):
+            outcome = project.type(command.line)
+            assert not outcome.returncode or fails(command), f"$ {command.line}\n{outcome.stdout[-3000:]}"
+        nothing_is_left(sandbox)
+
+
+def steps(sandbox: Sandbox) -> Iterator[Command]:
+    """Yield the commands of the migration guide; what happens at the clinic meanwhile has happened then."""
+    for command in commands(DOCS / "migration.md"):
+        for event in command.meanwhile:
+            happen(event, sandbox)
+        yield command
+
+
+def nothing_is_left(sandbox: Sandbox) -> None:
+    """See that all was taken back, and that no rule of HighLevel was broken on the way."""
+    assert sandbox.highlevel.state.dump(schema=False) == {"contacts": [], "records": [], "relations": []}
+    assert sandbox.highlevel.control.stats()["violations"] == []
 
 
 @pytest.mark.timeout(300)
@@ -52,11 +76,15 @@ def test_the_shorter_guides_are_true(page: str, tmp_path: Path) -> None:
 def typed(project: FreshProject, command: Command) -> None:
     """Type a command and hold its end and its output against the guide."""
     outcome = project.type(command.line)
-    codes = [found[1] for line in command.output if (found := SHOWN_CODE.search(line))]
-    fails = any(code != "0" for code in codes)
-    assert bool(outcome.returncode) == fails, f"$ {command.line}\n{outcome.stdout[-3000:]}"
+    assert bool(outcome.returncode) == fails(command), f"$ {command.line}\n{outcome.stdout[-3000:]}"
     missing = missing_lines(command.output, outcome.stdout)
     assert missing == [], f"$ {command.line}\n{outcome.stdout[-6000:]}"
+
+
+def fails(command: Command) -> bool:
+    """Return whether the guide shows that the command does not end with 0."""
+    shown = [found[1] for line in command.output if (found := SHOWN_CODE.search(line))]
+    return any(code != "0" for code in shown)
 
 
 def happen(event: str, sandbox: Sandbox) -> None:
