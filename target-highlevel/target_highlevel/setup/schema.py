@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from target_highlevel.errors import Refused, SettingsError, Unknown
 from target_highlevel.setup.catalogue import Catalogue, Field, Requests, object_field, slug
@@ -20,6 +22,16 @@ logger = logging.getLogger(__name__)
 MOST_OBJECTS = 10
 _CHOICES = {"SINGLE_OPTIONS", "MULTIPLE_OPTIONS", "CHECKBOX", "RADIO"}
 _MOST_FILES = 1000
+#: Fields made at the same time: one after the other they would cost a minute or two of a fresh sub-account's first load.
+_AT_ONCE = 10
+
+
+class _Unclear(Exception):  # noqa: N818 - no error yet: it is looked into
+    """A definition may have been made or not."""
+
+
+class _Maker(Protocol):
+    def __call__(self, declared: FieldSpec, /, *, hasty: bool) -> None: ...
 
 
 class SchemaSetup:
@@ -100,13 +112,39 @@ class SchemaSetup:
             used.append(following[0])
             return self._catalogue.associations[following[0]]
 
-    def _write(self, what: str, request: Callable[[], Any], again: Callable[[], Any]) -> Any:
-        """Create one definition; after an unclear answer look whether it is there before anything is sent again."""
+    def _together(self, fields: Iterable[FieldSpec], make: _Maker, read: Callable[[], None]) -> None:
+        """Make fields, several at once; those that ended unclear are looked at when all others are done."""
+
+        def attempt(declared: FieldSpec) -> FieldSpec | None:
+            try:
+                make(declared, hasty=True)
+            except _Unclear:
+                return declared
+            return None
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            unclear = [declared for declared in pool.map(attempt, fields) if declared]
+        if unclear:
+            read()
+        for declared in unclear:
+            make(declared, hasty=False)
+
+    def _write(
+        self, what: str, request: Callable[[], Any], again: Callable[[], Any], *, hasty: bool = False
+    ) -> Any:
+        """Create one definition; after an unclear answer look whether it is there before anything is sent again.
+
+        In haste nobody looks: reading the list while others are being made could lose one of them.
+        """
         try:
             answer = request()
         except Unknown:
+            if hasty:
+                raise _Unclear from None
             answer = again() or request()
         except Refused as refused:
+            if hasty and refused.maybe_created:
+                raise _Unclear from None
             answer = again() if refused.maybe_created else None
             if not answer:
                 raise
@@ -118,16 +156,15 @@ class SchemaSetup:
     # Contacts
 
     def _contact_fields(self, spec: StreamSpec) -> None:
-        for declared in spec.fields.values():
-            if declared.kind == "custom":
-                self._contact_field(declared)
+        custom = [declared for declared in spec.fields.values() if declared.kind == "custom"]
+        self._together(custom, self._contact_field, self._read_contact_fields)
 
-    def _contact_field(self, declared: FieldSpec) -> None:
+    def _contact_field(self, declared: FieldSpec, *, hasty: bool) -> None:
         known = self._catalogue.contact_fields.get(declared.name)
         if known is None and declared.data_type in _CHOICES and not declared.options:
             return  # HighLevel wants at least one option; the mapper declares the field again when it has learnt one
         if known is None:
-            self._create_contact_field(declared)
+            self._create_contact_field(declared, hasty=hasty)
             return
         if known.data_type != declared.data_type:
             msg = f"contact.{declared.name} exists in HighLevel with type {known.data_type}, not {declared.data_type}; rename or remove that field"
@@ -136,7 +173,7 @@ class SchemaSetup:
         if missing:
             self._extend_contact_field(declared, known, missing)
 
-    def _create_contact_field(self, declared: FieldSpec) -> None:
+    def _create_contact_field(self, declared: FieldSpec, *, hasty: bool) -> None:
         if slug(declared.label) != declared.name:
             msg = f"contact field {declared.name}: its label makes the key {slug(declared.label)} in HighLevel"
             raise SettingsError(msg)
@@ -150,6 +187,7 @@ class SchemaSetup:
             f"contact.{declared.name}",
             lambda: self._client.request("POST", path, route="/locations/{id}/customFields", json=body),
             lambda: self._contact_field_there(declared.name),
+            hasty=hasty,
         )
         made = answer["customField"]
         if made["fieldKey"] != f"contact.{declared.name}":
@@ -158,8 +196,14 @@ class SchemaSetup:
         options = {option: option for option in declared.options}
         self._catalogue.contact_fields[declared.name] = Field(made["id"], declared.data_type, options)
 
-    def _contact_field_there(self, name: str) -> dict[str, Any] | None:
+    def _read_contact_fields(self) -> None:
+        """Read anew what is there; a list may lag, so what was just made is kept."""
+        made = dict(self._catalogue.contact_fields)
         self._catalogue.read_contact_fields()
+        self._catalogue.contact_fields = {**made, **self._catalogue.contact_fields}
+
+    def _contact_field_there(self, name: str) -> dict[str, Any] | None:
+        self._read_contact_fields()
         known = self._catalogue.contact_fields.get(name)
         return {"customField": {"id": known.id, "fieldKey": f"contact.{name}"}} if known else None
 
@@ -179,8 +223,13 @@ class SchemaSetup:
             self._create_object(spec)
         if spec.object not in self._catalogue.object_fields:
             self._catalogue.read_object(spec.object)
-        for declared in spec.fields.values():
-            self._object_field(spec, declared)
+        if any(name not in self._catalogue.object_fields[spec.object] for name in spec.fields):
+            self._folder(spec)
+        self._together(
+            spec.fields.values(),
+            partial(self._object_field, spec),
+            partial(self._read_object, spec.object),
+        )
         self._make_searchable(spec)
 
     def _create_object(self, spec: StreamSpec) -> None:
@@ -222,17 +271,17 @@ class SchemaSetup:
             raise SettingsError(problem)
         self._blockers.append(problem)
 
-    def _object_field(self, spec: StreamSpec, declared: FieldSpec) -> None:
+    def _object_field(self, spec: StreamSpec, declared: FieldSpec, *, hasty: bool) -> None:
         known = self._catalogue.object_fields[spec.object].get(declared.name)
         if known is None:
-            self._create_object_field(spec, declared)
+            self._create_object_field(spec, declared, hasty=hasty)
             return
         missing = [option for option in declared.options if option not in known.options]
         if missing:
             self._extend_object_field(declared, known, missing)
             self.extended.setdefault(f"{spec.object}.{declared.name}", []).extend(missing)
 
-    def _create_object_field(self, spec: StreamSpec, declared: FieldSpec) -> None:
+    def _create_object_field(self, spec: StreamSpec, declared: FieldSpec, *, hasty: bool) -> None:
         body: dict[str, Any] = {
             "locationId": self._catalogue.location,
             "objectKey": spec.object,
@@ -248,11 +297,17 @@ class SchemaSetup:
             f"{spec.object}.{declared.name}",
             lambda: self._client.request("POST", "/custom-fields/", route="/custom-fields/", json=body),
             lambda: self._object_field_there(spec.object, declared.name),
+            hasty=hasty,
         )
         self._catalogue.object_fields[spec.object][declared.name] = object_field(answer["field"])
 
-    def _object_field_there(self, key: str, name: str) -> dict[str, Any] | None:
+    def _read_object(self, key: str) -> None:
+        made = dict(self._catalogue.object_fields.get(key, {}))
         self._catalogue.read_object(key)
+        self._catalogue.object_fields[key] = {**made, **self._catalogue.object_fields[key]}
+
+    def _object_field_there(self, key: str, name: str) -> dict[str, Any] | None:
+        self._read_object(key)
         known = self._catalogue.object_fields[key].get(name)
         if known is None:
             return None
