@@ -9,7 +9,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import SameRecordTransform
@@ -140,7 +140,8 @@ class TargetHighLevel(Target):
     @override
     def _assert_sink_exists(self, stream_name: str) -> None:
         if not self.sink_exists(stream_name):
-            raise self.message_reader.broken(f"is a record of {stream_name}, whose SCHEMA has not come")
+            reader = cast("MessageReader", self.message_reader)
+            raise reader.broken(f"is a record of {stream_name}, whose SCHEMA has not come")
 
     def _is_passed_as_is(self, stream: str | None) -> bool:
         """Return whether no stream map changes this stream: the SDK's steps per record would do nothing then."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_ledgers import Desk, address
-from hl_loading import Loader, content, tap_lines
+from hl_loading import Clinic, Loader, content, tap_lines
 from postgres_server import running_postgres
 
 from sandbox import Sandbox
@@ -19,18 +18,6 @@ if TYPE_CHECKING:
     from postgres_server import PostgresServer
 
 SMALL = 5
-
-
-@dataclass(frozen=True)
-class Clinic:
-    """What the tap said of a clinic, and how many of each thing HighLevel holds after an undisturbed load."""
-
-    lines: list[str]
-    sources: dict[str, set[str]]
-    relations: int
-    requests: int
-    created: int
-    dump: dict[str, Any]
 
 
 def a_sandbox(patients: int = SMALL, **highlevel: Any) -> Sandbox:

@@ -10,8 +10,7 @@ from hl_loading import after_state, content
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
 A_DAY = 86_400
 

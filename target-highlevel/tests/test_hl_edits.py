@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from hl_mapped import person, record, schemas, state
-from test_hl_identity import contacts, field, loads, note, rejects
+from test_hl_identity import contacts, loads, note, rejects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +37,12 @@ def test_a_field_changed_on_both_sides(overwrite: str, highlevel: Callable[..., 
     changed = loads(
         loader,
         person(
-            "patients/1", "Adele", "Lovelace", city="Bath", postalCode="2000", tags=["patient", "archived"], dnd_email=True, dnd_sms=False
+            "patients/1", "Adele", "Lovelace", city="Bath", postalCode="2000", tags=["patient", "archived"],
+            dnd_email=True, dnd_sms=False,
         ),
         person("patients/2", "Bo", "Diddley"),
         OVERWRITE=overwrite,
-    )
+    )  # fmt: skip
     # five to know the sub-account, one to read the contact, one to write it; nothing for the unchanged one
     assert loader.sandbox.highlevel.control.stats()["requests"] - requests <= 7
     now = loader.sandbox.highlevel.state.contacts[one["id"]]
@@ -94,6 +94,7 @@ def test_what_is_gone_in_cliniko(highlevel: Callable[..., Loader]) -> None:
 
 
 def described(line: str) -> dict[str, Any]:
+    """Return what a SCHEMA line says of its stream."""
     message = json.loads(line)
     return dict(message["schema"].get("x-highlevel") or {}) if message["type"] == "SCHEMA" else {}
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 import subprocess
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-
-from hl_loading import TARGET, after_state
-from hl_mapped import person, record, schemas, state
+from hl_loading import TARGET
+from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Clinic
-    from hl_loading import Loaded, Loader
+    from hl_loading import Clinic, Loaded, Loader
 
 PEOPLE = [*schemas("patients"), person("patients/1", "Ada", "Lovelace")]
 
 
 def last_line(log: str) -> str:
+    """Return the line with which a run ended."""
     return log.rstrip().splitlines()[-1]
 
 

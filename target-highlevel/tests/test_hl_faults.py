@@ -9,8 +9,7 @@ from hl_loading import after_state, content
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
 CONTACTS, RECORDS = r"^/contacts/$", r"/records$"
 TASKS, NOTES = r"/tasks$", r"/notes$"
@@ -23,6 +22,7 @@ SAYS_NO = {"statusCode": 422, "message": ["Unprocessable"], "error": "Unprocessa
 
 
 def fault(path: str, action: str, nth: int | list[int], method: str = "POST", **more: Any) -> dict[str, Any]:
+    """Return a failure that strikes the nth request to a path."""
     return {"match": {"method": method, "path_regex": path, "nth": nth}, "action": action, **more}
 
 
@@ -44,11 +44,13 @@ def assert_cheap(loader: Loader, clinic: Clinic, more: int = 0) -> None:
 
 
 def strike(loader: Loader, *faults: dict[str, Any]) -> None:
+    """Switch failures on."""
     for rule in faults:
         loader.sandbox.highlevel.control.add_fault(rule)
 
 
 def all_struck(loader: Loader) -> bool:
+    """Return whether no failure was left out."""
     return all(rule.struck for rule in loader.sandbox.highlevel.control._faults)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
+import requests
 from hl_mapped import person, record, schemas, state
 
 if TYPE_CHECKING:
@@ -16,11 +15,19 @@ if TYPE_CHECKING:
     from hl_loading import Loaded, Loader
 
 HEAD = schemas("patients", "treatment_notes")
+PHONE = "+61255500101"
+
+
+def born(date: str) -> dict[str, str]:
+    """Return a date of birth, which also says who comes first."""
+    return {"dateOfBirth": date, "priority": date}
+
+
 FAMILY = [
-    person("patients/2", "Milo", "Larkspur", dateOfBirth="2015-02-01", email="fam@example.org", phone="+61255500101", priority="2015-02-01"),
-    person("patients/1", "Petra", "Larkspur", dateOfBirth="1980-05-01", email="Fam@example.org", phone="+61255500101", priority="1980-05-01"),
-    person("patients/3", "Petra", "Larkspur", dateOfBirth="1980-05-01", email="other@example.org", phone="+61255500101", priority="1980-05-01"),
-    person("patients/4", "Petra", "Larkspur", dateOfBirth="1980-05-01", priority="1980-05-01"),
+    person("patients/2", "Milo", "Larkspur", email="fam@example.org", phone=PHONE, **born("2015-02-01")),
+    person("patients/1", "Petra", "Larkspur", email="Fam@example.org", phone=PHONE, **born("1980-05-01")),
+    person("patients/3", "Petra", "Larkspur", email="other@example.org", phone=PHONE, **born("1980-05-01")),
+    person("patients/4", "Petra", "Larkspur", **born("1980-05-01")),
 ]  # fmt: skip
 
 
@@ -30,11 +37,8 @@ def contacts(loader: Loader) -> dict[str, dict[str, Any]]:
     return {source: found.contacts[ids[0]] for source, ids in found.sources()["contacts"].items()}
 
 
-def field(loader: Loader, contact: dict[str, Any], key: str) -> Any:
-    return contact["customFields"].get(loader.sandbox.highlevel.state.main.contact_field_by_key(key)["id"])
-
-
 def loads(loader: Loader, *lines: str, **settings: str) -> Loaded:
+    """Load these lines and see that nothing is doubled."""
     loaded = loader.load([*HEAD, *lines, state("end")], **settings)
     assert loaded.code in {0, 4}, loaded.log[-2000:]
     assert loader.sandbox.highlevel.state.doubles() == {}
@@ -72,11 +76,11 @@ def test_a_family_with_one_address(options: dict[str, Any], highlevel: Callable[
 
 
 @pytest.mark.parametrize("meta", [True, False])
-def test_people_who_were_there_before(meta: bool, highlevel: Callable[..., Loader]) -> None:  # noqa: FBT001
+def test_people_who_were_there_before(meta: bool, highlevel: Callable[..., Loader]) -> None:  # noqa: FBT001 - a parameter
     """A contact is taken over only when whole name and birth date agree; everybody else gets one beside it."""
     loader = highlevel(duplicate_meta=meta)
     side = loader.sandbox.highlevel
-    there = [
+    there: list[dict[str, Any]] = [
         {"firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": "1980-12-10", "email": "ada@example.org", "tags": ["vip"]},
         {"firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": "1999-01-01", "email": "ada2@example.org"},
         {"firstName": "Ada", "lastName": "Lovelace", "email": "ada3@example.org"},
@@ -101,8 +105,6 @@ def test_people_who_were_there_before(meta: bool, highlevel: Callable[..., Loade
 
 def put(loader: Loader, **fields: Any) -> str:
     """Put a contact into HighLevel as somebody would by hand."""
-    import requests
-
     side = loader.sandbox.highlevel
     answer = requests.post(
         f"{side.url}/contacts/",
@@ -123,6 +125,7 @@ def test_addresses_that_change_and_people_who_vanish(highlevel: Callable[..., Lo
         person("patients/2", "Bo", "Diddley", email="bo@example.org"),
         person("patients/3", "Cy", "Twombly", email="cy@example.org"),
         person("patients/4", "Di", "Prima", email="di@example.org"),
+        person("patients/5", "Ed", "Wood", email="ed@example.org"),
     ]
     loads(loader, *people)
     found = contacts(loader)
@@ -133,14 +136,14 @@ def test_addresses_that_change_and_people_who_vanish(highlevel: Callable[..., Lo
     changed = loads(
         loader,
         person("patients/1", "Ada", "King", email="bo@example.org"),
-        person("patients/2", "Bo", "Diddley", email="second@example.org"),
         person("patients/3", "Cyrus", "Twombly", email="cy@example.org"),
-        people[3],
+        person("patients/5", "Ed", "Wood", email="second@example.org"),
     )
     found = contacts(loader)
     assert found["patients/1"]["lastName"] == "King"
     assert "email" not in found["patients/1"]  # the old one is his no longer, the new one is somebody else's
     assert {"patient", "shared-email"} <= set(found["patients/1"]["tags"])
+    assert "email" not in found["patients/5"]
     assert "patients/3" not in found
     assert changed.code == 4
     assert ("patients/3", "deleted_in_highlevel") in rejects(loader)
@@ -151,12 +154,14 @@ def test_addresses_that_change_and_people_who_vanish(highlevel: Callable[..., Lo
 
 
 def rejects(loader: Loader) -> set[tuple[str, str]]:
-    newest = sorted((loader.folder / "reports").glob("*/rejects.csv"))[-1]
+    """Return (source, reason) of every reject of the newest run."""
+    newest = max((loader.folder / "reports").glob("*/rejects.csv"))
     with newest.open(encoding="utf-8-sig", newline="") as file:
         return {(row["source"], row["reason"]) for row in csv.DictReader(file)}
 
 
 def note(source_id: str, contact: str, **fields: Any) -> str:
+    """Return the RECORD line of a note."""
     body = f"text\ncliniko:{source_id}"
     return record("hl_notes", source_id, **{"contact": contact, "title": "Note", "body": body, **fields})
 
@@ -188,10 +193,14 @@ def test_a_note_that_has_become_shorter(highlevel: Callable[..., Loader]) -> Non
     """The second half of a note that no longer has one says nothing any more."""
     loader = highlevel()
     first = person("patients/1", "Ada", "Lovelace")
-    halves = [note("treatment_notes/9", "patients/1", body="one\ncliniko:treatment_notes/9"), note("treatment_notes/9#2", "patients/1", body="two\ncliniko:treatment_notes/9#2")]
+    halves = [note("treatment_notes/9", "patients/1", pieces=2), note("treatment_notes/9#2", "patients/1")]
     loads(loader, first, *halves)
-    whole = note("treatment_notes/9", "patients/1", body="one and two\ncliniko:treatment_notes/9")
-    gone = record("hl_notes", "treatment_notes/9#2", absent=True)
-    loads(loader, first, whole, gone)
-    bodies = [item["body"] for item in loader.sandbox.highlevel.state.notes.values()]
-    assert [text for text in bodies if "two" in text] == ["one and two\ncliniko:treatment_notes/9"]
+    notes = loader.sandbox.highlevel.state.notes
+    second = next(item["id"] for item in notes.values() if "#2" in item["body"])
+    loaded = loads(loader, first, note("treatment_notes/9", "patients/1", pieces=1))
+    assert set(loader.sandbox.highlevel.state.sources()["notes"]) == {"treatment_notes/9"}
+    assert notes[second]["title"].startswith("No longer part of the note")
+    assert notes[second]["body"].startswith("text")
+    assert loaded.report["closes_to_zero"]
+    loads(loader, first, *halves)
+    assert set(loader.sandbox.highlevel.state.sources()["notes"]) == {"treatment_notes/9", "treatment_notes/9#2"}

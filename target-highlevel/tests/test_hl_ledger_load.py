@@ -9,8 +9,7 @@ from hl_loading import after_state
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
     from postgres_server import PostgresServer
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
 
 def routed(loader: Loader, place: str) -> str:

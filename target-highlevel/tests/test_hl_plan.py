@@ -16,8 +16,7 @@ from jsonschema import Draft202012Validator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loaded, Loader
+    from hl_loading import Clinic, Loaded, Loader
 
 OUTCOMES = ("source", "created", "updated", "unchanged", "filtered", "held", "rejected")
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "report.schema.json"

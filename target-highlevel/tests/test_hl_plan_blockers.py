@@ -9,8 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loaded, Loader
+    from hl_loading import Clinic, Loaded, Loader
 
 #: Every scope of the sub-account's token but the one to read users.
 _WITHOUT_USERS = frozenset(

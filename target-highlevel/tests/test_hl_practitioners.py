@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
 
 def test_a_login_made_later_takes_over_the_patients(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:

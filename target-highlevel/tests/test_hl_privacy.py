@@ -7,9 +7,8 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-
 from hl_loading import Loader, tap_lines
+
 from sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
 MARK = "Zarathustra"
 #: Fields of Cliniko that say something of a person, and what stands in them here; an address must look like one.
 PERSONAL = (
-    "first_name", "last_name", "preferred_first_name", "preferred_name", "occupation", "address_1", "address_2", "address_3", "city",
+    "first_name", "last_name", "preferred_first_name", "preferred_name", "occupation", "address_1", "address_2", "address_3",
+    "city",
     "emergency_contact", "notes", "invoice_extra_information", "appointment_notes", "reminder_note", "medicare", "company_name",
-    "name", "title", "issue", "author_name", "description", "billing_information", "old_reference_id", "dva_card_number", "subject",
+    "name", "title", "issue", "author_name", "description",
+    "billing_information", "old_reference_id", "dva_card_number", "subject",
 )  # fmt: skip
 TABLES = (
     "patients", "contacts", "medical_alerts", "patient_cases", "individual_appointments", "group_appointments", "attendees",
@@ -66,7 +67,8 @@ def fail_often(loader: Loader) -> None:
     said = {"statusCode": 422, "message": [f"lastName {MARK} is not valid", f"property {MARK} should not exist"]}
     control = loader.sandbox.highlevel.control
     faults: list[dict[str, Any]] = [
-        {"match": {"method": "POST", "path_regex": "^/contacts/$", "nth": [4, 9]}, "action": "status", "status": 422, "body": said},
+        {"match": {"method": "POST", "path_regex": "^/contacts/$", "nth": [4, 9]}, "action": "status",
+         "status": 422, "body": said},
         {"match": {"method": "POST", "path_regex": "/records$", "every": 7}, "action": "status", "status": 400, "body": said},
         {"match": {"method": "POST", "path_regex": "/notes$", "every": 4}, "action": "drop_after"},
         {"match": {"method": "POST", "path_regex": "/tasks$", "every": 6}, "action": "truncate"},
@@ -94,7 +96,7 @@ def test_nobody_is_named_anywhere(marked: tuple[Loader, list[str]]) -> None:
         "states": "\n".join(loaded.states),
         "retry": retried.stderr + retried.stdout,
         "broken": broken.log,
-        **{str(path): path.read_text(encoding="utf-8-sig") for path in (loader.folder / "reports").rglob("*.*") if path.is_file()},
+        **{str(path): path.read_text(encoding="utf-8-sig") for path in (loader.folder / "reports").rglob("*.*")},
     }
     assert len(texts) > 8
     for name, text in texts.items():
@@ -108,4 +110,5 @@ def test_nobody_is_named_anywhere(marked: tuple[Loader, list[str]]) -> None:
 
 
 def mode(path: Path) -> int:
+    """Return who may do what with a file."""
     return stat.S_IMODE(path.stat().st_mode)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-
 from hl_loading import BIN, Loader, content
+
 from sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Clinic
+    from hl_loading import Clinic
+
 
 SPECS = Path(__file__).parents[3] / "shared" / "openapi" / "highlevel"
 #: With duplicates allowed nothing depends on who of a family comes first.

@@ -10,8 +10,7 @@ from hl_undoing import changed, differing, dump, move_in, spared
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
     Start = Callable[..., Loader]
 

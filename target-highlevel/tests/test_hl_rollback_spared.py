@@ -12,8 +12,7 @@ from sandbox.highlevel.relations import add_relation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
     Start = Callable[..., Loader]
 

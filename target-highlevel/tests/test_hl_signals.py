@@ -7,14 +7,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from hl_loading import after_state, content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Clinic
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -27,7 +25,7 @@ def test_stopped_by_a_signal(
     control.latency = 0.02
     reached = threading.Event()
 
-    def watch(n: int, request: Any) -> None:
+    def watch(_n: int, request: Any) -> None:
         if request.path.endswith("/tasks"):
             reached.set()
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Clinic
+    from hl_loading import Clinic
+
 
 #: Far below one: contacts by 500, records by 100, notes, tasks and relations by the record they hang on.
 MOST_REQUESTS_PER_RECORD = 0.3
