@@ -70,6 +70,7 @@ def test_a_family_with_one_address(options: dict[str, Any], highlevel: Callable[
     assert "shared-phone" in found["patients/3"]["tags"]
     withheld = {(row["source"], row["field"]) for row in loaded.report["withheld"]["records"]}
     assert ("patients/2", "email") in withheld
+    assert "highlevel.preflight location=reachable duplicates=refused users=" in loaded.log
     before = loader.sandbox.highlevel.control.stats()["requests"]
     loads(loader, *FAMILY)
     assert loader.sandbox.highlevel.control.stats()["requests"] == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from target_highlevel.objects.base import ObjectKind
     from target_highlevel.settings import Settings
 
+
+logger = logging.getLogger(__name__)
 
 _SCHEMA = "schema:"
 #: Exit codes of a plan that was gone through to its end.
@@ -158,6 +161,14 @@ class Session:
                 if self.blockers and self.mode != "plan":
                     raise SettingsError("; ".join(dict.fromkeys(self.blockers)))
                 self._catalogue_read = True
+                logger.info(
+                    "highlevel.preflight location=reachable duplicates=%s users=%d contact_fields=%d objects=%d"
+                    " workflows=not_checked_here_see_plan",
+                    "allowed" if self._catalogue.allows_duplicates() else "refused",
+                    len(self._catalogue.users),
+                    len(self._catalogue.contact_fields),
+                    len(self._catalogue.object_keys),
+                )
             self.directory.match_again(self._catalogue)
             return self._catalogue
 
@@ -192,7 +203,8 @@ class Session:
         return needs <= self._prepared
 
     def _prepare(self, row: Row) -> StreamSpec:
-        """Set up the schema of a stream before its first record, of every stream an association touches before its first relation."""
+        addresses = {"email", "phone"}
+        named = [name for name, item in declared.items() if item.api_name in addresses and item.kind == "standard"]
         with self._mutex:
             spec = self.specs[row.stream]
             if spec.stream not in self._prepared:
