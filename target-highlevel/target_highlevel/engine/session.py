@@ -203,8 +203,7 @@ class Session:
         return needs <= self._prepared
 
     def _prepare(self, row: Row) -> StreamSpec:
-        addresses = {"email", "phone"}
-        named = [name for name, item in declared.items() if item.api_name in addresses and item.kind == "standard"]
+        """Set up the schema of a stream before its first record, and both ends of an association before its first relation."""
         with self._mutex:
             spec = self.specs[row.stream]
             if spec.stream not in self._prepared:
