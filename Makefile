@@ -49,10 +49,11 @@ test: setup ## every test but the long ones, in under 20 minutes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not bench"
 
 soak: setup ## the full figures; takes hours
+	$(BIN)/python scripts/soak.py all --write
 	$(BIN)/python -m pytest -m soak --timeout 0
 
 bench: setup ## measurements
-	$(BIN)/python -m pytest -m bench --timeout 0 -s
+	$(BIN)/python scripts/bench.py $(BENCH)
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
