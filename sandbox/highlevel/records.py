@@ -208,9 +208,7 @@ def search_records(call: Call) -> dict[str, Any]:
     reader = FilterReader(index, lambda name: _searchable(fields, name))
     names = [name.rpartition(".")[2] for name in schema["searchableProperties"]]
     # The vendor's description requires both `page` and `searchAfter` here, where the contacts refuse the pair.
-    question = Question(
-        call.body, _SORTABLE, lambda query: _text_test(names, query), page_beside_cursor=True
-    )
+    question = Question(call.body, _SORTABLE, lambda query: _text_test(names, query), page_beside_cursor=True)
     rows, total = question.answer(index, reader)
     return {
         "records": [_found(account, index.documents[identity], value) for value, identity in rows],

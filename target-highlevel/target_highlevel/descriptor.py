@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 #: Properties of a mapped record that steer the load; every other property is a field of the destination.
 STEERING = frozenset(
     {
-        "source_id", "part", "joins", "unless", "filtered", "rejected", "absent", "relations", "contact", "priority", "pieces",
+        "source_id",
+        "part",
+        "joins",
+        "unless",
+        "filtered",
+        "rejected",
+        "absent",
+        "relations",
+        "contact",
+        "priority",
+        "pieces",
     }
 )
 

@@ -53,4 +53,6 @@ class MessageReader(SimpleSingerReader):
 
     def broken(self, what: str) -> BrokenInput:
         """Return the error that says what is wrong with the present line."""
-        return BrokenInput(f"line {self._number} of the input {what}; see what stands before this target in the pipe")
+        return BrokenInput(
+            f"line {self._number} of the input {what}; see what stands before this target in the pipe"
+        )

@@ -77,7 +77,9 @@ def settings_from(config: Mapping[str, Any]) -> Settings:
         SettingsError: with every problem at once, each naming its variable.
     """
     problems = [
-        f"set TARGET_HIGHLEVEL_{name.upper()}" for name in ("access_token", "location_id") if not config.get(name)
+        f"set TARGET_HIGHLEVEL_{name.upper()}"
+        for name in ("access_token", "location_id")
+        if not config.get(name)
     ]
     for name, allowed in (("mode", MODES), ("appointments_as", APPOINTMENTS_AS), ("overwrite", OVERWRITE)):
         if config.get(name) and config[name] not in allowed:
@@ -87,7 +89,9 @@ def settings_from(config: Mapping[str, Any]) -> Settings:
             problems.append(f"TARGET_HIGHLEVEL_{name.upper()} must be at least 1")
     if problems:
         raise SettingsError("; ".join(problems))
-    known = {name: config[name] for name in Settings.__dataclass_fields__ if config.get(name) not in (None, "")}
+    known = {
+        name: config[name] for name in Settings.__dataclass_fields__ if config.get(name) not in (None, "")
+    }
     if "search_lag_seconds" in known:
         known["search_lag_seconds"] = float(known["search_lag_seconds"])
     return Settings(**known)
@@ -102,7 +106,9 @@ def settings_from_environment() -> Settings:
     return settings_from(configuration({}, SCHEMA.to_dict()["properties"], environment=True))
 
 
-def configuration(given: Mapping[str, Any], declared: Mapping[str, Any], *, environment: bool) -> dict[str, Any]:
+def configuration(
+    given: Mapping[str, Any], declared: Mapping[str, Any], *, environment: bool
+) -> dict[str, Any]:
     """Return what a file gives, and over it what the environment gives where it counts.
 
     Args:
@@ -136,5 +142,7 @@ def _read(name: str, kinds: str | list[str], text: str) -> Any:
             return float(text)
         return json.loads(text) if "object" in kinds else text
     except ValueError:
-        msg = f"TARGET_HIGHLEVEL_{name.upper()} is not a valid {kinds if isinstance(kinds, str) else kinds[0]}"
+        msg = (
+            f"TARGET_HIGHLEVEL_{name.upper()} is not a valid {kinds if isinstance(kinds, str) else kinds[0]}"
+        )
         raise SettingsError(msg) from None

@@ -15,9 +15,7 @@ class HighLevelSink(RecordSink):
     """One stream; a stream that does not describe itself is passed over with a warning."""
 
     @override
-    def __init__(
-        self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Any
-    ) -> None:
+    def __init__(self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Any) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self._accept = target.accept  # type: ignore[attr-defined]
 

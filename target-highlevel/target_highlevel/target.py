@@ -112,7 +112,9 @@ class TargetHighLevel(Target):
         self._expect(message.get("stream"))
         spec = self.open().declare(message)
         if spec is None:
-            logger.warning("highlevel.stream_ignored stream=%s: its schema has no x-highlevel", message["stream"])
+            logger.warning(
+                "highlevel.stream_ignored stream=%s: its schema has no x-highlevel", message["stream"]
+            )
         else:
             self._specs[spec.stream] = spec
 
@@ -179,7 +181,9 @@ class TargetHighLevel(Target):
         mapped: Callable[[dict[str, Any]], Iterator[dict[str, Any]]] = getattr(self._core, action)
         try:
             yield from mapped(message)
-        except ValueError as error:  # a bad record is rejected by the mapper itself: this is the mapping's fault
+        except (
+            ValueError
+        ) as error:  # a bad record is rejected by the mapper itself: this is the mapping's fault
             msg = f"mapping: {error}"
             raise SettingsError(msg) from None
 
@@ -204,7 +208,12 @@ class TargetHighLevel(Target):
     @classmethod
     @override
     def invoke(  # type: ignore[override]
-        cls, *, about: bool = False, about_format: str | None = None, config: Any = None, file_input: Any = None
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        file_input: Any = None,
     ) -> None:
         if about:
             cls.print_about(about_format)
@@ -307,7 +316,7 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
         target = target_class(config=_configuration(target_class, config), validate_config=False)
         target.open()
         target.listen(file_input)
-    except (Stopped, Exception) as caught:  # noqa: BLE001 - every end gets its exit code and its line
+    except (Stopped, Exception) as caught:
         error = caught
         if not isinstance(caught, (HighLevelError, Stopped)):
             logger.debug("highlevel.failed", exc_info=True)
@@ -315,7 +324,7 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
         signal.signal(name, signal.SIG_IGN)
     try:
         code = target.end(error) if target else exit_code(error)
-    except Exception as caught:  # noqa: BLE001 - what was written stands; the run must still say how it ended
+    except Exception as caught:
         error, code = error or caught, 1
         logger.debug("highlevel.failed", exc_info=True)
     say(code, error, target.line if target else "")
@@ -325,4 +334,3 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
 def main() -> None:
     """Run the target."""
     TargetHighLevel.cli()
-

@@ -43,7 +43,12 @@ def tap_lines(sandbox: Sandbox, folder: Path) -> list[str]:
         "TAP_CLINIKO_LAG_SECONDS": "0",
     }
     done = subprocess.run(
-        [BIN / "tap-cliniko", "--config", "ENV"], env=env, capture_output=True, text=True, check=False, timeout=120
+        [BIN / "tap-cliniko", "--config", "ENV"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()
@@ -75,7 +80,9 @@ class ReadyProcess:
         """Start it."""
         self._channel, theirs = socket.socketpair()
         program = Path(__file__).with_name("hl_ready_process.py")
-        self._process = subprocess.Popen([sys.executable, program, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+        self._process = subprocess.Popen(
+            [sys.executable, program, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+        )
         theirs.close()
         self._channel.settimeout(300)
 
@@ -166,7 +173,9 @@ class Loader:
         source, output, log = (self.folder / f"{name}.singer" for name in ("input", "output", "log"))
         source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         with source.open("rb") as stdin, output.open("wb") as stdout, log.open("wb") as stderr:
-            code = ready_process().run(self.environment(more), [stdin.fileno(), stdout.fileno(), stderr.fileno()])
+            code = ready_process().run(
+                self.environment(more), [stdin.fileno(), stdout.fileno(), stderr.fileno()]
+            )
         states, text = output.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
         return Loaded(code, states.splitlines(), text, self.newest_report())
 

@@ -23,7 +23,9 @@ def test_a_day_that_is_too_short(small_clinic: Clinic, highlevel: Callable[..., 
     assert spent.code == 75, spent.log[-2000:]
     last = spent.log.rstrip().splitlines()[-1]
     assert "run again" in last
-    states = [json.loads(line)["value"] for line in small_clinic.lines if '"type":"STATE"' in line.replace(" ", "")]
+    states = [
+        json.loads(line)["value"] for line in small_clinic.lines if '"type":"STATE"' in line.replace(" ", "")
+    ]
     assert json.loads(spent.states[-1]) == states[-1]
     assert spent.report["totals"]["held"] > 0
     assert spent.report["closes_to_zero"]

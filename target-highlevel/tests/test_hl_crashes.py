@@ -77,7 +77,9 @@ def test_killed_around_a_bookmark_and_resumed(
     assert_whole(loader, small_clinic)
 
 
-def test_a_lost_ledger_is_rebuilt_from_highlevel(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+def test_a_lost_ledger_is_rebuilt_from_highlevel(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
     """With an empty ledger a second load creates nothing: every record is found again by its id or marker."""
     loader = highlevel()
     loader.load(small_clinic.lines)

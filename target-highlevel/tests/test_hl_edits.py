@@ -22,7 +22,9 @@ def test_a_field_changed_on_both_sides(overwrite: str, highlevel: Callable[..., 
     damage = loader.sandbox.highlevel.state.damage
     loads(
         loader,
-        person("patients/1", "Ada", "Lovelace", city="Leeds", postalCode="1000", dnd_email=True, dnd_sms=False),
+        person(
+            "patients/1", "Ada", "Lovelace", city="Leeds", postalCode="1000", dnd_email=True, dnd_sms=False
+        ),
         person("patients/2", "Bo", "Diddley"),
     )
     found = contacts(loader)
@@ -71,7 +73,9 @@ def test_what_is_gone_in_cliniko(highlevel: Callable[..., Loader]) -> None:
     """A record deleted for good stays and is counted; a relation goes, once both sides of it are gone."""
     loader = highlevel()
     lines = [*schemas("relationships"), person("patients/1", "Ada", "L"), person("patients/2", "Bo", "L")]
-    ends = [{"first": f"contact:patients/{a}", "second": f"contact:patients/{b}"} for a, b in ((1, 2), (1, 2))]
+    ends = [
+        {"first": f"contact:patients/{a}", "second": f"contact:patients/{b}"} for a, b in ((1, 2), (1, 2))
+    ]
     keys = {item["key"] for line in lines for item in described(line).get("associations", ())}
     key = next(name for name in sorted(keys) if "doctor" not in name and "insurer" not in name)
     related = [record("hl_relationships", f"relationships/{n}", association=key, **ends[0]) for n in (1, 2)]
@@ -113,7 +117,9 @@ def test_rejects_and_what_waits_for_them(highlevel: Callable[..., Loader]) -> No
             person("patients/1", "Ada", "Lovelace"),
             note("treatment_notes/1", "patients/1"),
             json.dumps({"type": "RECORD", "stream": "hl_notes", "record": {"title": "no identity"}}),
-            record("hl_contacts", "patients/3", rejected={"reason": "invalid_date", "field": "date_of_birth"}),
+            record(
+                "hl_contacts", "patients/3", rejected={"reason": "invalid_date", "field": "date_of_birth"}
+            ),
             state("end"),
         ]
     )

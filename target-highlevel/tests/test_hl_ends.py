@@ -43,7 +43,11 @@ def assert_ended(loaded: Loaded, loader: Loader, code: int, *words: str) -> None
         ({"LOCATION_ID": "nowhere0000000000000"}, 3, ["location_id"]),
         ({"API_URL": "http://127.0.0.1:9"}, 1, ["api_url"]),
         ({"API_URL": "nonsense"}, 2, ["api_url"]),
-        ({"ACCESS_TOKEN": "", "LOCATION_ID": ""}, 2, ["TARGET_HIGHLEVEL_ACCESS_TOKEN", "TARGET_HIGHLEVEL_LOCATION_ID"]),
+        (
+            {"ACCESS_TOKEN": "", "LOCATION_ID": ""},
+            2,
+            ["TARGET_HIGHLEVEL_ACCESS_TOKEN", "TARGET_HIGHLEVEL_LOCATION_ID"],
+        ),
         ({"OVERWRITE": "always"}, 2, ["TARGET_HIGHLEVEL_OVERWRITE", "cliniko_wins"]),
         ({"REQUESTS_PER_DAY": "many"}, 2, ["TARGET_HIGHLEVEL_REQUESTS_PER_DAY"]),
         ({"FALLBACK_OWNER": "nobody@example.org"}, 2, ["TARGET_HIGHLEVEL_FALLBACK_OWNER"]),
@@ -66,10 +70,17 @@ def test_a_setting_nobody_knows_is_named(highlevel: Callable[..., Loader], tmp_p
     config = tmp_path / "config.json"
     side = loader.sandbox.highlevel
     config.write_text(
-        json.dumps({"access_token": side.access_token, "location_id": side.location_id, "overwrites": "never"})
+        json.dumps(
+            {"access_token": side.access_token, "location_id": side.location_id, "overwrites": "never"}
+        )
     )
     done = subprocess.run(
-        [*TARGET, "--config", str(config)], input="", capture_output=True, text=True, check=False, cwd=tmp_path
+        [*TARGET, "--config", str(config)],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     assert done.returncode == 2
     assert "overwrites" in last_line(done.stderr)
@@ -99,9 +110,17 @@ ALL_SCOPES = frozenset(
 @pytest.mark.parametrize(
     ("lines", "code", "words"),
     [
-        (['{"type": "RECORD", "stream": "hl_contacts", "record": {"firstName": "Zarathustra"'], 1, ["line 1"]),
+        (
+            ['{"type": "RECORD", "stream": "hl_contacts", "record": {"firstName": "Zarathustra"'],
+            1,
+            ["line 1"],
+        ),
         (['{"stream": "hl_contacts", "record": {"firstName": "Zarathustra"}}'], 1, ["line 1"]),
-        ([record("hl_contacts", "patients/1", firstName="Zarathustra")], 1, ["line 1", "hl_contacts", "SCHEMA"]),
+        (
+            [record("hl_contacts", "patients/1", firstName="Zarathustra")],
+            1,
+            ["line 1", "hl_contacts", "SCHEMA"],
+        ),
         (["[]"], 1, ["line 1"]),
         (['{"type": "SCHEMA", "stream": "hl_contacts"}'], 1, ["line 1"]),
         (['{"type": "GREETING", "text": "Zarathustra"}'], 1, ["line 1"]),

@@ -82,8 +82,19 @@ def test_people_who_were_there_before(meta: bool, highlevel: Callable[..., Loade
     loader = highlevel(duplicate_meta=meta)
     side = loader.sandbox.highlevel
     there: list[dict[str, Any]] = [
-        {"firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": "1980-12-10", "email": "ada@example.org", "tags": ["vip"]},
-        {"firstName": "Ada", "lastName": "Lovelace", "dateOfBirth": "1999-01-01", "email": "ada2@example.org"},
+        {
+            "firstName": "Ada",
+            "lastName": "Lovelace",
+            "dateOfBirth": "1980-12-10",
+            "email": "ada@example.org",
+            "tags": ["vip"],
+        },
+        {
+            "firstName": "Ada",
+            "lastName": "Lovelace",
+            "dateOfBirth": "1999-01-01",
+            "email": "ada2@example.org",
+        },
         {"firstName": "Ada", "lastName": "Lovelace", "email": "ada3@example.org"},
         {"firstName": "Front", "lastName": "Desk", "email": "desk@example.org"},
     ]
@@ -130,9 +141,7 @@ def test_addresses_that_change_and_people_who_vanish(highlevel: Callable[..., Lo
     ]
     loads(loader, *people)
     found = contacts(loader)
-    side.state.damage.edit_contact(
-        found["patients/4"]["id"], additionalEmails=["second@example.org"]
-    )
+    side.state.damage.edit_contact(found["patients/4"]["id"], additionalEmails=["second@example.org"])
     side.state.damage.delete("contacts", found["patients/3"]["id"])
     changed = loads(
         loader,
@@ -180,7 +189,11 @@ def test_two_patients_merged_in_cliniko_after_both_were_loaded(highlevel: Callab
     loaded = loads(loader, survivor, merged, note("treatment_notes/7", "patients/1"))
     found = contacts(loader)
     assert set(found["patients/2"]["tags"]) == {"patient", "merged"}
-    assert {**found["patients/2"], "tags": 0, "dateUpdated": 0} == {**before["patients/2"], "tags": 0, "dateUpdated": 0}
+    assert {**found["patients/2"], "tags": 0, "dateUpdated": 0} == {
+        **before["patients/2"],
+        "tags": 0,
+        "dateUpdated": 0,
+    }
     on = {item["contactId"]: item for item in side.state.notes.values()}
     assert "cliniko:treatment_notes/7" in on[found["patients/1"]["id"]]["body"]
     assert "cliniko:" not in on[found["patients/2"]["id"]]["body"]
@@ -204,4 +217,7 @@ def test_a_note_that_has_become_shorter(highlevel: Callable[..., Loader]) -> Non
     assert notes[second]["body"].startswith("text")
     assert loaded.report["closes_to_zero"]
     loads(loader, first, *halves)
-    assert set(loader.sandbox.highlevel.state.sources()["notes"]) == {"treatment_notes/9", "treatment_notes/9#2"}
+    assert set(loader.sandbox.highlevel.state.sources()["notes"]) == {
+        "treatment_notes/9",
+        "treatment_notes/9#2",
+    }

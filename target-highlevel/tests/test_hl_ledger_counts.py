@@ -75,7 +75,9 @@ def assert_closed(desk: Desk) -> None:
         (select 1 from dependency where child = ref and dependency.location = record.location)
     """
     assert desk.numbers(idle) == [(0,)]
-    assert desk.numbers("select count(*) from record where status in ('ready', 'held') and payload is null and hl_id is null") == [(0,)]
+    assert desk.numbers(
+        "select count(*) from record where status in ('ready', 'held') and payload is null and hl_id is null"
+    ) == [(0,)]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

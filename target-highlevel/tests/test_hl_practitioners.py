@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from hl_loading import Clinic, Loader
 
 
-def test_a_login_made_later_takes_over_the_patients(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+def test_a_login_made_later_takes_over_the_patients(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
     """Once something is written again, a practitioner who has a user by now becomes the owner of the patients."""
     loader = highlevel(users=[])
     loader.load(small_clinic.lines)
@@ -21,7 +23,10 @@ def test_a_login_made_later_takes_over_the_patients(small_clinic: Clinic, highle
     with_users = highlevel()
     for user in with_users.sandbox.highlevel.state.users.values():
         state.users.setdefault(user["id"], {**user, "locationIds": [loader.sandbox.highlevel.location_id]})
-    changed = [line.replace('"first_name":"', '"first_name":"Dr ', 1) if '"stream":"contacts"' in line else line for line in small_clinic.lines]
+    changed = [
+        line.replace('"first_name":"', '"first_name":"Dr ', 1) if '"stream":"contacts"' in line else line
+        for line in small_clinic.lines
+    ]
     again = loader.load(changed)
     assert again.code == 0, again.log[-2000:]
     owners = {contact["assignedTo"] for contact in state.contacts.values()}

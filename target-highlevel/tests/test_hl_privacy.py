@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 MARK = "Zarathustra"
 #: Fields of Cliniko that say something of a person, and what stands in them here; an address must look like one.
 PERSONAL = (
@@ -64,7 +63,10 @@ def marked(tmp_path: Path) -> Iterator[tuple[Loader, list[str]]]:
 
 def fail_often(loader: Loader) -> None:
     """Refuse with the very words that were sent, lose answers, break them."""
-    said = {"statusCode": 422, "message": [f"lastName {MARK} is not valid", f"property {MARK} should not exist"]}
+    said = {
+        "statusCode": 422,
+        "message": [f"lastName {MARK} is not valid", f"property {MARK} should not exist"],
+    }
     control = loader.sandbox.highlevel.control
     faults: list[dict[str, Any]] = [
         {"match": {"method": "POST", "path_regex": "^/contacts/$", "nth": [4, 9]}, "action": "status",
@@ -96,7 +98,10 @@ def test_nobody_is_named_anywhere(marked: tuple[Loader, list[str]]) -> None:
         "states": "\n".join(loaded.states),
         "retry": retried.stderr + retried.stdout,
         "broken": broken.log,
-        **{str(path): path.read_text(encoding="utf-8-sig") for path in (loader.folder / "reports").rglob("*.*")},
+        **{
+            str(path): path.read_text(encoding="utf-8-sig")
+            for path in (loader.folder / "reports").rglob("*.*")
+        },
     }
     assert len(texts) > 8
     for name, text in texts.items():

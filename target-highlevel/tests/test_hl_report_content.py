@@ -249,7 +249,9 @@ def test_several_runs_add_up(loaded: ReportedLedger, tmp_path: Path) -> None:
     second = loaded.begin()
     loaded.receive(NOTES, "treatment_notes/1", contact="patients/1", name="changed")
     loaded.write(Outcome.UPDATED)
-    loaded.receive(CONTACTS, "patients/22", name="mended")  # refused by the mapping: only a new read can mend it
+    loaded.receive(
+        CONTACTS, "patients/22", name="mended"
+    )  # refused by the mapping: only a new read can mend it
     loaded.work.replay()
     loaded.write()
     loaded.write()

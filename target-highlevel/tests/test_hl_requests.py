@@ -48,7 +48,13 @@ def bodies(loader: Loader) -> list[tuple[str, str, Any]]:
 def comparable(loader: Loader) -> Counter[str]:
     """Return the bodies without the ids that HighLevel made, each as one text."""
     return Counter(
-        " ".join((method, _IN_PATHS.sub("/…", path), _IN_BODIES.sub(r'"\1": "…"', json.dumps(body, sort_keys=True))))
+        " ".join(
+            (
+                method,
+                _IN_PATHS.sub("/…", path),
+                _IN_BODIES.sub(r'"\1": "…"', json.dumps(body, sort_keys=True)),
+            )
+        )
         for method, path, body in bodies(loader)
     )
 
@@ -67,7 +73,9 @@ def assert_silent(loader: Loader) -> None:
             assert body["notifications"] == []
 
 
-def test_both_hosts_of_the_mapper_send_the_same(small_clinic: Clinic, recorded: Loader, tmp_path: Path) -> None:
+def test_both_hosts_of_the_mapper_send_the_same(
+    small_clinic: Clinic, recorded: Loader, tmp_path: Path
+) -> None:
     """With the mapper as a stage of its own every request body is the same, byte for byte but for ids, in any order."""
     assert recorded.load(small_clinic.lines).code == 0
     assert_silent(recorded)
@@ -137,10 +145,16 @@ def described_operations() -> Iterator[tuple[re.Pattern[str], str, dict[str, Any
         spec = json.loads(file.read_text(encoding="utf-8"))
         for path, methods in (spec.get("paths") or {}).items():
             for method, operation in methods.items():
-                content = (operation.get("requestBody") or {}).get("content") if isinstance(operation, dict) else None
+                content = (
+                    (operation.get("requestBody") or {}).get("content")
+                    if isinstance(operation, dict)
+                    else None
+                )
                 schema = ((content or {}).get("application/json") or {}).get("schema")
                 if schema:
                     pattern = re.compile(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(path)))
                     whole = {**schema, "components": spec.get("components", {})}
                     found.append((path.count("{"), pattern, method.upper(), whole))
-    yield from ((pattern, method, schema) for _, pattern, method, schema in sorted(found, key=lambda item: item[0]))
+    yield from (
+        (pattern, method, schema) for _, pattern, method, schema in sorted(found, key=lambda item: item[0])
+    )

@@ -77,7 +77,9 @@ CONTACTS = Stream(
         ),
         "owner": Property(OWNER, "A booking's practitioner.", {"field": "owner", "fold": "owner"}),
         "businesses": Property(
-            STRINGS, "Businesses of the bookings: decides the sub-account.", {"field": "routing", "fold": "union"}
+            STRINGS,
+            "Businesses of the bookings: decides the sub-account.",
+            {"field": "routing", "fold": "union"},
         ),
         "source_system_id": custom("Source System ID", "Identity in Cliniko."),
         "cliniko_email": custom(

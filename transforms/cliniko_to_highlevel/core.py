@@ -116,7 +116,11 @@ class MessageMapper:
 
     def _mapped(self, row: Row, route: Route) -> list[Output]:
         if row.values.get(TOMBSTONE):
-            return [*_withdrawn(row, route), *(_gone(row, stream) for stream in route.rejected_on)] if route.makers else []
+            return (
+                [*_withdrawn(row, route), *(_gone(row, stream) for stream in route.rejected_on)]
+                if route.makers
+                else []
+            )
         self._reference.learn(row)
         self._learn_reference_options(row)
         return [output for make in route.makers for output in make(row, self._reference)]

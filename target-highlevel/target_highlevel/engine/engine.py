@@ -109,7 +109,9 @@ class Engine:
         with self._mutex:
             chunk, state = self._buffer, self._state
             if chunk:
-                self._session.intake.take(chunk)  # if this fails, the buffer keeps everything and no state passes
+                self._session.intake.take(
+                    chunk
+                )  # if this fails, the buffer keeps everything and no state passes
             self._buffer, self._state = [], None
             if state is not None:
                 self._session.states.checkpoint(self._session.intake.seq, state)
@@ -142,7 +144,9 @@ class Engine:
         if self._failure is not None:
             raise self._failure
         if self._put_off_number:
-            hint = f"{self._put_off_number} records wait in the ledger because HighLevel kept failing; run again"
+            hint = (
+                f"{self._put_off_number} records wait in the ledger because HighLevel kept failing; run again"
+            )
             raise Unavailable(hint)
 
     def stop(self) -> None:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def fold(
-    spec: StreamSpec, main: Mapping[str, Any], contributions: Iterable[tuple[str, Mapping[str, Any]]], now: str
+    spec: StreamSpec,
+    main: Mapping[str, Any],
+    contributions: Iterable[tuple[str, Mapping[str, Any]]],
+    now: str,
 ) -> dict[str, Any]:
     """Return the fields of a record.
 
@@ -26,7 +29,9 @@ def fold(
     for _, fields in contributions:
         for name, value in fields.items():
             given[name].append(value)
-    result = {name: value for name, value in main.items() if not (name in spec.fields and spec.fields[name].fold)}
+    result = {
+        name: value for name, value in main.items() if not (name in spec.fields and spec.fields[name].fold)
+    }
     for name, values in given.items():
         declared = spec.fields.get(name)
         if declared is None:
@@ -61,7 +66,9 @@ def _only(values: Sequence[Any], _now: str) -> Any:
 
 def _owner(values: Sequence[Any], now: str) -> str | None:
     """Return the ref of the next appointment's practitioner, else of the latest one's."""
-    dated = sorted((str(item.get("at") or ""), str(item["ref"])) for item in values if item and item.get("ref"))
+    dated = sorted(
+        (str(item.get("at") or ""), str(item["ref"])) for item in values if item and item.get("ref")
+    )
     coming = [ref for at, ref in dated if at >= now]
     past = [ref for at, ref in dated if at < now]
     return coming[0] if coming else (past[-1] if past else None)

@@ -77,7 +77,9 @@ class Session:
             settings.api_url,
             PrivateToken(settings.access_token),
             self.governor,
-            agency_tokens=PrivateToken(settings.agency_token, "agency_token") if settings.agency_token else None,
+            agency_tokens=PrivateToken(settings.agency_token, "agency_token")
+            if settings.agency_token
+            else None,
             stop_event=self.stop,
         )
         self.blockers: list[str] = []
@@ -183,7 +185,9 @@ class Session:
         if kind.on_contact and row.hl_id is None and row.contact:
             self.rebuild.list_contact(row.contact, spec)
         current = self.work.row(row.ref)
-        if current is not None and current.status == Status.READY.value:  # it may have been left out meanwhile
+        if (
+            current is not None and current.status == Status.READY.value
+        ):  # it may have been left out meanwhile
             contributions = self.work.contributions(current)
             self.writer.write(current, self._prepare(row), kind, contributions)
 
@@ -194,7 +198,11 @@ class Session:
         if row.object != "contact":
             return frozenset()
         declared = self.specs[row.stream].fields
-        named = [name for name, item in declared.items() if item.api_name in {"email", "phone"} and item.kind == "standard"]
+        named = [
+            name
+            for name, item in declared.items()
+            if item.api_name in {"email", "phone"} and item.kind == "standard"
+        ]
         return frozenset(str(row.fields[name]).casefold() for name in named if row.fields.get(name))
 
     def is_prepared(self, row: Row) -> bool:
@@ -232,7 +240,9 @@ class Session:
         if self._scratch is not None:
             self._scratch.cleanup()
             publish_run(self.settings.ledger_url, self.settings.location_id, ended[0])
-            count_requests(self.settings.ledger_url, self.settings.location_id, self.governor.statistics().requests)
+            count_requests(
+                self.settings.ledger_url, self.settings.location_id, self.governor.statistics().requests
+            )
 
 
 def _ledger(settings: Settings, mode: str) -> tuple[Ledger, TemporaryDirectory[str] | None]:

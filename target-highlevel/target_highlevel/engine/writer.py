@@ -95,7 +95,11 @@ class Writer:
             return
         wanted = kind.prepare(row, spec, fields)
         if row.payload is None:  # only what others contribute has changed
-            wanted = {name: value for name, value in wanted.items() if name in spec.fields and spec.fields[name].fold}
+            wanted = {
+                name: value
+                for name, value in wanted.items()
+                if name in spec.fields and spec.fields[name].fold
+            }
         elif row.payload.get("only_these"):  # left out, but there already: it only learns why
             wanted = {name: value for name, value in wanted.items() if name in row.fields}
         if row.hl_id is None and row.intent:
@@ -103,7 +107,9 @@ class Writer:
             if row.created_here and row.object == "relation":  # its ends are all it says
                 self._settle(row, Outcome.CREATED, row.hl_id, wanted, parent_id=None, notes=row.notes)
                 return
-        self._shorten(row, spec, kind)  # first: once the record is settled, nobody knows of the pieces any more
+        self._shorten(
+            row, spec, kind
+        )  # first: once the record is settled, nobody knows of the pieces any more
         if row.hl_id is None:
             self._create(row, spec, kind, wanted)
         elif kind.on_contact and self._moved(row):
@@ -117,7 +123,12 @@ class Writer:
         A record of no location, or of one without a sub-account of its own, belongs everywhere: better twice than nowhere.
         """
         names = [name for name, declared in spec.fields.items() if declared.kind == "routing"]
-        places = {self._locations[item] for name in names for item in fields.get(name) or () if item in self._locations}
+        places = {
+            self._locations[item]
+            for name in names
+            for item in fields.get(name) or ()
+            if item in self._locations
+        }
         return bool(places) and self._work.location not in places
 
     # Create
@@ -131,7 +142,9 @@ class Writer:
         self._settle(row, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=made.notes)
         reach("after_crosswalk", row.object)
 
-    def _created(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> Created | Existing:
+    def _created(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]
+    ) -> Created | Existing:
         """Create, and after every unclear answer find out what happened before anything is sent again."""
         for _ in range(_MOST_CREATES):
             reach("before_intent", row.object)
@@ -160,7 +173,11 @@ class Writer:
         if row.intent:
             lag = self._search_lag if kind.witness_lags else min(self._search_lag, _AT_WORK)
             begun = datetime.strptime(row.intent["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
-            since = max((self._now() - begun).total_seconds(), 0.0) if row.intent["run"] != self._work.run else 0.0
+            since = (
+                max((self._now() - begun).total_seconds(), 0.0)
+                if row.intent["run"] != self._work.run
+                else 0.0
+            )
             if since < lag:
                 self._sleep(lag - since)
         return kind.find(row, spec)
@@ -175,7 +192,9 @@ class Writer:
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing
     ) -> None:
         """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
-        if row.object == "relation":  # two rows of Cliniko may say the same of the same two people, each from its side
+        if (
+            row.object == "relation"
+        ):  # two rows of Cliniko may say the same of the same two people, each from its side
             ours = not existing.notes.get("linked_before") and self._work.claim_id(row, existing.hl_id)
             outcome = Outcome.CREATED if ours else Outcome.UNCHANGED
             self._settle(row, outcome, existing.hl_id, wanted, parent_id=None, notes={})
@@ -198,7 +217,9 @@ class Writer:
         current = kind.read(row, spec)
         differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
         conflicts = self._conflicts(row, spec, differing, current)
-        writing = {name: value for name, value in differing.items() if self._may_write(name, current, conflicts)}
+        writing = {
+            name: value for name, value in differing.items() if self._may_write(name, current, conflicts)
+        }
         notes = dict(row.notes)
         if conflicts:
             notes["conflicts"] = sorted(conflicts)
@@ -207,7 +228,9 @@ class Writer:
             if self._on_update:
                 self._on_update(row, before, writing)
             reach("before_intent", row.object)
-            self._work.intend(row, "update", kind.update_method, kind.update_route, fields=writing, before=before)
+            self._work.intend(
+                row, "update", kind.update_method, kind.update_route, fields=writing, before=before
+            )
             reach("after_intent", row.object)
             told = dict(kind.update(row, spec, writing, current))
             reach("after_response", row.object)
@@ -222,7 +245,9 @@ class Writer:
 
     def _changes(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""
-        changes = {name: value for name, value in wanted.items() if row.written.get(name) != self._hash(value)}
+        changes = {
+            name: value for name, value in wanted.items() if row.written.get(name) != self._hash(value)
+        }
         if row.payload is not None and not row.payload.get("only_these") and not row.notes.get("rebuilt"):
             gone = set(row.written) - set(wanted)
             changes.update({name: None for name in gone if name in spec.fields})
@@ -273,7 +298,9 @@ class Writer:
         self._work.intend(row, "leave", kind.update_method, kind.update_route)
         with suppress(NotFound):  # somebody has deleted it: there is nothing to say it on
             kind.leave(old, spec, _MOVED)
-        row = replace(row, hl_id=None, parent_id=None, notes={**row.notes, "moved_from": [row.hl_id, row.parent_id]})
+        row = replace(
+            row, hl_id=None, parent_id=None, notes={**row.notes, "moved_from": [row.hl_id, row.parent_id]}
+        )
         if cut_off:
             self._adopt_found(row, spec, kind)
         if row.hl_id is None:

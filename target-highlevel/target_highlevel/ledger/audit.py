@@ -32,7 +32,9 @@ class AuditTrail:
         self._seq = -1
 
     def _resume(self, connection: sa.Connection) -> None:
-        last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
+        last = connection.execute(
+            sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+        ).first()
         self._seq, self._hash = (last.seq, last.hash) if last else (0, _START)
 
     def append(self, connection: sa.Connection, entry: dict[str, Any]) -> None:

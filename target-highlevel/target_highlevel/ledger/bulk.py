@@ -44,7 +44,9 @@ class Bulk:
         """Return (status, HighLevel id) of each of these records that the ledger knows."""
         found: dict[str, tuple[str, str | None]] = {}
         for some in batches(refs):
-            query = sa.select(record.c.ref, record.c.status, record.c.hl_id).where(self._here, record.c.ref.in_(some))
+            query = sa.select(record.c.ref, record.c.status, record.c.hl_id).where(
+                self._here, record.c.ref.in_(some)
+            )
             found.update({row.ref: (row.status, row.hl_id) for row in connection.execute(query)})
         return found
 
@@ -69,7 +71,9 @@ class Bulk:
                 connection.execute(
                     record.update()
                     .where(self._here, record.c.ref.in_(few), record.c.status == Status.HELD.value)
-                    .values(status=Status.FILTERED.value, reason="beside_another", version=record.c.version + 1)
+                    .values(
+                        status=Status.FILTERED.value, reason="beside_another", version=record.c.version + 1
+                    )
                 )
 
     def upsert(self, connection: sa.Connection, records: list[dict[str, Any]]) -> None:
@@ -83,7 +87,9 @@ class Bulk:
             else:
                 fresh[row["ref"]] = row
         for names, rows in changes.items():
-            values: dict[str, Any] = {name: sa.bindparam(f"b_{name}") for name in names if name not in {"location", "ref"}}
+            values: dict[str, Any] = {
+                name: sa.bindparam(f"b_{name}") for name in names if name not in {"location", "ref"}
+            }
             key = (record.c.location == sa.bindparam("b_location")) & (record.c.ref == sa.bindparam("b_ref"))
             connection.execute(record.update().where(key).values(**values), rows)
         if fresh:
@@ -96,7 +102,9 @@ def release(connection: sa.Connection, location: str, parents: Iterable[str]) ->
         waiting = (dependency.c.location == location) & dependency.c.parent.in_(some)
         children = list(connection.execute(sa.select(dependency.c.child).where(waiting).distinct()).scalars())
         connection.execute(dependency.delete().where(waiting))
-        still = sa.select(dependency.c.child).where(dependency.c.location == location, dependency.c.child == record.c.ref)
+        still = sa.select(dependency.c.child).where(
+            dependency.c.location == location, dependency.c.child == record.c.ref
+        )
         for few in batches(children):
             connection.execute(
                 record.update()

@@ -119,7 +119,10 @@ def remarks(ledger: Ledger, run: str) -> dict[str, Any]:
     with ledger.transaction() as connection:
         for _, source_id, notes in connection.execute(query):
             said = json.loads(notes)
-            withheld += [{"source": source_id, "field": name, "because": why} for name, why in said.get("withheld", {}).items()]
+            withheld += [
+                {"source": source_id, "field": name, "because": why}
+                for name, why in said.get("withheld", {}).items()
+            ]
             conflicts += [{"source": source_id, "field": name} for name in said.get("conflicts", ())]
     return {"withheld": withheld, "conflicts": conflicts}
 
@@ -138,7 +141,9 @@ class Unsettled:
 
 def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
     """Yield every record of a run that is held, rejected or filtered, in the order of source ids."""
-    columns = [record.c[name] for name in ("status", "reason", "reason_field", "object", "resource", "source_id")]
+    columns = [
+        record.c[name] for name in ("status", "reason", "reason_field", "object", "resource", "source_id")
+    ]
     query = (
         sa.select(*columns)
         .where(_mine(ledger, run), record.c.status.in_(list(_STATUS)))

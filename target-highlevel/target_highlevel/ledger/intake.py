@@ -37,7 +37,9 @@ class Intake:
         self._partials = Partials(ledger.location, run)
         self._relations = Relations(self._bulk, run)
         with ledger.transaction() as connection:
-            self.seq: int = connection.execute(sa.select(sa.func.max(record.c.seq)).where(self._here)).scalar() or 0
+            self.seq: int = (
+                connection.execute(sa.select(sa.func.max(record.c.seq)).where(self._here)).scalar() or 0
+            )
 
     def take(self, chunk: Sequence[Incoming]) -> None:
         """Make a chunk durable: afterwards every record of it is unchanged, ready, held, filtered or rejected."""
@@ -74,14 +76,20 @@ class Intake:
         chunk: Chunk,
     ) -> None:
         items = [item for item, _, _ in fresh]
-        states = self._bulk.states(connection, {ref for item in items for ref in [*self._needs(item), *item.unless]})
+        states = self._bulk.states(
+            connection, {ref for item in items for ref in [*self._needs(item), *item.unless]}
+        )
         arriving = {ref for ref, item in mains.items() if _stands(item)}
-        contributed = self._bulk.contributed(connection, {target for item in items for target in _join_targets(item)})
+        contributed = self._bulk.contributed(
+            connection, {target for item in items for target in _join_targets(item)}
+        )
         relating: list[Incoming] = []
         for item, row, digest in fresh:
             waits = [ref for ref in self._needs(item) if not states.get(ref, (None, ""))[1]]
             waits += [f"join:{target}" for target in _join_targets(item) if target not in contributed]
-            beside = any(ref in arriving or states.get(ref, ("", None))[0] in _STANDING for ref in item.unless)
+            beside = any(
+                ref in arriving or states.get(ref, ("", None))[0] in _STANDING for ref in item.unless
+            )
             status, reason = _status(item, row, waits=waits, beside=beside)
             chunk.records.append(self._record(item, row, digest, status, reason))
             chunk.cleared.append(item.ref)
@@ -99,7 +107,12 @@ class Intake:
         return [*_needs(item), *related]
 
     def _record(
-        self, item: Incoming, row: Row | None, digest: str, status: Status, reason: tuple[str | None, str | None]
+        self,
+        item: Incoming,
+        row: Row | None,
+        digest: str,
+        status: Status,
+        reason: tuple[str | None, str | None],
     ) -> dict[str, Any]:
         known = {"hl_id": item.resolved[0]} if item.resolved else {}
         return {
@@ -126,7 +139,9 @@ class Intake:
         for some in batches(chunk.seen):
             # With the relations that a record wants. Two statements: with an OR, SQLite would scan the whole ledger.
             for key in (record.c.ref, record.c.origin):
-                connection.execute(record.update().where(self._here, key.in_(some)).values(seen_run=self._run))
+                connection.execute(
+                    record.update().where(self._here, key.in_(some)).values(seen_run=self._run)
+                )
         self._bulk.upsert(connection, chunk.records)
         here = self._ledger.location
         for table, column, pairs in (
@@ -137,7 +152,9 @@ class Intake:
             for some in batches(chunk.cleared):
                 connection.execute(table.delete().where(table.c.location == here, table.c.child.in_(some)))
             if pairs:
-                rows = [{"location": here, "child": child, column: other} for child, other in dict.fromkeys(pairs)]
+                rows = [
+                    {"location": here, "child": child, column: other} for child, other in dict.fromkeys(pairs)
+                ]
                 connection.execute(table.insert(), rows)
 
 

@@ -35,7 +35,9 @@ class Ledger:
     keeps the order of what is durable plain.
     """
 
-    def __init__(self, url: str, location: str, *, exclusive: bool = True, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, url: str, location: str, *, exclusive: bool = True, now: Callable[[], datetime] = utc_now
+    ) -> None:
         """Open (and create or upgrade) the ledger.
 
         Raises:
@@ -103,10 +105,12 @@ class Ledger:
     def begin_run(self, mode: str) -> str:
         """Record that a run began; return its id, which sorts by time."""
         started = self.now()
-        identity = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        identity = f"{started:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
         with self.transaction() as connection:
             connection.execute(
-                run.insert().values(id=identity, location=self.location, mode=mode, started_at=_text(started), facts="{}")
+                run.insert().values(
+                    id=identity, location=self.location, mode=mode, started_at=_text(started), facts="{}"
+                )
             )
         return identity
 
@@ -122,7 +126,9 @@ class Ledger:
     def runs(self) -> list[dict[str, Any]]:
         """Return every run of this sub-account, oldest first."""
         with self.transaction() as connection:
-            rows = connection.execute(sa.select(run).where(run.c.location == self.location).order_by(run.c.id)).mappings()
+            rows = connection.execute(
+                sa.select(run).where(run.c.location == self.location).order_by(run.c.id)
+            ).mappings()
             return [{**row, "facts": json.loads(row["facts"] or "{}")} for row in rows]
 
     # Facts
@@ -135,7 +141,11 @@ class Ledger:
     def facts(self, prefix: str) -> list[str]:
         """Return every value kept under a name that begins so."""
         with self.transaction() as connection:
-            query = sa.select(fact.c.value).where(fact.c.name.startswith(prefix, autoescape=True)).order_by(fact.c.name)
+            query = (
+                sa.select(fact.c.value)
+                .where(fact.c.name.startswith(prefix, autoescape=True))
+                .order_by(fact.c.name)
+            )
             return list(connection.execute(query).scalars())
 
     def remember(self, name: str, value: str) -> None:
@@ -167,7 +177,9 @@ class Ledger:
             key = (budget.c.location == self.location) & (budget.c.hour == hour)
             known = connection.execute(sa.select(budget.c.requests).where(key)).scalar()
             if known is None:
-                connection.execute(budget.insert().values(location=self.location, hour=hour, requests=requests))
+                connection.execute(
+                    budget.insert().values(location=self.location, hour=hour, requests=requests)
+                )
             else:
                 connection.execute(budget.update().where(key).values(requests=known + requests))
 
@@ -194,7 +206,9 @@ def _engine(url: str) -> sa.Engine:
         raise SettingsError(msg)
     if address.database and address.database != ":memory:":
         _private_file(Path(address.database))
-    engine = sa.create_engine(address, poolclass=sa.pool.StaticPool, hide_parameters=True, connect_args={"check_same_thread": False})
+    engine = sa.create_engine(
+        address, poolclass=sa.pool.StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
+    )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -223,7 +237,9 @@ def _private_file(path: Path) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut, or a lost answer could double a record
+    cursor.execute(
+        "PRAGMA synchronous=FULL"
+    )  # an intent must survive a power cut, or a lost answer could double a record
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.close()
 

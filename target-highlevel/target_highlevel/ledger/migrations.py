@@ -31,7 +31,9 @@ def migrate(engine: sa.Engine) -> None:
     """
     with engine.begin() as connection:
         migration.create(connection, checkfirst=True)
-        done = connection.execute(sa.select(sa.func.coalesce(sa.func.max(migration.c.number), 0))).scalar_one()
+        done = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.max(migration.c.number), 0))
+        ).scalar_one()
     if done > len(STEPS):
         msg = f"ledger_url: this ledger has schema {done}, this version knows up to {len(STEPS)}; use a newer target-highlevel"
         raise SettingsError(msg)

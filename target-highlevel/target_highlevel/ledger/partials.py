@@ -35,10 +35,19 @@ class Partials:
         given = [item for item in parts if not item.filtered]
         moved = self._withdraw(connection, gone, given)
         known = self._known_contributions(connection, {item.ref for item in given})
-        changed = [item for item in given if known.get((item.ref, str(item.part))) != canonical_json(dict(item.fields))]
+        changed = [
+            item
+            for item in given
+            if known.get((item.ref, str(item.part))) != canonical_json(dict(item.fields))
+        ]
         here = self._location
         rows = [
-            {"location": here, "target": item.ref, "part": item.part, "fields": canonical_json(dict(item.fields))}
+            {
+                "location": here,
+                "target": item.ref,
+                "part": item.part,
+                "fields": canonical_json(dict(item.fields)),
+            }
             for item in changed
         ]
         if rows:
@@ -63,15 +72,21 @@ class Partials:
         touched: set[str] = set()
         for some in batches(parts):
             mine = (contribution.c.location == self._location) & contribution.c.part.in_(some)
-            for target, part in connection.execute(sa.select(contribution.c.target, contribution.c.part).where(mine)).all():
+            for target, part in connection.execute(
+                sa.select(contribution.c.target, contribution.c.part).where(mine)
+            ).all():
                 object_, _, source_id = target.partition(":")
                 if part in gone or now.get((part, object_), source_id) != source_id:
                     one = (contribution.c.target == target) & (contribution.c.part == part)
-                    connection.execute(contribution.delete().where(contribution.c.location == self._location, one))
+                    connection.execute(
+                        contribution.delete().where(contribution.c.location == self._location, one)
+                    )
                     touched.add(target)
         return touched
 
-    def _known_contributions(self, connection: sa.Connection, targets: set[str]) -> dict[tuple[str, str], str]:
+    def _known_contributions(
+        self, connection: sa.Connection, targets: set[str]
+    ) -> dict[tuple[str, str], str]:
         found: dict[tuple[str, str], str] = {}
         for some in batches(targets):
             query = sa.select(contribution).where(
@@ -84,7 +99,9 @@ class Partials:
         """Have every record that folds these keys written again, and release those that waited for them."""
         refs = set(targets)
         for some in batches(targets):
-            query = sa.select(joined.c.child).where(joined.c.location == self._location, joined.c.target.in_(some))
+            query = sa.select(joined.c.child).where(
+                joined.c.location == self._location, joined.c.target.in_(some)
+            )
             refs.update(connection.execute(query).scalars())
         for some in batches(refs):
             # A record found in HighLevel (lost ledger) has no digest until it is received: by then all partials are here.
@@ -96,10 +113,14 @@ class Partials:
                 record.c.digest.is_not(None),
             )
             connection.execute(
-                again.values(status=Status.READY.value, version=record.c.version + 1, seq=seq, seen_run=self._run)
+                again.values(
+                    status=Status.READY.value, version=record.c.version + 1, seq=seq, seen_run=self._run
+                )
             )
             pending = record.update().where(
-                self._here, record.c.ref.in_(some), record.c.status.in_([Status.READY.value, Status.HELD.value])
+                self._here,
+                record.c.ref.in_(some),
+                record.c.status.in_([Status.READY.value, Status.HELD.value]),
             )
             connection.execute(pending.values(version=record.c.version + 1))
         release(connection, self._location, {f"join:{target}" for target in targets})

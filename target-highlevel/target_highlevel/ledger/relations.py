@@ -51,14 +51,24 @@ class Relations:
         for some in batches(wanted):
             query = sa.select(record).where(self._here, record.c.origin.in_(some))
             known.update({row["ref"]: row_from(row) for row in connection.execute(query).mappings()})
-        states = self._bulk.states(connection, {end for ends in wanted.values() for pair in ends.values() for end in pair})
+        states = self._bulk.states(
+            connection, {end for ends in wanted.values() for pair in ends.values() for end in pair}
+        )
         for origin, ends in wanted.items():
             for ref, pair in ends.items():
-                if ref not in known or (known[ref].payload or {}).get("absent") or known[ref].status == Status.FILTERED:
+                if (
+                    ref not in known
+                    or (known[ref].payload or {}).get("absent")
+                    or known[ref].status == Status.FILTERED
+                ):
                     waits = [end for end in pair if not states.get(end, (None, ""))[1]]
                     version = known[ref].version if ref in known else 0
                     chunk.records.append(
-                        {**self._relation(by_ref[origin], ref, pair, waits), "version": version + 1, "seq": chunk.seq}
+                        {
+                            **self._relation(by_ref[origin], ref, pair, waits),
+                            "version": version + 1,
+                            "seq": chunk.seq,
+                        }
                     )
                     chunk.cleared.append(ref)
                     chunk.dependencies += [(ref, wait) for wait in waits]
@@ -67,7 +77,9 @@ class Relations:
                 chunk.records.append(self._unrelate(row, chunk))
                 chunk.cleared.append(ref)
 
-    def _relation(self, item: Incoming, ref: str, pair: tuple[str, str], waits: Sequence[str]) -> dict[str, Any]:
+    def _relation(
+        self, item: Incoming, ref: str, pair: tuple[str, str], waits: Sequence[str]
+    ) -> dict[str, Any]:
         source_id = ref.partition(":")[2]
         fields = {"association": source_id.partition("|")[0], "first": pair[0], "second": pair[1]}
         return {

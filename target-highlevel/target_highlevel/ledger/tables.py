@@ -25,7 +25,9 @@ record = sa.Table(
     sa.Column("payload", sa.Text, comment="wanted content; kept only until it is written"),
     sa.Column("digest", sa.String, comment="hash of the mapped record as last received"),
     sa.Column("written", sa.Text, comment="hash of each field as last written"),
-    sa.Column("notes", sa.Text, comment="what the report must say of it: withheld fields, conflicts, adoption"),
+    sa.Column(
+        "notes", sa.Text, comment="what the report must say of it: withheld fields, conflicts, adoption"
+    ),
     sa.Column("intent", sa.Text, comment="a write that was begun and whose outcome is not known yet"),
     sa.Column("version", sa.Integer, nullable=False, default=0),
     sa.Column("seq", sa.Integer, nullable=False),
@@ -35,7 +37,13 @@ record = sa.Table(
     sa.Column("outcome", sa.String),
     sa.Column("outcome_run", sa.String),
     sa.Column("created_run", sa.String),
-    sa.Column("listed", sa.String, nullable=False, default="", comment="kinds of things on this contact that are known; * all"),
+    sa.Column(
+        "listed",
+        sa.String,
+        nullable=False,
+        default="",
+        comment="kinds of things on this contact that are known; * all",
+    ),
     sa.Index("record_work", "location", "status", "rank", "priority", "seq"),
     sa.Index("record_seq", "location", "status", "seq"),
     sa.Index("record_id", "location", "object", "hl_id"),

@@ -48,7 +48,9 @@ class Work:
             )
             connection.execute(put_off.values(status=Status.READY.value, reason=None))
             connection.execute(
-                record.update().where(self._here, record.c.status == Status.READY.value).values(seen_run=self.run)
+                record.update()
+                .where(self._here, record.c.status == Status.READY.value)
+                .values(seen_run=self.run)
             )
             return self._count(connection, Status.READY)
 
@@ -58,7 +60,9 @@ class Work:
             return self._count(connection, Status.READY)
 
     def _count(self, connection: sa.Connection, status: Status) -> int:
-        query = sa.select(sa.func.count()).select_from(record).where(self._here, record.c.status == status.value)
+        query = (
+            sa.select(sa.func.count()).select_from(record).where(self._here, record.c.status == status.value)
+        )
         return int(connection.execute(query).scalar_one())
 
     def claim(self, limit: int, busy: Iterable[str]) -> list[Row]:
@@ -82,7 +86,9 @@ class Work:
 
     def contributions(self, row: Row) -> list[tuple[str, dict[str, Any]]]:
         """Return (contributor, fields) of every partial that folds into this record."""
-        keys = sa.select(joined.c.target).where(joined.c.location == self._ledger.location, joined.c.child == row.ref)
+        keys = sa.select(joined.c.target).where(
+            joined.c.location == self._ledger.location, joined.c.child == row.ref
+        )
         query = (
             sa.select(contribution.c.part, contribution.c.fields)
             .where(
@@ -105,7 +111,11 @@ class Work:
     def row(self, ref: str) -> Row | None:
         """Return a record of the ledger."""
         with self._ledger.transaction() as connection:
-            found = connection.execute(sa.select(record).where(self._here, record.c.ref == ref)).mappings().first()
+            found = (
+                connection.execute(sa.select(record).where(self._here, record.c.ref == ref))
+                .mappings()
+                .first()
+            )
         return row_from(found) if found else None
 
     def shared(self, row: Row) -> bool:
@@ -122,16 +132,33 @@ class Work:
 
     def holder(self, object_: str, hl_id: str) -> str | None:
         """Return the source id of our record that has this HighLevel id."""
-        query = sa.select(record.c.source_id).where(self._here, record.c.object == object_, record.c.hl_id == hl_id)
+        query = sa.select(record.c.source_id).where(
+            self._here, record.c.object == object_, record.c.hl_id == hl_id
+        )
         with self._ledger.transaction() as connection:
             return connection.execute(query.limit(1)).scalar()
 
     # The write protocol
 
-    def intend(self, row: Row, action: str, method: str, route: str, *, fields: Iterable[str] = (), before: Any = None) -> None:
+    def intend(
+        self,
+        row: Row,
+        action: str,
+        method: str,
+        route: str,
+        *,
+        fields: Iterable[str] = (),
+        before: Any = None,
+    ) -> None:
         """Make durable that a write is about to be tried, with what rollback would need to undo it."""
         names = sorted(fields)
-        row.intent = {"action": action, "run": self.run, "at": self._stamp(), "method": method, "route": route}
+        row.intent = {
+            "action": action,
+            "run": self.run,
+            "at": self._stamp(),
+            "method": method,
+            "route": route,
+        }
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, intent=json.dumps(row.intent))
             if before is not None:
@@ -141,7 +168,9 @@ class Work:
     def claim_id(self, row: Row, hl_id: str) -> bool:
         """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact."""
         with self._ledger.transaction() as connection:
-            query = sa.select(record.c.ref).where(self._here, record.c.object == row.object, record.c.hl_id == hl_id)
+            query = sa.select(record.c.ref).where(
+                self._here, record.c.object == row.object, record.c.hl_id == hl_id
+            )
             owner = connection.execute(query.limit(1)).scalar()
             if owner not in {None, row.ref}:
                 return False
@@ -185,10 +214,14 @@ class Work:
         """Record that a record is not wanted in HighLevel, or no longer there by our own doing."""
         with self._ledger.transaction() as connection:
             if row.intent:
-                self._audit(connection, row, "outcome", row.intent, Outcome.REMOVED.value, [], hl_id=row.hl_id)
+                self._audit(
+                    connection, row, "outcome", row.intent, Outcome.REMOVED.value, [], hl_id=row.hl_id
+                )
             # Received again as it was, an absent record stays absent; anything else that comes again is wanted again.
             digest = row.digest if (row.payload or {}).get("absent") else None
-            self._set(connection, row.ref, hl_id=None, intent=None, written=None, digest=digest, reason=reason)
+            self._set(
+                connection, row.ref, hl_id=None, intent=None, written=None, digest=digest, reason=reason
+            )
             self._finish(connection, row, Status.FILTERED)
 
     def set_aside(self, row: Row, reason: str) -> None:
@@ -244,7 +277,12 @@ class Work:
             rejected = record.update().where(
                 self._here, record.c.status == Status.REJECTED.value, record.c.payload.is_not(None)
             )
-            values = {"status": Status.READY.value, "reason": None, "reason_field": None, "seen_run": self.run}
+            values = {
+                "status": Status.READY.value,
+                "reason": None,
+                "reason_field": None,
+                "seen_run": self.run,
+            }
             return connection.execute(rejected.values(**values)).rowcount
 
     def adopt(self, found: Iterable[Mapping[str, Any]]) -> None:
@@ -256,23 +294,30 @@ class Work:
                 ).first()
                 written = canonical_json(values["written"])
                 if known is None:
-                    notes = canonical_json(values["notes"])
+                    notes = canonical_json(values.get("notes", {}))
                     row = {**values, "written": written, "notes": notes, "location": self._ledger.location}
                     connection.execute(record.insert().values(**row, **_ADOPTED))
                 elif known.hl_id is None:
-                    more = {"hl_id": values["hl_id"], "parent_id": values.get("parent_id"), "written": written}
-                    more["notes"] = canonical_json(values["notes"])
+                    more = {
+                        "hl_id": values["hl_id"],
+                        "parent_id": values.get("parent_id"),
+                        "written": written,
+                    }
+                    more["notes"] = canonical_json(values.get("notes", {}))
                     self._set(connection, values["ref"], **more)
                 release(connection, self._ledger.location, [values["ref"]])
 
     def match(self, ref: str, hl_id: str) -> None:
         """Give a practitioner a user, and have the contacts that name the practitioner as their owner looked at again."""
         named = sa.select(contribution.c.target).where(
-            contribution.c.location == self._ledger.location, contribution.c.fields.contains(f'"{ref}"', autoescape=True)
+            contribution.c.location == self._ledger.location,
+            contribution.c.fields.contains(f'"{ref}"', autoescape=True),
         )
         with self._ledger.transaction() as connection:
             self._set(connection, ref, hl_id=hl_id, status=Status.DONE.value, reason=None)
-            again = record.update().where(self._here, record.c.ref.in_(named), record.c.status == Status.DONE.value)
+            again = record.update().where(
+                self._here, record.c.ref.in_(named), record.c.status == Status.DONE.value
+            )
             values = {"status": Status.READY.value, "version": record.c.version + 1, "seen_run": self.run}
             connection.execute(again.values(values))
 
@@ -294,7 +339,9 @@ class Work:
             return {"seen_run": self.run}
         return {"outcome": outcome.value, "outcome_run": self.run, "seen_run": self.run}
 
-    def _finish(self, connection: sa.Connection, row: Row, status: Status, *, keep_payload: bool = False) -> None:
+    def _finish(
+        self, connection: sa.Connection, row: Row, status: Status, *, keep_payload: bool = False
+    ) -> None:
         """Set the status unless the record changed while it was being written: then it stays ready."""
         self.settled += 1
         values: dict[str, Any] = {"status": status.value}
@@ -303,7 +350,9 @@ class Work:
         if not keep_payload:
             values["payload"] = None
         connection.execute(
-            record.update().where(self._here, record.c.ref == row.ref, record.c.version == row.version).values(**values)
+            record.update()
+            .where(self._here, record.c.ref == row.ref, record.c.version == row.version)
+            .values(**values)
         )
 
     def _set(self, connection: sa.Connection, ref: str, **values: Any) -> None:
@@ -320,7 +369,9 @@ class Work:
         merged = {**fields, **(json.loads(known) if known else {})}
         connection.execute(before_image.delete().where(key))
         connection.execute(
-            before_image.insert().values(location=self._ledger.location, run=self.run, ref=ref, fields=json.dumps(merged))
+            before_image.insert().values(
+                location=self._ledger.location, run=self.run, ref=ref, fields=json.dumps(merged)
+            )
         )
 
     def _audit(

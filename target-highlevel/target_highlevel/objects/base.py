@@ -56,7 +56,7 @@ class Existing:
 class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a failure of the program
     """This record cannot be written as it is; ``reason`` is one of the documented codes."""
 
-    def __init__(self, reason: str, field: str | None = None) -> None:  # noqa: A002
+    def __init__(self, reason: str, field: str | None = None) -> None:
         """Keep the code and, where one is to blame, the field."""
         super().__init__(reason)
         self.reason = reason
@@ -138,4 +138,6 @@ def marked(text: str | None) -> str | None:
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None and value != "" and value != []}
+    return {
+        name: value for name, value in fields.items() if value is not None and value != "" and value != []
+    }

@@ -124,9 +124,13 @@ class Contact(ObjectKind):
         fields = dict(changes)
         withheld: dict[str, str] = {}
         while fields:
-            body = encode(spec, fields, self.around.catalogue, current=current, ours=row.notes.get("tags", ()))
+            body = encode(
+                spec, fields, self.around.catalogue, current=current, ours=row.notes.get("tags", ())
+            )
             try:
-                self.around.client.request("PUT", f"/contacts/{row.hl_id}", route=self.update_route, json=body)
+                self.around.client.request(
+                    "PUT", f"/contacts/{row.hl_id}", route=self.update_route, json=body
+                )
                 break
             except DuplicateContact as duplicate:
                 _, name = self._holder(duplicate, row, spec, fields)
@@ -154,7 +158,10 @@ class Contact(ObjectKind):
             },
         )
         for contact in answer["contacts"]:
-            if any(item["id"] == field.id and item.get("value") == row.source_id for item in contact["customFields"]):
+            if any(
+                item["id"] == field.id and item.get("value") == row.source_id
+                for item in contact["customFields"]
+            ):
                 return str(contact["id"])
         return None
 

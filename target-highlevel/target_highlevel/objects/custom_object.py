@@ -48,7 +48,9 @@ class CustomObject(ObjectKind):
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the record's properties."""
-        answer = self.around.client.request("GET", f"/objects/{spec.object}/records/{row.hl_id}", route=self.update_route)
+        answer = self.around.client.request(
+            "GET", f"/objects/{spec.object}/records/{row.hl_id}", route=self.update_route
+        )
         return self.decode(spec, answer["record"]["properties"])
 
     def decode(self, spec: StreamSpec, properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +104,9 @@ class CustomObject(ObjectKind):
 
     def remove(self, row: Row) -> None:
         """Delete the record."""
-        self.around.client.request("DELETE", f"/objects/{row.object}/records/{row.hl_id}", route=self.remove_route)
+        self.around.client.request(
+            "DELETE", f"/objects/{row.object}/records/{row.hl_id}", route=self.remove_route
+        )
 
     def _field(self, spec: StreamSpec, name: str) -> Field:
         return self.around.catalogue.object_field(spec.object, name)
@@ -128,7 +132,9 @@ class CustomObject(ObjectKind):
         except KeyError:
             raise Rejected("unknown_option", declared.name) from None
 
-    def _difference(self, spec: StreamSpec, name: str, wanted: list[str], there: list[str]) -> dict[str, list[str]]:
+    def _difference(
+        self, spec: StreamSpec, name: str, wanted: list[str], there: list[str]
+    ) -> dict[str, list[str]]:
         declared = spec.fields[name]
         return {
             "add": [self._key(spec, declared, item) for item in sorted(set(wanted) - set(there))],

@@ -127,4 +127,6 @@ class Event(OnContact):
 
     def remove(self, row: Row) -> None:
         """Delete the event; the call wants an empty body."""
-        self.around.client.request("DELETE", f"/calendars/events/{row.hl_id}", route=self.remove_route, json={})
+        self.around.client.request(
+            "DELETE", f"/calendars/events/{row.hl_id}", route=self.remove_route, json={}
+        )

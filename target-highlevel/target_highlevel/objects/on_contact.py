@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
 
+
 class OnContact(ObjectKind):
     """Created under its contact, found again by the marker in the contact's own list, which does not lag."""
 
@@ -43,7 +44,10 @@ class OnContact(ObjectKind):
         """Create it with everything in one request."""
         parent = self.parent_id(row)
         answer = self.around.client.request(
-            "POST", f"/contacts/{parent}/{self.collection}", route=self.create_route, json=self._body(present(wanted))
+            "POST",
+            f"/contacts/{parent}/{self.collection}",
+            route=self.create_route,
+            json=self._body(present(wanted)),
         )
         return Created(answer[self.envelope]["id"], parent)
 
@@ -82,7 +86,9 @@ class OnContact(ObjectKind):
 
     def listed(self, contact_id: str) -> Iterable[dict[str, Any]]:
         """Return everything of this kind that hangs on a contact."""
-        answer = self.around.client.request("GET", f"/contacts/{contact_id}/{self.collection}", route=self.create_route)
+        answer = self.around.client.request(
+            "GET", f"/contacts/{contact_id}/{self.collection}", route=self.create_route
+        )
         return list(answer[f"{self.envelope}s"])
 
     def source_id(self, item: Mapping[str, Any]) -> str | None:

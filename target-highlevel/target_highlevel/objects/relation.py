@@ -31,7 +31,9 @@ class Relation(ObjectKind):
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return both ends as HighLevel ids."""
-        ends = {name: self.around.work.hl_id(fields[name]) for name in ("first", "second") if fields.get(name)}
+        ends = {
+            name: self.around.work.hl_id(fields[name]) for name in ("first", "second") if fields.get(name)
+        }
         if len(ends) < 2 or not all(ends.values()):  # noqa: PLR2004 - the two ends
             raise Rejected("relation_end_missing")
         return {"association": fields["association"], **ends}

@@ -166,7 +166,10 @@ class Rollback:
         for ref, item in self.result.restored.items():
             for name, declared in self._session.specs[item.row.stream].fields.items():
                 if declared.kind == "tags" and name in item.before and name not in item.left:
-                    yield ref, {**item.row.notes, "tags": sorted(our_tags(item.row) & set(item.before[name] or ()))}
+                    yield (
+                        ref,
+                        {**item.row.notes, "tags": sorted(our_tags(item.row) & set(item.before[name] or ()))},
+                    )
 
     def _written(self, item: Restored) -> dict[str, str]:
         """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""

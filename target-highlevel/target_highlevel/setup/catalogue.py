@@ -49,7 +49,12 @@ class Catalogue:
     """The sub-account's definitions. Reads lazily; ``schema`` adds what is missing."""
 
     def __init__(
-        self, client: Requests, location: str, fallback_email: str | None, *, blockers: list[str] | None = None
+        self,
+        client: Requests,
+        location: str,
+        fallback_email: str | None,
+        *,
+        blockers: list[str] | None = None,
     ) -> None:
         """Know nothing yet. With ``blockers``, what would stop a load is put there instead of being raised."""
         self._blockers = blockers
@@ -89,14 +94,18 @@ class Catalogue:
         )
         self.contact_fields = {
             item["fieldKey"].partition(".")[2]: Field(
-                item["id"], item["dataType"], {text: text for text in option_texts(item.get("picklistOptions"))}
+                item["id"],
+                item["dataType"],
+                {text: text for text in option_texts(item.get("picklistOptions"))},
             )
             for item in fields["customFields"]
         }
 
     def read_objects(self) -> None:
         """Read which kinds of objects there are."""
-        objects = self._client.request("GET", "/objects/", route="/objects/", params={"locationId": self.location})
+        objects = self._client.request(
+            "GET", "/objects/", route="/objects/", params={"locationId": self.location}
+        )
         self.object_keys = {item["key"] for item in objects["objects"]}
 
     def _read_users(self) -> None:
@@ -220,7 +229,10 @@ class Catalogue:
 
 def option_texts(options: Any) -> list[str]:
     """Return the texts of a contact field's options, which come as strings or as objects."""
-    return [item if isinstance(item, str) else str(item.get("label", item.get("name", ""))) for item in options or ()]
+    return [
+        item if isinstance(item, str) else str(item.get("label", item.get("name", "")))
+        for item in options or ()
+    ]
 
 
 def object_field(item: Mapping[str, Any]) -> Field:

@@ -103,7 +103,9 @@ class Rebuild:
 
     def _contact_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
         fields = decode(spec, item, self._catalogue)
-        return self._row(spec.stream, spec.object, spec.rank, str(self._identity(item)), item["id"], self._written(fields))
+        return self._row(
+            spec.stream, spec.object, spec.rank, str(self._identity(item)), item["id"], self._written(fields)
+        )
 
     def _record_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
         kind: Any = self._kinds["custom_object"]
@@ -119,7 +121,14 @@ class Rebuild:
         }
 
     def _row(
-        self, stream: str, object_: str, rank: int, source_id: str, hl_id: str, written: Mapping[str, str], **more: Any
+        self,
+        stream: str,
+        object_: str,
+        rank: int,
+        source_id: str,
+        hl_id: str,
+        written: Mapping[str, str],
+        **more: Any,
     ) -> dict[str, Any]:
         return {
             "ref": f"{object_}:{source_id}",
@@ -152,7 +161,15 @@ class Rebuild:
             if source_id:
                 written = self._written(kind.decode(item))
                 found.append(
-                    self._row(spec.stream, spec.object, spec.rank, source_id, item["id"], written, parent_id=contact_id)
+                    self._row(
+                        spec.stream,
+                        spec.object,
+                        spec.rank,
+                        source_id,
+                        item["id"],
+                        written,
+                        parent_id=contact_id,
+                    )
                 )
         return found
 

@@ -64,7 +64,9 @@ class SchemaSetup:
         own = [key for key in self._catalogue.object_keys if key.startswith("custom_objects.")]
         problems = []
         if not self._agency:
-            named = ", ".join(f"{spec.singular!r} (key {spec.object.partition('.')[2]!r})" for spec in missing)
+            named = ", ".join(
+                f"{spec.singular!r} (key {spec.object.partition('.')[2]!r})" for spec in missing
+            )
             problems.append(
                 f"custom objects are missing: set TARGET_HIGHLEVEL_AGENCY_TOKEN, or create by hand: {named}"
             )
@@ -175,7 +177,9 @@ class SchemaSetup:
 
     def _create_contact_field(self, declared: FieldSpec, *, hasty: bool) -> None:
         if slug(declared.label) != declared.name:
-            msg = f"contact field {declared.name}: its label makes the key {slug(declared.label)} in HighLevel"
+            msg = (
+                f"contact field {declared.name}: its label makes the key {slug(declared.label)} in HighLevel"
+            )
             raise SettingsError(msg)
         body: dict[str, Any] = {"name": declared.label, "dataType": declared.data_type, "model": "contact"}
         if declared.data_type in _CHOICES:
@@ -292,7 +296,10 @@ class SchemaSetup:
             "showInForms": False,
         }
         if declared.data_type in _CHOICES:
-            body["options"] = [{"key": slug(option) or f"option_{number}", "label": option} for number, option in enumerate(declared.options)]
+            body["options"] = [
+                {"key": slug(option) or f"option_{number}", "label": option}
+                for number, option in enumerate(declared.options)
+            ]
         answer = self._write(
             f"{spec.object}.{declared.name}",
             lambda: self._client.request("POST", "/custom-fields/", route="/custom-fields/", json=body),
@@ -319,7 +326,9 @@ class SchemaSetup:
             body = {"objectKey": spec.object, "name": "Cliniko", "locationId": self._catalogue.location}
             answer = self._write(
                 f"folder of {spec.object}",
-                lambda: self._client.request("POST", "/custom-fields/folder", route="/custom-fields/folder", json=body),
+                lambda: self._client.request(
+                    "POST", "/custom-fields/folder", route="/custom-fields/folder", json=body
+                ),
                 lambda: self._folder_there(spec.object),
             )
             self._catalogue.folders[spec.object] = answer["id"]
