@@ -35,14 +35,14 @@ class Row:
     def reference(self, field: str) -> str | None:
         """Return an id as text: Cliniko writes ids as strings, in old records as integers."""
         value = self.values.get(field)
-        if type(value) is str and value.isdigit():  # as nearly all are
+        if type(value) is str and value.isdecimal():  # as nearly all are
             return value
         if value is None or value == "":
             return None
         if (
             isinstance(value, (str, int, Decimal))
             and not isinstance(value, bool)
-            and str(value).strip().isdigit()
+            and str(value).strip().isdecimal()
         ):
             return str(value).strip()
         raise RecordError(Reason.INVALID_ID, field)
@@ -70,7 +70,7 @@ class Row:
         text = self.amount(field)
         if text is None:
             return None
-        if text.lstrip("-").isdigit():
+        if text.lstrip("-").isdecimal():
             return int(text)
         raise RecordError(Reason.INVALID_NUMBER, field)
 
