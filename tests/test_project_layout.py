@@ -14,8 +14,11 @@ import pytest
 import yaml
 
 from scripts.gen_docs import PLUGINS, SDK_SETTINGS, settings_of
+from target_highlevel.cli import main
+from target_highlevel.client.routes import AREAS
 
 ROOT = Path(__file__).resolve().parent.parent
+tools = main.commands
 PACKAGES = {
     "tap-cliniko": "tap_cliniko",
     "transforms": "cliniko_to_highlevel",
@@ -106,6 +109,35 @@ def test_every_command_of_a_plugin_is_installed_with_it(project: dict[str, Any])
     }
     missing = {name for name in executables if not Path(sys.executable).with_name(name).exists()}
     assert missing == set()
+
+
+def test_every_command_around_the_load_can_be_typed_with_meltano(project: dict[str, Any]) -> None:
+    """What highlevel-tools can do is a command of the plugin, and the target's README lists it."""
+    declared = plugins(project)["target-highlevel"]["commands"]
+    assert {name: command["args"] for name, command in declared.items()} == {name: name for name in tools}
+    listed = (ROOT / "target-highlevel" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in tools if f"| `{name}` |" not in listed] == []
+
+
+def scopes(page: str) -> set[str]:
+    """Return the scopes that a page's table names; `.write` alone goes with the one before it."""
+    found: set[str] = set()
+    area = ""
+    for named, right in re.findall(
+        r"`([\w/]*)\.(readonly|write)`", (ROOT / page).read_text(encoding="utf-8")
+    ):
+        area = named or area
+        found.add(f"{area}.{right}")
+    return found
+
+
+def test_both_pages_name_the_same_scopes() -> None:
+    """The checklist and the target's README ask for the same rights, and for none that the target never uses."""
+    usable = {area.scope_for(reads=reads) for area in AREAS for reads in (True, False)}
+    named = scopes("target-highlevel/README.md")
+    assert named == scopes("docs/going-live.md")
+    assert named <= usable
+    assert "workflows.readonly" in named
 
 
 def test_the_settings_tables_are_current() -> None:
