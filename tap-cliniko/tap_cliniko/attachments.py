@@ -4,34 +4,38 @@ The metadata names no usable address: `/patient_attachments/{id}/content` redire
 another host, which is fetched without the key. A file is first written beside its place, resumed after an
 interruption, and moved when it is complete. A small file with its checksum beside it tells the next run that
 it is there.
+
+Several runs may share a folder at the same time: one of them fetches, the others wait and find the file there.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
+import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import backoff
 import fsspec  # type: ignore[import-untyped]
-import requests
 
-from tap_cliniko.errors import NotFound, TryAgain, Unavailable
+from tap_cliniko.download import Download, Expired, TooLarge
+from tap_cliniko.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tap_cliniko.client import ClinikoClient
 
-_BLOCK = 1 << 18
-_TRIES = 5
-_PASSING = (requests.RequestException, TryAgain)
+logger = logging.getLogger("tap-cliniko")
+
 _FILENAME_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
@@ -87,6 +91,7 @@ class AttachmentStore:
         # an object store cannot append, so half a file waits here
         self._parts = Path(self._root if self._local else Path(tempfile.gettempdir(), _private_name(folder)))
         self._parts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lockable = True
 
     def fetch(self, record: Mapping[str, Any]) -> StoredFile:
         """Answer where the bytes of an attachment are, fetching them unless they are already there."""
@@ -96,7 +101,34 @@ class AttachmentStore:
         if self._largest is not None and isinstance(stated, int) and stated > self._largest:
             return StoredFile(Status.TOO_LARGE)
         name = _name_of(record)
-        return self._present(name, record) or self._download(name, record)
+        found = self._present(name, record)
+        if found is not None:
+            return found
+        with self._turn():
+            # what another run fetched while this one waited for its turn
+            return self._present(name, record) or self._download(name, record)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let one run at a time write; its lock dies with the process."""
+        file = os.open(self._parts / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock(file)
+            yield
+        finally:
+            os.close(file)
+
+    def _lock(self, file: int) -> None:
+        if not self._lockable:
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:  # some network file systems know no locks
+            self._lockable = False
+            logger.warning(
+                "the attachments folder cannot be locked (%s): let no two runs fetch into it at once",
+                error.strerror,
+            )
 
     def _present(self, name: str, record: Mapping[str, Any]) -> StoredFile | None:
         """Trust a file whose note agrees with its size and with Cliniko's processing time."""
@@ -117,9 +149,9 @@ class AttachmentStore:
         part = self._parts / f"{name}.{version}.part"
         try:
             digest, size = self._whole(part, record)
-        except (NotFound, _Expired):
+        except (NotFound, Expired):
             return StoredFile(Status.UNAVAILABLE)
-        except _TooLarge:
+        except TooLarge:
             part.unlink(missing_ok=True)
             return StoredFile(Status.TOO_LARGE)
         target = f"{self._root}/{name}"
@@ -130,7 +162,7 @@ class AttachmentStore:
 
     def _whole(self, part: Path, record: Mapping[str, Any]) -> tuple[str, int]:
         """Fetch the file, and once more if it has not the size that Cliniko states; then it is as it is."""
-        download = _Download(self._client, str(record["id"]), part, self._largest)
+        download = Download(self._client, str(record["id"]), part, self._largest)
         digest, size = download.run()
         if record.get("size") not in {None, size}:
             part.unlink()
@@ -141,91 +173,14 @@ class AttachmentStore:
         if self._local:
             part.replace(target)
             return
-        self._files.put_file(str(part), f"{target}.part")
-        self._files.mv(f"{target}.part", target)
+        # a run on another machine, which no lock holds back, must not find the same half file
+        upload = f"{target}.{uuid.uuid4().hex}.part"
+        self._files.put_file(str(part), upload)
+        self._files.mv(upload, target)
         part.unlink()
 
     def _address(self, target: str) -> str:
         return str(Path(target).resolve()) if self._local else str(self._files.unstrip_protocol(target))
-
-
-class _TooLarge(Exception):  # noqa: N818 - leaves this module as a status
-    """The bytes are more than the setting allows, whatever the metadata said."""
-
-
-class _Expired(Exception):  # noqa: N818 - the address is asked for again
-    """The short-lived address does not open any more."""
-
-
-class _Download:
-    """One file on its way: goes on where it stopped when the connection breaks or the address expires."""
-
-    def __init__(self, client: ClinikoClient, ident: str, part: Path, largest: int | None) -> None:
-        self._client = client
-        self._path = f"/patient_attachments/{ident}/content"
-        self._part = part
-        self._largest = largest
-
-    def run(self) -> tuple[str, int]:
-        """Fetch everything and answer checksum and size."""
-        base = self._client.patience.base
-        # a fresh address for one that expired, at once; a broken connection is given time
-        afresh = backoff.on_exception(
-            backoff.constant, _Expired, interval=0, max_tries=3, jitter=None, logger=None
-        )
-        patiently = backoff.on_exception(
-            backoff.expo, _PASSING, factor=base, max_tries=_TRIES, jitter=None, logger=None
-        )
-        try:
-            patiently(afresh(self._once))()
-        except _PASSING:
-            msg = f"{self._path}: the file store does not deliver the file; run again later"
-            raise Unavailable(msg) from None
-        return self._checksum()
-
-    def _once(self) -> None:
-        self._append_from(self._client.location(self._path))
-
-    def _append_from(self, address: str) -> None:
-        start = self._part.stat().st_size if self._part.exists() else 0
-        with self._client.file(address, start) as response:
-            if response.status_code == 416:  # noqa: PLR2004 - nothing is missing
-                return
-            if response.status_code in {403, 404, 410}:
-                raise _Expired
-            if response.status_code not in {200, 206}:
-                msg = f"{self._path}: the file store answered {response.status_code}"
-                raise TryAgain(msg)
-            resumed = start if response.status_code == 206 else 0  # noqa: PLR2004
-            self._write(response, resumed)
-            _check_length(response, self._part.stat().st_size - resumed)
-
-    def _write(self, response: requests.Response, resumed: int) -> None:
-        flags = os.O_CREAT | os.O_WRONLY | (os.O_APPEND if resumed else os.O_TRUNC)
-        size = resumed
-        with os.fdopen(os.open(self._part, flags, 0o600), "wb") as sink:
-            for block in response.iter_content(_BLOCK):
-                size += len(block)
-                if self._largest is not None and size > self._largest:
-                    raise _TooLarge
-                sink.write(block)
-
-    def _checksum(self) -> tuple[str, int]:
-        digest, size = hashlib.sha256(), 0
-        with self._part.open("rb") as source:
-            while block := source.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-        return digest.hexdigest(), size
-
-
-def _check_length(response: requests.Response, received: int) -> None:
-    """`requests` takes a body that ends early for a whole one; the header knows better."""
-    stated = response.headers.get("Content-Length")
-    encoded = response.headers.get("Content-Encoding")
-    if stated and not encoded and int(stated) != received:
-        msg = "the file was cut off"
-        raise TryAgain(msg)
 
 
 def _name_of(record: Mapping[str, Any]) -> str:

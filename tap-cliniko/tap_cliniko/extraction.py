@@ -238,12 +238,12 @@ class Extraction:
             return
         if self.run.access[self.resource.name].outcome is not Outcome.FULL:
             return  # rows that the role may not see look just like deleted ones
-        name = self.resource.name
-        self.run.known.settle(name, self.bookmark.get("deletions_until"))
-        for ident in self.run.deletions.gone(self.resource, seen):
-            self.run.known.mark_gone(name, ident, self.run.marker)
+        known, name = self.run.known, self.resource.name
+        known.mark_gone(name, list(self.run.deletions.gone(self.resource, seen)))
+        told, number = known.gone_since(name, self.bookmark.get("deletions", 0))
+        for ident in told:
             yield {"id": str(ident), TOMBSTONE: self.run.end}
-        self.bookmark["deletions_until"] = self.run.marker
+        self.bookmark["deletions"] = number
 
 
 def _lies_in(window: Window) -> Any:

@@ -3,8 +3,8 @@
 Cliniko keeps no trace of a hard delete. Asking "how many rows up to this id" costs one request; only where
 the answer differs from what is remembered is the id space cut in two, down to the ids that are gone.
 
-A deletion is forgotten only when a later run starts from a state that was written after its tombstone, so
-that a run killed in between emits it again.
+Deletions are numbered and kept: a run tells all those after the number in its own state. So a run that was
+killed tells them again, and several destinations, each with a state of its own, share one file.
 
 It also remembers which rows belonged to which patient: when a patient is deleted whose records had moved to
 another one in a merge, nothing in Cliniko tells any more which records those were.
@@ -14,21 +14,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS known (
-    resource TEXT NOT NULL, id INTEGER NOT NULL, gone_at TEXT, PRIMARY KEY (resource, id)
+    resource TEXT NOT NULL, id INTEGER NOT NULL, gone INTEGER, PRIMARY KEY (resource, id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS belongs (
     resource TEXT NOT NULL, patient INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (resource, patient, id)
 ) WITHOUT ROWID;
 """
+_PATIENCE = 60.0  # another run may be writing
 
 
 class KnownIds:
@@ -38,10 +40,7 @@ class KnownIds:
         """Open or create the file."""
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._database = sqlite3.connect(path, isolation_level=None)
-        # a process that dies loses nothing; a machine that does loses seconds, and a row is then found again
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         self._database.executescript(_TABLES)
 
     def close(self) -> None:
@@ -54,7 +53,7 @@ class KnownIds:
             for ident, patients in rows:
                 self._database.execute(
                     "INSERT INTO known VALUES (?, ?, NULL) "
-                    "ON CONFLICT (resource, id) DO UPDATE SET gone_at = NULL",
+                    "ON CONFLICT (resource, id) DO UPDATE SET gone = NULL",
                     (resource, ident),
                 )
                 self._note_patients(resource, ident, list(patients))
@@ -76,20 +75,24 @@ class KnownIds:
             found.update(row[0] for row in self._database.execute(query, (resource, patient)))
         return sorted(found)
 
-    def settle(self, resource: str, until: str | None) -> None:
-        """Forget the deletions that a saved state covers; the others are to be told again."""
-        with self._transaction():
-            if until is not None:
-                self._database.execute(
-                    "DELETE FROM known WHERE resource = ? AND gone_at <= ?", (resource, until)
-                )
-            self._database.execute("UPDATE known SET gone_at = NULL WHERE resource = ?", (resource,))
+    def mark_gone(self, resource: str, idents: Sequence[int]) -> None:
+        """Note that rows are gone, under a number greater than every one before.
 
-    def mark_gone(self, resource: str, ident: int, at: str) -> None:
-        """Note that a row's tombstone was emitted."""
-        self._database.execute(
-            "UPDATE known SET gone_at = ? WHERE resource = ? AND id = ?", (at, resource, ident)
-        )
+        The numbers follow the clock, so that those of a file begun anew go on after those of the lost one.
+        """
+        with self._transaction():
+            last = self._database.execute("SELECT max(gone) FROM known").fetchone()[0]
+            number = max((last or 0) + 1, time.time_ns() // 1000)
+            self._database.executemany(
+                "UPDATE known SET gone = ? WHERE resource = ? AND id = ? AND gone IS NULL",
+                ((number, resource, ident) for ident in idents),
+            )
+
+    def gone_since(self, resource: str, number: int) -> tuple[list[int], int]:
+        """List the rows noted as gone after a number, and answer the greatest number by now."""
+        query = "SELECT id, gone FROM known WHERE resource = ? AND gone > ? ORDER BY gone, id"
+        rows = self._database.execute(query, (resource, number)).fetchall()
+        return [ident for ident, _ in rows], max([number, *(gone for _, gone in rows)])
 
     def count(self, resource: str, after: int, upto: int) -> int:
         """Count the ids greater than `after`, up to and with `upto`."""
@@ -106,21 +109,19 @@ class KnownIds:
 
     def ids(self, resource: str, after: int, upto: int) -> list[int]:
         """List the ids of a stretch."""
-        query = (
-            "SELECT id FROM known WHERE resource = ? AND gone_at IS NULL AND id > ? AND id <= ? ORDER BY id"
-        )
+        query = "SELECT id FROM known WHERE resource = ? AND gone IS NULL AND id > ? AND id <= ? ORDER BY id"
         with closing(self._database.execute(query, (resource, after, upto))) as rows:
             return [row[0] for row in rows]
 
     def _one(self, select: str, resource: str, after: int, upto: int, order: str = "") -> int | None:
-        query = f"{select} FROM known WHERE resource = ? AND gone_at IS NULL AND id > ? AND id <= ? {order}"
+        query = f"{select} FROM known WHERE resource = ? AND gone IS NULL AND id > ? AND id <= ? {order}"
         with closing(self._database.execute(query, (resource, after, upto))) as rows:
             found = rows.fetchone()
         return found[0] if found else None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN")
+        self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:

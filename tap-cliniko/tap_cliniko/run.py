@@ -37,7 +37,6 @@ class Run:
         settings: the checked settings.
         client: the account.
         end: the moment up to which every stream is read, the same for all.
-        marker: orders the runs over one account finer than whole seconds.
         access: what the preflight found for each stream.
         merges: who was merged with whom.
         attachments: where files go, None when they are not fetched.
@@ -49,7 +48,6 @@ class Run:
     settings: Settings
     client: ClinikoClient
     end: str
-    marker: str
     access: dict[str, Access]
     merges: Merges
     progress: Progress
@@ -78,7 +76,6 @@ class Run:
             settings,
             client,
             moments.from_epoch(client.now() - settings.lag),
-            f"{client.now():.6f}",
             access,
             Merges(client),
             Progress(client.governor),
@@ -123,8 +120,8 @@ class Run:
             told = "patients" in self.access and self.access["patients"].outcome is Outcome.FULL
             self._gone_patients = []
             if self.known is not None and told:
-                self.known.settle("patients", bookmark.get("deletions_until"))
-                self._gone_patients = list(self.deletions.gone(patients, None))
+                before, _ = self.known.gone_since("patients", bookmark.get("deletions", 0))
+                self._gone_patients = [*before, *self.deletions.gone(patients, None)]
         return self._gone_patients
 
     def readable(self, resource: Resource) -> bool:

@@ -1,21 +1,15 @@
-"""One budget for every process with the same key: on a clock that the test turns, and with real processes."""
+"""One budget for every process with the same key, on a clock that the test turns."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import struct
-import subprocess
-import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from tap_runs import Said, config_for
 from test_tap_governor import Clock, most_in_a_minute
 
-from sandbox import Sandbox
 from tap_cliniko.governor import Governor
 from tap_cliniko.shared_budget import SharedBudget
 
@@ -143,38 +137,3 @@ def test_the_file_tells_nobody_the_key(tmp_path: Path, monkeypatch: pytest.Monke
     elsewhere = SharedBudget.of(BASE.replace("au1", "uk2"), KEY, 200)
     another = SharedBudget.of(BASE, "b-secret-au1", 200)
     assert len({budget.path, elsewhere.path, another.path}) == 3
-
-
-def run_together(folder: Path, count: int) -> list[int]:
-    """Run several taps at the same time, each with its lines in a file; answer their exit codes."""
-    command = [sys.executable, "-m", "tap_cliniko", "--config", str(folder / "config.json")]
-    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(folder)}
-    with ExitStack() as files:
-        taps = [
-            subprocess.Popen(
-                command,
-                env=environment,
-                stdout=files.enter_context((folder / f"lines-{number}").open("w")),
-                stderr=subprocess.DEVNULL,
-            )
-            for number in range(count)
-        ]
-        return [each.wait() for each in taps]
-
-
-@pytest.mark.soak  # more than a minute of real time, and on a busy machine one of the two has been seen to end early
-@pytest.mark.timeout(240)
-def test_two_processes_never_get_a_429(tmp_path: Path) -> None:
-    """Two taps at the same time against a server with the real limit: never over it, and both complete."""
-    with Sandbox(seed=5, patients=40) as sandbox:
-        config = config_for(sandbox, tmp_path, requests_per_minute=200)
-        (tmp_path / "config.json").write_text(json.dumps(config))
-        codes = run_together(tmp_path, count=2)
-        stats = sandbox.cliniko.control.stats()
-    assert codes == [0, 0]
-    for number in range(2):
-        said = Said.from_text((tmp_path / f"lines-{number}").read_text())
-        assert len(said.records("patients")) == 40
-    assert stats["requests"] > 200, "too few requests to show anything"
-    assert stats["by_status"].get("429", 0) == 0
-    assert stats["greatest_window"] <= 200

@@ -72,6 +72,35 @@ def test_a_tombstone_is_told_again_until_a_state_covers_it(clinic: Sandbox, tmp_
     assert tombstones(after, "medical_alerts") == []
 
 
+def test_two_destinations_are_both_told(clinic: Sandbox, tmp_path: Path) -> None:
+    """What one destination has settled long ago is still told to the other, which has a state of its own."""
+    first = read(clinic, tmp_path, None, "medical_alerts", "taxes").state
+    other = first
+    account = clinic.cliniko.account
+    gone = {name: next(iter(account.tables[name])) for name in ("medical_alerts", "taxes")}
+    for name, ident in gone.items():
+        account.delete(name, ident)
+    for _ in range(3):
+        first = read(clinic, tmp_path, first, "medical_alerts", "taxes").state
+    late = read(clinic, tmp_path, other, "medical_alerts", "taxes")
+    assert {name: tombstones(late, name) for name in gone} == {name: [ident] for name, ident in gone.items()}
+    assert tombstones(read(clinic, tmp_path, late.state, "taxes"), "taxes") == []
+
+
+def test_a_deletion_after_the_file_was_lost_is_told(clinic: Sandbox, tmp_path: Path) -> None:
+    """Deletions are numbered anew in a new file; a state with numbers of the old one hides none of them."""
+    state = read(clinic, tmp_path, None, "taxes").state
+    account = clinic.cliniko.account
+    account.delete("taxes", next(iter(account.tables["taxes"])))
+    state = read(clinic, tmp_path, state, "taxes").state
+    for part in tmp_path.glob("known_ids.db*"):
+        part.unlink()
+    state = read(clinic, tmp_path, state, "taxes").state
+    ident = next(iter(account.tables["taxes"]))
+    account.delete("taxes", ident)
+    assert tombstones(read(clinic, tmp_path, state, "taxes"), "taxes") == [ident]
+
+
 def test_hidden_rows_are_not_taken_for_deleted(clinic: Sandbox, tmp_path: Path) -> None:
     """Archived and cancelled rows come as rows with their moment."""
     first = read(clinic, tmp_path, None, "patients", "individual_appointments")
