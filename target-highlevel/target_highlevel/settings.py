@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 MODES = ("load", "plan", "verify")
 APPOINTMENTS_AS = ("task", "calendar_event")
 OVERWRITE = ("cliniko_wins", "fill_empty", "never")
+OAUTH = ("oauth_file", "oauth_client_id", "oauth_client_secret")
 DEFAULT_API_URL = "https://services.leadconnectorhq.com"
 
 SCHEMA = th.PropertiesList(
-    th.Property("access_token", th.StringType, secret=True, title="Access token", description="Private integration token of the sub-account."),
+    th.Property("access_token", th.StringType, secret=True, title="Access token", description="Private integration token of the sub-account. Not needed with an OAuth app."),
+    th.Property("oauth_file", th.StringType, title="OAuth token file", description="File that holds the app's access and refresh token, as HighLevel's token endpoint answered; kept up to date and readable by its owner only. Instead of access_token."),
+    th.Property("oauth_client_id", th.StringType, title="OAuth client id", description="Client id of the marketplace app that oauth_file belongs to."),
+    th.Property("oauth_client_secret", th.StringType, secret=True, title="OAuth client secret", description="Client secret of that app."),
     th.Property("agency_token", th.StringType, secret=True, title="Agency token", description="Private integration token of the agency; needed only to create custom objects that are missing."),
     th.Property("location_id", th.StringType, title="Location", description="Id of the sub-account that receives the records."),
     th.Property("api_url", th.StringType, default=DEFAULT_API_URL, title="API address", description="Base address of the HighLevel API."),
@@ -46,8 +50,11 @@ SCHEMA = th.PropertiesList(
 class Settings:
     """The checked settings."""
 
-    access_token: str
     location_id: str
+    access_token: str | None = None
+    oauth_file: str | None = None
+    oauth_client_id: str | None = None
+    oauth_client_secret: str | None = None
     agency_token: str | None = None
     api_url: str = DEFAULT_API_URL
     mode: str = "load"
@@ -76,11 +83,8 @@ def settings_from(config: Mapping[str, Any]) -> Settings:
     Raises:
         SettingsError: with every problem at once, each naming its variable.
     """
-    problems = [
-        f"set TARGET_HIGHLEVEL_{name.upper()}"
-        for name in ("access_token", "location_id")
-        if not config.get(name)
-    ]
+    needed = (*_credentials(config), "location_id")
+    problems = [f"set TARGET_HIGHLEVEL_{name.upper()}" for name in needed if not config.get(name)]
     for name, allowed in (("mode", MODES), ("appointments_as", APPOINTMENTS_AS), ("overwrite", OVERWRITE)):
         if config.get(name) and config[name] not in allowed:
             problems.append(f"TARGET_HIGHLEVEL_{name.upper()} must be one of {', '.join(allowed)}")
@@ -95,6 +99,11 @@ def settings_from(config: Mapping[str, Any]) -> Settings:
     if "search_lag_seconds" in known:
         known["search_lag_seconds"] = float(known["search_lag_seconds"])
     return Settings(**known)
+
+
+def _credentials(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the settings that name who asks: the private token, or all that OAuth takes once a part of it is there."""
+    return OAUTH if any(config.get(name) for name in OAUTH) else ("access_token",)
 
 
 def settings_from_environment() -> Settings:

@@ -97,6 +97,17 @@ def test_a_missing_scope_is_named(scope: str, highlevel: Callable[..., Loader]) 
     assert not loader.sandbox.highlevel.state.contacts
 
 
+def test_workflows_that_may_not_be_read_stop_nothing(highlevel: Callable[..., Loader]) -> None:
+    """Without the scope for workflows a load says that it could not look, and loads."""
+    loader = highlevel(scopes=sorted(ALL_SCOPES - {"workflows.readonly"}))
+    loaded = loader.load(PEOPLE)
+    assert loaded.code == 0, loaded.log[-2000:]
+    found = next(line for line in loaded.log.splitlines() if "highlevel.workflows" in line)
+    assert "not read: the token may not" in found
+    assert "workflows.readonly" in found
+    assert loader.sandbox.highlevel.state.contacts
+
+
 ALL_SCOPES = frozenset(
     f"{area}.{right}"
     for area in (

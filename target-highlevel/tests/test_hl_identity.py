@@ -71,6 +71,7 @@ def test_a_family_with_one_address(options: dict[str, Any], highlevel: Callable[
     withheld = {(row["source"], row["field"]) for row in loaded.report["withheld"]["records"]}
     assert ("patients/2", "email") in withheld
     assert "highlevel.preflight location=reachable duplicates=refused users=" in loaded.log
+    assert "highlevel.workflows found=1 published advice=Pause every workflow" in loaded.log
     before = loader.sandbox.highlevel.control.stats()["requests"]
     loads(loader, *FAMILY)
     assert loader.sandbox.highlevel.control.stats()["requests"] == before

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.client.client import HighLevelClient
 from target_highlevel.client.governor import Governor, Limits
-from target_highlevel.client.tokens import PrivateToken
+from target_highlevel.credentials import agency_tokens, sub_account_tokens
 from target_highlevel.descriptor import stream_spec
 from target_highlevel.engine.admission import refuse_unready, remember_plan
 from target_highlevel.engine.budget import LedgerDayCounter
@@ -35,6 +35,7 @@ from target_highlevel.objects.relation import Relation
 from target_highlevel.setup.catalogue import Catalogue
 from target_highlevel.setup.rebuild import Rebuild
 from target_highlevel.setup.schema import SchemaSetup
+from target_highlevel.setup.workflows import ADVICE, NONE, look_for_workflows
 from target_highlevel.values import canonical_json
 from target_highlevel.verify.reading import ReadingClient
 
@@ -75,11 +76,9 @@ class Session:
         )
         client = HighLevelClient(
             settings.api_url,
-            PrivateToken(settings.access_token),
+            sub_account_tokens(settings),
             self.governor,
-            agency_tokens=PrivateToken(settings.agency_token, "agency_token")
-            if settings.agency_token
-            else None,
+            agency_tokens=agency_tokens(settings),
             stop_event=self.stop,
         )
         self.blockers: list[str] = []
@@ -93,6 +92,8 @@ class Session:
             self.client, settings.location_id, settings.fallback_owner, blockers=self.blockers
         )
         self._catalogue_read = False
+        #: What was found of the sub-account's automations, in words; empty when nobody looked.
+        self.workflows = ""
         self._mutex = threading.RLock()
         self.specs: dict[str, StreamSpec] = {}
         agency = bool(settings.agency_token)
@@ -159,20 +160,31 @@ class Session:
             if not self._catalogue_read:
                 self._catalogue.read()
                 if self.mode in {*WRITING_MODES, "plan"}:
+                    self._look_for_workflows()
                     self.blockers += self.schema.obstacles({**self.expected, **self.specs}.values())
                 if self.blockers and self.mode != "plan":
                     raise SettingsError("; ".join(dict.fromkeys(self.blockers)))
                 self._catalogue_read = True
                 logger.info(
                     "highlevel.preflight location=reachable duplicates=%s users=%d contact_fields=%d objects=%d"
-                    " workflows=not_checked_here_see_plan",
+                    " workflows=%s",
                     "allowed" if self._catalogue.allows_duplicates() else "refused",
                     len(self._catalogue.users),
                     len(self._catalogue.contact_fields),
                     len(self._catalogue.object_keys),
+                    self.workflows,
                 )
+                if self.workflows and self.workflows != NONE:
+                    logger.warning("highlevel.workflows found=%s advice=%s", self.workflows, ADVICE)
             self.directory.match_again(self._catalogue)
             return self._catalogue
+
+    def _look_for_workflows(self) -> None:
+        """Look past the plan's stand-in, to which a refusal is a blocker: that these cannot be read stops no load."""
+        if self.plan is not None:
+            self.plan.requests["GET /workflows/"] += 1
+        client = self.plan.reading if self.plan is not None else self.client
+        self.workflows = look_for_workflows(client, self.settings.location_id)
 
     def write(self, row: Row) -> None:
         """Write one record.

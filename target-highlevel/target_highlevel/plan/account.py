@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import CredentialsRefused, HighLevelError
+from target_highlevel.setup.workflows import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_highlevel.client.client import HighLevelClient
     from target_highlevel.setup.catalogue import Catalogue
 
-_PUBLISHED = "published"
-
-
-def checks(client: HighLevelClient, catalogue: Catalogue, account: Mapping[str, Any]) -> list[dict[str, str]]:
+def checks(catalogue: Catalogue, workflows: str, account: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return what was found of each setting, and what to do about it.
 
     Args:
-        client: reads what the load does not need.
         catalogue: what was read for the load.
+        workflows: what was found of them, in words.
         account: what is known of the Cliniko account; empty when nothing is.
     """
     return [
         _duplicates(catalogue),
-        _workflows(client, catalogue.location),
+        {"setting": "workflows", "found": workflows, "advice": ADVICE},
         _zone(catalogue, account.get("time_zone")),
         _hipaa(account.get("requires_hipaa")),
     ]
@@ -58,24 +54,6 @@ def _duplicates(catalogue: Catalogue) -> dict[str, str]:
             " with whoever is first; the others are tagged."
         )
     return {"setting": "duplicates", "found": found, "advice": advice}
-
-
-def _workflows(client: HighLevelClient, location: str) -> dict[str, str]:
-    """Look for automations: a contact that appears may set one off, and that may write to a patient."""
-    try:
-        answer = client.request("GET", "/workflows/", route="/workflows/", params={"locationId": location})
-    except CredentialsRefused as refused:
-        found = f"not read: the token may not ({refused.missing})"
-    except HighLevelError as error:
-        found = f"not read ({error.status or 'no answer'}); look them up in HighLevel"
-    else:
-        number = sum(1 for item in answer.get("workflows", ()) if item.get("status") == _PUBLISHED)
-        found = f"{number} published"
-    advice = (
-        "Pause every workflow that starts when a contact, tag, task, note or appointment appears, until the"
-        " load and its deltas are over: it could write to patients."
-    )
-    return {"setting": "workflows", "found": found, "advice": advice}
 
 
 def _zone(catalogue: Catalogue, clinic_zone: str | None) -> dict[str, str]:

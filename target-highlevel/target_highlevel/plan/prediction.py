@@ -41,7 +41,7 @@ class Prediction:
         self._survey = survey
         self._addresses = addresses
         self._account = survey.content() if survey else None
-        self._looked_at = checks(client.reading, session.catalogue(), self._account or {})
+        self._looked_at = checks(session.catalogue(), session.workflows, self._account or {})
 
     def differences(self) -> Iterator[Difference]:
         """Yield every field that the load would change in a record that is there already."""

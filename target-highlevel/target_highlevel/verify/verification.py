@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.client.tokens import PrivateToken
+from target_highlevel.credentials import sub_account_tokens
 from target_highlevel.ledger.tables import record
 from target_highlevel.report.differences import Kind
 from target_highlevel.verify.comparison import HOWS
@@ -47,8 +47,9 @@ class Verification:
         expected = Expected(self._session, self._findings)
         expected.begin()
         settings = self._session.settings
-        token = PrivateToken(settings.access_token)
-        downloads = Downloads(settings.api_url, token, self._session.governor, self._session.stop.wait)
+        downloads = Downloads(
+            settings.api_url, sub_account_tokens(settings), self._session.governor, self._session.stop.wait
+        )
         try:
             self._compare(expected, downloads)
         finally:

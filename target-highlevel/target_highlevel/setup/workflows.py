@@ -1,0 +1,29 @@
+"""Automations of the sub-account: one that starts when a contact appears may write to a patient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_highlevel.errors import CredentialsRefused, Refused, Unavailable, Unknown
+
+if TYPE_CHECKING:
+    from target_highlevel.setup.catalogue import Requests
+
+_PUBLISHED = "published"
+NONE = f"0 {_PUBLISHED}"
+ADVICE = (
+    "Pause every workflow that starts when a contact, tag, task, note or appointment appears, until the"
+    " load and its deltas are over: it could write to patients."
+)
+
+
+def look_for_workflows(client: Requests, location: str) -> str:
+    """Return in words how many are published, or why that is not known: a load does not depend on it."""
+    try:
+        answer = client.request("GET", "/workflows/", route="/workflows/", params={"locationId": location})
+    except CredentialsRefused as refused:
+        return f"not read: the token may not ({refused.missing})"
+    except (Refused, Unavailable, Unknown) as error:
+        return f"not read ({error.status or 'no answer'}); look them up in HighLevel"
+    number = sum(item.get("status") == _PUBLISHED for item in answer.get("workflows", ()))
+    return f"{number} {_PUBLISHED}"
