@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.singerlib.encoding.simple import SimpleSingerReader
 from typing_extensions import override
 
@@ -19,6 +20,10 @@ _decoder = json.JSONDecoder(parse_float=Decimal)
 
 class BrokenInput(HighLevelError):  # noqa: N818 - named for what to mend
     """What came in is no Singer message: the tap was cut off, or something else wrote into the pipe."""
+
+
+class MissingSchema(BrokenInput, RecordsWithoutSchemaException):
+    """A record came before its stream's SCHEMA."""
 
 
 class MessageReader(SimpleSingerReader):
@@ -37,22 +42,20 @@ class MessageReader(SimpleSingerReader):
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            hint = f"line {self._number} of the input is no Singer message; see whether the tap ended early"
-            raise BrokenInput(hint)
+            raise BrokenInput(self.hint("is no Singer message"))
         return message
 
     @override
     def assert_line_requires(self, line_dict: dict[str, Any], requires: Iterable[str]) -> None:  # type: ignore[override]
         missing = set(requires) - set(line_dict)
         if missing:
-            raise self.broken(f"has no {', '.join(sorted(missing))}")
+            raise BrokenInput(self.hint(f"has no {', '.join(sorted(missing))}"))
 
     @override
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
-        raise self.broken("is no message that a target understands")
+        raise BrokenInput(self.hint("is no message that a target understands"))
 
-    def broken(self, what: str) -> BrokenInput:
-        """Return the error that says what is wrong with the present line."""
-        return BrokenInput(
-            f"line {self._number} of the input {what}; see what stands before this target in the pipe"
-        )
+    def hint(self, what: str) -> str:
+        """Return what is wrong with the present line, and where to look."""
+        where = "see what stands before this target in the pipe, and whether it ended early"
+        return f"line {self._number} of the input {what}; {where}"

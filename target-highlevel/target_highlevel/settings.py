@@ -21,29 +21,160 @@ OAUTH = ("oauth_file", "oauth_client_id", "oauth_client_secret")
 DEFAULT_API_URL = "https://services.leadconnectorhq.com"
 
 SCHEMA = th.PropertiesList(
-    th.Property("access_token", th.StringType, secret=True, title="Access token", description="Private integration token of the sub-account. Not needed with an OAuth app."),
-    th.Property("oauth_file", th.StringType, title="OAuth token file", description="File that holds the app's access and refresh token, as HighLevel's token endpoint answered; kept up to date and readable by its owner only. Instead of access_token."),
-    th.Property("oauth_client_id", th.StringType, title="OAuth client id", description="Client id of the marketplace app that oauth_file belongs to."),
-    th.Property("oauth_client_secret", th.StringType, secret=True, title="OAuth client secret", description="Client secret of that app."),
-    th.Property("agency_token", th.StringType, secret=True, title="Agency token", description="Private integration token of the agency; needed only to create custom objects that are missing."),
-    th.Property("location_id", th.StringType, title="Location", description="Id of the sub-account that receives the records."),
-    th.Property("api_url", th.StringType, default=DEFAULT_API_URL, title="API address", description="Base address of the HighLevel API."),
-    th.Property("mode", th.StringType, default="load", allowed_values=list(MODES), title="Mode", description="load writes; plan predicts and writes nothing; verify reads everything back and compares."),
-    th.Property("ledger_url", th.StringType, secret=True, default="sqlite:///data/ledger.db", title="Ledger", description="SQLAlchemy URL of the ledger: SQLite or PostgreSQL."),
-    th.Property("fallback_owner", th.StringType, title="Fallback owner", description="E-mail of the HighLevel user who owns the patients whose practitioner has no user."),
-    th.Property("appointments_as", th.StringType, default="task", allowed_values=list(APPOINTMENTS_AS), title="Appointments as", description="Whether an appointment becomes a task or a calendar event."),
-    th.Property("calendar_id", th.StringType, title="Calendar", description="Calendar for all calendar events; by default one per appointment type, created when missing."),
-    th.Property("overwrite", th.StringType, default="cliniko_wins", allowed_values=list(OVERWRITE), title="Overwrite", description="What becomes of a value somebody changed in HighLevel when it changes in Cliniko too."),
-    th.Property("accept_rejects", th.BooleanType, default=False, title="Accept rejects", description="End with 0 instead of 4 when records were rejected."),
-    th.Property("require_approved_plan", th.BooleanType, default=False, title="Require an approved plan", description="Refuse to load until the plan of this mapping was approved."),
-    th.Property("requests_per_10s", th.IntegerType, default=100, title="Requests per 10 seconds", description="Burst budget of the sub-account (25 for a sandbox account)."),
-    th.Property("requests_per_day", th.IntegerType, default=200_000, title="Requests per day", description="Daily budget of the sub-account (10,000 for a sandbox account)."),
-    th.Property("search_lag_seconds", th.NumberType, default=10, title="Search lag", description="Seconds a new record may take to appear in HighLevel's search."),
-    th.Property("report_dir", th.StringType, default="data/reports", title="Report folder", description="Folder that receives one folder per run."),
-    th.Property("locations", th.ObjectType(additional_properties=th.StringType), title="Locations", description="Cliniko business id to sub-account id, for clinics that run their locations apart."),
-    th.Property("mapping", th.StringType, title="Mapping", description="Path of the mapping file; by default the one shipped with the mapper."),
-    th.Property("load_method", th.StringType, default="upsert", allowed_values=["upsert"], title="Load method", description="Always upsert: a record is created once and updated afterwards."),
-)  # fmt: skip
+    th.Property(
+        "access_token",
+        th.StringType,
+        secret=True,
+        title="Access token",
+        description="Private integration token of the sub-account. Not needed with an OAuth app.",
+    ),
+    th.Property(
+        "oauth_file",
+        th.StringType,
+        title="OAuth token file",
+        description="File that holds the app's access and refresh token, as HighLevel's token endpoint answered;"
+        " kept up to date and readable by its owner only. Instead of access_token.",
+    ),
+    th.Property(
+        "oauth_client_id",
+        th.StringType,
+        title="OAuth client id",
+        description="Client id of the marketplace app that oauth_file belongs to.",
+    ),
+    th.Property(
+        "oauth_client_secret",
+        th.StringType,
+        secret=True,
+        title="OAuth client secret",
+        description="Client secret of that app.",
+    ),
+    th.Property(
+        "agency_token",
+        th.StringType,
+        secret=True,
+        title="Agency token",
+        description="Private integration token of the agency; needed only to create custom objects that are missing.",
+    ),
+    th.Property(
+        "location_id",
+        th.StringType,
+        title="Location",
+        description="Id of the sub-account that receives the records.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        default=DEFAULT_API_URL,
+        title="API address",
+        description="Base address of the HighLevel API.",
+    ),
+    th.Property(
+        "mode",
+        th.StringType,
+        default="load",
+        allowed_values=list(MODES),
+        title="Mode",
+        description="load writes; plan predicts and writes nothing; verify reads everything back and compares.",
+    ),
+    th.Property(
+        "ledger_url",
+        th.StringType,
+        secret=True,
+        default="sqlite:///data/ledger.db",
+        title="Ledger",
+        description="SQLAlchemy URL of the ledger: SQLite or PostgreSQL.",
+    ),
+    th.Property(
+        "fallback_owner",
+        th.StringType,
+        title="Fallback owner",
+        description="E-mail of the HighLevel user who owns the patients whose practitioner has no user.",
+    ),
+    th.Property(
+        "appointments_as",
+        th.StringType,
+        default="task",
+        allowed_values=list(APPOINTMENTS_AS),
+        title="Appointments as",
+        description="Whether an appointment becomes a task or a calendar event.",
+    ),
+    th.Property(
+        "calendar_id",
+        th.StringType,
+        title="Calendar",
+        description="Calendar for all calendar events; by default one per appointment type, created when missing.",
+    ),
+    th.Property(
+        "overwrite",
+        th.StringType,
+        default="cliniko_wins",
+        allowed_values=list(OVERWRITE),
+        title="Overwrite",
+        description="What becomes of a value somebody changed in HighLevel when it changes in Cliniko too.",
+    ),
+    th.Property(
+        "accept_rejects",
+        th.BooleanType,
+        default=False,
+        title="Accept rejects",
+        description="End with 0 instead of 4 when records were rejected.",
+    ),
+    th.Property(
+        "require_approved_plan",
+        th.BooleanType,
+        default=False,
+        title="Require an approved plan",
+        description="Refuse to load until the plan of this mapping was approved.",
+    ),
+    th.Property(
+        "requests_per_10s",
+        th.IntegerType,
+        default=100,
+        title="Requests per 10 seconds",
+        description="Burst budget of the sub-account (25 for a sandbox account).",
+    ),
+    th.Property(
+        "requests_per_day",
+        th.IntegerType,
+        default=200_000,
+        title="Requests per day",
+        description="Daily budget of the sub-account (10,000 for a sandbox account).",
+    ),
+    th.Property(
+        "search_lag_seconds",
+        th.NumberType,
+        default=10,
+        title="Search lag",
+        description="Seconds a new record may take to appear in HighLevel's search.",
+    ),
+    th.Property(
+        "report_dir",
+        th.StringType,
+        default="data/reports",
+        title="Report folder",
+        description="Folder that receives one folder per run.",
+    ),
+    th.Property(
+        "locations",
+        th.ObjectType(additional_properties=th.StringType),
+        title="Locations",
+        description="Cliniko business id to sub-account id, for clinics that run their locations apart.",
+    ),
+    th.Property(
+        "mapping",
+        th.StringType,
+        title="Mapping",
+        description="Path of the mapping file; by default the one shipped with the mapper.",
+    ),
+    th.Property(
+        "load_method",
+        th.StringType,
+        default="upsert",
+        allowed_values=["upsert"],
+        title="Load method",
+        description="Always upsert: a record is created once and updated afterwards.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -85,9 +216,12 @@ def settings_from(config: Mapping[str, Any]) -> Settings:
     """
     needed = (*_credentials(config), "location_id")
     problems = [f"set TARGET_HIGHLEVEL_{name.upper()}" for name in needed if not config.get(name)]
-    for name, allowed in (("mode", MODES), ("appointments_as", APPOINTMENTS_AS), ("overwrite", OVERWRITE)):
-        if config.get(name) and config[name] not in allowed:
-            problems.append(f"TARGET_HIGHLEVEL_{name.upper()} must be one of {', '.join(allowed)}")
+    chosen = (("mode", MODES), ("appointments_as", APPOINTMENTS_AS), ("overwrite", OVERWRITE))
+    problems += [
+        f"TARGET_HIGHLEVEL_{name.upper()} must be one of {', '.join(allowed)}"
+        for name, allowed in chosen
+        if config.get(name) and config[name] not in allowed
+    ]
     for name in ("requests_per_10s", "requests_per_day"):
         if config.get(name) is not None and int(config[name]) < 1:
             problems.append(f"TARGET_HIGHLEVEL_{name.upper()} must be at least 1")

@@ -22,7 +22,7 @@ from target_highlevel.engine.session import Session
 from target_highlevel.errors import DayBudgetSpent, HighLevelError, SettingsError
 from target_highlevel.plan.addresses import SharedAddresses
 from target_highlevel.plan.prediction import Prediction
-from target_highlevel.reader import MessageReader
+from target_highlevel.reader import MessageReader, MissingSchema
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.settings import SCHEMA, configuration, settings_from
 from target_highlevel.sinks import HighLevelSink
@@ -143,7 +143,7 @@ class TargetHighLevel(Target):
     def _assert_sink_exists(self, stream_name: str) -> None:
         if not self.sink_exists(stream_name):
             reader = cast("MessageReader", self.message_reader)
-            raise reader.broken(f"is a record of {stream_name}, whose SCHEMA has not come")
+            raise MissingSchema(reader.hint(f"is a record of {stream_name}, whose SCHEMA has not come"))
 
     def _is_passed_as_is(self, stream: str | None) -> bool:
         """Return whether no stream map changes this stream: the SDK's steps per record would do nothing then."""

@@ -307,14 +307,14 @@ class Vandal:
         free = sorted(set(self.state.files) - self._touched)
         if not free:
             return None
-        identity = self.chance.choice(free)
+        identity: str = self.chance.choice(free)
         self._touched.add(identity)
         return identity
 
     def _file_key(self, file: dict[str, Any]) -> str:
         """Return the key under which the contact's field holds a file: the one the ledger knows it by."""
         entries = self.state.contacts[file["contactId"]]["customFields"][file["fieldId"]]
-        return next(key for key, entry in entries.items() if entry["documentId"] == file["id"])
+        return next(str(key) for key, entry in entries.items() if entry["documentId"] == file["id"])
 
     # Choosing
 
@@ -327,7 +327,7 @@ class Vandal:
         ]
         if not free:
             return None
-        identity = self.chance.choice(sorted(free))
+        identity: str = self.chance.choice(sorted(free))
         self._touched.add(identity)
         return identity
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.setup.catalogue import Catalogue
 
+
 def checks(catalogue: Catalogue, workflows: str, account: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return what was found of each setting, and what to do about it.
 
