@@ -12,11 +12,11 @@ from target_highlevel.commands.ending import ending
 from target_highlevel.commands.go_live import go_live
 from target_highlevel.commands.records import approve, purge, report, runs, verify_audit
 from target_highlevel.commands.rollback import rollback
+from target_highlevel.endings import Stopped, exit_code, ignore_signals, told, wind_up
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.settings import settings_from_environment
-from target_highlevel.target import Stopped, exit_code
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -42,23 +42,24 @@ def retry() -> None:
 
 def _retry() -> int:
     session = Session(settings_from_environment(), mode="retry")
-    session.work.replay()
     engine = Engine(session)
     error: BaseException | None = None
     try:
+        session.work.replay()
         engine.start()
         engine.finish()
     except (Stopped, Exception) as caught:  # noqa: BLE001 - reported below with its exit code
         error = caught
-    return close(session, engine, error)
+    return _close(session, engine, error)
 
 
-def close(session: Session, engine: Engine, error: BaseException | None) -> int:
+def _close(session: Session, engine: Engine, error: BaseException | None) -> int:
     """Finish what is in flight and write the report; raise what ended the run early."""
-    engine.stop()
+    ignore_signals()
+    error = wind_up(session, engine, error)
     report = RunReport(session)
     code = exit_code(error) or (4 if report.rejected and not session.settings.accept_rejects else 0)
-    report.write(code)
+    report.write(code, error=told(error))
     session.close(code, report.facts)
     if error is not None:
         raise error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import os
-import signal
 import sys
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -17,9 +16,10 @@ from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from target_highlevel.descriptor import incoming
+from target_highlevel.endings import Stopped, exit_code, ignore_signals, say, told, wind_up
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
-from target_highlevel.errors import DayBudgetSpent, HighLevelError, SettingsError
+from target_highlevel.errors import HighLevelError, SettingsError
 from target_highlevel.plan.addresses import SharedAddresses
 from target_highlevel.plan.prediction import Prediction
 from target_highlevel.reader import MessageReader, MissingSchema
@@ -37,15 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAPPERS = "target_highlevel.mappers"
-
-
-class Stopped(BaseException):
-    """A signal asked us to stop; raised while reading, so that a slow tap cannot keep us."""
-
-    def __init__(self, signum: int) -> None:
-        """Keep the signal's number."""
-        super().__init__(signum)
-        self.signum = signum
 
 
 class TargetHighLevel(Target):
@@ -223,33 +214,30 @@ class TargetHighLevel(Target):
 
     # Ending
 
-    def end(self, error: BaseException | None) -> int:
-        """Finish what is in flight, write the report and return the exit code."""
+    def end(self, error: BaseException | None) -> tuple[int, BaseException | None]:
+        """Finish what is in flight and write the report, whatever ended the run; return the exit code and what it is for."""
         if self.session is None or self._engine is None:
-            return exit_code(error)
-        self._engine.stop()
-        if isinstance(error, DayBudgetSpent):
-            self._engine.flush()
-            self.session.work.hold_rest("day_budget_spent")
-        self.session.states.release()
+            return exit_code(error), error
+        error = wind_up(self.session, self._engine, error)
         report = RunReport(self.session)
         code = exit_code(error) or self._complete(report)
+        report.write(code, error=told(error), **self._beside())
         if self._prediction is not None:
-            self._write_plan(report, self._prediction, code)
-            self.session.close(code, report.facts)
-            return code
-        if self._verification is None:
-            report.write(code)
-        else:
-            differences, content = self._verification.differences(), self._verification.content
-            report.write(code, differences=differences, verification=content)
+            self._prediction.write_mapping(report.folder)
+            self.line = "" if code else self._prediction.line()
         self.session.close(code, report.facts)
-        return code
+        return code, error
 
-    def _write_plan(self, report: RunReport, prediction: Prediction, code: int) -> None:
-        folder = report.write(code, differences=prediction.differences(), plan=prediction.content())
-        prediction.write_mapping(folder)
-        self.line = "" if code else prediction.line()
+    def _beside(self) -> dict[str, Any]:
+        """Return what the report of a plan or a verification that came to its end has beside the counts."""
+        if self._prediction is not None:
+            return {"differences": self._prediction.differences(), "plan": self._prediction.content}
+        if self._verification is not None:
+            return {
+                "differences": self._verification.differences(),
+                "verification": self._verification.content,
+            }
+        return {}
 
     def _complete(self, report: RunReport) -> int:
         """Return the exit code of a run that went through: a verification minds differences, a load rejects."""
@@ -260,46 +248,14 @@ class TargetHighLevel(Target):
         return 4 if report.rejected and not self.settings.accept_rejects else 0
 
 
-def exit_code(error: BaseException | None) -> int:
-    """Return the exit code that an error stands for; 0 without one."""
-    if error is None:
-        return 0
-    if isinstance(error, Stopped):
-        return 128 + error.signum
-    return error.exit_code if isinstance(error, HighLevelError) else 1
-
-
 def _mapper(mapping: str | None) -> Any:
     """Return the installed mapper that turns source streams into mapped ones, or None."""
-    for entry in sorted(entry_points(group=_MAPPERS), key=lambda item: item.name):
-        try:
-            return entry.load()(mapping)
-        except ValueError as error:
-            msg = f"mapping: {error}"
-            raise SettingsError(msg) from None
-    return None
-
-
-#: How a run ended, in one line: what happened and what to do next.
-LINES = {
-    0: "complete: everything is in HighLevel",
-    1: "failed: {error}",
-    2: "settings: {error}",
-    3: "credentials refused: {error}",
-    4: "complete with rejects: see rejects.csv in the report, mend the causes, then `meltano invoke target-highlevel:retry`",
-    5: "verification found differences: see differences.csv in the report, mend them or load again",
-    75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
-    130: "interrupted: run again, nothing is lost",
-    143: "interrupted: run again, nothing is lost",
-}
-
-
-def say(code: int, error: BaseException | None, line: str = "") -> None:
-    """Write the last line of a run on standard error."""
-    text = str(error) if isinstance(error, HighLevelError) else type(error).__name__
-    said = line or LINES.get(code, LINES[1]).format(error=text)
-    sys.stderr.write(f"target-highlevel: {said} (exit {code})\n")
-    sys.stderr.flush()
+    entry = min(entry_points(group=_MAPPERS), key=lambda item: item.name, default=None)
+    try:
+        return entry.load()(mapping) if entry else None
+    except ValueError as error:
+        msg = f"mapping: {error}"
+        raise SettingsError(msg) from None
 
 
 def _configuration(target_class: type[TargetHighLevel], config: Any) -> dict[str, Any]:
@@ -320,10 +276,9 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
         error = caught
         if not isinstance(caught, (HighLevelError, Stopped)):
             logger.debug("highlevel.failed", exc_info=True)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
+    ignore_signals()
     try:
-        code = target.end(error) if target else exit_code(error)
+        code, error = target.end(error) if target else (exit_code(error), error)
     except Exception as caught:
         error, code = error or caught, 1
         logger.debug("highlevel.failed", exc_info=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from target_highlevel.target import Stopped, exit_code, say
+from target_highlevel.endings import Stopped, exit_code, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from target_highlevel.commands.ending import ending
+from target_highlevel.commands.records import opened
+from target_highlevel.endings import Stopped, exit_code, ignore_signals, told
 from target_highlevel.engine.session import Session
-from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.undo import Undo
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.report.tables import write_table
-from target_highlevel.report.undone import undone
+from target_highlevel.report.undone import undone as undone_content
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.rollback import Rollback, rolled_back, run_to_undo
-from target_highlevel.settings import settings_from_environment
-from target_highlevel.target import Stopped, exit_code
 
 if TYPE_CHECKING:
     from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.proof import Proof
-    from target_highlevel.settings import Settings
 
 _AGAIN = "the next load needs `--full-refresh`: the ledger has forgotten what this run brought"
 
@@ -37,15 +34,11 @@ def rollback(run: str | None, yes: bool) -> None:  # noqa: FBT001 - the flag of 
 
 
 def _show(run: str | None) -> tuple[int, str]:
-    settings = settings_from_environment()
-    ledger = Ledger(settings.ledger_url, settings.location_id, exclusive=False)
-    try:
+    with opened() as (ledger, _):
         undone = run_to_undo(ledger, run)
         again = " (undone before; what was spared is tried again)" if rolled_back(ledger, undone) else ""
         click.echo(f"Undoing run {undone}{again} would:\n")
         _print_plan(plan_of(Undo(ledger, "", undone)))
-    finally:
-        ledger.close()
     return 0, f"nothing was changed; `rollback --run {undone} --yes` undoes the run"
 
 
@@ -59,29 +52,30 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _act(run: str | None) -> tuple[int, str]:
-    settings = settings_from_environment()
+    with opened() as (ledger, settings):
+        undone = run_to_undo(ledger, run)  # what undoes nothing begins no run
     session = Session(settings, mode="rollback")
-    facts: dict[str, Any] = {}
-    code = 1
+    undoing = Rollback(session, undone)
+    click.echo(f"Undoing run {undone}.")
+    proof: Proof | None = None
+    error: BaseException | None = None
     try:
-        undoing = Rollback(session, run_to_undo(session.ledger, run))
-        facts["undoes"] = undoing.undone
-        click.echo(f"Undoing run {undoing.undone}.")
         proof = undoing.act()
+    except (Stopped, Exception) as caught:  # noqa: BLE001 - whatever ended it, there is a report
+        error = caught
+    ignore_signals()
+    code = exit_code(error) or (0 if proof and proof.holds else 1)
+    facts = {"undoes": undone, **_facts(undoing, proof)}
+    if proof is not None:
         _print_result(undoing, proof)
-        code = 0 if proof.holds else 1
-        facts |= _facts(undoing, proof)
-        facts |= _write_report(session, settings, undoing, proof, code)
-    except (Stopped, Exception) as error:
-        code = exit_code(error)
-        raise
-    finally:
-        session.close(code, facts)
-    if proof.holds:
-        return code, f"run {undoing.undone} is undone; {_AGAIN}"
+    session.close(code, {**facts, **_write_report(session, undoing, proof, facts, error)})
+    if error is not None:
+        raise error
+    if not code:
+        return code, f"run {undone} is undone; {_AGAIN}"
     return (
         code,
-        f"run {undoing.undone} is not wholly undone: see left.csv in the report, then run the same command again",
+        f"run {undone} is not wholly undone: see left.csv in the report, then run the same command again",
     )
 
 
@@ -101,33 +95,46 @@ def _print_result(undoing: Rollback, proof: Proof) -> None:
         click.echo(f"  {name}: {', '.join(found) or 'none'}")
 
 
-def _facts(undoing: Rollback, proof: Proof) -> dict[str, Any]:
+def _facts(undoing: Rollback, proof: Proof | None) -> dict[str, Any]:
+    """Return the counts of a rollback; one that stopped before its end has read nothing back."""
     result = undoing.result
     return {
         "removed": result.removed,
         "restored": len(result.restored),
         "linked_again": result.linked,
-        "created_left": len(proof.left),
-        "fields_differing": len(proof.differing),
+        "read_back": proof is not None,
+        "created_left": len(proof.left) if proof else 0,
+        "fields_differing": len(proof.differing) if proof else 0,
         "spared": len(result.spared),
-        "left_behind": undoing.left_behind(),
+        "left_behind": undoing.left_behind() if proof else None,
     }
 
 
 def _write_report(
-    session: Session, settings: Settings, undoing: Rollback, proof: Proof, code: int
+    session: Session,
+    undoing: Rollback,
+    proof: Proof | None,
+    facts: dict[str, Any],
+    error: BaseException | None,
 ) -> dict[str, Any]:
     """Write the run's report and the lists beside it; return what the ledger keeps of the report."""
     report = RunReport(session)
     spared = sorted(undoing.result.spared.values(), key=lambda item: (item.object, item.source_id))
-    left = [(object_, hl_id, "") for object_, hl_id in proof.left]
-    left += [(ref, "", name) for ref, name in proof.differing]
-    facts = {"undoes": undoing.undone, **_facts(undoing, proof)}
-    folder = report.write(code, rollback=undone(session.ledger, session.run, facts, spared, left))
+    left = _left(proof) if proof else []
+    code = exit_code(error) or (0 if proof and proof.holds else 1)
+    content = undone_content(session.ledger, session.run, facts, spared, left)
+    folder = report.write(code, error=told(error), rollback=content)
     rows = ((item.source_id, item.object, item.hl_id, item.reason, " ".join(item.fields)) for item in spared)
     write_table(folder / "spared.csv", ("source", "object", "highlevel_id", "reason", "fields"), rows)
     write_table(folder / "left.csv", ("record", "highlevel_id", "field"), left)
-    content = {"run_id": session.run, **facts}
-    (folder / "rollback.json").write_text(f"{json.dumps(content, indent=2)}\n", encoding="utf-8")
-    click.echo(f"Report: {Path(settings.report_dir) / session.run}")
+    text = json.dumps({"run_id": session.run, **facts}, indent=2)
+    (folder / "rollback.json").write_text(f"{text}\n", encoding="utf-8")
+    click.echo(f"Report: {folder}")
     return report.facts
+
+
+def _left(proof: Proof) -> list[tuple[str, str, str]]:
+    return [
+        *((object_, hl_id, "") for object_, hl_id in proof.left),
+        *((ref, "", name) for ref, name in proof.differing),
+    ]

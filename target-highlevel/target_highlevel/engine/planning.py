@@ -35,6 +35,8 @@ _LISTS = (
     "fields",
     "relations",
 )
+#: Routes that read single records, or what hangs on one.
+_OF_RECORDS = ("/contacts/", "/objects/{key}/records/", "/calendars/events/")
 _ENVELOPES = ("contact", "record", "note", "task", "calendar")
 
 
@@ -84,11 +86,17 @@ class PlanningClient:
     def _there(
         self, method: str, path: str, route: str, json: Any, more: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Read from HighLevel; a refusal would stop the load, so it is listed and counts as empty."""
+        """Read from HighLevel; a refusal would stop the load, so it is listed and counts as empty.
+
+        Raises:
+            CredentialsRefused: what is there of a record may not be read, and it is not known to be empty.
+        """
         try:
             answer: dict[str, Any] = self._client.request(method, path, route=route, json=json, **more)
         except CredentialsRefused as refused:
             self._blockers.append(str(refused))
+            if method == "GET" and route.startswith(_OF_RECORDS):
+                raise
             return {"location": {}, **{name: [] for name in _LISTS}}
         if route == "/locations/{id}":
             settings = answer["location"].get("settings") or {}

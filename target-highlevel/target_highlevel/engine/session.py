@@ -65,10 +65,6 @@ class Session:
         self.mode = mode
         self.stop = threading.Event()
         self.ledger, self._scratch = _ledger(settings, mode)
-        self.run = self.ledger.begin_run(mode)
-        self.work = Work(self.ledger, self.run)
-        self.intake = Intake(self.ledger, self.run, wait_for_relations=bool(settings.locations))
-        self.states = StateGate(self.work, silent=mode != "load")
         self.governor = Governor(
             Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day),
             day=LedgerDayCounter(self.ledger),
@@ -81,6 +77,10 @@ class Session:
             agency_tokens=agency_tokens(settings),
             stop_event=self.stop,
         )
+        self.run = self.ledger.begin_run(mode)  # what the client would not take has begun no run
+        self.work = Work(self.ledger, self.run)
+        self.intake = Intake(self.ledger, self.run, wait_for_relations=bool(settings.locations))
+        self.states = StateGate(self.work, silent=mode != "load")
         self.blockers: list[str] = []
         self.plan = PlanningClient(client, settings.location_id, self.blockers) if mode == "plan" else None
         reading = ReadingClient(client) if mode == "verify" else client

@@ -37,11 +37,20 @@ class Prediction:
             addresses: the shared addresses.
         """
         self._session = session
-        self._client = client
         self._survey = survey
-        self._addresses = addresses
-        self._account = survey.content() if survey else None
-        self._looked_at = checks(session.catalogue(), session.workflows, self._account or {})
+        account = survey.content() if survey else None
+        spent = session.governor.statistics().requests
+        #: The plan's part of ``report.json``.
+        self.content: dict[str, Any] = {
+            "blockers": sorted(set(session.blockers)),
+            "approval": self._approval(),
+            "account": account,
+            "schema": schema_plan(session.specs.values(), session.schema, session.catalogue()),
+            "owners": owners(session.ledger, session.catalogue()),
+            "shared_addresses": addresses.content(),
+            "cost": cost(client.requests, session.settings, spent),
+            "settings_to_check": checks(session.catalogue(), session.workflows, account or {}),
+        }
 
     def differences(self) -> Iterator[Difference]:
         """Yield every field that the load would change in a record that is there already."""
@@ -50,21 +59,6 @@ class Prediction:
         ):
             kind = Kind.MISSING if there in (None, "", []) else Kind.DIFFERENT
             yield Difference(source, object_, name, kind, wanted, there)
-
-    def content(self) -> dict[str, Any]:
-        """Return the plan's part of ``report.json``."""
-        session, catalogue = self._session, self._session.catalogue()
-        spent = session.governor.statistics().requests
-        return {
-            "blockers": sorted(set(session.blockers)),
-            "approval": self._approval(),
-            "account": self._account,
-            "schema": schema_plan(session.specs.values(), session.schema, catalogue),
-            "owners": owners(session.ledger, catalogue),
-            "shared_addresses": self._addresses.content(),
-            "cost": cost(self._client.requests, session.settings, spent),
-            "settings_to_check": self._looked_at,
-        }
 
     def line(self) -> str:
         """Return the last line of the plan: what stops the load, or what comes next."""

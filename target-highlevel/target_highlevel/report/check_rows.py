@@ -34,13 +34,12 @@ def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def undone_numbers(rollback: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return the three numbers on top of a rollback's page."""
+    """Return the numbers on top of a rollback's page; what is left is known only when it was read back."""
+    did = sum(rollback[name] for name in ("removed", "restored", "linked_again"))
+    left = rollback["created_left"] + rollback["fields_differing"]
     return [
-        (
-            "removed, restored or linked again",
-            sum(rollback[name] for name in ("removed", "restored", "linked_again")),
-        ),
-        ("still there or not as before", rollback["created_left"] + rollback["fields_differing"]),
+        ("removed, restored or linked again", did),
+        *([("still there or not as before", left)] if rollback["read_back"] else ()),
         ("left alone on purpose", rollback["spared"]),
     ]
 

@@ -56,8 +56,9 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
 ) -> dict[str, Any]:
     """Return the content of a run's report; identified by resource and id, without any personal data."""
     run = next(item for item in ledger.runs() if item["id"] == run_id)
-    rows = in_order(_row(item) for item in counts.object_counts(ledger, run_id))
-    groups = grouped(counts.unsettled_records(ledger, run_id))
+    told = run["mode"] != "verify" or verification is not None  # half a read-back says nothing of any record
+    rows = in_order(_row(item) for item in counts.object_counts(ledger, run_id)) if told else []
+    groups = grouped(counts.unsettled_records(ledger, run_id) if told else ())
     known = counts.known_records(ledger)
     content: dict[str, Any] = {
         "kind": "run",
@@ -66,7 +67,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "location_id": run["location"],
         **_time(run, ledger.now()),
         "exit_code": exit_code,
-        **(undoing(exit_code, rollback) if rollback else ending(exit_code)),
+        **(undoing(exit_code, rollback) if rollback and rollback["read_back"] else ending(exit_code)),
         "error": error,
         "objects": rows,
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},

@@ -81,7 +81,12 @@ def _again(rollback: Mapping[str, Any]) -> str:
 
 
 def undone_sentence(rollback: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the tone and the sentence of a rollback that came to its end."""
+    """Return the tone and the sentence of a rollback."""
+    if not rollback["read_back"]:
+        return (
+            "attention",
+            "Not finished: what is undone stays undone, and the same command goes on from there.",
+        )
     left, differing, spared = rollback["created_left"], rollback["fields_differing"], rollback["spared"]
     if left or differing:
         found = [
@@ -103,6 +108,7 @@ def undone_sentence(rollback: Mapping[str, Any]) -> tuple[str, str]:
 def undone_tasks(rollback: Mapping[str, Any]) -> Iterator[Task]:
     """Yield what a rollback asks of a person."""
     again = f"Run {_again(rollback)} again."
+    yield "rollback{s} to finish", int(not rollback["read_back"]), again, "proof"
     yield "record{s} of the run still there", rollback["created_left"], again, "proof"
     yield "field{s} not as before the run", rollback["fields_differing"], again, "proof"
     yield (

@@ -56,6 +56,10 @@ def _ended(content: Mapping[str, Any]) -> dict[str, str]:
         return _complete(content)
     if code == 5:  # noqa: PLR2004 - the documented exit code
         return _say(_ATTENTION, "Not quite: HighLevel differs from Cliniko in the fields listed below.")
+    if content["mode"] in {"plan", "verify"}:
+        return _say(
+            _BAD, "No: the run ended early. It writes nothing to HighLevel, so it can simply be run again."
+        )
     if code in {75, 130, 143}:
         return _say(
             _ATTENTION,

@@ -1,0 +1,81 @@
+"""How a run ends: its exit code, its last line, and what is done before the report is written, whatever ended it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from target_highlevel.errors import DayBudgetSpent, HighLevelError
+
+if TYPE_CHECKING:
+    from target_highlevel.engine.engine import Engine
+    from target_highlevel.engine.session import Session
+
+
+class Stopped(BaseException):
+    """A signal asked us to stop; raised while reading, so that a slow tap cannot keep us."""
+
+    def __init__(self, signum: int) -> None:
+        """Keep the signal's number."""
+        super().__init__(signum)
+        self.signum = signum
+
+
+def exit_code(error: BaseException | None) -> int:
+    """Return the exit code that an error stands for; 0 without one."""
+    if error is None:
+        return 0
+    if isinstance(error, Stopped):
+        return 128 + error.signum
+    return error.exit_code if isinstance(error, HighLevelError) else 1
+
+
+def told(error: BaseException | None) -> str:
+    """Return what may be said of an error anywhere: the text of one of ours, else only its kind."""
+    if error is None or isinstance(error, Stopped):
+        return ""
+    return str(error) if isinstance(error, HighLevelError) else type(error).__name__
+
+
+#: How a run ended, in one line: what happened and what to do next.
+LINES = {
+    0: "complete: everything is in HighLevel",
+    1: "failed: {error}",
+    2: "settings: {error}",
+    3: "credentials refused: {error}",
+    4: "complete with rejects: see rejects.csv in the report, mend the causes, then `meltano invoke target-highlevel:retry`",
+    5: "verification found differences: see differences.csv in the report, mend them or load again",
+    75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
+    130: "interrupted: run again, nothing is lost",
+    143: "interrupted: run again, nothing is lost",
+}
+
+
+def say(code: int, error: BaseException | None, line: str = "") -> None:
+    """Write the last line of a run on standard error."""
+    said = line or LINES.get(code, LINES[1]).format(error=told(error))
+    sys.stderr.write(f"target-highlevel: {said} (exit {code})\n")
+    sys.stderr.flush()
+
+
+def ignore_signals() -> None:
+    """Let nothing cut short what a run does when it ends: the report is written, the ledger closed."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+
+
+def wind_up(session: Session, engine: Engine, error: BaseException | None) -> BaseException | None:
+    """Finish what is in flight, keep the rest, pass on the last bookmark; return what the run ends with.
+
+    Nobody may be listening any more: that is an end of its own, and no reason to write no report.
+    """
+    engine.stop()
+    if isinstance(error, DayBudgetSpent):
+        engine.flush()
+        session.work.hold_rest("day_budget_spent")
+    try:
+        session.states.release()
+    except OSError as deaf:
+        return error or deaf
+    return error
