@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.singerlib import SchemaMessage
 
     from tap_cliniko.resources import Resource
     from tap_cliniko.tap import TapCliniko
 
+#: Key of a schema whose stream holds no more than a sample.
+SAMPLE = "x-sample"
 _ROWS_PER_STATE = 100
 _SECONDS_PER_STATE = 2.0
 
@@ -65,6 +68,14 @@ class ClinikoStream(Stream):
             self._extraction.save()
             self._extraction = None
         run.progress.finish()
+
+    @override
+    def _generate_schema_messages(self) -> Iterator[SchemaMessage]:
+        """Say in every schema that only a sample is read: what comes after must not take it for the clinic."""
+        for message in super()._generate_schema_messages():
+            if self.config.get("sample_patients") is not None:
+                message.schema = {**message.schema, SAMPLE: True}
+            yield message
 
     @override
     def _write_state_message(self) -> None:

@@ -53,6 +53,14 @@ def test_the_sample_has_the_size_asked_for(sampled: Said) -> None:
     assert len(sampled.records("patients")) == len(chosen(sampled)) == SIZE
 
 
+def test_every_schema_says_that_it_is_a_sample(clinic: Sandbox, sampled: Said, tmp_path: Path) -> None:
+    """Whoever takes the records can know that they are not all; a full run says nothing of the kind."""
+    schemas = [each["schema"] for each in sampled.messages if each["type"] == "SCHEMA"]
+    assert {each.get("x-sample") for each in schemas} == {True}
+    whole = run_tap(config_for(clinic, tmp_path), streams=["taxes"])
+    assert ["x-sample" in each["schema"] for each in whole.messages if each["type"] == "SCHEMA"] == [False]
+
+
 def test_everything_that_hangs_on_the_patients_comes_along(clinic: Sandbox, sampled: Said) -> None:
     """Each stream holds exactly the rows of the chosen patients."""
     for name in OF_PATIENTS:

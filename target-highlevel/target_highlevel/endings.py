@@ -52,6 +52,10 @@ LINES = {
 }
 
 
+#: Instead of the first of them, when only a sample was read.
+SAMPLE_LINE = "complete: everything of this sample is in HighLevel; it says nothing of the other patients"
+
+
 def say(code: int, error: BaseException | None, line: str = "") -> None:
     """Write the last line of a run on standard error."""
     said = line or LINES.get(code, LINES[1]).format(error=told(error))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from hl_loading import Loader
 from hl_report_ledger import (
     CONTACTS,
     NOTES,
@@ -25,6 +26,7 @@ from hl_report_ledger import (
     ledger_at,
 )
 
+from sandbox import Sandbox
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind
 from target_highlevel.report.page import run_page, window_page
@@ -33,6 +35,8 @@ from target_highlevel.report.window import window_content
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from hl_loading import Clinic
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -50,6 +54,8 @@ PAGES = {
     "window.html": "Almost",
     "verification.html": "Not quite",
     "rollback.html": "Not wholly undone",
+    "stopped.html": "Not finished",
+    "plan.html": "Nothing was written, and one thing would stop the load, in this sample",
 }
 WIDTHS = (1280, 768, 390, 320)
 
@@ -104,9 +110,25 @@ class _Handler(SimpleHTTPRequestHandler):
         super().do_GET()
 
 
+def plan_page(lines: list[str], folder: Path) -> str:
+    """Return the page of a real plan: of a sample, beside people who were there, with something that stops the load."""
+    sample = [json.loads(line) for line in lines]
+    for message in sample:
+        if message["type"] == "SCHEMA":
+            message["schema"]["x-sample"] = True
+    patients = [line["record"] for line in sample if line.get("stream") == "patients" and "record" in line]
+    with Sandbox(seed=1, patients=1, highlevel={"burst_limit": 100_000}) as sandbox:
+        sandbox.highlevel.state.populate(20, patients, same_person=2, shared_email=1)
+        planned = Loader(sandbox, folder).load(
+            map(json.dumps, sample), MODE="plan", FALLBACK_OWNER="nobody@example.org"
+        )
+    assert planned.code == 0, planned.log[-2000:]
+    return next(folder.glob("reports/*/report.html")).read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the page of a run in which something of everything happens, and of several runs."""
+def folder(small_clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a page of every kind of run, in each of which something of everything happens."""
     folder = tmp_path_factory.mktemp("browser")
     ledger = ledger_at(folder)
     reported = ReportedLedger(ledger)
@@ -133,6 +155,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     undone = a_rollback(reported, earlier, left=2, spared=9)
     rollback = gather(ledger, reported.run, facts, 1, rollback=undone)
     (folder / "rollback.html").write_text(run_page(rollback), encoding="utf-8")
+    stopped = {**a_rollback(reported, earlier, spared=1), "read_back": False, "left_behind": None}
+    unfinished = gather(ledger, reported.run, facts, 75, error="x" * 120, rollback=stopped)
+    (folder / "stopped.html").write_text(run_page(unfinished), encoding="utf-8")
+    plan = plan_page(small_clinic.lines, tmp_path_factory.mktemp("plan"))
+    (folder / "plan.html").write_text(plan, encoding="utf-8")
     for page in PAGES:
         measure = _MEASURE.replace("PAGE", page).replace("WIDTHS", str(list(WIDTHS)))
         (folder / f"measure-{page}").write_text(measure, encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hl_loading import Loader, tap_lines
+from hl_undoing import changed
 
 from sandbox import Sandbox
 
@@ -58,8 +59,15 @@ def test_the_full_load_goes_on_from_the_sample(clinic: Loader, monkeypatch: pyte
     assert len(patients) == SAMPLE
     brought = crosswalk(clinic)
     assert {object_ for object_, _ in brought} > {"contact", "appointment", "relation"}
-    verified = clinic.load(sample, MODE="verify")
+    verified = clinic.load(sample, MODE="verify", **accepted)
     assert verified.code == 0, verified.log[-2000:]
+    assert verified.report["sample"] == {"patients": SAMPLE}
+    assert "in this sample of 2 patients" in verified.report["verdict"]["sentence"]
+    assert "everything of this sample" in verified.log.rstrip().splitlines()[-1]
+    code, line = go_live(clinic, **accepted)
+    assert code == 5
+    assert "no load of everything" in line
+    assert "nothing was read back in full" in line
 
     rest = tap(clinic, monkeypatch)
     full = clinic.load(rest, **accepted)
@@ -75,13 +83,18 @@ def test_the_full_load_goes_on_from_the_sample(clinic: Loader, monkeypatch: pyte
 
     code, line = go_live(clinic, **accepted)
     assert code == 5
-    assert "has written since the newest verification" in line
-    assert clinic.load(rest, MODE="verify").code == 0
+    assert "nothing was read back in full" in line
+    whole = clinic.load(rest, MODE="verify")
+    assert (whole.code, whole.report["sample"]) == (0, None)
     code, line = go_live(clinic, **accepted)
     assert (code, "the clinic can go live" in line) == (0, True), line
     code, line = go_live(clinic, "--within", "0", **accepted)
     assert code == 5
     assert "hours ago" in line
+    assert clinic.load(changed(rest, "patients", "city", "Elsewhere"), **accepted).code == 0
+    code, line = go_live(clinic, **accepted)
+    assert code == 5
+    assert "has written since the newest verification" in line
 
 
 def test_a_sample_can_be_undone(clinic: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,4 +109,4 @@ def test_a_sample_can_be_undone(clinic: Loader, monkeypatch: pytest.MonkeyPatch)
     assert state.dump(schema=False) == before
     code, line = go_live(clinic)
     assert code == 5
-    assert "since the newest verification" in line
+    assert "no load of everything" in line

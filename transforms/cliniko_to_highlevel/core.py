@@ -26,6 +26,8 @@ Message = dict[str, Any]
 
 #: What the tap sets on the bare id of a row that Cliniko has no longer.
 TOMBSTONE = "_sdc_deleted_at"
+#: What the tap says in the schemas of a run that reads a sample only.
+SAMPLE = "x-sample"
 
 
 class MessageMapper:
@@ -50,6 +52,7 @@ class MessageMapper:
             for stream in STREAMS.values()
         }
         self._unsent = set(STREAMS)
+        self._sample = False
         self._named_insurers: set[str] = set()
 
     def handles(self, stream: str) -> bool:
@@ -67,19 +70,23 @@ class MessageMapper:
 
     def declared(self) -> Iterator[Message]:
         """Yield the schema of every stream that the mapping can give, before any record was seen."""
-        for stream in STREAMS.values():
-            schema = stream.schema(
-                {name: list(values) for name, values in self._options[stream.name].items()}
-            )
-            yield {
-                "type": "SCHEMA",
-                "stream": stream.name,
-                "schema": schema,
-                "key_properties": stream.key_properties,
-            }
+        yield from map(self._declared, STREAMS)
+
+    def _declared(self, name: str) -> Message:
+        stream = STREAMS[name]
+        schema = stream.schema({field: list(values) for field, values in self._options[name].items()})
+        if self._sample:
+            schema["x-highlevel"]["sample"] = True
+        return {
+            "type": "SCHEMA",
+            "stream": name,
+            "schema": schema,
+            "key_properties": stream.key_properties,
+        }
 
     def schema(self, message: Message) -> Iterator[Message]:
         """Yield the schemas of the streams that a Cliniko stream feeds: they exist even when it is empty."""
+        self._sample = self._sample or bool(message["schema"].get(SAMPLE))
         route = ROUTES.get(message["stream"])
         if route:
             yield from self._schemas(route.streams)
@@ -138,15 +145,7 @@ class MessageMapper:
         for name in streams:
             if name in self._unsent:
                 self._unsent.discard(name)
-                stream = STREAMS[name]
-                yield {
-                    "type": "SCHEMA",
-                    "stream": name,
-                    "schema": stream.schema(
-                        {field: list(values) for field, values in self._options[name].items()}
-                    ),
-                    "key_properties": stream.key_properties,
-                }
+                yield self._declared(name)
 
     def _learn_reference_options(self, row: Row) -> None:
         """Declare appointment types and locations as options before any patient has one."""

@@ -46,6 +46,19 @@ def test_both_hosts_emit_the_same(tmp_path: Path) -> None:
     assert emitted(stage(lines, tmp_path)) == run(lines)
 
 
+def test_a_sample_stays_one_on_the_way(tmp_path: Path) -> None:
+    """What the tap says of all its schemas, that there is a sample only, both hosts say of theirs."""
+    for whole, said in ((True, None), (False, True)):
+        lines = messages()
+        for line in lines:
+            if line["type"] == "SCHEMA" and not whole:
+                line["schema"] = {**line["schema"], "x-sample": True}
+        mapped = emitted(stage(lines, tmp_path))
+        assert mapped == run(lines)
+        described = [line["schema"]["x-highlevel"] for line in mapped if line["type"] == "SCHEMA"]
+        assert {each.get("sample") for each in described} == {said}
+
+
 def test_numbers_are_the_same_from_either_side_of_a_pipe() -> None:
     """A number that came as float, as decimal or as text gives the same amount."""
     for number in (90.1, Decimal("90.1"), "90.10"):

@@ -96,6 +96,8 @@ class Session:
         self.workflows = ""
         self._mutex = threading.RLock()
         self.specs: dict[str, StreamSpec] = {}
+        #: Whether the source was asked for a sample only.
+        self.sample = False
         agency = bool(settings.agency_token)
         self.schema = SchemaSetup(self.client, self._catalogue, agency=agency, blockers=lenient)
         self.differences: list[tuple[str, str, str, Any, Any]] = []
@@ -130,6 +132,7 @@ class Session:
         """
         spec = stream_spec(message)
         if spec is not None:
+            self.sample = self.sample or bool(message["schema"]["x-highlevel"].get("sample"))
             with self._mutex:
                 if self.specs.get(spec.stream) != spec:
                     self._prepared -= {spec.stream, f"{spec.stream} relations"}

@@ -76,8 +76,9 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
 
 
 def _newest(runs: list[dict[str, Any]], mode: str, ended_with: tuple[int, ...]) -> dict[str, Any] | None:
+    """Return the newest run that looked at everything: a sample says nothing of the clinic."""
     ended = (item for item in reversed(runs) if item["mode"] == mode and item["exit_code"] in ended_with)
-    return next(ended, None)
+    return next((item for item in ended if not item["facts"].get("report", {}).get("sample")), None)
 
 
 def _hours_since(run: Mapping[str, Any], now: datetime) -> float:
@@ -87,7 +88,7 @@ def _hours_since(run: Mapping[str, Any], now: datetime) -> float:
 
 def _about_load(hours: float | None, within_hours: float) -> Iterator[str]:
     if hours is None:
-        yield f"nothing was loaded to its end: {_AGAIN}"
+        yield f"no load of everything has come to its end: {_AGAIN}"
     elif hours > within_hours:
         yield f"the newest load began {hours:.0f} hours ago, more than {within_hours:g}: {_AGAIN}"
 
@@ -96,7 +97,7 @@ def _about_verification(
     ledger: Ledger, runs: list[dict[str, Any]], verification: Mapping[str, Any] | None
 ) -> Iterator[str]:
     if verification is None:
-        yield f"nothing was read back: {_VERIFY}"
+        yield f"nothing was read back in full: {_VERIFY}"
         return
     if verification["exit_code"]:
         yield f"verification {verification['id']} found differences: mend them, then {_VERIFY}"

@@ -49,6 +49,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
     exit_code: int | None,
     *,
     error: str = "",
+    sample: bool = False,
     differences: list[dict[str, Any]] | None = None,
     plan: dict[str, Any] | None = None,
     verification: dict[str, Any] | None = None,
@@ -66,6 +67,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "mode": run["mode"],
         "location_id": run["location"],
         **_time(run, ledger.now()),
+        "sample": {"patients": _patients(rows)} if sample else None,
         "exit_code": exit_code,
         **(undoing(exit_code, rollback) if rollback and rollback["read_back"] else ending(exit_code)),
         "error": error,
@@ -91,6 +93,10 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "runs": [earlier(item) for item in ledger.runs()[-_MOST_RUNS:] if item["id"] != run_id],
     }
     return {**content, "verdict": verdict(content), "to_do": things_to_do(content)}
+
+
+def _patients(rows: Iterable[Mapping[str, Any]]) -> int:
+    return sum(row["source"] for row in rows if (row["object"], row["resource"]) == ("contact", "patients"))
 
 
 def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ class RunReport:
         self._ledger = session.ledger
         self._run = session.run
         self._settings = session.settings
+        self._sample = session.sample
         figures = session.governor.statistics()
         self._figures = RunFacts(
             requests=figures.requests,
@@ -90,6 +91,7 @@ class RunReport:
             self._figures,
             exit_code,
             error=error,
+            sample=self._sample,
             differences=None if differences is None else table.summary(),
             plan=plan,
             verification=verification and read_back(verification, table.first),

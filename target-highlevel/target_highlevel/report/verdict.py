@@ -28,6 +28,8 @@ _KILLED = (
     "Run again: nothing is lost.",
 )
 
+#: Exit codes of a run that has looked at all it was given.
+_TO_THE_END = frozenset({0, 4, 5})
 _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
 
 
@@ -43,11 +45,20 @@ def verdict(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(_BAD, "No: the counts do not close. Some records are not accounted for.")
     if not content["audit"]["intact"]:
         return _say(_BAD, "Take care: the audit trail was changed after it was written.")
-    if content["verification"]:
-        return _say(*verified_sentence(content["verification"]))
     if content["rollback"]:
         return _say(*undone_sentence(content["rollback"]))
-    return _ended(content)
+    checked = content["verification"]
+    found = _say(*verified_sentence(checked)) if checked else _ended(content)
+    return _of_sample(found, content["sample"]) if content["exit_code"] in _TO_THE_END else found
+
+
+def _of_sample(found: dict[str, str], sample: Mapping[str, int] | None) -> dict[str, str]:
+    """Say of a sample that it is one: what is true of it is not said of the clinic."""
+    if not sample:
+        return found
+    number = sample["patients"]
+    named = "one patient" if number == 1 else f"{number:,} patients"
+    return {**found, "sentence": f"{found['sentence'].removesuffix('.')}, in this sample of {named}."}
 
 
 def _ended(content: Mapping[str, Any]) -> dict[str, str]:
