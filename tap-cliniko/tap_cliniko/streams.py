@@ -12,7 +12,7 @@ from typing_extensions import override
 from tap_cliniko.extraction import Extraction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import SchemaMessage
@@ -70,7 +70,7 @@ class ClinikoStream(Stream):
         run.progress.finish()
 
     @override
-    def _generate_schema_messages(self) -> Iterator[SchemaMessage]:
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
         """Say in every schema that only a sample is read: what comes after must not take it for the clinic."""
         for message in super()._generate_schema_messages():
             if self.config.get("sample_patients") is not None:

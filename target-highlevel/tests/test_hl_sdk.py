@@ -60,7 +60,7 @@ class TestStandard(Standard):  # type: ignore[misc]
             }
         )
         yield runner
-        codes = [target.end(None) for target in runner.targets]
+        codes = [target.end(None)[0] for target in runner.targets]
         assert set(codes) == {0}
         assert not [item for item in highlevel.control.requests if item.write]
 
