@@ -204,6 +204,48 @@ def test_two_patients_merged_in_cliniko_after_both_were_loaded(highlevel: Callab
     assert side.control.stats()["requests"] == requests
 
 
+@pytest.mark.parametrize("form", ["task", "calendar_event"])
+def test_what_a_merge_leaves_behind_is_closed(form: str, highlevel: Callable[..., Loader]) -> None:
+    """An appointment to come is open on the survivor only; one that was attended stays what it was; nobody is told."""
+    loader = highlevel()
+    side = loader.sandbox.highlevel
+    both = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Ada", "King")]
+    settings = {"APPOINTMENTS_AS": form}
+    head = schemas("patients", "individual_appointments")
+
+    def booked(contact: str) -> list[str]:
+        rows = [
+            ("individual_appointments/7", "2090", "booked"),
+            ("individual_appointments/8", "2020", "arrived"),
+        ]
+        return [
+            record(
+                "hl_appointments", source_id, contact=contact, title="Visit", body=f"cliniko:{source_id}", status=status,
+                starts_at=f"{year}-05-01T01:00:00Z", ends_at=f"{year}-05-01T02:00:00Z",
+            )
+            for source_id, year, status in rows
+        ]  # fmt: skip
+
+    assert loader.load([*head, *both, *booked("patients/2")], **settings).code == 0
+    assert loader.load([*head, *both, *booked("patients/1")], **settings).code == 0
+    table = side.state.tasks if form == "task" else side.state.appointments
+    state_of = "completed" if form == "task" else "appointmentStatus"
+    left, kept = (
+        {
+            item["title"][-5:] + item.get("dueDate", item.get("startTime"))[:4]: item[state_of]
+            for item in found
+        }
+        for found in (
+            [item for item in table.values() if item["title"].startswith("Moved")],
+            [item for item in table.values() if not item["title"].startswith("Moved")],
+        )
+    )
+    closed, done, open_ = (True, True, False) if form == "task" else ("cancelled", "showed", "confirmed")
+    assert left == {"Visit2090": closed, "Visit2020": done}
+    assert kept == {"Visit2090": open_, "Visit2020": done}
+    assert side.control.stats()["violations"] == []
+
+
 def test_a_note_that_has_become_shorter(highlevel: Callable[..., Loader]) -> None:
     """The second half of a note that no longer has one says nothing any more."""
     loader = highlevel()

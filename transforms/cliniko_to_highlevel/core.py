@@ -86,7 +86,7 @@ class MessageMapper:
 
     def schema(self, message: Message) -> Iterator[Message]:
         """Yield the schemas of the streams that a Cliniko stream feeds: they exist even when it is empty."""
-        self._sample = self._sample or bool(message["schema"].get(SAMPLE))
+        self._sample = self._sample or bool(message.get("schema", {}).get(SAMPLE))
         route = ROUTES.get(message["stream"])
         if route:
             yield from self._schemas(route.streams)

@@ -24,6 +24,7 @@ STATUSES = {
     "unmarked": "showed",
     "removed": "invalid",
 }
+_OPEN = frozenset({"new", "confirmed"})
 #: Without these three an event of years ago is refused, or its patient is told about it.
 _SILENT = {"ignoreDateRange": True, "ignoreFreeSlotValidation": True, "toNotify": False}
 
@@ -113,6 +114,10 @@ class Event(OnContact):
             json={**self._body(changes), **_SILENT},
         )
         return {}
+
+    def closed(self, there: Mapping[str, Any]) -> dict[str, Any]:
+        """Cancel an event that is still to come about, silently; whoever came or stayed away did so."""
+        return {"status": "cancelled"} if there.get("status") in _OPEN else {}
 
     def listed(self, contact_id: str) -> Iterable[dict[str, Any]]:
         """Return every appointment of a contact."""

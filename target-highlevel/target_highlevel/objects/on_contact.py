@@ -78,11 +78,19 @@ class OnContact(ObjectKind):
         return {}
 
     def leave(self, row: Row, spec: StreamSpec, why: str) -> None:
-        """Take the marker off the copy that stays, so that no two things carry the same one; its text is kept."""
+        """Take the marker off the copy that stays, so that no two things carry the same one; its text is kept.
+
+        What is still to be done is done with the other copy, so this one is closed: nobody shall act on both.
+        """
         there = self.read(row, spec)
         if marker(row.source_id) in str(there.get("body")):
             text = str(there["body"]).replace(marker(row.source_id), f"{why} ({row.source_id})")
-            self.update(row, spec, {"title": f"{why}: {there.get('title')}", "body": text}, there)
+            said = {"title": f"{why}: {there.get('title')}", "body": text}
+            self.update(row, spec, {**said, **self.closed(there)}, there)
+
+    def closed(self, there: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what closes a copy that is left behind; by default there is nothing to close."""
+        return {}
 
     def listed(self, contact_id: str) -> Iterable[dict[str, Any]]:
         """Return everything of this kind that hangs on a contact."""
@@ -157,6 +165,10 @@ class Task(OnContact):
             return bool(fields["completed"])
         over = fields.get("ends_at") or fields.get("starts_at") or ""
         return bool(over) and over <= f"{self.around.now():%Y-%m-%dT%H:%M:%SZ}"
+
+    def closed(self, there: Mapping[str, Any]) -> dict[str, Any]:
+        """Tick the task off."""
+        return {} if there.get("completed") else {"completed": True}
 
     def decode(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return a task in our shape; the due date comes back with milliseconds."""
