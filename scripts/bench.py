@@ -6,25 +6,20 @@ Prints a table; ends with 1 if a figure is not what it should be; ``--write`` pu
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from measuring import ROOT, UNLIMITED, Loader, clinic, machine, tap_lines, teach, watch
-from requests.auth import _basic_auth_str
 from rich.console import Console
 from rich.table import Table
-from tap_runs import config_for, run_tap
-from test_tap_speed import STREAM, PlainTap, with_alerts
+from test_tap_speed import compare, with_alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from hl_loading import Loaded
 
@@ -190,26 +185,11 @@ def unchanged(options: argparse.Namespace) -> Iterator[Figure]:
 def tap(_options: argparse.Namespace) -> Iterator[Figure]:
     """Read the same rows with this tap and with the plainest one the SDK allows, no limit on either."""
     with with_alerts(ROWS, requests_per_minute=0) as sandbox, tempfile.TemporaryDirectory() as folder:
-        time.sleep(1.1)  # a run reads up to the last whole second; the rows were made in this one
-        began = time.monotonic()
-        said = run_tap(config_for(sandbox, Path(folder)), None, [STREAM])
-        ours = time.monotonic() - began
-        if len(said.records(STREAM)) < ROWS:
-            sys.exit(f"the tap read {len(said.records(STREAM))} of {ROWS} rows: nothing was measured")
-        key = _basic_auth_str(sandbox.cliniko.api_key, "")
-        plain = PlainTap(config={"api_url": sandbox.cliniko.url, "authorization": key})
-        with contextlib.redirect_stdout(io.StringIO()):
-            theirs = _seconds(plain.sync_all)
-    yield Figure(f"tap-cliniko, {ROWS:,} rows, limiter off", f"{ROWS / ours:,.0f} rows/s")
-    yield Figure(
-        "against a plain SDK tap", f"{theirs / ours:.2f} times as fast", "at least 1", ours <= theirs
-    )
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
+        ours, theirs = compare(sandbox, Path(folder), ROWS)
+    yield Figure(f"tap-cliniko, {ROWS:,} rows, limiter off", f"{ROWS / ours.seconds:,.0f} rows/s")
+    ratio = theirs.seconds / ours.seconds
+    yield Figure("against a plain SDK tap", f"{ratio:.2f} times as fast", "at least 1", ratio >= 1)
+    yield Figure("the same by processor time", f"{theirs.processor / ours.processor:.2f} times")
 
 
 PARTS = {"requests": requests_per_record, "unchanged": unchanged, "tap": tap, "budget": budget}

@@ -13,21 +13,23 @@ page needs no order.
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tap_cliniko.background import Background
 from tap_cliniko.client import PAGE_SIZE, Page, Query
 from tap_cliniko.errors import ContractChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from tap_cliniko.client import ClinikoClient, Row
 
 _WORTH_SPLITTING = 8 * PAGE_SIZE
 _MANY = 10
+_BACKGROUND = Background(3)
 
 
 @dataclass(slots=True, eq=False)
@@ -181,7 +183,7 @@ class ListReader:
                 continue
             if len(lanes) < self.lanes:
                 self._split(lane, lanes, stretches)
-            lane.page = _in_background(self._fetch, filters, Stretch(lane.cursor, lane.stretch.upto))
+            lane.page = _BACKGROUND.run(self._fetch, filters, Stretch(lane.cursor, lane.stretch.upto))
             busy += 1
         if busy < self.lanes and any(lane.page is None for lane in lanes):
             self._start(filters, lanes, stretches)
@@ -266,17 +268,3 @@ def _pivot(rows: list[Row], piece: Stretch) -> int:
         msg = "a list cannot be cut by id; the filter on id is not honoured"
         raise ContractChanged(msg)
     return pivot
-
-
-def _in_background(work: Callable[..., Page], *args: Any) -> Future[Page]:
-    """Run one request in a thread that never keeps the process alive."""
-    future: Future[Page] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work(*args))
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is taken
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return future

@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
+from singer_sdk.helpers._util import utc_now
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from tap_cliniko.extraction import Extraction
@@ -76,6 +78,17 @@ class ClinikoStream(Stream):
             if self.config.get("sample_patients") is not None:
                 message.schema = {**message.schema, SAMPLE: True}
             yield message
+
+    @override
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        """Leave out the SDK's walk through every value of a record when no field is deselected."""
+        if not all(self.mask.values()):
+            yield from super()._generate_record_messages(record)
+            return
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                yield RecordMessage(stream_map.stream_alias, mapped, time_extracted=utc_now())
 
     @override
     def _write_state_message(self) -> None:
