@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 WORKERS = 16
 _CHUNK = 500
 _TICK = 0.5
+#: Records that wait for another of their contact or family, and are kept at hand.
+_MOST_WAITING = 1000
 _MOST_FAILURES_IN_A_ROW = 5
 _FIRST_REJECTED = 50
 
@@ -182,9 +184,16 @@ class Engine:
         return None
 
     def _take(self) -> Row | None:
-        if not self._queue and self._look:
-            self._queue = self._session.work.claim(4 * WORKERS, self._busy)
-            self._look = bool(self._queue)
+        row = self._pick()
+        if row is None and self._look:  # what is queued waits for its turn, so look beyond it
+            waiting = min(len(self._queue), _MOST_WAITING)
+            self._queue = self._session.work.claim(waiting + 4 * WORKERS, self._busy)
+            row = self._pick()
+            self._look = row is not None
+        return row
+
+    def _pick(self) -> Row | None:
+        """Take the first record out of the queue that is in nobody's way."""
         taken = frozenset().union(*self._busy.values())
         for number, row in enumerate(self._queue):
             places = self._session.places(row)

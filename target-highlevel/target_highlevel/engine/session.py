@@ -231,6 +231,7 @@ class Session:
             spec = self.specs[row.stream]
             if spec.stream not in self._prepared:
                 self.catalogue()
+                self._lay_ground()
                 self.rebuild.once(spec)
                 self.schema.ensure(spec)
                 self._prepared.add(spec.stream)
@@ -238,6 +239,14 @@ class Session:
                 self.schema.associate(spec)
                 self._prepared.add(f"{spec.stream} relations")
             return spec
+
+    def _lay_ground(self) -> None:
+        """Make what a fresh sub-account lacks of all streams that may come before anything is written there."""
+        coming = {**self.expected, **self.specs}.values()
+        for spec in coming:
+            if self.schema.is_missing(spec):
+                self.rebuild.once(spec)
+        self.schema.ensure_missing(coming)
 
     def _note_differences(self, row: Row, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         for name, value in after.items():

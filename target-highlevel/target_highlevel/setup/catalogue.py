@@ -102,11 +102,11 @@ class Catalogue:
         }
 
     def read_objects(self) -> None:
-        """Read which kinds of objects there are."""
+        """Read which kinds of objects there are; a list may lag, so what was just made is kept."""
         objects = self._client.request(
             "GET", "/objects/", route="/objects/", params={"locationId": self.location}
         )
-        self.object_keys = {item["key"] for item in objects["objects"]}
+        self.object_keys.update(item["key"] for item in objects["objects"])
 
     def _read_users(self) -> None:
         answer = self._client.request("GET", "/users/", route="/users/", params={"locationId": self.location})
@@ -115,7 +115,10 @@ class Catalogue:
         if self._fallback_email:
             found = self.users.get(self._fallback_email.casefold())
             if found is None:
-                msg = "fallback_owner: no user of this sub-account has that e-mail; set TARGET_HIGHLEVEL_FALLBACK_OWNER to one that exists"
+                msg = (
+                    "fallback_owner: no user of this sub-account has that e-mail;"
+                    " set TARGET_HIGHLEVEL_FALLBACK_OWNER to one that exists"
+                )
                 self._block(msg)
                 return
             self.fallback_owner = found.id

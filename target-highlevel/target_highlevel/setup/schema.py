@@ -87,6 +87,29 @@ class SchemaSetup:
             self._object(spec)
         self._done[spec.stream] = spec
 
+    def ensure_missing(self, specs: Iterable[StreamSpec]) -> None:
+        """Make at once what a fresh sub-account lacks of all these streams: one by one, each would hold up the writers."""
+        specs = list(specs)
+        lacking = [spec for spec in specs if self.is_missing(spec)]
+        if not lacking:
+            return
+        associations = [association for spec in specs for association in spec.associations]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self.ensure, lacking))
+            list(pool.map(self._associate, filter(self._linkable, associations)))
+
+    def _linkable(self, association: Association) -> bool:
+        """Return whether both kinds of objects are there: another tap may declare the second later."""
+        return {association.first, association.second} <= {"contact", *self._catalogue.object_keys}
+
+    def is_missing(self, spec: StreamSpec) -> bool:
+        """Return whether the object of a stream, or any of its fields on contacts, is not there; costs no request."""
+        if spec.kind == "custom_object":
+            return spec.object not in self._catalogue.object_keys
+        return spec.kind == "contact" and any(
+            declared.name not in self._catalogue.contact_fields for declared in _custom(spec)
+        )
+
     def associate(self, spec: StreamSpec) -> None:
         """Make the associations of a stream; both of their objects must be there.
 
@@ -94,12 +117,15 @@ class SchemaSetup:
         one is full.
         """
         for association in spec.associations:
-            first, *more = association.labels()
-            if first[0] not in self._catalogue.associations:
-                self._association(association, first)
-            there = [label[0] for label in more if label[0] in self._catalogue.associations]
-            self._catalogue.overflow[association.key] = [association.key, *there]
-            self._associations[association.key] = association
+            self._associate(association)
+
+    def _associate(self, association: Association) -> None:
+        first, *more = association.labels()
+        if first[0] not in self._catalogue.associations:
+            self._association(association, first)
+        there = [label[0] for label in more if label[0] in self._catalogue.associations]
+        self._catalogue.overflow[association.key] = [association.key, *there]
+        self._associations[association.key] = association
 
     def label(self, key: str, number: int) -> str | None:
         """Return the id of the n-th label of an association, making it when there are fewer; None beyond HighLevel's limit."""
@@ -158,18 +184,18 @@ class SchemaSetup:
     # Contacts
 
     def _contact_fields(self, spec: StreamSpec) -> None:
-        custom = [declared for declared in spec.fields.values() if declared.kind == "custom"]
-        self._together(custom, self._contact_field, self._read_contact_fields)
+        self._together(_custom(spec), self._contact_field, self._read_contact_fields)
 
     def _contact_field(self, declared: FieldSpec, *, hasty: bool) -> None:
         known = self._catalogue.contact_fields.get(declared.name)
-        if known is None and declared.data_type in _CHOICES and not declared.options:
-            return  # HighLevel wants at least one option; the mapper declares the field again when it has learnt one
         if known is None:
             self._create_contact_field(declared, hasty=hasty)
             return
         if known.data_type != declared.data_type:
-            msg = f"contact.{declared.name} exists in HighLevel with type {known.data_type}, not {declared.data_type}; rename or remove that field"
+            msg = (
+                f"contact.{declared.name} exists in HighLevel with type {known.data_type}, not {declared.data_type};"
+                " rename or remove that field"
+            )
             raise SettingsError(msg)
         missing = [option for option in declared.options if option not in known.options]
         if missing:
@@ -379,3 +405,12 @@ class SchemaSetup:
     def _association_there(self, key: str) -> dict[str, Any] | None:
         self._catalogue.read_associations()
         return {"id": self._catalogue.associations[key]} if key in self._catalogue.associations else None
+
+
+def _custom(spec: StreamSpec) -> list[FieldSpec]:
+    """Return the custom fields of contacts that a stream can have by now.
+
+    HighLevel wants at least one option of a pick list; the mapper declares the field again when it has learnt one.
+    """
+    custom = [declared for declared in spec.fields.values() if declared.kind == "custom"]
+    return [declared for declared in custom if declared.options or declared.data_type not in _CHOICES]
