@@ -11,6 +11,7 @@ import click
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.go_live import go_live
 from target_highlevel.commands.records import approve, purge, report, runs, verify_audit
+from target_highlevel.commands.repair import repair
 from target_highlevel.commands.rollback import rollback
 from target_highlevel.endings import Stopped, exit_code, ignore_signals, told, wind_up
 from target_highlevel.engine.engine import Engine
@@ -66,5 +67,5 @@ def _close(session: Session, engine: Engine, error: BaseException | None) -> int
     return code
 
 
-for command in (approve, go_live, purge, report, rollback, runs, verify_audit):
+for command in (approve, go_live, purge, repair, report, rollback, runs, verify_audit):
     main.add_command(command)

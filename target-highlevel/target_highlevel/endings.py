@@ -45,7 +45,8 @@ LINES = {
     2: "settings: {error}",
     3: "credentials refused: {error}",
     4: "complete with rejects: see rejects.csv in the report, mend the causes, then `meltano invoke target-highlevel:retry`",
-    5: "verification found differences: see differences.csv in the report, mend them or load again",
+    5: "verification found differences: see differences.csv in the report; `meltano invoke target-highlevel:repair`"
+    " says what can be brought back",
     75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
     130: "interrupted: run again, nothing is lost",
     143: "interrupted: run again, nothing is lost",

@@ -1,5 +1,7 @@
 """Why a record was not written: stable codes, each with what to do. docs/reject-codes.md is made from this table."""
 
+# ruff: noqa: E501 - a sentence of the table stays on its line
+
 from __future__ import annotations
 
 #: code -> (what it means, what to do)
@@ -15,7 +17,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Look for the contact in HighLevel; allow duplicates there or change the address, then `retry`.",
     ),
     "already_exists": ("HighLevel holds a record with the same unique value.", "Compare the two in HighLevel, then `retry`."),
-    "deleted_in_highlevel": ("The record was deleted in HighLevel by hand.", "Leave it so, or restore it there and `retry`."),
+    "deleted_in_highlevel": ("The record was deleted in HighLevel by hand.", "Leave it so; or verify, then `repair`; or restore it there and `retry`."),
     "no_contact": ("The contact it belongs to is not known.", "Load the contact first; the record is then sent by `retry`."),
     "relation_end_missing": ("One end of the relation is not in HighLevel.", "See why that record is missing, then `retry`."),
     "relation_limit": (

@@ -55,9 +55,10 @@ def _of_records(part: str) -> str:
 def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
     """Yield what a verification asks of a person."""
     totals = verification["totals"]
-    by_hand = "A load writes a record again only when it changes in Cliniko: mend it in HighLevel, or change it in Cliniko and load."
-    yield "record{s} with other values than Cliniko", totals["different"], by_hand, "differences"
-    yield "record{s} missing in HighLevel", totals["missing"], by_hand, "differences"
+    again = "`meltano invoke target-highlevel:repair` has the next full load make them again."
+    values = "Most are people's work: leave it, or have Cliniko's values back with `meltano invoke target-highlevel:repair --values`."
+    yield "record{s} with other values than Cliniko", totals["different"], values, "differences"
+    yield "record{s} missing in HighLevel", totals["missing"], again, "differences"
     yield (
         "record{s} too many in HighLevel",
         totals["extra"],

@@ -121,6 +121,7 @@ FILTERED = {
     "not_ready": Meaning("Cliniko was still working on the file.", "Run again."),
     "not_requested": Meaning("Downloading files is switched off.", "Switch `download_attachments` on to move them."),
     "rolled_back": Meaning("A rollback took it out of HighLevel again.", "To load it again, run with `--full-refresh`."),
+    "to_be_repaired": Meaning("A verification missed it in HighLevel, and `repair` has marked it.", "Run with `--full-refresh`: it is made again."),
     "type_not_migrated": Meaning("The mapping leaves this kind of record out.", "Switch it on in the mapping to move it."),
 }  # fmt: skip
 

@@ -1,0 +1,72 @@
+"""Marking what a verification found, so that the next full read brings it into HighLevel again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.ledger.rows import Status
+from target_highlevel.ledger.tables import record
+from target_highlevel.ledger.work import Work
+from target_highlevel.values import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.ledger.rows import Row
+
+REASON = "to_be_repaired"
+#: What is forgotten of a record that is gone; as it was, an unchanged reading would pass it over.
+_GONE: dict[str, Any] = {
+    "hl_id": None,
+    "parent_id": None,
+    "status": Status.FILTERED.value,
+    "reason": REASON,
+    "reason_field": None,
+    "payload": None,
+    "digest": None,
+    "written": None,
+    "notes": None,
+}
+
+
+class Repair(Work):
+    """Marks records in the ledger; nothing is sent."""
+
+    def __init__(self, ledger: Ledger, verification: str) -> None:
+        """Mark what this verification found."""
+        super().__init__(ledger, verification)
+
+    def known(self, ref: str) -> Row | None:
+        """Return a record that the ledger takes to be in HighLevel; any other comes with the next load anyway."""
+        row = self.row(ref)
+        return row if row is not None and row.hl_id is not None else None
+
+    def bring_again(self, row: Row) -> None:
+        """Have a record that is gone made again by the next full read.
+
+        With an open intent the load looks for it first: somebody may have taken it out of HighLevel's bin meanwhile.
+        """
+        intent = {"action": "create", "run": self.run, "at": self._stamp(), "method": "POST", "route": ""}
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, **_GONE, intent=json.dumps(intent))
+            if row.origin:  # a link is wanted by a record, and derived anew when that is taken in
+                self._set(connection, row.origin, digest=None)
+
+    def write_again(self, row: Row, fields: Iterable[str]) -> None:
+        """Have the next full read compare these fields with HighLevel and write them, as the setting ``overwrite`` wants."""
+        written = {name: mark for name, mark in row.written.items() if name not in set(fields)}
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, written=canonical_json(written), digest=None)
+
+    def deleted_by_hand(self) -> list[str]:
+        """Return the refs of records that could not be changed because somebody had deleted them in HighLevel."""
+        query = record.select().where(
+            self._here,
+            record.c.status == Status.REJECTED.value,
+            record.c.reason == "deleted_in_highlevel",
+            record.c.hl_id.is_not(None),
+        )
+        with self._ledger.transaction() as connection:
+            return [row.ref for row in connection.execute(query.order_by(record.c.ref))]
