@@ -301,3 +301,39 @@ def by_source(contacts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         given["tags"] = [tag for tag in contact["tags"] if not tag.startswith("shared-")]
         found[contact["customFields"]["contact.source_system_id"]] = given
     return found
+
+
+def test_a_place_taken_later_in_a_group_counts_for_its_patient(migration: Migration) -> None:
+    """The delta brings a new attendee of a group that has not changed: type and location reach the contact."""
+    account, state = migration.sandbox.cliniko.account, migration.sandbox.highlevel.state
+    fields = {
+        item["fieldKey"]: key for key, item in state.contact_fields.items()
+    }  # the contact's own, by their keys
+
+    def has(patient: str, kind: str, place: str) -> tuple[bool, bool]:
+        contact = next(
+            one
+            for one in state.contacts.values()
+            if one["customFields"].get(fields["contact.source_system_id"]) == f"patients/{patient}"
+        )
+        types, places = (
+            contact["customFields"].get(fields[f"contact.cliniko_{name}"]) or ()
+            for name in ("appointment_type", "location")
+        )
+        return kind in types, place in places
+
+    names = {row["id"]: row["name"] for row in migration.rows("appointment_types")}
+    places = {row["id"]: row["business_name"] for row in migration.rows("businesses")}
+    group, patient = next(
+        (row, patient["id"])
+        for row in migration.rows("group_appointments")
+        if "deleted_at" not in row and "archived_at" not in row
+        for patient in migration.rows("patients")
+        if "merged_at" not in patient
+        and not has(patient["id"], names[row["appointment_type_id"]], places[row["business_id"]])[0]
+    )
+    account.insert("attendees", {"patient_id": patient, "booking_id": group["id"]})
+    outcome = migration.project.type(LOAD, **ACCEPTED)
+    assert outcome.returncode == 0, outcome.stdout[-3000:]
+    assert has(patient, names[group["appointment_type_id"]], places[group["business_id"]]) == (True, True)
+    assert state.doubles() == {}

@@ -14,11 +14,11 @@ from tap_cliniko.filters import AT_ONCE, filters_by, revealed
 from tap_cliniko.preflight import Outcome
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
-from tap_cliniko.resources import TOMBSTONE, Resource, Shape
-from tap_cliniko.windows import MERGED, Window, filters_of, passes_of
+from tap_cliniko.resources import BY_NAME, TOMBSTONE, Resource, Shape
+from tap_cliniko.windows import BY_ID, NEEDED, Window, filters_of, passes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tap_cliniko.client import Row
     from tap_cliniko.reading import Chunk
@@ -36,14 +36,14 @@ class Extraction:
         run: what all streams of the run share.
         resource: the stream's declaration.
         bookmark: the stream's part of the state; `save` brings it up to date.
-        patients_bookmark: the part of the stream of patients.
+        bookmarks: the parts of other streams that the reading depends on, by their names.
         window: the window under way.
     """
 
     run: Run
     resource: Resource
     bookmark: dict[str, Any]
-    patients_bookmark: dict[str, Any]
+    bookmarks: Mapping[str, dict[str, Any]]
     window: Window | None = None
 
     def records(self) -> Iterator[Row]:
@@ -142,14 +142,40 @@ class Extraction:
     def _scopes(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
         """Answer the further filters under which a pass is read, one reading for each."""
         sample = self.run.sample.filters(listed) if self.run.sample else None
-        if window.passes[0] != MERGED:
+        if window.passes[0] not in BY_ID:
             return sample if sample is not None else [()]
+        if window.passes[0] == NEEDED:
+            return self._needed(listed, window) if sample is None else []
         # what a merge moved is asked for from the start: the merges may be more than before the interruption
         window.scope, window.stretches = 0, [Stretch()]
         merged = self._merged(window)
         moved_by = listed.moved_by or ((listed.by_patient,) if listed.by_patient else ())
         scopes = [each for by in moved_by if merged for each in filters_by(by, merged)]
         return [*scopes, *filters_by("id:=", self._left_behind())]
+
+    def _needed(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
+        """Answer what finds the rows that the rows of another list, as they are read next, point at.
+
+        Where the other list is still in its first reading, all rows are needed: those an interrupted run has
+        passed on are not in this one.
+        """
+        window.scope, window.stretches = 0, [Stretch()]
+        other, link = listed.needed_by or ("", "")
+        if other not in self.run.access or not self.run.readable(BY_NAME[other]):
+            return []
+        bookmark = self.bookmarks.get(other, {})
+        reached, began = bookmark.get("replication_key_value"), bookmark.get("window")
+        if began is not None or reached is None:
+            since = began["start"] if began else self.run.settings.start
+        else:
+            since = moments.earlier(reached, self.run.settings.overlap)
+        if since is None:
+            return [()]
+        reader = ListReader(self.run.client, BY_NAME[other].url_path, other)
+        filters = (*revealed(BY_NAME[other]), f"updated_at:>={since}")
+        rows = (row for chunk in reader.chunks(filters, [Stretch()]) for row in chunk.rows)
+        found = {ident for row in rows if (ident := linked_id(row.get(link)))}
+        return filters_by("id:=", sorted(found, key=int))
 
     def _merged(self, window: Window) -> list[str]:
         return self.run.merges.since(window.start) if window.start else []
@@ -158,7 +184,7 @@ class Extraction:
         """Name the rows of deleted patients: what a merge had moved away before lives on elsewhere."""
         if self.run.known is None:
             return []
-        gone = self.run.gone_patients(self.patients_bookmark)
+        gone = self.run.gone_patients(self.bookmarks.get("patients", {}))
         return [str(each) for each in self.run.known.of_patients(self.resource.name, gone)]
 
     # ------------------------------------------------------------------ rows
@@ -173,7 +199,7 @@ class Extraction:
 
     def _reader(self, listed: Resource, path: str, window: Window | None = None) -> ListReader:
         inside = None
-        if window is not None and window.passes[0] != MERGED:
+        if window is not None and window.passes[0] not in BY_ID:
             inside = _lies_in(window)
         return ListReader(
             self.run.client,

@@ -9,7 +9,8 @@ The passes of a window:
 - `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that
   hiding a row moves its updated_at;
 - `merged`: rows of patients merged since its start, because nothing promises that rows which moved to the
-  surviving patient show it.
+  surviving patient show it;
+- `needed`: rows that changed rows of another list point at, changed or not.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 CHANGED = "changed"
 MERGED = "merged"
+NEEDED = "needed"
+#: Passes that are not told by a moment of the rows themselves.
+BY_ID = frozenset({MERGED, NEEDED})
 
 
 @dataclass(slots=True)
@@ -79,14 +83,19 @@ def passes_of(resource: Resource, start: str | None) -> list[str]:
         return [CHANGED]
     of_patients = resource.shape is Shape.ROWS and bool(resource.by_patient or resource.moved_by)
     moves = of_patients and resource.name != "patients"
-    return [CHANGED, *resource.reveal, *([MERGED] if moves else [])]
+    return [
+        CHANGED,
+        *resource.reveal,
+        *([MERGED] if moves else []),
+        *([NEEDED] if resource.needed_by else []),
+    ]
 
 
 def filters_of(resource: Resource, window: Window) -> tuple[str, ...]:
     """Write the filters of the pass under way; hidden rows are always brought back."""
     current = window.passes[0]
     revealed = tuple(f"{column}:*" for column in resource.reveal if column != current)
-    if current == MERGED:
+    if current in BY_ID:
         return revealed
     if current != CHANGED:
         return (*revealed, f"{current}:>={window.start}")

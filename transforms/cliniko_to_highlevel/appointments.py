@@ -101,8 +101,8 @@ def from_group(row: Row, reference: Reference) -> Iterator[Output]:
 def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield a patient's place in a group booking.
 
-    An individual appointment has an attendance too, which the target leaves out. Of a group that this run has
-    not read, an attendance adds nothing to the contact; what an earlier run added stays.
+    An individual appointment has an attendance too, which the target leaves out. The tap reads the group of a
+    changed attendance with it; from a tap that does not, the attendance adds nothing to the contact.
     """
     patient, booking = row.linked("patient_id", "patients"), row.reference("booking_id")
     record = APPOINTMENTS.blank(row.source_id)

@@ -96,6 +96,7 @@ GROUP_APPOINTMENTS = Resource(
     ),
     reveal=("archived_at", "deleted_at"),
     by_patient="patient_ids:~",
+    needed_by=("attendees", "booking"),
     readers=DIARY,
 )
 

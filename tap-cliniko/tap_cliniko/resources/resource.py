@@ -64,6 +64,8 @@ class Resource:
         by_patient: filter that finds the rows of given patients, such as `patient_id:=`.
         moved_by: filters that find rows a merge of patients may have moved, by default `by_patient`;
             an empty one stands for the whole list.
+        needed_by: (another list, its link): rows that changed rows of the other list point at are read with
+            them, changed or not, because a mapping needs the two in one run.
         path: where the list is.
         also: further lists of the same rows.
         below: (parent resource, path with `{id}`) for rows found below a parent, or as the
@@ -81,6 +83,7 @@ class Resource:
     reveal: tuple[str, ...] = ()
     by_patient: str | None = None
     moved_by: tuple[str, ...] = ()
+    needed_by: tuple[str, str] | None = None
     path: str = ""
     also: tuple[str, ...] = ()
     below: tuple[str, str] | None = None

@@ -1,0 +1,74 @@
+"""Rows that are read because changed rows of another list point at them: groups with their new attendees."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tap_runs import Said, config_for, run_tap
+
+from sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STREAMS = ("group_appointments", "attendees", "patients")
+
+
+@pytest.fixture
+def clinic() -> Iterator[Sandbox]:
+    """A clinic with group bookings, none of which changes any more."""
+    with Sandbox(seed=3, patients=30, cliniko={"requests_per_minute": 0}) as sandbox:
+        yield sandbox
+
+
+def taken_later(clinic: Sandbox) -> tuple[str, str]:
+    """Give a patient a place in a group that is there already; return the group and the place."""
+    account = clinic.cliniko.account
+    group = next(row for row in account.tables["group_appointments"].rows() if "deleted_at" not in row)
+    patient = next(row["id"] for row in account.tables["patients"].rows() if "merged_at" not in row)
+    place = account.insert("attendees", {"patient_id": patient, "booking_id": group["id"]})
+    return group["id"], str(place["id"])
+
+
+def next_second() -> None:
+    """Let the second end: a run reads up to the last whole one."""
+    time.sleep(1.01)
+
+
+def ids(said: Said, stream: str) -> set[str]:
+    """Return the ids of the records of a stream."""
+    return {each["id"] for each in said.records(stream)}
+
+
+def test_the_group_of_a_new_attendee_comes_along(clinic: Sandbox, tmp_path: Path) -> None:
+    """A delta has the group that somebody joined, although the group has not changed, and no other; it costs two requests."""
+    config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
+    first = run_tap(config, streams=STREAMS)
+    next_second()
+    before = len(clinic.cliniko.control.requests)
+    quiet = run_tap(config, first.state, STREAMS)
+    usual = len(clinic.cliniko.control.requests) - before
+    assert ids(quiet, "group_appointments") == set()
+    next_second()
+    group, place = taken_later(clinic)
+    next_second()
+    before = len(clinic.cliniko.control.requests)
+    delta = run_tap(config, quiet.state, STREAMS)
+    assert place in ids(delta, "attendees")
+    assert ids(delta, "group_appointments") == {group}
+    assert len(clinic.cliniko.control.requests) - before <= usual + 1
+
+
+def test_an_interrupted_first_reading_has_the_groups_again(clinic: Sandbox, tmp_path: Path) -> None:
+    """The run was cut off among the attendees: the next one brings the rest of them, and every group they may be in."""
+    config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
+    first = run_tap(config, streams=STREAMS)
+    state = first.state
+    state["bookmarks"]["attendees"] = {}
+    next_second()
+    rest = run_tap(config, state, STREAMS)
+    assert ids(rest, "attendees") == ids(first, "attendees")
+    assert ids(rest, "group_appointments") == ids(first, "group_appointments")
