@@ -9,7 +9,7 @@ from sandbox.cliniko.account import timestamp
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sandbox.cliniko.account import Account
 
@@ -57,11 +57,18 @@ def apply_change(account: Account, change: Mapping[str, Any]) -> dict[str, Any]:
     raise ValueError(message)
 
 
-def random_change(account: Account, rng: random.Random) -> dict[str, Any]:
-    """Make one change as a busy clinic would; returns what was done, without the values."""
-    chosen: Callable[[Account, random.Random], dict[str, Any]] = rng.choices(
-        (_edit, _archive, _cancel, _merge, _insert, _delete), weights=(50, 12, 10, 3, 20, 5)
-    )[0]
+def random_change(account: Account, rng: random.Random, *, without_deletions: bool = False) -> dict[str, Any]:
+    """Make one change as a busy clinic would; returns what was done, without the values.
+
+    Args:
+        account: the clinic's.
+        rng: decides.
+        without_deletions: nothing is deleted for good, which Cliniko's lists do not tell of.
+    """
+    kinds = {_edit: 50, _archive: 12, _cancel: 10, _merge: 3, _insert: 20, _delete: 5}
+    if without_deletions:
+        del kinds[_delete]
+    chosen = rng.choices(list(kinds), weights=list(kinds.values()))[0]
     with account.lock:
         return chosen(account, rng)
 

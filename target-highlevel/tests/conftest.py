@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_ledgers import Desk, address
-from hl_loading import Clinic, Loader, content, tap_lines
+from hl_loading import Clinic, Loader, a_sandbox, content, tap_lines
 from postgres_server import running_postgres
-
-from sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,17 +15,9 @@ if TYPE_CHECKING:
 
     from postgres_server import PostgresServer
 
+    from sandbox import Sandbox
+
 SMALL = 5
-
-
-def a_sandbox(patients: int = SMALL, **highlevel: Any) -> Sandbox:
-    """Return a sandbox without rate limits, whose search lags a little."""
-    return Sandbox(
-        seed=1,
-        patients=patients,
-        cliniko={"requests_per_minute": 0},
-        highlevel={"burst_limit": 100_000, "search_lag": 0.2, **highlevel},
-    )
 
 
 @pytest.fixture

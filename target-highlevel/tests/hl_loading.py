@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox import Sandbox
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from sandbox import Sandbox
 
 BIN = Path(sys.executable).parent
 TARGET = [BIN / "target-highlevel"]
@@ -31,8 +31,18 @@ REFERENCE = frozenset(
 )  # fmt: skip
 
 
-def tap_lines(sandbox: Sandbox, folder: Path) -> list[str]:
-    """Return everything the real tap says about the sandbox's clinic."""
+def a_sandbox(patients: int = 5, **highlevel: Any) -> Sandbox:
+    """Return a sandbox without rate limits, whose search lags a little."""
+    return Sandbox(
+        seed=1,
+        patients=patients,
+        cliniko={"requests_per_minute": 0},
+        highlevel={"burst_limit": 100_000, "search_lag": 0.2, **highlevel},
+    )
+
+
+def tap_lines(sandbox: Sandbox, folder: Path, state: str | None = None) -> list[str]:
+    """Return everything the real tap says about the sandbox's clinic, or what it says after a state."""
     env = {
         **os.environ,
         "TAP_CLINIKO_API_KEY": sandbox.cliniko.api_key,
@@ -42,8 +52,12 @@ def tap_lines(sandbox: Sandbox, folder: Path) -> list[str]:
         "TAP_CLINIKO_REQUESTS_PER_MINUTE": "100000",
         "TAP_CLINIKO_LAG_SECONDS": "0",
     }
+    command: list[str | Path] = [BIN / "tap-cliniko", "--config", "ENV"]
+    if state is not None:
+        folder.joinpath("state.json").write_text(state, encoding="utf-8")
+        command += ["--state", folder / "state.json"]
     done = subprocess.run(
-        [BIN / "tap-cliniko", "--config", "ENV"],
+        command,
         env=env,
         capture_output=True,
         text=True,

@@ -32,3 +32,28 @@ def test_a_login_made_later_takes_over_the_patients(
     owners = {contact["assignedTo"] for contact in state.contacts.values()}
     assert owners - desk
     assert state.doubles() == {}
+
+
+def test_the_patients_of_one_who_left_go_to_the_fallback_owner(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """A practitioner who was matched and then leaves owns nobody any more; coming back, everybody again."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    state = loader.sandbox.highlevel.state
+    before = {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()}
+    desk = next(user["id"] for user in state.users.values() if user["email"] == "frontdesk@example.org")
+    assert set(before.values()) - {desk}
+
+    left = [line.replace('"active":true', '"active":false') for line in small_clinic.lines]
+    assert left != small_clinic.lines
+    gone = loader.load(left)
+    assert gone.code == 0, gone.log[-2000:]
+    assert gone.report["closes_to_zero"]
+    assert {contact["assignedTo"] for contact in state.contacts.values() if contact["id"] in before} == {desk}
+
+    back = loader.load(small_clinic.lines)
+    assert back.code == 0, back.log[-2000:]
+    assert {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()} | before == {
+        contact["id"]: contact["assignedTo"] for contact in state.contacts.values()
+    }

@@ -23,7 +23,6 @@ class Directory:
         self._work = work
         self._catalogue = catalogue
         self._salt = salt
-        self.unmatched: list[str] = []
         self._waiting: list[Incoming] = []
 
     def resolve(self, item: Incoming) -> Incoming:
@@ -31,17 +30,16 @@ class Directory:
         known = self._work.row(item.ref)
         if known is not None and known.digest == fingerprint(item.digest_source(), self._salt):
             if known.hl_id is None:
-                self.unmatched.append(item.source_id)
                 self._waiting.append(item)
             return replace(item, resolved=(known.hl_id, known.reason))
-        if item.filtered or item.rejected:
+        if item.rejected:
             return item
+        if item.filtered:  # one who left stands for nobody any more, whoever it was before
+            return replace(item, resolved=(None, item.filtered))
         user = self._catalogue().users.get(str(item.fields.get("email") or "").casefold())
         reason = None if user else "no_user"
         if item.fields.get("active") is False:
             user, reason = None, "inactive"
-        if user is None:
-            self.unmatched.append(item.source_id)
         return replace(item, resolved=(user.id if user else None, reason))
 
     def match_again(self, catalogue: Catalogue) -> None:
@@ -54,4 +52,3 @@ class Directory:
             user = catalogue.users.get(str(item.fields.get("email") or "").casefold())
             if user is not None and item.fields.get("active") is not False:
                 self._work.match(item.ref, user.id)
-                self.unmatched.remove(item.source_id)

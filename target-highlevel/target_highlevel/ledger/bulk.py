@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: SQLite takes at most some ten thousand variables in a statement; stay far below.
 _MOST_VARIABLES = 500
+#: Reason of a record that is left out because another one stands for the same person.
+BESIDE = "beside_another"
 
 
 class Bulk:
@@ -71,10 +73,24 @@ class Bulk:
                 connection.execute(
                     record.update()
                     .where(self._here, record.c.ref.in_(few), record.c.status == Status.HELD.value)
-                    .values(
-                        status=Status.FILTERED.value, reason="beside_another", version=record.c.version + 1
-                    )
+                    .values(status=Status.FILTERED.value, reason=BESIDE, version=record.c.version + 1)
                 )
+
+    def admit(self, connection: sa.Connection, gone: Iterable[str], run: str) -> None:
+        """Make ready what stood back for one of these, which stands there no longer."""
+        for some in batches(gone):
+            back = sa.select(exclusion.c.child).where(
+                exclusion.c.location == self.location, exclusion.c.other.in_(some)
+            )
+            stood_back = (
+                self._here,
+                record.c.ref.in_(back),
+                record.c.status == Status.FILTERED.value,
+                record.c.reason == BESIDE,
+                record.c.payload.is_not(None),
+            )
+            values = {"status": Status.READY.value, "reason": None, "version": record.c.version + 1}
+            connection.execute(record.update().where(*stood_back).values(seen_run=run, **values))
 
     def upsert(self, connection: sa.Connection, records: list[dict[str, Any]]) -> None:
         """Insert these rows, or update those that are there with the columns given."""
@@ -116,6 +132,17 @@ def release(connection: sa.Connection, location: str, parents: Iterable[str]) ->
                 )
                 .values(status=Status.READY.value, reason=None)
             )
+
+
+def look_again(connection: sa.Connection, location: str, ref: str, run: str) -> None:
+    """Make ready again whatever names this practitioner as a possible owner: another user stands for it now, or none."""
+    named = sa.select(contribution.c.target).where(
+        contribution.c.location == location, contribution.c.fields.contains(f'"{ref}"', autoescape=True)
+    )
+    written = (record.c.location == location) & (record.c.status == Status.DONE.value)
+    again = record.update().where(written, record.c.ref.in_(named))
+    values = {"status": Status.READY.value, "version": record.c.version + 1, "seen_run": run}
+    connection.execute(again.values(values))
 
 
 def batches(values: Iterable[str]) -> Iterable[list[str]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.bulk import Bulk, batches
+from target_highlevel.ledger.bulk import BESIDE, Bulk, batches, look_again
 from target_highlevel.ledger.partials import Partials
 from target_highlevel.ledger.relations import LAST, Chunk, Relations
 from target_highlevel.ledger.rows import Row, Status
@@ -91,6 +91,9 @@ class Intake:
                 ref in arriving or states.get(ref, ("", None))[0] in _STANDING for ref in item.unless
             )
             status, reason = _status(item, row, waits=waits, beside=beside)
+            if item.resolved and row and row.hl_id != item.resolved[0]:
+                look_again(connection, self._ledger.location, item.ref, self._run)
+                chunk.gone += [] if item.resolved[0] else [item.ref]
             chunk.records.append(self._record(item, row, digest, status, reason))
             chunk.cleared.append(item.ref)
             if status == Status.HELD:
@@ -143,6 +146,7 @@ class Intake:
                     record.update().where(self._here, key.in_(some)).values(seen_run=self._run)
                 )
         self._bulk.upsert(connection, chunk.records)
+        self._bulk.admit(connection, chunk.gone, self._run)
         here = self._ledger.location
         for table, column, pairs in (
             (dependency, "parent", chunk.dependencies),
@@ -173,7 +177,7 @@ def _status(
     if item.filtered and not (written and item.fields):
         return Status.FILTERED, (item.filtered, None)
     if beside and not written:
-        return Status.FILTERED, ("beside_another", None)
+        return Status.FILTERED, (BESIDE, None)
     if waits:
         return Status.HELD, (f"waits_for:{waits[0]}", None)
     return Status.READY, (None, None)

@@ -32,6 +32,8 @@ class Chunk:
     exclusions: list[tuple[str, str]] = field(default_factory=list)
     joins: list[tuple[str, str]] = field(default_factory=list)
     cleared: list[str] = field(default_factory=list)
+    #: Records that stood for somebody and do no longer.
+    gone: list[str] = field(default_factory=list)
 
 
 class Relations:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.bulk import release
+from target_highlevel.ledger.bulk import look_again, release
 from target_highlevel.ledger.rows import Outcome, Row, Status, row_from
 from target_highlevel.ledger.tables import before_image, contribution, dependency, joined, record
 from target_highlevel.values import canonical_json
@@ -309,17 +309,9 @@ class Work:
 
     def match(self, ref: str, hl_id: str) -> None:
         """Give a practitioner a user, and have the contacts that name the practitioner as their owner looked at again."""
-        named = sa.select(contribution.c.target).where(
-            contribution.c.location == self._ledger.location,
-            contribution.c.fields.contains(f'"{ref}"', autoescape=True),
-        )
         with self._ledger.transaction() as connection:
             self._set(connection, ref, hl_id=hl_id, status=Status.DONE.value, reason=None)
-            again = record.update().where(
-                self._here, record.c.ref.in_(named), record.c.status == Status.DONE.value
-            )
-            values = {"status": Status.READY.value, "version": record.c.version + 1, "seen_run": self.run}
-            connection.execute(again.values(values))
+            look_again(connection, self._ledger.location, ref, self.run)
 
     def mark_listed(self, row: Row, kind: str) -> None:
         """Record that everything of this kind that hangs on a contact has been read."""

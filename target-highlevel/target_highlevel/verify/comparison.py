@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.descriptor import FieldSpec
+from target_highlevel.objects.base import marked
 from target_highlevel.report.differences import Kind
 from target_highlevel.values import decimal_text
 
@@ -23,6 +24,8 @@ HOWS = {
     "further_tags": "tags that others gave stay beside ours",
     "set_in_highlevel": "do-not-disturb that was switched on in HighLevel is never switched off",
     "by_the_clock": "right when it was written; only time has passed since",
+    "user_at_that_time": "the user it was given; who stands for the practitioner has changed since",
+    "named_when_uploaded": "a file keeps the name it was uploaded with; its description changed in Cliniko since",
     "kept_on_purpose": "changed in HighLevel and kept, as the setting `overwrite` wants",
     "there_before": "in the contact before the migration, and Cliniko has no value",
     "set_at_creation_only": "HighLevel takes this field only with a new contact; this one was there before",
@@ -133,6 +136,8 @@ def _tolerated(case: Case, declared: FieldSpec, wanted: Any, there: Any) -> str:
         return "withheld_shared"
     if case.was_written(name, there) and case.clocked(name, there):
         return "by_the_clock"
+    if name == "user" and case.was_written(name, there):
+        return "user_at_that_time"
     if case.overwrite != "cliniko_wins" and name in row.notes.get("conflicts", ()):
         return "kept_on_purpose"
     return _adopted(row, declared, wanted) or _spelling(declared, wanted, there)
@@ -167,6 +172,10 @@ def _same_end(declared: FieldSpec, wanted: str, there: str) -> bool:
     return declared.name == "file_name" and wanted.rpartition("/")[2] == there
 
 
+def _same_marker(declared: FieldSpec, wanted: str, there: str) -> bool:
+    return declared.name == "file_name" and marked(wanted) == marked(there) is not None
+
+
 def _same_moment(_declared: FieldSpec, wanted: str, there: str) -> bool:
     moment = _moment(wanted)
     return moment is not None and moment == _moment(there)
@@ -181,6 +190,7 @@ _SPELLINGS: dict[str, Callable[[FieldSpec, str, str], bool]] = {
     "letter_case": _same_address,
     "phone_format": _same_digits,
     "path_cut": _same_end,
+    "named_when_uploaded": _same_marker,
     "date_time_form": _same_moment,
     "number_form": _same_number,
 }

@@ -167,6 +167,11 @@ class Expected:
         except Rejected as rejected:
             self.reject(row, rejected.reason, rejected.field)
             return None
+        if (row.payload or {}).get("only_these"):  # left out now, but there already: the rest stays as it was
+            wanted, there = (
+                {name: value for name, value in side.items() if name in row.fields}
+                for side in (wanted, there)
+            )
         if spec.kind == "note" and "user" not in wanted:  # without an author of ours HighLevel may name any
             there = {name: value for name, value in there.items() if name != "user"}
 

@@ -116,6 +116,10 @@ class People:
         if results is None:
             return
         files = _Files(self._expected, contact, self._catalogue, file_spec)
+        if (row.payload or {}).get(
+            "only_these"
+        ):  # merged away in Cliniko: its files stay where they are, too
+            files.extra.clear()
         if final or (files.complete and not any(item.kind in DIFFERING for item in results)):
             self._findings.compared(row, results)
             self._take(files)
