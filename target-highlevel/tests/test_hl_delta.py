@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 PATIENTS, ROUNDS, CHANGES = 12, 2, 60
 DAY = 86_400
+#: What hangs on contacts: list, field of the text with the marker, field of the user.
+HANGING = (
+    ("tasks", "body", "assignedTo"),
+    ("notes", "body", "userId"),
+    ("appointments", "description", "assignedUserId"),
+)
 #: Few for every day, many for `make soak`.
 SEEDS = [5, 12, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(100, 140))]
 
@@ -73,15 +79,15 @@ def work(account: Account, chance: random.Random) -> None:
 def held(state: Any) -> dict[str, Any]:
     """Return what HighLevel holds, each thing by its identity, but for what it is given once and for all.
 
-    Given once: a note's author, the user in charge of a task, a file's name, and a patient's no to a channel, which only a
-    yes takes back.
+    Given once: a note's author, the user in charge of a task or event, a file's name, and a patient's no to a channel, which
+    only a yes takes back.
     """
     dump, found = content(state), {}
     for contact in dump["contacts"]:
         source = contact["customFields"]["contact.source_system_id"]
-        for kind, once in (("tasks", "assignedTo"), ("notes", "userId")):
+        for kind, text, once in HANGING:
             for item in contact.pop(kind):
-                first = item["body"].partition("\n")[0]
+                first = item[text].partition("\n")[0]
                 if first.startswith("cliniko:"):
                     found[f"{kind} {first}"] = {**item, once: None, "contact": source}
         contact["dndSettings"] = None
@@ -98,12 +104,13 @@ def held(state: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_deltas_end_where_a_full_load_ends(seed: int, tmp_path: Path) -> None:
     """After two rounds of changes everything a fresh load makes is there and equal, and verification agrees."""
+    settings = {"APPOINTMENTS_AS": "calendar_event" if seed % 2 else "task"}
     chance = random.Random(seed)  # noqa: S311 - repeatable
     kept, fresh = tmp_path / "kept", tmp_path / "fresh"
     for folder in (kept, fresh):
         folder.mkdir()
     with a_sandbox(PATIENTS, allow_duplicates=True) as sandbox, a_sandbox(1, allow_duplicates=True) as other:
-        loader = Loader(sandbox, kept)
+        loader = Loader(sandbox, kept, settings)
         loaded = loader.load(tap_lines(sandbox, kept))
         for _ in range(ROUNDS):
             time.sleep(1.1)
@@ -114,6 +121,7 @@ def test_deltas_end_where_a_full_load_ends(seed: int, tmp_path: Path) -> None:
         lines = tap_lines(sandbox, kept)
         verified = loader.load(lines, MODE="verify")
         assert verified.code == 0, verified.log[-2000:]
-        assert Loader(other, fresh).load(lines).code in {0, 4}
+        assert Loader(other, fresh, settings).load(lines).code in {0, 4}
         here, there = held(sandbox.highlevel.state), held(other.highlevel.state)
+    assert any("cliniko:attendees/" in key for key in there)
     assert {key: here.get(key) for key in there} == there
