@@ -1,8 +1,9 @@
-"""The long checks of the load: kills at random moments, a lost ledger, memory. For `make soak`.
+"""The long checks, of the load: kills at random moments, a lost ledger, memory; of the tap: see `soak_tap.py`.
 
     python scripts/soak.py kills --kills 200
     python scripts/soak.py rebuild --patients 10000
     python scripts/soak.py memory --records 20000 200000
+    python scripts/soak.py drift tap-kills tap-budget
 
 Each prints what it found and ends with 1 if that is not what it should be; ``--write`` puts it into docs/soak.md.
 """
@@ -15,18 +16,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import soak_tap
+from findings import Findings
 from measuring import (
     ROOT,
     UNLIMITED,
     Loader,
     after_state,
     clinic,
-    machine,
     put_section,
     tap_lines,
     teach,
@@ -52,27 +53,6 @@ MOST_MEMORY = 200_000_000
 MEGABYTE = 1_000_000
 
 console = Console(width=None if sys.stdout.isatty() else 110)
-
-
-@dataclass
-class Findings:
-    """What a check found: facts to print, and what is wrong."""
-
-    title: str
-    facts: dict[str, str] = field(default_factory=dict)
-    wrong: list[str] = field(default_factory=list)
-
-    def expect(self, fact: object, otherwise: str) -> None:
-        """Note what is wrong."""
-        if not fact:
-            self.wrong.append(otherwise)
-
-    def text(self) -> list[str]:
-        """Return the lines for the page."""
-        today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-        table = [f"Measured {today} ({machine()}).", "", "| what | found |", "| --- | --- |"]
-        table += [f"| {name} | {value} |" for name, value in self.facts.items()]
-        return [*table, f"| result | {'; '.join(self.wrong) or 'as it must be'} |"]
 
 
 # Kills
@@ -253,24 +233,28 @@ CHECKS: dict[str, Callable[[argparse.Namespace], Findings]] = {
     "kills": kills,
     "rebuild": rebuild,
     "memory": memory,
+    **soak_tap.CHECKS,
 }
 
 
 def main() -> int:
-    """Run one check or all."""
+    """Run some checks or all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("check", choices=[*CHECKS, "all"])
+    parser.add_argument("checks", nargs="+", choices=[*CHECKS, "all"])
     parser.add_argument("--write", action="store_true", help="put the result into docs/soak.md")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--patients", type=int, help="of the clinic: 12 for kills, 10,000 for rebuild")
     parser.add_argument("--records", type=int, nargs="+", default=[20_000, 200_000])
+    parser.add_argument("--courses", type=int, default=300, help="of events, for drift")
+    parser.add_argument("--tap-kills", type=int, default=50)
+    parser.add_argument("--rows", type=int, default=100_000, help="for tap-budget")
     options = parser.parse_args()
     patients = options.patients
     failed = False
-    for name in CHECKS if options.check == "all" else [options.check]:
+    for name in CHECKS if "all" in options.checks else options.checks:
         options.patients = patients or (12 if name == "kills" else 10_000)
         found = CHECKS[name](options)
         failed |= bool(found.wrong)

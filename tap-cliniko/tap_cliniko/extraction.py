@@ -11,7 +11,6 @@ from tap_cliniko.children import expansion_of
 from tap_cliniko.client import Query
 from tap_cliniko.errors import ContractChanged, RoleRefused
 from tap_cliniko.filters import AT_ONCE, filters_by, revealed
-from tap_cliniko.preflight import Outcome
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import BY_NAME, TOMBSTONE, Resource, Shape
@@ -45,6 +44,7 @@ class Extraction:
     bookmark: dict[str, Any]
     bookmarks: Mapping[str, dict[str, Any]]
     window: Window | None = None
+    _heard_of: int | None = None  # number of the newest deletion whose traces were read again
 
     def records(self) -> Iterator[Row]:
         """Read the whole stream."""
@@ -109,6 +109,8 @@ class Extraction:
             self.window = None
             self.bookmark.pop("window", None)
             self.bookmark["replication_key_value"] = window.end
+            if self._heard_of is not None:
+                self.bookmark["heard_of"] = self._heard_of
 
     # ------------------------------------------------------------------ windows
 
@@ -122,6 +124,9 @@ class Extraction:
             return None
         settings = self.run.settings
         start = moments.earlier(reached, settings.overlap) if reached else settings.start
+        if start is None and self.run.known is not None:
+            # whatever is gone by now leaves no trace in what is read from here on
+            self._heard_of = self.run.known.newest()
         return Window(start, self.run.end, passes_of(self.resource, start))
 
     def _read_window(self, window: Window) -> Iterator[Row]:
@@ -171,21 +176,37 @@ class Extraction:
             since = moments.earlier(reached, self.run.settings.overlap)
         if since is None:
             return [()]
-        reader = ListReader(self.run.client, BY_NAME[other].url_path, other)
-        filters = (*revealed(BY_NAME[other]), f"updated_at:>={since}")
-        rows = (row for chunk in reader.chunks(filters, [Stretch()]) for row in chunk.rows)
+        rows = self._changed_since(BY_NAME[other], since)
         found = {ident for row in rows if (ident := linked_id(row.get(link)))}
         return filters_by("id:=", sorted(found, key=int))
+
+    def _changed_since(self, other: Resource, moment: str) -> Iterator[Row]:
+        """Answer the rows of another list that changed or were hidden since some moment."""
+        reader = ListReader(self.run.client, other.url_path, other.name)
+        for column in ("updated_at", *other.reveal):
+            revealing = (f"{each}:*" for each in other.reveal if each != column)
+            for chunk in reader.chunks((*revealing, f"{column}:>={moment}"), [Stretch()]):
+                yield from chunk.rows
 
     def _merged(self, window: Window) -> list[str]:
         return self.run.merges.since(window.start) if window.start else []
 
     def _left_behind(self) -> list[str]:
-        """Name the rows of deleted patients: what a merge had moved away before lives on elsewhere."""
-        if self.run.known is None:
+        """Name the rows of deleted patients, and of deleted rows that showed in this list.
+
+        What a merge had moved away before lives on elsewhere.
+        """
+        known, shown = self.run.known, self.resource.needed_by
+        if known is None:
             return []
-        gone = self.run.gone_patients(self.bookmarks.get("patients", {}))
-        return [str(each) for each in self.run.known.of_patients(self.resource.name, gone)]
+        names = ["patients", *(shown or ())[:1]]
+        for name in names:
+            self.run.note_gone_once(BY_NAME[name])
+        gone, self._heard_of = known.gone_since(self.bookmark.get("heard_of", 0), *names)
+        patients = {ident for name, ident in gone if name == "patients"}
+        for name in names[1:]:
+            patients |= known.patients_of(name, (ident for of, ident in gone if of == name))
+        return [str(each) for each in known.of_patients(self.resource.name, patients)]
 
     # ------------------------------------------------------------------ rows
 
@@ -256,18 +277,12 @@ class Extraction:
 
     def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
         """Emit a record for each row that is gone for good."""
-        if (
-            self.run.known is None
-            or self.resource.shape is not Shape.ROWS
-            or self.run.must_go_below(self.resource)
-        ):
-            return
-        if self.run.access[self.resource.name].outcome is not Outcome.FULL:
-            return  # rows that the role may not see look just like deleted ones
         known, name = self.run.known, self.resource.name
-        known.mark_gone(name, list(self.run.deletions.gone(self.resource, seen)))
-        told, number = known.gone_since(name, self.bookmark.get("deletions", 0))
-        for ident in told:
+        if known is None or not self.run.tells_of_deletions(self.resource):
+            return
+        self.run.note_gone(self.resource, seen)
+        told, number = known.gone_since(self.bookmark.get("deletions", 0), name)
+        for _, ident in told:
             yield {"id": str(ident), TOMBSTONE: self.run.end}
         self.bookmark["deletions"] = number
 

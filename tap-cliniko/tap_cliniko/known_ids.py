@@ -75,24 +75,34 @@ class KnownIds:
             found.update(row[0] for row in self._database.execute(query, (resource, patient)))
         return sorted(found)
 
+    def patients_of(self, resource: str, idents: Iterable[int]) -> set[int]:
+        """Answer the patients to whom some rows once belonged."""
+        query = "SELECT patient FROM belongs WHERE resource = ? AND id = ?"
+        return {row[0] for ident in idents for row in self._database.execute(query, (resource, ident))}
+
     def mark_gone(self, resource: str, idents: Sequence[int]) -> None:
         """Note that rows are gone, under a number greater than every one before.
 
         The numbers follow the clock, so that those of a file begun anew go on after those of the lost one.
         """
         with self._transaction():
-            last = self._database.execute("SELECT max(gone) FROM known").fetchone()[0]
-            number = max((last or 0) + 1, time.time_ns() // 1000)
+            number = max(self.newest() + 1, time.time_ns() // 1000)
             self._database.executemany(
                 "UPDATE known SET gone = ? WHERE resource = ? AND id = ? AND gone IS NULL",
                 ((number, resource, ident) for ident in idents),
             )
 
-    def gone_since(self, resource: str, number: int) -> tuple[list[int], int]:
-        """List the rows noted as gone after a number, and answer the greatest number by now."""
-        query = "SELECT id, gone FROM known WHERE resource = ? AND gone > ? ORDER BY gone, id"
-        rows = self._database.execute(query, (resource, number)).fetchall()
-        return [ident for ident, _ in rows], max([number, *(gone for _, gone in rows)])
+    def gone_since(self, number: int, *resources: str) -> tuple[list[tuple[str, int]], int]:
+        """List what was noted as gone after a number, and answer the greatest number by now."""
+        named = ",".join("?" * len(resources))
+        chosen = f"gone > ? AND resource IN ({named})"
+        query = f"SELECT resource, id, gone FROM known WHERE {chosen} ORDER BY gone, id"  # noqa: S608 - only question marks
+        rows = self._database.execute(query, (number, *resources)).fetchall()
+        return [(resource, ident) for resource, ident, _ in rows], max([number, *(gone for *_, gone in rows)])
+
+    def newest(self) -> int:
+        """Answer the number of the newest deletion."""
+        return int(self._database.execute("SELECT max(gone) FROM known").fetchone()[0] or 0)
 
     def count(self, resource: str, after: int, upto: int) -> int:
         """Count the ids greater than `after`, up to and with `upto`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_cliniko import moments
 from tap_cliniko.attachments import AttachmentStore
@@ -16,7 +16,7 @@ from tap_cliniko.merges import Merges
 from tap_cliniko.preflight import Access, Outcome, Preflight, access_table
 from tap_cliniko.progress import Progress
 from tap_cliniko.records import Normaliser
-from tap_cliniko.resources import BY_NAME
+from tap_cliniko.resources import BY_NAME, Shape
 from tap_cliniko.sample import Sample, SampleFinder
 from tap_cliniko.shared_budget import GRANTED, SharedBudget
 
@@ -54,7 +54,7 @@ class Run:
     attachments: AttachmentStore | None = None
     known: KnownIds | None = None
     sample: Sample | None = None
-    _gone_patients: list[int] | None = None
+    _looked_for_gone: set[str] = field(default_factory=set)
     _normalisers: dict[str, Normaliser] = field(default_factory=dict)
 
     @classmethod
@@ -105,24 +105,23 @@ class Run:
             self._normalisers[resource.name] = made
         return self._normalisers[resource.name]
 
-    @property
-    def deletions(self) -> DeletionFinder:
-        """Answer what finds deleted rows; only asked for while ids are remembered."""
-        if self.known is None:
-            msg = "deletions are looked for, but no ids are remembered"
-            raise RuntimeError(msg)
-        return DeletionFinder(self.client, self.known, self.notice)
+    def note_gone(self, resource: Resource, seen: set[int] | None = None) -> None:
+        """Look for rows that were deleted for good, and note them for every destination."""
+        if self.known is not None and self.tells_of_deletions(resource):
+            gone = DeletionFinder(self.client, self.known, self.notice).gone(resource, seen)
+            self.known.mark_gone(resource.name, list(gone))
+            self._looked_for_gone.add(resource.name)
 
-    def gone_patients(self, bookmark: dict[str, Any]) -> list[int]:
-        """Answer the patients that were deleted for good; asked for once, before their records."""
-        if self._gone_patients is None:
-            patients = BY_NAME["patients"]
-            told = "patients" in self.access and self.access["patients"].outcome is Outcome.FULL
-            self._gone_patients = []
-            if self.known is not None and told:
-                before, _ = self.known.gone_since("patients", bookmark.get("deletions", 0))
-                self._gone_patients = [*before, *self.deletions.gone(patients, None)]
-        return self._gone_patients
+    def note_gone_once(self, resource: Resource) -> None:
+        """Look for them unless that was done in this run."""
+        if resource.name not in self._looked_for_gone:
+            self.note_gone(resource)
+
+    def tells_of_deletions(self, resource: Resource) -> bool:
+        """Whether a row that is not in the list is gone; one that the role may not see looks just the same."""
+        found = self.access.get(resource.name)
+        own_list = resource.shape is Shape.ROWS and not self.must_go_below(resource)
+        return own_list and found is not None and found.outcome is Outcome.FULL
 
     def readable(self, resource: Resource) -> bool:
         """Whether the stream is read at all."""

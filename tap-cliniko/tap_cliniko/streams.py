@@ -59,7 +59,7 @@ class ClinikoStream(Stream):
             self.logger.warning("%s: not read (%s)", self.name, run.access[self.name].outcome.value)
             return
         run.progress.start(self.name, run.access[self.name].rows)
-        others = {"patients", *(self.resource.needed_by or ())[:1]}
+        others = (self.resource.needed_by or ())[:1]
         bookmarks = {name: self._cliniko.streams[name].stream_state for name in others}
         self._extraction = Extraction(run, self.resource, self.get_context_state(context), bookmarks)
         try:

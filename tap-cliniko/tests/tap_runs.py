@@ -143,3 +143,17 @@ def account_rows(sandbox: Sandbox, resource: Resource) -> dict[tuple[str, ...], 
 def listed_resources() -> list[Resource]:
     """Answer the resources that have a list of rows of their own."""
     return [each for each in BY_NAME.values() if each.shape is Shape.ROWS and not each.optional]
+
+
+def differences(sandbox: Sandbox, warehouse: Warehouse) -> list[str]:
+    """Name every row that was lost, is too many, or is not as the account has it."""
+    found = []
+    for resource in listed_resources():
+        there, here = account_rows(sandbox, resource), warehouse.tables.get(resource.name, {})
+        found += [f"lost {resource.name}/{key}" for key in there.keys() - here.keys()]
+        found += [f"too many {resource.name}/{key}" for key in here.keys() - there.keys()]
+        for key in there.keys() & here.keys():
+            # what the tap adds to a record is no row of the account's
+            stale = [name for name, value in there[key].items() if here[key].get(name) != value]
+            found += [f"stale {resource.name}/{key}: {stale}"] if stale else []
+    return found

@@ -148,3 +148,59 @@ def test_children_of_merged_patients_are_read_again(clinic: Sandbox, tmp_path: P
             stream
         )
         assert not any(each["patient_id"] == loser for each in second.records(stream)), stream
+
+
+@pytest.mark.parametrize("what", ["changed", "deleted"])
+def test_a_booking_follows_its_places(clinic: Sandbox, tmp_path: Path, what: str) -> None:
+    """Who has a place shows in the group's own row, whose updated_at need not move with it."""
+    first = read(clinic, tmp_path, None, "group_appointments", "attendees")
+    account = clinic.cliniko.account
+    groups = account.tables["group_appointments"]
+    place = next(row for row in account.tables["attendees"].rows() if row["booking_id"] in groups)
+    group, patient = place["booking_id"], place["patient_id"]
+    if what == "deleted":
+        account.delete("attendees", place["id"])
+    else:
+        other = next(
+            ident for ident in account.tables["patients"] if ident not in groups[group]["patient_ids"]
+        )
+        account.update("attendees", place["id"], {"patient_id": other})
+        left = [each for each in groups[group]["patient_ids"] if each != patient]
+        account.update("group_appointments", group, {"patient_ids": [*left, other]}, bump=False)
+    time.sleep(1.01)  # within the same second there is nothing new to read yet
+    second = read(clinic, tmp_path, first.state, "group_appointments", "attendees")
+    [record] = [each for each in second.records("group_appointments") if each["id"] == group]
+    assert patient not in record["patient_ids"]
+    assert record["patient_ids"] == groups[group]["patient_ids"]
+
+
+def test_records_of_a_patient_who_was_merged_and_deleted_in_the_middle_of_a_run(
+    clinic: Sandbox, tmp_path: Path
+) -> None:
+    """The run that finds the patient gone has read the attendees before: the next one reads them again."""
+    streams = ("attendees", "patients")
+    first = read(clinic, tmp_path, None, *streams)
+    account = clinic.cliniko.account
+    loser, survivor = list(dict.fromkeys(row["patient_id"] for row in account.tables["attendees"].rows()))[:2]
+    done: list[int] = []
+
+    def merge_and_delete(_number: int, request: Any) -> None:
+        if request.path == "/v1/attendees" and "id:%3E0" in request.query and not done:
+            done.append(1)  # attendees are read, their deletions are being counted; patients come after them
+            account.merge(loser, survivor)
+            account.delete("patients", loser)
+
+    time.sleep(1.01)
+    stop = clinic.cliniko.control.before_request(merge_and_delete)
+    second = read(clinic, tmp_path, first.state, *streams)
+    stop()
+    time.sleep(1.01)
+    third = read(clinic, tmp_path, second.state, *streams)
+    moved = {row["id"] for row in account.tables["attendees"].rows() if row["patient_id"] == survivor}
+    of_survivor = [each["id"] for each in third.records("attendees") if each["patient_id"] == survivor]
+    assert done
+    assert loser in tombstones(second, "patients")
+    assert moved <= {
+        *of_survivor,
+        *(e["id"] for e in first.records("attendees") if e["patient_id"] == survivor),
+    }

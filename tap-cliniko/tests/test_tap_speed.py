@@ -1,4 +1,4 @@
-"""How fast the tap reads, and that it never exceeds the budget; for `make soak` and `make bench`."""
+"""How fast the tap reads, and that it never exceeds the budget; for `soak.py` and `bench.py`."""
 
 from __future__ import annotations
 
@@ -28,28 +28,49 @@ def with_alerts(number: int, **options: Any) -> Sandbox:
     sandbox = Sandbox(seed=2, patients=10, cliniko=options)
     for index in range(number):
         sandbox.cliniko.account.insert(STREAM, {"name": f"Alert {index}", "patient_id": "1"})
+    time.sleep(1.1)  # a run reads up to the last whole second; the last rows were made in this one
     return sandbox
 
 
-@pytest.mark.soak
-def test_the_budget_is_used_and_never_exceeded(tmp_path: Path) -> None:
-    """100,000 rows at 300 ms: at least 95 % of 200 requests a minute, no 429, under 150 MB."""
-    with with_alerts(100_000) as sandbox:
+@dataclass(frozen=True)
+class Budget:
+    """How a long read at the real limit went."""
+
+    requests: int
+    minutes: float
+    refused: int
+    greatest: int
+    peak: int
+
+    @property
+    def used(self) -> float:
+        """Answer the share of the budget of 200 requests a minute."""
+        return self.requests / self.minutes / 200
+
+
+def read_at_the_limit(folder: Path, rows: int) -> Budget:
+    """Read a list at 300 ms a request, with Cliniko's real limit, as a process of its own."""
+    with with_alerts(rows) as sandbox:
         sandbox.cliniko.control.latency = 0.3
-        config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"
-        config.write_text(json.dumps(config_for(sandbox, tmp_path, requests_per_minute=200)))
-        catalog.write_text(json.dumps(only(STREAM)))
-        command = [sys.executable, "-m", "tap_cliniko", "--config", str(config), "--catalog", str(catalog)]
+        for name, content in (
+            ("config", config_for(sandbox, folder, requests_per_minute=200)),
+            ("catalog", only(STREAM)),
+        ):
+            (folder / f"{name}.json").write_text(json.dumps(content))
+        command = [sys.executable, "-m", "tap_cliniko", "--config", str(folder / "config.json")]
+        command += ["--catalog", str(folder / "catalog.json")]
         began = time.monotonic()
-        with (tmp_path / "out").open("wb") as out, subprocess.Popen(command, stdout=out) as process:
+        quiet = subprocess.DEVNULL
+        with (folder / "out").open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=quiet)
             peak = watch(process)
         minutes = (time.monotonic() - began) / 60
         stats = sandbox.cliniko.control.stats()
-        assert process.returncode == 0
-        assert stats["by_status"] == {"200": stats["requests"]}
-        assert stats["greatest_window"] <= 200
-        assert stats["requests"] / minutes >= 0.95 * 200
-        assert peak < 150_000_000
+    read = sum(b'"RECORD"' in line[:40] for line in (folder / "out").open("rb"))
+    assert process.returncode == 0
+    assert read >= rows, f"read {read} of {rows} rows"
+    refused = stats["requests"] - stats["by_status"].get("200", 0)
+    return Budget(stats["requests"], minutes, refused, stats["greatest_window"], peak)
 
 
 def watch(process: subprocess.Popen[bytes]) -> int:
@@ -93,7 +114,6 @@ def compare(sandbox: Sandbox, folder: Path, rows: int, times: int = 5) -> tuple[
 
     Each is a process of its own that writes into a file.
     """
-    time.sleep(1.1)  # a run reads up to the last whole second; the rows were made in this one
     key = _basic_auth_str(sandbox.cliniko.api_key, "")
     configs = {
         "tap_cliniko": config_for(sandbox, folder),
