@@ -156,7 +156,7 @@ class Extraction:
         merged = self._merged(window)
         moved_by = listed.moved_by or ((listed.by_patient,) if listed.by_patient else ())
         scopes = [each for by in moved_by if merged for each in filters_by(by, merged)]
-        return [*scopes, *filters_by("id:=", self._left_behind())]
+        return [*scopes, *filters_by("id:=", self._left_behind(window))]
 
     def _needed(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
         """Answer what finds the rows that the rows of another list, as they are read next, point at.
@@ -191,7 +191,7 @@ class Extraction:
     def _merged(self, window: Window) -> list[str]:
         return self.run.merges.since(window.start) if window.start else []
 
-    def _left_behind(self) -> list[str]:
+    def _left_behind(self, window: Window) -> list[str]:
         """Name the rows of deleted patients, and of deleted rows that showed in this list.
 
         What a merge had moved away before lives on elsewhere.
@@ -204,6 +204,9 @@ class Extraction:
             self.run.note_gone_once(BY_NAME[name])
         gone, self._heard_of = known.gone_since(self.bookmark.get("heard_of", 0), *names)
         patients = {ident for name, ident in gone if name == "patients"}
+        if window.start:
+            ever = {str(ident) for _, ident in known.gone_since(0, "patients")[0]}
+            patients |= {int(each) for each in self.run.merges.into(ever, window.start)}
         for name in names[1:]:
             patients |= known.patients_of(name, (ident for of, ident in gone if of == name))
         return [str(each) for each in known.of_patients(self.resource.name, patients)]

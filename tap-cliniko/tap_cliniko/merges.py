@@ -21,22 +21,32 @@ class Merges:
     def __init__(self, client: ClinikoClient) -> None:
         """Ask nothing yet."""
         self._client = client
-        self._found: dict[str, list[str]] = {}
+        self._found: dict[str, set[tuple[str, str]]] = {}
 
     def since(self, moment: str) -> list[str]:
-        """Name both sides of each merge: the archived duplicate and the survivor.
+        """Name both sides of each merge: the archived duplicate and the survivor."""
+        return sorted({each for pair in self._since(moment) for each in pair if each}, key=int)
+
+    def into(self, gone: set[str], moment: str) -> set[str]:
+        """Name the duplicates whose survivor is gone, at one remove or more.
+
+        No merge tells any more where their records are.
+        """
+        found: set[str] = set()
+        while more := {one for one, other in self._since(moment) if other in gone | found} - found:
+            found |= more
+        return found
+
+    def _since(self, moment: str) -> set[tuple[str, str]]:
+        """Answer each merge as the archived duplicate and the survivor.
 
         A merge cannot be filtered for. It archives the duplicate; if somebody has brought that back to life
         since, the duplicate has changed.
         """
         if moment not in self._found:
-            sides = chain.from_iterable(
-                (
-                    *self._pairs(f"archived_at:>={moment}"),
-                    *self._pairs("archived_at:*", f"updated_at:>={moment}"),
-                )
-            )
-            self._found[moment] = sorted({each for each in sides if each}, key=int)
+            archived = self._pairs(f"archived_at:>={moment}")
+            changed = self._pairs("archived_at:*", f"updated_at:>={moment}")
+            self._found[moment] = {(one, other or "") for one, other in chain(archived, changed)}
         return self._found[moment]
 
     def _pairs(self, *filters: str) -> Iterator[tuple[str, str | None]]:

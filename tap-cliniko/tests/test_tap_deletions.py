@@ -204,3 +204,19 @@ def test_records_of_a_patient_who_was_merged_and_deleted_in_the_middle_of_a_run(
         *of_survivor,
         *(e["id"] for e in first.records("attendees") if e["patient_id"] == survivor),
     }
+
+
+def test_records_merged_twice_when_the_patient_in_between_is_deleted(clinic: Sandbox, tmp_path: Path) -> None:
+    """The first merge points at somebody who is gone, the second one left no trace: the records are read by their ids."""
+    first = read(clinic, tmp_path, None, "patients", "invoices")
+    account = clinic.cliniko.account
+    one, between, last = list(dict.fromkeys(row["patient_id"] for row in account.tables["invoices"].rows()))[
+        :3
+    ]
+    moved = {row["id"] for row in account.tables["invoices"].rows() if row["patient_id"] == one}
+    account.merge(one, between)
+    account.merge(between, last)
+    account.delete("patients", between)
+    time.sleep(1.01)
+    second = read(clinic, tmp_path, first.state, "patients", "invoices")
+    assert moved <= {each["id"] for each in second.records("invoices") if each.get("patient_id") == last}
