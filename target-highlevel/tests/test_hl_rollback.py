@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def test_a_load_into_a_sub_account_in_use_leaves_no_trace(highlevel: Start, small_clinic: Clinic) -> None:
-    """200 people were there, some of them patients whom the load adopted: all is as before, and a later load does it all again."""
+    """200 people were there, some of them patients whom the load adopted: all is as before, a later load does it all again."""
     loader = highlevel()
     before = move_in(loader)
     loaded = loader.load(small_clinic.lines)
@@ -128,6 +130,47 @@ def test_calendar_events_are_undone_as_calendar_events(highlevel: Start, small_c
     assert "APPOINTMENTS_AS" in refused.stderr
     assert loader.tool("rollback", "--yes", APPOINTMENTS_AS="calendar_event").returncode == 0
     assert differing(before, dump(loader)) == []
+
+
+def test_records_are_read_by_the_page(highlevel: Start, small_clinic: Clinic) -> None:
+    """Of the records only some are read by their id; one that somebody corrected is among them, and stays."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    state, control = loader.sandbox.highlevel.state, loader.sandbox.highlevel.control
+    number = len(state.records)
+    item = _line_item(loader)
+    state.damage.edit_record(item, item_name="corrected")
+    control.reset_log()
+    assert loader.tool("rollback", "--yes").returncode == 0
+    read = [one for one in control.requests if one.method == "GET" and "/records/" in one.path]
+    assert len(read) < number / 5
+    assert state.records[item]["properties"]["item_name"] == "corrected"
+    objects = Counter(one["objectKey"] for one in state.records.values())
+    assert (
+        objects["custom_objects.cliniko_invoice_line_item"] == objects["custom_objects.cliniko_invoice"] == 1
+    )
+
+
+def test_a_search_that_is_behind_is_not_trusted(highlevel: Start, small_clinic: Clinic) -> None:
+    """A record corrected a moment ago, which the search still shows as it was: it stays, and the proof is no false alarm."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    state = loader.sandbox.highlevel.state
+    item = _line_item(loader)
+    time.sleep(state.options.search_lag)  # the search knows the load
+    state.options.search_lag = 60.0
+    state.damage.edit_record(item, item_name="corrected")
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stdout
+    assert state.records[item]["properties"]["item_name"] == "corrected"
+
+
+def _line_item(loader: Loader) -> str:
+    """Return the newest line item of an invoice."""
+    records = loader.sandbox.highlevel.state.records
+    return max(
+        one for one, row in records.items() if row["objectKey"] == "custom_objects.cliniko_invoice_line_item"
+    )
 
 
 def _proof(text: str) -> tuple[int, ...]:

@@ -119,6 +119,14 @@ class Undo(Work):
         """Return the ref of every contact that is in HighLevel, by its id there."""
         return {trace.hl_id: trace.ref for trace in self._traces(record.c.object == "contact")}
 
+    def number(self, object_: str) -> int:
+        """Return how many records of a kind are in HighLevel, whichever run made them."""
+        query = sa.select(sa.func.count()).where(
+            self._here, record.c.object == object_, record.c.hl_id.is_not(None)
+        )
+        with self._ledger.transaction() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def trace(self, ref: str) -> Trace | None:
         """Return one record, if it is in HighLevel."""
         return next(iter(self._traces(record.c.ref == ref)), None)

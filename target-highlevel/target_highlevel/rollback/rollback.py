@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.undo import Undo, writing_runs
 from target_highlevel.rollback.act import Hand
+from target_highlevel.rollback.pages import Pages
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.pool import do_all
 from target_highlevel.rollback.proof import Proof, ReadBack
@@ -54,7 +55,10 @@ def run_to_undo(ledger: Ledger, wanted: str | None) -> str:
 
 
 class Rollback:
-    """Undoes one run. It can be killed at any moment and started again: what is done is in the ledger, the rest is judged anew."""
+    """Undoes one run.
+
+    It can be killed at any moment and started again: what is done is in the ledger, the rest is judged anew.
+    """
 
     def __init__(self, session: Session, undone: str) -> None:
         """Prepare; nothing is sent yet."""
@@ -76,8 +80,9 @@ class Rollback:
         )
         plan = plan_of(self._undo)
         worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result)
+        pages = Pages(self._session, self._undo, worker)
         for level in plan.levels:
-            do_all(worker.take_back, level, self._session.stop)
+            do_all(worker.take_back, pages.take_back(level), self._session.stop)
         do_all(self._relation, list(plan.relations.values()), self._session.stop)
         self._spare_relinked(plan)
         do_all(self._link_again, plan.unlinked, self._session.stop)
@@ -90,7 +95,10 @@ class Rollback:
         """Tasks are not removed as calendar events, nor the other way round."""
         routes = self._undo.appointment_routes()
         if routes and self._session.kinds["appointment"].create_route not in routes:
-            msg = "set TARGET_HIGHLEVEL_APPOINTMENTS_AS to what it was when the run was made: its appointments are of the other kind"
+            msg = (
+                "set TARGET_HIGHLEVEL_APPOINTMENTS_AS to what it was when the run was made: its appointments are of"
+                " the other kind"
+            )
             raise SettingsError(msg)
 
     def _read_definitions(self) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.rows import Row
     from target_highlevel.setup.catalogue import Catalogue
 
-#: What a person can fill in and this target never writes; that HighLevel fills in by itself (time zone, country) is not among them.
+#: What a person can fill in and this target never writes; what HighLevel fills in by itself (time zone, country) is not
+#: among them.
 _THEIRS = ("website", "additionalEmails", "additionalPhones", "followers", "businessId")
 
 
@@ -47,7 +48,7 @@ def our_tags(row: Row) -> set[str]:
     return {*row.notes.get("tags", ()), *(f"shared-{name}" for name in row.notes.get("withheld", {}))}
 
 
-def contact_changes(  # noqa: PLR0913 - both sides of the comparison
+def contact_changes(  # noqa: PLR0913, PLR0917 - both sides of the comparison
     marks: Marks,
     row: Row,
     spec: StreamSpec,

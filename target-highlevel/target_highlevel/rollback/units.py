@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class UnitWorker:
     """Takes units back; any number of threads may share it, each with its own unit."""
 
-    def __init__(  # noqa: PLR0913 - the parts of one rollback
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one rollback
         self, session: Session, undo: Undo, hand: Hand, marks: Marks, plan: Plan, result: Result
     ) -> None:
         """Work for one rollback."""
@@ -47,16 +47,26 @@ class UnitWorker:
             "task" if self._events else "event": Task(around) if self._events else Event(around),
         }
 
-    def take_back(self, unit: Unit) -> None:
-        """Take one unit back."""
+    def take_back(self, unit: Unit, shown: Mapping[str, Any] | None = None) -> None:
+        """Take one unit back; of a record, the search may have shown the properties already."""
         if unit.object == "contact":
             self._contact(unit)
             return
         row = self._undo.row(str(unit.ref))
-        if row is not None and row.hl_id is not None:
+        if row is None or row.hl_id is None:
+            return
+        if shown is None or not self._is_as_left(row, shown):
             self._record(unit, row)
+        elif reason := self._needed(row):
+            self._result.keep(row, reason)
+        else:
+            self._remove(row, self._session.kinds["custom_object"])
 
     # Records of custom objects
+
+    def _is_as_left(self, row: Row, properties: Mapping[str, Any]) -> bool:
+        kind: Any = self._session.kinds["custom_object"]
+        return not self._marks.differing(row, kind.decode(self._session.specs[row.stream], properties))
 
     def _record(self, unit: Unit, row: Row) -> None:
         kind = self._session.kinds["custom_object"]
@@ -149,7 +159,10 @@ class UnitWorker:
             )
 
     def _items(self, unit: Unit, contact: Mapping[str, Any]) -> Items:
-        """Return what hangs on the contact, by kind and id: everything if the contact may go, else where the run put something."""
+        """Return what hangs on the contact, by kind and id.
+
+        That is everything if the contact may go, else the lists in which the run put something.
+        """
         wanted = (
             set(self._lists) if unit.created else {trace.object for trace in unit.children} & set(self._lists)
         )

@@ -1,0 +1,79 @@
+"""Records of custom objects judged a page of 100 at a time, as long as the search can be trusted to show what is there.
+
+The search lags behind writes, and nobody says by how much. So one record is removed first, judged by its id: when the search has
+lost it, it shows everything that people did before. If it does not within a reasonable time, every record is read by its id.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.client.paging import RECORD_PAGE, record_pages
+from target_highlevel.rollback.pool import do_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Undo
+    from target_highlevel.rollback.plan import Unit
+    from target_highlevel.rollback.units import UnitWorker
+
+_LOOKS = 6
+
+
+class Pages:
+    """Takes back what a page of the search shows to be as it was left, and returns the rest."""
+
+    def __init__(self, session: Session, undo: Undo, worker: UnitWorker) -> None:
+        """Work for one rollback."""
+        self._session = session
+        self._undo = undo
+        self._worker = worker
+
+    def take_back(self, units: Iterable[Unit]) -> list[Unit]:
+        """Take records back; return the units that are to be read one by one."""
+        rest: list[Unit] = []
+        by_object: defaultdict[str, list[Unit]] = defaultdict(list)
+        for unit in units:
+            if "." in unit.object and unit.created:
+                by_object[unit.object].append(unit)
+            else:
+                rest.append(unit)
+        for object_, some in by_object.items():
+            rest += self._by_pages(object_, some) if self._pays(object_, len(some)) else some
+        return rest
+
+    def _pays(self, object_: str, number: int) -> bool:
+        pages = ceil(self._undo.number(object_) / RECORD_PAGE) + 1
+        return number > pages + _LOOKS
+
+    def _by_pages(self, object_: str, units: list[Unit]) -> list[Unit]:
+        first, *others = units
+        row = self._undo.row(str(first.ref))
+        self._worker.take_back(first)
+        if row is None or not self._has_caught_up(row):
+            return others
+        waiting = {unit.hl_id: unit for unit in others}
+        for page in record_pages(self._session.client, self._session.ledger.location, object_):
+            shown = [(waiting.pop(item["id"]), item["properties"]) for item in page if item["id"] in waiting]
+            do_all(self._shown, shown, self._session.stop)
+        return list(waiting.values())
+
+    def _has_caught_up(self, removed: Row) -> bool:
+        """Return whether the search has lost a record that was just removed, and so is not behind what came before."""
+        if self._undo.hl_id(removed.ref) is not None:
+            return False  # it was spared, and is there
+        kind = self._session.kinds["custom_object"]
+        for _ in range(_LOOKS):
+            if kind.find(removed, self._session.specs[removed.stream]) is None:
+                return True
+            self._session.stop.wait(self._session.settings.search_lag_seconds / 2)
+        return False
+
+    def _shown(self, found: tuple[Unit, Mapping[str, Any]]) -> None:
+        unit, properties = found
+        self._worker.take_back(unit, properties)
