@@ -1,6 +1,6 @@
 """What a mapped stream says about itself: the target's only knowledge of what it loads.
 
-The producer (a mapper, or any tap that emits this shape) describes each stream inside its SCHEMA message, in ``x-highlevel`` keys.
+The producer (a mapper, or any tap that emits this shape) describes each stream in its SCHEMA message, in ``x-highlevel`` keys.
 The input contract is written down in the target's README.
 """
 

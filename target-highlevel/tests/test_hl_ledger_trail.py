@@ -70,8 +70,10 @@ def test_the_trail_names_fields_and_never_values(trail: Desk) -> None:
         "delete from audit where seq = 3",
         "delete from audit where seq = 1",
         "update audit set seq = seq + 1000 where seq = 5",
-        "insert into audit select 9, at, location, run, event, action, object, source_id, hl_id, method, route,"
-        " status, fields, prev, hash from audit where seq = 8",
+        (
+            "insert into audit select 9, at, location, run, event, action, object, source_id, hl_id, method, route,"
+            " status, fields, prev, hash from audit where seq = 8"
+        ),
     ],
 )
 def test_tampering_shows(statement: str, trail: Desk) -> None:
@@ -136,13 +138,13 @@ def test_a_step_that_fails_is_not_noted(ledger_url: str, monkeypatch: pytest.Mon
 
 def test_a_newer_ledger_is_refused(desk: Desk) -> None:
     """A ledger that a newer version wrote is left alone, and the line says what to do."""
-    change(desk, f"insert into migration values ({NEWEST + 1})")
+    change(desk, f"insert into migration values ({NEWEST + 1})")  # noqa: S608 - a number of ours
     desk.ledger.close()
     with pytest.raises(SettingsError, match="use a newer target-highlevel"):
         Ledger(desk.url, LOCATION)
     engine = sa.create_engine(desk.url)
     with engine.begin() as connection:
-        connection.execute(sa.text(f"delete from migration where number > {NEWEST}"))
+        connection.execute(sa.text(f"delete from migration where number > {NEWEST}"))  # noqa: S608 - a number of ours
     engine.dispose()
     desk.ledger = Ledger(desk.url, LOCATION)  # the refusal left no lock behind
 

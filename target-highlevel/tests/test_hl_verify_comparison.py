@@ -28,7 +28,7 @@ FIELDS = {
 SPEC = StreamSpec("hl_contacts", "contact", "contact", fields=FIELDS)
 
 
-def judge(  # noqa: PLR0913 - everything a verdict depends on
+def judge(
     name: str,
     wanted: Any,
     there: Any,

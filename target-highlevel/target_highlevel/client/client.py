@@ -52,7 +52,7 @@ class _Call:
 class HighLevelClient:
     """Speaks HTTP with HighLevel. Threads may share it; it knows nothing of records or of Singer."""
 
-    def __init__(  # noqa: PLR0913 - every one of them is injected by somebody
+    def __init__(
         self,
         base_url: str,
         tokens: TokenProvider,

@@ -1,4 +1,4 @@
-"""``runs``, ``report``, ``verify-audit``, ``approve`` and ``purge``: what works on the ledger alone and asks HighLevel nothing."""
+"""``runs``, ``report``, ``verify-audit``, ``approve`` and ``purge``: what works on the ledger alone, without HighLevel."""
 
 from __future__ import annotations
 
@@ -153,7 +153,8 @@ def _purge(before: str | None, *, act: bool) -> tuple[int, str]:
 _CONSEQUENCES = """Afterwards:
   - no update can be rolled back any more (creates still can);
   - rejected records cannot be sent again by `retry`;
-  - no load runs with this ledger: the next one needs a new ledger and --full-refresh, and rebuilds the crosswalk from HighLevel."""
+  - no load runs with this ledger: the next one needs a new ledger and --full-refresh, and rebuilds the crosswalk
+    from HighLevel."""
 _CONSEQUENCES_BEFORE = """Afterwards:
   - updates made before run {run} cannot be rolled back any more (creates still can);
   - loads and deltas go on as before."""

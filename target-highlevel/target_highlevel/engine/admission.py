@@ -1,7 +1,8 @@
 """Whether a load may start: the ledger still has what later loads need, and a person has confirmed the plan where one must.
 
-Facts in the ledger, per sub-account: ``plan:<location>`` is written by plan mode (JSON: digest, run, at, blockers), ``approved:<location>``
-is the digest of the plan that was confirmed, ``purged:<location>`` is the moment at which personal data was removed for good.
+Facts in the ledger, per sub-account: ``plan:<location>`` is written by plan mode (JSON: digest, run, at, blockers),
+``approved:<location>`` is the digest of the plan that was confirmed,
+``purged:<location>`` is the moment at which personal data was removed for good.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAPPERS = "target_highlevel.mappers"
 
 
 def mapping_digest(settings: Settings) -> str:
-    """Return a digest of all that decides how records are mapped: the mapper, its file, and the settings that change what is written."""
+    """Return a digest of all that decides what is written: the mapper, its file, and the settings that change it."""
     mappers = sorted(
         f"{item.value} {item.dist.version if item.dist else ''}" for item in entry_points(group=_MAPPERS)
     )

@@ -200,7 +200,7 @@ class Writer:
             self._settle(row, outcome, existing.hl_id, wanted, parent_id=None, notes={})
             return
         if not self._work.claim_id(row, existing.hl_id):
-            raise Rejected("duplicate_contact")
+            raise Rejected("duplicate_contact")  # noqa: EM101 - a reject is named by its code
         if existing.notes.get("adopted") != "same_person":
             row.created_here = True
         self._update(row, spec, kind, wanted)
@@ -369,7 +369,7 @@ def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
 
 
 def _empty(value: Any) -> bool:
-    return value is None or value == "" or value == []
+    return value is None or value in ("", [])
 
 
 def _same(there: Any, wanted: Any) -> bool:

@@ -106,7 +106,7 @@ class ObjectKind(ABC):
     def remove(self, row: Row) -> None:
         """Delete the record (rollback, and relations no longer wanted)."""
 
-    def leave(self, row: Row, spec: StreamSpec, why: str) -> None:
+    def leave(self, row: Row, spec: StreamSpec, why: str) -> None:  # noqa: B027 - most kinds have nothing to say
         """Say on a record that stays behind why it no longer stands for one of Cliniko's; by default it stays as it is."""
 
     def parent_id(self, row: Row) -> str:
@@ -138,6 +138,4 @@ def marked(text: str | None) -> str | None:
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that have a value."""
-    return {
-        name: value for name, value in fields.items() if value is not None and value != "" and value != []
-    }
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", [])}

@@ -45,7 +45,7 @@ class Relation(ObjectKind):
         while association_id := self.around.schema.label(key, number := self._first_free[place]):
             try:
                 return self._link(association_id, wanted)
-            except Refused as refused:
+            except Refused as refused:  # noqa: PERF203 - the next label is tried because of it
                 if refused.code != "limit_reached":
                     raise
                 # Several writers meet the limit at once: each says only that the label it tried is full.

@@ -59,7 +59,7 @@ class RunReport:
         """Return the folder of this run's report."""
         return Path(self._settings.report_dir) / self._run
 
-    def write(  # noqa: PLR0913 - what only some runs have is named
+    def write(
         self,
         exit_code: int,
         *,
