@@ -48,7 +48,7 @@ def our_tags(row: Row) -> set[str]:
     return {*row.notes.get("tags", ()), *(f"shared-{name}" for name in row.notes.get("withheld", {}))}
 
 
-def contact_changes(  # noqa: PLR0913, PLR0917 - both sides of the comparison
+def contact_changes(
     marks: Marks,
     row: Row,
     spec: StreamSpec,

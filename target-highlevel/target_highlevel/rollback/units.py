@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class UnitWorker:
     """Takes units back; any number of threads may share it, each with its own unit."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one rollback
+    def __init__(
         self, session: Session, undo: Undo, hand: Hand, marks: Marks, plan: Plan, result: Result
     ) -> None:
         """Work for one rollback."""
