@@ -46,7 +46,7 @@ KILLED = -9
 FASTER: dict[str, Any] = {"burst_limit": UNLIMITED, "daily_limit": UNLIMITED, "search_lag": 0.2}
 KILLS_PER_LOAD = 4
 _POLL = 0.005
-_JITTER = 0.3
+_JITTER = 0.05
 #: Of one load of the smaller size: `memory` at ten times the records may use this much of it.
 MOST_GROWTH = 1.2
 MOST_MEMORY = 200_000_000
@@ -71,21 +71,22 @@ def kills(options: argparse.Namespace) -> Findings:
     """SIGKILL loads at random moments of all of their way, start them again, and compare what they leave in the end."""
     found = Findings("Loads killed at random moments")
     chance = random.Random(options.seed)  # noqa: S311 - moments that can be repeated, no secret
-    done, loads, aimed = 0, 0, Counter[str]()
+    done, loads, moments = 0, 0, Counter[str]()
     with tempfile.TemporaryDirectory() as attachments:
         lines, whole = _undisturbed(options.patients, Path(attachments))
         while done < options.kills:
             with tempfile.TemporaryDirectory() as folder, clinic(options.patients, **FASTER) as sandbox:
                 loader = Loader(sandbox, Path(folder))
-                most = min(KILLS_PER_LOAD, options.kills - done)
-                struck, wrong = _killed_load(loader, lines, whole, chance, most, aimed)
-            done, loads = done + struck, loads + 1
+                delays = [chance.random() for _ in range(min(KILLS_PER_LOAD, options.kills - done))]
+                struck, wrong = _killed_load(loader, lines, whole, delays)
+            moments.update(struck)
+            done, loads = moments.total(), loads + 1
             found.wrong += [f"load {loads}: {text}" for text in wrong]
             console.print(f"{done} kills, {loads} loads, {len(found.wrong)} wrong")
     found.facts = {
         "clinic": f"{options.patients} patients, {sum(len(ids) for ids in whole.sources.values())} things in HighLevel",
         "kills (SIGKILL)": f"{done} in {loads} loads, seed {options.seed}",
-        "moments": ", ".join(f"{number} {name}" for name, number in sorted(aimed.items())),
+        "moments": ", ".join(f"{number} {name}" for name, number in sorted(moments.items())),
         "lost or doubled": str(len(found.wrong)),
     }
     return found
@@ -104,25 +105,26 @@ def _left(sandbox: Sandbox) -> tuple[dict[str, set[str]], int]:
 
 
 def _killed_load(
-    loader: Loader, lines: list[str], whole: Whole, chance: random.Random, most: int, aimed: Counter[str]
-) -> tuple[int, list[str]]:
-    """Kill one load up to `most` times, then let it end; return the kills that struck and what is wrong then."""
+    loader: Loader, lines: list[str], whole: Whole, delays: list[float]
+) -> tuple[list[str], list[str]]:
+    """Kill one load after each of these delays, then let it end; return when the kills struck and what is wrong then."""
     state: str | None = None
-    struck = 0
-    for left in range(most, 0, -1):
+    struck = []
+    for number, delay in enumerate(delays):
         seen = loader.sandbox.highlevel.control.requests
-        share = 2 * (whole.requests - len(seen)) // (left + 1)  # so that the kills spread over the whole load
-        moment = chance.randint(0, max(1, share))
-        began, process = len(seen), loader.start(after_state(lines, state))
-        while process.poll() is None and len(seen) < began + moment:
+        ahead = max(0, whole.requests - len(seen)) / (
+            len(delays) - number + 1
+        )  # each kill has its share of the way
+        moment = len(seen) + int(2 * ahead * delay)
+        process = loader.start(after_state(lines, state))
+        while process.poll() is None and len(seen) < moment:
             time.sleep(_POLL)
-        time.sleep(chance.uniform(0, _JITTER))
+        time.sleep(delay * _JITTER)
         process.kill()
         output, _log = process.communicate()
         state = output.splitlines()[-1] if output.strip() else state
         if process.returncode == KILLED:
-            struck += 1
-            aimed[_quarter(len(seen), whole.requests)] += 1
+            struck.append(_quarter(len(seen), whole.requests))
     ended = loader.load(after_state(lines, state))
     return struck, _wrong(loader, ended.code, ended.report, whole)
 
