@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from hl_loading import after_state
+from hl_mapped import person, schemas, state
 
 from target_highlevel.crashpoints import CRASH_POINTS
 
@@ -67,6 +69,17 @@ def test_killed_around_a_bookmark_and_resumed(
         state = loaded.states[-1] if loaded.states else state
     assert loader.load(after_state(small_clinic.lines, state)).code in {0, 4}
     assert_whole(loader, small_clinic)
+
+
+def test_no_bookmark_passes_a_record_that_is_still_to_be_written(highlevel: Callable[..., Loader]) -> None:
+    """Killed when the record before a STATE was begun and not done, a load has not passed the STATE on; the next one does."""
+    loader = highlevel()
+    lines = [*schemas("patients"), person("patients/1", "Ada", "Lovelace"), state("passed")]
+    killed = loader.load(lines, CRASH_AT="after_intent/contact")
+    assert killed.code == KILLED
+    assert killed.states == []
+    assert [json.loads(line) for line in loader.load(lines).states] == [{"mark": "passed"}]
+    assert set(loader.sandbox.highlevel.state.sources()["contacts"]) == {"patients/1"}
 
 
 def test_a_lost_ledger_is_rebuilt_from_highlevel(

@@ -62,7 +62,10 @@ def do(desk: Desk, deed: str, row: Row) -> None:
         desk.work.hold(row, "server_error")
     else:
         desk.work.intend(row, "create", "POST", "/things")
-        desk.work.reject(row, "refused", unsettled=deed == "unclear")
+        if deed == "unclear":
+            desk.work.hold(row, "server_error")
+        else:
+            desk.work.reject(row, "refused")
 
 
 def assert_closed(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -201,7 +201,6 @@ class Undo(Work):
 
     def own(self, row: Row, hl_id: str, written: Mapping[str, str], notes: Mapping[str, Any]) -> None:
         """Record that a create whose end nobody saw did happen, and what it wrote."""
-        intent = dict(row.intent or {})
         known = {
             "written": canonical_json(dict(written)),
             "notes": canonical_json(dict(notes)) if notes else None,
@@ -209,15 +208,15 @@ class Undo(Work):
         with self._ledger.transaction() as connection:
             where = {"hl_id": hl_id, "parent_id": row.parent_id, "created_run": self.undone, "intent": None}
             self._set(connection, row.ref, **where, **known)
-            self._audit(connection, row, "outcome", intent, "created", [], hl_id=hl_id)
-        row.hl_id, row.intent = hl_id, None
+            row.hl_id = hl_id
+            self._audit(connection, row, "outcome", "created")
+        row.intent = None
 
     def disown(self, row: Row) -> None:
         """Record that a create whose end nobody saw did not happen; an id that was only taken over is not ours either."""
-        intent = dict(row.intent or {})
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, intent=None, hl_id=None)
-            self._audit(connection, row, "outcome", intent, "not_created", [])
+            self._audit(connection, row, "outcome", "not_created")
 
     def removed(self, row: Row, along: Iterable[Row] = (), *, status: str = "removed") -> None:
         """Record that a record is gone from HighLevel, and what went with it."""
@@ -228,28 +227,28 @@ class Undo(Work):
 
     def _gone(self, connection: sa.Connection, row: Row, status: str) -> None:
         intent = row.intent or {"action": "remove", "method": "DELETE", "route": ""}
-        self._audit(connection, row, "outcome", intent, status, [])
+        self._audit(connection, replace(row, intent=intent), "outcome", status)
         crumb = {"notes": canonical_json({_CARRIER: row.parent_id})} if row.parent_id else {}
         self._set(connection, row.ref, **{**_FORGOTTEN, **crumb})
 
     def restored(self, row: Row, fields: Iterable[str]) -> None:
         """Record that fields of a record hold again what they held before the run; the row itself is set right at the end."""
         with self._ledger.transaction() as connection:
-            self._audit(connection, row, "outcome", row.intent or {}, "restored", sorted(fields))
+            self._audit(connection, row, "outcome", "restored", sorted(fields))
             self._set(connection, row.ref, hl_id=row.hl_id, intent=None)
 
     def file_restored(self, row: Row, earlier: str | None) -> None:
         """Record that the file a run had added beside an earlier one is gone, and that the earlier one counts again."""
         with self._ledger.transaction() as connection:
-            if row.intent:
-                self._audit(connection, row, "outcome", row.intent, "restored", ["file_name"])
+            self._audit(connection, row, "outcome", "restored", ["file_name"])
             self._set(connection, row.ref, hl_id=earlier, intent=None, digest=None)
             connection.execute(before_image.delete().where(self._image(row.ref)))
 
     def linked(self, row: Row, hl_id: str) -> None:
         """Record that a relation the run had removed is there again."""
         with self._ledger.transaction() as connection:
-            self._audit(connection, row, "outcome", row.intent or {}, "created", [], hl_id=hl_id)
+            row.hl_id = hl_id
+            self._audit(connection, row, "outcome", "created")
             values = {
                 "hl_id": hl_id,
                 "status": Status.DONE.value,

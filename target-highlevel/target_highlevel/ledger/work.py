@@ -151,7 +151,6 @@ class Work:
         before: Any = None,
     ) -> None:
         """Make durable that a write is about to be tried, with what rollback would need to undo it."""
-        names = sorted(fields)
         row.intent = {
             "action": action,
             "run": self.run,
@@ -163,7 +162,7 @@ class Work:
             self._set(connection, row.ref, intent=json.dumps(row.intent))
             if before is not None:
                 self._keep_before(connection, row.ref, before)
-            self._audit(connection, row, "intent", row.intent, None, names)
+            self._audit(connection, row, "intent", None, sorted(fields))
 
     def claim_id(self, row: Row, hl_id: str) -> bool:
         """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact."""
@@ -205,18 +204,15 @@ class Work:
                 values["listed"] = ALL_LISTED  # nothing of ours can hang on what we have just made
             self._set(connection, row.ref, **values)
             self._finish(connection, row, Status.DONE, keep_payload=keep_payload)
-            if row.intent:
-                self._audit(connection, row, "outcome", row.intent, outcome.value, [], hl_id=hl_id)
+            row.hl_id = hl_id
+            self._audit(connection, row, "outcome", outcome.value)
             if hl_id:
                 release(connection, self._ledger.location, [row.ref])
 
     def drop(self, row: Row, reason: str) -> None:
         """Record that a record is not wanted in HighLevel, or no longer there by our own doing."""
         with self._ledger.transaction() as connection:
-            if row.intent:
-                self._audit(
-                    connection, row, "outcome", row.intent, Outcome.REMOVED.value, [], hl_id=row.hl_id
-                )
+            self._audit(connection, row, "outcome", Outcome.REMOVED.value)
             # Received again as it was, an absent record stays absent; anything else that comes again is wanted again.
             digest = row.digest if (row.payload or {}).get("absent") else None
             self._set(
@@ -237,13 +233,11 @@ class Work:
             )
             connection.execute(held.values(reason=reason))
 
-    def reject(self, row: Row, reason: str, field: str | None = None, *, unsettled: bool = False) -> None:
+    def reject(self, row: Row, reason: str, field: str | None = None) -> None:
         """Keep a record that HighLevel or the mapping refused, with its payload, so that it can be replayed."""
         with self._ledger.transaction() as connection:
-            if row.intent and not unsettled:
-                self._audit(connection, row, "outcome", row.intent, f"rejected:{reason}", [])
-            intent = json.dumps(row.intent) if unsettled and row.intent else None
-            self._set(connection, row.ref, reason=reason, reason_field=field, intent=intent)
+            self._audit(connection, row, "outcome", f"rejected:{reason}")
+            self._set(connection, row.ref, reason=reason, reason_field=field, intent=None)
             self._finish(connection, row, Status.REJECTED, keep_payload=True)
 
     def hold(self, row: Row, reason: str) -> None:
@@ -367,16 +361,12 @@ class Work:
         )
 
     def _audit(
-        self,
-        connection: sa.Connection,
-        row: Row,
-        event: str,
-        intent: Mapping[str, Any],
-        status: str | None,
-        fields: list[str],
-        *,
-        hl_id: str | None = None,
+        self, connection: sa.Connection, row: Row, event: str, status: str | None, fields: Iterable[str] = ()
     ) -> None:
+        """Note what was begun, or what came of it; of a record that needed no write there is nothing to say."""
+        intent = row.intent
+        if intent is None:
+            return
         self._ledger.audit.append(
             connection,
             {
@@ -387,10 +377,10 @@ class Work:
                 "action": intent["action"],
                 "object": row.object,
                 "source_id": row.source_id,
-                "hl_id": hl_id or row.hl_id,
+                "hl_id": row.hl_id,
                 "method": intent["method"],
                 "route": intent["route"],
                 "status": status,
-                "fields": canonical_json(fields),
+                "fields": canonical_json(list(fields)),
             },
         )

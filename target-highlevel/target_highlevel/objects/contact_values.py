@@ -43,7 +43,7 @@ def prepare(
     return wanted
 
 
-def encode(  # noqa: C901 - one branch for each kind of field
+def encode(
     spec: StreamSpec,
     fields: Mapping[str, Any],
     catalogue: Catalogue,
@@ -59,9 +59,8 @@ def encode(  # noqa: C901 - one branch for each kind of field
         declared = spec.fields.get(name)
         if declared is None:
             continue
-        if declared.kind == "standard":
-            if current is None or not declared.create_only:
-                body[declared.api_name] = "" if value is None and declared.api_name in _NOT_NULL else value
+        if declared.kind == "standard" and (current is None or not declared.create_only):
+            body[declared.api_name] = "" if value is None and declared.api_name in _NOT_NULL else value
         elif declared.kind == "owner":
             body["assignedTo"] = value
         elif declared.kind == "tags":

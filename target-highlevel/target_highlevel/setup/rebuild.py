@@ -103,15 +103,13 @@ class Rebuild:
 
     def _contact_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
         fields = decode(spec, item, self._catalogue)
-        return self._row(
-            spec.stream, spec.object, spec.rank, str(self._identity(item)), item["id"], self._written(fields)
-        )
+        return self._row(spec, str(self._identity(item)), item["id"], self._written(fields))
 
     def _record_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
         kind: Any = self._kinds["custom_object"]
         fields = kind.decode(spec, item["properties"])
         source_id = str(item["properties"][IDENTITY])
-        return self._row(spec.stream, spec.object, spec.rank, source_id, item["id"], self._written(fields))
+        return self._row(spec, source_id, item["id"], self._written(fields))
 
     def _written(self, fields: Mapping[str, Any]) -> dict[str, str]:
         return {
@@ -121,23 +119,16 @@ class Rebuild:
         }
 
     def _row(
-        self,
-        stream: str,
-        object_: str,
-        rank: int,
-        source_id: str,
-        hl_id: str,
-        written: Mapping[str, str],
-        **more: Any,
+        self, spec: StreamSpec, source_id: str, hl_id: str, written: Mapping[str, str], **more: Any
     ) -> dict[str, Any]:
         return {
-            "ref": f"{object_}:{source_id}",
-            "object": object_,
+            "ref": f"{spec.object}:{source_id}",
+            "object": spec.object,
             "source_id": source_id,
             "resource": source_id.partition("/")[0],
-            "stream": stream,
+            "stream": spec.stream,
             "hl_id": hl_id,
-            "rank": rank,
+            "rank": spec.rank,
             "written": dict(written),
             "notes": {"rebuilt": True},
             **more,
@@ -160,23 +151,13 @@ class Rebuild:
             source_id = kind.source_id(item)
             if source_id:
                 written = self._written(kind.decode(item))
-                found.append(
-                    self._row(
-                        spec.stream,
-                        spec.object,
-                        spec.rank,
-                        source_id,
-                        item["id"],
-                        written,
-                        parent_id=contact_id,
-                    )
-                )
+                found.append(self._row(spec, source_id, item["id"], written, parent_id=contact_id))
         return found
 
     def _files(self, spec: StreamSpec, contact_id: str) -> list[dict[str, Any]]:
         kind: Any = self._kinds["file"]
         return [
-            self._row(spec.stream, spec.object, spec.rank, found, key, {}, parent_id=contact_id)
+            self._row(spec, found, key, {}, parent_id=contact_id)
             for key, item in kind.listed(contact_id, spec)
             if (found := file_source_id(item))
         ]
