@@ -136,7 +136,7 @@ def _tolerated(case: Case, declared: FieldSpec, wanted: Any, there: Any) -> str:
         return "withheld_shared"
     if case.was_written(name, there) and case.clocked(name, there):
         return "by_the_clock"
-    if name == "user" and case.was_written(name, there):
+    if name == "user" and (case.was_written(name, there) or (_empty(there) and name not in row.written)):
         return "user_at_that_time"
     if case.overwrite != "cliniko_wins" and name in row.notes.get("conflicts", ()):
         return "kept_on_purpose"
