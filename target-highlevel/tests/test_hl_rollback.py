@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import signal
+import subprocess
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from hl_loading import BIN
 from hl_undoing import changed, differing, dump, move_in, spared
 
 if TYPE_CHECKING:
@@ -57,6 +61,37 @@ def test_a_rollback_killed_again_and_again_ends_the_same(highlevel: Start, small
     done = loader.tool("rollback", "--yes")
     assert (done.returncode, _proof(done.stdout)) == (0, (0, 0, 0))
     assert differing(before, dump(loader)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_a_rollback_survives_twenty_kills(highlevel: Start, small_clinic: Clinic) -> None:
+    """Killed after any number of requests, four times a rollback and five rollbacks in a row: all is as before, each time."""
+    loader = highlevel()
+    before = move_in(loader, 200)
+    chance = random.Random(20)  # noqa: S311 - moments, not secrets
+    kills = 0
+    while kills < 20:
+        loader.load(small_clinic.lines)
+        for _ in range(4):
+            kills += _killed_rollback(loader, chance.randrange(1, 250))
+        done = loader.tool("rollback", "--yes")
+        assert done.returncode in {0, 2}, done.stderr  # 2: the last one had come to its end
+        assert differing(before, dump(loader)) == []
+        assert loader.sandbox.highlevel.control.stats()["violations"] == []
+
+
+def _killed_rollback(loader: Loader, requests: int) -> bool:
+    """Kill a rollback after so many requests; return whether it was still at work."""
+    control = loader.sandbox.highlevel.control
+    control.reset_log()
+    command = [str(BIN / "highlevel-tools"), "rollback", "--yes"]
+    quiet = subprocess.DEVNULL
+    started = subprocess.Popen(command, env=loader.environment(), stdout=quiet, stderr=quiet)
+    while started.poll() is None and len(control.requests) < requests:
+        time.sleep(0.002)
+    started.kill()
+    return started.wait() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
