@@ -251,6 +251,7 @@ def main() -> int:
     parser.add_argument("--patients", type=int, help="of the clinic: 12 for kills, 10,000 for rebuild")
     parser.add_argument("--records", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--courses", type=int, default=300, help="of events, for drift")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="the most that drift may take")
     parser.add_argument("--tap-kills", type=int, default=50)
     parser.add_argument("--rows", type=int, default=100_000, help="for tap-budget")
     options = parser.parse_args()

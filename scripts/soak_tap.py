@@ -28,22 +28,29 @@ def drift(options: argparse.Namespace) -> Findings:
     found = Findings("A clinic that works while it is read")
     rows = changes = different = 0
     began = time.monotonic()
-    for number in range(options.courses):
+    number = 0
+    while number < options.courses and time.monotonic() - began < 60 * options.minutes:
         bumps = number % 2 == 0
         with tempfile.TemporaryDirectory() as folder:
             course = course_of(options.seed + number, Path(folder), bumps=bumps)
         rows, changes = rows + course.rows, changes + course.changes
         different += len(course.differences)
         found.wrong += [f"seed {options.seed + number}: {text}" for text in course.differences[:_MANY]]
-        if number % _MANY == _MANY - 1:
-            print(f"{number + 1} courses of events, {different} rows differ")
+        number += 1
+        if number % _MANY == 0:
+            print(f"{number} courses of events, {different} rows differ", flush=True)
     found.facts = {
-        "courses of events": f"{options.courses}, seeds {options.seed} to {options.seed + options.courses - 1}; "
-        "in every other one hiding a row does not move its updated_at",
+        "courses of events": f"{number}, seeds {options.seed} to {options.seed + number - 1}; in every other one "
+        "hiding a row does not move its updated_at",
         "changes between the requests": f"{changes:,} (5 before each: updates, archivals, cancellations, merges, "
         "inserts, deletions)",
         "rows compared, after the run and one delta": f"{rows:,}",
         "lost, too many or not as in the account": str(different),
+        **(
+            {"scaled": f"of {options.courses} courses, those of {options.minutes:g} minutes"}
+            if number < options.courses
+            else {}
+        ),
         "took": f"{(time.monotonic() - began) / 60:.0f} min",
     }
     return found

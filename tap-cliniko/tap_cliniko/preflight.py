@@ -40,18 +40,22 @@ class Access:
     rows: int | None = None
     below: bool = False
 
-    def remark(self) -> str:
-        """Say in a few words what the outcome means."""
+    def remark(self, role: str) -> str:
+        """Say in a few words what the outcome means for the key's role."""
         if self.outcome in {Outcome.REFUSED, Outcome.HIDDEN}:
-            return f"needs the role {needed_role(self.resource)}"
+            return f"needs the role {needed_role(self.resource, role)}"
         if self.outcome is Outcome.ABSENT:
             return "this account does not have it"
         return "one request for each parent" if self.below else ""
 
 
-def needed_role(resource: Resource) -> str:
-    """Name the roles that see a resource completely."""
-    return " or ".join(sorted(role.value for role in resource.readers))
+def needed_role(resource: Resource, role: str) -> str:
+    """Name the roles that see a resource completely.
+
+    When the key's own role should but does not, only an administrator certainly does.
+    """
+    readers = {each.value for each in resource.readers}
+    return Role.ADMINISTRATOR.value if role in readers else " or ".join(sorted(readers))
 
 
 class Preflight:
@@ -99,7 +103,9 @@ class Preflight:
         """Stop when a stream is refused, unless the settings say to go on without it."""
         refused = [each.resource for each in access.values() if each.outcome is Outcome.REFUSED]
         if refused and not skip:
-            needs = "; ".join(f"{resource.name} needs {needed_role(resource)}" for resource in refused)
+            needs = "; ".join(
+                f"{resource.name} needs {needed_role(resource, self.role)}" for resource in refused
+            )
             msg = (
                 f"the key's role ({self.role}) may not read {len(refused)} of the selected streams: {needs}. "
                 "Use the key of such a user, deselect the streams, or set skip_refused_streams "
@@ -113,5 +119,5 @@ def access_table(role: str, access: Mapping[str, Access]) -> list[str]:
     lines = [f"role of the key's owner: {role}", f"{'stream':<32} {'access':<15} {'rows':>9}  remark"]
     for name, each in access.items():
         rows = "" if each.rows is None else f"{each.rows}"
-        lines.append(f"{name:<32} {each.outcome.value:<15} {rows:>9}  {each.remark()}".rstrip())
+        lines.append(f"{name:<32} {each.outcome.value:<15} {rows:>9}  {each.remark(role)}".rstrip())
     return lines

@@ -62,6 +62,14 @@ def test_a_refused_stream_stops_the_run_before_anything_is_read(tmp_path: Path) 
         assert len(sandbox.cliniko.control.requests) == 3
 
 
+def test_a_role_that_is_refused_is_not_named_as_the_one_needed(tmp_path: Path) -> None:
+    """Where the API refuses what Cliniko's help pages promise the role, the text names the administrator."""
+    with Sandbox(seed=2, patients=10, cliniko={"requests_per_minute": 0, "role": "receptionist"}) as sandbox:
+        with pytest.raises(RoleRefused) as caught:
+            run_tap(config_for(sandbox, tmp_path), None, ["treatment_note_templates"])
+        assert "treatment_note_templates needs administrator." in str(caught.value)
+
+
 def test_refused_streams_are_skipped_when_the_setting_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
