@@ -102,9 +102,8 @@ class File(ObjectKind):
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """A changed file is another file: it is added under its new content, the old one stays for the clinic to judge."""
-        made = self.create(row, spec, self.prepare(row, spec, row.fields))
-        return {"hl_id": made.hl_id, "earlier_file_kept": True}
+        """The file is gone from the contact, and the row has changed since: add it anew. One that is there is left as it is."""
+        return {"hl_id": self.create(row, spec, self.prepare(row, spec, row.fields)).hl_id}
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for our marker among the names of the contact's files."""

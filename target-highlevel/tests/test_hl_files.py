@@ -1,0 +1,100 @@
+"""Files: what HighLevel would refuse is refused before a byte is sent, and what arrives is what was there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from hl_mapped import person, record, schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hl_loading import Loader
+
+HEAD = [*schemas("patients", "patient_attachments"), person("patients/1", "Ada", "Lovelace")]
+UPLOAD = "/forms/upload-custom-files"
+
+
+def a_file(number: int, path: Path | None, name: str, **more: Any) -> str:
+    """Return the RECORD line of one file of the patient."""
+    own = {
+        "contact": "patients/1",
+        "file_path": str(path) if path else None,
+        "file_size": 3,
+        "file_sha256": "a",
+    }
+    identity = f"patient_attachments/{number}"
+    return record("hl_files", identity, **{**own, "file_name": f"cliniko:{identity} {name}", **more})
+
+
+def uploads(loader: Loader) -> int:
+    """Return how many files were sent."""
+    return sum(item.path == UPLOAD for item in loader.sandbox.highlevel.control.requests)
+
+
+def stored(loader: Loader) -> dict[str, bytes]:
+    """Return the bytes of each file HighLevel holds, by its name."""
+    state = loader.sandbox.highlevel.state
+    return {item["name"]: state.file_bytes(key) for key, item in state.files.items()}
+
+
+def test_what_highlevel_would_refuse_is_not_sent(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
+    """A type it does not take, too many bytes by the row or on the disk, no path, no file: each rejected, the others go on."""
+    loader = highlevel()
+    (tmp_path / "small.pdf").write_bytes(b"pdf")
+    with (tmp_path / "large.pdf").open("wb") as file:
+        file.truncate(50 * 1024 * 1024 + 1)
+    lines = [
+        a_file(1, tmp_path / "small.pdf", "tool.exe"),
+        a_file(2, tmp_path / "small.pdf", "told.pdf", file_size=60_000_000),
+        a_file(3, tmp_path / "large.pdf", "large.pdf"),
+        a_file(4, None, "none.pdf"),
+        a_file(5, tmp_path / "gone.pdf", "gone.pdf"),
+        a_file(6, tmp_path / "small.pdf", "small.pdf"),
+    ]
+    loaded = loader.load([*HEAD, *lines])
+    assert loaded.code == 4, loaded.log[-2000:]
+    with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
+        found = {
+            row["source"].rpartition("/")[2]: (row["reason"], row["field"]) for row in csv.DictReader(file)
+        }
+    assert found == {
+        "1": ("file_type_refused", "file_name"), "2": ("file_too_large", "file_size"),
+        "3": ("file_too_large", "file_size"), "4": ("file_missing", "file_path"), "5": ("file_missing", "file_path"),
+    }  # fmt: skip
+    assert uploads(loader) == 1
+    assert list(stored(loader).values()) == [b"pdf"]
+
+
+def test_a_scan_goes_inside_an_archive_of_its_own(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
+    """DICOM is zipped; the bytes inside are the same, and so is the archive each time it is made."""
+    loader = highlevel()
+    (tmp_path / "scan.dcm").write_bytes(b"DICM" * 1000)
+    lines = [a_file(number, tmp_path / "scan.dcm", "scan.dcm", zip=True) for number in (1, 2)]
+    assert loader.load([*HEAD, *lines]).code == 0
+    packed = list(stored(loader).items())
+    assert all(name.endswith("scan.dcm.zip") for name, _ in packed)
+    for _, content in packed:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            assert [archive.read(name) for name in archive.namelist()] == [b"DICM" * 1000]
+
+
+def test_a_file_that_is_there_is_left_as_it_is(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
+    """Attachments never change in Cliniko: another checksum sends nothing, unless somebody has taken the file away."""
+    loader = highlevel()
+    path = tmp_path / "letter.pdf"
+    path.write_bytes(b"one")
+    assert loader.load([*HEAD, a_file(1, path, "letter.pdf")]).code == 0
+    assert loader.load([*HEAD, a_file(1, path, "letter.pdf", file_sha256="b")]).code == 0
+    assert uploads(loader) == 1
+    state = loader.sandbox.highlevel.state
+    state.damage.remove_file(next(iter(state.files)))
+    assert loader.load([*HEAD, a_file(1, path, "letter.pdf", file_sha256="c")]).code == 0
+    assert uploads(loader) == 2
+    assert b"one" in stored(loader).values()
+    assert loader.load([*HEAD, a_file(1, path, "letter.pdf", file_sha256="c")]).code == 0
+    assert uploads(loader) == 2

@@ -1,0 +1,88 @@
+"""Custom objects and relations at their edges: lists of options, options nobody declared, labels that are full."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+from hl_mapped import person, record, schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hl_loading import Loader
+
+SERVICE = "custom_objects.cliniko_service"
+
+
+def rejects(loader: Loader) -> set[tuple[str, str, str]]:
+    """Return (source, reason, field) of each reject of the newest run."""
+    with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
+        return {(row["source"], row["reason"], row["field"]) for row in csv.DictReader(file)}
+
+
+def service(number: int, **fields: Any) -> str:
+    """Return the RECORD line of a service."""
+    identity = f"billable_items/{number}"
+    return record("hl_services", identity, service_name=f"S{number}", source_system_id=identity, **fields)
+
+
+def with_rooms(lines: list[str]) -> list[str]:
+    """Return these schemas with one more field of services: several options at once."""
+    described = {
+        "field": "custom",
+        "dataType": "MULTIPLE_OPTIONS",
+        "label": "Rooms",
+        "options": ["A", "B", "C"],
+    }
+    messages = [json.loads(line) for line in lines]
+    for message in messages:
+        if message["stream"] == "hl_services":
+            kind = {"type": ["array", "null"], "items": {"type": "string"}}
+            message["schema"]["properties"]["rooms"] = {**kind, "x-highlevel": described}
+    return [json.dumps(message) for message in messages]
+
+
+def test_a_list_of_options_changes_by_what_comes_and_what_goes(highlevel: Callable[..., Loader]) -> None:
+    """An option that a person added stays unless Cliniko's list changes; then the list is Cliniko's."""
+    loader = highlevel()
+    head = with_rooms(schemas("billable_items"))
+    assert loader.load([*head, service(1, rooms=["B", "A"])]).code == 0
+    properties = next(iter(loader.sandbox.highlevel.state.records.values()))["properties"]
+    assert sorted(properties["rooms"]) == ["a", "b"]
+    assert loader.load([*head, service(1, rooms=["C", "B"])]).code == 0
+    properties = next(iter(loader.sandbox.highlevel.state.records.values()))["properties"]
+    assert sorted(properties["rooms"]) == ["b", "c"]
+    before = len(loader.sandbox.highlevel.control.requests)
+    assert loader.load([*head, service(1, rooms=["B", "C"])]).code == 0
+    assert (
+        len([item for item in loader.sandbox.highlevel.control.requests[before:] if item.method == "PUT"])
+        == 0
+    )
+
+
+def test_an_option_that_no_schema_declared_is_rejected(highlevel: Callable[..., Loader]) -> None:
+    """The record is rejected with the name of the field; the next one goes on."""
+    loader = highlevel()
+    lines = [service(1, service_kind="Gadget"), service(2, service_kind="Product")]
+    assert loader.load([*schemas("billable_items"), *lines]).code == 4
+    assert rejects(loader) == {("billable_items/1", "unknown_option", "service_kind")}
+    assert set(loader.sandbox.highlevel.state.sources()[SERVICE]) == {"billable_items/2"}
+
+
+def test_a_doctor_with_more_patients_than_one_label_takes(highlevel: Callable[..., Loader]) -> None:
+    """A full label goes on under the next; when all four are full the rest is rejected by name, and the patients are there."""
+    loader = highlevel(relation_limit=2)
+    doctor = person("contacts/1", "Doc", "Tor", tags=["doctor"])
+    related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    people = [person(f"patients/{n}", "Ada", f"L{n}", relations=related) for n in range(1, 11)]
+    assert loader.load([*schemas("contacts", "patients"), doctor, *people]).code == 4
+    state = loader.sandbox.highlevel.state
+    assert len(state.contacts) == 11
+    assert len(state.relations) == 8
+    assert {(reason, field) for _, reason, field in rejects(loader)} == {
+        ("relation_limit", "cliniko_referring_doctor")
+    }
+    assert len(rejects(loader)) == 2
+    assert loader.sandbox.highlevel.control.stats()["violations"] == []
