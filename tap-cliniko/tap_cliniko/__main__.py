@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 
-from tap_cliniko.errors import TapClinikoError
+from singer_sdk.exceptions import ConformedNameClashException, MapExpressionError, StreamMapConfigError
+
+from tap_cliniko.errors import SettingsError, TapClinikoError
 from tap_cliniko.tap import TapCliniko
+
+_READS_CONFIG = "from_cli_args"  # of the SDK
 
 
 def main() -> None:
@@ -15,12 +19,21 @@ def main() -> None:
         TapCliniko.cli()
     except TapClinikoError as error:
         sys.exit(_report(str(error), error.exit_code))
+    except (ConformedNameClashException, MapExpressionError, StreamMapConfigError) as error:
+        # the error's own text can hold values of a record
+        sys.exit(
+            _report(f"stream_maps: a map is not valid ({type(error).__name__})", SettingsError.exit_code)
+        )
     except BrokenPipeError:
         sys.exit(
             _report("the target stopped reading; its own message says why. State up to there is safe", 1)
         )
     except Exception as error:  # noqa: BLE001 - the last line of defence against a text that holds a record
-        where = traceback.extract_tb(error.__traceback__)[-1]
+        frames = traceback.extract_tb(error.__traceback__)
+        if any(frame.name == _READS_CONFIG for frame in frames):
+            text = f"the file given with --config cannot be read, or holds no JSON ({type(error).__name__})"
+            sys.exit(_report(text, SettingsError.exit_code))
+        where = frames[-1]
         text = f"unexpected {type(error).__name__} in {where.name} ({where.filename}:{where.lineno})"
         sys.exit(_report(text, 1))
 

@@ -9,7 +9,7 @@ from tap_cliniko import moments
 from tap_cliniko.attachments import Status, StoredFile
 from tap_cliniko.children import expansion_of
 from tap_cliniko.client import Query
-from tap_cliniko.errors import ContractChanged, RoleRefused
+from tap_cliniko.errors import ContractChanged, RoleRefused, SettingsError
 from tap_cliniko.filters import AT_ONCE, filters_by, revealed
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_cliniko.run import Run
 
 _REREADS = 5
+_MOST_AHEAD = 3600.0
 _LANES = 3
 
 
@@ -121,6 +122,7 @@ class Extraction:
         self.bookmark["replication_key"] = "updated_at"
         reached = self.bookmark.get("replication_key_value")
         if reached is not None and reached >= self.run.end:
+            self._refuse_future(reached)
             return None
         settings = self.run.settings
         start = moments.earlier(reached, settings.overlap) if reached else settings.start
@@ -128,6 +130,12 @@ class Extraction:
             # whatever is gone by now leaves no trace in what is read from here on
             self._heard_of = self.run.known.newest()
         return Window(start, self.run.end, passes_of(self.resource, start))
+
+    def _refuse_future(self, reached: str) -> None:
+        """Stop at a bookmark that this account cannot have reached: until then no change would be read."""
+        if reached > moments.from_epoch(self.run.client.now() + _MOST_AHEAD):
+            msg = f"the state of {self.resource.name} lies in the future; give the tap another one, or none"
+            raise SettingsError(msg)
 
     def _read_window(self, window: Window) -> Iterator[Row]:
         listed, expand = self._source()

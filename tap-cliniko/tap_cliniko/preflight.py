@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
-from tap_cliniko.errors import NotFound, RoleRefused
+from tap_cliniko.errors import NotFound, RoleRefused, SettingsError
 from tap_cliniko.filters import revealed
 from tap_cliniko.resources import BY_NAME, Resource, Role, Shape
 
@@ -64,7 +64,11 @@ class Preflight:
     def __init__(self, client: ClinikoClient) -> None:
         """Ask who the key belongs to; a wrong key ends here."""
         self._client = client
-        self.role = str(client.object("/user").get("role") or "unknown")
+        try:
+            self.role = str(client.object("/user").get("role") or "unknown")
+        except NotFound:
+            msg = "there is no Cliniko API at this address; check api_url (TAP_CLINIKO_API_URL), which ends in /v1"
+            raise SettingsError(msg) from None
 
     def check(self, selected: Iterable[Resource]) -> dict[str, Access]:
         """Answer what the key may see of each stream."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from tap_cliniko import moments
 from tap_cliniko.attachments import AttachmentStore
 from tap_cliniko.client import ClinikoClient, base_url
 from tap_cliniko.deletions import DeletionFinder
+from tap_cliniko.errors import SettingsError
 from tap_cliniko.governor import Governor
 from tap_cliniko.known_ids import KnownIds
 from tap_cliniko.merges import Merges
@@ -18,10 +21,11 @@ from tap_cliniko.progress import Progress
 from tap_cliniko.records import Normaliser
 from tap_cliniko.resources import BY_NAME, Shape
 from tap_cliniko.sample import Sample, SampleFinder
+from tap_cliniko.settings import variable
 from tap_cliniko.shared_budget import GRANTED, SharedBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tap_cliniko.resources import Resource
     from tap_cliniko.settings import Settings
@@ -86,11 +90,15 @@ class Run:
     def _open_stores(self, sampled: list[str] | None) -> None:
         settings = self.settings
         if settings.download_attachments and "patient_attachments" in self.access:
-            self.attachments = AttachmentStore(self.client, settings.attachments_dir, settings.largest_file)
+            with _usable("attachments_dir"):
+                self.attachments = AttachmentStore(
+                    self.client, settings.attachments_dir, settings.largest_file
+                )
         if settings.sample_patients is not None:
             self.sample = SampleFinder(self.client).find(settings.sample_patients, sampled)
         elif settings.detect_deletions:
-            self.known = KnownIds(settings.known_ids_path)
+            with _usable("known_ids_path"):
+                self.known = KnownIds(settings.known_ids_path)
 
     def close(self) -> None:
         """Close what the run holds open."""
@@ -141,6 +149,23 @@ class Run:
     def notice(text: str) -> None:
         """Warn the user."""
         logger.warning("%s", text)
+
+
+@contextmanager
+def _usable(setting: str) -> Iterator[None]:
+    """Say which setting names a place that cannot be used."""
+    try:
+        yield
+    except ImportError:
+        reason = "this kind of address needs a package that is not installed, such as s3fs for s3://"
+    except (OSError, sqlite3.Error) as error:
+        reason = f"it cannot be used ({getattr(error, 'strerror', None) or type(error).__name__})"
+    except ValueError:
+        reason = "no such kind of address is known"
+    else:
+        return
+    msg = f"{setting} ({variable(setting)}): {reason}"
+    raise SettingsError(msg)
 
 
 def connect(settings: Settings) -> ClinikoClient:

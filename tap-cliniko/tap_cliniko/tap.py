@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import io
+import json
 import os
 import sys
 from typing import IO, TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from singer_sdk import Tap
 from typing_extensions import override
 
-from tap_cliniko import settings
+from tap_cliniko import bookmarks, settings
 from tap_cliniko.errors import SettingsError
 from tap_cliniko.resources import BY_NAME, RESOURCES
 from tap_cliniko.run import Run
@@ -66,6 +68,11 @@ class TapCliniko(Tap):
             self._run = None
 
     @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take the state of an earlier run, if it is one."""
+        super().load_state(bookmarks.checked(state))
+
+    @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Report every problem at once, by name: the SDK's own messages show the values."""
         if not raise_errors:
@@ -109,4 +116,25 @@ class TapCliniko(Tap):
             # the SDK's own parsing would show the text of a value that is no number
             config.config = {**config.config, **cls.settings_from_environment()}
             config.parse_env = False
-        super().invoke(about=about, about_format=about_format, config=config, state=state, catalog=catalog)
+        super().invoke(
+            about=about,
+            about_format=about_format,
+            config=config,
+            state=_checked(state, "state"),
+            catalog=_checked(catalog, "catalog"),
+        )
+
+
+def _checked(file: IO[str] | None, option: str) -> IO[str] | None:
+    """Read a file of the command line, which must hold a JSON object."""
+    if file is None:
+        return None
+    text = file.read()
+    try:
+        good = isinstance(json.loads(text), dict)
+    except ValueError:
+        good = False
+    if not good:
+        msg = f"the file given with --{option} holds no JSON object"
+        raise SettingsError(msg)
+    return io.StringIO(text)

@@ -83,6 +83,68 @@ def test_a_variable_that_is_no_number_is_named() -> None:
     assert "x1" not in last_line(done)
 
 
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+@pytest.mark.parametrize("text", ["{not json", "[1]", None], ids=["no JSON", "no object", "no file"])
+def test_a_file_that_cannot_be_used_is_named(option: str, text: str | None, tmp_path: Path) -> None:
+    """Each file of the command line that is absent or no JSON object ends with 2."""
+    path = tmp_path / "given"
+    if text is not None:
+        path.write_text(text)
+    done = tap(f"--{option}", str(path), variables={"TAP_CLINIKO_API_KEY": "a-au1"})
+    assert done.returncode == 2
+    assert option in last_line(done)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"attachments_dir": "nothing://bucket/files"}, "TAP_CLINIKO_ATTACHMENTS_DIR"),
+        ({"attachments_dir": "/dev/null/files"}, "TAP_CLINIKO_ATTACHMENTS_DIR"),
+        ({"known_ids_path": "/dev/null/ids.db", "detect_deletions": True}, "TAP_CLINIKO_KNOWN_IDS_PATH"),
+        ({"stream_maps": {"patients": {"name": "not an ( expression"}}}, "stream_maps"),
+        ({"api_url": "{url}/nowhere"}, "TAP_CLINIKO_API_URL"),
+    ],
+    ids=["unknown address", "no folder", "no file", "stream map", "no API"],
+)
+def test_a_setting_that_turns_out_wrong_is_named(
+    more: dict[str, Any], named: str, quiet_clinic: Sandbox, tmp_path: Path
+) -> None:
+    """What only the attempt shows ends as any other wrong setting does."""
+    if "api_url" in more:
+        more = {"api_url": more["api_url"].format(url=quiet_clinic.cliniko.url)}
+    done = tap_with(config_for(quiet_clinic, tmp_path, **more), tmp_path)
+    assert done.returncode == 2
+    assert named in last_line(done)
+
+
+@pytest.mark.parametrize(
+    "bookmark",
+    [
+        {"replication_key_value": "yesterday"},
+        {"replication_key_value": 5},
+        {"replication_key_value": "2999-01-01T00:00:00Z"},
+        {"window": {"start": None}},
+        "all of it",
+    ],
+    ids=["no moment", "a number", "the future", "half a window", "a text"],
+)
+def test_a_state_that_would_skip_rows_is_refused(
+    bookmark: Any, quiet_clinic: Sandbox, tmp_path: Path
+) -> None:
+    """A bookmark that is none of this tap's must not look like one that was reached."""
+    with pytest.raises(errors.SettingsError, match="patients"):
+        run_tap(config_for(quiet_clinic, tmp_path), {"bookmarks": {"patients": bookmark}}, ["patients"])
+
+
+def test_any_iso_moment_may_be_the_bookmark(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """Somebody who begins from a date of their own gets what changed since."""
+    config = config_for(quiet_clinic, tmp_path)
+    state = {"bookmarks": {"patients": {"replication_key_value": "2026-01-01T10:00:00+02:00"}}}
+    got = run_tap(config, state, ["patients"]).records("patients")
+    assert 0 < len(got) < 40
+    assert min(each["updated_at"] for each in got) >= "2026-01-01T07:55:00Z"
+
+
 def test_a_refused_key_is_exit_3(quiet_clinic: Sandbox, tmp_path: Path) -> None:
     """The line says that it is the key, and where it is set."""
     done = tap_with({**config_for(quiet_clinic, tmp_path), "api_key": "wrong-key-au1"}, tmp_path)
