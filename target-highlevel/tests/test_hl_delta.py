@@ -12,6 +12,7 @@ from hl_loading import Loader, a_sandbox, content, tap_lines
 
 from sandbox.cliniko.account import timestamp
 from sandbox.cliniko.changes import apply_change, random_change
+from target_highlevel.crashpoints import CRASH_POINTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ HANGING = (
     ("notes", "body", "userId"),
     ("appointments", "description", "assignedUserId"),
 )
+SEAMS = [point for point in CRASH_POINTS if not point.endswith("_state")]
 #: Few for every day, many for `make soak`.
 SEEDS = [5, 12, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(100, 140))]
 
@@ -115,7 +117,10 @@ def test_deltas_end_where_a_full_load_ends(seed: int, tmp_path: Path) -> None:
         for _ in range(ROUNDS):
             time.sleep(1.1)
             work(sandbox.cliniko.account, chance)
-            loaded = loader.load(tap_lines(sandbox, kept, loaded.states[-1]))
+            crash = f"{chance.choice(SEAMS)}:{chance.randrange(1, 40)}"
+            killed = loader.load(tap_lines(sandbox, kept, loaded.states[-1]), CRASH_AT=crash)
+            state = (killed.states or loaded.states)[-1]
+            loaded = loader.load(tap_lines(sandbox, kept, state))
             assert loaded.code in {0, 4}, loaded.log[-2000:]
             assert loaded.report["closes_to_zero"]
         lines = tap_lines(sandbox, kept)
@@ -123,5 +128,9 @@ def test_deltas_end_where_a_full_load_ends(seed: int, tmp_path: Path) -> None:
         assert verified.code == 0, verified.log[-2000:]
         assert Loader(other, fresh, settings).load(lines).code in {0, 4}
         here, there = held(sandbox.highlevel.state), held(other.highlevel.state)
+        (kept / "ledger.db").rename(kept / "lost.db")
+        found = loader.load(lines)
+        assert found.report["totals"]["created"] == 0, found.report["objects"]
+        assert held(sandbox.highlevel.state) == here
     assert any("cliniko:attendees/" in key for key in there)
     assert {key: here.get(key) for key in there} == there
