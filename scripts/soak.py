@@ -205,7 +205,8 @@ def memory(options: argparse.Namespace) -> Findings:
         peaks.append(peak.memory)
         rate = records / peak.seconds
         found.facts[f"{records:,} records of Cliniko ({known:,} in the ledger)"] = (
-            f"{peak.memory / MEGABYTE:.0f} MB, {peak.seconds:.1f} s, {rate:,.0f} records/s, {requests} requests"
+            f"{peak.memory / MEGABYTE:.0f} MB, {peak.seconds:.1f} s, {rate:,.0f} records/s"
+            f" ({records / peak.processor:,.0f}/s by processor time), {requests} requests"
         )
         console.print(found.facts)
         found.expect(peak.code == 0, f"exit {peak.code}")

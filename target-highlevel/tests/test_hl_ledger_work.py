@@ -127,14 +127,6 @@ def test_only_passing_reasons_are_resumed(reason: str, resumed: int, desk: Desk)
     assert desk.work.waiting() == resumed
 
 
-def test_waiting_for_another_record_found_at_writing(desk: Desk) -> None:
-    """A record can begin to wait when it turns out that something it needs is not there."""
-    desk.take(contact(1), contact(2))
-    desk.work.wait_for(desk.row("contact:patients/2"), ["contact:patients/1"])
-    assert desk.claimed() == ["contact:patients/1"]
-    assert desk.write_all() == ["contact:patients/1", "contact:patients/2"]
-
-
 def test_the_low_water_is_the_oldest_reception_to_be_written(desk: Desk) -> None:
     """It rises only when that record is settled, held or rejected; without one there is none."""
     assert desk.work.low_water() is None

@@ -202,7 +202,7 @@ def test_a_search_that_is_behind_is_not_trusted(highlevel: Start, small_clinic: 
 
 def _line_item(loader: Loader) -> str:
     """Return the newest line item of an invoice."""
-    records = loader.sandbox.highlevel.state.records
+    records: dict[str, dict[str, str]] = loader.sandbox.highlevel.state.records
     return max(
         one for one, row in records.items() if row["objectKey"] == "custom_objects.cliniko_invoice_line_item"
     )

@@ -170,16 +170,14 @@ class Writer:
 
     def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
         """Ask the witness when it has had time to know: the search index lags, and a server may still be at work."""
-        if row.intent:
-            lag = self._search_lag if kind.witness_lags else min(self._search_lag, _AT_WORK)
-            begun = datetime.strptime(row.intent["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
-            since = (
-                max((self._now() - begun).total_seconds(), 0.0)
-                if row.intent["run"] != self._work.run
-                else 0.0
-            )
-            if since < lag:
-                self._sleep(lag - since)
+        assert row.intent is not None  # noqa: S101 - who asks what became of a write has intended it
+        lag = self._search_lag if kind.witness_lags else min(self._search_lag, _AT_WORK)
+        begun = datetime.strptime(row.intent["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+        since = (
+            max((self._now() - begun).total_seconds(), 0.0) if row.intent["run"] != self._work.run else 0.0
+        )
+        if since < lag:
+            self._sleep(lag - since)
         return kind.find(row, spec)
 
     def _adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:

@@ -249,16 +249,6 @@ class Work:
                 .values(status=Status.HELD.value, reason=reason)
             )
 
-    def wait_for(self, row: Row, parents: Iterable[str]) -> None:
-        """Hold a record until these parents are in HighLevel."""
-        parents = sorted(set(parents))
-        with self._ledger.transaction() as connection:
-            mine = (dependency.c.location == self._ledger.location) & (dependency.c.child == row.ref)
-            connection.execute(dependency.delete().where(mine))
-            rows = [{"location": self._ledger.location, "child": row.ref, "parent": ref} for ref in parents]
-            connection.execute(dependency.insert(), rows)
-            self._set(connection, row.ref, status=Status.HELD.value, reason=f"waits_for:{parents[0]}")
-
     def hold_rest(self, reason: str) -> int:
         """Put off everything that is still to be written; return how many records that is."""
         with self._ledger.transaction() as connection:

@@ -1,0 +1,110 @@
+"""What a load does when it was cut off in the middle of a move, or when HighLevel fails or refuses without a reason."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hl_mapped import person, record, schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hl_loading import Loader
+
+HEAD = schemas("patients", "treatment_notes")
+CREATES = r"^/contacts/$"
+KILLED = -9
+
+
+def a_note(contact: str) -> str:
+    """Return the RECORD line of the one note, on this contact."""
+    body = "text\ncliniko:treatment_notes/7"
+    return record("hl_notes", "treatment_notes/7", contact=contact, title="Note", body=body)
+
+
+@pytest.mark.parametrize(
+    "point", ["before_intent", "after_intent", "after_send", "after_response", "after_crosswalk"]
+)
+def test_killed_while_a_note_moves_to_another_patient(point: str, highlevel: Callable[..., Loader]) -> None:
+    """However far it had come, in the end the note is on the survivor once, and the copy left behind has lost its marker."""
+    loader = highlevel()
+    people = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Ada", "King")]
+    assert loader.load([*HEAD, *people, a_note("patients/2")]).code == 0
+    moved = [*HEAD, *people, a_note("patients/1")]
+    assert loader.load(moved, CRASH_AT=f"{point}/note").code == KILLED
+    assert loader.load(moved).code == 0
+    state = loader.sandbox.highlevel.state
+    found = {source: ids[0] for source, ids in state.sources()["contacts"].items()}
+    bodies = {note["contactId"]: note["body"] for note in state.notes.values()}
+    assert state.doubles() == {}
+    assert len(state.notes) == 2
+    assert "cliniko:treatment_notes/7" in bodies[found["patients/1"]]
+    assert "cliniko:" not in bodies[found["patients/2"]]
+    before = len(loader.sandbox.highlevel.control.requests)
+    assert loader.load(moved).code == 0
+    assert len(loader.sandbox.highlevel.control.requests) == before
+
+
+def test_a_record_on_which_highlevel_keeps_failing(highlevel: Callable[..., Loader]) -> None:
+    """It waits in the ledger for the next run, which needs nobody to say it again; the run says so and ends with 1."""
+    loader = highlevel()
+    control = loader.sandbox.highlevel.control
+    control.add_fault({"match": {"method": "POST", "path_regex": CREATES}, "action": "status", "status": 500})
+    ended = loader.load([*HEAD, person("patients/1", "Ada", "Lovelace")])
+    assert ended.code == 1
+    assert "1 records wait in the ledger" in ended.log.rstrip().splitlines()[-1]
+    assert ended.report["totals"]["held"] == 1
+    control.clear_faults()
+    assert loader.load([]).code == 0
+    assert set(loader.sandbox.highlevel.state.sources()["contacts"]) == {"patients/1"}
+    assert loader.sandbox.highlevel.state.doubles() == {}
+
+
+@pytest.mark.parametrize("fields", [{}, {"email": "ada@example.org", "phone": "+61255500101"}])
+def test_a_duplicate_that_no_address_explains(
+    fields: dict[str, Any], highlevel: Callable[..., Loader]
+) -> None:
+    """Refused as a duplicate whatever is left out, a person is rejected: never merged into whomever HighLevel means."""
+    loader = highlevel()
+    said = {"statusCode": 400, "message": "This location does not allow duplicated contacts."}
+    fault = {
+        "match": {"method": "POST", "path_regex": CREATES},
+        "action": "status",
+        "status": 400,
+        "body": said,
+    }
+    loader.sandbox.highlevel.control.add_fault(fault)
+    assert (
+        loader.load([*HEAD, person("patients/1", "Ada", "Lovelace", **fields), a_note("patients/1")]).code
+        == 4
+    )
+    with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
+        assert [(row["source"], row["reason"]) for row in csv.DictReader(file)] == [
+            ("patients/1", "duplicate_contact")
+        ]
+    assert not loader.sandbox.highlevel.state.contacts
+    loader.sandbox.highlevel.control.clear_faults()
+    assert loader.tool("retry").returncode == 0
+    assert set(loader.sandbox.highlevel.state.sources()["contacts"]) == {"patients/1"}
+    assert len(loader.sandbox.highlevel.state.notes) == 1
+
+
+def test_a_fact_that_comes_later_changes_nothing_else(highlevel: Callable[..., Loader]) -> None:
+    """A partial alone adds its option and, withdrawn, takes it back; what a person wrote meanwhile is not looked at."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    assert loader.load([*HEAD, person("patients/1", "Ada", "Lovelace", city="Leeds")]).code == 0
+    contact = next(iter(state.contacts))
+    state.damage.edit_contact(contact, city="York")
+
+    def part(**fields: Any) -> str:
+        return record("hl_contacts", "patients/1", part="individual_appointments/5", **fields)
+
+    head = [line.replace('"options": []', '"options": ["Physio"]') for line in HEAD]
+    assert loader.load([*head, part(cliniko_appointment_type=["Physio"])]).code == 0
+    assert "Physio" in str(state.contacts[contact]["customFields"])
+    assert loader.load([*head, part(filtered="cancelled")]).code == 0
+    assert "Physio" not in str(state.contacts[contact]["customFields"])
+    assert state.contacts[contact]["city"] == "York"
