@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_cliniko.shared_budget import SharedBudget
+
+logger = logging.getLogger("tap-cliniko")
+
+_WORTH_SAYING = 5.0
 
 
 class Governor:
@@ -46,11 +51,13 @@ class Governor:
         self._answered: deque[float] = deque()
         self._in_flight = 0
         self._closed_until = 0.0
+        self._told_until = 0.0
 
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Wait for a place in the budget and hold it while the request is under way."""
         while not isinstance(taken := self._take(), Place):
+            self._say(taken)
             self._sleep(taken)
         try:
             yield
@@ -64,6 +71,15 @@ class Governor:
             self._closed_until = max(self._closed_until, now + seconds)
             if self._shared is not None:
                 self._shared.close_until(now + seconds, now)
+
+    def _say(self, wait: float) -> None:
+        """Tell once of a wait that somebody might take for a standstill."""
+        with self._lock:
+            until = self._clock() + wait
+            if wait < _WORTH_SAYING or until < self._told_until + _WORTH_SAYING:
+                return
+            self._told_until = until
+        logger.info("waiting %.0f s: the request budget of the last minute is used up", wait)
 
     def _take(self) -> Place | float:
         """Take a place, or answer how long to wait before asking again."""

@@ -89,7 +89,9 @@ class Preflight:
             if resource.below and not resource.optional:
                 return Access(resource, self._seen_by_role(resource), below=True)
             return Access(resource, Outcome.ABSENT)
-        return Access(resource, self._seen_by_role(resource), rows)
+        # what was counted are the parents
+        below = resource.shape is Shape.UNDER_PARENT
+        return Access(resource, self._seen_by_role(resource), None if below else rows, below)
 
     def _count(self, resource: Resource) -> int | None:
         if resource.shape is Shape.OBJECT:

@@ -92,3 +92,17 @@ def test_threads_share_one_budget() -> None:
     seen.sort()
     assert governor.sent == 40
     assert max(bisect_right(seen, start + 0.29) - index for index, start in enumerate(seen)) <= 10
+
+
+def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A minute without a word looks like a standstill; several threads that wait are one wait."""
+    clock = Clock()
+    governor = Governor(1, clock=clock, sleep=clock.sleep)
+    with caplog.at_level("INFO", "tap-cliniko"):
+        for _ in range(3):
+            with governor.slot():
+                pass
+        governor._say(30.0)
+    assert [each for each in caplog.messages if "waiting" in each] == [
+        "waiting 60 s: the request budget of the last minute is used up"
+    ] * 2 + ["waiting 30 s: the request budget of the last minute is used up"]
