@@ -230,7 +230,6 @@ def test_troubles_are_repeated_if_that_is_safe_and_unknown_if_not(
         ("DELETE", "/contacts/abc/notes/n1"),
         ("POST", "/contacts/search"),
         ("POST", "/objects/custom_objects.cliniko_invoice/records/search"),
-        ("POST", "/locations/loc/tasks/search"),
     ],
 )
 def test_what_has_the_same_effect_twice_is_repeated(
@@ -239,13 +238,6 @@ def test_what_has_the_same_effect_twice_is_repeated(
     """Reads, updates, deletions and searches are tried again."""
     highlevel.reply(Reply(502, b""))
     client.request(method, path)
-    assert len(highlevel.seen) == 2
-
-
-def test_the_caller_may_know_better(client: HighLevelClient, highlevel: HighLevelServer) -> None:
-    """Adding tags is a POST with the same effect twice: the caller says so."""
-    highlevel.reply(Reply(502, b""))
-    client.request("POST", "/contacts/abc/tags", json={"tags": ["a"]}, repeatable=True)
     assert len(highlevel.seen) == 2
 
 
@@ -462,7 +454,6 @@ def test_refused_credentials_say_what_is_missing(
         ("POST", "/contacts/abc/notes", "contacts.write"),
         ("GET", "/locations/loc/customFields", "locations/customFields.readonly"),
         ("POST", "/custom-fields/", "locations/customFields.write"),
-        ("POST", "/locations/loc/tasks/search", "locations/tasks.readonly"),
         ("GET", "/locations/loc", "locations.readonly"),
         ("POST", "/objects/", "objects/schema.write"),
         ("POST", "/objects/custom_objects.x/records", "objects/record.write"),

@@ -90,7 +90,7 @@ class HighLevelClient:
         # At DEBUG, urllib3 logs every address with its query, which may hold an e-mail or a phone number.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
-    def request(  # noqa: PLR0913 - what a request consists of
+    def request(
         self,
         method: str,
         path: str,
@@ -101,7 +101,6 @@ class HighLevelClient:
         files: Upload | None = None,
         version: str | None = None,
         agency: bool = False,
-        repeatable: bool | None = None,
     ) -> Any:
         """Do one request and return the parsed answer.
 
@@ -114,7 +113,6 @@ class HighLevelClient:
             files: a file to upload instead of a JSON body
             version: the API version, if another than the area's own
             agency: use the agency's token
-            repeatable: whether doing it twice equals doing it once; by default judged by method and path
 
         Raises:
             HighLevelError: of the kind that says what to do.
@@ -124,7 +122,7 @@ class HighLevelClient:
             route=route or f"{method} {area.scope}",
             names=frozenset(property_names(json)) | frozenset(params or ()),
             scope=area.scope_for(reads=only_reads(method, path)),
-            repeatable=may_be_repeated(method, path) if repeatable is None else repeatable,
+            repeatable=may_be_repeated(method, path),
             agency=agency,
         )
         headers = _HEADERS | {"Version": version or area.version}

@@ -20,11 +20,6 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "the e-mail or phone belongs to another contact",
         ),
         (r"duplicate relation", "duplicate_relation", "the relation exists already"),
-        (
-            r"OPPORTUNITY_NO_DUPLICATE",
-            "duplicate_opportunity",
-            "the contact has an opportunity in this pipeline",
-        ),
         (r"object labels can ?not be same", "labels_equal", "the two labels of an association must differ"),
         (r"not authorized for this scope", "missing_scope", "the token lacks a scope"),
         (

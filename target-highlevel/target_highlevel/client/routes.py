@@ -38,15 +38,9 @@ _ID = r"[^/]+"
 
 # The first match counts, so the longer path stands before the shorter.
 AREAS: tuple[Area, ...] = (
-    _area(r"/contacts/bulk/(tags/update/(add|remove)|business)$", "contacts"),
     _area(r"/contacts/search(/duplicate)?$", "contacts"),
-    _area(
-        rf"/contacts/(?!upsert$|bulk$)({_ID}(/(tags|notes|tasks|appointments|followers)(/.+)?)?)?$",
-        "contacts",
-    ),
+    _area(rf"/contacts/(?!upsert$|bulk$)({_ID}(/(notes|tasks|appointments)(/.+)?)?)?$", "contacts"),
     _area(rf"/locations/{_ID}/customFields(/.*)?$", "locations/customFields"),
-    _area(rf"/locations/{_ID}/tags(/.*)?$", "locations/tags"),
-    _area(rf"/locations/{_ID}/tasks/search$", "locations/tasks", only="readonly"),
     _area(rf"/locations/{_ID}$", "locations"),
     _area(r"/custom-fields/", "locations/customFields"),
     _area(rf"/objects/{_ID}/records", "objects/record"),
@@ -57,7 +51,6 @@ AREAS: tuple[Area, ...] = (
     _area(r"/calendars/", "calendars", CALENDAR_VERSION),
     _area(r"/users/", "users"),
     _area(r"/forms/upload-custom-files$", "forms", only="write"),
-    _area(r"/opportunities/", "opportunities"),
     _area(r"/workflows/$", "workflows", only="readonly"),
 )
 
