@@ -148,7 +148,7 @@ class Reference:
         ]
         how = "Enter these as the opening hours of each practitioner's calendar, then check one week."
         columns = ("practitioner", "location", "day", "hours", "time zone")
-        return Section("Weekly availability", how, [Table(columns, sorted(rows))])
+        return Section("Weekly availability", how, [Table(columns, sorted(rows, key=_by_day_of_week))])
 
     def _note_templates(self) -> Section:
         how = "Notes arrive as text. To go on writing such notes, rebuild each template as a form."
@@ -265,6 +265,12 @@ def _text(value: Any) -> str:
 
 def _yes(value: Any) -> str:
     return {True: "yes", False: "no"}.get(value, "")
+
+
+def _by_day_of_week(row: tuple[str, ...]) -> tuple[str, str, int, str]:
+    """Put the week of each practitioner at each location in its own order."""
+    practitioner, location, day, hours, _ = row
+    return practitioner, location, _DAYS.index(day, 1) if day in _DAYS else len(_DAYS), hours
 
 
 def _day(number: Any) -> str:

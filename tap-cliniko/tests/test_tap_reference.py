@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections import defaultdict
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -102,3 +103,14 @@ class _Balanced(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """Close the innermost."""
         assert self.open.pop() == tag
+
+
+def test_a_week_is_in_the_order_of_its_days(quiet_clinic: Sandbox) -> None:
+    """Whoever copies opening hours goes from Monday to Sunday."""
+    section = sections_of(quiet_clinic)["Weekly availability"]
+    week = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    days = defaultdict[tuple[str, ...], list[str]](list)
+    for row in section.tables[0].rows:
+        days[tuple(row[:2])].append(row[2])
+    assert any(len(each) > 3 for each in days.values())
+    assert all(each == [day for day in week if day in each] for each in days.values())
