@@ -8,7 +8,7 @@ import traceback
 from singer_sdk.exceptions import ConformedNameClashException, MapExpressionError, StreamMapConfigError
 
 from tap_cliniko.errors import SettingsError, TapClinikoError
-from tap_cliniko.tap import TapCliniko
+from tap_cliniko.tap import SIGNALLED, TapCliniko
 
 _READS_CONFIG = "from_cli_args"  # of the SDK
 
@@ -17,16 +17,16 @@ def main() -> None:
     """Run the tap."""
     try:
         TapCliniko.cli()
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code > SIGNALLED:
+            _report("interrupted; run again, it goes on where the last state says", end.code)
+        raise
     except TapClinikoError as error:
         sys.exit(_report(str(error), error.exit_code))
     except (ConformedNameClashException, MapExpressionError, StreamMapConfigError) as error:
         # the error's own text can hold values of a record
         sys.exit(
             _report(f"stream_maps: a map is not valid ({type(error).__name__})", SettingsError.exit_code)
-        )
-    except BrokenPipeError:
-        sys.exit(
-            _report("the target stopped reading; its own message says why. State up to there is safe", 1)
         )
     except Exception as error:  # noqa: BLE001 - the last line of defence against a text that holds a record
         frames = traceback.extract_tb(error.__traceback__)

@@ -9,6 +9,7 @@ TapClinikoError
     ├── NotFound            the row or the endpoint is absent
     ├── ContractChanged     the API no longer behaves as documented
     ├── Unavailable         still failing after the retries: run again later
+    ├── TargetGone          nobody reads what is written
     └── TryAgain            one failed attempt; never leaves the client
 
 No message ever holds a response body, a field's value or the key.
@@ -53,6 +54,10 @@ class ContractChanged(TapClinikoError):  # noqa: N818
 
 class Unavailable(TapClinikoError):  # noqa: N818
     """The API kept failing through every retry."""
+
+
+class TargetGone(TapClinikoError):  # noqa: N818
+    """Whoever reads our lines has ended."""
 
 
 class TryAgain(TapClinikoError):  # noqa: N818

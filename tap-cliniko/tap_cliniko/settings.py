@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -195,14 +196,10 @@ class Settings:
         )
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Read the settings from environment variables; what does not parse stays text, to be reported."""
-    given = {name: environment.get(variable(name)) for name in JSON_SCHEMA["properties"]}
-    return {
-        name: _parsed(JSON_SCHEMA["properties"][name]["type"][0], text)
-        for name, text in given.items()
-        if text
-    }
+def from_environment(environment: Mapping[str, str], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Read settings from environment variables; what does not parse stays text, to be reported."""
+    given = {name: environment.get(variable(name)) for name in schemas}
+    return {name: _parsed(schemas[name]["type"][0], text) for name, text in given.items() if text}
 
 
 def _parsed(kind: str, text: str) -> Any:
@@ -211,6 +208,11 @@ def _parsed(kind: str, text: str) -> Any:
     if kind in {"integer", "number"}:
         try:
             return int(text) if kind == "integer" else float(text)
+        except ValueError:
+            return text
+    if kind in {"object", "array"}:
+        try:
+            return json.loads(text)
         except ValueError:
             return text
     return text

@@ -13,7 +13,7 @@ from singer_sdk import Tap
 from typing_extensions import override
 
 from tap_cliniko import bookmarks, settings
-from tap_cliniko.errors import SettingsError
+from tap_cliniko.errors import SettingsError, TargetGone
 from tap_cliniko.resources import BY_NAME, RESOURCES
 from tap_cliniko.run import Run
 from tap_cliniko.streams import ClinikoStream
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-_SIGNALLED = 128
+SIGNALLED = 128
 """What shells add to a signal's number to make an exit code."""
 
 
@@ -86,8 +86,7 @@ class TapCliniko(Tap):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End with the code of the signal; the state that counts was written before, between two records."""
-        sys.stderr.write("tap-cliniko: interrupted; run again, it goes on where the last state says\n")
-        sys.exit(_SIGNALLED + signum)
+        sys.exit(SIGNALLED + signum)
 
     @classmethod
     def builtin_settings(cls) -> set[str]:
@@ -98,7 +97,8 @@ class TapCliniko(Tap):
     @classmethod
     def settings_from_environment(cls) -> dict[str, Any]:
         """Read the settings from the process environment, as Meltano gives them to a command."""
-        return settings.from_environment(os.environ)
+        cls.append_builtin_config(cls.config_jsonschema)
+        return settings.from_environment(os.environ, cls.config_jsonschema["properties"])
 
     @override
     @classmethod
@@ -116,13 +116,23 @@ class TapCliniko(Tap):
             # the SDK's own parsing would show the text of a value that is no number
             config.config = {**config.config, **cls.settings_from_environment()}
             config.parse_env = False
-        super().invoke(
-            about=about,
-            about_format=about_format,
-            config=config,
-            state=_checked(state, "state"),
-            catalog=_checked(catalog, "catalog"),
-        )
+        try:
+            super().invoke(
+                about=about,
+                about_format=about_format,
+                config=config,
+                state=_checked(state, "state"),
+                catalog=_checked(catalog, "catalog"),
+            )
+        except BrokenPipeError:  # the command line's own way would be to end without a word
+            _forget_output()
+            msg = "the target stopped reading; its own message says why. State up to there is safe"
+            raise TargetGone(msg) from None
+
+
+def _forget_output() -> None:
+    """Let the rest of the output vanish: Python would complain when it ends that nobody takes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _checked(file: IO[str] | None, option: str) -> IO[str] | None:

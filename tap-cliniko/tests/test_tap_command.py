@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,68 @@ def test_any_iso_moment_may_be_the_bookmark(quiet_clinic: Sandbox, tmp_path: Pat
     got = run_tap(config, state, ["patients"]).records("patients")
     assert 0 < len(got) < 40
     assert min(each["updated_at"] for each in got) >= "2026-01-01T07:55:00Z"
+
+
+def variables_for(clinic: Sandbox, folder: Path) -> dict[str, str]:
+    """Write the settings for a clinic as environment variables."""
+    return {settings.variable(name): str(value) for name, value in config_for(clinic, folder).items()}
+
+
+def test_the_settings_of_the_sdk_are_variables_too(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """Without a configuration file, stream maps and flattening come from the environment as well."""
+    more = {
+        "TAP_CLINIKO_STREAM_MAPS": '{"patients": {"__filter__": "False"}}',
+        "TAP_CLINIKO_FLATTENING_ENABLED": "true",
+        "TAP_CLINIKO_FLATTENING_MAX_DEPTH": "1",
+        "TAP_CLINIKO_DOWNLOAD_ATTACHMENTS": "no",
+    }
+    done = tap(variables={**variables_for(quiet_clinic, tmp_path), **more})
+    assert done.returncode == 0, done.stderr[-500:]
+    said = Said.from_text(done.stdout)
+    assert said.records("patients") == []
+    assert "links__self" in said.records("taxes")[0]
+    wrong = tap(variables={**variables_for(quiet_clinic, tmp_path), "TAP_CLINIKO_STREAM_MAPS": "{half"})
+    assert wrong.returncode == 2
+    assert "stream_maps" in last_line(wrong)
+
+
+def test_a_target_that_ends_is_said_in_the_last_line(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """A broken pipe ends with 1 and one line, without a complaint of Python's own."""
+    environment = {"PATH": os.environ["PATH"], **variables_for(quiet_clinic, tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tap_cliniko"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        log = process.stderr.read()
+    assert process.returncode == 1
+    assert "the target stopped reading" in log.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_said_in_the_last_line(number: int, quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """The code is that of the signal, and the line says that nothing is lost."""
+    environment = {"PATH": os.environ["PATH"], **variables_for(quiet_clinic, tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tap_cliniko"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        _, log = process.communicate()
+    assert process.returncode == 128 + number
+    assert "interrupted" in log.splitlines()[-1]
 
 
 def test_a_refused_key_is_exit_3(quiet_clinic: Sandbox, tmp_path: Path) -> None:
