@@ -13,7 +13,7 @@ from target_highlevel.commands.go_live import go_live
 from target_highlevel.commands.records import approve, purge, report, runs, verify_audit
 from target_highlevel.commands.repair import repair
 from target_highlevel.commands.rollback import rollback
-from target_highlevel.endings import Stopped, exit_code, ignore_signals, told, wind_up
+from target_highlevel.endings import Stopped, complete, exit_code, ignore_signals, told, wind_up
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.report.run_report import RunReport
@@ -41,7 +41,7 @@ def retry() -> None:
     ending(_retry)
 
 
-def _retry() -> int:
+def _retry() -> tuple[int, str]:
     session = Session(settings_from_environment(), mode="retry")
     engine = Engine(session)
     error: BaseException | None = None
@@ -54,17 +54,18 @@ def _retry() -> int:
     return _close(session, engine, error)
 
 
-def _close(session: Session, engine: Engine, error: BaseException | None) -> int:
+def _close(session: Session, engine: Engine, error: BaseException | None) -> tuple[int, str]:
     """Finish what is in flight and write the report; raise what ended the run early."""
     ignore_signals()
     error = wind_up(session, engine, error)
     report = RunReport(session)
-    code = exit_code(error) or (4 if report.rejected and not session.settings.accept_rejects else 0)
+    refused = report.rejected
+    code = exit_code(error) or (4 if refused and not session.settings.accept_rejects else 0)
     report.write(code, error=told(error))
     session.close(code, report.facts)
     if error is not None:
         raise error
-    return code
+    return code, "" if code else complete(refused=refused)
 
 
 for command in (approve, go_live, purge, repair, report, rollback, runs, verify_audit):

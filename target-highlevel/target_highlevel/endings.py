@@ -38,9 +38,8 @@ def told(error: BaseException | None) -> str:
     return str(error) if isinstance(error, HighLevelError) else type(error).__name__
 
 
-#: How a run ended, in one line: what happened and what to do next.
+#: How a run ended that did not come to its end well, in one line: what happened and what to do next.
 LINES = {
-    0: "complete: everything is in HighLevel",
     1: "failed: {error}",
     2: "settings: {error}",
     3: "credentials refused: {error}",
@@ -53,13 +52,18 @@ LINES = {
 }
 
 
-#: Instead of the first of them, when only a sample was read.
-SAMPLE_LINE = "complete: everything of this sample is in HighLevel; it says nothing of the other patients"
+def complete(*, refused: int = 0, sample: bool = False) -> str:
+    """Return the line of a run that came to its end: refused records are named also when they are accepted."""
+    what = "everything of this sample" if sample else "everything"
+    number = "1 refused record" if refused == 1 else f"{refused:,} refused records"
+    but = f" but for {number}, listed in rejects.csv" if refused else ""
+    more = "; it says nothing of the other patients" if sample else ""
+    return f"complete: {what} is in HighLevel{but}{more}"
 
 
 def say(code: int, error: BaseException | None, line: str = "") -> None:
     """Write the last line of a run on standard error."""
-    said = line or LINES.get(code, LINES[1]).format(error=told(error))
+    said = line or (complete() if not code else LINES.get(code, LINES[1]).format(error=told(error)))
     sys.stderr.write(f"target-highlevel: {said} (exit {code})\n")
     sys.stderr.flush()
 

@@ -16,7 +16,7 @@ from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from target_highlevel.descriptor import incoming
-from target_highlevel.endings import SAMPLE_LINE, Stopped, exit_code, ignore_signals, say, told, wind_up
+from target_highlevel.endings import Stopped, complete, exit_code, ignore_signals, say, told, wind_up
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import HighLevelError, SettingsError
@@ -225,8 +225,8 @@ class TargetHighLevel(Target):
         if self._prediction is not None:
             self._prediction.write_mapping(report.folder)
             self.line = "" if code else self._prediction.line()
-        elif not code and self.session.sample:
-            self.line = SAMPLE_LINE
+        elif not code:
+            self.line = complete(refused=report.rejected, sample=self.session.sample)
         self.session.close(code, report.facts)
         return code, error
 

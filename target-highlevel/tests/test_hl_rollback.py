@@ -204,7 +204,9 @@ def _line_item(loader: Loader) -> str:
     """Return the newest line item of an invoice."""
     records: dict[str, dict[str, str]] = loader.sandbox.highlevel.state.records
     return max(
-        one for one, row in records.items() if row["objectKey"] == "custom_objects.cliniko_invoice_line_item"
+        str(one)
+        for one, row in records.items()
+        if row["objectKey"] == "custom_objects.cliniko_invoice_line_item"
     )
 
 
