@@ -108,3 +108,34 @@ def test_a_fact_that_comes_later_changes_nothing_else(highlevel: Callable[..., L
     assert loader.load([*head, part(filtered="cancelled")]).code == 0
     assert "Physio" not in str(state.contacts[contact]["customFields"])
     assert state.contacts[contact]["city"] == "York"
+
+
+def test_a_lost_ledger_and_a_search_that_does_not_know_yet(highlevel: Callable[..., Loader]) -> None:
+    """The address leads to the contact that carries our id: it is taken up, and nobody is there twice."""
+    loader = highlevel(search_lag=600.0)
+    people = [
+        person("patients/1", "Ada", "Lovelace", email="ada@example.org"),
+        person("patients/2", "Ada", "Lovelace", email="ada@example.org", phone="+61255500101"),
+    ]
+    assert loader.load([*HEAD, *people]).code == 0
+    before = set(loader.sandbox.highlevel.state.contacts)
+    (loader.folder / "ledger.db").unlink()
+    assert loader.load([*HEAD, *people]).code == 0
+    assert set(loader.sandbox.highlevel.state.contacts) == before
+    assert loader.sandbox.highlevel.state.doubles() == {}
+
+
+def test_a_lost_ledger_and_more_relations_than_a_page_holds(highlevel: Callable[..., Loader]) -> None:
+    """A doctor's links are found again, also those on the second page; none is made twice."""
+    loader = highlevel()
+    related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    people = [person(f"patients/{n}", "Ada", f"L{n}", relations=related) for n in range(1, 106)]
+    lines = [*schemas("contacts", "patients"), person("contacts/1", "Doc", "Tor"), *people]
+    assert loader.load(lines).code == 0
+    relations = set(loader.sandbox.highlevel.state.relations)
+    assert len(relations) == len(people)
+    (loader.folder / "ledger.db").unlink()
+    again = loader.load(lines)
+    assert again.code == 0
+    assert set(loader.sandbox.highlevel.state.relations) == relations
+    assert again.report["totals"]["created"] == 0
