@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 from contextlib import contextmanager
@@ -131,6 +132,7 @@ class ClinikoClient:
         self.governor = governor or Governor(200)
         self.patience = patience or Patience()
         self.skew = 0.0
+        self._ahead = -math.inf
         self._auth = requests.auth.HTTPBasicAuth(api_key, "")
         self._agent = f"tap-cliniko ({contact_email})"
         self._idle: list[requests.Session] = []
@@ -253,8 +255,10 @@ class ClinikoClient:
         stamp = response.headers.get("Date")
         if stamp:
             ahead = parsedate_to_datetime(stamp).timestamp() - time.time()
+            # an answer that was long on its way makes the server's clock look slow: the greatest is the nearest
+            self._ahead = max(self._ahead, ahead)
             # the header is in whole seconds, and may be a second old
-            self.skew = 0.0 if -_DATE_PRECISION < ahead <= 0 else ahead
+            self.skew = 0.0 if -_DATE_PRECISION < self._ahead <= 0 else self._ahead
 
     def _failure(self, response: requests.Response, path: str, query: Query | None) -> Exception:
         status = response.status_code

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +189,20 @@ def test_the_reset_header_says_how_long_to_wait() -> None:
         read_patients(client)
         # the server's own clock says 1000000000, so twenty seconds and half a one for the missing fraction
         assert sum(naps) == pytest.approx(20.5, abs=0.1)
+
+
+def test_an_answer_that_was_long_on_its_way_does_not_set_the_clock_back() -> None:
+    """A run that ends before the bookmark of the one before would read nothing."""
+
+    def dated(seconds: int) -> Answer:
+        return Answer(headers={"Date": formatdate(time.time() + seconds, usegmt=True)})
+
+    with serving(dated(-40), dated(30), dated(-5)) as script, client_of(script) as client:
+        ahead = []
+        for _ in range(3):
+            read_patients(client)
+            ahead.append(client.now() - time.time())
+    assert ahead == pytest.approx([-40, 30, 30], abs=2)
 
 
 def test_a_reset_in_the_far_future_is_not_believed() -> None:
