@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +89,9 @@ def test_the_full_load_goes_on_from_the_sample(clinic: Loader, monkeypatch: pyte
     assert (whole.code, whole.report["sample"]) == (0, None)
     code, line = go_live(clinic, **accepted)
     assert (code, "the clinic can go live" in line) == (0, True), line
+    assert clinic.tool("report", "--since", "2026-01-01", **accepted).returncode == 0
+    summed = next((clinic.folder / "reports").glob("*--*/report.json"))
+    assert json.loads(summed.read_text(encoding="utf-8"))["go_live"]["agrees"]
     code, line = go_live(clinic, "--within", "0", **accepted)
     assert code == 5
     assert "hours ago" in line

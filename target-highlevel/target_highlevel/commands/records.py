@@ -78,7 +78,8 @@ def _report(run: str | None, since: str | None) -> tuple[int, str]:
             if not chosen:
                 msg = f"--since {since}: no run of that id and none from that day on; `runs` lists them"
                 raise SettingsError(msg)
-            folder = write_window(ledger, chosen, settings.report_dir)
+            accepted = settings.accept_rejects
+            folder = write_window(ledger, chosen, settings.report_dir, accept_rejects=accepted)
         else:
             folder = write_again(ledger, _one(known, run), settings.report_dir)
     click.echo(str(folder))

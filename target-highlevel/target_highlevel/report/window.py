@@ -23,23 +23,25 @@ _A_DAY = 24.0
 _DID = ("created", "updated", "removed")
 
 
-def write_window(ledger: Ledger, run_ids: Sequence[str], report_dir: str) -> Path:
+def write_window(
+    ledger: Ledger, run_ids: Sequence[str], report_dir: str, *, accept_rejects: bool = False
+) -> Path:
     """Write one report of several runs into a folder named for the first and the last of them."""
     ordered = sorted(run_ids)
     folder = private(Path(report_dir) / f"{ordered[0]}--{ordered[-1]}")
-    content = window_content(ledger, ordered)
+    content = window_content(ledger, ordered, accept_rejects=accept_rejects)
     write_content(folder, content, window_page(content))
     write_tables(folder, ledger, ordered[-1])
     return folder
 
 
-def window_content(ledger: Ledger, run_ids: Sequence[str]) -> dict[str, Any]:
+def window_content(ledger: Ledger, run_ids: Sequence[str], *, accept_rejects: bool = False) -> dict[str, Any]:
     """Return the sums of several runs, as the audit trail has them, and the present state of every record."""
     runs = [item for item in ledger.runs() if item["id"] in set(run_ids)]
     did = {item["id"]: writes(ledger, item["id"]) for item in runs}
     standing = in_order(_standing(item, did.values()) for item in standing_records(ledger))
     rows = [_run(item, did[item["id"]]) for item in runs]
-    found = agreement(ledger, within_hours=_A_DAY, accept_rejects=False)
+    found = agreement(ledger, within_hours=_A_DAY, accept_rejects=accept_rejects)
     content = {
         "kind": "window",
         "location_id": ledger.location,
