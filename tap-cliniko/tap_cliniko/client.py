@@ -227,6 +227,7 @@ class ClinikoClient:
         url = f"{self.base}{path}"
         try:
             with self.governor.slot(), self._session() as session:
+                sent = time.time()
                 response = session.get(
                     f"{url}?{query.encode()}" if query else url,
                     auth=self._auth,
@@ -237,7 +238,7 @@ class ClinikoClient:
             # the error's own text can hold the address with its filters
             msg = f"{path}: {type(error).__name__} while waiting for {urlsplit(self.base).netloc}"
             raise TryAgain(msg) from None
-        self._note_clock(response)
+        self._note_clock(response, sent)
         return response
 
     @contextmanager
@@ -251,12 +252,16 @@ class ClinikoClient:
         yield session
         self._idle.append(session)
 
-    def _note_clock(self, response: requests.Response) -> None:
+    def _note_clock(self, response: requests.Response, sent: float) -> None:
+        """The server wrote its time between sending and now, which leaves room for how far it is ahead: stay in it.
+
+        So neither an answer that was long on its way nor one that was wrong for once moves the clock for good; a clock that is
+        too far ahead would end a window in the future.
+        """
         stamp = response.headers.get("Date")
         if stamp:
-            ahead = parsedate_to_datetime(stamp).timestamp() - time.time()
-            # an answer that was long on its way makes the server's clock look slow: the greatest is the nearest
-            self._ahead = max(self._ahead, ahead)
+            written = parsedate_to_datetime(stamp).timestamp()
+            self._ahead = min(max(self._ahead, written - time.time()), written + 1 - sent)
             # the header is in whole seconds, and may be a second old
             self.skew = 0.0 if -_DATE_PRECISION < self._ahead <= 0 else self._ahead
 

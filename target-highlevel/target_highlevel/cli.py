@@ -65,7 +65,7 @@ def _close(session: Session, engine: Engine, error: BaseException | None) -> tup
     session.close(code, report.facts)
     if error is not None:
         raise error
-    return code, "" if code else complete(refused=refused)
+    return code, "" if code else complete(refused=refused, held=report.held)
 
 
 for command in (approve, go_live, purge, repair, report, rollback, runs, verify_audit):

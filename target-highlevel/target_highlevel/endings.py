@@ -52,11 +52,18 @@ LINES = {
 }
 
 
-def complete(*, refused: int = 0, sample: bool = False) -> str:
-    """Return the line of a run that came to its end: refused records are named also when they are accepted."""
+def complete(*, refused: int = 0, held: int = 0, sample: bool = False) -> str:
+    """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted."""
     what = "everything of this sample" if sample else "everything"
-    number = "1 refused record" if refused == 1 else f"{refused:,} refused records"
-    but = f" but for {number}, listed in rejects.csv" if refused else ""
+    missing = [
+        f"{number:,} {kind} record{'' if number == 1 else 's'}, {where}"
+        for number, kind, where in (
+            (refused, "refused", "listed in rejects.csv"),
+            (held, "waiting", "held until what they belong to is there"),
+        )
+        if number
+    ]
+    but = f" but for {' and '.join(missing)}" if missing else ""
     more = "; it says nothing of the other patients" if sample else ""
     return f"complete: {what} is in HighLevel{but}{more}"
 

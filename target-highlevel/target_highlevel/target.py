@@ -226,7 +226,7 @@ class TargetHighLevel(Target):
             self._prediction.write_mapping(report.folder)
             self.line = "" if code else self._prediction.line()
         elif not code:
-            self.line = complete(refused=report.rejected, sample=self.session.sample)
+            self.line = complete(refused=report.rejected, held=report.held, sample=self.session.sample)
         self.session.close(code, report.facts)
         return code, error
 

@@ -89,7 +89,11 @@ def test_a_lost_ledger_is_rebuilt_from_highlevel(
     loader = highlevel()
     loader.load(small_clinic.lines)
     (loader.folder / "ledger.db").rename(loader.folder / "lost.db")
+    loader.sandbox.highlevel.control.reset_log()
     again = loader.load(small_clinic.lines)
     assert again.code in {0, 4}, again.log[-2000:]
+    links = [item for item in loader.sandbox.highlevel.control.requests if "/relations" in item.path]
+    assert not [item for item in links if item.write]  # they are looked up, not tried
+    assert len(links) < small_clinic.relations
     assert_whole(loader, small_clinic)
     assert again.report["totals"]["created"] == 0, again.report["objects"]

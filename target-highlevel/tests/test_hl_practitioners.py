@@ -57,3 +57,18 @@ def test_the_patients_of_one_who_left_go_to_the_fallback_owner(
     assert {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()} | before == {
         contact["id"]: contact["assignedTo"] for contact in state.contacts.values()
     }
+
+
+def test_a_key_that_may_not_read_users_takes_nobody_away(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """A later run without Cliniko's users leaves every owner, and makes no contact of a practitioner who has a user."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    state = loader.sandbox.highlevel.state
+    before = {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()}
+    fewer = [line for line in small_clinic.lines if '"type":"RECORD","stream":"users"' not in line]
+    assert len(fewer) < len(small_clinic.lines)
+    again = loader.load(fewer)
+    assert again.code == 0, again.log[-2000:]
+    assert {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()} == before

@@ -114,6 +114,28 @@ def test_what_somebody_put_back_meanwhile_is_found(
     assert verify(loader, small_clinic.lines).code == 0
 
 
+def test_what_somebody_changed_in_what_came_back_is_theirs(
+    damaged: tuple[Loader, Vandal], small_clinic: Clinic
+) -> None:
+    """A contact put back with another city keeps it where the setting says so, and is not taken for a contact we made."""
+    loader, _ = damaged
+    state = loader.sandbox.highlevel.state
+    account = state.main
+    contact = next(
+        identity for identity in sorted(state.contacts) if not account.children_of("notes", identity)
+    )
+    kept = dict(state.contacts[contact])
+    state.damage.delete("contacts", contact)
+    assert verify(loader, small_clinic.lines).code == 5
+    assert loader.tool("repair", "--yes").returncode == 0
+    account.put_contact({**kept, "city": "Elsewhere"}, time.time(), lag=0.0)
+    loaded = loader.load(small_clinic.lines, OVERWRITE="never")
+    assert loaded.code == 0, loaded.log[-2000:]
+    assert state.doubles() == {}
+    assert state.contacts[contact]["city"] == "Elsewhere"
+    assert loaded.report["conflicts"]["count"] > 0
+
+
 def test_an_outdated_verification_is_no_ground(damaged: tuple[Loader, Vandal], small_clinic: Clinic) -> None:
     """Without a verification, or when something was written since, nothing is marked, and the line says what to do."""
     loader, vandal = damaged

@@ -169,7 +169,7 @@ def test_calendar_events_are_undone_as_calendar_events(highlevel: Start, small_c
 
 def test_records_are_read_by_the_page(highlevel: Start, small_clinic: Clinic) -> None:
     """Of the records only some are read by their id; one that somebody corrected is among them, and stays."""
-    loader = highlevel()
+    loader = highlevel(search_lag=0.0)  # what the search is behind with is read by id
     loader.load(small_clinic.lines)
     state, control = loader.sandbox.highlevel.state, loader.sandbox.highlevel.control
     number = len(state.records)

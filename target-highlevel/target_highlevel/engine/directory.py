@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from target_highlevel.setup.catalogue import Catalogue
 
 
+#: Reason of a practitioner whom no user stands for.
+NO_USER = "no_user"
+
+
 class Directory:
     """Finds the HighLevel user of a practitioner; no user is ever created, because a user is a login."""
 
@@ -34,10 +38,13 @@ class Directory:
             return replace(item, resolved=(known.hl_id, known.reason))
         if item.rejected:
             return item
+        if item.filtered == NO_USER and known is not None and known.hl_id:
+            # nothing is said of the user this time (a key that may not read users, say): that takes nobody away
+            return replace(item, resolved=(known.hl_id, known.reason))
         if item.filtered:  # one who left stands for nobody any more, whoever it was before
             return replace(item, resolved=(None, item.filtered))
         user = self._catalogue().users.get(str(item.fields.get("email") or "").casefold())
-        reason = None if user else "no_user"
+        reason = None if user else NO_USER
         if item.fields.get("active") is False:
             user, reason = None, "inactive"
         return replace(item, resolved=(user.id if user else None, reason))

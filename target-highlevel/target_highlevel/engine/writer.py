@@ -13,6 +13,7 @@ from target_highlevel.engine.fold import fold
 from target_highlevel.engine.reasons import reason_for
 from target_highlevel.errors import NotFound, Refused, Unknown
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.objects.base import Created, Existing, Rejected
 from target_highlevel.values import fingerprint
@@ -103,9 +104,10 @@ class Writer:
         elif row.payload.get("only_these"):  # left out, but there already: it only learns why
             wanted = {name: value for name, value in wanted.items() if name in row.fields}
         if row.hl_id is None and row.intent:
-            self._adopt_found(row, spec, kind)
-            if row.created_here and row.object == "relation":  # its ends are all it says
-                self._settle(row, Outcome.CREATED, row.hl_id, wanted, parent_id=None, notes=row.notes)
+            found = self._adopt_found(row, spec, kind)
+            if found and row.object == "relation":  # its ends are all it says
+                outcome = Outcome.CREATED if row.created_here else Outcome.UNCHANGED
+                self._settle(row, outcome, row.hl_id, wanted, parent_id=None, notes=row.notes)
                 return
         self._shorten(
             row, spec, kind
@@ -180,11 +182,16 @@ class Writer:
             self._sleep(lag - since)
         return kind.find(row, spec)
 
-    def _adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
-        """An earlier run was cut off between intent and outcome: see whether its write arrived."""
+    def _adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> bool:
+        """An earlier run was cut off between intent and outcome: see whether its write arrived.
+
+        Or a repair wants to know whether the record is there again: then it is not our write that was found.
+        """
         found = self._find(row, spec, kind)
-        if found and self._work.claim_id(row, found):
-            row.created_here = True
+        if not found or not self._work.claim_id(row, found):
+            return False
+        row.created_here = row.intent is not None and row.intent["action"] != LOOK_FIRST
+        return True
 
     def _take_over(
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing

@@ -139,10 +139,15 @@ def look_again(connection: sa.Connection, location: str, ref: str, run: str) -> 
     named = sa.select(contribution.c.target).where(
         contribution.c.location == location, contribution.c.fields.contains(f'"{ref}"', autoescape=True)
     )
-    written = (record.c.location == location) & (record.c.status == Status.DONE.value)
-    again = record.update().where(written, record.c.ref.in_(named))
+    here = (record.c.location == location) & record.c.ref.in_(named)
+    # one that is being written has looked up the user already: with another version it stays ready
+    connection.execute(
+        record.update()
+        .where(here, record.c.status == Status.READY.value)
+        .values(version=record.c.version + 1)
+    )
     values = {"status": Status.READY.value, "version": record.c.version + 1, "seen_run": run}
-    connection.execute(again.values(values))
+    connection.execute(record.update().where(here, record.c.status == Status.DONE.value).values(values))
 
 
 def batches(values: Iterable[str]) -> Iterable[list[str]]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.rows import Row
 
 REASON = "to_be_repaired"
+#: Action of an intent that was no write: the record is looked for, and nothing of it is taken to be ours.
+LOOK_FIRST = "look"
 #: What is forgotten of a record that is gone; as it was, an unchanged reading would pass it over.
 _GONE: dict[str, Any] = {
     "hl_id": None,
@@ -27,7 +29,6 @@ _GONE: dict[str, Any] = {
     "payload": None,
     "digest": None,
     "written": None,
-    "notes": None,
 }
 
 
@@ -46,11 +47,13 @@ class Repair(Work):
     def bring_again(self, row: Row) -> None:
         """Have a record that is gone made again by the next full read.
 
-        With an open intent the load looks for it first: somebody may have taken it out of HighLevel's bin meanwhile.
+        With an open intent the load looks for it first: somebody may have taken it out of HighLevel's bin meanwhile, and what
+        it says then is theirs.
         """
-        intent = {"action": "create", "run": self.run, "at": self._stamp(), "method": "POST", "route": ""}
+        intent = {"action": LOOK_FIRST, "run": self.run, "at": self._stamp(), "method": "POST", "route": ""}
+        notes = canonical_json({**row.notes, "rebuilt": True})
         with self._ledger.transaction() as connection:
-            self._set(connection, row.ref, **_GONE, intent=json.dumps(intent))
+            self._set(connection, row.ref, **_GONE, notes=notes, intent=json.dumps(intent))
             if row.origin:  # a link is wanted by a record, and derived anew when that is taken in
                 self._set(connection, row.origin, digest=None)
 

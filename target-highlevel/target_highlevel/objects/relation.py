@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound, Refused
+from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
 
 if TYPE_CHECKING:
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from target_highlevel.objects.base import Surroundings
 
 _PAGE = 100
+_KIND = "relation"
+#: Records whose links are kept at hand; the links of further ones are tried one by one.
+_MOST_KEPT = 20_000
+_STRIPES = 64
+#: (association, first record, second record) -> id of the link.
+Links = dict[tuple[str, str, str], str]
 
 
 class Relation(ObjectKind):
@@ -28,6 +36,8 @@ class Relation(ObjectKind):
         """Remember which labels are full for which record, so that they are asked once a run."""
         super().__init__(around)
         self._first_free: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._there: dict[str, Links] = {}
+        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return both ends as HighLevel ids."""
@@ -41,6 +51,11 @@ class Relation(ObjectKind):
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Link the two records; an identical relation answers 400 and is what we wanted (issue 73 of the API's documentation)."""
         key = wanted["association"]
+        known = self._known(row.fields["first"])
+        for label in self.around.catalogue.association_ids(key) if known else ():
+            found = known.get((label, wanted["first"], wanted["second"]))
+            if found is not None:
+                return Existing(found, {"linked_before": True})
         place = (key, wanted["second"])
         while association_id := self.around.schema.label(key, number := self._first_free[place]):
             try:
@@ -51,6 +66,23 @@ class Relation(ObjectKind):
                 # Several writers meet the limit at once: each says only that the label it tried is full.
                 self._first_free[place] = max(self._first_free[place], number + 1)
         raise Rejected("relation_limit", key)
+
+    def _known(self, ref: str) -> Links:
+        """Return the links of a record that this ledger did not make: listed once, not tried one by one (a lost ledger)."""
+        with self._stripes[hash(ref) % _STRIPES]:
+            known = self._there.get(ref)
+            if known is None:
+                end = self.around.work.row(ref)
+                if end is None or end.hl_id is None or {ALL_LISTED, _KIND} & set(end.listed.split()):
+                    return {}
+                known = {
+                    (item["associationId"], item["firstRecordId"], item["secondRecordId"]): str(item["id"])
+                    for item in self.all_of(end.hl_id)
+                }
+                self.around.work.mark_listed(end, _KIND)
+                if len(self._there) < _MOST_KEPT:
+                    self._there[ref] = known
+            return known
 
     def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
         try:
@@ -127,6 +159,7 @@ class Relation(ObjectKind):
 
     def remove(self, row: Row) -> None:
         """Delete the link; one that is gone already is what we wanted."""
+        self._there.clear()  # what was listed is true no longer
         try:
             self.around.client.request(
                 "DELETE",

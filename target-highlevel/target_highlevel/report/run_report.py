@@ -55,6 +55,11 @@ class RunReport:
         return sum(item.rejected for item in object_counts(self._ledger, self._run))
 
     @property
+    def held(self) -> int:
+        """Return how many records wait for something that is not in HighLevel."""
+        return sum(item.held for item in object_counts(self._ledger, self._run))
+
+    @property
     def folder(self) -> Path:
         """Return the folder of this run's report."""
         return Path(self._settings.report_dir) / self._run
