@@ -200,6 +200,24 @@ def test_a_search_that_is_behind_is_not_trusted(highlevel: Start, small_clinic: 
     assert state.records[item]["properties"]["item_name"] == "corrected"
 
 
+def test_a_record_gone_long_ago_is_no_proof_that_the_search_is_up_to_date(
+    highlevel: Start, small_clinic: Clinic
+) -> None:
+    """All but one were deleted by hand and the search knows; the one that is left was corrected a moment ago, and stays."""
+    loader = highlevel()
+    loader.load(small_clinic.lines)
+    state = loader.sandbox.highlevel.state
+    item = _line_item(loader)
+    kind = state.records[item]["objectKey"]
+    for other in [one for one, row in state.records.items() if row["objectKey"] == kind and one != item]:
+        state.damage.delete("records", other)
+    time.sleep(state.options.search_lag)
+    state.options.search_lag = 60.0
+    state.damage.edit_record(item, item_name="corrected")
+    loader.tool("rollback", "--yes")
+    assert state.records[item]["properties"]["item_name"] == "corrected"
+
+
 def _line_item(loader: Loader) -> str:
     """Return the newest line item of an invoice."""
     records: dict[str, dict[str, str]] = loader.sandbox.highlevel.state.records

@@ -54,8 +54,10 @@ class Pages:
     def _by_pages(self, object_: str, units: list[Unit]) -> list[Unit]:
         first, *others = units
         row = self._undo.row(str(first.ref))
+        if row is None or not self._is_shown(row):
+            return units  # gone long ago, perhaps: that the search does not show it would prove nothing
         self._worker.take_back(first)
-        if row is None or not self._has_caught_up(row):
+        if not self._has_caught_up(row):
             return others
         waiting = {unit.hl_id: unit for unit in others}
         for page in record_pages(self._session.client, self._session.ledger.location, object_):
@@ -67,12 +69,15 @@ class Pages:
         """Return whether the search has lost a record that was just removed, and so is not behind what came before."""
         if self._undo.hl_id(removed.ref) is not None:
             return False  # it was spared, and is there
-        kind = self._session.kinds["custom_object"]
         for _ in range(_LOOKS):
-            if kind.find(removed, self._session.specs[removed.stream]) is None:
+            if not self._is_shown(removed):
                 return True
             self._session.stop.wait(self._session.settings.search_lag_seconds / 2)
         return False
+
+    def _is_shown(self, row: Row) -> bool:
+        kind = self._session.kinds["custom_object"]
+        return kind.find(row, self._session.specs[row.stream]) is not None
 
     def _shown(self, found: tuple[Unit, Mapping[str, Any]]) -> None:
         unit, properties = found
