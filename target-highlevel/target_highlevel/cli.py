@@ -59,13 +59,13 @@ def _close(session: Session, engine: Engine, error: BaseException | None) -> tup
     ignore_signals()
     error = wind_up(session, engine, error)
     report = RunReport(session)
-    refused = report.rejected
+    refused, held = report.rejected, report.held
     code = exit_code(error) or (4 if refused and not session.settings.accept_rejects else 0)
     report.write(code, error=told(error))
     session.close(code, report.facts)
     if error is not None:
         raise error
-    return code, "" if code else complete(refused=refused, held=report.held)
+    return code, "" if code else complete(refused=refused, held=held)
 
 
 for command in (approve, go_live, purge, repair, report, rollback, runs, verify_audit):
