@@ -52,23 +52,30 @@ class Pages:
         return number > pages + _LOOKS
 
     def _by_pages(self, object_: str, units: list[Unit]) -> list[Unit]:
-        first, *others = units
-        row = self._undo.row(str(first.ref))
-        if row is None or not self._is_shown(row):
-            return units  # gone long ago, perhaps: that the search does not show it would prove nothing
-        self._worker.take_back(first)
-        if not self._has_caught_up(row):
-            return others
-        waiting = {unit.hl_id: unit for unit in others}
+        left = list(units)
+        if not self._is_up_to_date(left):
+            return left
+        waiting = {unit.hl_id: unit for unit in left}
         for page in record_pages(self._session.client, self._session.ledger.location, object_):
             shown = [(waiting.pop(item["id"]), item["properties"]) for item in page if item["id"] in waiting]
             do_all(self._shown, shown, self._session.stop)
         return list(waiting.values())
 
-    def _has_caught_up(self, removed: Row) -> bool:
-        """Return whether the search has lost a record that was just removed, and so is not behind what came before."""
-        if self._undo.hl_id(removed.ref) is not None:
-            return False  # it was spared, and is there
+    def _is_up_to_date(self, left: list[Unit]) -> bool:
+        """Take back one record, or a few until one is not spared, and return whether the search has lost it.
+
+        Then it is not behind what came before. What was taken back is left no longer.
+        """
+        for _ in range(min(_LOOKS, len(left))):
+            row = self._undo.row(str(left[0].ref))
+            if row is None or not self._is_shown(row):
+                return False  # gone long ago, perhaps: that the search does not show it would prove nothing
+            self._worker.take_back(left.pop(0))
+            if self._undo.hl_id(row.ref) is None:
+                return self._has_lost(row)
+        return False
+
+    def _has_lost(self, removed: Row) -> bool:
         for _ in range(_LOOKS):
             if not self._is_shown(removed):
                 return True
