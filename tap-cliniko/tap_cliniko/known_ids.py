@@ -42,6 +42,15 @@ class KnownIds:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         self._database.executescript(_TABLES)
+        self._take_over_moments()
+
+    def _take_over_moments(self) -> None:
+        """A file of the first version has moments instead of numbers: what was gone then is told once more."""
+        with self._transaction():
+            columns = {row[1] for row in self._database.execute("PRAGMA table_info(known)")}
+            if "gone" not in columns:
+                self._database.execute("ALTER TABLE known ADD COLUMN gone INTEGER")
+                self._database.execute("UPDATE known SET gone = 1 WHERE gone_at IS NOT NULL")
 
     def close(self) -> None:
         """Close the file."""
@@ -52,7 +61,7 @@ class KnownIds:
         with self._transaction():
             for ident, patients in rows:
                 self._database.execute(
-                    "INSERT INTO known VALUES (?, ?, NULL) "
+                    "INSERT INTO known (resource, id) VALUES (?, ?) "
                     "ON CONFLICT (resource, id) DO UPDATE SET gone = NULL",
                     (resource, ident),
                 )
@@ -64,7 +73,8 @@ class KnownIds:
             "INSERT OR IGNORE INTO belongs VALUES (?, ?, ?)", ((resource, each, ident) for each in patients)
         )
         self._database.executemany(
-            "INSERT OR IGNORE INTO known VALUES ('patients', ?, NULL)", ((each,) for each in patients)
+            "INSERT OR IGNORE INTO known (resource, id) VALUES ('patients', ?)",
+            ((each,) for each in patients),
         )
 
     def of_patients(self, resource: str, patients: Iterable[int]) -> list[int]:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from tap_cliniko.resources import RESOURCES
 from tap_cliniko.tap import TapCliniko
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -169,19 +170,26 @@ def test_the_settings_of_the_sdk_are_variables_too(quiet_clinic: Sandbox, tmp_pa
     assert "stream_maps" in last_line(wrong)
 
 
-def test_a_target_that_ends_is_said_in_the_last_line(quiet_clinic: Sandbox, tmp_path: Path) -> None:
-    """A broken pipe ends with 1 and one line, without a complaint of Python's own."""
-    environment = {"PATH": os.environ["PATH"], **variables_for(quiet_clinic, tmp_path)}
+@contextmanager
+def begun(clinic: Sandbox, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A tap that has said its first line."""
     with subprocess.Popen(
         [sys.executable, "-m", "tap_cliniko"],
-        env=environment,
+        env={"PATH": os.environ["PATH"], **variables_for(clinic, folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stderr is not None
         process.stdout.readline()
+        yield process
+
+
+def test_a_target_that_ends_is_said_in_the_last_line(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """A broken pipe ends with 1 and one line, without a complaint of Python's own."""
+    with begun(quiet_clinic, tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.close()
         log = process.stderr.read()
     assert process.returncode == 1
@@ -191,17 +199,9 @@ def test_a_target_that_ends_is_said_in_the_last_line(quiet_clinic: Sandbox, tmp_
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_said_in_the_last_line(number: int, quiet_clinic: Sandbox, tmp_path: Path) -> None:
     """The code is that of the signal, and the line says that nothing is lost."""
-    environment = {"PATH": os.environ["PATH"], **variables_for(quiet_clinic, tmp_path)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "tap_cliniko"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with begun(quiet_clinic, tmp_path) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdout.readline()
         process.send_signal(number)
         _, log = process.communicate()
     assert process.returncode == 128 + number

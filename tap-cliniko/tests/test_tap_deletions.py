@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tap_runs import Said, config_for, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.known_ids import KnownIds
 from tap_cliniko.resources import TOMBSTONE
 
 if TYPE_CHECKING:
@@ -220,3 +223,20 @@ def test_records_merged_twice_when_the_patient_in_between_is_deleted(clinic: San
     time.sleep(1.01)
     second = read(clinic, tmp_path, first.state, "patients", "invoices")
     assert moved <= {each["id"] for each in second.records("invoices") if each.get("patient_id") == last}
+
+
+def test_a_file_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    """It knew moments instead of numbers; what was gone by then is told once more, and nothing else is lost."""
+    path = tmp_path / "known.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "CREATE TABLE known (resource TEXT, id INTEGER, gone_at TEXT, PRIMARY KEY (resource, id));"
+            "INSERT INTO known VALUES ('patients', 1, NULL), ('patients', 2, '2026-11-01T00:00:00Z');"
+        )
+    for _ in range(2):
+        with closing(KnownIds(str(path))) as known:
+            assert known.ids("patients", 0, 9) == [1]
+            assert known.gone_since(0, "patients")[0] == [("patients", 2)]
+    with closing(KnownIds(str(path))) as known:
+        known.add("patients", [(3, ())])
+        assert known.count("patients", 0, 9) == 2

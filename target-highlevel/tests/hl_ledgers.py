@@ -39,6 +39,7 @@ PROFILES = StreamSpec(
     associations=(Association("of", "custom_objects.profile", "Profile", "contact", "Contact"),),
 )
 NOTES = StreamSpec(stream="hl_notes", kind="note", object="note", fields={"body": FieldSpec("body")})
+USERS = StreamSpec(stream="hl_users", kind="user", object="user", fields={"email": FieldSpec("email")})
 SPECS = {spec.stream: spec for spec in (CONTACTS, PROFILES, NOTES)}
 
 
@@ -60,6 +61,17 @@ def profile(number: int, *, related: bool = True, **more: Any) -> Incoming:
     relations = (("of", f"contact:patients/{number}"),) if related else ()
     fields = more.pop("fields", {"name": f"Profile {number}"})
     return Incoming(spec=PROFILES, source_id=f"patients/{number}", fields=fields, relations=relations, **more)
+
+
+def practitioner(number: int, user: str | None) -> Incoming:
+    """Return the record of a practitioner whom this HighLevel user stands for, or nobody."""
+    fields = {"email": f"{user}@example.org"}
+    return Incoming(
+        spec=USERS,
+        source_id=f"practitioners/{number}",
+        fields=fields,
+        resolved=(user, None if user else "no_user"),
+    )
 
 
 def part(number: int, contributor: str, **more: Any) -> Incoming:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hl_ledgers import Desk, contact, note, part, profile
+from hl_ledgers import Desk, contact, note, part, practitioner, profile
 
 from target_highlevel.ledger.rows import Outcome
 
@@ -74,6 +74,21 @@ def test_a_record_changed_while_it_was_written_stays_ready(desk: Desk) -> None:
     settled(desk, row)
     now = desk.row("contact:patients/1")
     assert (now.status, now.hl_id, now.fields) == ("ready", "hl-1", {"name": "Newer"})
+
+
+def test_another_user_for_a_practitioner_has_patients_looked_at_again(desk: Desk) -> None:
+    """Also a patient who is being written just then, for the user that stood for the practitioner before."""
+    mine = {"owner": {"ref": "user:practitioners/9", "at": "2026-01-01"}}
+    desk.take(practitioner(9, "ada"))
+    desk.take(*(contact(number) for number in (1, 2, 3)))
+    desk.take(*(part(number, f"appointments/{number}", fields=mine) for number in (1, 2)))
+    desk.write("contact:patients/1")
+    underway = begun(desk, "contact:patients/2")
+    desk.write("contact:patients/3")
+    desk.take(practitioner(9, "bo"))
+    settled(desk, underway)
+    ready = {number: desk.status(f"contact:patients/{number}")[0] for number in (1, 2, 3)}
+    assert ready == {1: "ready", 2: "ready", 3: "done"}
 
 
 def test_a_record_created_and_updated_in_one_run_counts_as_created(desk: Desk) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hl_loading import Clinic, Loader
+
+
+def owners(state: Any) -> dict[str, str]:
+    """Return the user in charge of each contact."""
+    return {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()}
 
 
 def test_a_login_made_later_takes_over_the_patients(
@@ -41,7 +46,7 @@ def test_the_patients_of_one_who_left_go_to_the_fallback_owner(
     loader = highlevel()
     loader.load(small_clinic.lines)
     state = loader.sandbox.highlevel.state
-    before = {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()}
+    before = owners(state)
     desk = next(user["id"] for user in state.users.values() if user["email"] == "frontdesk@example.org")
     assert set(before.values()) - {desk}
 
@@ -50,13 +55,11 @@ def test_the_patients_of_one_who_left_go_to_the_fallback_owner(
     gone = loader.load(left)
     assert gone.code == 0, gone.log[-2000:]
     assert gone.report["closes_to_zero"]
-    assert {contact["assignedTo"] for contact in state.contacts.values() if contact["id"] in before} == {desk}
+    assert {owner for identity, owner in owners(state).items() if identity in before} == {desk}
 
     back = loader.load(small_clinic.lines)
     assert back.code == 0, back.log[-2000:]
-    assert {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()} | before == {
-        contact["id"]: contact["assignedTo"] for contact in state.contacts.values()
-    }
+    assert {identity: owner for identity, owner in owners(state).items() if identity in before} == before
 
 
 def test_a_key_that_may_not_read_users_takes_nobody_away(
@@ -66,9 +69,9 @@ def test_a_key_that_may_not_read_users_takes_nobody_away(
     loader = highlevel()
     loader.load(small_clinic.lines)
     state = loader.sandbox.highlevel.state
-    before = {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()}
+    before = owners(state)
     fewer = [line for line in small_clinic.lines if '"type":"RECORD","stream":"users"' not in line]
     assert len(fewer) < len(small_clinic.lines)
     again = loader.load(fewer)
     assert again.code == 0, again.log[-2000:]
-    assert {contact["id"]: contact["assignedTo"] for contact in state.contacts.values()} == before
+    assert owners(state) == before

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 _ROUTE = "POST /oauth/token"
 _ATTEMPTS = 3
 _PAUSE = 2.0
-_TIMEOUT = (
-    5.0,
-    6.0,
-)  # three attempts fit into the 30 seconds in which the same refresh token is answered alike
+#: Three attempts fit into the 30 seconds in which the same refresh token is answered alike.
+_TIMEOUT = (5.0, 6.0)
 _EARLY = 120.0
 _REFUSALS = frozenset({400, 401, 403, 422})
 

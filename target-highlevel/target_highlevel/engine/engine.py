@@ -111,9 +111,8 @@ class Engine:
         with self._mutex:
             chunk, state = self._buffer, self._state
             if chunk:
-                self._session.intake.take(
-                    chunk
-                )  # if this fails, the buffer keeps everything and no state passes
+                # if this fails, the buffer keeps everything and no state passes
+                self._session.intake.take(chunk)
             self._buffer, self._state = [], None
             if state is not None:
                 self._session.states.checkpoint(self._session.intake.seq, state)

@@ -200,9 +200,8 @@ class Session:
         if kind.on_contact and row.hl_id is None and row.contact:
             self.rebuild.list_contact(row.contact, spec)
         current = self.work.row(row.ref)
-        if (
-            current is not None and current.status == Status.READY.value
-        ):  # it may have been left out meanwhile
+        # it may have been left out meanwhile
+        if current is not None and current.status == Status.READY.value:
             contributions = self.work.contributions(current)
             self.writer.write(current, self._prepare(row), kind, contributions)
 

@@ -109,9 +109,8 @@ class Writer:
                 outcome = Outcome.CREATED if row.created_here else Outcome.UNCHANGED
                 self._settle(row, outcome, row.hl_id, wanted, parent_id=None, notes=row.notes)
                 return
-        self._shorten(
-            row, spec, kind
-        )  # first: once the record is settled, nobody knows of the pieces any more
+        # first: once the record is settled, nobody knows of the pieces any more
+        self._shorten(row, spec, kind)
         if row.hl_id is None:
             self._create(row, spec, kind, wanted)
         elif kind.on_contact and self._moved(row):
@@ -197,9 +196,8 @@ class Writer:
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing
     ) -> None:
         """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
-        if (
-            row.object == "relation"
-        ):  # two rows of Cliniko may say the same of the same two people, each from its side
+        if row.object == "relation":
+            # two rows of Cliniko may say the same of the same two people, each from its side
             ours = not existing.notes.get("linked_before") and self._work.claim_id(row, existing.hl_id)
             outcome = Outcome.CREATED if ours else Outcome.UNCHANGED
             self._settle(row, outcome, existing.hl_id, wanted, parent_id=None, notes={})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import record
-from target_highlevel.ledger.work import Work
+from target_highlevel.ledger.work import FORGOTTEN, Work
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 REASON = "to_be_repaired"
 #: Action of an intent that was no write: the record is looked for, and nothing of it is taken to be ours.
 LOOK_FIRST = "look"
-#: What is forgotten of a record that is gone; as it was, an unchanged reading would pass it over.
-_GONE: dict[str, Any] = {
-    "hl_id": None,
-    "parent_id": None,
-    "status": Status.FILTERED.value,
-    "reason": REASON,
-    "reason_field": None,
-    "payload": None,
-    "digest": None,
-    "written": None,
-}
 
 
 class Repair(Work):
@@ -53,7 +42,7 @@ class Repair(Work):
         intent = {"action": LOOK_FIRST, "run": self.run, "at": self._stamp(), "method": "POST", "route": ""}
         notes = canonical_json({**row.notes, "rebuilt": True})
         with self._ledger.transaction() as connection:
-            self._set(connection, row.ref, **_GONE, notes=notes, intent=json.dumps(intent))
+            self._set(connection, row.ref, **FORGOTTEN, reason=REASON, notes=notes, intent=json.dumps(intent))
             if row.origin:  # a link is wanted by a record, and derived anew when that is taken in
                 self._set(connection, row.origin, digest=None)
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from target_highlevel.ledger.rows import Row, Status, row_from
 from target_highlevel.ledger.tables import audit, before_image, dependency, record
 from target_highlevel.ledger.tables import run as runs
-from target_highlevel.ledger.work import Work
+from target_highlevel.ledger.work import FORGOTTEN, Work
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -24,14 +24,8 @@ WRITING_MODES = ("load", "retry")
 _REASON = "rolled_back"
 _CARRIER = "was_on"
 _FORGOTTEN: dict[str, Any] = {
-    "hl_id": None,
-    "parent_id": None,
-    "status": Status.FILTERED.value,
+    **FORGOTTEN,
     "reason": _REASON,
-    "reason_field": None,
-    "payload": None,
-    "digest": None,
-    "written": None,
     "notes": None,
     "intent": None,
     "created_run": None,

@@ -22,6 +22,16 @@ PASSING = ("day_budget_spent", "server_error", "interrupted")
 
 
 ALL_LISTED = "*"
+#: What is forgotten of a record that is not in HighLevel any more; as it was, an unchanged reading would pass it over.
+FORGOTTEN: dict[str, Any] = {
+    "hl_id": None,
+    "parent_id": None,
+    "status": Status.FILTERED.value,
+    "reason_field": None,
+    "payload": None,
+    "digest": None,
+    "written": None,
+}
 
 #: A record that was found in HighLevel and has not been received from the source yet.
 _ADOPTED = {"status": Status.DONE.value, "version": 0, "seq": 0, "priority": "~", "listed": ""}

@@ -226,9 +226,8 @@ class UnitWorker:
     def _current(self, row: Row, item: Mapping[str, Any]) -> dict[str, Any]:
         kind: Any = self._session.kinds[row.object]
         if self._events and row.object == "appointment":
-            return dict(
-                kind.read(row, self._session.specs[row.stream])
-            )  # a contact's list shows events in another form
+            # a contact's list shows events in another form
+            return dict(kind.read(row, self._session.specs[row.stream]))
         return dict(kind.decode(item))
 
     def _reason(

@@ -115,11 +115,9 @@ class People:
         results = self._expected.compare(row, decode(spec, contact, self._catalogue))
         if results is None:
             return
-        files = _Files(self._expected, contact, self._catalogue, file_spec)
-        if (row.payload or {}).get(
-            "only_these"
-        ):  # merged away in Cliniko: its files stay where they are, too
-            files.extra.clear()
+        # merged away in Cliniko: its files stay where they are, too
+        merged = bool((row.payload or {}).get("only_these"))
+        files = _Files(self._expected, contact, self._catalogue, file_spec, merged=merged)
         if final or (files.complete and not any(item.kind in DIFFERING for item in results)):
             self._findings.compared(row, results)
             self._take(files)
@@ -172,9 +170,15 @@ class _Files:
     """The files in our field of one contact, beside those that should be there."""
 
     def __init__(
-        self, expected: Expected, contact: Mapping[str, Any], catalogue: Catalogue, spec: StreamSpec | None
+        self,
+        expected: Expected,
+        contact: Mapping[str, Any],
+        catalogue: Catalogue,
+        spec: StreamSpec | None,
+        *,
+        merged: bool,
     ) -> None:
-        """Match what is there with what should be there."""
+        """Match what is there with what should be there; on a contact that was merged away nothing is too much."""
         self.found: list[tuple[Row, Mapping[str, Any]]] = []
         self.results: dict[str, list[Compared]] = {}
         self.extra: list[tuple[str, str]] = []
@@ -185,6 +189,9 @@ class _Files:
             return
         self._rows = expected.of_parent(spec.object, contact["id"])
         self._match(dict(items(contact, field.id)), expected)
+        if merged:
+            self.extra = []
+        self.complete = self.complete and not self.extra
 
     def known(self, source: str) -> bool:
         """Return whether the account or the crosswalk has this file on this contact."""
@@ -202,7 +209,6 @@ class _Files:
         kept = {row.source_id for row in self._rows if row.notes.get("earlier_file_kept")}
         left = [(source_id(item), key) for key, item in there.items() if key not in taken]
         self.extra = [(source, key) for source, key in left if source and source not in kept]
-        self.complete = self.complete and not self.extra
 
     def _compare(self, row: Row, item: Mapping[str, Any], expected: Expected) -> None:
         named = {"file_name": item["meta"]["originalname"], "file_sha256": row.fields.get("file_sha256")}
