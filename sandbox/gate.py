@@ -43,6 +43,8 @@ class Gate:
         if scope["type"] != "http":
             return
         body = await _read(receive)
+        if body is None:
+            return
         if scope["path"].startswith(CONTROL_PREFIX):
             await _answer_json(send, *control_answer(self.control, scope, body))
             return
@@ -205,10 +207,13 @@ _COMMANDS: dict[tuple[str, str], Callable[[Control, Any, dict[str, list[str]]], 
 }
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> bytes | None:
+    """Return the body; None if the client went before it had sent all of it, which no server takes for a request."""
     parts: list[bytes] = []
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,17 @@ def test_a_lost_answer_breaks_the_connection(served: Served, rule: dict[str, Any
         served.get()
     assert served.app.works == works
     assert served.get().json()["works"] == works + 1
+
+
+def test_a_request_cut_off_in_its_body_is_none(served: Served) -> None:
+    """A client killed while it sends has asked for nothing: the app is not given the half that arrived."""
+    head = b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection((served.server.host, served.server.port), timeout=10) as client:
+        client.sendall(head + b"half of it")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    assert served.get().json()["works"] == 1
+    assert [entry.method for entry in served.control.requests] == ["GET"]
 
 
 def test_a_status_fault_does_no_work_and_one_after_work_does(served: Served) -> None:
