@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tap_cliniko.client import Query
 from tap_cliniko.errors import RoleRefused
+from tap_cliniko.filters import filters_by
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 
@@ -22,6 +24,7 @@ class Merges:
         """Ask nothing yet."""
         self._client = client
         self._found: dict[str, set[tuple[str, str]]] = {}
+        self._gone: dict[str, set[str]] = {}
 
     def since(self, moment: str) -> list[str]:
         """Name both sides of each merge: the archived duplicate and the survivor."""
@@ -30,12 +33,25 @@ class Merges:
     def into(self, gone: set[str], moment: str) -> set[str]:
         """Name the duplicates whose survivor is gone, at one remove or more.
 
-        No merge tells any more where their records are.
+        No merge tells any more where their records are. A survivor who came and went between two runs is not among
+        those known to be gone; that Cliniko no longer has them tells it.
         """
+        gone = gone | self._gone_survivors(moment)
         found: set[str] = set()
         while more := {one for one, other in self._since(moment) if other in gone | found} - found:
             found |= more
         return found
+
+    def _gone_survivors(self, moment: str) -> set[str]:
+        if moment not in self._gone:
+            pairs = self._since(moment)
+            named = {other for _, other in pairs if other} - {one for one, _ in pairs}
+            there: set[str] = set()
+            for filters in filters_by("id:=", sorted(named, key=int)):
+                page = self._client.page("/patients", "patients", Query(("archived_at:*", *filters)))
+                there.update(str(row["id"]) for row in page.rows)
+            self._gone[moment] = named - there
+        return self._gone[moment]
 
     def _since(self, moment: str) -> set[tuple[str, str]]:
         """Answer each merge as the archived duplicate and the survivor.

@@ -209,13 +209,17 @@ def test_records_of_a_patient_who_was_merged_and_deleted_in_the_middle_of_a_run(
     }
 
 
-def test_records_merged_twice_when_the_patient_in_between_is_deleted(clinic: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["read before", "never read"])
+def test_records_merged_twice_when_the_patient_in_between_is_deleted(
+    clinic: Sandbox, tmp_path: Path, *, seen: bool
+) -> None:
     """The first merge points at somebody who is gone, the second one left no trace: the records are read by their ids."""
     first = read(clinic, tmp_path, None, "patients", "invoices")
     account = clinic.cliniko.account
-    one, between, last = list(dict.fromkeys(row["patient_id"] for row in account.tables["invoices"].rows()))[
-        :3
-    ]
+    owners = list(dict.fromkeys(row["patient_id"] for row in account.tables["invoices"].rows()))
+    one, between, last = owners[:3]
+    if not seen:
+        between = account.insert("patients", {"first_name": "Walk-in", "last_name": "Visitor"})["id"]
     moved = {row["id"] for row in account.tables["invoices"].rows() if row["patient_id"] == one}
     account.merge(one, between)
     account.merge(between, last)
