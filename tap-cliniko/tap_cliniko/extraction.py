@@ -27,6 +27,9 @@ _REREADS = 5
 _MOST_AHEAD = 3600.0
 _LANES = 3
 
+UNSETTLED = "unsettled"
+"""In the state of a list whose rows are to be read once more."""
+
 
 @dataclass(slots=True)
 class Extraction:
@@ -110,6 +113,7 @@ class Extraction:
             self.window = None
             self.bookmark.pop("window", None)
             self.bookmark["replication_key_value"] = window.end
+            self._note_unsettled()
             if self._heard_of is not None:
                 self.bookmark["heard_of"] = self._heard_of
 
@@ -173,20 +177,34 @@ class Extraction:
         passed on are not in this one.
         """
         window.scope, window.stretches = 0, [Stretch()]
-        other, link = listed.needed_by or ("", "")
-        if other not in self.run.access or not self.run.readable(BY_NAME[other]):
+        name, link = listed.needed_by or ("", "")
+        since = self._needed_since(name, window)
+        if since is None or self.bookmark.get(UNSETTLED):
+            return [()]
+        if name in self.run.access and not self.run.readable(BY_NAME[name]):
             return []
+        found: set[str] = set()
+        try:
+            for row in self._changed_since(BY_NAME[name], since):
+                found.update(filter(None, [linked_id(row.get(link))]))
+        except RoleRefused:
+            return []  # not selected, so the preflight has not asked for it
+        return filters_by("id:=", sorted(found, key=int))
+
+    def _needed_since(self, other: str, window: Window) -> str | None:
+        """Answer since when changes of the other list count: as far back as either list has still to go.
+
+        This one has further to go when it was left out for a while and the other one was not.
+        """
+        if other not in self.run.access:
+            return window.start
         bookmark = self.bookmarks.get(other, {})
         reached, began = bookmark.get("replication_key_value"), bookmark.get("window")
         if began is not None or reached is None:
             since = began["start"] if began else self.run.settings.start
         else:
             since = moments.earlier(reached, self.run.settings.overlap)
-        if since is None:
-            return [()]
-        rows = self._changed_since(BY_NAME[other], since)
-        found = {ident for row in rows if (ident := linked_id(row.get(link)))}
-        return filters_by("id:=", sorted(found, key=int))
+        return min(since, window.start) if since and window.start else None
 
     def _changed_since(self, other: Resource, moment: str) -> Iterator[Row]:
         """Answer the rows of another list that changed or were hidden since some moment."""
@@ -194,7 +212,21 @@ class Extraction:
         for column in ("updated_at", *other.reveal):
             revealing = (f"{each}:*" for each in other.reveal if each != column)
             for chunk in reader.chunks((*revealing, f"{column}:>={moment}"), [Stretch()]):
+                # one that is deleted before its own list is read leaves no other trace
+                self._remember(other, chunk.rows)
                 yield from chunk.rows
+
+    def _note_unsettled(self) -> None:
+        """Note that rows were read before those that show in them were read for the first time.
+
+        What is deleted in between nobody remembers, so the next run reads all rows once more.
+        """
+        other = (self.resource.needed_by or ("",))[0]
+        first = other in self.run.access and "replication_key_value" not in self.bookmarks.get(other, {})
+        if self.run.known is not None and first:
+            self.bookmark[UNSETTLED] = True
+        else:
+            self.bookmark.pop(UNSETTLED, None)
 
     def _merged(self, window: Window) -> list[str]:
         return self.run.merges.since(window.start) if window.start else []
@@ -283,8 +315,8 @@ class Extraction:
     # ------------------------------------------------------------------ deletions
 
     def _remember(self, listed: Resource, rows: list[Row]) -> None:
-        if self.run.known is not None and listed is self.resource:
-            self.run.known.add(self.resource.name, ((int(row["id"]), _patients_of(row)) for row in rows))
+        if self.run.known is not None and self.resource.shape is Shape.ROWS:
+            self.run.known.add(listed.name, ((int(row["id"]), _patients_of(row)) for row in rows))
 
     def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
         """Emit a record for each row that is gone for good."""
@@ -316,4 +348,4 @@ def _patients_of(row: Row) -> Iterator[int]:
         found = linked_id(row.get(name))
         if found:
             yield int(found)
-    yield from (int(each) for each in row.get("patient_ids") or [])
+    yield from (int(each) for each in row.get("patient_ids") or [] if each)

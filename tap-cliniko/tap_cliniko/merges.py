@@ -15,13 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_cliniko.client import ClinikoClient
+    from tap_cliniko.known_ids import KnownIds
 
 
 class Merges:
-    """Answers which patients took part in a merge since some moment; asks Cliniko once for each moment."""
+    """Answers which patients took part in a merge since some moment; asks Cliniko once for each moment.
+
+    Attributes:
+        known: remembers the patients met on the way, if deletions are looked for: a patient nobody knows of
+            would make up for one who is gone when the two are counted.
+    """
 
     def __init__(self, client: ClinikoClient) -> None:
         """Ask nothing yet."""
+        self.known: KnownIds | None = None
         self._client = client
         self._found: dict[str, set[tuple[str, str]]] = {}
         self._gone: dict[str, set[str]] = {}
@@ -68,12 +75,11 @@ class Merges:
     def _pairs(self, *filters: str) -> Iterator[tuple[str, str | None]]:
         reader = ListReader(self._client, "/patients", "patients")
         try:
-            rows = [
-                row
-                for chunk in reader.chunks(filters, [Stretch()])
-                for row in chunk.rows
-                if row.get("merged_at")
-            ]
+            for chunk in reader.chunks(filters, [Stretch()]):
+                if self.known is not None:
+                    self.known.add("patients", ((int(row["id"]), ()) for row in chunk.rows))
+                for row in chunk.rows:
+                    if row.get("merged_at"):
+                        yield str(row["id"]), linked_id(row.get("merged_with_patient"))
         except RoleRefused:
             return  # a role that sees no patients cannot follow their records; the preflight has said so
-        yield from ((str(row["id"]), linked_id(row.get("merged_with_patient"))) for row in rows)

@@ -98,7 +98,7 @@ class Run:
             self.sample = SampleFinder(self.client).find(settings.sample_patients, sampled)
         elif settings.detect_deletions:
             with _usable("known_ids_path"):
-                self.known = KnownIds(settings.known_ids_path)
+                self.known = self.merges.known = KnownIds(settings.known_ids_path)
 
     def close(self) -> None:
         """Close what the run holds open."""

@@ -5,12 +5,12 @@ So whatever happens while a window is read, nothing that was in it is lost, and 
 end.
 
 The passes of a window:
+- `needed`: rows that changed rows of another list point at, changed or not;
 - `changed`: rows whose updated_at lies in it;
 - `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that
   hiding a row moves its updated_at;
 - `merged`: rows of patients merged since its start, because nothing promises that rows which moved to the
-  surviving patient show it;
-- `needed`: rows that changed rows of another list point at, changed or not.
+  surviving patient show it.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ def passes_of(resource: Resource, start: str | None) -> list[str]:
     of_patients = resource.shape is Shape.ROWS and bool(resource.by_patient or resource.moved_by)
     moves = of_patients and resource.name != "patients"
     return [
+        *([NEEDED] if resource.needed_by else []),
         CHANGED,
         *resource.reveal,
         *([MERGED] if moves else []),
-        *([NEEDED] if resource.needed_by else []),
     ]
 
 

@@ -8,14 +8,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_runs import Said, config_for, run_tap
+from tap_runs import Said, Warehouse, config_for, run_tap
 
 from sandbox import Sandbox
 from tap_cliniko.known_ids import KnownIds
 from tap_cliniko.resources import TOMBSTONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -172,7 +172,7 @@ def test_a_booking_follows_its_places(clinic: Sandbox, tmp_path: Path, what: str
         account.update("group_appointments", group, {"patient_ids": [*left, other]}, bump=False)
     time.sleep(1.01)  # within the same second there is nothing new to read yet
     second = read(clinic, tmp_path, first.state, "group_appointments", "attendees")
-    [record] = [each for each in second.records("group_appointments") if each["id"] == group]
+    record = [each for each in second.records("group_appointments") if each["id"] == group][-1]
     assert patient not in record["patient_ids"]
     assert record["patient_ids"] == groups[group]["patient_ids"]
 
@@ -227,6 +227,74 @@ def test_records_merged_twice_when_the_patient_in_between_is_deleted(
     time.sleep(1.01)
     second = read(clinic, tmp_path, first.state, "patients", "invoices")
     assert moved <= {each["id"] for each in second.records("invoices") if each.get("patient_id") == last}
+
+
+def once_at(clinic: Sandbox, path: str, act: Callable[[], object]) -> Callable[[], None]:
+    """Do something just before a list is read for the first time; the answer stops waiting for it."""
+    left = [act]
+
+    def hook(_number: int, request: Any) -> None:
+        if request.path == path and "updated_at" in request.query and left:
+            left.pop()()
+
+    return clinic.cliniko.control.before_request(hook)
+
+
+def test_a_place_that_nobody_read_before_it_was_deleted(clinic: Sandbox, tmp_path: Path) -> None:
+    """The group was read with it, the list of attendees without it: the next run reads the groups once more."""
+    streams = ("group_appointments", "attendees")
+    account = clinic.cliniko.account
+    groups = account.tables["group_appointments"]
+    place = next(row for row in account.tables["attendees"].rows() if row["booking_id"] in groups)
+    stop = once_at(clinic, "/v1/attendees", lambda: account.delete("attendees", place["id"]))
+    warehouse = Warehouse()
+    warehouse.load(first := read(clinic, tmp_path, None, *streams))
+    stop()
+    loaded = warehouse.tables["group_appointments"]
+    assert place["patient_id"] in loaded[(place["booking_id"],)]["patient_ids"]
+    time.sleep(1.01)
+    warehouse.load(second := read(clinic, tmp_path, first.state, *streams))
+    assert loaded[(place["booking_id"],)]["patient_ids"] == groups[place["booking_id"]]["patient_ids"]
+    time.sleep(1.01)
+    # from then on nothing goes unnoticed, and the groups are left alone again
+    read_again = read(clinic, tmp_path, second.state, *streams).records("group_appointments")
+    assert len(read_again) < len(groups)
+
+
+def test_a_patient_nobody_has_read_yet_does_not_make_up_for_a_deleted_one(
+    clinic: Sandbox, tmp_path: Path
+) -> None:
+    """The two together leave the number of patients as it was; the records of the deleted one are found all the same."""
+    streams = ("attendees", "patients")
+    account = clinic.cliniko.account
+    long_ago = {"first_name": "Walk-in", "last_name": "Visitor", "created_at": "2024-01-01T00:00:00Z"}
+    missed = account.insert("patients", long_ago)["id"]
+    # changed just before it was read, it has left the window
+    stop = once_at(
+        clinic,
+        "/v1/patients",
+        lambda: account.update("patients", missed, {"updated_at": "2090-01-01T00:00:00Z"}),
+    )
+    first = read(clinic, tmp_path, None, *streams)
+    stop()
+    account.update("patients", missed, {"notes": "changed"})
+    loser, survivor = list(dict.fromkeys(row["patient_id"] for row in account.tables["attendees"].rows()))[:2]
+    moved = {row["id"] for row in account.tables["attendees"].rows() if row["patient_id"] == loser}
+    account.merge(loser, survivor)
+    account.delete("patients", loser)
+    time.sleep(1.01)
+    second = read(clinic, tmp_path, first.state, *streams)
+    assert missed not in {each["id"] for each in first.records("patients")}
+    assert moved <= {each["id"] for each in second.records("attendees") if each.get("patient_id") == survivor}
+
+
+def test_a_group_may_name_nobody(clinic: Sandbox, tmp_path: Path) -> None:
+    """A null among the patients of a group ends no run."""
+    account = clinic.cliniko.account
+    group = next(iter(account.tables["group_appointments"]))
+    account.update("group_appointments", group, {"patient_ids": [None]}, bump=False)
+    said = read(clinic, tmp_path, None, "group_appointments")
+    assert [None] in [each["patient_ids"] for each in said.records("group_appointments")]
 
 
 def test_a_file_of_the_first_version_is_taken_over(tmp_path: Path) -> None:

@@ -72,3 +72,19 @@ def test_an_interrupted_first_reading_has_the_groups_again(clinic: Sandbox, tmp_
     rest = run_tap(config, state, STREAMS)
     assert ids(rest, "attendees") == ids(first, "attendees")
     assert ids(rest, "group_appointments") == ids(first, "group_appointments")
+
+
+@pytest.mark.parametrize("selected", [("group_appointments", "attendees"), ("group_appointments",)])
+def test_groups_that_were_left_out_for_a_while_catch_up(
+    clinic: Sandbox, tmp_path: Path, selected: tuple[str, ...]
+) -> None:
+    """Attendees were read meanwhile, or never are: the group whose places have changed comes all the same."""
+    config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
+    first = run_tap(config, streams=selected)
+    next_second()
+    group, _place = taken_later(clinic)
+    next_second()
+    without = run_tap(config, first.state, selected[1:]) if selected[1:] else first
+    next_second()
+    again = run_tap(config, without.state, selected)
+    assert ids(again, "group_appointments") == {group}
