@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,24 @@ from singer_sdk import typing as th
 from target_highlevel.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-MODES = ("load", "plan", "verify")
-APPOINTMENTS_AS = ("task", "calendar_event")
-OVERWRITE = ("cliniko_wins", "fill_empty", "never")
 OAUTH = ("oauth_file", "oauth_client_id", "oauth_client_secret")
+#: Words for yes and no, as Meltano and the tap take them.
+_TRUTH = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+#: JSON schema's kinds of values, as Python has them and as a person calls them.
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "string": (str, "a text"),
+    "boolean": (bool, "true or false"),
+    "integer": (int, "a whole number"),
+    "number": ((int, float), "a number"),
+    "object": (dict, "an object in JSON"),
+    "array": (list, "a list in JSON"),
+}
+_LEAST = {"requests_per_10s": 1, "requests_per_day": 1, "search_lag_seconds": 0}
 DEFAULT_API_URL = "https://services.leadconnectorhq.com"
 
 SCHEMA = th.PropertiesList(
@@ -72,7 +85,7 @@ SCHEMA = th.PropertiesList(
         "mode",
         th.StringType,
         default="load",
-        allowed_values=list(MODES),
+        allowed_values=["load", "plan", "verify"],
         title="Mode",
         description="load writes; plan predicts and writes nothing; verify reads everything back and compares.",
     ),
@@ -94,7 +107,7 @@ SCHEMA = th.PropertiesList(
         "appointments_as",
         th.StringType,
         default="task",
-        allowed_values=list(APPOINTMENTS_AS),
+        allowed_values=["task", "calendar_event"],
         title="Appointments as",
         description="Whether an appointment becomes a task or a calendar event.",
     ),
@@ -108,7 +121,7 @@ SCHEMA = th.PropertiesList(
         "overwrite",
         th.StringType,
         default="cliniko_wins",
-        allowed_values=list(OVERWRITE),
+        allowed_values=["cliniko_wins", "fill_empty", "never"],
         title="Overwrite",
         description="What becomes of a value somebody changed in HighLevel when it changes in Cliniko too.",
     ),
@@ -215,29 +228,38 @@ def settings_from(config: Mapping[str, Any]) -> Settings:
         SettingsError: with every problem at once, each naming its variable.
     """
     needed = (*_credentials(config), "location_id")
-    problems = [f"set TARGET_HIGHLEVEL_{name.upper()}" for name in needed if not config.get(name)]
-    chosen = (("mode", MODES), ("appointments_as", APPOINTMENTS_AS), ("overwrite", OVERWRITE))
-    problems += [
-        f"TARGET_HIGHLEVEL_{name.upper()} must be one of {', '.join(allowed)}"
-        for name, allowed in chosen
-        if config.get(name) and config[name] not in allowed
-    ]
-    for name in ("requests_per_10s", "requests_per_day"):
-        if config.get(name) is not None and int(config[name]) < 1:
-            problems.append(f"TARGET_HIGHLEVEL_{name.upper()} must be at least 1")
+    problems = [f"set {variable(name)}" for name in needed if not config.get(name)]
+    problems += [f"{variable(name)} must be {wanted}" for name, wanted in _unfit(config)]
     if problems:
         raise SettingsError("; ".join(problems))
-    known = {
-        name: config[name] for name in Settings.__dataclass_fields__ if config.get(name) not in (None, "")
-    }
-    if "search_lag_seconds" in known:
-        known["search_lag_seconds"] = float(known["search_lag_seconds"])
-    return Settings(**known)
+    return Settings(
+        **{name: config[name] for name in Settings.__dataclass_fields__ if config.get(name) not in (None, "")}
+    )
 
 
 def _credentials(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the settings that name who asks: the private token, or all that OAuth takes once a part of it is there."""
     return OAUTH if any(config.get(name) for name in OAUTH) else ("access_token",)
+
+
+def _unfit(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield every setting whose value is of the right kind and yet cannot be right, and what it must be."""
+    for name, schema in SCHEMA.to_dict()["properties"].items():
+        value = config.get(name)
+        if value in (None, ""):
+            continue
+        if schema.get("enum") and value not in schema["enum"]:
+            yield name, f"one of {', '.join(schema['enum'])}"
+        if name in _LEAST and not _LEAST[name] <= value < math.inf:  # `nan` is nowhere between them
+            yield name, f"at least {_LEAST[name]}"
+    places = config.get("locations") or {}
+    if not all(place and isinstance(place, str) for place in places.values()):
+        yield "locations", "an object of texts"
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"TARGET_HIGHLEVEL_{name.upper()}"
 
 
 def settings_from_environment() -> Settings:
@@ -254,38 +276,53 @@ def configuration(
 ) -> dict[str, Any]:
     """Return what a file gives, and over it what the environment gives where it counts.
 
+    Texts become what their setting is, also in a file: Meltano writes a setting without a kind as text.
+
     Args:
         given: the values of the configuration files.
         declared: every setting there is, as JSON schema.
         environment: whether variables count.
 
     Raises:
-        SettingsError: a setting that nobody knows, or a variable that cannot be read.
+        SettingsError: settings that nobody knows, or whose value is not of their kind.
     """
     unknown = sorted(set(given) - set(declared))
     if unknown:
         msg = f"unknown setting {', '.join(unknown)}; the settings are listed by `target-highlevel --about`"
         raise SettingsError(msg)
     config = dict(given)
-    for name, schema in declared.items() if environment else ():
-        text = os.environ.get(f"TARGET_HIGHLEVEL_{name.upper()}")
-        if text not in (None, ""):
-            config[name] = _read(name, schema.get("type", "string"), str(text))
+    if environment:
+        config |= {name: text for name in declared if (text := os.environ.get(variable(name)))}
+    config = {name: _read(_kind(declared[name]), value) for name, value in config.items()}
+    wrong = [name for name, value in config.items() if not _is(_kind(declared[name]), value)]
+    if wrong:
+        raise SettingsError(
+            "; ".join(f"{variable(name)} must be {_KINDS[_kind(declared[name])][1]}" for name in wrong)
+        )
     return config
 
 
-def _read(name: str, kinds: str | list[str], text: str) -> Any:
-    """Return the value of a variable as the type its setting has."""
-    if "boolean" in kinds:
-        return text.strip().lower() in {"1", "true", "yes", "on"}
+def _kind(schema: Mapping[str, Any]) -> str:
+    """Return what a setting is, as JSON schema calls it."""
+    kinds = schema.get("type", "string")
+    return kinds if isinstance(kinds, str) else str(kinds[0])
+
+
+def _read(kind: str, value: Any) -> Any:
+    """Return a text as what its setting is; one that cannot be read stays as it is."""
+    if not isinstance(value, str):
+        return value
     try:
-        if "integer" in kinds:
-            return int(text)
-        if "number" in kinds:
-            return float(text)
-        return json.loads(text) if "object" in kinds else text
+        if kind == "boolean":
+            return _TRUTH.get(value.strip().lower(), value)
+        if kind in {"integer", "number"}:
+            return int(value) if kind == "integer" else float(value)
+        return json.loads(value) if kind in {"object", "array"} else value
     except ValueError:
-        msg = (
-            f"TARGET_HIGHLEVEL_{name.upper()} is not a valid {kinds if isinstance(kinds, str) else kinds[0]}"
-        )
-        raise SettingsError(msg) from None
+        return value
+
+
+def _is(kind: str, value: Any) -> bool:
+    """Return whether a value is of this kind, or left out; true and false are no numbers."""
+    fits = isinstance(value, _KINDS[kind][0]) and isinstance(value, bool) == (kind == "boolean")
+    return fits or value in (None, "")

@@ -263,7 +263,8 @@ def _mapper(mapping: str | None) -> Any:
 def _configuration(target_class: type[TargetHighLevel], config: Any) -> dict[str, Any]:
     declared = copy.deepcopy(target_class.config_jsonschema)
     target_class.append_builtin_config(declared)
-    return configuration(config.config, declared["properties"], environment=config.parse_env)
+    asked = config.parse_env or not config.config  # without a file nothing else is left to mean
+    return configuration(config.config, declared["properties"], environment=asked)
 
 
 def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> int:
@@ -290,4 +291,11 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
 
 def main() -> None:
     """Run the target."""
-    TargetHighLevel.cli()
+    try:
+        TargetHighLevel.cli()
+    except (OSError, TypeError, ValueError) as error:  # `run` lets nothing through: only --config is left
+        told = (
+            f"the file given with --config cannot be read, or holds no JSON object ({type(error).__name__})"
+        )
+        say(SettingsError.exit_code, SettingsError(told))
+        sys.exit(SettingsError.exit_code)

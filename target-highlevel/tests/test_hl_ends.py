@@ -50,6 +50,14 @@ def assert_ended(loaded: Loaded, loader: Loader, code: int, *words: str) -> None
         ),
         ({"OVERWRITE": "always"}, 2, ["TARGET_HIGHLEVEL_OVERWRITE", "cliniko_wins"]),
         ({"REQUESTS_PER_DAY": "many"}, 2, ["TARGET_HIGHLEVEL_REQUESTS_PER_DAY"]),
+        ({"REQUESTS_PER_10S": "0"}, 2, ["TARGET_HIGHLEVEL_REQUESTS_PER_10S", "at least 1"]),
+        ({"SEARCH_LAG_SECONDS": "-1"}, 2, ["TARGET_HIGHLEVEL_SEARCH_LAG_SECONDS", "at least 0"]),
+        ({"SEARCH_LAG_SECONDS": "nan"}, 2, ["TARGET_HIGHLEVEL_SEARCH_LAG_SECONDS"]),
+        ({"REQUIRE_APPROVED_PLAN": "ja"}, 2, ["TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", "true or false"]),
+        ({"LOCATIONS": "[]"}, 2, ["TARGET_HIGHLEVEL_LOCATIONS"]),
+        ({"LOCATIONS": '{"1": 2}'}, 2, ["TARGET_HIGHLEVEL_LOCATIONS"]),
+        ({"STREAM_MAPS": "hl_notes"}, 2, ["TARGET_HIGHLEVEL_STREAM_MAPS"]),
+        ({"REPORT_DIR": "/proc/nowhere"}, 2, ["report_dir"]),
         ({"FALLBACK_OWNER": "nobody@example.org"}, 2, ["TARGET_HIGHLEVEL_FALLBACK_OWNER"]),
         ({"LEDGER_URL": "sqlite:////proc/nowhere/ledger.db"}, 2, ["ledger_url"]),
         ({"MAPPING": "/nowhere/mapping.yml"}, 2, ["mapping"]),
@@ -64,27 +72,67 @@ def test_a_wrong_setting_ends_with_its_code(
     assert_ended(loader.load(PEOPLE, **settings), loader, code, *words)
 
 
-def test_a_setting_nobody_knows_is_named(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
-    """A misspelt setting in the configuration file is an error that names it, not a default in silence."""
-    loader = highlevel()
-    config = tmp_path / "config.json"
-    side = loader.sandbox.highlevel
-    config.write_text(
-        json.dumps(
-            {"access_token": side.access_token, "location_id": side.location_id, "overwrites": "never"}
-        )
-    )
-    done = subprocess.run(
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"overwrites": "never"}, "overwrites"),
+        ({"requests_per_10s": "many"}, "TARGET_HIGHLEVEL_REQUESTS_PER_10S"),
+        ({"accept_rejects": "perhaps"}, "TARGET_HIGHLEVEL_ACCEPT_REJECTS"),
+        ({"calendar_id": 7}, "TARGET_HIGHLEVEL_CALENDAR_ID"),
+    ],
+)
+def test_a_wrong_setting_of_a_file_is_named(
+    changes: dict[str, object], word: str, highlevel: Callable[..., Loader], tmp_path: Path
+) -> None:
+    """What is misspelt or of the wrong kind in the configuration file is an error, not a default in silence."""
+    side = highlevel().sandbox.highlevel
+    settings = {"access_token": side.access_token, "location_id": side.location_id, **changes}
+    done = configured(tmp_path, json.dumps(settings))
+    assert done.returncode == 2
+    assert word in last_line(done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_may_give_its_values_as_text(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
+    """Meltano writes the value of a setting without a kind as text."""
+    side = highlevel().sandbox.highlevel
+    settings = {"access_token": side.access_token, "location_id": side.location_id, "api_url": side.url}
+    asked = {"search_lag_seconds": "0.5", "requests_per_day": "1000", "accept_rejects": "false"}
+    done = configured(tmp_path, json.dumps(settings | asked))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]"])
+def test_a_file_that_is_no_configuration(text: str, tmp_path: Path) -> None:
+    """One line says that it is the file, with the code of a wrong setting."""
+    done = configured(tmp_path, text)
+    assert done.returncode == 2
+    assert "--config" in last_line(done.stderr)
+    assert last_line(done.stderr).endswith("(exit 2)")
+    assert "Traceback" not in done.stderr
+
+
+def configured(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Run the target on nothing, with a configuration file that holds this text."""
+    config = folder / "config.json"
+    config.write_text(text, encoding="utf-8")
+    return subprocess.run(
         [*TARGET, "--config", str(config)],
         input="",
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
     )
-    assert done.returncode == 2
-    assert "overwrites" in last_line(done.stderr)
-    assert "Traceback" not in done.stderr
+
+
+def test_without_a_file_the_variables_are_the_configuration(highlevel: Callable[..., Loader]) -> None:
+    """As with the tap, `--config ENV` need not be typed."""
+    loader = highlevel()
+    done = subprocess.run(
+        TARGET, env=loader.environment(), input="", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("scope", ["users.readonly", "contacts.write"])

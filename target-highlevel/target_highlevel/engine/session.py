@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.client.client import HighLevelClient
@@ -32,6 +33,7 @@ from target_highlevel.objects.event import Event
 from target_highlevel.objects.file import File
 from target_highlevel.objects.on_contact import Note, Task
 from target_highlevel.objects.relation import Relation
+from target_highlevel.report.run_report import private
 from target_highlevel.setup.catalogue import Catalogue
 from target_highlevel.setup.rebuild import Rebuild
 from target_highlevel.setup.schema import SchemaSetup
@@ -63,6 +65,7 @@ class Session:
         """Open the ledger and the client; nothing is sent yet. A plan works on a scratch copy and sends no write at all."""
         self.settings = settings
         self.mode = mode
+        private(Path(settings.report_dir))  # said now, not when hours of work are to be reported
         self.stop = threading.Event()
         self.ledger, self._scratch = _ledger(settings, mode)
         self.governor = Governor(

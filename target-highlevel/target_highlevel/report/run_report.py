@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.counts import crosswalk, object_counts, unsettled_records
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import DifferenceTable
@@ -139,8 +140,16 @@ def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
 
 
 def private(folder: Path) -> Path:
-    """Return a folder that only its owner can open, made if need be."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Return a folder that only its owner can open, made if need be.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        msg = f"report_dir: the folder cannot be made ({error.strerror})"
+        raise SettingsError(msg) from None
     return folder
 
 
