@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-OWNER_ONLY_FOLDERS = ("data", ".meltano")
+OWNER_ONLY_FOLDERS = ("data", "data/live", ".meltano")
 
 
 def close(project: Path) -> None:
@@ -21,6 +21,8 @@ def close(project: Path) -> None:
     for name in OWNER_ONLY_FOLDERS:
         folder = project / name
         folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+    for folder in filter(Path.is_dir, (project / "data").iterdir()):  # one for each Meltano environment
         folder.chmod(0o700)
     credentials = project / ".env"
     if credentials.is_file():

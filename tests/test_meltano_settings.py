@@ -56,6 +56,16 @@ def test_a_real_variable_wins_over_dotenv_and_defaults(project: Path, environmen
     assert given["report_dir"] == str(project / "data" / environment / "reports")
 
 
+@pytest.mark.parametrize(
+    ("plugin", "setting"),
+    [("target-highlevel", "search_lag_seconds"), ("tap-cliniko", "attachments_max_megabytes")],
+)
+def test_a_number_may_have_a_fraction(project: Path, plugin: str, setting: str) -> None:
+    """What the plugin takes, Meltano hands over; its own kind for whole numbers would end with a traceback."""
+    variable = f"{plugin.replace('-', '_')}_{setting}".upper()
+    assert configuration(project, plugin, "live", **{variable: "0.5"})[setting] == "0.5"
+
+
 @pytest.mark.parametrize("mode", ["plan", "verify"])
 def test_no_variable_makes_a_plan_or_a_verification_write(project: Path, mode: str) -> None:
     """The loaders that must not write keep their mode, and take the rest from the target's variables."""

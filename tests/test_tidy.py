@@ -44,10 +44,12 @@ def test_settings_of_a_killed_run_are_removed(project: Path) -> None:
 
 
 def test_nobody_else_can_read_what_a_run_leaves(project: Path) -> None:
-    """Folders get mode 0700, the credentials 0600."""
+    """Folders get mode 0700, also one that was made before; the credentials 0600."""
+    (project / "data" / "sandbox").mkdir(parents=True, mode=0o755)
     tidy(project)
-    modes = {name: stat.S_IMODE((project / name).stat().st_mode) for name in ("data", ".meltano", ".env")}
-    assert modes == {"data": 0o700, ".meltano": 0o700, ".env": 0o600}
+    folders = ("data", "data/live", "data/sandbox", ".meltano")
+    modes = {name: stat.S_IMODE((project / name).stat().st_mode) for name in (*folders, ".env")}
+    assert modes == {**dict.fromkeys(folders, 0o700), ".env": 0o600}
 
 
 def test_settings_of_a_run_that_goes_on_are_left(project: Path) -> None:

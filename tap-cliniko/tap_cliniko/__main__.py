@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
@@ -15,6 +16,7 @@ _READS_CONFIG = "from_cli_args"  # of the SDK
 
 def main() -> None:
     """Run the tap."""
+    os.umask(0o077)  # no folder that is made on the way to a patient's file is anybody else's
     try:
         TapCliniko.cli()
     except SystemExit as end:

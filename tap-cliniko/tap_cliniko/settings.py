@@ -199,7 +199,17 @@ class Settings:
 def from_environment(environment: Mapping[str, str], schemas: Mapping[str, Any]) -> dict[str, Any]:
     """Read settings from environment variables; what does not parse stays text, to be reported."""
     given = {name: environment.get(variable(name)) for name in schemas}
-    return {name: _parsed(schemas[name]["type"][0], text) for name, text in given.items() if text}
+    return typed({name: text for name, text in given.items() if text}, schemas)
+
+
+def typed(given: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Make of texts what their setting is, also in a file: Meltano writes a setting without a kind as text."""
+    return {
+        name: _parsed(schemas[name]["type"][0], value)
+        if isinstance(value, str) and name in schemas
+        else value
+        for name, value in given.items()
+    }
 
 
 def _parsed(kind: str, text: str) -> Any:

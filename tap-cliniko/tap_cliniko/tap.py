@@ -112,10 +112,12 @@ class TapCliniko(Tap):
         catalog: IO[str] | None = None,
     ) -> None:
         """Run the tap; without a configuration file the environment is the configuration."""
-        if config is not None and (config.parse_env or not config.config):
+        if config is not None:
+            given = settings.typed(config.config, cls.config_jsonschema["properties"])
+            if config.parse_env or not given:
+                given |= cls.settings_from_environment()
             # the SDK's own parsing would show the text of a value that is no number
-            config.config = {**config.config, **cls.settings_from_environment()}
-            config.parse_env = False
+            config.config, config.parse_env = given, False
         try:
             super().invoke(
                 about=about,

@@ -1,4 +1,4 @@
-"""Commands beside the extraction: `tap-cliniko-tools rebuild-reference` and `settings`."""
+"""Commands beside the extraction: the reference for rebuilding, and this package's own documents."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from singer_sdk.helpers._util import read_json_file
 
 from tap_cliniko import documentation
 from tap_cliniko.document import as_html, as_markdown
-from tap_cliniko.errors import TapClinikoError
+from tap_cliniko.errors import SettingsError, TapClinikoError
 from tap_cliniko.rebuild import Reference
 from tap_cliniko.run import connect
-from tap_cliniko.settings import Settings
+from tap_cliniko.settings import JSON_SCHEMA, Settings, typed
 from tap_cliniko.tap import TapCliniko
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _TITLE = "What cannot move, and how to rebuild it"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a failure ends with one line and its code."""
     given = _parser().parse_args(arguments)
+    os.umask(0o077)  # as the tap: a folder on the way is nobody else's either
     try:
         given.act(given)
     except TapClinikoError as error:
@@ -74,7 +75,13 @@ def _rebuild_reference(given: argparse.Namespace) -> None:
 
 
 def _config(path: str | None) -> dict[str, Any]:
-    return dict(read_json_file(path)) if path else TapCliniko.settings_from_environment()
+    if path is None:
+        return TapCliniko.settings_from_environment()
+    try:
+        return typed(dict(read_json_file(path)), JSON_SCHEMA["properties"])
+    except (OSError, TypeError, ValueError) as error:
+        msg = f"the file given with --config cannot be read, or holds no JSON object ({type(error).__name__})"
+        raise SettingsError(msg) from None
 
 
 def _reports_folder() -> Path:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -83,6 +84,21 @@ def test_a_variable_that_is_no_number_is_named() -> None:
     assert done.returncode == 2
     assert "TAP_CLINIKO_LAG_SECONDS" in last_line(done)
     assert "x1" not in last_line(done)
+
+
+def test_a_file_may_give_its_values_as_text_and_what_is_made_is_the_owners(
+    quiet_clinic: Sandbox, tmp_path: Path
+) -> None:
+    """As Meltano writes settings without a kind; no folder on the way to the files is open to others."""
+    config = config_for(quiet_clinic, tmp_path) | {
+        "attachments_dir": str(tmp_path / "data" / "live" / "attachments"),
+        "attachments_max_megabytes": "0.5",
+        "requests_per_minute": "100000",
+    }
+    done = tap_with(config, tmp_path)
+    assert done.returncode == 0, last_line(done)
+    folders = [tmp_path / "data", tmp_path / "data" / "live", tmp_path / "data" / "live" / "attachments"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700] * 3
 
 
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])

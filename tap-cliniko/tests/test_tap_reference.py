@@ -66,6 +66,7 @@ def test_the_command_writes_both_forms_for_their_owner_only(
     folder = tmp_path / "data" / "sandbox" / "reports"
     assert {path.name for path in folder.iterdir()} == {"rebuild-reference.html", "rebuild-reference.md"}
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder.iterdir())
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     assert str(folder / "rebuild-reference.html") in capsys.readouterr().out
     _Balanced().feed((folder / "rebuild-reference.html").read_text())
 
@@ -76,6 +77,14 @@ def test_a_command_without_settings_says_which(capsys: pytest.CaptureFixture[str
         tools.main(["rebuild-reference"])
     assert caught.value.code == 2
     assert "TAP_CLINIKO_API_KEY" in capsys.readouterr().err
+
+
+def test_a_command_whose_file_cannot_be_read_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line and exit code 2, as the tap does."""
+    with pytest.raises(SystemExit) as caught:
+        tools.main(["rebuild-reference", "--config", "/nowhere/config.json"])
+    assert caught.value.code == 2
+    assert "--config" in capsys.readouterr().err
 
 
 def test_names_cannot_break_the_document() -> None:
