@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tap_cliniko.client import Row
+    from tap_cliniko.known_ids import KnownIds
     from tap_cliniko.reading import Chunk
     from tap_cliniko.run import Run
 
@@ -29,6 +30,9 @@ _LANES = 3
 
 UNSETTLED = "unsettled"
 """In the state of a list whose rows are to be read once more."""
+
+REMEMBERED_IN = "remembered_in"
+"""In the state of a list: the number of the file of known ids that holds all its rows."""
 
 
 @dataclass(slots=True)
@@ -133,6 +137,7 @@ class Extraction:
         if start is None and self.run.known is not None:
             # whatever is gone by now leaves no trace in what is read from here on
             self._heard_of = self.run.known.newest()
+            self.bookmark[REMEMBERED_IN] = self.run.known.number
         return Window(start, self.run.end, passes_of(self.resource, start))
 
     def _refuse_future(self, reached: str) -> None:
@@ -318,11 +323,24 @@ class Extraction:
         if self.run.known is not None and self.resource.shape is Shape.ROWS:
             self.run.known.add(listed.name, ((int(row["id"]), _patients_of(row)) for row in rows))
 
+    def _take_stock(self, known: KnownIds) -> None:
+        """Remember the rows that were read before anybody remembered them; this file may be younger than the state."""
+        if self.bookmark.get(REMEMBERED_IN) == known.number:
+            return
+        self.run.notice(f"{self.resource.name}: going through all rows once, to know when one is deleted")
+        for chunk in self._reader(self.resource, self.resource.url_path).chunks(
+            revealed(self.resource), [Stretch()]
+        ):
+            self._remember(self.resource, chunk.rows)
+        self.bookmark[REMEMBERED_IN] = known.number
+
     def _tombstones(self, seen: set[int] | None) -> Iterator[Row]:
         """Emit a record for each row that is gone for good."""
         known, name = self.run.known, self.resource.name
         if known is None or not self.run.tells_of_deletions(self.resource):
             return
+        if seen is None:
+            self._take_stock(known)
         self.run.note_gone(self.resource, seen)
         told, number = known.gone_since(self.bookmark.get("deletions", 0), name)
         for _, ident in told:

@@ -8,11 +8,15 @@ killed tells them again, and several destinations, each with a state of its own,
 
 It also remembers which rows belonged to which patient: when a patient is deleted whose records had moved to
 another one in a merge, nothing in Cliniko tells any more which records those were.
+
+Each file has a number of its own, which a state keeps with what it has read: so a run can tell whether this file
+saw all of it.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import time
 from contextlib import closing, contextmanager
@@ -43,6 +47,7 @@ class KnownIds:
         self._database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         self._database.executescript(_TABLES)
         self._take_over_moments()
+        self.number = self._own_number()
 
     def _take_over_moments(self) -> None:
         """A file of the first version has moments instead of numbers: what was gone then is told once more."""
@@ -51,6 +56,13 @@ class KnownIds:
             if "gone" not in columns:
                 self._database.execute("ALTER TABLE known ADD COLUMN gone INTEGER")
                 self._database.execute("UPDATE known SET gone = 1 WHERE gone_at IS NOT NULL")
+
+    def _own_number(self) -> int:
+        with self._transaction():
+            found = int(self._database.execute("PRAGMA user_version").fetchone()[0])
+            made = found or secrets.randbelow(2**31 - 1) + 1
+            self._database.execute(f"PRAGMA user_version = {made}")
+        return made
 
     def close(self) -> None:
         """Close the file."""

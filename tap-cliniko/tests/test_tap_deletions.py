@@ -104,6 +104,25 @@ def test_a_deletion_after_the_file_was_lost_is_told(clinic: Sandbox, tmp_path: P
     assert tombstones(read(clinic, tmp_path, state, "taxes"), "taxes") == [ident]
 
 
+@pytest.mark.parametrize("why", ["off at first", "file lost", "start date"])
+def test_rows_nobody_remembered_when_they_were_read(clinic: Sandbox, tmp_path: Path, why: str) -> None:
+    """The next run that looks for deletions goes through the list once; a deletion after that is told, and looking is cheap."""
+    config = config_for(clinic, tmp_path, detect_deletions=True)
+    if why == "start date":
+        config["start_date"] = "2090-01-01"
+    state = run_tap({**config, "detect_deletions": why != "off at first"}, None, ["invoice_items"]).state
+    if why == "file lost":
+        (tmp_path / "known_ids.db").unlink()
+    state = run_tap(config, state, ["invoice_items"]).state
+    ident = list(clinic.cliniko.account.tables["invoice_items"])[150]
+    clinic.cliniko.account.delete("invoice_items", ident)
+    third = run_tap(config, state, ["invoice_items"])
+    assert tombstones(third, "invoice_items") == [ident]
+    clinic.cliniko.control.reset_log()
+    run_tap(config, third.state, ["invoice_items"])
+    assert len([each for each in clinic.cliniko.control.requests if "id:%3C%3D" in each.query]) == 1
+
+
 def test_hidden_rows_are_not_taken_for_deleted(clinic: Sandbox, tmp_path: Path) -> None:
     """Archived and cancelled rows come as rows with their moment."""
     first = read(clinic, tmp_path, None, "patients", "individual_appointments")
