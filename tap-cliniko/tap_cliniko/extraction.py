@@ -28,6 +28,9 @@ _REREADS = 5
 _MOST_AHEAD = 3600.0
 _LANES = 3
 
+SEEN_BY = "seen_by"
+"""In the state of a list that was not seen in full: who saw it."""
+
 UNSETTLED = "unsettled"
 """In the state of a list whose rows are to be read once more."""
 
@@ -125,6 +128,7 @@ class Extraction:
 
     def _open_window(self) -> Window | None:
         """Go on inside an unfinished window, or open the next one, which ends where the run ends."""
+        self._begin_again_for_new_eyes()
         if "window" in self.bookmark:
             return Window.load(self.bookmark["window"])
         self.bookmark["replication_key"] = "updated_at"
@@ -139,6 +143,18 @@ class Extraction:
             self._heard_of = self.run.known.newest()
             self.bookmark[REMEMBERED_IN] = self.run.known.number
         return Window(start, self.run.end, passes_of(self.resource, start))
+
+    def _begin_again_for_new_eyes(self) -> None:
+        """Forget how far the reading came if rows or files were withheld, and somebody else reads now."""
+        seen_by = self.bookmark.get(SEEN_BY)
+        if seen_by is not None and seen_by != self.run.reader:
+            self.run.notice(
+                f"{self.resource.name}: read from its start: the key before did not show all of it"
+            )
+            for name in (SEEN_BY, "window", "replication_key_value"):
+                self.bookmark.pop(name, None)
+        if not self.run.sees_all_of(self.resource):
+            self.bookmark[SEEN_BY] = self.run.reader
 
     def _refuse_future(self, reached: str) -> None:
         """Stop at a bookmark that this account cannot have reached: until then no change would be read."""
@@ -301,6 +317,7 @@ class Extraction:
         except RoleRefused:
             if not self.run.settings.skip_refused:
                 raise
+            self.bookmark[SEEN_BY] = self.run.reader
             return StoredFile(Status.UNAVAILABLE)
         pending = [each for each in self.bookmark.get("pending_files", []) if each != record["id"]]
         self.bookmark["pending_files"] = (

@@ -65,10 +65,12 @@ class Preflight:
         """Ask who the key belongs to; a wrong key ends here."""
         self._client = client
         try:
-            self.role = str(client.object("/user").get("role") or "unknown")
+            owner = client.object("/user")
         except NotFound:
             msg = "there is no Cliniko API at this address; check api_url (TAP_CLINIKO_API_URL), which ends in /v1"
             raise SettingsError(msg) from None
+        self.role = str(owner.get("role") or "unknown")
+        self.reader = f"{self.role} {owner.get('id')}"
 
     def check(self, selected: Iterable[Resource]) -> dict[str, Access]:
         """Answer what the key may see of each stream."""

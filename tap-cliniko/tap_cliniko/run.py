@@ -42,6 +42,7 @@ class Run:
         client: the account.
         end: the moment up to which every stream is read, the same for all.
         access: what the preflight found for each stream.
+        reader: whose key it is: the role and the id.
         merges: who was merged with whom.
         attachments: where files go, None when they are not fetched.
         known: the ids seen, None when deletions are not looked for.
@@ -53,6 +54,7 @@ class Run:
     client: ClinikoClient
     end: str
     access: dict[str, Access]
+    reader: str
     merges: Merges
     progress: Progress
     attachments: AttachmentStore | None = None
@@ -81,6 +83,7 @@ class Run:
             client,
             moments.from_epoch(client.now() - settings.lag),
             access,
+            preflight.reader,
             Merges(client),
             Progress(client.governor),
         )
@@ -130,6 +133,10 @@ class Run:
         found = self.access.get(resource.name)
         own_list = resource.shape is Shape.ROWS and not self.must_go_below(resource)
         return own_list and found is not None and found.outcome is Outcome.FULL
+
+    def sees_all_of(self, resource: Resource) -> bool:
+        """Whether the role sees every row of a stream."""
+        return self.access[resource.name].outcome is Outcome.FULL
 
     def readable(self, resource: Resource) -> bool:
         """Whether the stream is read at all."""

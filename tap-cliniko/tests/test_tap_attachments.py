@@ -210,3 +210,14 @@ def test_a_role_that_sees_only_the_list_stops_the_run(tmp_path: Path) -> None:
             fetched(clinic, tmp_path)
         records = fetched(clinic, tmp_path, skip_refused_streams=True).records(NAME)
         assert {each["file_status"] for each in records} <= {"unavailable", "not_ready"}
+
+
+def test_refused_files_come_when_another_key_may_have_them(tmp_path: Path) -> None:
+    """A receptionist sees the list without the files; an administrator's key then gets them all."""
+    with Sandbox(seed=6, patients=20, cliniko={"requests_per_minute": 0, "role": "receptionist"}) as clinic:
+        first = fetched(clinic, tmp_path, skip_refused_streams=True)
+        administrator = clinic.cliniko.account.api_key("administrator")
+        second = fetched(clinic, tmp_path, first.state, api_key=administrator)
+    ready = {each["id"] for each in first.records(NAME) if each["processing_completed"]}
+    assert {each["file_status"] for each in first.records(NAME) if each["id"] in ready} == {"unavailable"}
+    assert ready == {each["id"] for each in second.records(NAME) if each["file_status"] == "downloaded"}
