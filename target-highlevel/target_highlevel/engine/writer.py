@@ -227,7 +227,7 @@ class Writer:
         if conflicts:
             notes["conflicts"] = sorted(conflicts)
         if writing:
-            before = {name: current.get(name) for name in writing}
+            before = {name: current.get(name) for name in {*writing, *kind.along(spec, writing)}}
             if self._on_update:
                 self._on_update(row, before, writing)
             reach("before_intent", row.object)
@@ -239,6 +239,7 @@ class Writer:
             reach("after_response", row.object)
             row.hl_id = told.pop("hl_id", row.hl_id)
             notes.update(told)
+            notes = {name: value for name, value in notes.items() if value}
         outcome = Outcome.CREATED if row.created_here else (Outcome.UPDATED if writing else Outcome.UNCHANGED)
         self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes)
         reach("after_crosswalk", row.object)
@@ -269,8 +270,10 @@ class Writer:
         found = set()
         for name in changes:
             there = current.get(name)
-            if name == "tags" or name in withheld or row.created_here or row.object == "relation":
-                continue  # tags are only added to; a withheld address never was written; a relation has no values
+            if name == "tags" or row.created_here or row.object == "relation":
+                continue  # tags are only added to; a relation has no values
+            if name in withheld and _empty(there):
+                continue  # it never was written
             if _empty(there) and name not in row.written:
                 continue
             if name in spec.fields and spec.fields[name].kind == "dnd":

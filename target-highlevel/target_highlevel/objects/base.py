@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from target_highlevel.descriptor import StreamSpec
@@ -105,6 +105,10 @@ class ObjectKind(ABC):
     @abstractmethod
     def remove(self, row: Row) -> None:
         """Delete the record (rollback, and relations no longer wanted)."""
+
+    def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
+        """Return the fields that an update of these may have to change as well; by default none."""
+        return set()
 
     def leave(self, row: Row, spec: StreamSpec, why: str) -> None:  # noqa: B027 - most kinds have nothing to say
         """Say on a record that stays behind why it no longer stands for one of Cliniko's; by default it stays as it is."""

@@ -9,7 +9,7 @@ from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejecte
 from target_highlevel.objects.contact_values import decode, encode, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
@@ -120,10 +120,15 @@ class Contact(ObjectKind):
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Write the changed fields; an address that belongs to another contact is withheld here as well, and cleared."""
-        fields = dict(changes)
+        """Write the changed fields; an address that belongs to another contact is withheld here as well, and cleared.
+
+        One withheld before and written now is withheld no longer, and the tag that told of it goes.
+        """
+        before: Mapping[str, str] = row.notes.get("withheld", {})
+        kept = {name: why for name, why in before.items() if name not in changes}
         withheld: dict[str, str] = {}
-        while fields:
+        while True:
+            fields = _with_tags(row, changes, before, {**kept, **withheld})
             body = encode(
                 spec, fields, self.around.catalogue, current=current, ours=row.notes.get("tags", ())
             )
@@ -137,9 +142,14 @@ class Contact(ObjectKind):
                 if name is None or name in withheld:
                     raise Rejected("duplicate_contact", name) from duplicate
                 withheld[name] = "another_record"
-                kept = _without({"tags": row.notes.get("tags", ()), **fields}, withheld)
-                fields = {**kept, **dict.fromkeys(withheld)}  # the old addresses are no longer the patient's
-        return _notes(fields, withheld)
+                changes = {**changes, name: None}  # the old address is no longer the patient's
+        return {**_notes(fields, {}), "withheld": {**kept, **withheld}}
+
+    def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
+        """Return the tags where an address is written: they tell of one that has to be left out."""
+        addresses = {item.name for item in spec.fields.values() if item.api_name in dict(_ADDRESSES)}
+        tags = {item.name for item in spec.fields.values() if item.kind == "tags"}
+        return tags if addresses & set(names) else set()
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Search for the contact that carries our id."""
@@ -176,6 +186,17 @@ def _without(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str
     if "tags" in kept or withheld:
         kept["tags"] = sorted({*kept.get("tags", ()), *(f"shared-{name}" for name in withheld)})
     return kept
+
+
+def _with_tags(
+    row: Row, changes: Mapping[str, Any], before: Mapping[str, str], withheld: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the changes with the tags that tell of what is withheld, where these or any other tags are to be written."""
+    if "tags" not in changes and set(withheld) == set(before):
+        return dict(changes)
+    told = {f"shared-{name}" for name in before}
+    tags = set(changes["tags"] or ()) if "tags" in changes else set(row.notes.get("tags", ())) - told
+    return {**changes, "tags": sorted(tags | {f"shared-{name}" for name in withheld})}
 
 
 def _notes(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, Any]:

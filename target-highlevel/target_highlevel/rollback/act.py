@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
@@ -9,7 +10,7 @@ from target_highlevel.engine.fold import fold
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.rows import Status
 from target_highlevel.objects.base import Rejected
-from target_highlevel.rollback.touched import Marks, empty, our_tags
+from target_highlevel.rollback.touched import Marks, empty, our_tags, tags_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -78,8 +79,9 @@ class Hand:
     ) -> list[str]:
         """Write the old values; an old address that another contact has taken since stays with that contact."""
         row.notes = {**row.notes, "tags": sorted(our_tags(row))}
+        known = {**row.notes, "withheld": {}}  # what is said of tags is said in the changes
         try:
-            told = kind.update(row, spec, changes, current)
+            told = kind.update(replace(row, notes=known), spec, changes, current)
         except (Rejected, Refused) as refused:
             name = refused.field if isinstance(refused, Rejected) else next(iter(refused.properties), None)
             if name in changes:  # HighLevel will not have this one: put the others back
@@ -105,22 +107,16 @@ class Hand:
         for name, old in before.items():
             there = current.get(name)
             if name in spec.fields and spec.fields[name].kind == "tags":
-                kept = self.tags(row, old, there)
-                if kept != sorted(there or ()):
-                    changes[name] = sorted(our_tags(row) & set(old or ()))
+                mine = tags_before(row, spec, old)
+                if sorted((set(there or ()) - our_tags(row)) | mine) != sorted(there or ()):
+                    changes[name] = sorted(mine)
             elif same(there, old):
                 continue
-            elif name in row.notes.get("withheld", {}) or not ours(name, there):
+            elif not ours(name, there):
                 left.append(name)
             else:
                 changes[name] = old
         return changes, left
-
-    @staticmethod
-    def tags(row: Row, old: Any, there: Any) -> list[str]:
-        """Return a contact's tags as they shall be: ours only where they were before, those of others as they are now."""
-        ours = our_tags(row)
-        return sorted((set(there or ()) - ours) | (ours & set(old or ())))
 
     def wanted(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Mapping[str, Any]:
         """Return what a write that was cut off was about to write."""

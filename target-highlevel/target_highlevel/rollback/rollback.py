@@ -13,7 +13,7 @@ from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.pool import do_all
 from target_highlevel.rollback.proof import Proof, ReadBack
 from target_highlevel.rollback.result import Result
-from target_highlevel.rollback.touched import Marks, our_tags
+from target_highlevel.rollback.touched import Marks, tags_before
 from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
 
@@ -172,12 +172,17 @@ class Rollback:
     def _tags_put_back(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the notes of contacts whose tags were put back: else the undoing of an earlier run finds them changed."""
         for ref, item in self.result.restored.items():
-            for name, declared in self._session.specs[item.row.stream].fields.items():
+            spec = self._session.specs[item.row.stream]
+            for name, declared in spec.fields.items():
                 if declared.kind == "tags" and name in item.before and name not in item.left:
-                    yield (
-                        ref,
-                        {**item.row.notes, "tags": sorted(our_tags(item.row) & set(item.before[name] or ()))},
-                    )
+                    tags = tags_before(item.row, spec, item.before[name])
+                    known = item.row.notes.get("withheld", {})
+                    withheld = {
+                        field: known.get(field, "unknown")
+                        for field in spec.fields
+                        if f"shared-{field}" in tags
+                    }
+                    yield ref, {**item.row.notes, "tags": sorted(tags), "withheld": withheld}
 
     def _written(self, item: Restored) -> dict[str, str]:
         """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""

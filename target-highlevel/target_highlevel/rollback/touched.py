@@ -48,6 +48,12 @@ def our_tags(row: Row) -> set[str]:
     return {*row.notes.get("tags", ()), *(f"shared-{name}" for name in row.notes.get("withheld", {}))}
 
 
+def tags_before(row: Row, spec: StreamSpec, old: Iterable[str] | None) -> set[str]:
+    """Return which of the tags a contact had before are ours: those we know of, and those that told of a withheld address."""
+    told = {f"shared-{name}" for name in spec.fields}
+    return (our_tags(row) | told) & set(old or ())
+
+
 def contact_changes(
     marks: Marks,
     row: Row,

@@ -1,0 +1,74 @@
+"""An address that a family shares, as time goes by: who has it, what tells of it, and what undoing a run makes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hl_mapped import person
+from hl_undoing import spared
+from test_hl_identity import contacts, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hl_loading import Loader
+
+PARENT = person("patients/1", "Ada", "Larkspur", email="fam@example.org")
+CHILD = person("patients/2", "Bo", "Larkspur", email="fam@example.org")
+
+
+def family(highlevel: Callable[..., Loader]) -> Loader:
+    """Return a loader behind which a child stands without the address that its parent has."""
+    loader = highlevel()
+    loads(loader, PARENT, CHILD)
+    found = contacts(loader)["patients/2"]
+    assert "email" not in found
+    assert "shared-email" in found["tags"]
+    return loader
+
+
+def test_other_tags_do_not_hide_that_an_address_is_shared(highlevel: Callable[..., Loader]) -> None:
+    """A child archived in Cliniko is still the one without the family's address."""
+    loader = family(highlevel)
+    tags = ["patient", "archived"]
+    loads(loader, person("patients/2", "Bo", "Larkspur", email="fam@example.org", tags=tags))
+    assert set(contacts(loader)["patients/2"]["tags"]) == {*tags, "shared-email"}
+
+
+def test_a_child_gets_an_address_of_its_own(highlevel: Callable[..., Loader]) -> None:
+    """Then nothing is withheld any more, no tag says so, and nobody is taken to have changed the contact by hand."""
+    loader = family(highlevel)
+    before = loader.sandbox.highlevel.state.dump(schema=False)
+    loaded = loads(loader, PARENT, person("patients/2", "Bo", "Larkspur", email="bo@example.org"))
+    found = contacts(loader)["patients/2"]
+    assert found["email"] == "bo@example.org"
+    assert found["tags"] == ["patient"]
+    assert loaded.report["withheld"]["records"] == []
+    for expected in (before["contacts"], []):  # the second run undone, then the first
+        assert loader.tool("rollback", "--yes").returncode == 0
+        assert spared(loader) == {}
+        assert loader.sandbox.highlevel.state.dump(schema=False)["contacts"] == expected
+
+
+def test_an_address_typed_in_by_hand_is_a_persons_edit(highlevel: Callable[..., Loader]) -> None:
+    """What stands where an address was withheld is somebody's, and is not written over in silence."""
+    loader = family(highlevel)
+    child = contacts(loader)["patients/2"]["id"]
+    loader.sandbox.highlevel.state.damage.edit_contact(child, email="byhand@example.org")
+    new = person("patients/2", "Bo", "Larkspur", email="new@example.org")
+    changed = loads(loader, new, OVERWRITE="never")
+    assert contacts(loader)["patients/2"]["email"] == "byhand@example.org"
+    assert changed.report["conflicts"]["records"] == [{"source": "patients/2", "field": "email"}]
+
+
+def test_undoing_a_run_that_took_an_address_away(highlevel: Callable[..., Loader]) -> None:
+    """A new address was somebody's, so the old one went and a tag came: undone, all is as before, and nothing is spared."""
+    loader = highlevel()
+    other = person("patients/2", "Bo", "Diddley", email="bo@example.org")
+    loads(loader, PARENT, other)
+    before = loader.sandbox.highlevel.state.dump(schema=False)
+    loads(loader, person("patients/1", "Ada", "Larkspur", email="bo@example.org"), other)
+    assert set(contacts(loader)["patients/1"]["tags"]) == {"patient", "shared-email"}
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert spared(loader) == {}
+    assert loader.sandbox.highlevel.state.dump(schema=False) == before
