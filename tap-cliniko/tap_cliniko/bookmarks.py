@@ -18,6 +18,19 @@ def checked(state: dict[str, Any]) -> dict[str, Any]:
     return {**state, "bookmarks": {name: _bookmark(name, each) for name, each in bookmarks.items()}}
 
 
+def check_sample(state: dict[str, Any], *, sample: bool) -> None:
+    """Refuse the state of a sample for the whole clinic, and the other way round: it stands past rows nobody read."""
+    bookmarks = state.get("bookmarks", {})
+    chosen = "sample" in bookmarks.get("patients", {})
+    begun = any("replication_key_value" in each or "window" in each for each in bookmarks.values())
+    if chosen and not sample:
+        msg = "the state is that of a sample (sample_patients); give the whole clinic a state of its own"
+        raise SettingsError(msg)
+    if begun and sample and not chosen:
+        msg = "the state is that of the whole clinic; give the sample (sample_patients) a state of its own"
+        raise SettingsError(msg)
+
+
 def _bookmark(name: str, bookmark: Any) -> dict[str, Any]:
     if not isinstance(bookmark, dict):
         raise _foreign(name)

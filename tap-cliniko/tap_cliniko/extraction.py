@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tap_cliniko import moments
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from tap_cliniko.client import Row
     from tap_cliniko.known_ids import KnownIds
-    from tap_cliniko.reading import Chunk
     from tap_cliniko.run import Run
 
 _REREADS = 5
@@ -102,15 +102,16 @@ class Extraction:
 
     def _read_in_full(self) -> Iterator[Row]:
         listed, expand = self._source()
+        sample = self.run.sample.filters(listed) if self.run.sample else None
         seen: set[int] = set()
-        for path in (listed.url_path, *listed.also):
+        for path, scope in product((listed.url_path, *listed.also), [()] if sample is None else sample):
             reader = self._reader(listed, path)
-            for chunk in reader.chunks(revealed(listed), [Stretch()]):
+            for chunk in reader.chunks((*revealed(listed), *scope), [Stretch()]):
                 fresh = [row for row in chunk.rows if int(row["id"]) not in seen]
                 seen.update(int(row["id"]) for row in fresh)
                 self._remember(listed, fresh)
                 for row in fresh:
-                    yield from expand(row)
+                    yield from self._in_sample(list(expand(row)))
         yield from self._tombstones(seen)
 
     def _read_windows(self) -> Iterator[Row]:
@@ -171,7 +172,7 @@ class Extraction:
                 filters = (*filters_of(listed, window), *scopes[window.scope])
                 for chunk in reader.chunks(filters, window.stretches):
                     self._remember(listed, chunk.rows)
-                    for row in self._in_sample(chunk):
+                    for row in self._in_sample(chunk.rows):
                         yield from expand(row)
                         chunk.stretch.after = int(row["id"])
                 window.next_scope()
@@ -250,7 +251,8 @@ class Extraction:
             self.bookmark.pop(UNSETTLED, None)
 
     def _merged(self, window: Window) -> list[str]:
-        return self.run.merges.since(window.start) if window.start else []
+        merged = self.run.merges.since(window.start) if window.start else []
+        return self.run.sample.merged(merged) if self.run.sample else merged
 
     def _left_behind(self, window: Window) -> list[str]:
         """Name the rows of deleted patients, and of deleted rows that showed in this list.
@@ -304,8 +306,8 @@ class Extraction:
             record.update(self._stored(record).columns())
         return record
 
-    def _in_sample(self, chunk: Chunk) -> list[Row]:
-        return self.run.sample.keep(self.resource, chunk.rows) if self.run.sample else chunk.rows
+    def _in_sample(self, rows: list[Row]) -> list[Row]:
+        return self.run.sample.keep(self.resource, rows) if self.run.sample else rows
 
     # ------------------------------------------------------------------ files
 

@@ -53,6 +53,10 @@ class Sample:
             return filters_by("invoice_id:=", self.invoices)
         return filters_by(listed.by_patient, self.patients) if listed.by_patient else None
 
+    def merged(self, patients: list[str]) -> list[str]:
+        """Answer those of some merged patients who are in the sample."""
+        return [each for each in patients if each in set(self.patients)]
+
     def keep(self, resource: Resource, rows: list[Row]) -> list[Row]:
         """Leave out rows that no filter can leave out: ties to relatives outside, others' referrals."""
         chosen = set(self.patients)
@@ -67,11 +71,11 @@ class SampleFinder:
     """Finds the patients of a sample."""
 
     def __init__(self, client: ClinikoClient) -> None:
-        """Find out which of the lists that help to choose are open to the key."""
+        """Find out which of the lists that help to choose the account has and shows."""
         self._client = client
         looked_at = (*_WITH, "patients", "appointment_types", "individual_appointments", "invoices")
         found = Preflight(client).check(BY_NAME[name] for name in (*looked_at, "group_appointments"))
-        self._refused = {name for name, each in found.items() if not each.outcome.readable}
+        self._without = {name for name, each in found.items() if each.below or not each.outcome.readable}
 
     def find(self, size: int, chosen: list[str] | None = None) -> Sample:
         """Choose patients, or go on with those chosen before, and find what is needed around them."""
@@ -130,7 +134,7 @@ class SampleFinder:
                 return
 
     def _first(self, name: str, filters: tuple[str, ...], sort: str | None = None) -> list[Row]:
-        if name in self._refused:
+        if name in self._without:
             return []
         return self._client.page(BY_NAME[name].url_path, name, Query(filters, sort=sort)).rows
 
@@ -148,7 +152,7 @@ class SampleFinder:
         return [str(row["id"]) for row in found]
 
     def _all(self, name: str, filters: tuple[str, ...]) -> Iterator[Row]:
-        if name in self._refused:
+        if name in self._without:
             return
         reader = ListReader(self._client, BY_NAME[name].url_path, name)
         for chunk in reader.chunks((*revealed(BY_NAME[name]), *filters), [Stretch()]):

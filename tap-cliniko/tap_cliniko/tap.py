@@ -54,6 +54,7 @@ class TapCliniko(Tap):
         if self._run is None:
             selected = [stream.resource for stream in self.streams.values() if stream.selected]
             patients = self.streams["patients"].stream_state
+            bookmarks.check_sample(dict(self.state), sample=self.config.get("sample_patients") is not None)
             self._run = Run.begin(
                 settings.Settings.read(self.config, self.builtin_settings()), selected, patients.get("sample")
             )

@@ -9,6 +9,7 @@ import pytest
 from tap_runs import Said, account_rows, config_for, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.errors import SettingsError
 from tap_cliniko.resources import BY_NAME
 
 if TYPE_CHECKING:
@@ -130,3 +131,43 @@ def test_a_delta_of_the_sample_keeps_its_patients(clinic: Sandbox, sampled: Said
     later = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), sampled.state, ["patients"])
     assert chosen(later) == {inside}
     assert set(later.state["bookmarks"]["patients"]["sample"]) == chosen(sampled)
+
+
+def test_a_merge_of_others_is_none_of_the_samples_business(
+    clinic: Sandbox, sampled: Said, tmp_path: Path
+) -> None:
+    """A delta brings no records of patients outside, also when they were merged."""
+    account = clinic.cliniko.account
+    owners = dict.fromkeys(row["patient_id"] for row in account.tables["attendees"].rows())
+    loser, survivor = [ident for ident in owners if ident not in chosen(sampled)][:2]
+    account.merge(loser, survivor)
+    time.sleep(1.01)
+    later = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), sampled.state)
+    for name in OF_PATIENTS:
+        assert {each["patient_id"] for each in later.records(name)} <= chosen(sampled), name
+
+
+def test_an_account_without_some_lists_gives_no_more_than_the_sample(clinic: Sandbox, tmp_path: Path) -> None:
+    """What is only found below each patient is asked for below the chosen ones."""
+    absent = {
+        "match": {"path_regex": r"^/v1/(referral_sources|relationships)$"},
+        "action": "status",
+        "status": 404,
+    }
+    clinic.cliniko.control.add_fault(absent)
+    streams = ("patients", "referral_sources")
+    said = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), None, streams)
+    clinic.cliniko.control.clear_faults()
+    there = account_rows(clinic, BY_NAME["referral_sources"]).values()
+    assert {each["id"] for each in said.records("referral_sources")} == {
+        each["id"] for each in there if each["patient_id"] in chosen(said)
+    }
+
+
+def test_a_sample_and_the_whole_clinic_share_no_state(clinic: Sandbox, sampled: Said, tmp_path: Path) -> None:
+    """Either would take the other's bookmarks for its own, and leave out in silence what is older."""
+    whole = run_tap(config_for(clinic, tmp_path), None, ["medical_alerts"])
+    with pytest.raises(SettingsError, match="state of its own"):
+        run_tap(config_for(clinic, tmp_path), sampled.state, ["patients"])
+    with pytest.raises(SettingsError, match="state of its own"):
+        run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), whole.state, ["patients"])
