@@ -168,9 +168,9 @@ def test_two_records_never_share_an_id(desk: Desk) -> None:
     """An id that one record has cannot be taken for another: two patients never become one contact."""
     desk.take(contact(1), contact(2))
     first, second = desk.row("contact:patients/1"), desk.row("contact:patients/2")
-    assert desk.work.claim_id(first, "hl-1")
-    assert desk.work.claim_id(first, "hl-1")
-    assert not desk.work.claim_id(second, "hl-1")
+    assert desk.work.claim_id(first, "hl-1", ours=True)
+    assert desk.work.claim_id(first, "hl-1", ours=True)
+    assert not desk.work.claim_id(second, "hl-1", ours=True)
     assert desk.work.hl_id("contact:patients/2") is None
     assert desk.work.holder("contact", "hl-1") == "patients/1"
 

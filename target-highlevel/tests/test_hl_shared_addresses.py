@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hl_mapped import person
 from hl_undoing import spared
@@ -44,7 +44,8 @@ def test_a_child_gets_an_address_of_its_own(highlevel: Callable[..., Loader]) ->
     assert found["email"] == "bo@example.org"
     assert found["tags"] == ["patient"]
     assert loaded.report["withheld"]["records"] == []
-    for expected in (before["contacts"], []):  # the second run undone, then the first
+    both: list[Any] = [before["contacts"], []]  # the second run undone, then the first
+    for expected in both:
         assert loader.tool("rollback", "--yes").returncode == 0
         assert spared(loader) == {}
         assert loader.sandbox.highlevel.state.dump(schema=False)["contacts"] == expected

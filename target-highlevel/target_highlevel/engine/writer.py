@@ -87,6 +87,8 @@ class Writer:
 
     def _write(self, row: Row, spec: StreamSpec, kind: ObjectKind, contributions: Contributions) -> None:
         if (row.payload or {}).get("absent"):
+            if row.hl_id is None and row.intent and row.fields:
+                self._adopt_found(row, spec, kind)
             self._remove(row, kind)
             return
         now = f"{self._now():%Y-%m-%dT%H:%M:%SZ}"
@@ -179,7 +181,15 @@ class Writer:
         )
         if since < lag:
             self._sleep(lag - since)
-        return kind.find(row, spec)
+        try:
+            return kind.find(row, spec)
+        except NotFound:  # what it would hang on is gone
+            raise
+        except Refused as refused:  # says nothing of the record: it must not be sent again on that
+            hint = "the look whether it is there was refused; run again"
+            raise Unknown(
+                hint, route=refused.route, status=refused.status, findings=refused.findings
+            ) from None
 
     def _adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> bool:
         """An earlier run was cut off between intent and outcome: see whether its write arrived.
@@ -187,10 +197,8 @@ class Writer:
         Or a repair wants to know whether the record is there again: then it is not our write that was found.
         """
         found = self._find(row, spec, kind)
-        if not found or not self._work.claim_id(row, found):
-            return False
-        row.created_here = row.intent is not None and row.intent["action"] != LOOK_FIRST
-        return True
+        ours = row.intent is not None and row.intent["action"] != LOOK_FIRST
+        return bool(found) and self._work.claim_id(row, str(found), ours=ours)
 
     def _take_over(
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing
@@ -198,14 +206,15 @@ class Writer:
         """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
         if row.object == "relation":
             # two rows of Cliniko may say the same of the same two people, each from its side
-            ours = not existing.notes.get("linked_before") and self._work.claim_id(row, existing.hl_id)
+            ours = not existing.notes.get("linked_before") and self._work.claim_id(
+                row, existing.hl_id, ours=True
+            )
             outcome = Outcome.CREATED if ours else Outcome.UNCHANGED
             self._settle(row, outcome, existing.hl_id, wanted, parent_id=None, notes={})
             return
-        if not self._work.claim_id(row, existing.hl_id):
+        ours = existing.notes.get("adopted") != "same_person"
+        if not self._work.claim_id(row, existing.hl_id, ours=ours):
             raise Rejected("duplicate_contact")  # noqa: EM101 - a reject is named by its code
-        if existing.notes.get("adopted") != "same_person":
-            row.created_here = True
         self._update(row, spec, kind, wanted)
 
     # Update
@@ -218,6 +227,8 @@ class Writer:
             self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=row.notes)
             return
         current = kind.read(row, spec)
+        if row.created_here:
+            row.notes = {**row.notes, **kind.recall(spec, wanted, current)}
         differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
         conflicts = self._conflicts(row, spec, differing, current)
         writing = {

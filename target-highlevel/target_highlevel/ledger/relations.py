@@ -103,13 +103,13 @@ class Relations:
         }
 
     def _unrelate(self, row: Row, chunk: Chunk) -> dict[str, Any]:
-        gone = row.hl_id is None
+        gone = row.hl_id is None and row.intent is None  # one whose create was cut off may be there
         return {
             "location": self._bulk.location,
             "ref": row.ref,
             "status": (Status.FILTERED if gone else Status.READY).value,
             "reason": "no_longer_wanted" if gone else None,
-            "payload": canonical_json({"fields": {}, "absent": True}),
+            "payload": canonical_json({"fields": row.fields, "absent": True}),
             "version": row.version + 1,
             "seq": chunk.seq,
             "seen_run": self._run,

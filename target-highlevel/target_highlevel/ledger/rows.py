@@ -53,6 +53,7 @@ class Row:
     outcome: str | None = None
     outcome_run: str | None = None
     listed: str = ""
+    #: Made by us, and nothing of it is settled yet: what it holds nobody else wrote.
     created_here: bool = False
 
     @property
@@ -88,7 +89,14 @@ def row_from(mapping: Mapping[Any, Any]) -> Row:
         outcome=mapping["outcome"],
         outcome_run=mapping["outcome_run"],
         listed=mapping["listed"],
+        created_here=_is_fresh(mapping),
     )
+
+
+def _is_fresh(mapping: Mapping[Any, Any]) -> bool:
+    """Return whether a create was found to have happened, and the run ended before that could be settled."""
+    waits = mapping["hl_id"] and mapping["created_run"] and not mapping["written"]
+    return bool(waits) and not _loaded(mapping["notes"], {}).get("rebuilt")
 
 
 def _loaded(text: str | None, default: Any) -> Any:

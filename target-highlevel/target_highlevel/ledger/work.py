@@ -174,8 +174,11 @@ class Work:
                 self._keep_before(connection, row.ref, before)
             self._audit(connection, row, "intent", None, sorted(fields))
 
-    def claim_id(self, row: Row, hl_id: str) -> bool:
-        """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact."""
+    def claim_id(self, row: Row, hl_id: str, *, ours: bool) -> bool:
+        """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact.
+
+        With ``ours`` we have made it ourselves, which is remembered even if the run ends before the record is settled.
+        """
         with self._ledger.transaction() as connection:
             query = sa.select(record.c.ref).where(
                 self._here, record.c.object == row.object, record.c.hl_id == hl_id
@@ -183,8 +186,8 @@ class Work:
             owner = connection.execute(query.limit(1)).scalar()
             if owner not in {None, row.ref}:
                 return False
-            self._set(connection, row.ref, hl_id=hl_id)
-        row.hl_id = hl_id
+            self._set(connection, row.ref, hl_id=hl_id, **({"created_run": self.run} if ours else {}))
+        row.hl_id, row.created_here = hl_id, ours
         return True
 
     def settle(

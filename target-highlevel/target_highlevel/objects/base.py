@@ -106,6 +106,12 @@ class ObjectKind(ABC):
     def remove(self, row: Row) -> None:
         """Delete the record (rollback, and relations no longer wanted)."""
 
+    def recall(
+        self, spec: StreamSpec, wanted: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the notes that a create would have given whose answer was lost; by default none."""
+        return {}
+
     def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return the fields that an update of these may have to change as well; by default none."""
         return set()

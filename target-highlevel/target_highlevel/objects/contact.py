@@ -145,6 +145,22 @@ class Contact(ObjectKind):
                 changes = {**changes, name: None}  # the old address is no longer the patient's
         return {**_notes(fields, {}), "withheld": {**kept, **withheld}}
 
+    def recall(
+        self, spec: StreamSpec, wanted: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return which tags came with the create, and which address it had to leave out, as the tag says that came with it."""
+        tags = {item.name for item in spec.fields.values() if item.kind == "tags"}
+        there = {tag for name in tags for tag in current.get(name) or ()}
+        withheld = {
+            name: "unknown"
+            for name, value in wanted.items()
+            if f"shared-{name}" in there and value and not current.get(name)
+        }
+        ours = {tag for name in tags for tag in wanted.get(name) or ()} | {
+            f"shared-{name}" for name in withheld
+        }
+        return {"tags": sorted(there & ours), **({"withheld": withheld} if withheld else {})}
+
     def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return the tags where an address is written: they tell of one that has to be left out."""
         addresses = {item.name for item in spec.fields.values() if item.api_name in dict(_ADDRESSES)}

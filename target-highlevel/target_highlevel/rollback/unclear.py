@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_highlevel.errors import NotFound
 from target_highlevel.objects.base import Rejected
@@ -43,7 +43,8 @@ class Unclear:
         row.hl_id = found
         wanted = self._hand.wanted(row, spec, kind)
         written = {name: self._marks.hash(value) for name, value in wanted.items() if not empty(value)}
-        self._undo.own(row, found, written, self._notes(row, spec) if row.object == "contact" else {})
+        notes = kind.recall(spec, wanted, kind.read(row, spec)) if row.object == "contact" else {}
+        self._undo.own(row, found, written, notes)
 
     def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
         """Ask the witness; the search index is given time to know."""
@@ -53,12 +54,3 @@ class Unclear:
             return kind.find(row, spec)
         except (NotFound, Rejected):  # what it would hang on is not there, so it is not there
             return None
-
-    def _notes(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
-        """Return which tags are ours, and which address the create had to leave out, as the tag says that came with it."""
-        current = self._session.kinds["contact"].read(row, spec)
-        tags = next(
-            (list(current.get(name) or ()) for name, item in spec.fields.items() if item.kind == "tags"), []
-        )
-        withheld = {name: "unknown" for name in spec.fields if f"shared-{name}" in tags}
-        return {"tags": tags, "withheld": withheld} if withheld else {"tags": tags}
