@@ -145,7 +145,7 @@ def _nested(parts: list[str], account: Account) -> ListRoute | RecordRoute | Non
         case ["patients", identity, "referral_source"]:
             route = _referral_source(identity, account)
         case ["patient_forms", identity, "signatures", signature]:
-            if signature != _existing("patient_forms", identity, account).get("signatures_id"):
+            if signature not in _signatures(_existing("patient_forms", identity, account)):
                 raise UnknownPathError(signature)
             route = RecordRoute("signatures", signature, "/patient_forms/{id}/signatures/{id}")
         case ["practitioners", identity, "appointment_types"]:
@@ -258,7 +258,14 @@ def _legacy(parts: list[str], account: Account) -> ListRoute | None:
             return None
 
 
-def _existing(resource: str, identity: str, account: Account) -> Mapping[str, str]:
+def _signatures(form: Mapping[str, Any]) -> set[str]:
+    """Name the signatures on a form: the one it links, and those among its answers."""
+    sections = (form.get("content") or {}).get("sections") or []
+    asked = [question for section in sections for question in section["questions"]]
+    return {form["signatures_id"], *(question.get("signature_id") for question in asked)} - {None}
+
+
+def _existing(resource: str, identity: str, account: Account) -> Mapping[str, Any]:
     table = account.tables.get(resource)
     if table is None or identity not in table:
         raise UnknownPathError(identity)

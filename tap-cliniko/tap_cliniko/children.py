@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
 from tap_cliniko.errors import NotFound
 from tap_cliniko.filters import revealed
+from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import Normaliser
 
 if TYPE_CHECKING:
@@ -50,35 +52,26 @@ class _Below:
         from tap_cliniko.resources.records_of_care import PATIENT_FORMS  # noqa: PLC0415
 
         for child in Normaliser(PATIENT_FORMS)(form)["signature_ids"]:
-            signature = self._client.object(self._path.format(id=form["id"], child=child))
-            yield self._finish({**signature, "patient_form_id": str(form["id"])})
+            with suppress(NotFound):  # one that is gone says nothing about the others
+                signature = self._client.object(self._path.format(id=form["id"], child=child))
+                yield self._finish({**signature, "patient_form_id": str(form["id"])})
 
     def _offered_types(self, practitioner: Row) -> Iterator[Row]:
-        for row in self._pages(practitioner, "appointment_types"):
+        for row in self._rows(practitioner, "appointment_types"):
             yield self._finish(
                 {"practitioner_id": str(practitioner["id"]), "appointment_type_id": str(row["id"])}
             )
 
     def _single(self, patient: Row) -> Iterator[Row]:
-        yield self._finish(self._client.object(self._path.format(id=patient["id"]), self._query()))
+        path = self._path.format(id=patient["id"])
+        yield self._finish(self._client.object(path, Query(revealed(self._resource))))
 
     def _listed(self, patient: Row) -> Iterator[Row]:
-        for row in self._pages(patient, self._resource.name):
+        for row in self._rows(patient, self._resource.name):
             yield self._finish(row)
 
-    def _pages(self, parent: Row, key: str) -> Iterator[Row]:
-        """Read a short list below a parent; ids seen twice, because the list moved, are passed on once."""
-        number, seen = 1, set()
-        while True:
-            page = self._client.page(self._path.format(id=parent["id"]), key, self._query(number))
-            for row in page.rows:
-                if row["id"] not in seen:
-                    seen.add(row["id"])
-                    yield row
-            if not page.more:
-                return
-            number += 1
-
-    def _query(self, page: int = 1) -> Query:
-        """Bring hidden rows back below a parent too."""
-        return Query(revealed(self._resource), page=page)
+    def _rows(self, parent: Row, key: str) -> Iterator[Row]:
+        """Read a list below a parent, hidden rows included."""
+        reader = ListReader(self._client, self._path.format(id=parent["id"]), key)
+        for chunk in reader.chunks(revealed(self._resource), [Stretch()]):
+            yield from chunk.rows

@@ -15,7 +15,7 @@ from tap_cliniko.filters import AT_ONCE, filters_by, revealed
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import BY_NAME, TOMBSTONE, Resource, Shape
-from tap_cliniko.windows import BY_ID, NEEDED, Window, filters_of, passes_of
+from tap_cliniko.windows import BY_ID, NEEDED, Window, filters_of, lies_in, passes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -287,7 +287,7 @@ class Extraction:
     def _reader(self, listed: Resource, path: str, window: Window | None = None) -> ListReader:
         inside = None
         if window is not None and window.passes[0] not in BY_ID:
-            inside = _lies_in(window)
+            inside = lies_in(window)
         return ListReader(
             self.run.client,
             path,
@@ -328,13 +328,18 @@ class Extraction:
         return stored
 
     def _read_pending_files(self) -> Iterator[Row]:
-        """Ask again for the files that were not ready last time."""
+        """Ask again for the files that were not ready last time; those whose rows are gone never will be."""
         pending = list(self.bookmark.get("pending_files", [])) if self.run.attachments else []
         for start in range(0, len(pending), AT_ONCE):
-            some = ",".join(pending[start : start + AT_ONCE])
+            asked = pending[start : start + AT_ONCE]
+            found: set[str] = set()
             reader = self._reader(self.resource, self.resource.url_path)
-            for chunk in reader.chunks((*revealed(self.resource), f"id:={some}"), [Stretch()]):
+            for chunk in reader.chunks((*revealed(self.resource), f"id:={','.join(asked)}"), [Stretch()]):
+                found.update(str(row["id"]) for row in chunk.rows)
                 yield from map(self._finish, chunk.rows)
+            gone = set(asked) - found
+            left = [each for each in self.bookmark["pending_files"] if each not in gone]
+            self.bookmark["pending_files"] = left
 
     # ------------------------------------------------------------------ deletions
 
@@ -365,17 +370,6 @@ class Extraction:
         for _, ident in told:
             yield {"id": str(ident), TOMBSTONE: self.run.end}
         self.bookmark["deletions"] = number
-
-
-def _lies_in(window: Window) -> Any:
-    column = "updated_at" if window.passes[0] == "changed" else window.passes[0]
-    start, end = window.start or "", window.end if column == "updated_at" else "~"
-
-    def inside(row: Row) -> bool:
-        value = row.get(column)
-        return isinstance(value, str) and start <= value < end
-
-    return inside
 
 
 def _patients_of(row: Row) -> Iterator[int]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _WORTH_SPLITTING = 8 * PAGE_SIZE
 _MANY = 10
+_TRIES = 3
 _BACKGROUND = Background(3)
 
 
@@ -202,7 +203,15 @@ class ListReader:
         lanes.append(_Lane(half, middle, left=(lane.left or 0) // 2))
 
     def _fetch(self, filters: tuple[str, ...], stretch: Stretch) -> Page:
-        return self.client.page(self.path, self.key, Query((*filters, *stretch.filters()), sort="id:asc"))
+        return self._ask(Query((*filters, *stretch.filters()), sort="id:asc"))
+
+    def _ask(self, query: Query) -> Page:
+        """Ask again when no row comes although there are some: one may just have gone, but not each time."""
+        for _ in range(_TRIES):
+            page = self.client.page(self.path, self.key, query)
+            if page.rows or not page.more:
+                break
+        return page
 
     def _pass_on(self, page: Page, stretch: Stretch) -> Iterator[Chunk]:
         rows = self._in_order(page, stretch)
@@ -217,11 +226,12 @@ class ListReader:
         pieces = [Stretch(stretch.after, stretch.upto)]
         while pieces:
             piece = pieces.pop()
-            page = self.client.page(self.path, self.key, Query((*filters, *piece.filters())))
+            page = self._ask(Query((*filters, *piece.filters())))
             if not page.more:
                 yield from self._pass_on(page, stretch)
                 stretch.after = max(stretch.after, piece.upto or 0)
                 continue
+            self._check_not_empty(page)
             pivot = _pivot(page.rows, piece)
             pieces += [Stretch(pivot, piece.upto), Stretch(piece.after, pivot)]
 
@@ -229,6 +239,7 @@ class ListReader:
 
     def _in_order(self, page: Page, stretch: Stretch) -> list[Row]:
         """Answer the rows in ascending id, and stop if the id filter was not honoured."""
+        self._check_not_empty(page)
         rows = sorted(page.rows, key=_id_of)
         ids = [_id_of(row) for row in rows]
         # a list that fits on one page needs no order, whatever the server made of the sort
@@ -243,6 +254,12 @@ class ListReader:
             raise ContractChanged(msg)
         self._check_inside(rows)
         return rows
+
+    def _check_not_empty(self, page: Page) -> None:
+        """The rows after a page are asked for by its last one; without any, the same page would come for ever."""
+        if page.more and not page.rows:
+            msg = f"{self.path}: a page without rows, although more are said to follow; the key may not see them"
+            raise ContractChanged(msg)
 
     def _check_inside(self, rows: list[Row]) -> None:
         """A stale row outside the window does no harm; a whole page of them means an ignored filter."""

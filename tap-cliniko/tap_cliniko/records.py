@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from tap_cliniko.client import Row
     from tap_cliniko.fields import Field
     from tap_cliniko.resources import Resource
+
+
+_WHOLE = re.compile(r"-?[0-9]+")
 
 
 def linked_id(link: Any) -> str | None:
@@ -59,7 +63,7 @@ def _whole(value: Any) -> Any:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return int(value)
     if isinstance(value, str):
-        return int(value) if value.isdecimal() and value.isascii() else (value or None)
+        return int(value) if _WHOLE.fullmatch(value) else (value or None)
     return value
 
 

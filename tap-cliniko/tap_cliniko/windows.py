@@ -18,10 +18,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tap_cliniko import moments
 from tap_cliniko.reading import Stretch
 from tap_cliniko.resources import Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_cliniko.resources import Resource
 
 CHANGED = "changed"
@@ -101,3 +104,18 @@ def filters_of(resource: Resource, window: Window) -> tuple[str, ...]:
         return (*revealed, f"{current}:>={window.start}")
     lower = (f"updated_at:>={window.start}",) if window.start else ()
     return (*revealed, *lower, f"updated_at:<{window.end}")
+
+
+def lies_in(window: Window) -> Callable[[dict[str, Any]], bool]:
+    """Answer what tells whether a row is what the pass under way asks for."""
+    column = "updated_at" if window.passes[0] == CHANGED else window.passes[0]
+    start, end = window.start or "", window.end if column == "updated_at" else "~"
+    return lambda row: start <= _moment(row.get(column)) < end
+
+
+def _moment(value: Any) -> str:
+    """Read a moment of a row, however exactly and in whatever offset it is written; what is none lies nowhere."""
+    try:
+        return value if value.endswith("Z") and "." not in value else moments.normal(value)
+    except (AttributeError, ValueError):
+        return ""

@@ -104,6 +104,19 @@ def test_a_file_not_ready_is_asked_for_in_the_next_run(clinic: Sandbox, tmp_path
     assert ident not in second.state["bookmarks"][NAME]["pending_files"]
 
 
+def test_a_file_that_never_came_is_forgotten_with_its_row(clinic: Sandbox, tmp_path: Path) -> None:
+    """Nobody asks for ever for a file whose attachment was deleted."""
+    account = clinic.cliniko.account
+    ident = ready_record(clinic)["id"]
+    account.update(NAME, ident, {"processing_completed": False}, bump=False)
+    first = fetched(clinic, tmp_path)
+    account.delete(NAME, ident)
+    second = fetched(clinic, tmp_path, first.state)
+    waiting = set(first.state["bookmarks"][NAME]["pending_files"])
+    assert ident in waiting
+    assert set(second.state["bookmarks"][NAME]["pending_files"]) == waiting - {ident}
+
+
 def test_an_expired_address_is_asked_for_again(
     clinic: Sandbox, client: ClinikoClient, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,8 @@ from tap_runs import account_rows, client_for, config_for, listed_resources, run
 from sandbox import Sandbox
 from tap_cliniko.errors import ContractChanged
 from tap_cliniko.reading import ListReader, Stretch
+from tap_cliniko.resources import BY_NAME
+from tap_cliniko.windows import CHANGED, Window, lies_in, passes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +103,82 @@ def test_an_ignored_time_filter_is_noticed() -> None:
         ids_read(sandbox, inside=lambda _row: False)
 
 
+@pytest.mark.parametrize("stamp", ["2024-05-05T05:05:05.250Z", "2024-05-05T15:05:05+10:00"])
+def test_a_moment_may_be_written_another_way(stamp: str) -> None:
+    """Fractions of a second and offsets do not make a row stand outside the window it is in."""
+    with with_patients(50) as sandbox:
+        for ident in list(sandbox.cliniko.account.tables["patients"]):
+            sandbox.cliniko.account.update("patients", ident, {"updated_at": stamp})
+        resource = BY_NAME["patients"]
+        window = Window(MOMENT, "2024-05-05T05:05:06Z", passes_of(resource, MOMENT))
+        read = ids_read(sandbox, inside=lies_in(window))
+        assert read == ids_there(sandbox)
+        with pytest.raises(ContractChanged, match="window"):
+            ids_read(
+                sandbox, inside=lies_in(Window("2024-05-05T05:05:06Z", "2024-05-06T00:00:00Z", [CHANGED]))
+            )
+
+
+@pytest.mark.parametrize("sorting", ["accept", "refuse"])
+def test_pages_without_rows_do_not_come_for_ever(sorting: str) -> None:
+    """A role that is shown none of the rows on a page is told so; the page is not asked for again and again."""
+    options = {"role": "practitioner", "hide_rows_by_role": True, "sort_by_id": sorting}
+    with Sandbox(seed=8, patients=60, cliniko={"requests_per_minute": 0, **options}) as sandbox:
+        account = sandbox.cliniko.account
+        notes = list(account.tables["treatment_notes"])
+        for ident in notes:
+            account.update("treatment_notes", ident, {"draft": True})
+        client = client_for(sandbox)
+        reader = ListReader(client, "/treatment_notes", "treatment_notes")
+        with pytest.raises(ContractChanged, match="without rows"):
+            list(islice(reader.chunks((), [Stretch()]), 20))
+        client.close()
+        assert len(notes) > 100
+
+
+def test_a_list_below_a_parent_is_read_whole_while_it_changes(tmp_path: Path) -> None:
+    """A practitioner gives a type up while the types are read: none of the others is skipped."""
+    with Sandbox(seed=2, patients=5, cliniko={"requests_per_minute": 0}) as sandbox:
+        account = sandbox.cliniko.account
+        who = next(row["id"] for row in account.tables["practitioners"].rows() if row.get("active"))
+        where = next(iter(account.tables["businesses"]))
+        account.services = [
+            {"business_id": where, "appointment_type_id": each["id"], "practitioner_ids": [who]}
+            for each in (account.insert("appointment_types", {"name": f"Type {n}"}) for n in range(150))
+        ]
+        offered = [each["appointment_type_id"] for each in account.services]
+        path = f"/v1/practitioners/{who}/appointment_types"
+        asked: list[str] = []
+
+        def give_one_up(_number: int, request: Any) -> None:
+            asked.extend([request.path] if request.path == path else [])
+            if len(asked) == 2 and len(account.services) == len(offered):
+                account.services.pop(0)
+
+        sandbox.cliniko.control.before_request(give_one_up)
+        said = run_tap(config_for(sandbox, tmp_path), None, ["practitioner_appointment_types"])
+    read = [each["appointment_type_id"] for each in said.records("practitioner_appointment_types")]
+    assert len(account.services) < len(offered)
+    assert sorted(read) == sorted(offered)
+
+
 def test_a_refused_filter_is_named() -> None:
     """The text says which list and which fields, so that the change of contract can be found."""
     with with_patients(5) as sandbox, pytest.raises(ContractChanged, match=r"/patients.*merged_at"):
         ids_read(sandbox, ("merged_at:?",))
+
+
+def test_a_signature_that_is_gone_says_nothing_about_the_others(tmp_path: Path) -> None:
+    """A form can carry several; the first one not being found is no reason to leave the second."""
+    with Sandbox(seed=2, patients=40, cliniko={"requests_per_minute": 0}) as sandbox:
+        account = sandbox.cliniko.account
+        form = next(row for row in account.tables["patient_forms"].rows() if row.get("signatures_id"))
+        other = account.insert("signatures", {"image": "data:image/svg+xml;base64,"})["id"]
+        question = {"name": "A second signature", "type": "signature", "signature_id": other}
+        account.update(
+            "patient_forms", form["id"], {"content": {"sections": [{"questions": [question]}]}}, bump=False
+        )
+        account.tables["signatures"].remove(form["signatures_id"])
+        said = run_tap(config_for(sandbox, tmp_path), None, ["signatures"])
+        mine = [each for each in said.records("signatures") if each["patient_form_id"] == form["id"]]
+        assert [each["id"] for each in mine] == [other]

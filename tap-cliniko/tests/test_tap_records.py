@@ -34,7 +34,7 @@ _VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.MOMENT: _MOMENT,
     Kind.DATE: st.dates().map(str),
     Kind.DECIMAL: _AMOUNT.map(str) | _AMOUNT | st.integers(),
-    Kind.WHOLE: st.integers(),
+    Kind.WHOLE: st.integers() | st.integers().map(str),
     Kind.FLAG: st.booleans(),
     Kind.OBJECT: _TREES,
     Kind.OBJECTS: st.lists(_TREES, max_size=2),
