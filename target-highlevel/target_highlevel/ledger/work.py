@@ -96,19 +96,16 @@ class Work:
 
     def contributions(self, row: Row) -> list[tuple[str, dict[str, Any]]]:
         """Return (contributor, fields) of every partial that folds into this record."""
-        keys = sa.select(joined.c.target).where(
-            joined.c.location == self._ledger.location, joined.c.child == row.ref
-        )
-        query = (
-            sa.select(contribution.c.part, contribution.c.fields)
-            .where(
-                contribution.c.location == self._ledger.location,
-                (contribution.c.target == row.ref) | contribution.c.target.in_(keys),
-            )
-            .order_by(contribution.c.part)
-        )
+        here = self._ledger.location
+        keys = sa.select(joined.c.target).where(joined.c.location == here, joined.c.child == row.ref)
         with self._ledger.transaction() as connection:
-            return [(part, json.loads(fields)) for part, fields in connection.execute(query)]
+            # two statements: with an OR, or sorted by the database, every contribution to anybody would be read
+            targets = [row.ref, *connection.execute(keys).scalars()]
+            query = sa.select(contribution.c.part, contribution.c.fields).where(
+                contribution.c.location == here, contribution.c.target.in_(targets)
+            )
+            found = connection.execute(query).all()
+        return [(part, json.loads(fields)) for part, fields in sorted(found, key=lambda each: each.part)]
 
     # Looking things up
 
