@@ -187,7 +187,7 @@ class ClinikoApi:
     def _content(self, identity: str, user: Row) -> Answer:
         self._check_role(user, Area.FILE_CONTENT)
         table = self._account.tables["patient_attachments"]
-        if identity not in table or not table[identity].get("processing_completed"):
+        if identity not in table or table[identity].get("processing_completed") is False:
             raise UnknownPathError(identity)
         url = self._files.signed_url(identity, self._options.file_url_seconds)
         return HTTPStatus.SEE_OTHER.value, None, {"Location": url, "Cache-Control": "no-store"}

@@ -10,6 +10,7 @@ Several runs may share a folder at the same time: one of them fetches, the other
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -91,11 +92,13 @@ class AttachmentStore:
         # an object store cannot append, so half a file waits here
         self._parts = Path(self._root if self._local else Path(tempfile.gettempdir(), _private_name(folder)))
         self._parts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._local and self._parts.stat().st_uid != os.geteuid():  # anybody can put a folder there
+            raise PermissionError(errno.EPERM, f"{self._parts} is another user's")
         self._lockable = True
 
     def fetch(self, record: Mapping[str, Any]) -> StoredFile:
         """Answer where the bytes of an attachment are, fetching them unless they are already there."""
-        if not record.get("processing_completed"):
+        if record.get("processing_completed") is False:  # null says nothing: the file itself does
             return StoredFile(Status.NOT_READY)
         stated = record.get("size")
         if self._largest is not None and isinstance(stated, int) and stated > self._largest:

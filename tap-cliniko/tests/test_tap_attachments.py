@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +104,27 @@ def test_a_file_not_ready_is_asked_for_in_the_next_run(clinic: Sandbox, tmp_path
     assert ident in first.state["bookmarks"][NAME]["pending_files"]
     assert after["file_status"] == "downloaded"
     assert ident not in second.state["bookmarks"][NAME]["pending_files"]
+
+
+def test_a_file_of_which_nothing_is_said_is_tried(clinic: Sandbox, tmp_path: Path) -> None:
+    """Old rows may hold nothing where others say that the file was taken in; the file is there all the same."""
+    record = ready_record(clinic)
+    clinic.cliniko.account.update(NAME, record["id"], {"processing_completed": None}, bump=False)
+    found = {each["id"]: each for each in fetched(clinic, tmp_path).records(NAME)}[record["id"]]
+    assert found["processing_completed"] is None
+    assert (found["file_status"], found["file_size"]) == ("downloaded", record["size"])
+
+
+def test_half_files_lie_in_no_folder_of_somebody_else(
+    client: ClinikoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may have made the folder for temporary files first; whoever owns it could exchange what is in it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    AttachmentStore(client, "memory://clinic")
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(PermissionError):
+        AttachmentStore(client, "memory://clinic")
 
 
 def test_a_file_that_never_came_is_forgotten_with_its_row(clinic: Sandbox, tmp_path: Path) -> None:
