@@ -61,6 +61,9 @@ def base_url(api_key: str, api_url: str | None = None) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         msg = "api_url (TAP_CLINIKO_API_URL) must begin with https://: the key must not travel in the clear"
         raise SettingsError(msg)
+    if parts.username is not None:
+        msg = "api_url (TAP_CLINIKO_API_URL) must not hold a user or a password: it is shown in messages"
+        raise SettingsError(msg)
     return api_url.rstrip("/")
 
 

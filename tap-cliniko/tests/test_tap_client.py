@@ -306,6 +306,13 @@ def test_the_key_does_not_travel_in_the_clear() -> None:
         base_url(KEY, "http://cliniko.example.org/v1")
 
 
+def test_the_address_holds_no_password() -> None:
+    """Messages name the host; what stands before it in the address would be shown with it."""
+    with pytest.raises(SettingsError, match="password") as caught:
+        base_url(KEY, "https://someone:hush@cliniko.example.org/v1")
+    assert "hush" not in str(caught.value)
+
+
 def test_the_client_shows_no_key() -> None:
     """Printing the client shows where it goes, not how it gets in."""
     assert KEY not in repr(ClinikoClient("https://api.au4.cliniko.com/v1", KEY, "data@example.org"))

@@ -40,6 +40,13 @@ def test_an_administrator_sees_everything() -> None:
     assert found["recalls"] is Outcome.ABSENT
 
 
+def test_a_practitioner_is_told_that_drafts_of_others_may_be_missing() -> None:
+    """Notes come, but not as everything there is; alerts are complete."""
+    _, found = preflight_as("practitioner")
+    assert found["treatment_notes"] is Outcome.HIDDEN
+    assert found["medical_alerts"] is Outcome.FULL
+
+
 @pytest.mark.parametrize("role", ["scheduler", "receptionist", "power receptionist", "bookkeeper"])
 def test_other_roles_are_refused_clinical_records(role: str) -> None:
     """Roles without medical information are told so, stream by stream."""
@@ -55,7 +62,7 @@ def test_a_refused_stream_stops_the_run_before_anything_is_read(tmp_path: Path) 
         with pytest.raises(RoleRefused) as caught:
             run_tap(config_for(sandbox, tmp_path), None, ["patients", "treatment_notes"])
         text = str(caught.value)
-        assert "treatment_notes needs administrator or practitioner" in text
+        assert "treatment_notes needs administrator. " in text
         assert "TAP_CLINIKO_SKIP_REFUSED_STREAMS" in text
         assert caught.value.exit_code == 3
         # the key's owner and one row of each selected stream, nothing more

@@ -41,7 +41,8 @@ TREATMENT_NOTES = Resource(
     ),
     reveal=("archived_at", "deleted_at"),
     by_patient="patient_id:=",
-    readers=CLINICAL,
+    # other people's drafts may be withheld from everyone else without a word
+    readers=OWNER,
 )
 
 TREATMENT_NOTE_TEMPLATES = Resource(
