@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +53,24 @@ def test_an_honest_trail_holds_over_runs(trail: Desk) -> None:
     assert trail.numbers("select seq, event from audit order by seq") == [
         (number, "intent" if number % 2 else "outcome") for number in range(1, 9)
     ]
+
+
+def test_two_sub_accounts_write_one_trail(ledger_url: str) -> None:
+    """Runs against two sub-accounts with one ledger, at the same time: neither is stopped, and the trail holds."""
+    desks = [Desk.open(ledger_url, location) for location in ("place1", "place2")]
+    people = [contact(number) for number in range(20)]
+    for desk in desks:
+        desk.take(*people)
+    with ThreadPoolExecutor() as pool:
+        written = list(pool.map(Desk.write_all, desks))
+    assert [len(refs) for refs in written] == [20, 20]
+    assert broken(desks[0]) == []
+    assert desks[0].numbers("select location, count(*) from audit group by 1 order by 1") == [
+        ("place1", 40),
+        ("place2", 40),
+    ]
+    for desk in desks:
+        desk.ledger.close()
 
 
 def test_the_trail_names_fields_and_never_values(trail: Desk) -> None:

@@ -19,32 +19,29 @@ _CHAINED = (
 _START = "0" * 64
 
 
-class AuditTrail:
-    """Appends entries inside the caller's transaction; the newest hash is kept in memory, for a single writer."""
+#: Key of the lock under which PostgreSQL lets one run after the other append.
+_TURN = 0x61756469
 
-    def __init__(self) -> None:
-        """Know nothing yet of where the trail stands."""
-        self._seq = -1
-        self._hash = _START
 
-    def forget(self) -> None:
-        """Read anew where the trail stands before the next entry: what was appended was undone."""
-        self._seq = -1
+def append(connection: sa.Connection, entry: dict[str, Any]) -> None:
+    """Write one entry inside the caller's transaction: ``entry`` has every chained column but ``seq``.
 
-    def _resume(self, connection: sa.Connection) -> None:
-        last = connection.execute(
-            sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-        ).first()
-        self._seq, self._hash = (last.seq, last.hash) if last else (0, _START)
+    Runs against other sub-accounts append to the same chain, so where it stands is read anew each time, in turn.
+    """
+    _take_turn(connection)
+    newest = sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+    last = connection.execute(newest).first()
+    number, previous = (last.seq, last.hash) if last else (0, _START)
+    row = {**entry, "seq": number + 1, "prev": previous}
+    connection.execute(audit.insert().values({**row, "hash": _link(previous, row)}))
 
-    def append(self, connection: sa.Connection, entry: dict[str, Any]) -> None:
-        """Write one entry: ``entry`` has every chained column but ``seq``."""
-        if self._seq < 0:
-            self._resume(connection)
-        row = {**entry, "seq": self._seq + 1, "prev": self._hash}
-        row["hash"] = _link(self._hash, row)
-        connection.execute(audit.insert().values(row))
-        self._seq, self._hash = row["seq"], row["hash"]
+
+def _take_turn(connection: sa.Connection) -> None:
+    """Have everybody else wait with appending until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
+    else:  # SQLite has one writer at a time, from its first writing statement on, even if that changes nothing
+        connection.execute(audit.update().where(audit.c.seq < 0).values(seq=audit.c.seq))
 
 
 def _link(previous: str, row: dict[str, Any]) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.ledger.audit import AuditTrail
 from target_highlevel.ledger.lock import FileLock, NoLock, PostgresLock
 from target_highlevel.ledger.migrations import migrate
 from target_highlevel.ledger.tables import budget, fact, run
@@ -60,7 +59,6 @@ class Ledger:
                 raise
             msg = f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__})"
             raise SettingsError(msg) from None
-        self.audit = AuditTrail()
         self.salt = bytes.fromhex(self._secret("salt"))
 
     @contextmanager
@@ -70,12 +68,8 @@ class Ledger:
             if self._connection.in_transaction():
                 yield self._connection
                 return
-            try:
-                with self._connection.begin():
-                    yield self._connection
-            except BaseException:
-                self.audit.forget()
-                raise
+            with self._connection.begin():
+                yield self._connection
 
     def hurry(self) -> None:
         """Stop waiting for the disk: for copies, which nobody needs after a power cut."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_highlevel.ledger import audit
 from target_highlevel.ledger.bulk import look_again, release
 from target_highlevel.ledger.rows import Outcome, Row, Status, row_from
 from target_highlevel.ledger.tables import before_image, contribution, dependency, joined, record
@@ -367,7 +368,7 @@ class Work:
         intent = row.intent
         if intent is None:
             return
-        self._ledger.audit.append(
+        audit.append(
             connection,
             {
                 "at": self._stamp(),
