@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import requests
 from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
@@ -98,3 +100,32 @@ def test_a_file_that_is_there_is_left_as_it_is(highlevel: Callable[..., Loader],
     assert b"one" in stored(loader).values()
     assert loader.load([*HEAD, a_file(1, path, "letter.pdf", file_sha256="c")]).code == 0
     assert uploads(loader) == 2
+
+
+def test_a_file_of_somebodys_that_begins_with_a_number(
+    highlevel: Callable[..., Loader], tmp_path: Path
+) -> None:
+    """``12 month review.pdf`` is not attachment 12, also when the crosswalk is rebuilt: both are on the contact."""
+    loader = highlevel()
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(b"abc")
+    assert loader.load([*HEAD, a_file(7, path, "2024-02-01 first.pdf")]).code == 0
+    side = loader.sandbox.highlevel
+    by_hand = requests.post(
+        f"{side.url}{UPLOAD}",
+        params={"contactId": next(iter(side.state.contacts)), "locationId": side.location_id},
+        files={f"{file_field(loader)}_{uuid.uuid4()}": ("12 month review.pdf", b"theirs", "application/pdf")},
+        headers={"Authorization": f"Bearer {side.access_token}", "Version": "2021-07-28"},
+        timeout=10,
+    )
+    assert by_hand.status_code == 200, by_hand.text
+    (loader.folder / "ledger.db").unlink()
+    again = [a_file(7, path, "2024-02-01 first.pdf"), a_file(12, path, "2024-03-01 second.pdf")]
+    assert loader.load([*HEAD, *again]).code == 0
+    assert sorted(stored(loader).values()) == [b"abc", b"abc", b"theirs"]
+
+
+def file_field(loader: Loader) -> str:
+    """Return the id of the field that takes the files."""
+    fields = loader.sandbox.highlevel.state.contact_fields.values()
+    return str(next(item["id"] for item in fields if item["fieldKey"] == "contact.cliniko_files"))

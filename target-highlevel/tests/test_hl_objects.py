@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hl_loading import Loader
 
@@ -28,13 +28,13 @@ def service(number: int, **fields: Any) -> str:
     return record("hl_services", identity, service_name=f"S{number}", source_system_id=identity, **fields)
 
 
-def with_rooms(lines: list[str]) -> list[str]:
+def with_rooms(lines: list[str], *options: str) -> list[str]:
     """Return these schemas with one more field of services: several options at once."""
     described = {
         "field": "custom",
         "dataType": "MULTIPLE_OPTIONS",
         "label": "Rooms",
-        "options": ["A", "B", "C"],
+        "options": [*(options or ("A", "B", "C"))],
     }
     messages = [json.loads(line) for line in lines]
     for message in messages:
@@ -60,6 +60,24 @@ def test_a_list_of_options_changes_by_what_comes_and_what_goes(highlevel: Callab
         len([item for item in loader.sandbox.highlevel.control.requests[before:] if item.method == "PUT"])
         == 0
     )
+
+
+def test_options_whose_keys_would_be_alike(highlevel: Callable[..., Loader]) -> None:
+    """Labels that differ only in signs, or are in another script, stay different options, also those that come later."""
+    loader = highlevel()
+    first, more = ("A", "A+", "東", "西"), ("A-", "南", "北")
+    head = schemas("billable_items")
+    assert loader.load([*with_rooms(head, *first), *_one_each(first)]).code == 0
+    assert loader.load([*with_rooms(head, *first, *more), *_one_each((*first, *more))]).code == 0
+    state = loader.sandbox.highlevel.state
+    field = next(item for item in state.object_fields.values() if item["fieldKey"].endswith(".rooms"))
+    labels = {option["key"]: option["label"] for option in field["options"]}
+    shown = [[labels[key] for key in item["properties"]["rooms"]] for item in state.records.values()]
+    assert sorted(shown) == sorted([label] for label in (*first, *more))
+
+
+def _one_each(labels: Sequence[str]) -> list[str]:
+    return [service(number, rooms=[label]) for number, label in enumerate(labels, start=1)]
 
 
 def test_an_option_that_no_schema_declared_is_rejected(highlevel: Callable[..., Loader]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_mapped import person, record, schemas
 from hl_undoing import differing, dump, move_in, spared
 
 from sandbox.highlevel.relations import add_relation
@@ -116,6 +117,27 @@ def test_what_somebody_deleted_already_is_no_hindrance(highlevel: Start, small_c
     assert done.returncode == 0, done.stderr
     assert spared(loader) == {}
     assert differing(empty, dump(loader)) == []
+
+
+def test_an_event_shown_in_the_clinics_own_zone_is_untouched(highlevel: Start) -> None:
+    """HighLevel may show the moment we wrote in another zone, across the change of the clocks: it is the same moment."""
+    loader = highlevel()
+    body = "cliniko:individual_appointments/7"
+    visit = record(
+        "hl_appointments", "individual_appointments/7", contact="patients/1", title="Visit", body=body, status="booked",
+        starts_at="2090-10-01T15:30:00Z", ends_at="2090-10-01T16:30:00Z",
+    )  # fmt: skip
+    lines = [*schemas("patients", "individual_appointments"), person("patients/1", "Ada", "Lovelace"), visit]
+    settings = {"APPOINTMENTS_AS": "calendar_event"}
+    assert loader.load(lines, **settings).code == 0
+    state = loader.sandbox.highlevel.state
+    (event,) = state.appointments
+    shown = {"startTime": "2090-10-02T01:30:00.000+10:00", "endTime": "2090-10-02T03:30:00+1100"}
+    state.damage.edit("appointments", event, **shown)
+    assert loader.tool("rollback", "--yes", **settings).returncode == 0
+    assert spared(loader) == {}
+    assert not state.appointments
+    assert not state.contacts
 
 
 def _patients(loader: Loader) -> dict[str, str]:

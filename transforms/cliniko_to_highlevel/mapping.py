@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ FIELD_TARGETS = (
     "school",
 )
 KEEP, IGNORE = "keep", "ignore"
+#: HighLevel's searches take values of 75 characters.
+_LONGEST_IDENTITY = 75 - len("insurers/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,16 @@ class ClinicMapping:
         return [self.tags[kind] for kind in kinds if self.tags.get(kind)]
 
     def insurer_identity(self, name: str) -> str:
-        """Return what tells an insurer from others; the spellings that the clinic listed are one."""
+        """Return what tells an insurer from others; the spellings that the clinic listed are one.
+
+        A very long one is cut and told from others by a hash: HighLevel could not be searched for it otherwise.
+        """
         listed = self.insurer_names.get(slug(name))
-        return slug(listed or name)
+        identity = slug(listed or name)
+        if len(identity) <= _LONGEST_IDENTITY:
+            return identity
+        mark = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        return f"{identity[: _LONGEST_IDENTITY - len(mark) - 1]}-{mark}"
 
 
 def load(path: str | None = None) -> ClinicMapping:

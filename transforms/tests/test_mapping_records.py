@@ -145,6 +145,20 @@ def test_spellings_of_an_insurer_are_one() -> None:
         )
 
 
+def test_an_insurer_with_a_very_long_name_can_be_searched_for() -> None:
+    """HighLevel's search takes 75 characters: longer identities are cut, and names that begin alike stay apart."""
+    names = [f"{'The Very Long Established Mutual ' * 4}{place}" for place in ("North", "South", "NORTH")]
+    found = [
+        one("patients", "hl_insurers", custom_fields=answers(Insurer=name), invoice_default_to=None)
+        for name in names
+    ]
+    north, south, again = (item["source_id"] for item in found)
+    assert north == again != south
+    assert max(len(north), len(south)) <= 75
+    assert found[0]["source_system_id"] == north
+    assert found[1]["insurer_name"].endswith("South")
+
+
 def test_an_insurer_is_sent_once_in_a_run() -> None:
     """Two patients with the same insurer give one insurer record."""
     mapper = MessageMapper()

@@ -42,7 +42,7 @@ TYPES = frozenset(
         "svg",
     }
 )
-_LEADING_ID = re.compile(r"^(\d+) ")
+_LEADING_ID = re.compile(r"^(\d+) \d{4}-\d\d-\d\d ")
 
 
 class File(ObjectKind):
@@ -137,7 +137,8 @@ class File(ObjectKind):
 def source_id(item: Mapping[str, Any]) -> str | None:
     """Return the attachment a file is: by the marker, or by the id that is left of it.
 
-    A server that takes only the last part of a file's path would cut the marker at its slash; the id then still begins the name.
+    A server that takes only the last part of a file's path would cut the marker at its slash; the id and the date then still
+    begin the name. A number alone does not do: ``12 month review.pdf`` is somebody's own.
     """
     name = str((item.get("meta") or {}).get("originalname") or "")
     found = _LEADING_ID.match(name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.objects.base import Created, Existing, ObjectKind, marked, marker, present
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
+
+
+_DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|([+-])(\d\d):?(\d\d))")
 
 
 class OnContact(ObjectKind):
@@ -182,8 +187,14 @@ def text_of(fields: Mapping[str, Any]) -> str:
 
 
 def whole_seconds(moment: Any) -> Any:
-    """Return a date-time without milliseconds and with Z, as Cliniko writes it."""
+    """Return a date-time in UTC without milliseconds, as Cliniko writes it; HighLevel may show it in the clinic's zone.
+
+    One without a zone is left as it is: nobody says which moment it means.
+    """
     text = str(moment or "")
-    if not text:
-        return None
-    return f"{text[:19]}Z" if text.endswith(("Z", "+00:00")) else text
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
+        return text or None
+    local, sign, hours, minutes = found.groups()
+    behind = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
+    return f"{(datetime.fromisoformat(local) - behind).isoformat()}Z"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -322,10 +323,8 @@ class SchemaSetup:
             "showInForms": False,
         }
         if declared.data_type in _CHOICES:
-            body["options"] = [
-                {"key": slug(option) or f"option_{number}", "label": option}
-                for number, option in enumerate(declared.options)
-            ]
+            keys = _option_keys(declared.options)
+            body["options"] = [{"key": key, "label": label} for label, key in keys.items()]
         answer = self._write(
             f"{spec.object}.{declared.name}",
             lambda: self._client.request("POST", "/custom-fields/", route="/custom-fields/", json=body),
@@ -365,7 +364,7 @@ class SchemaSetup:
         return {"id": self._catalogue.folders[key]} if key in self._catalogue.folders else None
 
     def _extend_object_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
-        known.options.update({option: slug(option) or f"option_{len(known.options)}" for option in missing})
+        known.options.update(_option_keys(missing, known.options.values()))
         body = {
             "locationId": self._catalogue.location,
             "showInForms": False,
@@ -414,3 +413,15 @@ def _custom(spec: StreamSpec) -> list[FieldSpec]:
     """
     custom = [declared for declared in spec.fields.values() if declared.kind == "custom"]
     return [declared for declared in custom if declared.options or declared.data_type not in _CHOICES]
+
+
+def _option_keys(labels: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Return a key of its own for each label: two that differ in signs only, or in another script, must not become one."""
+    used, keys = set(taken), {}
+    for label in labels:
+        plain = slug(label)
+        numbered = (f"{plain or 'option'}_{number}" for number in itertools.count(2))
+        free = (key for key in itertools.chain([plain], numbered) if key and key not in used)
+        keys[label] = next(free)
+        used.add(keys[label])
+    return keys
