@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Tap
 from typing_extensions import override
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
+#: Key of a state that says whether the run that wrote it has read everything.
+COMPLETE = "complete"
 SIGNALLED = 128
 """What shells add to a signal's number to make an exit code."""
 
@@ -61,6 +63,15 @@ class TapCliniko(Tap):
             if self._run.sample is not None:
                 patients["sample"] = self._run.sample.patients
         return self._run
+
+    @override
+    def sync_all(self) -> None:
+        """Say in every state whether all was read: to whoever takes our lines, a failure looks like the end of them."""
+        told: dict[str, Any] = cast("dict[str, Any]", self.state)
+        told[COMPLETE] = False
+        super().sync_all()
+        told[COMPLETE] = True
+        self.state_writer.write_state(self.state)
 
     def close(self) -> None:
         """Close the run's connections and files."""

@@ -101,6 +101,23 @@ def test_a_file_may_give_its_values_as_text_and_what_is_made_is_the_owners(
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700] * 3
 
 
+def test_the_last_state_says_whether_everything_was_read(tmp_path: Path) -> None:
+    """A target sees that its input ends, and cannot tell a failure from the end; each state tells it."""
+    with Sandbox(seed=1, patients=3, cliniko={"requests_per_minute": 0}) as sandbox:
+        config = config_for(sandbox, tmp_path)
+        whole = run_tap(config, {"bookmarks": {}, "complete": True}, ["taxes", "patients"])
+        told = [each["value"]["complete"] for each in whole.messages if each["type"] == "STATE"]
+        assert told[-1] is True
+        assert set(told[:-1]) == {False}
+        refused = {"action": "status", "status": 403, "match": {"path_regex": "/patients$", "nth": 2}}
+        sandbox.cliniko.control.add_fault(refused)
+        done = tap_with(config, tmp_path)
+    assert done.returncode == 3, done.stderr
+    said = Said.from_text(done.stdout)
+    assert "taxes" in said.streams()
+    assert said.state["complete"] is False
+
+
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
 @pytest.mark.parametrize("text", ["{not json", "[1]", None], ids=["no JSON", "no object", "no file"])
 def test_a_file_that_cannot_be_used_is_named(option: str, text: str | None, tmp_path: Path) -> None:

@@ -52,7 +52,11 @@ LINES = {
 }
 
 
-def complete(*, refused: int = 0, held: int = 0, sample: bool = False) -> str:
+#: What happened to a source, and what to do next, where the target itself has done its part.
+ENDED_EARLY = "the tap ended before it had read everything: its own last line says why; run again"
+
+
+def complete(*, refused: int = 0, held: int = 0, sample: bool = False, ended_early: bool = False) -> str:
     """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted."""
     what = "everything of this sample" if sample else "everything"
     missing = [
@@ -64,6 +68,8 @@ def complete(*, refused: int = 0, held: int = 0, sample: bool = False) -> str:
         if number
     ]
     but = f" but for {' and '.join(missing)}" if missing else ""
+    if ended_early:
+        return f"what came is in HighLevel{but}; {ENDED_EARLY}"
     more = "; it says nothing of the other patients" if sample else ""
     return f"complete: {what} is in HighLevel{but}{more}"
 

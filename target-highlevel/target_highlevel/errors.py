@@ -8,6 +8,7 @@
     ├── Unavailable             still failing after every repeat that was safe: stop, run again later
     ├── CredentialsRefused      stop; a token, scope or location has to be mended
     ├── DayBudgetSpent          stop cleanly; run again when the day has turned
+    ├── SourceEnded             stop; the tap has to be mended, its own last line says how
     ├── SettingsError           stop; a setting has to be mended
     └── Interrupted             somebody asked us to stop before this request was sent (or repeated)
 
@@ -31,6 +32,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "SettingsError",
+    "SourceEnded",
     "Unavailable",
     "Unknown",
 ]
@@ -187,6 +189,10 @@ class SettingsError(HighLevelError):
     """A setting is absent or cannot be right."""
 
     exit_code: ClassVar[int] = 2
+
+
+class SourceEnded(HighLevelError):  # noqa: N818 - named for what happened
+    """Our input ended before the source had read everything, and half of it would tell nothing."""
 
 
 class Interrupted(HighLevelError):  # noqa: N818 - named for what to do

@@ -16,10 +16,20 @@ from singer_sdk.target_base import Target
 from typing_extensions import override
 
 from target_highlevel.descriptor import incoming
-from target_highlevel.endings import Stopped, complete, exit_code, ignore_signals, say, told, wind_up
+from target_highlevel.endings import (
+    ENDED_EARLY,
+    LINES,
+    Stopped,
+    complete,
+    exit_code,
+    ignore_signals,
+    say,
+    told,
+    wind_up,
+)
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
-from target_highlevel.errors import HighLevelError, SettingsError
+from target_highlevel.errors import HighLevelError, SettingsError, SourceEnded
 from target_highlevel.plan.addresses import SharedAddresses
 from target_highlevel.plan.prediction import Prediction
 from target_highlevel.reader import MessageReader, MissingSchema
@@ -56,6 +66,9 @@ class TargetHighLevel(Target):
     def __init__(self, **arguments: Any) -> None:
         self._critical = False
         self._signal = 0
+        self._came = False
+        #: Whether the source has read everything, as its newest state says; many say nothing of it.
+        self._source_complete: bool | None = None
         super().__init__(**arguments)
         self.settings = settings_from(self.config)
         self._core = _mapper(self.settings.mapping)
@@ -94,6 +107,7 @@ class TargetHighLevel(Target):
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         with self._undisturbed():
+            self._came = True
             for message in self._mapped(message_dict, "schema"):
                 self._declare(message)
 
@@ -148,6 +162,9 @@ class TargetHighLevel(Target):
         self._assert_line_requires(message_dict, requires={"value"})
         with self._undisturbed():
             self.open().checkpoint(message_dict["value"])
+            self._came = True
+            if isinstance(message_dict["value"], dict):
+                self._source_complete = message_dict["value"].get("complete", self._source_complete)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
@@ -155,7 +172,12 @@ class TargetHighLevel(Target):
 
     @override
     def process_endofpipe(self) -> None:
-        self.open().finish()
+        engine = self.open()
+        if self.session is not None and (not self._came or self._source_complete is False):
+            self.session.ended_early = True
+            if self.session.mode in {"plan", "verify"}:
+                raise SourceEnded(ENDED_EARLY)
+        engine.finish()
         super().process_endofpipe()
         if self.session is not None and self.session.plan is not None and self._addresses is not None:
             self._prediction = Prediction(self.session, self.session.plan, self._survey, self._addresses)
@@ -226,7 +248,11 @@ class TargetHighLevel(Target):
             self._prediction.write_mapping(report.folder)
             self.line = "" if code else self._prediction.line()
         elif not code:
-            self.line = complete(refused=report.rejected, held=report.held, sample=self.session.sample)
+            missing = {"refused": report.rejected, "held": report.held}
+            early = self.session.ended_early
+            self.line = complete(**missing, sample=self.session.sample, ended_early=early)
+        elif self.session.ended_early and error is None:
+            self.line = f"{LINES[code]}; {ENDED_EARLY}"
         self.session.close(code, report.facts)
         return code, error
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,9 +48,18 @@ def test_a_load_into_a_sub_account_in_use_leaves_no_trace(highlevel: Start, smal
     assert not loader.sandbox.highlevel.control.stats()["violations"]
     assert _proof(done.stdout) == (0, 0, 0)
     assert "--full-refresh" in done.stderr
+    assert _told_of_all_runs(loader).startswith("A run was undone")
     again = loader.load(small_clinic.lines)
+    assert not _told_of_all_runs(loader).startswith("A run was undone")
     assert again.report["totals"] == loaded.report["totals"]
     assert differing(full, dump(loader)) == []
+
+
+def _told_of_all_runs(loader: Loader) -> str:
+    """Return the sentence on top of the report of all runs together."""
+    folder = loader.tool("report", "--since", "2026-01-01").stdout.strip()
+    told: dict[str, str] = json.loads(Path(folder, "report.json").read_text(encoding="utf-8"))["verdict"]
+    return told["sentence"]
 
 
 def test_a_rollback_killed_again_and_again_ends_the_same(highlevel: Start, small_clinic: Clinic) -> None:

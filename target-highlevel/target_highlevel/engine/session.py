@@ -101,6 +101,8 @@ class Session:
         self.specs: dict[str, StreamSpec] = {}
         #: Whether the source was asked for a sample only.
         self.sample = False
+        #: Whether the source ended before it had read everything.
+        self.ended_early = False
         agency = bool(settings.agency_token)
         self.schema = SchemaSetup(self.client, self._catalogue, agency=agency, blockers=lenient)
         self.differences: list[tuple[str, str, str, Any, Any]] = []

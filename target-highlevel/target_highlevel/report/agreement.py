@@ -76,9 +76,13 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
 
 
 def _newest(runs: list[dict[str, Any]], mode: str, ended_with: tuple[int, ...]) -> dict[str, Any] | None:
-    """Return the newest run that looked at everything: a sample says nothing of the clinic."""
+    """Return the newest run that looked at everything: a sample, or what came before a tap failed, is not the clinic."""
     ended = (item for item in reversed(runs) if item["mode"] == mode and item["exit_code"] in ended_with)
-    return next((item for item in ended if not item["facts"].get("report", {}).get("sample")), None)
+    return next((item for item in ended if _saw_everything(item["facts"].get("report", {}))), None)
+
+
+def _saw_everything(report: Mapping[str, Any]) -> bool:
+    return not report.get("sample") and not report.get("ended_early")
 
 
 def _hours_since(run: Mapping[str, Any], now: datetime) -> float:

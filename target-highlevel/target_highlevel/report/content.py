@@ -31,7 +31,7 @@ _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass
 class RunFacts:
-    """What a run knows of itself and the ledger does not: its use of the budget, what it made."""
+    """What a run knows of itself and the ledger does not: its use of the budget, what it made, how its source ended."""
 
     requests: int = 0
     greatest_window: int = 0
@@ -40,6 +40,7 @@ class RunFacts:
     window_limit: int = 100
     day_limit: int = 200_000
     schema_created: list[str] = field(default_factory=list)
+    ended_early: bool = False
 
 
 def gather(  # noqa: PLR0913 - what only some runs have is named
@@ -69,7 +70,12 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         **_time(run, ledger.now()),
         "sample": {"patients": _patients(rows)} if sample else None,
         "exit_code": exit_code,
-        **(undoing(exit_code, rollback) if rollback and rollback["read_back"] else ending(exit_code)),
+        **(
+            undoing(exit_code, rollback)
+            if rollback and rollback["read_back"]
+            else ending(exit_code, facts.ended_early)
+        ),
+        "ended_early": facts.ended_early,
         "error": error,
         "objects": rows,
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},
@@ -153,7 +159,9 @@ def _limit(limit: dict[str, Any], known: Mapping[tuple[str, str], int]) -> dict[
 
 def _budget(facts: RunFacts, ledger: Ledger) -> dict[str, Any]:
     day_began = ledger.now() - timedelta(hours=24)
-    made = {name: value for name, value in asdict(facts).items() if name != "schema_created"}
+    made = {
+        name: value for name, value in asdict(facts).items() if name not in {"schema_created", "ended_early"}
+    }
     return {**made, "spent_in_24_hours": ledger.spent_since(f"{day_began:%Y-%m-%dT%H}")}
 
 

@@ -46,6 +46,7 @@ class RunReport:
             window_limit=session.settings.requests_per_10s,
             day_limit=session.settings.requests_per_day,
             schema_created=[] if session.mode == "plan" else list(session.schema.created),
+            ended_early=session.ended_early,
         )
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}

@@ -28,14 +28,21 @@ _KILLED = (
     "Run again: nothing is lost.",
 )
 
+_ENDED_EARLY = (
+    "What came was dealt with, but the tap ended before it had read everything.",
+    "Its own last line says why. Run again: it goes on where it stopped.",
+)
+
 #: Exit codes of a run that has looked at all it was given.
 _TO_THE_END = frozenset({0, 4, 5})
 _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
 
 
-def ending(exit_code: int | None) -> dict[str, str]:
+def ending(exit_code: int | None, ended_early: bool = False) -> dict[str, str]:  # noqa: FBT001, FBT002 - a fact of the run
     """Return what an exit code means and what to do next."""
     meaning, next_step = _KILLED if exit_code is None else ENDINGS.get(exit_code, ENDINGS[1])
+    if ended_early and exit_code in _TO_THE_END:
+        meaning, next_step = _ENDED_EARLY
     return {"exit_meaning": meaning, "next_step": next_step}
 
 
@@ -81,6 +88,10 @@ def _ended(content: Mapping[str, Any]) -> dict[str, str]:
 
 def _complete(content: Mapping[str, Any]) -> dict[str, str]:
     totals = content["totals"]
+    if content["ended_early"]:
+        return _say(
+            _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
+        )
     if content["mode"] == "plan":
         return _planned(len((content["plan"] or {}).get("blockers", ())))
     if totals["rejected"]:
@@ -109,6 +120,11 @@ def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
     standing = content["standing"]
     if not content["audit"]["intact"]:
         return _say(_BAD, "Take care: the audit trail was changed after it was written.")
+    newest = next((run for run in reversed(content["runs"]) if run["mode"] in {"load", "rollback"}), None)
+    if newest and newest["mode"] == "rollback":
+        return _say(
+            _ATTENTION, "A run was undone: what it brought comes again with the next `--full-refresh` only."
+        )
     if standing["rejected"]:
         return _say(
             _ATTENTION, f"Almost: {records(standing['rejected'])} {_need(standing['rejected'])} a person."

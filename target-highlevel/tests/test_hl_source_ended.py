@@ -1,0 +1,90 @@
+"""A tap that fails before it has read everything: nobody is told that all is well."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hl_loading import Clinic, Loader
+
+
+def last_line(log: str) -> str:
+    """Return the line with which a run ended."""
+    return log.rstrip().splitlines()[-1]
+
+
+def until_it_failed(lines: list[str]) -> list[str]:
+    """Return what the tap has said when it fails after the first patient."""
+    first = next(
+        number
+        for number, line in enumerate(lines)
+        if (message := json.loads(line))["type"] == "RECORD" and message["stream"] == "patients"
+    )
+    return lines[: first + 1]
+
+
+def test_a_load_of_half_a_clinic_is_not_called_complete(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """What came is written and ends with 0; line, report and the check before going live say that more is to come."""
+    loader = highlevel()
+    half = loader.load(until_it_failed(small_clinic.lines))
+    assert half.code == 0, half.log[-2000:]
+    assert loader.sandbox.highlevel.state.contacts
+    assert "the tap ended before it had read everything" in last_line(half.log)
+    assert "complete" not in last_line(half.log)
+    assert half.report["ended_early"] is True
+    assert half.report["verdict"]["sentence"].startswith("Not finished yet")
+    assert "the tap ended" in half.report["exit_meaning"]
+    told = loader.tool("go-live")
+    assert told.returncode == 5
+    assert "no load of everything" in told.stderr
+
+    whole = loader.load(small_clinic.lines)
+    assert "complete" in last_line(whole.log)
+    assert whole.report["ended_early"] is False
+    assert "no load of everything" not in loader.tool("go-live").stderr
+
+
+@pytest.mark.parametrize("said", ["half", "nothing"])
+@pytest.mark.parametrize("mode", ["plan", "verify"])
+def test_half_a_clinic_is_neither_planned_nor_verified(
+    mode: str, said: str, small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """Both fail and say why: a plan of it could be approved, and a verification would find that nothing differs."""
+    loader = highlevel()
+    assert loader.load(small_clinic.lines).code in {0, 4}
+    lines = until_it_failed(small_clinic.lines) if said == "half" else []
+    ended = loader.load(lines, MODE=mode)
+    assert ended.code == 1
+    assert "the tap ended before it had read everything" in last_line(ended.log)
+    assert ended.report["verdict"]["tone"] == "bad"
+    assert "nothing was read back in full" in loader.tool("go-live").stderr
+    assert loader.tool("approve").returncode == 2
+
+
+def test_rejects_of_half_a_clinic(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+    """The code is that of rejects, and the line says both."""
+    loader = highlevel()
+    lines = until_it_failed(small_clinic.lines)
+    patient = json.loads(lines[-1])
+    patient["record"]["date_of_birth"] = "no date"
+    ended = loader.load([*lines[:-1], json.dumps(patient)])
+    assert ended.code == 4, ended.log[-2000:]
+    assert "rejects.csv" in last_line(ended.log)
+    assert "the tap ended before it had read everything" in last_line(ended.log)
+
+
+def test_a_source_that_says_nothing_of_its_end(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """Other taps' states tell nothing: what they send is taken as all there is."""
+    loader = highlevel()
+    lines = [line for line in small_clinic.lines if json.loads(line)["type"] != "STATE"]
+    assert loader.load(lines).report["ended_early"] is False
+    assert loader.load(lines, MODE="verify").code in {0, 5}
