@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.singerlib.encoding.simple import SimpleSingerReader
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _decoder = json.JSONDecoder(parse_float=Decimal)
+
+
+#: Half an emoji, or a NUL: written so in JSON, and nothing that a database or HighLevel could keep.
+_MAYBE_UNSTORABLE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 
 class BrokenInput(HighLevelError):  # noqa: N818 - named for what to mend
@@ -43,7 +48,9 @@ class MessageReader(SimpleSingerReader):
             message = None
         if not isinstance(message, dict):
             raise BrokenInput(self.hint("is no Singer message"))
-        return message
+        if _MAYBE_UNSTORABLE.search(line):  # of one record it must not end the run
+            message = _storable(message)
+        return cast("dict[str, Any]", message)
 
     @override
     def assert_line_requires(self, line_dict: dict[str, Any], requires: Iterable[str]) -> None:  # type: ignore[override]
@@ -59,3 +66,14 @@ class MessageReader(SimpleSingerReader):
         """Return what is wrong with the present line, and where to look."""
         where = "see what stands before this target in the pipe, and whether it ended early"
         return f"line {self._number} of the input {what}; {where}"
+
+
+def _storable(value: Any) -> Any:
+    """Return the value with half emoji as question marks, as they are sent, and without NUL."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return value

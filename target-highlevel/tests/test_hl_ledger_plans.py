@@ -58,7 +58,7 @@ def work(desk: Desk) -> None:
     for row in (desk.row(person), desk.row(insured)):
         desk.work.contributions(row)
         desk.work.shared(row)
-        desk.work.claim_id(row, "other")
+        desk.work.claim_id(row, "other", ours=True)
         desk.work.mark_listed(row, "note")
         desk.work.set_aside(row, "elsewhere")
         desk.work.settle(row, Outcome.UPDATED, hl_id=row.hl_id, written={})

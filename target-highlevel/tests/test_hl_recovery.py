@@ -110,6 +110,38 @@ def test_a_fact_that_comes_later_changes_nothing_else(highlevel: Callable[..., L
     assert state.contacts[contact]["city"] == "York"
 
 
+def test_a_fact_that_could_not_be_mapped_and_now_can(highlevel: Callable[..., Loader]) -> None:
+    """A case that was rejected under its own name is no reject any more when it adds its line to the profile."""
+    loader = highlevel()
+    profile = {"source_system_id": "patients/1", "patient_name": "Ada Lovelace"}
+    head = [*schemas("patients", "patient_cases"), person("patients/1", "Ada", "Lovelace")]
+    bad = {"rejected": {"reason": "invalid_date", "field": "issue_date"}}
+    stream, case = "hl_patient_profiles", "patient_cases/5"
+    first = [record(stream, "patients/1", **profile), record(stream, case, **bad)]
+    assert loader.load([*head, *first]).code == 4
+    text = {"order": "2024", "text": "Knee"}
+    assert loader.load([*head, record(stream, "patients/1", part=case, cases=text)]).code == 0
+    (there,) = loader.sandbox.highlevel.state.records.values()
+    assert there["properties"]["cases"] == "Knee"
+
+
+def test_half_an_emoji_and_a_nul_end_no_run(highlevel: Callable[..., Loader]) -> None:
+    """No database could keep them: they are taken out, and everybody arrives."""
+    loader = highlevel()
+    odd = [
+        person("patients/1", "A\x00da", "Lovelace\ud83d"),
+        person("patients/2", "Bo \U0001f600", "Diddley"),
+    ]
+    assert loader.load([*HEAD, *odd]).code == 0
+    names = {contact["firstName"]: contact["lastName"] for contact in contacts(loader)}
+    assert names == {"Ada": "Lovelace?", "Bo \U0001f600": "Diddley"}
+
+
+def contacts(loader: Loader) -> list[dict[str, Any]]:
+    """Return every contact."""
+    return list(loader.sandbox.highlevel.state.contacts.values())
+
+
 def test_a_lost_ledger_and_a_search_that_does_not_know_yet(highlevel: Callable[..., Loader]) -> None:
     """The address leads to the contact that carries our id: it is taken up, and nobody is there twice."""
     loader = highlevel(search_lag=600.0)

@@ -31,6 +31,7 @@ class Partials:
 
     def take(self, connection: sa.Connection, parts: Sequence[Incoming], seq: int) -> None:
         """Keep what contributors give, and have the records concerned written again under this number."""
+        self._forget_rejects(connection, {f"{item.spec.object}:{item.part}" for item in parts})
         gone = {str(item.part) for item in parts if item.filtered}
         given = [item for item in parts if not item.filtered]
         moved = self._withdraw(connection, gone, given)
@@ -61,6 +62,16 @@ class Partials:
             connection.execute(contribution.insert(), rows)
         if rows or moved:
             self._touch(connection, {item.ref for item in changed} | moved, seq)
+
+    def _forget_rejects(self, connection: sa.Connection, contributors: set[str]) -> None:
+        """A contributor that could not be mapped stood in the list of rejects under its own name; now it could be."""
+        for some in batches(contributors):
+            unmapped = (
+                (record.c.status == Status.REJECTED.value)
+                & record.c.payload.is_(None)
+                & record.c.hl_id.is_(None)
+            )
+            connection.execute(record.delete().where(self._here, record.c.ref.in_(some), unmapped))
 
     def _withdraw(self, connection: sa.Connection, gone: set[str], given: Sequence[Incoming]) -> set[str]:
         """Take back what contributors that are gone gave, and what others gave to another record of the kind before.
