@@ -1,0 +1,223 @@
+"""The rare turns of the write path: what a load does with each, and that it says so."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hl_mapped import person, record, schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hl_loading import Loader
+
+HEAD = schemas("patients", "treatment_notes")
+ADA, GRACE = person("patients/1", "Ada", "Lovelace"), person("patients/2", "Grace", "Hopper")
+CREATES = {"method": "POST", "path_regex": r"^/contacts/$"}
+
+
+def rejects(loader: Loader) -> set[tuple[str, str]]:
+    """Return (source, reason) of each reject of the newest run."""
+    with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
+        return {(row["source"], row["reason"]) for row in csv.DictReader(file)}
+
+
+def identity_field(loader: Loader) -> str:
+    """Return the id of the custom field that says which Cliniko record a contact is."""
+    fields = loader.sandbox.highlevel.state.contact_fields.values()
+    return next(str(field["id"]) for field in fields if field["fieldKey"].endswith("source_system_id"))
+
+
+def test_a_contact_that_stands_for_one_patient_is_never_taken_for_another(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """Somebody wrote the second patient's id into the first one's contact: the second is rejected, not merged into it."""
+    loader = highlevel()
+    side = loader.sandbox.highlevel
+    assert loader.load([*HEAD, ADA]).code == 0
+    (contact,) = side.state.contacts
+    values = {**side.state.contacts[contact]["customFields"], identity_field(loader): "patients/2"}
+    side.state.damage.edit_contact(contact, customFields=values)
+    side.control.add_fault({"match": CREATES, "action": "status", "status": 500, "times": 1})
+    assert loader.load([*HEAD, GRACE]).code == 4
+    assert rejects(loader) == {("patients/2", "duplicate_contact")}
+    assert side.state.contacts[contact]["firstName"] == "Ada"
+    assert len(side.state.contacts) == 1
+
+
+def test_an_answer_that_nobody_foresaw(highlevel: Callable[..., Loader]) -> None:
+    """It stops the run; what was begun is found out by the next one, and nothing is there twice."""
+    loader = highlevel()
+    fault = {"match": CREATES, "action": "status_after_work", "status": 201, "body": {"made": True}}
+    loader.sandbox.highlevel.control.add_fault({**fault, "times": 1})
+    stopped = loader.load([*HEAD, ADA, GRACE])
+    assert stopped.code == 1, stopped.log[-2000:]
+    assert "Lovelace" not in stopped.log
+    loader.sandbox.highlevel.control.clear_faults()
+    assert loader.load([]).code == 0
+    state = loader.sandbox.highlevel.state
+    assert set(state.sources()["contacts"]) == {"patients/1", "patients/2"}
+    assert state.doubles() == {}
+
+
+def test_a_field_that_highlevel_does_not_let_us_make(highlevel: Callable[..., Loader]) -> None:
+    """Without its fields no record can be written: the run stops, everything waits, and a later run writes it."""
+    loader = highlevel()
+    fault = {"method": "POST", "path_regex": r"customFields$|custom-fields/$"}
+    refused = {"match": fault, "action": "status", "status": 422, "body": {"message": ["no"]}}
+    loader.sandbox.highlevel.control.add_fault(refused)
+    stopped = loader.load([*HEAD, ADA])
+    assert stopped.code in {1, 2}, stopped.log[-2000:]
+    assert not loader.sandbox.highlevel.state.contacts
+    loader.sandbox.highlevel.control.clear_faults()
+    assert loader.load([]).code == 0
+    assert set(loader.sandbox.highlevel.state.sources()["contacts"]) == {"patients/1"}
+
+
+def test_a_run_that_ends_while_practitioners_are_looked_up(highlevel: Callable[..., Loader]) -> None:
+    """What ended it is what the run says, not that the look-up was broken off."""
+    loader = highlevel()
+    slow = {"match": {"method": "GET"}, "action": "slow", "delay": 2.0, "times": 1}
+    loader.sandbox.highlevel.control.add_fault(slow)
+    gone = {"match": {"method": "GET"}, "action": "status", "status": 401, "body": {"message": "Invalid JWT"}}
+    loader.sandbox.highlevel.control.add_fault(gone)
+    # the second head has the first patient taken up while the rest is read
+    rest = [person(f"patients/{n}", "Al", "Jo", filtered="archived") for n in range(10, 1500)]
+    who = record("hl_users", "practitioners/1", email="frontdesk@example.org", active=True)
+    stopped = loader.load([*HEAD, *schemas("practitioners"), ADA, *HEAD, *rest, who])
+    assert stopped.code == 3, stopped.log[-2000:]
+    assert "Interrupted" not in stopped.log
+
+
+def test_practitioners_who_left_or_could_not_be_mapped(highlevel: Callable[..., Loader]) -> None:
+    """One who left owns nothing, even where there is a user; one the mapper rejected is among the rejects."""
+    loader = highlevel()
+    mail = next(iter(loader.sandbox.highlevel.state.users.values()))["email"]
+    lines = [
+        record("hl_users", "practitioners/1", email=mail, active=False),
+        record("hl_users", "practitioners/2", email=mail, active=True),
+        record("hl_users", "practitioners/3", rejected={"reason": "mapping_error", "field": "email"}),
+        person("patients/1", "Ada", "Lovelace", owner={"ref": "user:practitioners/1", "at": "2026-01-01"}),
+        person("patients/2", "Grace", "Hopper", owner={"ref": "user:practitioners/2", "at": "2026-01-01"}),
+    ]
+    loaded = loader.load([*schemas("practitioners"), *HEAD, *lines])
+    assert loaded.code == 4, loaded.log[-2000:]
+    assert rejects(loader) == {("practitioners/3", "mapping_error")}
+    state = loader.sandbox.highlevel.state
+    found = {source: state.contacts[ids[0]] for source, ids in state.sources()["contacts"].items()}
+    user = next(iter(state.users.values()))
+    assert found["patients/2"]["assignedTo"] == user["id"]
+    assert found["patients/1"]["assignedTo"] != user["id"]
+
+
+def test_what_another_record_says_of_fields_that_do_not_add_up(highlevel: Callable[..., Loader]) -> None:
+    """The last word counts; a field that no schema has is nobody's."""
+    loader = highlevel()
+    parts = [
+        record("hl_contacts", "patients/1", part=f"individual_appointments/{n}", city=city, unheard_of="x")
+        for n, city in ((1, "Leeds"), (2, "York"))
+    ]
+    assert loader.load([*HEAD, ADA, *parts]).code == 0
+    (contact,) = loader.sandbox.highlevel.state.contacts.values()
+    assert contact["city"] == "York"
+
+
+def test_a_note_that_names_nobody(highlevel: Callable[..., Loader]) -> None:
+    """A thing that hangs on a contact is rejected without one, by the name of the field."""
+    loader = highlevel()
+    line = record("hl_notes", "treatment_notes/7", title="Note", body="cliniko:treatment_notes/7")
+    assert loader.load([*HEAD, line]).code == 4
+    assert rejects(loader) == {("treatment_notes/7", "no_contact")}
+
+
+def test_relations_that_lead_nowhere(highlevel: Callable[..., Loader]) -> None:
+    """One of a kind that no schema declares is no relation; one whose other end is not there waits for it."""
+    loader = highlevel()
+    related = [
+        {"association": "unheard_of", "to": "contact:patients/1"},
+        {"association": "cliniko_referring_doctor", "to": "contact:contacts/9"},
+    ]
+    loaded = loader.load([*HEAD, person("patients/1", "Ada", "Lovelace", relations=related)])
+    assert loaded.code == 0, loaded.log[-2000:]
+    assert not loader.sandbox.highlevel.state.relations
+    assert loaded.report["totals"]["held"] == 1
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_relation_that_highlevel_refuses(status: int, highlevel: Callable[..., Loader]) -> None:
+    """For a reason that is neither a full label nor that it is there already, it is rejected; both ends are there."""
+    loader = highlevel()
+    lines = [*schemas("contacts", "patients"), person("contacts/1", "Doc", "Tor")]
+    related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    refused = {"match": {"method": "POST", "path_regex": "^/associations/relations$"}, "action": "status"}
+    side = loader.sandbox.highlevel
+    side.control.add_fault({**refused, "status": status, "body": {"message": "something else"}})
+    loaded = loader.load([*lines, person("patients/1", "Ada", "Lovelace", relations=related)])
+    assert loaded.code == 4, loaded.log[-2000:]
+    assert len(rejects(loader)) == 1
+    assert len(side.state.contacts) == 2
+    side.control.clear_faults()
+    assert loader.tool("retry").returncode == 0
+    assert len(side.state.relations) == 1
+
+
+def test_every_appointment_in_one_calendar(highlevel: Callable[..., Loader]) -> None:
+    """With a calendar named in the settings, all events are in it, and none is made for their types."""
+    loader = highlevel()
+    side = loader.sandbox.highlevel
+    head = schemas("patients", "individual_appointments")
+    booked = [
+        record(
+            "hl_appointments", f"individual_appointments/{n}", contact="patients/1", title="Visit", status="booked",
+            body=f"cliniko:individual_appointments/{n}", appointment_type=kind,
+            starts_at=f"2090-05-0{n}T01:00:00Z", ends_at=f"2090-05-0{n}T02:00:00Z",
+        )
+        for n, kind in ((1, "Physio"), (2, "Massage"))
+    ]  # fmt: skip
+    assert loader.load([*head, ADA, booked[0]], APPOINTMENTS_AS="calendar_event").code == 0
+    (calendar,) = side.state.calendars
+    settings = {"APPOINTMENTS_AS": "calendar_event", "CALENDAR_ID": calendar}
+    assert loader.load([*head, ADA, *booked], **settings).code == 0
+    assert set(side.state.calendars) == {calendar}
+    assert [event["calendarId"] for event in side.state.appointments.values()] == [calendar, calendar]
+
+
+def with_fields(lines: list[str], stream: str, **declared: dict[str, Any]) -> list[str]:
+    """Return these schemas with more fields in one stream."""
+    messages = [json.loads(line) for line in lines]
+    for message in messages:
+        if message["stream"] == stream:
+            for name, more in declared.items():
+                described = {"field": "custom", "label": name.title(), **more}
+                kind = {"type": ["array" if "options" in more else "string", "null"]}
+                message["schema"]["properties"][name] = {**kind, "x-highlevel": described}
+    return [json.dumps(message) for message in messages]
+
+
+def test_numbers_dates_and_lists_of_a_contact(highlevel: Callable[..., Loader]) -> None:
+    """They are read back as they were written: an unchanged value costs no write beside one that changed, a cleared one goes."""
+    loader = highlevel()
+    head = with_fields(
+        HEAD,
+        "hl_contacts",
+        weight={"dataType": "NUMERICAL"},
+        seen={"dataType": "DATE"},
+        likes={"dataType": "MULTIPLE_OPTIONS", "options": ["Tea", "Milk"]},
+    )
+    full = {"weight": "81.50", "seen": "2026-01-02", "likes": ["Tea", "Milk"]}
+    assert loader.load([*head, person("patients/1", "Ada", "Lovelace", **full)]).code == 0
+    changed = {**full, "weight": "82", "likes": ["Tea"]}
+    loader.sandbox.highlevel.control.reset_log()
+    assert loader.load([*head, person("patients/1", "Ada", "Lovelace", **changed)]).code == 0
+    written = [entry for entry in loader.sandbox.highlevel.control.requests if entry.write]
+    assert len(written) == 1
+    assert loader.load([*head, person("patients/1", "Ada", "Lovelace")]).code == 0
+    (contact,) = loader.sandbox.highlevel.state.contacts.values()
+    names = {
+        str(field["id"]): field["name"] for field in loader.sandbox.highlevel.state.contact_fields.values()
+    }
+    left = {names[key] for key, value in contact["customFields"].items() if value not in (None, "", [])}
+    assert not {"Weight", "Seen", "Likes"} & left
