@@ -104,6 +104,12 @@ class ClinikoStream(Stream):
         super()._write_state_message()
 
     @override
+    def log_sync_costs(self) -> None:
+        """Tell that all was read: the SDK asks every stream for this when the last of them has come to its end."""
+        super().log_sync_costs()
+        self._cliniko.tell_complete(complete=True)
+
+    @override
     def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
         """Leave the bookmark alone: it follows the windows."""
 

@@ -64,14 +64,11 @@ class TapCliniko(Tap):
                 patients["sample"] = self._run.sample.patients
         return self._run
 
-    @override
-    def sync_all(self) -> None:
-        """Say in every state whether all was read: to whoever takes our lines, a failure looks like the end of them."""
-        told: dict[str, Any] = cast("dict[str, Any]", self.state)
-        told[COMPLETE] = False
-        super().sync_all()
-        told[COMPLETE] = True
-        self.state_writer.write_state(self.state)
+    def tell_complete(self, *, complete: bool) -> None:
+        """Say in the states from here on whether all was read: to whoever takes our lines, a failure looks like the end."""
+        cast("dict[str, Any]", self.state)[COMPLETE] = complete
+        if complete:
+            self.state_writer.write_state(self.state)
 
     def close(self) -> None:
         """Close the run's connections and files."""
@@ -83,6 +80,7 @@ class TapCliniko(Tap):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take the state of an earlier run, if it is one."""
         super().load_state(bookmarks.checked(state))
+        self.tell_complete(complete=False)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
