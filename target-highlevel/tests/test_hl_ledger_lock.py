@@ -7,7 +7,9 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 from hl_ledgers import LOCATION
 
 from target_highlevel.errors import SettingsError
@@ -15,6 +17,8 @@ from target_highlevel.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from postgres_server import PostgresServer
 
 HOLD = """
 import sys
@@ -57,6 +61,20 @@ def test_the_lock_dies_with_its_process(ledger_url: str) -> None:
         process.kill()
         process.wait()
         Ledger(ledger_url, LOCATION).close()
+
+
+def test_who_has_lost_the_lock_writes_no_more(postgres: PostgresServer) -> None:
+    """A server or a firewall may close a connection: with the lock goes the ledger, so that no two runs ever write at once."""
+    url = postgres.url(postgres.new_database())
+    first = Ledger(url, LOCATION)
+    with psycopg.connect(postgres.url(driver="postgresql"), autocommit=True) as server:
+        server.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+    second = Ledger(url, LOCATION)
+    with pytest.raises(sa.exc.DBAPIError):
+        first.remember("mark", "first")
+    assert second.fact("mark") is None
+    for ledger in (first, second):
+        ledger.close()
 
 
 def test_another_sub_account_is_not_kept_out(ledger_url: str) -> None:

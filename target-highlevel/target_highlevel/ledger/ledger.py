@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,15 +48,15 @@ class Ledger:
         self._engine = _engine(url)
         self._lock: FileLock | PostgresLock | NoLock = NoLock()
         try:
-            if exclusive:
-                self._lock = _lock(self._engine, location)
-            migrate(self._engine)
-            self._connection = self._engine.connect()
-        except (SettingsError, sa.exc.DBAPIError) as error:
-            self._lock.close()
-            self._engine.dispose()
-            if isinstance(error, SettingsError):
-                raise
+            with ExitStack() as undo:
+                undo.callback(self._engine.dispose)
+                self._connection = undo.enter_context(self._engine.connect())
+                if exclusive:
+                    self._lock = _lock(self._connection, location)
+                    undo.callback(self._lock.close)
+                migrate(self._engine)
+                undo.pop_all()  # it is open: nothing to undo
+        except sa.exc.DBAPIError as error:
             msg = f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__})"
             raise SettingsError(msg) from None
         self.salt = bytes.fromhex(self._secret("salt"))
@@ -237,10 +237,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _lock(engine: sa.Engine, location: str) -> FileLock | PostgresLock | NoLock:
-    if engine.dialect.name == "postgresql":
-        return PostgresLock(engine, location)
-    database = engine.url.database
+def _lock(connection: sa.Connection, location: str) -> FileLock | PostgresLock | NoLock:
+    if connection.dialect.name == "postgresql":
+        return PostgresLock(connection, location)
+    database = connection.engine.url.database
     if not database or database == ":memory:":
         return NoLock()
     return FileLock(Path(f"{database}.{location}.lock"))

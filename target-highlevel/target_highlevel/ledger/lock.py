@@ -43,15 +43,18 @@ class FileLock:
 
 
 class PostgresLock:
-    """A session-level advisory lock; PostgreSQL drops it when the connection ends."""
+    """A session-level advisory lock on the ledger's own connection, with which it ends.
 
-    def __init__(self, engine: sa.Engine, location: str) -> None:
-        """Take the lock on a connection of its own.
+    A connection kept for the lock alone would be idle for hours, and whatever closed it would let a second run in.
+    """
+
+    def __init__(self, connection: sa.Connection, location: str) -> None:
+        """Take the lock.
 
         Raises:
             SettingsError: another session holds it.
         """
-        self._connection = engine.connect()
+        self._connection = connection
         self._key = int.from_bytes(
             hashlib.blake2b(location.encode(), digest_size=8).digest(), "big", signed=True
         )
@@ -59,7 +62,6 @@ class PostgresLock:
             if self._taken():
                 return
             time.sleep(_PAUSE)
-        self._connection.close()
         raise SettingsError(_BUSY)
 
     def _taken(self) -> bool:
@@ -68,9 +70,7 @@ class PostgresLock:
             return bool(self._connection.execute(query, {"key": self._key}).scalar())
 
     def close(self) -> None:
-        """Give the lock back."""
-        self._connection.invalidate()
-        self._connection.close()
+        """Do nothing: the lock goes with the connection."""
 
 
 class NoLock:
