@@ -42,11 +42,15 @@ def writes(loader: Loader) -> int:
         ),
         ({"FALLBACK_OWNER": "nobody@example.org"}, ["TARGET_HIGHLEVEL_FALLBACK_OWNER", "no user"]),
         (
+            {"APPOINTMENTS_AS": "calendar_event", "CALENDAR_ID": "nobody0knows0this000"},
+            ["TARGET_HIGHLEVEL_CALENDAR_ID", "no calendar"],
+        ),
+        (
             {"AGENCY_TOKEN": "", "FALLBACK_OWNER": ""},
             ["TARGET_HIGHLEVEL_AGENCY_TOKEN", "TARGET_HIGHLEVEL_FALLBACK_OWNER"],
         ),
     ],
-    ids=["agency token", "unknown fallback", "both"],
+    ids=["agency token", "unknown fallback", "unknown calendar", "both"],
 )
 def test_what_would_stop_a_load_is_planned_and_stops_it(
     settings: dict[str, str], words: list[str], small_clinic: Clinic, highlevel: Callable[..., Loader]

@@ -169,6 +169,8 @@ class Session:
                 self._catalogue.read()
                 if self.mode in {*WRITING_MODES, "plan"}:
                     self._look_for_workflows()
+                    if self.settings.calendar_id and self.settings.appointments_as == "calendar_event":
+                        self._catalogue.expect_calendar(self.settings.calendar_id)
                     self.blockers += self.schema.obstacles({**self.expected, **self.specs}.values())
                 if self.blockers and self.mode != "plan":
                     raise SettingsError("; ".join(dict.fromkeys(self.blockers)))

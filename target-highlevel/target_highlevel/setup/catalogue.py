@@ -191,6 +191,18 @@ class Catalogue:
         keys = self.overflow.get(key, [key])
         return [self.associations[name] for name in keys if name in self.associations]
 
+    def expect_calendar(self, wanted: str) -> None:
+        """Look whether the calendar for all events is there: without it every single one would be refused.
+
+        Raises:
+            SettingsError: it is not.
+        """
+        if wanted not in {item["id"] for item in self._listed_calendars()}:
+            self._block(
+                "calendar_id: no calendar of this sub-account has that id;"
+                " set TARGET_HIGHLEVEL_CALENDAR_ID to one that exists, or leave it out"
+            )
+
     def calendar(self, name: str) -> str:
         """Return the calendar of that name, creating it when there is none."""
         if self._calendars is None:
@@ -205,10 +217,13 @@ class Catalogue:
         return self._calendars[name]
 
     def _read_calendars(self) -> dict[str, str]:
+        return {item["name"]: item["id"] for item in self._listed_calendars()}
+
+    def _listed_calendars(self) -> list[dict[str, Any]]:
         answer = self._client.request(
             "GET", "/calendars/", route="/calendars/", params={"locationId": self.location}
         )
-        return {item["name"]: item["id"] for item in answer["calendars"]}
+        return list(answer["calendars"])
 
     def _create_calendar(self, name: str) -> str:
         """Every user is in its team, because only a member can be assigned; nobody is told of anything."""
