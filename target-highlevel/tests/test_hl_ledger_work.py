@@ -100,6 +100,18 @@ def test_a_record_created_and_updated_in_one_run_counts_as_created(desk: Desk) -
     assert desk.row("contact:patients/1").outcome == "created"
 
 
+def test_a_record_updated_and_found_as_it_should_be_in_one_run_counts_as_updated(desk: Desk) -> None:
+    """A part that changes nothing does not take the update back."""
+    desk.take(contact(1))
+    settled(desk, begun(desk, "contact:patients/1"))
+    desk.next_run()
+    desk.take(contact(1, fields={"name": "New"}))
+    settled(desk, desk.row("contact:patients/1"), Outcome.UPDATED)
+    desk.take(part(1, "appointments/1", fields={"tags": ["x"]}))
+    settled(desk, desk.row("contact:patients/1"), Outcome.UNCHANGED)
+    assert desk.row("contact:patients/1").outcome == "updated"
+
+
 def test_a_rejected_record_waits_with_its_content(desk: Desk) -> None:
     """A refused record keeps what is needed to try again, and the code and field it was refused for."""
     desk.take(contact(1), note(7, 1))

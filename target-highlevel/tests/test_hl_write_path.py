@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEAD = schemas("patients", "treatment_notes")
 ADA, GRACE = person("patients/1", "Ada", "Lovelace"), person("patients/2", "Grace", "Hopper")
+KILLED = -9
 CREATES = {"method": "POST", "path_regex": r"^/contacts/$"}
 
 
@@ -221,3 +222,125 @@ def test_numbers_dates_and_lists_of_a_contact(highlevel: Callable[..., Loader]) 
     }
     left = {names[key] for key, value in contact["customFields"].items() if value not in (None, "", [])}
     assert not {"Weight", "Seen", "Likes"} & left
+
+
+def test_a_contribution_to_a_field_that_is_gone(highlevel: Callable[..., Loader]) -> None:
+    """A mapping that no longer has a field forgets what other records said of it."""
+    loader = highlevel()
+    head = with_fields(HEAD, "hl_contacts", nick={"dataType": "TEXT"})
+    part = record("hl_contacts", "patients/1", part="individual_appointments/1", nick="Countess")
+    assert loader.load([*head, ADA, part]).code == 0
+    assert loader.load([*HEAD, person("patients/1", "Ada", "Lovelace", city="Leeds")]).code == 0
+    (contact,) = loader.sandbox.highlevel.state.contacts.values()
+    assert contact["city"] == "Leeds"
+
+
+def test_a_value_of_a_custom_object_that_cliniko_no_longer_has(highlevel: Callable[..., Loader]) -> None:
+    """It is cleared; the others stay."""
+    loader = highlevel()
+    head = schemas("billable_items")
+
+    def service(**fields: Any) -> str:
+        return record("hl_services", "billable_items/1", source_system_id="billable_items/1", **fields)
+
+    assert loader.load([*head, service(service_name="Visit", item_code="A1")]).code == 0
+    (stored,) = loader.sandbox.highlevel.state.records.values()
+    assert stored["properties"]["item_code"] == "A1"
+    assert loader.load([*head, service(service_name="Visit")]).code == 0
+    (stored,) = loader.sandbox.highlevel.state.records.values()
+    assert not stored["properties"].get("item_code")
+    assert stored["properties"]["service_name"] == "Visit"
+
+
+def test_half_of_a_note_that_never_arrived_and_is_no_longer_wanted(highlevel: Callable[..., Loader]) -> None:
+    """Nothing is said on what is not there."""
+    loader = highlevel()
+
+    def piece(number: int, **more: Any) -> str:
+        key = "treatment_notes/9" if number == 1 else f"treatment_notes/9#{number}"
+        return record(
+            "hl_notes", key, contact="patients/1", title="Note", body=f"text\ncliniko:{key}", **more
+        )
+
+    assert loader.load([*HEAD, ADA, piece(1, pieces=2)]).code == 0
+    refused = {"match": {"method": "POST", "path_regex": "/notes$"}, "action": "status", "status": 422}
+    loader.sandbox.highlevel.control.add_fault({**refused, "body": {"message": ["no"]}})
+    assert loader.load([*HEAD, piece(2)]).code == 4
+    loader.sandbox.highlevel.control.clear_faults()
+    assert loader.load([*HEAD, piece(1, pieces=1)]).code == 0
+    assert set(loader.sandbox.highlevel.state.sources()["notes"]) == {"treatment_notes/9"}
+
+
+def test_records_left_out_while_they_wait_for_their_turn(highlevel: Callable[..., Loader]) -> None:
+    """What the tap says last counts, also of records that were about to be written."""
+    loader = highlevel()
+    loader.sandbox.highlevel.control.latency = 0.3
+    numbers = range(1, 61)
+    wanted = [person(f"patients/{n}", f"P{n}", "Lovelace") for n in numbers]
+    left_out = [record("hl_contacts", f"patients/{n}", filtered="archived") for n in numbers]
+    loaded = loader.load([*HEAD, *wanted, *HEAD, *left_out])
+    assert loaded.code == 0, loaded.log[-2000:]
+    assert len(loader.sandbox.highlevel.state.contacts) < len(numbers)
+    assert loaded.report["closes_to_zero"]
+
+
+def an_invoice(items: int) -> list[str]:
+    """Return the lines of a patient with one invoice of so many items."""
+    invoice = "custom_objects.cliniko_invoice:invoices/1"
+    lines = [
+        record("hl_invoices", "invoices/1", source_system_id="invoices/1", invoice_number="1"),
+        *(
+            record(
+                "hl_invoice_items",
+                f"invoice_items/{n}",
+                source_system_id=f"invoice_items/{n}",
+                item_name=f"Item {n}",
+                relations=[{"association": "cliniko_invoice_items", "to": invoice}],
+            )
+            for n in range(1, items + 1)
+        ),
+    ]
+    return [*schemas("invoices", "invoice_items"), *lines]
+
+
+def test_a_lost_ledger_and_an_invoice_with_more_items_than_a_page_holds(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """Its links on the second page are found again as well: none is made twice."""
+    loader = highlevel()
+    lines = an_invoice(104)
+    assert loader.load(lines).code == 0
+    before = set(loader.sandbox.highlevel.state.relations)
+    assert len(before) == 104
+    (loader.folder / "ledger.db").unlink()
+    assert loader.load(lines).code == 0
+    assert set(loader.sandbox.highlevel.state.relations) == before
+
+
+def test_a_lost_answer_and_a_doctor_with_more_patients_than_a_page_holds(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """The link that was begun is looked for on the second page as well."""
+    loader = highlevel()
+    related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    people = [person(f"patients/{n}", f"P{n}", "Lovelace", relations=related) for n in range(1, 105)]
+    lines = [*schemas("contacts", "patients"), person("contacts/1", "Doc", "Tor"), *people]
+    assert loader.load(lines, CRASH_AT="after_send/relation:103").code == KILLED
+    assert loader.load(lines).code == 0
+    assert len(loader.sandbox.highlevel.state.relations) == 104
+    assert loader.sandbox.highlevel.state.doubles() == {}
+
+
+def test_a_link_that_is_said_to_be_there_and_is_not(highlevel: Callable[..., Loader]) -> None:
+    """Nobody claims what cannot be found: the link is rejected, and made when HighLevel lets it."""
+    loader = highlevel()
+    lines = [*schemas("contacts", "patients"), person("contacts/1", "Doc", "Tor")]
+    related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    fault = {"match": {"method": "POST", "path_regex": "^/associations/relations$"}, "action": "status"}
+    said = {"statusCode": 400, "message": "Duplicate relation found"}
+    side = loader.sandbox.highlevel
+    side.control.add_fault({**fault, "status": 400, "body": said})
+    assert loader.load([*lines, person("patients/1", "Ada", "Lovelace", relations=related)]).code == 4
+    side.control.clear_faults()
+    assert loader.tool("retry").returncode == 0
+    assert len(side.state.relations) == 1

@@ -153,10 +153,8 @@ class Session:
 
     def recall(self) -> None:
         """Take up the schemas that earlier runs declared."""
-        for text in self.ledger.facts(_SCHEMA):
-            spec = stream_spec(json.loads(text))
-            if spec is not None:
-                self.specs[spec.stream] = spec
+        declared = (stream_spec(json.loads(text)) for text in self.ledger.facts(_SCHEMA))
+        self.specs.update({spec.stream: spec for spec in declared if spec is not None})
 
     def catalogue(self) -> Catalogue:
         """Return the sub-account's definitions, read once a run and only when something is to be written.

@@ -217,8 +217,7 @@ class Work:
             self._finish(connection, row, Status.DONE, keep_payload=keep_payload)
             row.hl_id = hl_id
             self._audit(connection, row, "outcome", outcome.value)
-            if hl_id:
-                release(connection, self._ledger.location, [row.ref])
+            release(connection, self._ledger.location, [row.ref])
 
     def drop(self, row: Row, reason: str) -> None:
         """Record that a record is not wanted in HighLevel, or no longer there by our own doing."""

@@ -183,13 +183,13 @@ class Contact(ObjectKind):
                 "filters": [{"field": f"customFields.{field.id}", "operator": "eq", "value": row.source_id}],
             },
         )
-        for contact in answer["contacts"]:
-            if any(
-                item["id"] == field.id and item.get("value") == row.source_id
-                for item in contact["customFields"]
-            ):
-                return str(contact["id"])
-        return None
+        ours = (field.id, row.source_id)
+        found = (
+            contact["id"]
+            for contact in answer["contacts"]
+            if ours in {(item["id"], str(item.get("value"))) for item in contact["customFields"]}
+        )
+        return next(found, None)
 
     def remove(self, row: Row) -> None:
         """Delete the contact: only rollback does, and only of what its own run created."""

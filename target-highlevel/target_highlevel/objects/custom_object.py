@@ -97,10 +97,12 @@ class CustomObject(ObjectKind):
                 ],
             },
         )
-        for found in answer["records"]:
-            if found["properties"].get("source_system_id") == row.source_id:
-                return str(found["id"])
-        return None
+        found = (
+            item["id"]
+            for item in answer["records"]
+            if item["properties"].get("source_system_id") == row.source_id
+        )
+        return next(found, None)
 
     def remove(self, row: Row) -> None:
         """Delete the record."""
