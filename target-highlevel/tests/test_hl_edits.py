@@ -59,6 +59,18 @@ def test_a_field_changed_on_both_sides(overwrite: str, highlevel: Callable[..., 
     assert loader.sandbox.highlevel.state.contacts[two["id"]] == two
 
 
+def test_a_conflict_is_listed_once(highlevel: Callable[..., Loader]) -> None:
+    """The run that met it lists it; later ones, in which nothing stood against Cliniko, do not."""
+    loader = highlevel()
+    loads(loader, person("patients/1", "Ada", "Lovelace", city="Leeds"))
+    loader.sandbox.highlevel.state.damage.edit_contact(contacts(loader)["patients/1"]["id"], city="York")
+    met = loads(loader, person("patients/1", "Ada", "Lovelace", city="Bath"))
+    assert met.report["conflicts"]["records"] == [{"source": "patients/1", "field": "city"}]
+    for name in ("Ada", "Adele"):
+        later = loads(loader, person("patients/1", name, "Lovelace", city="Bath"))
+        assert later.report["conflicts"]["records"] == []
+
+
 def test_consent_given_again(highlevel: Callable[..., Loader]) -> None:
     """Do-not-disturb is taken off again only where we had put it on."""
     loader = highlevel()

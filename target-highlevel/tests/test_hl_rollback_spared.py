@@ -119,6 +119,22 @@ def test_what_somebody_deleted_already_is_no_hindrance(highlevel: Start, small_c
     assert differing(empty, dump(loader)) == []
 
 
+@pytest.mark.parametrize("number", [3, 30])  # read one by one, or by pages
+def test_a_property_of_the_clinics_own_is_reason_enough(number: int, highlevel: Start) -> None:
+    """A field that the clinic added to one of our objects and somebody filled in keeps that record, and no other."""
+    loader = highlevel()
+    names = [f"billable_items/{n}" for n in range(number)]
+    services = [record("hl_services", name, service_name=name, source_system_id=name) for name in names]
+    assert loader.load([*schemas("billable_items"), *services]).code == 0
+    state = loader.sandbox.highlevel.state
+    touched = max(state.records)
+    state.damage.edit_record(touched, colour="red")
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert list(state.records) == [touched]
+    ((_, row),) = spared(loader).items()
+    assert (row["reason"], row["fields"]) == ("changed", "colour")
+
+
 def test_an_event_shown_in_the_clinics_own_zone_is_untouched(highlevel: Start) -> None:
     """HighLevel may show the moment we wrote in another zone, across the change of the clocks: it is the same moment."""
     loader = highlevel()

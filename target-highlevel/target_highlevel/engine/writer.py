@@ -222,21 +222,21 @@ class Writer:
     def _update(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
         """Write the fields that changed in Cliniko, and only those; nothing is read when nothing changed."""
         changes = self._changes(row, spec, wanted)
+        notes = {**row.notes, "conflicts": sorted(self._standing(row, changes))}
         if not changes:
             outcome = Outcome.CREATED if row.created_here and row.intent else Outcome.UNCHANGED
-            self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=row.notes)
+            self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes)
             return
         current = kind.read(row, spec)
         if row.created_here:
-            row.notes = {**row.notes, **kind.recall(spec, wanted, current)}
+            notes |= kind.recall(spec, wanted, current)
+            row.notes = notes
         differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
         conflicts = self._conflicts(row, spec, differing, current)
         writing = {
             name: value for name, value in differing.items() if self._may_write(name, current, conflicts)
         }
-        notes = dict(row.notes)
-        if conflicts:
-            notes["conflicts"] = sorted(conflicts)
+        notes["conflicts"] = sorted({*notes["conflicts"], *conflicts})
         if writing:
             before = {name: current.get(name) for name in {*writing, *kind.along(spec, writing)}}
             if self._on_update:
@@ -250,7 +250,6 @@ class Writer:
             reach("after_response", row.object)
             row.hl_id = told.pop("hl_id", row.hl_id)
             notes.update(told)
-            notes = {name: value for name, value in notes.items() if value}
         outcome = Outcome.CREATED if row.created_here else (Outcome.UPDATED if writing else Outcome.UNCHANGED)
         self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes)
         reach("after_crosswalk", row.object)
@@ -292,6 +291,11 @@ class Writer:
             if row.notes.get("rebuilt") or row.written.get(name) != self._hash(there):
                 found.add(name)  # of a rebuilt record nobody knows who wrote what
         return found
+
+    def _standing(self, row: Row, changes: Mapping[str, Any]) -> set[str]:
+        """Return the fields that were left to a person before and are not looked at now; where Cliniko wins none is."""
+        left = () if self._overwrite == "cliniko_wins" else row.notes.get("conflicts", ())
+        return set(left) - set(changes)
 
     def _may_write(self, name: str, current: Mapping[str, Any], conflicts: set[str]) -> bool:
         if name not in conflicts or self._overwrite == "cliniko_wins":
@@ -356,7 +360,7 @@ class Writer:
         parent_id: str | None,
         notes: Mapping[str, Any],
     ) -> None:
-        notes = {name: value for name, value in notes.items() if name != "rebuilt"}
+        notes = {name: value for name, value in notes.items() if name != "rebuilt" and value}
         notes = {**({"moved_from": row.notes["moved_from"]} if "moved_from" in row.notes else {}), **notes}
         written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
         if row.payload is None or row.payload.get("only_these"):  # the rest stands as it was

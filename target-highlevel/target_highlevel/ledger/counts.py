@@ -109,21 +109,25 @@ def crosswalk(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
 
 
 def remarks(ledger: Ledger, run: str) -> dict[str, Any]:
-    """Return what the report must mention of records of a run: withheld addresses and conflicts, by record and field."""
+    """Return what the report must mention of records of a run: withheld addresses and conflicts, by record and field.
+
+    A withheld address is listed as long as it is; a conflict by the run that met it.
+    """
     query = (
-        sa.select(record.c.object, record.c.source_id, record.c.notes)
+        sa.select(record.c.outcome_run, record.c.source_id, record.c.notes)
         .where(record.c.location == ledger.location, record.c.seen_run == run, record.c.notes.is_not(None))
         .order_by(record.c.object, record.c.source_id)
     )
     withheld, conflicts = [], []
     with ledger.transaction() as connection:
-        for _, source_id, notes in connection.execute(query):
+        for settled_in, source_id, notes in connection.execute(query):
             said = json.loads(notes)
             withheld += [
                 {"source": source_id, "field": name, "because": why}
                 for name, why in said.get("withheld", {}).items()
             ]
-            conflicts += [{"source": source_id, "field": name} for name in said.get("conflicts", ())]
+            met = said.get("conflicts", ()) if settled_in == run else ()
+            conflicts += [{"source": source_id, "field": name} for name in met]
     return {"withheld": withheld, "conflicts": conflicts}
 
 

@@ -48,10 +48,14 @@ class CustomObject(ObjectKind):
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the record's properties."""
+        return self.decode(spec, self.properties(row, spec))
+
+    def properties(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """Return the record's properties as the API has them, those of others among them."""
         answer = self.around.client.request(
             "GET", f"/objects/{spec.object}/records/{row.hl_id}", route=self.update_route
         )
-        return self.decode(spec, answer["record"]["properties"])
+        return dict(answer["record"]["properties"])
 
     def decode(self, spec: StreamSpec, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Return properties of the API in our shape."""

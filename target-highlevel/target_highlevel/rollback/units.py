@@ -9,7 +9,7 @@ from target_highlevel.objects.contact_values import decode
 from target_highlevel.objects.event import Event
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.on_contact import Task
-from target_highlevel.rollback.touched import contact_changes
+from target_highlevel.rollback.touched import contact_changes, empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +55,7 @@ class UnitWorker:
         row = self._undo.row(str(unit.ref))
         if row is None or row.hl_id is None:
             return
-        if shown is None or not self._is_as_left(row, shown):
+        if shown is None or self._differing(row, shown):
             self._record(unit, row)
         elif reason := self._needed(row):
             self._result.keep(row, reason)
@@ -64,21 +64,25 @@ class UnitWorker:
 
     # Records of custom objects
 
-    def _is_as_left(self, row: Row, properties: Mapping[str, Any]) -> bool:
+    def _differing(self, row: Row, properties: Mapping[str, Any]) -> list[str]:
+        """Return what is not as it was left, and the clinic's own properties that somebody has filled in since."""
+        spec = self._session.specs[row.stream]
         kind: Any = self._session.kinds["custom_object"]
-        return not self._marks.differing(row, kind.decode(self._session.specs[row.stream], properties))
+        theirs = {name for name, value in properties.items() if name not in spec.fields and not empty(value)}
+        return sorted({*self._marks.differing(row, kind.decode(spec, properties)), *theirs})
 
     def _record(self, unit: Unit, row: Row) -> None:
-        kind = self._session.kinds["custom_object"]
+        kind: Any = self._session.kinds["custom_object"]
+        spec = self._session.specs[row.stream]
         try:
-            current = kind.read(row, self._session.specs[row.stream])
+            properties = kind.properties(row, spec)
         except NotFound:
             self._gone(unit, row)
             return
         if not unit.created:
-            self._restore(row, kind, current)
+            self._restore(row, kind, kind.decode(spec, properties))
             return
-        differing = self._marks.differing(row, current)
+        differing = self._differing(row, properties)
         reason = "changed" if differing else self._needed(row)
         if reason:
             self._result.keep(row, reason, differing)
