@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
+from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _NOT_YET = math.inf
 _POLL = 0.01
+#: Windows for which it is remembered when requests were let through: an answer may be that late.
+_WINDOWS_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Governor:
         self._turnstile = threading.Lock()  # held by the one thread whose turn is next, while it waits
         self._state = threading.Lock()  # held for moments only
         self._window: list[Slot] = []
-        self._granted: deque[float] = deque(maxlen=8 * self._limits.requests)
+        self._granted: list[float] = []  # in order: the clock is read under the lock
         self._underway = 0
         self._number = 0
         self._due = -math.inf
@@ -197,6 +199,8 @@ class Governor:
             slot = Slot(self, self._number, now)
             self._window.append(slot)
             self._granted.append(now)
+            if len(self._granted) > _WINDOWS_KEPT * self._limits.requests:
+                del self._granted[: len(self._granted) // 2]
             self._waited += now - began
             self._greatest = max(self._greatest, self._sent_since(now - self._limits.seconds))
             step = self._limits.seconds / (self._limits.share * self._allowed(now))
@@ -215,7 +219,7 @@ class Governor:
                 self._day.unsent()
 
     def _sent_since(self, moment: float) -> int:
-        return sum(1 for granted_at in self._granted if granted_at > moment)
+        return len(self._granted) - bisect_right(self._granted, moment)
 
     def _allowed(self, now: float) -> int:
         """Requests per window that are ours at present."""
