@@ -56,6 +56,8 @@ _EXTENSIONS = {
     "video/mp4": ".mp4",
     "video/mpeg": ".mpeg",
 }
+#: Extensions that HighLevel takes as they are, or inside a ZIP.
+_TAKEN = frozenset({*_EXTENSIONS.values(), *_DICOM_NAMES, ".jpeg", ".rar"})
 _UNFIT = re.compile(r'[\\/:*?"<>|\n\t]+')
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 #: File systems take 255 bytes for a name; the marker, the date and ``.zip`` need some of them.
@@ -101,10 +103,15 @@ def _described(row: Row, reference: Reference) -> dict[str, object]:
 
 
 def _file_name(row: Row, mime_type: str | None) -> str:
-    """Return description and name, fit for every file system, with an extension."""
+    """Return description and name, fit for every file system, with an extension.
+
+    What looks like one (``Letter Dr.Smith``) is part of the name where the type of the content tells a better one.
+    """
     name = _UNFIT.sub("_", row.text("filename") or "").strip(" .") or "file"
     extension = _EXTENSION.search(name)
-    suffix = extension.group() if extension else _EXTENSIONS.get(mime_type or "", "")
+    suffix = extension.group() if extension else ""
+    if suffix.lower() not in _TAKEN:
+        suffix = _EXTENSIONS.get(mime_type or "", suffix)
     stem = name.removesuffix(suffix)
     description = _UNFIT.sub(" ", row.text("description") or "")[:_DESCRIPTION_LENGTH].strip(" .")
     told = joined(" - ", description if description != stem else None, stem) or "file"
