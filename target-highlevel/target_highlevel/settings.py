@@ -168,6 +168,14 @@ SCHEMA = th.PropertiesList(
         description="Folder that receives one folder per run.",
     ),
     th.Property(
+        "show_values",
+        th.BooleanType,
+        default=False,
+        title="Show values",
+        description="Write into the reports of plan and verify the compared values instead of their kind:"
+        " such a report holds personal data.",
+    ),
+    th.Property(
         "locations",
         th.ObjectType(additional_properties=th.StringType),
         title="Locations",
@@ -213,6 +221,7 @@ class Settings:
     requests_per_day: int = 200_000
     search_lag_seconds: float = 10.0
     report_dir: str = "data/reports"
+    show_values: bool = False
     locations: Mapping[str, str] = field(default_factory=dict)
     mapping: str | None = None
 

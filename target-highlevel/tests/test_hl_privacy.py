@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_loading import Loader, tap_lines
+from hl_undoing import changed
 
 from sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hl_loading import Clinic
 
 MARK = "Zarathustra"
 #: Fields of Cliniko that say something of a person, and what stands in them here; an address must look like one.
@@ -118,3 +120,28 @@ def test_nobody_is_named_anywhere(marked: tuple[Loader, list[str]]) -> None:
 def mode(path: Path) -> int:
     """Return who may do what with a file."""
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_values_are_in_a_report_only_where_they_were_asked_for(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """Table, page and JSON show them with `show_values`; log and ledger do not hold them, so a report written again neither."""
+    loader = highlevel()
+    assert loader.load(small_clinic.lines).code in {0, 4}
+    moved = changed(small_clinic.lines, "patients", "city", MARK)
+
+    def shown(run: str) -> set[str]:
+        folder = loader.folder / "reports" / run
+        return {path.name for path in folder.iterdir() if MARK in path.read_text(encoding="utf-8-sig")}
+
+    masked = loader.load(moved, MODE="verify")
+    assert (masked.code, shown(masked.report["run_id"])) == (5, set())
+    for mode, code in (("plan", 0), ("verify", 5)):
+        asked = loader.load(moved, MODE=mode, SHOW_VALUES="true")
+        run = asked.report["run_id"]
+        assert asked.code == code, asked.log[-2000:]
+        assert shown(run) == {"differences.csv", "report.json", "report.html"}
+        assert MARK not in asked.log
+        assert loader.tool("report", "--run", run, SHOW_VALUES="true").returncode == 0
+        assert shown(run) == {"differences.csv"}
+    assert not [path for path in loader.folder.glob("ledger.db*") if MARK.encode() in path.read_bytes()]

@@ -72,7 +72,6 @@ class RunReport:
         *,
         error: str = "",
         differences: Iterable[Difference] | None = None,
-        show_values: bool = False,
         verification: dict[str, Any] | None = None,
         plan: dict[str, Any] | None = None,
         rollback: dict[str, Any] | None = None,
@@ -83,13 +82,13 @@ class RunReport:
             exit_code: how the run ends.
             error: the line that says why it failed; it must hold no personal data.
             differences: what plan or verify compared; written as ``differences.csv`` while they are produced.
-            show_values: write the compared values instead of their kind.
             verification: counts of what was read back.
             plan: what a plan has found beside the predicted counts.
             rollback: what was undone, and what was left alone.
         """
         folder = private(self.folder)
-        table = DifferenceTable(show_values=show_values)
+        shown = self._settings.show_values
+        table = DifferenceTable(show_values=shown)
         if differences is not None:
             table.write(folder / "differences.csv", differences)
         content = gather(
@@ -104,7 +103,7 @@ class RunReport:
             verification=verification and read_back(verification, table.first),
             rollback=rollback,
         )
-        self.facts["report"] = _shortened(content)
+        self.facts["report"] = _shortened(_without_values(content) if shown else content)
         write_content(folder, content, run_page(content))
         write_tables(folder, self._ledger, self._run)
         return folder
@@ -152,6 +151,16 @@ def private(folder: Path) -> Path:
         msg = f"report_dir: the folder cannot be made ({error.strerror})"
         raise SettingsError(msg) from None
     return folder
+
+
+def _without_values(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what the ledger keeps of a report that shows values: what `purge` leaves alone must not hold them."""
+    fields, checked = content["differences"], content["verification"]
+    return {
+        **content,
+        "differences": fields and [{**item, "samples": []} for item in fields],
+        "verification": checked and {**checked, "first": []},
+    }
 
 
 def _shortened(content: dict[str, Any]) -> dict[str, Any]:
