@@ -12,6 +12,7 @@ from tap_cliniko.children import expansion_of
 from tap_cliniko.client import Query
 from tap_cliniko.errors import ContractChanged, RoleRefused, SettingsError
 from tap_cliniko.filters import AT_ONCE, filters_by, revealed
+from tap_cliniko.merges import merged
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import BY_NAME, TOMBSTONE, Resource, Shape
@@ -272,7 +273,7 @@ class Extraction:
             patients |= {int(each) for each in self.run.merges.into(ever, window.start)}
         for name in names[1:]:
             patients |= known.patients_of(name, (ident for of, ident in gone if of == name))
-        return [str(each) for each in known.of_patients(self.resource.name, patients)]
+        return [str(each) for each in known.of_patients(self.resource.name, known.merged_into(patients))]
 
     # ------------------------------------------------------------------ rows
 
@@ -346,6 +347,8 @@ class Extraction:
     def _remember(self, listed: Resource, rows: list[Row]) -> None:
         if self.run.known is not None and self.resource.shape is Shape.ROWS:
             self.run.known.add(listed.name, ((int(row["id"]), _patients_of(row)) for row in rows))
+            if listed.name == "patients":
+                self.run.known.note_merges(merged(rows))
 
     def _take_stock(self, known: KnownIds) -> None:
         """Remember the rows that were read before anybody remembered them; this file may be younger than the state."""

@@ -6,8 +6,8 @@ the answer differs from what is remembered is the id space cut in two, down to t
 Deletions are numbered and kept: a run tells all those after the number in its own state. So a run that was
 killed tells them again, and several destinations, each with a state of its own, share one file.
 
-It also remembers which rows belonged to which patient: when a patient is deleted whose records had moved to
-another one in a merge, nothing in Cliniko tells any more which records those were.
+It also remembers which rows belonged to which patient, and who was merged into whom: when a patient is deleted
+whose records had moved to another one in a merge, nothing in Cliniko tells any more which records those were.
 
 Each file has a number of its own, which a state keeps with what it has read: so a run can tell whether this file
 saw all of it.
@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS known (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS belongs (
     resource TEXT NOT NULL, patient INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (resource, patient, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS merged (
+    survivor INTEGER NOT NULL, duplicate INTEGER NOT NULL, PRIMARY KEY (survivor, duplicate)
 ) WITHOUT ROWID;
 """
 _PATIENCE = 60.0  # another run may be writing
@@ -88,6 +91,23 @@ class KnownIds:
             "INSERT OR IGNORE INTO known (resource, id) VALUES ('patients', ?)",
             ((each,) for each in patients),
         )
+
+    def note_merges(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Remember duplicates with their survivors: who was in between shows only as long as nobody deletes him."""
+        with self._transaction():
+            self._database.executemany(
+                "INSERT OR IGNORE INTO merged (duplicate, survivor) VALUES (?, ?)", pairs
+            )
+
+    def merged_into(self, patients: Iterable[int]) -> set[int]:
+        """Answer the patients themselves and all who were merged into them, at one remove or more."""
+        found, new = set(patients), list(patients)
+        while new:
+            query = "SELECT duplicate FROM merged WHERE survivor = ?"
+            named = {row[0] for each in new for row in self._database.execute(query, (each,))}
+            new = list(named - found)
+            found |= named
+        return found
 
     def of_patients(self, resource: str, patients: Iterable[int]) -> list[int]:
         """Answer the rows that once belonged to some patients."""

@@ -14,7 +14,7 @@ from tap_cliniko.records import linked_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_cliniko.client import ClinikoClient
+    from tap_cliniko.client import ClinikoClient, Row
     from tap_cliniko.known_ids import KnownIds
 
 
@@ -78,8 +78,17 @@ class Merges:
             for chunk in reader.chunks(filters, [Stretch()]):
                 if self.known is not None:
                     self.known.add("patients", ((int(row["id"]), ()) for row in chunk.rows))
+                    self.known.note_merges(merged(chunk.rows))
                 for row in chunk.rows:
                     if row.get("merged_at"):
                         yield str(row["id"]), linked_id(row.get("merged_with_patient"))
         except RoleRefused:
             return  # a role that sees no patients cannot follow their records; the preflight has said so
+
+
+def merged(rows: list[Row]) -> Iterator[tuple[int, int]]:
+    """Answer the duplicates among some patients, each with its survivor."""
+    for row in rows:
+        survivor = linked_id(row.get("merged_with_patient"))
+        if survivor is not None:
+            yield int(row["id"]), int(survivor)

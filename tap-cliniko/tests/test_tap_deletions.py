@@ -307,6 +307,36 @@ def test_a_patient_nobody_has_read_yet_does_not_make_up_for_a_deleted_one(
     assert moved <= {each["id"] for each in second.records("attendees") if each.get("patient_id") == survivor}
 
 
+def test_records_that_passed_through_a_deleted_patient_without_being_read_there(
+    clinic: Sandbox, tmp_path: Path
+) -> None:
+    """They were merged on between two requests, and next time only the first merge, long read, tells where they went."""
+    streams = ("attendees", "patients")
+    config = config_for(clinic, tmp_path, detect_deletions=True, overlap_seconds=0)
+    state = run_tap(config, None, streams).state
+    account = clinic.cliniko.account
+    owners = dict.fromkeys(row["patient_id"] for row in account.tables["attendees"].rows())
+    one, between, last = list(owners)[:3]
+    moved = {row["id"] for row in account.tables["attendees"].rows() if row["patient_id"] == one}
+    account.merge(one, between)
+    time.sleep(1.01)
+    left = [between]
+
+    def merge_on(_number: int, request: Any) -> None:
+        if request.path == "/v1/attendees" and "patient_id" in request.query and left:
+            account.merge(left.pop(), last)
+
+    stop = clinic.cliniko.control.before_request(merge_on)
+    second = run_tap(config, state, streams)
+    stop()
+    account.delete("patients", between)
+    time.sleep(1.01)
+    third = run_tap(config, second.state, streams)
+    assert left == []
+    read_again = [*second.records("attendees"), *third.records("attendees")]
+    assert moved <= {each["id"] for each in read_again if each.get("patient_id") == last}
+
+
 def test_a_group_may_name_nobody(clinic: Sandbox, tmp_path: Path) -> None:
     """A null among the patients of a group ends no run."""
     account = clinic.cliniko.account
