@@ -14,7 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\]+\.[^\s@<>()\[\],;:\"\\.\d]{2,}")
+#: What validators of web services take: no dot at an end or beside another one, 64 characters, plain letters in the domain.
+_EMAIL = re.compile(
+    r"(?=[^@]{1,64}@)[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)*"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{2,59})"
+)
 _WORD_KINDS = frozenset("LMN")
 #: Far beyond any amount of money, and small enough to be written out without an exponent.
 _LARGEST_EXPONENT = 30
@@ -117,7 +121,11 @@ def slug(name: str) -> str:
 
 def emails(value: str | None) -> list[str]:
     """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
-    return [piece for piece in re.split(r"[\s,;<>]+", value or "") if _EMAIL.fullmatch(piece)]
+    return [
+        piece
+        for piece in re.split(r"[\s,;<>]+", value or "")
+        if piece.isprintable() and _EMAIL.fullmatch(piece)
+    ]
 
 
 def joined(separator: str, *pieces: str | None) -> str | None:
