@@ -52,6 +52,18 @@ def test_a_run_that_ends_between_finding_and_settling(highlevel: Callable[..., L
     assert not loader.sandbox.highlevel.state.contacts
 
 
+@pytest.mark.parametrize(("status", "code"), [(401, 3), (400, 4)])
+def test_undoing_a_run_that_ended_there(status: int, code: int, highlevel: Callable[..., Loader]) -> None:
+    """What was made is taken away, whether the run ended at the read that came next or only the record was refused."""
+    loader = highlevel()
+    fault(loader, "POST", CREATES, "drop_after")
+    fault(loader, "GET", READS, "status", status=status)
+    assert loader.load([*HEAD, ADA]).code == code
+    loader.sandbox.highlevel.control.clear_faults()
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert not loader.sandbox.highlevel.state.contacts
+
+
 def test_a_look_that_is_refused_decides_nothing(highlevel: Callable[..., Loader]) -> None:
     """The record waits with its write unclear; it is neither rejected nor sent again before somebody has looked."""
     loader = highlevel()

@@ -84,13 +84,15 @@ class Undo(Work):
             return set(connection.execute(query).scalars())
 
     def unclear(self) -> list[Row]:
-        """Return the records whose create the run began and did not see the end of."""
-        rows = self._rows(record.c.intent.is_not(None))
-        return [
-            row
-            for row in rows
-            if row.intent and (row.intent["run"], row.intent["action"]) == (self.undone, "create")
-        ]
+        """Return the records whose create the run began and did not see the end of, or found to have happened and left so."""
+        mine = record.c.created_run == self.undone
+        rows = self._rows(record.c.intent.is_not(None) | (mine & record.c.written.is_(None)))
+        return [row for row in rows if self._is_unclear(row)]
+
+    def _is_unclear(self, row: Row) -> bool:
+        if row.created_here and row.created_run == self.undone:
+            return True
+        return row.intent is not None and (row.intent["run"], row.intent["action"]) == (self.undone, "create")
 
     def relations(self) -> list[Trace]:
         """Return every relation that is in HighLevel, whichever run made it."""
