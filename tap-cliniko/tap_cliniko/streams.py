@@ -107,7 +107,7 @@ class ClinikoStream(Stream):
     def log_sync_costs(self) -> None:
         """Tell that all was read: the SDK asks every stream for this when the last of them has come to its end."""
         super().log_sync_costs()
-        self._cliniko.tell_complete(complete=True)
+        self._cliniko.tell_complete()
 
     @override
     def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:

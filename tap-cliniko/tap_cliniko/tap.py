@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-#: Key of a state that says whether the run that wrote it has read everything.
-COMPLETE = "complete"
+#: Keys of a state: whether the run that wrote it has come to its end, and whether it read more than what has changed.
+COMPLETE, FROM_START = "complete", "from_start"
 SIGNALLED = 128
 """What shells add to a signal's number to make an exit code."""
 
@@ -64,11 +64,16 @@ class TapCliniko(Tap):
                 patients["sample"] = self._run.sample.patients
         return self._run
 
-    def tell_complete(self, *, complete: bool) -> None:
-        """Say in the states from here on whether all was read: to whoever takes our lines, a failure looks like the end."""
-        cast("dict[str, Any]", self.state)[COMPLETE] = complete
-        if complete:
-            self.state_writer.write_state(self.state)
+    def tell_complete(self) -> None:
+        """Say in the last state that the run has come to its end: to whoever takes our lines, a failure looks the same."""
+        self._tell(COMPLETE, True)  # noqa: FBT003 - what is told
+        self.state_writer.write_state(self.state)
+
+    def _tell(self, key: str, value: bool) -> None:  # noqa: FBT001 - what is told
+        cast("dict[str, Any]", self.state)[key] = value
+
+    def _bookmarks(self) -> list[dict[str, Any]]:
+        return list(cast("dict[str, Any]", self.state).get("bookmarks", {}).values())
 
     def close(self) -> None:
         """Close the run's connections and files."""
@@ -80,7 +85,9 @@ class TapCliniko(Tap):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take the state of an earlier run, if it is one."""
         super().load_state(bookmarks.checked(state))
-        self.tell_complete(complete=False)
+        begun = any("replication_key_value" in each or "window" in each for each in self._bookmarks())
+        self._tell(FROM_START, not begun and not self.config.get("start_date"))
+        self._tell(COMPLETE, False)  # noqa: FBT003 - what is told
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

@@ -109,6 +109,12 @@ def test_the_last_state_says_whether_everything_was_read(tmp_path: Path) -> None
         told = [each["value"]["complete"] for each in whole.messages if each["type"] == "STATE"]
         assert told[-1] is True
         assert set(told[:-1]) == {False}
+        assert whole.state["from_start"] is True
+        later = [
+            run_tap(config, whole.state, ["taxes", "patients"]),
+            run_tap({**config, "start_date": "2026-01-01"}, None, ["taxes", "patients"]),
+        ]
+        assert [each.state["from_start"] for each in later] == [False, False]
         refused = {"action": "status", "status": 403, "match": {"path_regex": "/patients$", "nth": 2}}
         sandbox.cliniko.control.add_fault(refused)
         done = tap_with(config, tmp_path)

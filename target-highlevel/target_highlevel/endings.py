@@ -56,7 +56,14 @@ LINES = {
 ENDED_EARLY = "the tap ended before it had read everything: its own last line says why; run again"
 
 
-def complete(*, refused: int = 0, held: int = 0, sample: bool = False, ended_early: bool = False) -> str:
+def complete(
+    *,
+    refused: int = 0,
+    held: int = 0,
+    sample: bool = False,
+    ended_early: bool = False,
+    looked_at_changes: bool = False,
+) -> str:
     """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted."""
     what = "everything of this sample" if sample else "everything"
     missing = [
@@ -71,6 +78,9 @@ def complete(*, refused: int = 0, held: int = 0, sample: bool = False, ended_ear
     if ended_early:
         return f"what came is in HighLevel{but}; {ENDED_EARLY}"
     more = "; it says nothing of the other patients" if sample else ""
+    if looked_at_changes:
+        what = "what has changed lately"
+        more = "; the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything"
     return f"complete: {what} is in HighLevel{but}{more}"
 
 

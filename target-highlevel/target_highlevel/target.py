@@ -67,8 +67,8 @@ class TargetHighLevel(Target):
         self._critical = False
         self._signal = 0
         self._came = False
-        #: Whether the source has read everything, as its newest state says; many say nothing of it.
-        self._source_complete: bool | None = None
+        #: What the newest state says of its run: whether it came to its end, and whether it read more than what has changed.
+        self._source: dict[str, Any] = {}
         super().__init__(**arguments)
         self.settings = settings_from(self.config)
         self._core = _mapper(self.settings.mapping)
@@ -164,7 +164,7 @@ class TargetHighLevel(Target):
             self.open().checkpoint(message_dict["value"])
             self._came = True
             if isinstance(message_dict["value"], dict):
-                self._source_complete = message_dict["value"].get("complete", self._source_complete)
+                self._source = message_dict["value"]
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
@@ -173,9 +173,10 @@ class TargetHighLevel(Target):
     @override
     def process_endofpipe(self) -> None:
         engine = self.open()
-        if self.session is not None and (not self._came or self._source_complete is False):
-            self.session.ended_early = True
-            if self.session.mode in {"plan", "verify"}:
+        if self.session is not None:
+            self.session.ended_early = not self._came or self._source.get("complete") is False
+            self.session.changes_only = self._source.get("from_start") is False
+            if self.session.ended_early and self.session.mode in {"plan", "verify"}:
                 raise SourceEnded(ENDED_EARLY)
         engine.finish()
         super().process_endofpipe()
@@ -248,9 +249,13 @@ class TargetHighLevel(Target):
             self._prediction.write_mapping(report.folder)
             self.line = "" if code else self._prediction.line()
         elif not code:
-            missing = {"refused": report.rejected, "held": report.held}
-            early = self.session.ended_early
-            self.line = complete(**missing, sample=self.session.sample, ended_early=early)
+            self.line = complete(
+                refused=report.rejected,
+                held=report.held,
+                sample=self.session.sample,
+                ended_early=self.session.ended_early,
+                looked_at_changes=self.session.mode == "verify" and self.session.changes_only,
+            )
         elif self.session.ended_early and error is None:
             self.line = f"{LINES[code]}; {ENDED_EARLY}"
         self.session.close(code, report.facts)

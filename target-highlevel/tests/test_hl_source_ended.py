@@ -68,6 +68,25 @@ def test_half_a_clinic_is_neither_planned_nor_verified(
     assert loader.tool("approve").returncode == 2
 
 
+def test_a_verification_of_changes_only_says_so_and_is_not_counted(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """The tap went on from its bookmarks: what it read agrees, and of the rest nothing is known."""
+    loader = highlevel()
+    assert loader.load(small_clinic.lines).code in {0, 4}
+    last = json.loads(small_clinic.lines[-1])
+    assert last["value"]["from_start"] is True
+    last["value"]["from_start"] = False
+    lines = [line for line in small_clinic.lines if json.loads(line)["type"] == "SCHEMA"]
+    checked = loader.load([*lines, json.dumps(last)], MODE="verify")
+    assert checked.code == 0, checked.log[-2000:]
+    assert "the rest was not looked at" in last_line(checked.log)
+    assert "the rest was not looked at" in checked.report["verdict"]["sentence"]
+    assert "nothing was read back in full" in loader.tool("go-live").stderr
+    assert loader.load(small_clinic.lines, MODE="verify").report["changes_only"] is False
+    assert "nothing was read back in full" not in loader.tool("go-live").stderr
+
+
 def test_rejects_of_half_a_clinic(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
     """The code is that of rejects, and the line says both."""
     loader = highlevel()

@@ -103,6 +103,8 @@ class Session:
         self.sample = False
         #: Whether the source ended before it had read everything.
         self.ended_early = False
+        #: Whether the source read only what has changed since an earlier run of it.
+        self.changes_only = False
         agency = bool(settings.agency_token)
         self.schema = SchemaSetup(self.client, self._catalogue, agency=agency, blockers=lenient)
         self.differences: list[tuple[str, str, str, Any, Any]] = []

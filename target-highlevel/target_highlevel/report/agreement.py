@@ -82,7 +82,8 @@ def _newest(runs: list[dict[str, Any]], mode: str, ended_with: tuple[int, ...]) 
 
 
 def _saw_everything(report: Mapping[str, Any]) -> bool:
-    return not report.get("sample") and not report.get("ended_early")
+    checked_changes = report.get("verification") and report.get("changes_only")
+    return not report.get("sample") and not report.get("ended_early") and not checked_changes
 
 
 def _hours_since(run: Mapping[str, Any], now: datetime) -> float:

@@ -41,6 +41,7 @@ class RunFacts:
     day_limit: int = 200_000
     schema_created: list[str] = field(default_factory=list)
     ended_early: bool = False
+    changes_only: bool = False
 
 
 def gather(  # noqa: PLR0913 - what only some runs have is named
@@ -76,6 +77,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
             else ending(exit_code, facts.ended_early)
         ),
         "ended_early": facts.ended_early,
+        "changes_only": facts.changes_only,
         "error": error,
         "objects": rows,
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},
@@ -160,7 +162,9 @@ def _limit(limit: dict[str, Any], known: Mapping[tuple[str, str], int]) -> dict[
 def _budget(facts: RunFacts, ledger: Ledger) -> dict[str, Any]:
     day_began = ledger.now() - timedelta(hours=24)
     made = {
-        name: value for name, value in asdict(facts).items() if name not in {"schema_created", "ended_early"}
+        name: value
+        for name, value in asdict(facts).items()
+        if name not in {"schema_created", "ended_early", "changes_only"}
     }
     return {**made, "spent_in_24_hours": ledger.spent_since(f"{day_began:%Y-%m-%dT%H}")}
 

@@ -47,6 +47,7 @@ class RunReport:
             day_limit=session.settings.requests_per_day,
             schema_created=[] if session.mode == "plan" else list(session.schema.created),
             ended_early=session.ended_early,
+            changes_only=session.changes_only,
         )
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}

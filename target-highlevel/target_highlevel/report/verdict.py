@@ -55,8 +55,17 @@ def verdict(content: Mapping[str, Any]) -> dict[str, str]:
     if content["rollback"]:
         return _say(*undone_sentence(content["rollback"]))
     checked = content["verification"]
-    found = _say(*verified_sentence(checked)) if checked else _ended(content)
+    found = _of_changes(*verified_sentence(checked), content) if checked else _ended(content)
     return _of_sample(found, content["sample"]) if content["exit_code"] in _TO_THE_END else found
+
+
+def _of_changes(tone: str, sentence: str, content: Mapping[str, Any]) -> dict[str, str]:
+    """Say of a verification that was given only what has changed lately that it saw nothing else."""
+    if not content["changes_only"]:
+        return _say(tone, sentence)
+    return _say(
+        tone, f"{sentence.removesuffix('.')}, of what has changed lately; the rest was not looked at."
+    )
 
 
 def _of_sample(found: dict[str, str], sample: Mapping[str, int] | None) -> dict[str, str]:
