@@ -131,6 +131,8 @@ class Extraction:
     def _open_window(self) -> Window | None:
         """Go on inside an unfinished window, or open the next one, which ends where the run ends."""
         self._begin_again_for_new_eyes()
+        if self.run.known is None:
+            self.bookmark.pop(REMEMBERED_IN, None)  # what is read now, nobody remembers
         if "window" in self.bookmark:
             return Window.load(self.bookmark["window"])
         self.bookmark["replication_key"] = "updated_at"

@@ -104,7 +104,7 @@ def test_a_deletion_after_the_file_was_lost_is_told(clinic: Sandbox, tmp_path: P
     assert tombstones(read(clinic, tmp_path, state, "taxes"), "taxes") == [ident]
 
 
-@pytest.mark.parametrize("why", ["off at first", "file lost", "start date"])
+@pytest.mark.parametrize("why", ["off at first", "off in between", "file lost", "start date"])
 def test_rows_nobody_remembered_when_they_were_read(clinic: Sandbox, tmp_path: Path, why: str) -> None:
     """The next run that looks for deletions goes through the list once; a deletion after that is told, and looking is cheap."""
     config = config_for(clinic, tmp_path, detect_deletions=True)
@@ -113,8 +113,14 @@ def test_rows_nobody_remembered_when_they_were_read(clinic: Sandbox, tmp_path: P
     state = run_tap({**config, "detect_deletions": why != "off at first"}, None, ["invoice_items"]).state
     if why == "file lost":
         (tmp_path / "known_ids.db").unlink()
-    state = run_tap(config, state, ["invoice_items"]).state
     ident = list(clinic.cliniko.account.tables["invoice_items"])[150]
+    if why == "off in between":
+        ident = clinic.cliniko.account.insert("invoice_items", {"name": "Tape"})["id"]
+        time.sleep(1.01)
+        state = run_tap({**config, "detect_deletions": False}, state, ["invoice_items"]).state
+        config["overlap_seconds"] = 0
+        time.sleep(1.01)
+    state = run_tap(config, state, ["invoice_items"]).state
     clinic.cliniko.account.delete("invoice_items", ident)
     third = run_tap(config, state, ["invoice_items"])
     assert tombstones(third, "invoice_items") == [ident]
