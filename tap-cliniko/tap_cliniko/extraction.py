@@ -203,11 +203,11 @@ class Extraction:
         """
         window.scope, window.stretches = 0, [Stretch()]
         name, link = listed.needed_by or ("", "")
+        if name in self.run.access and not self.run.readable(BY_NAME[name]):
+            return []
         since = self._needed_since(name, window)
         if since is None or self.bookmark.get(UNSETTLED):
             return [()]
-        if name in self.run.access and not self.run.readable(BY_NAME[name]):
-            return []
         found: set[str] = set()
         try:
             for row in self._changed_since(BY_NAME[name], since):
@@ -247,7 +247,8 @@ class Extraction:
         What is deleted in between nobody remembers, so the next run reads all rows once more.
         """
         other = (self.resource.needed_by or ("",))[0]
-        first = other in self.run.access and "replication_key_value" not in self.bookmarks.get(other, {})
+        follows = other in self.run.access and self.run.readable(BY_NAME[other])
+        first = follows and "replication_key_value" not in self.bookmarks.get(other, {})
         if self.run.known is not None and first:
             self.bookmark[UNSETTLED] = True
         else:

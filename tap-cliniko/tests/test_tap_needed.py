@@ -88,3 +88,20 @@ def test_groups_that_were_left_out_for_a_while_catch_up(
     next_second()
     again = run_tap(config, without.state, selected)
     assert ids(again, "group_appointments") == {group}
+
+
+def test_groups_whose_places_may_not_be_read_are_not_read_each_time(clinic: Sandbox, tmp_path: Path) -> None:
+    """Without the attendees nothing tells which groups have changed with them; that is no reason to read all."""
+    refused = {"match": {"path_regex": r"^/v1/attendees$"}, "action": "status", "status": 403}
+    clinic.cliniko.control.add_fault(refused)
+    config: dict[str, Any] = config_for(
+        clinic, tmp_path, overlap_seconds=0, skip_refused_streams=True, detect_deletions=True
+    )
+    state, groups = None, []
+    for _ in range(3):
+        said = run_tap(config, state, STREAMS)
+        state = said.state
+        groups.append(len(ids(said, "group_appointments")))
+        next_second()
+    assert groups[0] > 0
+    assert groups[1:] == [0, 0]
