@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import singer_sdk.singerlib as singer
 from singer_sdk import typing as th
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 #: Exit code for wrong settings, the same as the target's.
 WRONG_SETTINGS = 2
+_READS_CONFIG = "from_cli_args"  # of the SDK
 
 
 class ClinikoToHighLevel(InlineMapper):
@@ -73,5 +75,15 @@ def main() -> None:
     try:
         ClinikoToHighLevel.cli()
     except MappingError as error:
-        sys.stderr.write(f"cliniko-to-highlevel-mapper: {error}\n")
-        sys.exit(WRONG_SETTINGS)
+        _refuse(str(error))
+    except (OSError, TypeError, ValueError) as error:
+        if not any(frame.name == _READS_CONFIG for frame in traceback.extract_tb(error.__traceback__)):
+            raise
+        _refuse(
+            f"the file given with --config cannot be read, or holds no JSON object ({type(error).__name__})"
+        )
+
+
+def _refuse(problem: str) -> NoReturn:
+    sys.stderr.write(f"cliniko-to-highlevel-mapper: {problem}\n")
+    sys.exit(WRONG_SETTINGS)

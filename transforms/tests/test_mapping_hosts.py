@@ -91,6 +91,17 @@ def test_a_wrong_mapping_ends_with_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_that_is_no_configuration_ends_with_one_line() -> None:
+    """As with the tap and the target: exit code 2, and the line says which file."""
+    command = [sys.executable, "-c", "from cliniko_to_highlevel.mapper import main; main()"]
+    done = subprocess.run(
+        [*command, "--config", "/nowhere/config.json"], input="", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "--config" in done.stderr.splitlines()[-1]
+
+
 def test_the_target_finds_the_mapping_by_its_entry_point() -> None:
     """The core is published under the name by which the target looks for it."""
     (found,) = entry_points(group="target_highlevel.mappers", name="cliniko")
