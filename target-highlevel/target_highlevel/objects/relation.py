@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _KIND = "relation"
-#: Records whose links are kept at hand; the links of further ones are tried one by one.
-_MOST_KEPT = 20_000
 _STRIPES = 64
 #: (association, first record, second record) -> id of the link.
 Links = dict[tuple[str, str, str], str]
 
 
 class Relation(ObjectKind):
-    """A link under an association's label; a full label continues under the next one."""
+    """A link under an association's label; a full label continues under the next one. What it links is all it says."""
 
     create_route = "/associations/relations"
     remove_route = "/associations/relations/{id}"
@@ -53,7 +51,7 @@ class Relation(ObjectKind):
         key = wanted["association"]
         known = self._known(row.fields["first"])
         for label in self.around.catalogue.association_ids(key) if known else ():
-            found = known.get((label, wanted["first"], wanted["second"]))
+            found = known.pop((label, wanted["first"], wanted["second"]), None)  # asked for once, so not kept
             if found is not None:
                 return Existing(found, {"linked_before": True})
         place = (key, wanted["second"])
@@ -80,8 +78,7 @@ class Relation(ObjectKind):
                     for item in self.all_of(end.hl_id)
                 }
                 self.around.work.mark_listed(end, _KIND)
-                if len(self._there) < _MOST_KEPT:
-                    self._there[ref] = known
+                self._there[ref] = known
             return known
 
     def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
@@ -138,19 +135,6 @@ class Relation(ObjectKind):
             if len(page) < _PAGE:
                 return
             skip += _PAGE
-
-    def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
-        """A relation has no fields that could differ: what it links is its identity."""
-        return {}
-
-    def update(
-        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """A relation with other ends is another relation: remove this one and link anew."""
-        if not self.around.work.shared(row):
-            self.remove(row)
-        made = self.create(row, spec, self.prepare(row, spec, row.fields))
-        return {"hl_id": made.hl_id}
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for the link among the relations of its second record."""
