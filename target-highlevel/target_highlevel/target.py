@@ -161,10 +161,13 @@ class TargetHighLevel(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"value"})
         with self._undisturbed():
-            self.open().checkpoint(message_dict["value"])
-            self._came = True
-            if isinstance(message_dict["value"], dict):
-                self._source = message_dict["value"]
+            engine, state = self.open(), message_dict["value"]
+            first, self._came = not self._came, True
+            if isinstance(state, dict):
+                if first and self.session is not None:  # where the tap goes on from
+                    self.session.goes_on_from(state)
+                self._source = state
+            engine.checkpoint(state)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

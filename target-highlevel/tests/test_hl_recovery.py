@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,6 +141,41 @@ def test_half_an_emoji_and_a_nul_end_no_run(highlevel: Callable[..., Loader]) ->
 def contacts(loader: Loader) -> list[dict[str, Any]]:
     """Return every contact."""
     return list(loader.sandbox.highlevel.state.contacts.values())
+
+
+def test_a_lost_ledger_and_bookmarks_that_are_still_there(highlevel: Callable[..., Loader]) -> None:
+    """What has changed since is not enough: without the rest, alerts would be taken for gone. Nothing is written."""
+    loader = highlevel()
+    alert = {"part": "medical_alerts/5", "medical_alerts": {"order": "1", "text": "Penicillin"}}
+    own = {"source_system_id": "patients/1", "patient_name": "Ada Lovelace"}
+    stream = "hl_patient_profiles"
+    head = [*schemas("patients", "medical_alerts"), person("patients/1", "Ada", "Lovelace")]
+    alerted = record(stream, "patients/1", **alert)
+    full = [starts_from({}), *head, alerted, record(stream, "patients/1", **own)]
+    delta = [
+        starts_from({"patients": {"replication_key_value": "2026"}}),
+        *head,
+        record(stream, "patients/1", **own, sex="F"),
+    ]
+    assert loader.load(full).code == 0
+    (loader.folder / "ledger.db").unlink()
+    before = loader.sandbox.highlevel.state.dump()
+    for _ in range(2):
+        refused = loader.load(delta)
+        assert refused.code == 2
+        assert "--full-refresh" in refused.log.rstrip().splitlines()[-1]
+    planned = loader.load(delta, MODE="plan")
+    assert "a load would refuse to start: the tap goes on from bookmarks" in planned.log
+    assert loader.sandbox.highlevel.state.dump() == before
+    assert loader.load(full).code == 0
+    assert loader.load(delta).code == 0
+    (profile,) = loader.sandbox.highlevel.state.records.values()
+    assert (profile["properties"]["medical_alerts"], profile["properties"]["sex"]) == ("Penicillin", "F")
+
+
+def starts_from(bookmarks: dict[str, Any]) -> str:
+    """Return the STATE line that a tap begins with."""
+    return json.dumps({"type": "STATE", "value": {"bookmarks": bookmarks}})
 
 
 def test_a_lost_ledger_and_a_search_that_does_not_know_yet(highlevel: Callable[..., Loader]) -> None:

@@ -153,6 +153,25 @@ class Session:
         for spec in filter(None, map(stream_spec, messages)):
             self.expected[spec.stream] = spec
 
+    def goes_on_from(self, state: Mapping[str, Any]) -> None:
+        """Take the state that the tap starts from: a ledger that never received anything must not begin in the middle.
+
+        Only what has changed since would come: most patients would be missing, and of those that come, whatever other lists say
+        (medical alerts, appointment types) would be taken for gone.
+
+        Raises:
+            SettingsError: a load goes on from bookmarks that this ledger knows nothing of.
+        """
+        if self.mode == "verify" or self.intake.seq or not any(state.get("bookmarks", {}).values()):
+            return
+        problem = (
+            "the tap goes on from bookmarks, but this ledger has received nothing for this sub-account so far"
+            " (it is new, or another one was used before): run once with `meltano run --full-refresh`"
+        )
+        if self.plan is None:
+            raise SettingsError(problem)
+        self.blockers.append(problem)
+
     def recall(self) -> None:
         """Take up the schemas that earlier runs declared."""
         declared = (stream_spec(json.loads(text)) for text in self.ledger.facts(_SCHEMA))
