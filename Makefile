@@ -12,12 +12,16 @@ MANIFESTS := $(addsuffix /pyproject.toml,$(OURS))
 # The warehouse targets are left out: Meltano installs each when it is first run.
 PLUGINS := tap-cliniko cliniko-highlevel-mapper target-highlevel
 
+# What writes to HighLevel, without what only plans a write.
+WRITE_PATH := --include='*/engine/*,*/objects/*,*/crashpoints.py,*/ledger/[bipr]*.py,*/ledger/work.py' \
+  --omit='*/engine/plan*,*/ledger/purge.py,*/ledger/publish.py,*/ledger/repair.py'
+
 # Nothing but the package index is asked: no interpreter is downloaded, nobody is told about the run.
 export UV_PYTHON_DOWNLOADS := never
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tidy demo test soak bench lint format docs constraints clean
+.PHONY: help setup tidy demo test coverage soak bench lint format docs constraints clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -47,6 +51,12 @@ demo: setup ## a synthetic clinic moves from a local Cliniko into a local HighLe
 
 test: setup ## every test but the long ones, in under 20 minutes
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not bench"
+
+coverage: setup ## the branches of what writes to HighLevel, all of which a test must take
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not bench" target-highlevel/tests
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report $(WRITE_PATH) --fail-under=100
 
 soak: setup ## the full figures; takes hours
 	$(BIN)/python scripts/soak.py all --write

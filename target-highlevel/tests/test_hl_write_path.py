@@ -344,3 +344,24 @@ def test_a_link_that_is_said_to_be_there_and_is_not(highlevel: Callable[..., Loa
     side.control.clear_faults()
     assert loader.tool("retry").returncode == 0
     assert len(side.state.relations) == 1
+
+
+def test_a_link_whose_other_end_is_to_be_repaired(highlevel: Callable[..., Loader]) -> None:
+    """Tried again before the repair it says what it lacks, and tried again after it it is made."""
+    loader = highlevel()
+    related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    lines = [*schemas("contacts", "patients"), person("contacts/1", "Doc", "Tor")]
+    lines += [person("patients/1", "Ada", "Lovelace", relations=related)]
+    side = loader.sandbox.highlevel
+    fault = {"match": {"method": "POST", "path_regex": "^/associations/relations$"}, "action": "status"}
+    side.control.add_fault({**fault, "status": 400, "body": {"message": "something else"}})
+    assert loader.load(lines).code == 4
+    side.control.clear_faults()
+    side.state.damage.delete("contacts", side.state.sources()["contacts"]["contacts/1"][0])
+    assert loader.load(lines, MODE="verify").code == 5
+    assert loader.tool("repair", "--yes").returncode == 0
+    assert loader.tool("retry").returncode == 4
+    assert {reason for _, reason in rejects(loader)} == {"relation_end_missing"}
+    assert loader.load(lines).code == 4  # rejected until it is tried again
+    assert loader.tool("retry").returncode == 0
+    assert len(side.state.relations) == 1
