@@ -14,6 +14,7 @@ from sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("tap-cliniko", "transforms", "target-highlevel", "scripts", "constraints.txt")
@@ -28,11 +29,17 @@ RAISED = {
 }
 
 
-def quick_sandbox(patients: int) -> Sandbox:
-    """Return a clinic and an empty sub-account whose limits never make anybody wait."""
+def quick_sandbox(patients: int, now: datetime | None = None) -> Sandbox:
+    """Return a clinic and an empty sub-account whose limits never make anybody wait.
+
+    Args:
+        patients: how many patients the clinic has.
+        now: the day the clinic lives in, where it must not be another one every day.
+    """
     return Sandbox(
         seed=1,
         patients=patients,
+        now=now,
         cliniko={"requests_per_minute": 0},
         highlevel={"burst_limit": 100_000, "search_lag": 0.2},
     )

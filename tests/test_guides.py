@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+#: The made-up clinic is another one every day, and the guide shows what is in a sample of this one.
+THAT_DAY = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
 SHOWN_CODE = re.compile(r"\(exit (\d+)\)$")
 
 
@@ -26,7 +29,7 @@ SHOWN_CODE = re.compile(r"\(exit (\d+)\)$")
 @pytest.mark.xdist_group("guides")
 def test_the_migration_guide_moves_a_clinic_and_takes_it_back(tmp_path: Path) -> None:
     """Plan, approve, sample, verify, load, delta, verify, go live, report, undo: each as documented, in one go."""
-    with quick_sandbox(12) as sandbox:
+    with quick_sandbox(12, THAT_DAY) as sandbox:
         project = FreshProject(tmp_path, sandbox)
         for command in steps(sandbox):
             typed(project, command)
