@@ -27,7 +27,7 @@ from target_highlevel.ledger.scratch import count_requests, scratch_copy
 from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
 from target_highlevel.objects.base import Surroundings
-from target_highlevel.objects.contact import Contact
+from target_highlevel.objects.contact import IDENTITY, Contact
 from target_highlevel.objects.custom_object import CustomObject
 from target_highlevel.objects.event import Event
 from target_highlevel.objects.file import File
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SCHEMA = "schema:"
+#: Name of the fact that says from where on a ledger knows what the source has said, and what it may say.
+_BEGUN = "begun:"
+_AT_THE_START, _UNPROVEN, _IN_THE_MIDDLE = "", "unproven", "in the middle"
 #: Exit codes of a plan that was gone through to its end.
 _PLANNED = frozenset({0, 4})
 
@@ -129,6 +132,7 @@ class Session:
             locations=settings.locations,
             on_update=self._note_differences if mode == "plan" else None,
         )
+        self._begin(self.ledger.fact(f"{_BEGUN}{self.ledger.location}") or _AT_THE_START)
         self._prepared: set[str] = set()
         self.recall()
 
@@ -154,23 +158,47 @@ class Session:
             self.expected[spec.stream] = spec
 
     def goes_on_from(self, state: Mapping[str, Any]) -> None:
-        """Take the state that the tap starts from: a ledger that never received anything must not begin in the middle.
+        """Take the state that the tap starts from: a ledger that never received anything begins in the middle then.
 
-        Only what has changed since would come: most patients would be missing, and of those that come, whatever other lists say
-        (medical alerts, appointment types) would be taken for gone.
-
-        Raises:
-            SettingsError: a load goes on from bookmarks that this ledger knows nothing of.
+        Only what has changed since comes. Where an earlier ledger was lost, all else is in HighLevel already; what other lists
+        say of a record (medical alerts, appointment types, the owner) is not known, and left as it stands there until
+        everything is read anew. Where nothing of ours is there, most records would be missing: see ``catalogue``.
         """
-        if self.mode == "verify" or self.intake.seq or not any(state.get("bookmarks", {}).values()):
+        if self.mode == "verify":
             return
-        problem = (
-            "the tap goes on from bookmarks, but this ledger has received nothing for this sub-account so far"
-            " (it is new, or another one was used before): run once with `meltano run --full-refresh`"
+        goes_on = any(state.get("bookmarks", {}).values())
+        if goes_on and not self.intake.seq:
+            self._begin(_UNPROVEN)
+        if not goes_on and self.begun != _AT_THE_START:
+            self.work.forget_received()
+            self._begin(_AT_THE_START)
+
+    def _begin(self, where: str) -> None:
+        """Know, and remember, from where on the ledger has received what the source said."""
+        self.begun, name = where, f"{_BEGUN}{self.ledger.location}"
+        self.work.knows_all = where == _AT_THE_START
+        if where != (self.ledger.fact(name) or _AT_THE_START):
+            self.ledger.remember(name, where)
+
+    def _prove(self) -> None:
+        """Find out whether a ledger that begins in the middle was lost, or is the first of this sub-account."""
+        if self.begun != _UNPROVEN:
+            return
+        if IDENTITY in self._catalogue.contact_fields:
+            self._begin(_IN_THE_MIDDLE)
+            logger.warning(
+                "highlevel.ledger_lost advice=run once with --full-refresh, which reads everything"
+            )
+            return
+        self.blockers.append(
+            "the tap goes on from bookmarks, but neither this ledger nor the sub-account has anything of Cliniko so far"
+            " (was another one used before?): run once with `meltano run --full-refresh`"
         )
-        if self.plan is None:
-            raise SettingsError(problem)
-        self.blockers.append(problem)
+
+    def finish(self) -> None:
+        """Find out what no record has asked for: a run without any must not say that everything is there."""
+        if self.begun == _UNPROVEN:
+            self.catalogue()
 
     def recall(self) -> None:
         """Take up the schemas that earlier runs declared."""
@@ -186,6 +214,7 @@ class Session:
         with self._mutex:
             if not self._catalogue_read:
                 self._catalogue.read()
+                self._prove()
                 if self.mode in {*WRITING_MODES, "plan"}:
                     self._look_for_workflows()
                     if self.settings.calendar_id and self.settings.appointments_as == "calendar_event":

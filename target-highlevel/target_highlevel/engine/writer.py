@@ -20,6 +20,7 @@ from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
@@ -118,6 +119,12 @@ class Writer:
             self._move(row, spec, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
+
+    def _untold(self, row: Row, spec: StreamSpec) -> set[str]:
+        """Return the fields that other records contribute to, if what they said of this one is not known: it was here before."""
+        if self._work.knows_all or row.created_run:
+            return set()
+        return {item.name for item in spec.folded}
 
     def _elsewhere(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
         """Whether the record belongs to locations that have sub-accounts of their own, and this is none of them.
@@ -220,11 +227,15 @@ class Writer:
 
     def _update(self, row: Row, spec: StreamSpec, kind: Changing, wanted: Mapping[str, Any]) -> None:
         """Write the fields that changed in Cliniko, and only those; nothing is read when nothing changed."""
+        untold = self._untold(row, spec)
+        wanted = {name: value for name, value in wanted.items() if name not in untold}
         changes = self._changes(row, spec, wanted)
         notes = {**row.notes, "conflicts": sorted(self._standing(row, changes))}
         if not changes:
             outcome = Outcome.CREATED if row.created_here and row.intent else Outcome.UNCHANGED
-            self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes)
+            self._settle(
+                row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes, stays=untold
+            )
             return
         current = kind.read(row, spec)
         if row.created_here:
@@ -250,7 +261,9 @@ class Writer:
             row.hl_id = told.pop("hl_id", row.hl_id)
             notes.update(told)
         outcome = Outcome.CREATED if row.created_here else (Outcome.UPDATED if writing else Outcome.UNCHANGED)
-        self._settle(row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes)
+        self._settle(
+            row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes, stays=untold
+        )
         reach("after_crosswalk", row.object)
 
     def _parent(self, row: Row, kind: ObjectKind) -> str | None:
@@ -262,7 +275,7 @@ class Writer:
             name: value for name, value in wanted.items() if row.written.get(name) != self._hash(value)
         }
         if row.payload is not None and not row.payload.get("only_these") and not row.notes.get("rebuilt"):
-            gone = set(row.written) - set(wanted)
+            gone = set(row.written) - set(wanted) - self._untold(row, spec)
             changes.update({name: None for name in gone if name in spec.fields})
         for name in [name for name, value in changes.items() if _empty(value) and name not in row.written]:
             del changes[name]
@@ -358,12 +371,17 @@ class Writer:
         *,
         parent_id: str | None,
         notes: Mapping[str, Any],
+        stays: AbstractSet[str] = frozenset(),
     ) -> None:
         notes = {name: value for name, value in notes.items() if name != "rebuilt" and value}
         notes = {**({"moved_from": row.notes["moved_from"]} if "moved_from" in row.notes else {}), **notes}
         written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
-        if row.payload is None or row.payload.get("only_these"):  # the rest stands as it was
-            written = {**{name: mark for name, mark in row.written.items() if name not in wanted}, **written}
+        if row.payload is None or row.payload.get("only_these"):
+            stays = set(row.written)
+        written = {
+            **{name: mark for name, mark in row.written.items() if name in stays - set(wanted)},
+            **written,
+        }
         keep = bool((row.payload or {}).get("joins"))
         self._work.settle(
             row, outcome, hl_id=hl_id, written=written, parent_id=parent_id, notes=notes, keep_payload=keep

@@ -44,6 +44,8 @@ class Work:
     def __init__(self, ledger: Ledger, run: str) -> None:
         """Work for one run."""
         self.settled = 0
+        #: Whether everything that contributors have ever said is in the ledger.
+        self.knows_all = True
         self._ledger = ledger
         self.location = ledger.location
         self.run = run
@@ -306,6 +308,12 @@ class Work:
         with self._ledger.transaction() as connection:
             self._set(connection, ref, hl_id=hl_id, status=Status.DONE.value, reason=None)
             look_again(connection, self._ledger.location, ref, self.run)
+
+    def forget_received(self) -> None:
+        """Have every record looked at again when it comes, and everything that contributors say taken as new."""
+        with self._ledger.transaction() as connection:
+            connection.execute(record.update().where(self._here).values(digest=None))
+            connection.execute(contribution.delete().where(contribution.c.location == self._ledger.location))
 
     def mark_listed(self, row: Row, kind: str) -> None:
         """Record that everything of this kind that hangs on a contact has been read."""
