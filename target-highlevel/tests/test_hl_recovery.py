@@ -189,6 +189,14 @@ def test_a_lost_ledger_and_bookmarks_that_are_still_there(highlevel: Callable[..
     assert shown(loader) == ("Penicillin\nLatex\nPollen", "Analyst")
 
 
+@pytest.mark.parametrize("said", [{"patients": {"sample": ["1"]}, "users": {}}, ["odd"], None])
+def test_a_state_from_which_nothing_goes_on(said: Any, highlevel: Callable[..., Loader]) -> None:
+    """A sample's choice of patients and what is no bookmark at all keep no load from beginning."""
+    loader = highlevel()
+    assert loader.load([starts_from(said), *CLINIC]).code == 0
+    assert len(loader.sandbox.highlevel.state.contacts) == 1
+
+
 def shown(loader: Loader) -> tuple[str, str]:
     """Return alerts and occupation of the one profile in HighLevel."""
     (found,) = loader.sandbox.highlevel.state.records.values()
@@ -221,7 +229,7 @@ def test_bookmarks_and_a_sub_account_without_anything_of_ours(
     assert shown(loader)[0] == "Penicillin"
 
 
-def starts_from(bookmarks: dict[str, Any]) -> str:
+def starts_from(bookmarks: Any) -> str:
     """Return the STATE line that a tap begins with."""
     return json.dumps({"type": "STATE", "value": {"bookmarks": bookmarks}})
 

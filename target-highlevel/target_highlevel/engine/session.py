@@ -166,7 +166,7 @@ class Session:
         """
         if self.mode == "verify":
             return
-        goes_on = any(state.get("bookmarks", {}).values())
+        goes_on = _goes_on(state.get("bookmarks"))
         if goes_on and not self.intake.seq:
             self._begin(_UNPROVEN)
         if not goes_on and self.begun != _AT_THE_START:
@@ -321,6 +321,13 @@ class Session:
             count_requests(
                 self.settings.ledger_url, self.settings.location_id, self.governor.statistics().requests
             )
+
+
+def _goes_on(bookmarks: Any) -> bool:
+    """Return whether a source has passed records on before; which patients a sample takes is no sign of it."""
+    if not isinstance(bookmarks, dict):
+        return False
+    return any(set(each) - {"sample"} if isinstance(each, dict) else each for each in bookmarks.values())
 
 
 def _ledger(settings: Settings, mode: str) -> tuple[Ledger, TemporaryDirectory[str] | None]:
