@@ -365,3 +365,34 @@ def test_a_link_whose_other_end_is_to_be_repaired(highlevel: Callable[..., Loade
     assert loader.load(lines).code == 4  # rejected until it is tried again
     assert loader.tool("retry").returncode == 0
     assert len(side.state.relations) == 1
+
+
+def links(loader: Loader) -> set[tuple[str, str]]:
+    """Return who is linked with whom in HighLevel, by their ids in Cliniko."""
+    state = loader.sandbox.highlevel.state
+    names = {ids[0]: source for source, ids in state.sources()["contacts"].items()}
+    ends = [(item["firstRecordId"], item["secondRecordId"]) for item in state.relations.values()]
+    assert len(set(ends)) == len(ends)
+    return {(names[first], names[second]) for first, second in ends}
+
+
+def test_a_relationship_that_changes_its_ends(highlevel: Callable[..., Loader]) -> None:
+    """A merge gives it another parent: the old link goes unless the other row still says it, the new one is made."""
+    loader = highlevel()
+    people = [person(f"patients/{n}", f"P{n}", "Lovelace") for n in (1, 2, 3)]
+
+    def related(number: int, parent: int, child: int) -> str:
+        ends = {"first": f"contact:patients/{parent}", "second": f"contact:patients/{child}"}
+        return record(
+            "hl_relationships", f"relationships/{number}", association="cliniko_parent_child", **ends
+        )
+
+    head = [*schemas("patients", "relationships"), *people]
+    assert loader.load([*head, related(1, 1, 3), related(2, 1, 3)]).code == 0
+    assert links(loader) == {("patients/1", "patients/3")}
+    assert loader.load([*head, related(1, 2, 3), related(2, 1, 3)]).code == 0
+    assert links(loader) == {("patients/1", "patients/3"), ("patients/2", "patients/3")}
+    assert loader.load([*head, related(1, 2, 3), related(2, 2, 3)]).code == 0
+    assert links(loader) == {("patients/2", "patients/3")}
+    assert loader.load([*head, related(1, 2, 1), related(2, 2, 1)]).code == 0
+    assert links(loader) == {("patients/2", "patients/1")}

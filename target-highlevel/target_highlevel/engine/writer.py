@@ -15,7 +15,7 @@ from target_highlevel.errors import NotFound, Refused, Unknown
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import Outcome
-from target_highlevel.objects.base import Changing, Created, Existing, Rejected
+from target_highlevel.objects.base import Created, Existing, Rejected
 from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
@@ -107,14 +107,15 @@ class Writer:
         elif row.payload.get("only_these"):  # left out, but there already: it only learns why
             wanted = {name: value for name, value in wanted.items() if name in row.fields}
         if row.hl_id is None and row.intent:
-            self._adopt_found(row, spec, kind)
+            found = self._adopt_found(row, spec, kind)
+            if found and row.object == "relation":  # its ends are all it says
+                outcome = Outcome.CREATED if row.created_here else Outcome.UNCHANGED
+                self._settle(row, outcome, row.hl_id, wanted, parent_id=None, notes=row.notes)
+                return
         # first: once the record is settled, nobody knows of the pieces any more
         self._shorten(row, spec, kind)
         if row.hl_id is None:
             self._create(row, spec, kind, wanted)
-        elif not isinstance(kind, Changing):
-            outcome = Outcome.CREATED if row.created_here and row.intent else Outcome.UNCHANGED
-            self._settle(row, outcome, row.hl_id, wanted, parent_id=None, notes=row.notes)
         elif kind.on_contact and self._moved(row):
             self._move(row, spec, kind, wanted)
         else:
@@ -210,7 +211,7 @@ class Writer:
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing
     ) -> None:
         """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
-        if not isinstance(kind, Changing):
+        if row.object == "relation":
             # two rows of Cliniko may say the same of the same two people, each from its side
             ours = not existing.notes.get("linked_before") and self._work.claim_id(
                 row, existing.hl_id, ours=True
@@ -225,7 +226,7 @@ class Writer:
 
     # Update
 
-    def _update(self, row: Row, spec: StreamSpec, kind: Changing, wanted: Mapping[str, Any]) -> None:
+    def _update(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
         """Write the fields that changed in Cliniko, and only those; nothing is read when nothing changed."""
         untold = self._untold(row, spec)
         wanted = {name: value for name, value in wanted.items() if name not in untold}
@@ -292,8 +293,8 @@ class Writer:
         found = set()
         for name in changes:
             there = current.get(name)
-            if name == "tags" or row.created_here:
-                continue  # tags are only added to
+            if name == "tags" or row.created_here or row.object == "relation":
+                continue  # tags are only added to; a relation has no values
             if name in withheld and _empty(there):
                 continue  # it never was written
             if _empty(there) and name not in row.written:
@@ -321,7 +322,7 @@ class Writer:
         new = self._work.hl_id(f"contact:{row.contact}") if row.contact else None
         return bool(new and row.parent_id and new != row.parent_id)
 
-    def _move(self, row: Row, spec: StreamSpec, kind: Changing, wanted: Mapping[str, Any]) -> None:
+    def _move(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
         """HighLevel cannot move what hangs on a contact: say so on the copy that stays, then make it anew on the other one.
 
         In this order a kill in between leaves no two things with one marker: the old one has lost it already.

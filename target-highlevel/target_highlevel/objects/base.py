@@ -82,11 +82,21 @@ class ObjectKind(ABC):
 
     @abstractmethod
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the wanted fields as ``read`` would return them: our own names, canonical values, references resolved."""
+        """Return the wanted fields as ``read`` would return them: names of our own, canonical values, references resolved."""
 
     @abstractmethod
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Create the record."""
+
+    @abstractmethod
+    def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """Return what HighLevel holds, in the shape of ``prepare``."""
+
+    @abstractmethod
+    def update(
+        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Write these fields only; return notes for the report."""
 
     @abstractmethod
     def find(self, row: Row, spec: StreamSpec) -> str | None:
@@ -120,20 +130,6 @@ class ObjectKind(ABC):
         """Return the HighLevel user of a practitioner, else the fallback owner."""
         matched = self.around.work.hl_id(ref) if ref else None
         return matched or self.around.catalogue.fallback_owner
-
-
-class Changing(ObjectKind):
-    """One kind of object whose records say more than which they are: they can be read, compared and changed."""
-
-    @abstractmethod
-    def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
-        """Return what HighLevel holds, in the shape of ``prepare``."""
-
-    @abstractmethod
-    def update(
-        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Write these fields only; return notes for the report."""
 
 
 def marker(source_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import DuplicateContact
-from target_highlevel.objects.base import Changing, Created, Existing, Rejected, present
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
 from target_highlevel.objects.contact_values import decode, encode, prepare
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ IDENTITY = "source_system_id"
 _ADDRESSES = (("email", "email"), ("phone", "number"))
 
 
-class Contact(Changing):
+class Contact(ObjectKind):
     """A person: patient, practitioner without a user, or a contact such as a referring doctor."""
 
     witness_lags = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.objects.base import Changing, Created, Existing, Rejected, present
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
 from target_highlevel.values import decimal_text
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _LISTS = {"MULTIPLE_OPTIONS", "CHECKBOX"}
 _CHOICES = {"SINGLE_OPTIONS", "RADIO"}
 
 
-class CustomObject(Changing):
+class CustomObject(ObjectKind):
     """A record of one of the clinic's custom objects: profile, invoice, line item, service, insurance provider."""
 
     witness_lags = True

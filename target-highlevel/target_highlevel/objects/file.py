@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.client.uploads import Upload
-from target_highlevel.objects.base import Changing, Created, Existing, Rejected, marked
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ TYPES = frozenset(
 _LEADING_ID = re.compile(r"^(\d+) \d{4}-\d\d-\d\d ")
 
 
-class File(Changing):
+class File(ObjectKind):
     """A file on a contact. It cannot be changed, only added: Cliniko's attachments do not change either."""
 
     on_contact = True

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from target_highlevel.objects.base import Changing, Created, Existing, marked, marker, present
+from target_highlevel.objects.base import Created, Existing, ObjectKind, marked, marker, present
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|([+-])(\d\d):?(\d\d))")
 
 
-class OnContact(Changing):
+class OnContact(ObjectKind):
     """Created under its contact, found again by the marker in the contact's own list, which does not lag."""
 
     on_contact = True

@@ -25,7 +25,7 @@ Links = dict[tuple[str, str, str], str]
 
 
 class Relation(ObjectKind):
-    """A link under an association's label; a full label continues under the next one. What it links is all it says."""
+    """A link under an association's label; a full label continues under the next one."""
 
     create_route = "/associations/relations"
     remove_route = "/associations/relations/{id}"
@@ -135,6 +135,19 @@ class Relation(ObjectKind):
             if len(page) < _PAGE:
                 return
             skip += _PAGE
+
+    def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """A relation has no fields that could differ: what it links is its identity."""
+        return {}
+
+    def update(
+        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A relation with other ends is another relation: remove this one and link anew."""
+        if not self.around.work.shared(row):
+            self.remove(row)
+        made = self.create(row, spec, self.prepare(row, spec, row.fields))
+        return {"hl_id": made.hl_id}
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for the link among the relations of its second record."""

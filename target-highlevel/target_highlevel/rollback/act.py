@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
 from target_highlevel.engine.fold import fold
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.undo import Undo
-    from target_highlevel.objects.base import Changing, ObjectKind
+    from target_highlevel.objects.base import ObjectKind
 
 
 class Hand:
@@ -81,7 +81,7 @@ class Hand:
         row.notes = {**row.notes, "tags": sorted(our_tags(row))}
         known = {**row.notes, "withheld": {}}  # what is said of tags is said in the changes
         try:
-            told = cast("Changing", kind).update(replace(row, notes=known), spec, changes, current)
+            told = kind.update(replace(row, notes=known), spec, changes, current)
         except (Rejected, Refused) as refused:
             name = refused.field if isinstance(refused, Rejected) else next(iter(refused.properties), None)
             if name in changes:  # HighLevel will not have this one: put the others back

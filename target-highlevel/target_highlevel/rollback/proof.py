@@ -146,7 +146,7 @@ class ReadBack:
     def _fields(self, restored: Restored) -> Iterator[str]:
         row = restored.row
         spec = self._session.specs[row.stream]
-        kind: Any = self._session.kinds[row.object if row.object in self._session.kinds else spec.kind]
+        kind = self._session.kinds[row.object if row.object in self._session.kinds else spec.kind]
         try:
             current = kind.read(row, spec)
         except NotFound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_highlevel.errors import NotFound
 from target_highlevel.objects.base import Rejected
@@ -31,7 +31,7 @@ class Unclear:
     def clear_up(self, row: Row) -> None:
         """Find out whether the create happened; if so the record is one of the run's like any other."""
         spec = self._session.specs[row.stream]
-        kind: Any = self._session.kinds["relation" if row.object == "relation" else spec.kind]
+        kind = self._session.kinds["relation" if row.object == "relation" else spec.kind]
         if kind.on_contact:
             row.parent_id = row.parent_id or (
                 self._undo.hl_id(f"contact:{row.contact}") if row.contact else None
