@@ -125,6 +125,8 @@ def _reachable(bin_: Path, folder: Path) -> Path:
         return bin_
     package = bin_.parent.parent
     copy = folder / package.name
+    copy.mkdir()
+    copy.chmod(0o755)  # whatever the umask: somebody else must get through
     shutil.copytree(bin_.parent, copy / bin_.parent.name)
     libraries = package.parent / f"{package.name}.libs"
     if libraries.exists():

@@ -22,6 +22,15 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     logging.getLogger("tap-cliniko").setLevel(logging.INFO)
 
 
+@pytest.fixture(autouse=True)
+def _umask_of_this_process() -> Iterator[None]:
+    """What a command that runs in this process wants for its files is not for the tests after it."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def quiet_clinic() -> Iterator[Sandbox]:
     """A clinic in which nothing changes, for tests that only read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound, Refused
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _KIND = "relation"
+#: Records whose links are kept at hand; the links of further ones are tried one by one.
+_MOST_KEPT = 20_000
 _STRIPES = 64
 #: (association, first record, second record) -> id of the link.
 Links = dict[tuple[str, str, str], str]
@@ -34,7 +37,7 @@ class Relation(ObjectKind):
         """Remember which labels are full for which record, so that they are asked once a run."""
         super().__init__(around)
         self._first_free: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._there: dict[str, Links] = {}
+        self._links = lru_cache(_MOST_KEPT)(self._list)
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +54,7 @@ class Relation(ObjectKind):
         key = wanted["association"]
         known = self._known(row.fields["first"])
         for label in self.around.catalogue.association_ids(key) if known else ():
-            found = known.pop((label, wanted["first"], wanted["second"]), None)  # asked for once, so not kept
+            found = known.get((label, wanted["first"], wanted["second"]))
             if found is not None:
                 return Existing(found, {"linked_before": True})
         place = (key, wanted["second"])
@@ -68,18 +71,18 @@ class Relation(ObjectKind):
     def _known(self, ref: str) -> Links:
         """Return the links of a record that this ledger did not make: listed once, not tried one by one (a lost ledger)."""
         with self._stripes[hash(ref) % _STRIPES]:
-            known = self._there.get(ref)
-            if known is None:
-                end = self.around.work.row(ref)
-                if end is None or end.hl_id is None or {ALL_LISTED, _KIND} & set(end.listed.split()):
-                    return {}
-                known = {
-                    (item["associationId"], item["firstRecordId"], item["secondRecordId"]): str(item["id"])
-                    for item in self.all_of(end.hl_id)
-                }
-                self.around.work.mark_listed(end, _KIND)
-                self._there[ref] = known
-            return known
+            return self._links(ref)
+
+    def _list(self, ref: str) -> Links:
+        end = self.around.work.row(ref)
+        if end is None or end.hl_id is None or {ALL_LISTED, _KIND} & set(end.listed.split()):
+            return {}
+        known = {
+            (item["associationId"], item["firstRecordId"], item["secondRecordId"]): str(item["id"])
+            for item in self.all_of(end.hl_id)
+        }
+        self.around.work.mark_listed(end, _KIND)
+        return known
 
     def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
         try:
@@ -156,7 +159,7 @@ class Relation(ObjectKind):
 
     def remove(self, row: Row) -> None:
         """Delete the link; one that is gone already is what we wanted."""
-        self._there.clear()  # what was listed is true no longer
+        self._links.cache_clear()  # what was listed is true no longer
         try:
             self.around.client.request(
                 "DELETE",
