@@ -181,6 +181,7 @@ class TargetHighLevel(Target):
             self.session.changes_only = self._source.get("from_start") is False
             if self.session.ended_early and self.session.mode in {"plan", "verify"}:
                 raise SourceEnded(ENDED_EARLY)
+            engine.flush()
             self.session.finish()
         engine.finish()
         super().process_endofpipe()

@@ -57,6 +57,7 @@ _SCHEMA = "schema:"
 #: Name of the fact that says from where on a ledger knows what the source has said, and what it may say.
 _BEGUN = "begun:"
 _AT_THE_START, _UNPROVEN, _IN_THE_MIDDLE = "", "unproven", "in the middle"
+_ADVICE = "run once with --full-refresh, which reads everything"
 #: Exit codes of a plan that was gone through to its end.
 _PLANNED = frozenset({0, 4})
 
@@ -132,6 +133,8 @@ class Session:
             locations=settings.locations,
             on_update=self._note_differences if mode == "plan" else None,
         )
+        #: Whether everything is read once more, into a ledger that had begun in the middle.
+        self.reads_anew = False
         self._begin(self.ledger.fact(f"{_BEGUN}{self.ledger.location}") or _AT_THE_START)
         self._prepared: set[str] = set()
         self.recall()
@@ -171,7 +174,10 @@ class Session:
             self._begin(_UNPROVEN)
         if not goes_on and self.begun != _AT_THE_START:
             self.work.forget_received()
-            self._begin(_AT_THE_START)
+            self.work.knows_all = True  # of what comes in this run; of all, when it has come to its end
+            self.reads_anew = True
+        elif self.begun == _IN_THE_MIDDLE:
+            logger.warning("highlevel.ledger_lost advice=%s", _ADVICE)
 
     def _begin(self, where: str) -> None:
         """Know, and remember, from where on the ledger has received what the source said."""
@@ -182,13 +188,11 @@ class Session:
 
     def _prove(self) -> None:
         """Find out whether a ledger that begins in the middle was lost, or is the first of this sub-account."""
-        if self.begun != _UNPROVEN:
+        if self.begun != _UNPROVEN or self.reads_anew:
             return
         if IDENTITY in self._catalogue.contact_fields:
             self._begin(_IN_THE_MIDDLE)
-            logger.warning(
-                "highlevel.ledger_lost advice=run once with --full-refresh, which reads everything"
-            )
+            logger.warning("highlevel.ledger_lost advice=%s", _ADVICE)
             return
         self.blockers.append(
             "the tap goes on from bookmarks, but neither this ledger nor the sub-account has anything of Cliniko so far"
@@ -196,8 +200,13 @@ class Session:
         )
 
     def finish(self) -> None:
-        """Find out what no record has asked for: a run without any must not say that everything is there."""
-        if self.begun == _UNPROVEN:
+        """Take note that everything came, or find out what no record has asked for: nobody shall be told that all is there.
+
+        A reading anew that was broken off goes on from bookmarks, some of them older than it: then not everything came.
+        """
+        if self.reads_anew and not self.ended_early:
+            self._begin(_AT_THE_START)
+        elif self.begun == _UNPROVEN:
             self.catalogue()
 
     def recall(self) -> None:
