@@ -16,7 +16,7 @@ from tap_cliniko.merges import merged
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import BY_NAME, TOMBSTONE, Resource, Shape
-from tap_cliniko.windows import BY_ID, NEEDED, Window, filters_of, lies_in, passes_of
+from tap_cliniko.windows import BY_ID, FOLLOWING, NEEDED, Window, filters_of, lies_in, passes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,6 +118,7 @@ class Extraction:
     def _read_windows(self) -> Iterator[Row]:
         while (window := self._open_window()) is not None:
             self.window = window
+            self.run.read_since.setdefault(self.resource.name, window.start)
             yield from self._read_window(window)
             self.window = None
             self.bookmark.pop("window", None)
@@ -188,6 +189,8 @@ class Extraction:
             return sample if sample is not None else [()]
         if window.passes[0] == NEEDED:
             return self._needed(listed, window) if sample is None else []
+        if window.passes[0] == FOLLOWING:
+            return self._following(listed, window) if sample is None else []
         # what a merge moved is asked for from the start: the merges may be more than before the interruption
         window.scope, window.stretches = 0, [Stretch()]
         merged = self._merged(window)
@@ -215,6 +218,18 @@ class Extraction:
         except RoleRefused:
             return []  # not selected, so the preflight has not asked for it
         return filters_by("id:=", sorted(found, key=int))
+
+    def _following(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
+        """Answer what finds the rows that belong to the rows of another list which changed since either was read."""
+        window.scope, window.stretches = 0, [Stretch()]
+        name, by = listed.follows or ("", "")
+        if name not in self.run.access or not self.run.readable(BY_NAME[name]):
+            return []
+        read_since = self.run.read_since.get(name, window.start)
+        if read_since is None or window.start is None:
+            return [()]
+        changed = self._changed_since(BY_NAME[name], min(read_since, window.start))
+        return filters_by(by, sorted({str(row["id"]) for row in changed}, key=int))
 
     def _needed_since(self, other: str, window: Window) -> str | None:
         """Answer since when changes of the other list count: as far back as either list has still to go.

@@ -48,6 +48,7 @@ class Run:
         known: the ids seen, None when deletions are not looked for.
         sample: the patients of a sample run.
         progress: tells how far the run is.
+        read_since: where the first window of each list began that this run has read, None for a list read whole.
     """
 
     settings: Settings
@@ -60,6 +61,7 @@ class Run:
     attachments: AttachmentStore | None = None
     known: KnownIds | None = None
     sample: Sample | None = None
+    read_since: dict[str, str | None] = field(default_factory=dict)
     _looked_for_gone: set[str] = field(default_factory=set)
     _normalisers: dict[str, Normaliser] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ The passes of a window:
 - `changed`: rows whose updated_at lies in it;
 - `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that
   hiding a row moves its updated_at;
+- `following`: rows that belong to changed rows of another list, changed or not;
 - `merged`: rows of patients merged since its start, because nothing promises that rows which moved to the
   surviving patient show it.
 """
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 CHANGED = "changed"
 MERGED = "merged"
 NEEDED = "needed"
+FOLLOWING = "following"
 #: Passes that are not told by a moment of the rows themselves.
-BY_ID = frozenset({MERGED, NEEDED})
+BY_ID = frozenset({FOLLOWING, MERGED, NEEDED})
 
 
 @dataclass(slots=True)
@@ -90,6 +92,7 @@ def passes_of(resource: Resource, start: str | None) -> list[str]:
         *([NEEDED] if resource.needed_by else []),
         CHANGED,
         *resource.reveal,
+        *([FOLLOWING] if resource.follows else []),
         *([MERGED] if moves else []),
     ]
 

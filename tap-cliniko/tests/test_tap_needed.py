@@ -1,4 +1,4 @@
-"""Rows that are read because changed rows of another list point at them: groups with their new attendees."""
+"""Rows read with changed rows of another list: groups with their new attendees, attendees with their changed group."""
 
 from __future__ import annotations
 
@@ -60,6 +60,67 @@ def test_the_group_of_a_new_attendee_comes_along(clinic: Sandbox, tmp_path: Path
     assert place in ids(delta, "attendees")
     assert ids(delta, "group_appointments") == {group}
     assert len(clinic.cliniko.control.requests) - before <= usual + 1
+
+
+def moved(clinic: Sandbox) -> tuple[str, set[str]]:
+    """Move a group booking to another time; return the group and the places in it."""
+    account = clinic.cliniko.account
+    group = next(row["id"] for row in account.tables["group_appointments"].rows() if "deleted_at" not in row)
+    account.update("group_appointments", group, {"starts_at": "2031-02-03T04:05:06Z"})
+    attendees = account.tables["attendees"].rows()
+    return group, {str(row["id"]) for row in attendees if row.get("booking_id") == group}
+
+
+def test_the_attendees_of_a_changed_group_come_along(clinic: Sandbox, tmp_path: Path) -> None:
+    """A delta has the places in a group that moved, although they have not changed themselves, and no others."""
+    config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
+    first = run_tap(config, streams=STREAMS)
+    next_second()
+    group, places = moved(clinic)
+    next_second()
+    delta = run_tap(config, first.state, STREAMS)
+    assert ids(delta, "group_appointments") == {group}
+    assert ids(delta, "attendees") == places != set()
+
+
+def test_the_attendees_follow_although_the_run_was_cut_off_after_the_groups(
+    clinic: Sandbox, tmp_path: Path
+) -> None:
+    """The groups' bookmark is past the change, the attendees' is not: their own says since when to look."""
+    config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
+    first = run_tap(config, streams=STREAMS)
+    next_second()
+    _group, places = moved(clinic)
+    next_second()
+    groups_only = run_tap(config, first.state, ("group_appointments",))
+    next_second()
+    rest = run_tap(config, groups_only.state, STREAMS)
+    assert ids(rest, "group_appointments") == set()
+    assert ids(rest, "attendees") == places
+
+
+def test_the_attendees_follow_groups_that_were_left_out_for_a_while(clinic: Sandbox, tmp_path: Path) -> None:
+    """The attendees' bookmark is past the change, the groups' is not: then theirs says since when to look."""
+    config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
+    first = run_tap(config, streams=STREAMS)
+    next_second()
+    group, places = moved(clinic)
+    next_second()
+    without = run_tap(config, first.state, ("attendees",))
+    next_second()
+    again = run_tap(config, without.state, STREAMS)
+    assert ids(again, "group_appointments") == {group}
+    assert ids(again, "attendees") == places
+
+
+def test_all_attendees_follow_groups_that_are_read_for_the_first_time(
+    clinic: Sandbox, tmp_path: Path
+) -> None:
+    """What the groups say of their patients was never passed on: every place comes again."""
+    config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
+    first = run_tap(config, streams=("attendees",))
+    next_second()
+    assert ids(run_tap(config, first.state, STREAMS), "attendees") == ids(first, "attendees")
 
 
 def test_an_interrupted_first_reading_has_the_groups_again(clinic: Sandbox, tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ ATTENDEES = Resource(
     ),
     reveal=("archived_at", "cancelled_at", "deleted_at"),
     by_patient="patient_id:=",
+    follows=("group_appointments", "booking_id:="),
     readers=DIARY,
 )
 

@@ -66,6 +66,8 @@ class Resource:
             an empty one stands for the whole list.
         needed_by: (another list, its link): rows that changed rows of the other list point at are read with
             them, changed or not, because a mapping needs the two in one run.
+        follows: (another list, filter): rows that the filter finds for changed rows of the other list are read
+            again with them, because a mapping joins the two.
         path: where the list is.
         also: further lists of the same rows.
         below: (parent resource, path with `{id}`) for rows found below a parent, or as the
@@ -84,6 +86,7 @@ class Resource:
     by_patient: str | None = None
     moved_by: tuple[str, ...] = ()
     needed_by: tuple[str, str] | None = None
+    follows: tuple[str, str] | None = None
     path: str = ""
     also: tuple[str, ...] = ()
     below: tuple[str, str] | None = None
