@@ -54,6 +54,10 @@ LINES = {
 
 #: What happened to a source, and what to do next, where the target itself has done its part.
 ENDED_EARLY = "the tap ended before it had read everything: its own last line says why; run again"
+BEGUN_IN_THE_MIDDLE = (
+    "this ledger does not know what came before it (was an older one lost?): run once with"
+    " `meltano run --full-refresh tap-cliniko target-highlevel`"
+)
 
 
 def complete(
@@ -63,6 +67,7 @@ def complete(
     sample: bool = False,
     ended_early: bool = False,
     looked_at_changes: bool = False,
+    begun_in_the_middle: bool = False,
 ) -> str:
     """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted."""
     what = "everything of this sample" if sample else "everything"
@@ -81,6 +86,8 @@ def complete(
     if looked_at_changes:
         what = "what has changed lately"
         more = "; the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything"
+    if begun_in_the_middle:
+        what, more = "what has changed", f"; {BEGUN_IN_THE_MIDDLE}"
     return f"complete: {what} is in HighLevel{but}{more}"
 
 

@@ -260,6 +260,7 @@ class TargetHighLevel(Target):
                 sample=self.session.sample,
                 ended_early=self.session.ended_early,
                 looked_at_changes=self.session.mode == "verify" and self.session.changes_only,
+                begun_in_the_middle=self.session.mode == "load" and self.session.begun_in_the_middle,
             )
         elif self.session.ended_early and error is None:
             self.line = f"{LINES[code]}; {ENDED_EARLY}"

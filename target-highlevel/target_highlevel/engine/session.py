@@ -186,6 +186,11 @@ class Session:
         if where != (self.ledger.fact(name) or _AT_THE_START):
             self.ledger.remember(name, where)
 
+    @property
+    def begun_in_the_middle(self) -> bool:
+        """Whether the ledger does not know what the source said before it was begun: an older one was lost."""
+        return self.begun == _IN_THE_MIDDLE
+
     def _prove(self) -> None:
         """Find out whether a ledger that begins in the middle was lost, or is the first of this sub-account."""
         if self.begun != _UNPROVEN or self.reads_anew:

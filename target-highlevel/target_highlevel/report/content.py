@@ -42,6 +42,7 @@ class RunFacts:
     schema_created: list[str] = field(default_factory=list)
     ended_early: bool = False
     changes_only: bool = False
+    begun_in_the_middle: bool = False
 
 
 def gather(  # noqa: PLR0913 - what only some runs have is named
@@ -78,6 +79,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         ),
         "ended_early": facts.ended_early,
         "changes_only": facts.changes_only,
+        "begun_in_the_middle": facts.begun_in_the_middle,
         "error": error,
         "objects": rows,
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},
@@ -164,7 +166,7 @@ def _budget(facts: RunFacts, ledger: Ledger) -> dict[str, Any]:
     made = {
         name: value
         for name, value in asdict(facts).items()
-        if name not in {"schema_created", "ended_early", "changes_only"}
+        if name not in {"schema_created", "ended_early", "changes_only", "begun_in_the_middle"}
     }
     return {**made, "spent_in_24_hours": ledger.spent_since(f"{day_began:%Y-%m-%dT%H}")}
 

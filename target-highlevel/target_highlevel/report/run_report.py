@@ -48,6 +48,7 @@ class RunReport:
             schema_created=[] if session.mode == "plan" else list(session.schema.created),
             ended_early=session.ended_early,
             changes_only=session.changes_only,
+            begun_in_the_middle=session.begun_in_the_middle,
         )
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}

@@ -204,6 +204,13 @@ def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
     if content["verification"]:
         yield from verified_tasks(content["verification"])
     yield (
+        "reading of everything due",
+        int(content["begun_in_the_middle"]),
+        "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
+        " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end.",
+        "records",
+    )
+    yield (
         "record{s} refused",
         totals["rejected"],
         "See the reasons and mend them, then `meltano invoke target-highlevel:retry`.",
