@@ -106,3 +106,18 @@ def live(desk: Desk, steps: list[tuple[list[Incoming], list[str]]]) -> None:
             for ready in desk.work.claim(1, ()):
                 do(desk, deed, ready)
         assert_closed(desk)
+
+
+def test_what_is_contributed_to_nobody_is_counted(desk: Desk) -> None:
+    """It waits for the record it belongs to, is left out with it, and is counted no more once it is in it."""
+    desk.take(part(1, "alerts/1"), part(2, "alerts/2"), part(3, "alerts/3"), note(3, 3))
+    desk.take(part(3, "treatment_notes/3"), contact(2, filtered="merged_away"), contact(3))
+    desk.write("contact:patients/3")
+    counts = {(item.object, item.resource): item for item in object_counts(desk.ledger, desk.run)}
+    alerts = counts["contact", "alerts"]
+    assert (alerts.source, alerts.held, alerts.filtered) == (2, 1, 1)
+    assert alerts.reasons == {"held": {"waits_for": 1}, "filtered": {"merged_away": 1}}
+    assert ("contact", "treatment_notes") not in counts
+    desk.next_run()
+    (alerts,) = [item for item in object_counts(desk.ledger, desk.run) if item.resource == "alerts"]
+    assert (alerts.source, alerts.held, alerts.filtered) == (1, 1, 0)

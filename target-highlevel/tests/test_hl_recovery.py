@@ -199,6 +199,43 @@ def test_a_lost_ledger_and_bookmarks_that_are_still_there(highlevel: Callable[..
     assert shown(loader) == ("Penicillin\nLatex\nPollen", "Analyst")
 
 
+def test_a_fact_about_somebody_who_is_not_there_is_counted(highlevel: Callable[..., Loader]) -> None:
+    """An alert of a patient who never came waits and is listed; when the patient comes, it goes in and is listed no more."""
+    loader = highlevel()
+    head = schemas("patients", "medical_alerts")
+    first = loader.load([*head, alert(5, "Penicillin")])
+    assert first.code == 0, first.log[-2000:]
+    (row,) = first.report["objects"]
+    assert (row["label"], row["source"], row["held"]) == ("Medical alerts → patient profiles", 1, 1)
+    assert [(item["reason"], item["examples"]) for item in first.report["held"]] == [
+        ("waits_for", ["medical_alerts/5"])
+    ]
+    assert "1 waiting record" in first.log.rstrip().splitlines()[-1]
+    assert "1 records wait" in loader.tool("go-live").stderr
+
+    second = loader.load([*CLINIC, profile()])
+    assert second.report["totals"]["held"] == 0
+    assert shown(loader)[0] == "Penicillin"
+
+
+def test_a_fact_about_somebody_who_is_left_out_is_left_out_with_the_same_reason(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """A merged patient's alert, and a group booking in which nobody has a place, are named where they end."""
+    loader = highlevel()
+    merged = record("hl_patient_profiles", "patients/1", filtered="merged")
+    group = record("hl_appointments", "group_appointments/7", part="group_appointments/7", title="Pilates")
+    lines = [*schemas("patients", "medical_alerts", "group_appointments"), merged, alert(5, "Latex"), group]
+    ended = loader.load(lines)
+    assert ended.code == 0, ended.log[-2000:]
+    filtered = {item["reason"]: item["examples"] for item in ended.report["filtered"]}
+    assert filtered == {
+        "merged": ["patients/1", "medical_alerts/5"],
+        "joined_by_none": ["group_appointments/7"],
+    }
+    assert ended.report["closes_to_zero"] is True
+
+
 @pytest.mark.parametrize("said", [{"patients": {"sample": ["1"]}, "users": {}}, ["odd"], None])
 def test_a_state_from_which_nothing_goes_on(said: Any, highlevel: Callable[..., Loader]) -> None:
     """A sample's choice of patients and what is no bookmark at all keep no load from beginning."""

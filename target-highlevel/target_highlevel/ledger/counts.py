@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from target_highlevel.ledger.rows import Outcome, Status
 from target_highlevel.ledger.tables import audit, record
+from target_highlevel.ledger.unplaced import unplaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,18 @@ def object_counts(ledger: Ledger, run: str) -> list[ObjectCount]:
         query = sa.select(*columns, outcome, sa.func.count()).where(mine).group_by(*columns, outcome)
         for object_, resource, status, reason, did, number in connection.execute(query):
             _add(counts[object_, resource], status, reason, did, number)
+        _add_unplaced(counts, connection, ledger.location, run)
     return sorted(counts.values(), key=lambda item: (item.object, item.resource))
+
+
+def _add_unplaced(
+    counts: dict[tuple[str, str], ObjectCount], connection: sa.Connection, location: str, run: str | None
+) -> None:
+    """Count what was contributed to records that are not in HighLevel beside the records themselves."""
+    for item in unplaced(connection, location, run):
+        count = counts.setdefault((item.object, item.resource), ObjectCount(item.object, item.resource))
+        count.source += 1
+        _add(count, item.status, item.reason, None, 1)
 
 
 def _mine(ledger: Ledger, run: str) -> sa.ColumnElement[bool]:
@@ -159,6 +171,10 @@ def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
             outcome = _STATUS[row.status]
             reason = _code(row.reason, outcome)
             yield Unsettled(outcome, reason, row.reason_field or "", row.object, row.resource, row.source_id)
+        for item in unplaced(connection, ledger.location, run):
+            outcome = _STATUS[item.status]
+            reason = _code(item.reason, outcome)
+            yield Unsettled(outcome, reason, "", item.object, item.resource, item.source_id)
 
 
 def practitioners_without_user(ledger: Ledger) -> Iterator[tuple[str, str]]:
@@ -197,6 +213,7 @@ def standing_records(ledger: Ledger) -> list[ObjectCount]:
             count = counts.setdefault((object_, resource), ObjectCount(object_, resource))
             count.source += number
             _add(count, status, reason, None, number)
+        _add_unplaced(counts, connection, ledger.location, None)
     return sorted(counts.values(), key=lambda item: (item.object, item.resource))
 
 

@@ -33,6 +33,11 @@ _ENDED_EARLY = (
     "Its own last line says why. Run again: it goes on where it stopped.",
 )
 
+_READ_EVERYTHING = (
+    "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
+    " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
+)
+
 #: Exit codes of a run that has looked at all it was given.
 _TO_THE_END = frozenset({0, 4, 5})
 _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
@@ -206,8 +211,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
     yield (
         "reading of everything due",
         int(content["begun_in_the_middle"]),
-        "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
-        " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end.",
+        _READ_EVERYTHING,
         "records",
     )
     yield (

@@ -26,6 +26,7 @@ _SOURCES = {
     "businesses": "Locations",
     "communications": "Communications",
     "contacts": "Doctors, payers and other contacts",
+    "group_appointments": "Group bookings",
     "individual_appointments": "Appointments",
     "insurers": "Insurers named by patients",
     "invoice_items": "Invoice items",
@@ -36,6 +37,7 @@ _SOURCES = {
     "patients": "Patients",
     "practitioners": "Practitioners",
     "products": "Products",
+    "referral_sources": "Referral sources",
     "relationships": "Family relationships",
     "treatment_notes": "Treatment notes",
 }
@@ -106,6 +108,7 @@ FILTERED = {
     "confidential": Meaning("A confidential communication.", "Switch confidential communications on in the mapping to move them."),
     "deleted_in_cliniko": Meaning("It was deleted in Cliniko.", "Nothing: what is in HighLevel already stays there."),
     "inactive": Meaning("The practitioner has left; a contact stands for them.", "Nothing."),
+    "joined_by_none": Meaning("A group booking in which nobody has a place.", "Nothing: it comes with its first patient."),
     "merged": Meaning("The patient was merged into another one in Cliniko.", "Nothing: the other one was moved."),
     "no_booking": Meaning("The group attendance belongs to no booking.", "Nothing, or look at it in Cliniko."),
     "no_longer_wanted": Meaning("Cliniko no longer links or holds it.", "Nothing."),
