@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import target_highlevel
 from cliniko_to_highlevel.errors import Filter, Reason
 from target_highlevel.report.reject_codes import reject_codes
-from target_highlevel.report.wording import FILTERED, HELD, REJECTED
+from target_highlevel.report.wording import FILTERED, HELD, REJECTED, SPARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,8 @@ GIVEN = {
     "hold": (1, HELD),
     "hold_rest": (0, HELD),
     "drop": (1, FILTERED),
+    "keep": (1, SPARED),
+    "spare": (1, SPARED),
 }
 
 
@@ -98,6 +100,12 @@ def test_the_target_gives_documented_reasons_only() -> None:
     assert {"relation_limit", "day_budget_spent", "no_longer_wanted"} <= given
     assert missing == set()
     assert reasons_in_tables() - {*HELD, *FILTERED, *REJECTED} == set()
+
+
+def test_what_a_rollback_spares_is_explained() -> None:
+    """Whatever somebody adds to a contact, the report says what it is and what to do."""
+    for kind in ("appointment", "event", "file", "note", "relation", "task"):
+        assert f"somebody_added_{kind}" in SPARED
 
 
 def test_the_mapping_gives_documented_reasons_only() -> None:

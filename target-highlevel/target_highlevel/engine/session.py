@@ -118,7 +118,9 @@ class Session:
             "contact": Contact(around),
             "custom_object": CustomObject(around),
             "relation": Relation(around),
-            "appointment": Task(around) if settings.appointments_as == "task" else Event(around),
+            "appointment": Task(around)
+            if settings.appointments_as == "task"
+            else Event(around, makes_calendars=mode not in {"verify", "rollback"}),
             "note": Note(around),
             "file": File(around),
         }

@@ -64,7 +64,7 @@ class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a failure 
 
 
 class ObjectKind(ABC):
-    """One kind of object. Every method but ``prepare`` talks to HighLevel."""
+    """One kind of object: what is wanted of a record, and the requests that bring it there."""
 
     #: The witness of an unclear create is the search index, which lags behind writes.
     witness_lags = False

@@ -25,6 +25,8 @@ STATUSES = {
     "removed": "invalid",
 }
 _OPEN = frozenset({"new", "confirmed"})
+#: Stands for a calendar that should be there and is not, where none may be made: no event can be in it.
+MISSING_CALENDAR = "missing"
 #: Without these three an event of years ago is refused, or its patient is told about it.
 _SILENT = {"ignoreDateRange": True, "ignoreFreeSlotValidation": True, "toNotify": False}
 
@@ -48,13 +50,14 @@ class Event(OnContact):
         "calendar": "calendarId",
     }
 
-    def __init__(self, around: Surroundings) -> None:
-        """Create each missing calendar once, whichever worker meets it first."""
+    def __init__(self, around: Surroundings, *, makes_calendars: bool = True) -> None:
+        """Create each missing calendar once, whichever worker meets it first; a verification and an undo create none."""
         super().__init__(around)
+        self._makes_calendars = makes_calendars
         self._calendars = threading.Lock()
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the event's fields with the calendar as its id."""
+        """Return the event's fields with the calendar as its id; one that is missing is made."""
         wanted = {
             "title": fields.get("title"),
             "body": text_of(fields),
@@ -73,7 +76,7 @@ class Event(OnContact):
         if self.around.settings.calendar_id:
             return self.around.settings.calendar_id
         with self._calendars:
-            return self.around.catalogue.calendar(name)
+            return self.around.catalogue.calendar(name, make=self._makes_calendars) or MISSING_CALENDAR
 
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Create the event silently."""

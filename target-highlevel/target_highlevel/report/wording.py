@@ -132,6 +132,7 @@ FILTERED = {
 WITHHELD = {
     "another_person": "belongs to a contact that was in HighLevel before",
     "another_record": "is shared with another record of the clinic",
+    "unknown": "belongs to a contact that HighLevel does not name",
 }
 
 #: Why a verification finds a record in HighLevel that Cliniko does not have there.
@@ -152,8 +153,10 @@ SPARED = {
     "needed_by_a_spared_record": Meaning("A record that stays needs it.", "Nothing: deal with that record first."),
     "needed_by_another_run": Meaning("A record of another run needs it.", "Roll that run back first, then this one again."),
     "somebody_added_appointment": Meaning("Somebody added an appointment or a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
+    "somebody_added_event": Meaning("Somebody added a calendar event to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_file": Meaning("Somebody added a file to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_note": Meaning("Somebody added a note to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
+    "somebody_added_task": Meaning("Somebody added a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_relation": Meaning("Somebody linked this contact with a record.", "Keep the contact, or delete it in HighLevel by hand."),
     "used_by_another_run": Meaning("Another run says the same link.", "Nothing: it goes when that run is rolled back."),
     "written_by_a_later_run": Meaning("A later run has written it again.", "Roll the later run back first, then this one again."),

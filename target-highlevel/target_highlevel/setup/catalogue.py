@@ -203,18 +203,18 @@ class Catalogue:
                 " set TARGET_HIGHLEVEL_CALENDAR_ID to one that exists, or leave it out"
             )
 
-    def calendar(self, name: str) -> str:
-        """Return the calendar of that name, creating it when there is none."""
+    def calendar(self, name: str, *, make: bool) -> str | None:
+        """Return the calendar of that name; when there is none, make it or return None."""
         if self._calendars is None:
             self._calendars = self._read_calendars()
-        if name not in self._calendars:
+        if make and name not in self._calendars:
             try:
                 self._calendars[name] = self._create_calendar(name)
             except Unknown:
                 self._calendars = self._read_calendars()
                 if name not in self._calendars:
                     self._calendars[name] = self._create_calendar(name)
-        return self._calendars[name]
+        return self._calendars.get(name)
 
     def _read_calendars(self) -> dict[str, str]:
         return {item["name"]: item["id"] for item in self._listed_calendars()}
