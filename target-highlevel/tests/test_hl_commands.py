@@ -84,12 +84,14 @@ def test_nothing_is_loaded_before_the_plan_is_approved(highlevel: Start, small_c
     settings = _settings(loader)
     needed = {"REQUIRE_APPROVED_PLAN": "true"}
     assert loader.tool("approve").returncode == 2  # there is no plan
-    admission.remember_plan(
-        settings, "20261122T100000Z-abcdef", ["no user owns three practitioners' patients"]
-    )
+    blockers = ["no user owns three practitioners' patients"]
+    admission.remember_plan(settings, "20261122T100000Z-abcdef", blockers, sample=False)
     blocked = loader.tool("approve")
     assert (blocked.returncode, "three practitioners" in blocked.stderr) == (2, True)
-    admission.remember_plan(settings, "20261122T110000Z-abcdef", [])
+    admission.remember_plan(settings, "20261122T103000Z-abcdef", [], sample=True)
+    sampled = loader.tool("approve")
+    assert (sampled.returncode, "of a sample" in sampled.stderr) == (2, True)
+    admission.remember_plan(settings, "20261122T110000Z-abcdef", [], sample=False)
     assert loader.tool("approve", OVERWRITE="never").returncode == 2  # not the mapping that was planned
     assert loader.load(small_clinic.lines, **needed).code == 2
     assert loader.sandbox.highlevel.state.contacts == {}

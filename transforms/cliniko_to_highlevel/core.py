@@ -55,6 +55,11 @@ class MessageMapper:
         self._sample = False
         self._named_insurers: set[str] = set()
 
+    @staticmethod
+    def mapping_text(mapping_path: str | None) -> str:
+        """Return the text of the mapping in use: an approval counts for this text only."""
+        return clinic.text(mapping_path)
+
     def handles(self, stream: str) -> bool:
         """Return whether a stream is Cliniko's: mapped, or left out on purpose."""
         return stream in ROUTES or stream in IGNORED

@@ -111,6 +111,15 @@ def own_parts(path: str | None) -> dict[str, Any]:
     return _read(Path(path)) if path else {}
 
 
+def text(path: str | None) -> str:
+    """Return all that decides what the mapping says: the shipped file and the clinic's own, as they stand.
+
+    Raises:
+        MappingError: a file cannot be read.
+    """
+    return "\n".join(_text(file) for file in (SHIPPED, Path(path) if path else None) if file)
+
+
 class _Problems:
     """Collects every problem, so that a person mends the file once."""
 
@@ -121,12 +130,17 @@ class _Problems:
         self.found.append(f"{field} {what}")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         msg = f"{path}: the mapping cannot be read ({error.strerror}); give the path of an existing file"
         raise MappingError(msg) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(_text(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" near line {mark.line + 1}" if mark else ""

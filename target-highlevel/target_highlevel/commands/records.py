@@ -13,6 +13,7 @@ from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.purge import Purge
+from target_highlevel.ledger.scratch import sweep
 from target_highlevel.report.run_report import write_again
 from target_highlevel.report.window import write_window
 from target_highlevel.rollback.rollback import rolled_back
@@ -148,6 +149,7 @@ def _purge(before: str | None, *, act: bool) -> tuple[int, str]:
         if not act:
             return 0, "nothing was changed; `purge --yes` removes it"
         removal.act(for_good=before is None)
+        sweep()
     return 0, "personal data is removed from the ledger"
 
 

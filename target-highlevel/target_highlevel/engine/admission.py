@@ -18,6 +18,8 @@ from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from target_highlevel.settings import Settings
 
 _MAPPERS = "target_highlevel.mappers"
@@ -28,7 +30,7 @@ def mapping_digest(settings: Settings) -> str:
     mappers = sorted(
         f"{item.value} {item.dist.version if item.dist else ''}" for item in entry_points(group=_MAPPERS)
     )
-    text = Path(settings.mapping).read_text(encoding="utf-8") if settings.mapping else ""
+    text = [mapping_text(item, settings.mapping) for item in entry_points(group=_MAPPERS)]
     chosen = [
         settings.appointments_as,
         settings.calendar_id,
@@ -39,12 +41,26 @@ def mapping_digest(settings: Settings) -> str:
     return hashlib.sha256(canonical_json([mappers, text, chosen]).encode()).hexdigest()
 
 
-def remember_plan(settings: Settings, run: str, blockers: list[str]) -> None:
+def mapping_text(mapper: EntryPoint, path: str | None) -> str:
+    """Return what decides of a mapper's output beside its code: it may have files of its own, which a clinic edits in place."""
+    told = getattr(mapper.load(), "mapping_text", None)
+    if told is not None:
+        return str(told(path))
+    return Path(path).read_text(encoding="utf-8") if path else ""
+
+
+def remember_plan(settings: Settings, run: str, blockers: list[str], *, sample: bool) -> None:
     """Keep what plan mode found, for ``approve`` and for the next load; a plan itself works on a copy of the ledger."""
     ledger = Ledger(settings.ledger_url, settings.location_id, exclusive=False)
     try:
         at = f"{ledger.now():%Y-%m-%dT%H:%M:%SZ}"
-        plan = {"digest": mapping_digest(settings), "run": run, "at": at, "blockers": blockers}
+        plan = {
+            "digest": mapping_digest(settings),
+            "run": run,
+            "at": at,
+            "blockers": blockers,
+            "sample": sample,
+        }
         ledger.remember(f"plan:{ledger.location}", canonical_json(plan))
     finally:
         ledger.close()
@@ -60,11 +76,17 @@ def approve(ledger: Ledger, settings: Settings) -> dict[str, Any]:
     """Confirm the newest plan and return it.
 
     Raises:
-        SettingsError: there is none, it has blockers, or the mapping has changed since.
+        SettingsError: there is none, it is of a sample, it has blockers, or the mapping has changed since.
     """
     plan = newest_plan(ledger)
     if plan is None:
         msg = "there is no plan to approve: run `meltano run tap-cliniko target-highlevel-plan` first"
+        raise SettingsError(msg)
+    if plan.get("sample"):
+        msg = (
+            f"the plan of {plan['at']} is of a sample: run `meltano run tap-cliniko target-highlevel-plan`,"
+            " which looks at everything, then approve"
+        )
         raise SettingsError(msg)
     if plan["blockers"]:
         msg = (

@@ -326,7 +326,7 @@ class Session:
         """End the run in the ledger and close everything."""
         self.governor.close()
         if self.plan is not None and exit_code in _PLANNED:
-            remember_plan(self.settings, self.run, sorted(self.blockers))
+            remember_plan(self.settings, self.run, sorted(self.blockers), sample=self.sample)
         self.ledger.end_run(self.run, exit_code, facts)
         ended = self.ledger.runs()[-1:] if self._scratch else []
         self.client.close()

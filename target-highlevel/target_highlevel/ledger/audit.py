@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.tables import audit
+from target_highlevel.ledger.tables import audit, run
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def append(connection: sa.Connection, entry: dict[str, Any]) -> None:
     Runs against other sub-accounts append to the same chain, so where it stands is read anew each time, in turn.
     """
     _take_turn(connection)
-    newest = sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-    last = connection.execute(newest).first()
-    number, previous = (last.seq, last.hash) if last else (0, _START)
+    number, previous = head(connection)
     row = {**entry, "seq": number + 1, "prev": previous}
     connection.execute(audit.insert().values({**row, "hash": _link(previous, row)}))
 
@@ -48,10 +47,35 @@ def _link(previous: str, row: dict[str, Any]) -> str:
     return hashlib.sha256((previous + canonical_json([row[name] for name in _CHAINED])).encode()).hexdigest()
 
 
+def head(connection: sa.Connection) -> tuple[int, str]:
+    """Return how many entries there are, and the hash of the newest: whoever has noted it sees a trail cut short."""
+    newest = sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+    last = connection.execute(newest).first()
+    return (last.seq, last.hash) if last else (0, _START)
+
+
 def broken_links(connection: sa.Connection) -> Iterator[int]:
-    """Yield the number of each entry that was changed, removed before, or put in later."""
+    """Yield the number of each entry that was changed, removed, or put in later.
+
+    The last ones could be cut off without breaking the chain: what ended runs have noted of its head shows that.
+    """
+    noted = _noted(connection)
     previous, expected = _START, 1
     for row in connection.execute(sa.select(audit).order_by(audit.c.seq)).mappings():
-        if row["prev"] != previous or row["seq"] != expected or _link(previous, dict(row)) != row["hash"]:
+        fits = (
+            row["prev"] == previous and row["seq"] == expected and _link(previous, dict(row)) == row["hash"]
+        )
+        if not fits or noted.pop(row["seq"], row["hash"]) != row["hash"]:
             yield row["seq"]
         previous, expected = row["hash"], row["seq"] + 1
+    yield from sorted(noted)
+
+
+def _noted(connection: sa.Connection) -> dict[int, str]:
+    """Return the head of the chain as it was when each run ended, as its report says."""
+    found: dict[int, str] = {}
+    for facts in connection.execute(sa.select(run.c.facts).where(run.c.facts.is_not(None))).scalars():
+        said = json.loads(facts).get("report", {}).get("audit", {})
+        if said.get("entries") and said.get("head"):
+            found[int(said["entries"])] = str(said["head"])
+    return found

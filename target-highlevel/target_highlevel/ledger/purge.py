@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from target_highlevel.ledger.bulk import BESIDE
+from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import before_image, contribution, record
 
@@ -35,7 +37,13 @@ class Purge:
             self._payloads, self._images = payloads, images
             self._contributions = contribution.c.location == ledger.location
         else:
-            settled = record.c.status.in_([Status.DONE.value, Status.FILTERED.value])
+            # what was left out for another record's or a location's sake goes in when that changes, without being read again
+            comes_back = (record.c.status == Status.FILTERED.value) & record.c.reason.in_(
+                [BESIDE, OTHER_SUB_ACCOUNT]
+            )
+            settled = record.c.status.in_([Status.DONE.value, Status.FILTERED.value]) & ~sa.func.coalesce(
+                comes_back, sa.false()
+            )
             # what joins shared facts is put together anew when these change
             self._payloads = (
                 payloads & settled & (record.c.seen_run < before) & (record.c.object != "appointment")

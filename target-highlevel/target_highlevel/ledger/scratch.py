@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BATCH = 1000
+_PREFIX = "highlevel-"
+#: Seconds after which a copy without a lock is one whose run was killed at its very beginning.
+_UNFINISHED = 3600
 _tables = sa.MetaData()
 
 #: Records that the load has not brought into HighLevel so far, and why; only copies have this table.
@@ -36,7 +42,8 @@ def scratch_copy(
         location: the sub-account.
         crosswalk_only: copy which records are where, but not what was received: all of it is new then.
     """
-    folder = tempfile.TemporaryDirectory(prefix="highlevel-")
+    sweep()
+    folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
     real = Ledger(url, location, exclusive=False)
     copy = Ledger(f"sqlite:///{Path(folder.name) / 'scratch.db'}", location)
     copy.hurry()
@@ -65,6 +72,32 @@ def scratch_copy(
     finally:
         real.close()
     return copy, folder
+
+
+def sweep() -> int:
+    """Remove the copies of runs that were killed, which hold all that the ledger held; return how many there were."""
+    left = [folder for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*") if _is_left(folder)]
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(left)
+
+
+def _is_left(folder: Path) -> bool:
+    """Return whether nobody works on a copy any more: its lock is free, or it never came to have one."""
+    try:
+        locks = list(folder.glob("*.lock"))
+        return all(map(_is_free, locks)) if locks else time.time() - folder.stat().st_mtime > _UNFINISHED
+    except OSError:  # somebody else's, or just being removed
+        return False
+
+
+def _is_free(lock: Path) -> bool:
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def count_requests(url: str, location: str, requests: int) -> None:

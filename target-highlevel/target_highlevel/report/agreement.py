@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from target_highlevel.ledger.ledger import Ledger
 
-_VERIFIED = (0, 5)
+_DIFFERS = 5
+_VERIFIED = (0, _DIFFERS)
 _LOADED = (0, 4)
 _HOUR = 3600
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
@@ -106,7 +107,10 @@ def _about_verification(
         return
     if verification["exit_code"]:
         yield f"verification {verification['id']} found differences: mend them, then {_VERIFY}"
-    later = [item["id"] for item in runs if item["id"] > verification["id"]]
-    wrote = [run for run in later if writes(ledger, run)]
+    later = [item for item in runs if item["id"] > verification["id"]]
+    found = [item["id"] for item in later if item["mode"] == "verify" and item["exit_code"] == _DIFFERS]
+    if found:
+        yield f"verification {found[-1]}, of a part, found differences since: fix them, then {_VERIFY}"
+    wrote = [item["id"] for item in later if writes(ledger, item["id"])]
     if wrote:
         yield f"run {wrote[-1]} has written since the newest verification: {_VERIFY}"

@@ -7,11 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from target_highlevel.ledger import counts
-from target_highlevel.ledger.audit import broken_links
-from target_highlevel.ledger.tables import audit
+from target_highlevel.ledger.audit import broken_links, head
 from target_highlevel.report.limits import LIMITS
 from target_highlevel.report.outcome import undoing
 from target_highlevel.report.verdict import ending, things_to_do, verdict
@@ -191,6 +188,6 @@ def earlier(run: Mapping[str, Any]) -> dict[str, Any]:
 def audit_check(ledger: Ledger) -> dict[str, Any]:
     """Return how many entries the audit trail has, and which of them no longer fit the chain."""
     with ledger.transaction() as connection:
-        entries = connection.execute(sa.select(sa.func.count()).select_from(audit)).scalar_one()
+        entries, newest = head(connection)
         broken = list(broken_links(connection))
-    return {"entries": entries, "intact": not broken, "broken": broken[:_MOST_EXAMPLES]}
+    return {"entries": entries, "head": newest, "intact": not broken, "broken": broken[:_MOST_EXAMPLES]}

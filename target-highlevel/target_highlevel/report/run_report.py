@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Lists of records are kept in the ledger only so long; the rest of a report is kept whole.
 _MOST_KEPT = 50
+#: Runs that worked on a copy of the ledger, which is gone: their tables cannot be made again, and are left as they are.
+_ON_A_COPY = frozenset({"plan", "verify"})
 _REJECTS = ("source", "object", "reason", "field", "what_to_do")
 _CROSSWALK = ("source", "object", "highlevel_id", "status")
 
@@ -137,7 +139,8 @@ def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
     content = run["facts"].get("report") or gather(ledger, run_id, RunFacts(), run["exit_code"])
     folder = private(Path(report_dir) / run_id)
     write_content(folder, content, run_page(content))
-    write_tables(folder, ledger, run_id)
+    if run["mode"] not in _ON_A_COPY:
+        write_tables(folder, ledger, run_id)
     return folder
 
 

@@ -71,6 +71,8 @@ class People:
                 self._stranger(contact["id"], spec)
             elif row.ref in wanted:
                 self._contact(row, contact, spec, file_spec, final=False)
+            else:  # of the contact nothing is wanted, or it was refused; its files may be there all the same
+                self._take(_Files(self._expected, contact, self._catalogue, file_spec, merged=True))
 
     def _stranger(self, hl_id: str, spec: StreamSpec) -> None:
         """A contact with one of our ids that the crosswalk does not lead to: a second one, or nobody's."""
