@@ -21,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tidy demo test coverage soak bench lint format docs constraints clean
+.PHONY: help setup tidy demo test coverage soak bench lint format build docs constraints clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -74,6 +74,9 @@ format: setup ## let ruff write what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+build: $(BIN)/uv ## what each package is released as, into dist/
+	for package in $(OURS); do $(UV) build --quiet --python $(BIN)/python $$package --out-dir dist || exit 1; done
+
 docs: setup ## write anew what the documentation takes from the code
 	$(BIN)/python scripts/gen_docs.py
 	$(BIN)/python scripts/gen_objects.py
@@ -86,4 +89,4 @@ constraints: $(BIN)/uv ## resolve the pinned versions anew
 	  --upgrade --extra postgres --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
 
 clean: ## remove what set-up and checks made; data/ stays
-	rm -rf $(VENV) .meltano .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .meltano dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
