@@ -191,8 +191,9 @@ def test_constraints_pin_every_package() -> None:
 
 @pytest.mark.parametrize(("folder", "package"), PACKAGES.items())
 def test_each_package_stands_alone(folder: str, package: str) -> None:
-    """A package is described, typed, and imports neither the sandbox nor another package."""
+    """A package is described, licensed, typed, and imports neither the sandbox nor another package."""
     assert (ROOT / folder / "README.md").is_file()
+    assert (ROOT / folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert (ROOT / folder / package / "py.typed").is_file()
     others = "|".join({*PACKAGES.values(), "sandbox"} - {package})
     imports = re.compile(rf"^\s*(?:from|import) (?:{others})\b", flags=re.MULTILINE)
