@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import stat
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
@@ -16,6 +18,9 @@ import yaml
 from scripts.gen_docs import PLUGINS, SDK_SETTINGS, settings_of
 from target_highlevel.cli import main
 from target_highlevel.client.routes import AREAS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 tools = main.commands
@@ -199,6 +204,34 @@ def test_each_package_stands_alone(folder: str, package: str) -> None:
     imports = re.compile(rf"^\s*(?:from|import) (?:{others})\b", flags=re.MULTILINE)
     sources = (ROOT / folder / package).rglob("*.py")
     assert [path for path in sources if imports.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(("folder", "package"), PACKAGES.items())
+def test_each_package_declares_what_it_imports(folder: str, package: str) -> None:
+    """What a package imports it asks for itself: what another dependency brings along, it may leave out one day."""
+    project = (ROOT / folder / "pyproject.toml").read_text(encoding="utf-8")
+    declared = {normalised(name) for name in re.findall(r'^ +"([\w-]+)[^"]*[~>]=', project, re.MULTILINE)}
+    modules = {
+        name.partition(".")[0]
+        for path in (ROOT / folder / package).rglob("*.py")
+        for name in imported(path.read_text(encoding="utf-8"))
+    } - {package, *sys.stdlib_module_names}
+    owners = packages_distributions()
+    assert [name for name in modules if declared.isdisjoint(map(normalised, owners[name]))] == []
+
+
+def imported(source: str) -> Iterator[str]:
+    """Name the modules that a source file imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def normalised(name: str) -> str:
+    """Return a distribution's name as indexes compare it."""
+    return name.lower().replace("_", "-")
 
 
 def test_test_modules_have_names_of_their_own() -> None:
