@@ -89,6 +89,23 @@ def test_defaults_and_choices_agree(plugin: str, project: dict[str, Any]) -> Non
         assert choices == [choice for choice in schema.get("enum", ()) if choice is not None], setting["name"]
 
 
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_setting_is_described_alike_everywhere(plugin: str, project: dict[str, Any]) -> None:
+    """`meltano config` and the plugin's `--about` say the same of a setting."""
+    schemas = settings_of(plugin)
+    assert {
+        setting["name"]: (setting["label"], setting["description"])
+        for setting in plugins(project)[plugin]["settings"]
+        if setting["name"] in schemas
+    } == {name: (schema["title"], schema["description"]) for name, schema in schemas.items()}
+
+
+def test_meltano_asks_for_what_the_tap_requires(project: dict[str, Any]) -> None:
+    """The tap has one set of settings without which it does not start, and meltano.yml names it."""
+    required = [name for name, schema in settings_of("tap-cliniko").items() if schema["required"]]
+    assert plugins(project)["tap-cliniko"]["settings_group_validation"] == [required]
+
+
 def test_nothing_in_meltano_yml_stands_in_the_way_of_a_variable(project: dict[str, Any]) -> None:
     """Only the two loaders that must never write fix a setting; an environment fixes none."""
     fixed = {name: plugin["config"] for name, plugin in plugins(project).items() if "config" in plugin}

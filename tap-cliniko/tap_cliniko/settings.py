@@ -34,7 +34,10 @@ _SETTINGS = th.PropertiesList(
         required=True,
         secret=True,
         title="API key",
-        description="API key of a Cliniko user, best an administrator: the tap sees what that user sees.",
+        description=(
+            "API key of a Cliniko user (My info, Manage API keys), best an administrator: "
+            "the tap sees what that user sees."
+        ),
     ),
     th.Property(
         "contact_email",
@@ -59,7 +62,7 @@ _SETTINGS = th.PropertiesList(
         "sample_patients",
         th.IntegerType,
         title="Sample of patients",
-        description="Read a representative slice of so many patients, with all that hangs on them.",
+        description="Read a representative slice of so many patients, with all that hangs on them. Unset: all.",
     ),
     th.Property(
         "download_attachments",
@@ -88,7 +91,10 @@ _SETTINGS = th.PropertiesList(
         th.IntegerType,
         default=200,
         title="Requests per minute",
-        description="The request budget. Lower it when another program uses the same Cliniko user.",
+        description=(
+            "The request budget; Cliniko allows 200 per user. "
+            "Lower it when another program uses the same Cliniko user."
+        ),
     ),
     th.Property(
         "lag_seconds",

@@ -39,7 +39,7 @@ SCHEMA = th.PropertiesList(
         th.StringType,
         secret=True,
         title="Access token",
-        description="Private integration token of the sub-account. Not needed with an OAuth app.",
+        description="Private integration token of the HighLevel sub-account. Not needed with an OAuth app.",
     ),
     th.Property(
         "oauth_file",
@@ -72,7 +72,7 @@ SCHEMA = th.PropertiesList(
         "location_id",
         th.StringType,
         title="Location",
-        description="Id of the sub-account that receives the records.",
+        description="Id of the HighLevel sub-account (its location id) that receives the records.",
     ),
     th.Property(
         "api_url",
@@ -95,13 +95,13 @@ SCHEMA = th.PropertiesList(
         secret=True,
         default="sqlite:///data/ledger.db",
         title="Ledger",
-        description="SQLAlchemy URL of the ledger: SQLite or PostgreSQL.",
+        description="SQLAlchemy URL of the ledger, which knows every record that was written: SQLite or PostgreSQL.",
     ),
     th.Property(
         "fallback_owner",
         th.StringType,
         title="Fallback owner",
-        description="E-mail of the HighLevel user who owns the patients whose practitioner has no user.",
+        description="E-mail of the HighLevel user who owns the patients that have no practitioner with a user.",
     ),
     th.Property(
         "appointments_as",
@@ -109,7 +109,7 @@ SCHEMA = th.PropertiesList(
         default="task",
         allowed_values=["task", "calendar_event"],
         title="Appointments as",
-        description="Whether an appointment becomes a task or a calendar event.",
+        description="Whether an appointment becomes a task or a calendar event. Neither notifies anybody.",
     ),
     th.Property(
         "calendar_id",
@@ -151,7 +151,8 @@ SCHEMA = th.PropertiesList(
         th.IntegerType,
         default=200_000,
         title="Requests per day",
-        description="Daily budget of the sub-account (10,000 for a sandbox account).",
+        description="Daily budget of the sub-account (10,000 for a sandbox account)."
+        " What is left over waits in the ledger for the next run.",
     ),
     th.Property(
         "search_lag_seconds",
@@ -165,7 +166,7 @@ SCHEMA = th.PropertiesList(
         th.StringType,
         default="data/reports",
         title="Report folder",
-        description="Folder that receives one folder per run.",
+        description="Folder that receives one folder per run, with its report.",
     ),
     th.Property(
         "show_values",
@@ -185,7 +186,7 @@ SCHEMA = th.PropertiesList(
         "mapping",
         th.StringType,
         title="Mapping",
-        description="Path of the mapping file; by default the one shipped with the mapper.",
+        description="Path of the mapping file the clinic confirmed; by default the one shipped with the mapper.",
     ),
     th.Property(
         "load_method",
