@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -37,6 +38,7 @@ SDK_SETTINGS = frozenset(
 )
 
 
+@functools.cache
 def settings_of(plugin: str) -> dict[str, dict[str, Any]]:
     """Return the JSON schema of each setting that a plugin declares itself, in its own order."""
     command = [str(Path(sys.executable).with_name(plugin)), "--about", "--format", "json"]
