@@ -88,5 +88,7 @@ constraints: $(BIN)/uv ## resolve the pinned versions anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
 	  --upgrade --extra postgres --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
 
-clean: ## remove what set-up and checks made; data/ stays
-	rm -rf $(VENV) .meltano dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+# The bookmarks of the runs so far are in .meltano/meltano.db: without them the next run reads everything again.
+clean: ## remove what set-up and checks made; data/ and Meltano's bookmarks stay
+	test ! -d .meltano || find .meltano -mindepth 1 -maxdepth 1 ! -name 'meltano.db*' -exec rm -rf {} +
+	rm -rf $(VENV) dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

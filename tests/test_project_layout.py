@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import stat
 import subprocess
@@ -115,11 +116,12 @@ def test_nothing_in_meltano_yml_stands_in_the_way_of_a_variable(project: dict[st
 
 
 def test_no_setting_is_of_a_kind_that_breaks_meltano(project: dict[str, Any]) -> None:
-    """Meltano 4.4 makes a Decimal of `kind: decimal` and cannot write that into a plugin's settings."""
-    kinds = {
-        setting.get("kind") for plugin in plugins(project).values() for setting in plugin.get("settings", ())
-    }
-    assert "decimal" not in kinds
+    """Meltano turns `kind: decimal` into a Decimal that it cannot write to the plugin's config file."""
+    hub = json.loads((ROOT / "tap-cliniko" / "tap-cliniko.hub.json").read_text(encoding="utf-8"))
+    settings = [
+        setting for plugin in (*plugins(project).values(), hub) for setting in plugin.get("settings", ())
+    ]
+    assert "decimal" not in {setting.get("kind") for setting in settings}
 
 
 def test_every_command_of_a_plugin_is_installed_with_it(project: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _HUB = "tap-cliniko.hub.json"
-_KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal"}
+# A number has none: Meltano turns `decimal` into a Decimal that it cannot write to the plugin's config file.
+_KINDS = {"boolean": "boolean", "integer": "integer", "string": "string"}
 
 
 def update(folder: Path, *, check: bool = False) -> list[str]:
@@ -102,8 +103,11 @@ def hub_definition() -> str:
 
 
 def _hub_setting(name: str, each: dict[str, Any]) -> dict[str, Any]:
-    kind = "date_iso8601" if each.get("format") == "date-time" else _KINDS.get(each["type"][0], "string")
-    setting = {"name": name, "label": each["title"], "kind": kind, "description": each["description"]}
+    setting = {"name": name, "label": each["title"]}
+    kind = "date_iso8601" if each.get("format") == "date-time" else _KINDS.get(each["type"][0])
+    if kind:
+        setting["kind"] = kind
+    setting["description"] = each["description"]
     if each.get("secret"):
         setting["sensitive"] = True
     if "default" in each:
