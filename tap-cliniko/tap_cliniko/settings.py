@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -191,7 +192,7 @@ class Settings:
             sample_patients=config.get("sample_patients"),
             download_attachments=config.get("download_attachments", True),
             attachments_dir=config.get("attachments_dir") or _data_path("attachments"),
-            largest_file=int(largest * 1_000_000) if largest else None,
+            largest_file=int(largest * 1_000_000) if largest is not None else None,
             requests_per_minute=config.get("requests_per_minute", 200),
             lag=config.get("lag_seconds", 120),
             overlap=config.get("overlap_seconds", 300),
@@ -274,8 +275,10 @@ def _wrong(config: Mapping[str, Any]) -> list[str]:
 
 
 def _expected(name: str) -> str:
-    lowest = f" of at least {_LOWEST[name]}" if name in _LOWEST else ""
     kind = str(JSON_SCHEMA["properties"][name]["type"][0])
+    if kind == "number":
+        return "a number above 0"
+    lowest = f" of at least {_LOWEST[name]}" if name in _LOWEST else ""
     return f"{'an' if kind[0] in 'aio' else 'a'} {kind}{lowest}"
 
 
@@ -283,6 +286,8 @@ def _fits(name: str, value: Any) -> bool:
     kind = JSON_SCHEMA["properties"][name]["type"][0]
     if isinstance(value, bool) != (kind == "boolean") or not isinstance(value, _TYPES[kind]):
         return False
+    if kind == "number":
+        return isinstance(value, (int, float)) and 0 < value < math.inf
     return name not in _LOWEST or (isinstance(value, int) and value >= _LOWEST[name])
 
 

@@ -73,6 +73,15 @@ def test_every_wrong_setting_is_named_at_once_and_none_is_shown(tmp_path: Path) 
     assert not any(value in done.stderr for value in ("very-secret", "other-secret", "yesterday", "maybe"))
 
 
+@pytest.mark.parametrize("largest", [0, -1, "0.0", "nan", "inf"])
+def test_a_limit_of_nothing_is_no_limit_to_set(largest: Any, tmp_path: Path) -> None:
+    """0 is neither "no limit" nor "no file": whoever wants no files says so with download_attachments."""
+    config = {"api_key": "k-au1", "contact_email": "a@b.example", "attachments_max_megabytes": largest}
+    done = tap_with(config, tmp_path)
+    assert done.returncode == 2
+    assert "TAP_CLINIKO_ATTACHMENTS_MAX_MEGABYTES) must be a number above 0" in last_line(done)
+
+
 def test_a_variable_that_is_no_number_is_named() -> None:
     """The environment is text; what does not parse is reported like any other wrong setting."""
     variables = {
