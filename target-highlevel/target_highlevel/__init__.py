@@ -1,5 +1,1 @@
 """Singer target for HighLevel."""
-
-from __future__ import annotations
-
-__version__ = "0.1.0"
