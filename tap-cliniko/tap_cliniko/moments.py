@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?)?(?:Z|([+-]\d\d):?(\d\d)?)?", re.ASCII
+)
 
 
 def from_epoch(seconds: float) -> str:
@@ -13,10 +17,19 @@ def from_epoch(seconds: float) -> str:
 
 
 def normal(text: str) -> str:
-    """Write any ISO 8601 date or time as a UTC moment; without an offset it counts as UTC."""
-    parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
-    return aware.astimezone(timezone.utc).strftime(_FORMAT)
+    """Write an ISO 8601 date or time as a UTC moment; without an offset it counts as UTC.
+
+    Raises:
+        ValueError: the text names no moment.
+    """
+    found = _ISO.fullmatch(text)
+    if found is None:
+        msg = "no ISO 8601 date or time"
+        raise ValueError(msg)
+    day, minute, second, hours, minutes = found.groups()
+    # Python 3.10 reads fewer spellings than its successors; all of them read this one
+    written = f"{day}T{minute or '00:00'}{second or ':00'}{hours or '+00'}:{minutes or '00'}"
+    return datetime.fromisoformat(written).astimezone(timezone.utc).strftime(_FORMAT)
 
 
 def earlier(moment: str, seconds: float) -> str:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:(Z)|([+-]\d\d):?(\d\d)?)?", re.ASCII
+)
 
 
 def canonical(value: Any) -> Any:
@@ -40,6 +46,20 @@ def decimal_text(value: Any) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
+
+
+def date_time(text: str) -> datetime | None:
+    """Return the date-time a text names, to the second; none for anything else, a bare date too."""
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
+        return None
+    day, minute, second, in_utc, hours, minutes = found.groups()
+    zone = f"{hours or '+00'}:{minutes or '00'}" if in_utc or hours else ""
+    try:
+        # Python 3.10 reads fewer spellings than its successors; all of them read this one.
+        return datetime.fromisoformat(f"{day}T{minute}{second or ':00'}{zone}")
+    except ValueError:
+        return None
 
 
 def canonical_json(value: Any) -> str:

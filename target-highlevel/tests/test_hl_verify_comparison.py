@@ -56,6 +56,8 @@ def judge(
         ("phone", "+61 491 570 156", "+61491570156", "phone_format"),
         ("fee", "90.50", "90.5", "number_form"),
         ("starts_at", "2024-05-01T10:00:00Z", "2024-05-01T20:00:00.000+10:00", "date_time_form"),
+        ("starts_at", "2024-05-01T10:00:00Z", "2024-05-01 20:00:00.5+1000", "date_time_form"),
+        ("starts_at", "2024-05-01T10:00:00Z", "2024-05-01T10:00", "date_time_form"),
         ("file_name", "cliniko:patient_attachments/5 x.pdf", "5 x.pdf", "path_cut"),
     ],
 )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
-from datetime import datetime, timedelta
+from datetime import timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.objects.base import Created, Existing, ObjectKind, marked, marker, present
+from target_highlevel.values import date_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
-
-
-_DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|([+-])(\d\d):?(\d\d))")
 
 
 class OnContact(ObjectKind):
@@ -192,9 +189,7 @@ def whole_seconds(moment: Any) -> Any:
     One without a zone is left as it is: nobody says which moment it means.
     """
     text = str(moment or "")
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
+    named = date_time(text)
+    if named is None or named.tzinfo is None:
         return text or None
-    local, sign, hours, minutes = found.groups()
-    behind = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
-    return f"{(datetime.fromisoformat(local) - behind).isoformat()}Z"
+    return named.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.descriptor import FieldSpec
 from target_highlevel.objects.base import marked
 from target_highlevel.report.differences import Kind
-from target_highlevel.values import decimal_text
+from target_highlevel.values import date_time, decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -195,7 +195,6 @@ _SPELLINGS: dict[str, Callable[[FieldSpec, str, str], bool]] = {
     "number_form": _same_number,
 }
 _NUMBERS = {"NUMERICAL", "MONETORY"}
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 
 
 def _trimmed(text: str) -> str:
@@ -214,15 +213,9 @@ def _number(text: str) -> str | None:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment a date-time names; none for anything else, a bare date too."""
-    if not _DATE_TIME.fullmatch(text):
-        return None
-    plain = re.sub(r"\.\d+", "", text)
-    try:
-        moment = datetime.fromisoformat(re.sub(r"Z$", "+00:00", plain))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    """Return the moment a date-time names, in UTC unless it says otherwise; none for anything else."""
+    moment = date_time(text)
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _empty(value: Any) -> bool:
