@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 7
 _TIMEOUT = (10.0, 60.0)
-_LONGEST_HOLD = 300.0
 _HEADERS = {"Accept": "application/json", "User-Agent": "target-highlevel"}
 _JSON = {"Content-Type": "application/json"}
 
@@ -202,8 +201,7 @@ class HighLevelClient:
     def _pause(self, answer: Answer, outcome: Outcome, seconds: float) -> None:
         """Wait before the next attempt; after a 429 everybody waits, as the budget is everybody's."""
         if outcome.too_many:
-            told = retry_after(answer.headers)
-            self._governor.hold(None if told is None else min(told, _LONGEST_HOLD))
+            self._governor.hold(retry_after(answer.headers))
         elif self._sleep(seconds):
             message = "stopped before the request was repeated"
             raise Interrupted(message, route=outcome.error.route if outcome.error else "")

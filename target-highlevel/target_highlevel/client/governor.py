@@ -30,6 +30,8 @@ _NOT_YET = math.inf
 _POLL = 0.01
 #: Windows for which it is remembered when requests were let through: an answer may be that late.
 _WINDOWS_KEPT = 16
+#: Whatever a 429 says: a mistaken header must not stop a run for hours.
+_LONGEST_HOLD = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +152,11 @@ class Governor:
                 )
 
     def hold(self, seconds: float | None = None) -> None:
-        """HighLevel answered 429: let nothing through for so long, by default for one window."""
+        """HighLevel answered 429: let nothing through for so long, five minutes at most; by default for one window."""
         with self._state:
             self._too_many += 1
-            until = self._clock() + (self._limits.seconds if seconds is None else seconds)
-            self._held_until = max(self._held_until, until)
+            pause = self._limits.seconds if seconds is None else min(seconds, _LONGEST_HOLD)
+            self._held_until = max(self._held_until, self._clock() + pause)
 
     def close(self) -> None:
         """Hand back what was counted ahead of use."""
