@@ -50,11 +50,11 @@ demo: setup ## a synthetic clinic moves from a local Cliniko into a local HighLe
 	$(BIN)/python scripts/demo.py --patients $(PATIENTS)
 
 test: setup ## every test but the long ones, in under 20 minutes
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not bench"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak"
 
 coverage: setup ## the branches of what writes to HighLevel, all of which a test must take
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadgroup -m "not soak and not bench" target-highlevel/tests
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadgroup -m "not soak" target-highlevel/tests
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report $(WRITE_PATH) --fail-under=100
 

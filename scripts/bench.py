@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from measuring import ROOT, UNLIMITED, Loader, clinic, machine, tap_lines, teach, watch
 from rich.console import Console
 from rich.table import Table
-from test_tap_speed import compare, with_alerts
+from tap_speed import compare, with_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from findings import Findings
 from measuring import Sandbox
+from tap_speed import read_at_the_limit
 from test_tap_drift import Course, course_of
 from test_tap_resume import kill_again_and_again
-from test_tap_speed import read_at_the_limit
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,6 @@ from statistics import median
 from typing import Any
 
 import psutil
-import pytest
 from plain_tap import STREAM
 from requests.auth import _basic_auth_str
 from tap_runs import config_for
@@ -90,15 +89,6 @@ def only(name: str) -> dict[str, Any]:
     schema = resource.schema()
     entry = {"tap_stream_id": name, "stream": name, "schema": schema, "key_properties": ["id"]}
     return {"streams": [{**entry, "replication_key": "updated_at", "metadata": metadata}]}
-
-
-@pytest.mark.bench
-def test_reading_without_loss_is_not_slower(tmp_path: Path) -> None:
-    """With the budget out of the way the tap is at least as fast as a plain one on the same rows."""
-    with with_alerts(20_000, requests_per_minute=0) as sandbox:
-        ours, theirs = compare(sandbox, tmp_path, 20_000)
-    sys.stderr.write(f"\ntap-cliniko {ours}, plain {theirs}\n")
-    assert ours.seconds <= theirs.seconds
 
 
 @dataclass(frozen=True)
