@@ -31,7 +31,6 @@ class ClinikoSide:
     api_key: str
     account: Account
     control: Control
-    files_url: str
     files_control: Control
 
 
@@ -105,7 +104,6 @@ class Sandbox:
             api_key=account.api_key(role),
             account=account,
             control=control,
-            files_url=files.origin,
             files_control=apps.files_control,
         )
 

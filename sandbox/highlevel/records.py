@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sandbox.highlevel.search_index import Document, Test
 
 READ, WRITE = "objects/record.readonly", "objects/record.write"
-UNIQUE_TYPES = frozenset({"TEXT", "LARGE_TEXT", "NUMERICAL", "PHONE"})
 _SHARED = {"properties": anything(), "owners": list_of(text(), most=1), "followers": list_of(text(), most=10)}
 NEW_RECORD = Shape({**_SHARED, "locationId": text(filled=True)}, required=("locationId", "properties"))
 CHANGED_RECORD = Shape(_SHARED)

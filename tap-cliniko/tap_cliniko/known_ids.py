@@ -49,16 +49,7 @@ class KnownIds:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         self._database.executescript(_TABLES)
-        self._take_over_moments()
         self.number = self._own_number()
-
-    def _take_over_moments(self) -> None:
-        """A file of the first version has moments instead of numbers: what was gone then is told once more."""
-        with self._transaction():
-            columns = {row[1] for row in self._database.execute("PRAGMA table_info(known)")}
-            if "gone" not in columns:
-                self._database.execute("ALTER TABLE known ADD COLUMN gone INTEGER")
-                self._database.execute("UPDATE known SET gone = 1 WHERE gone_at IS NOT NULL")
 
     def _own_number(self) -> int:
         with self._transaction():

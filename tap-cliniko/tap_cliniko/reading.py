@@ -14,7 +14,7 @@ page needs no order.
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_cliniko.background import Background
@@ -95,7 +95,6 @@ class ListReader:
     inside: Callable[[Row], bool] | None = None
     notice: Callable[[str], None] | None = None
     sortable: bool = True
-    stray: int = field(default=0, init=False)
 
     def chunks(self, filters: tuple[str, ...], stretches: list[Stretch]) -> Iterator[Chunk]:
         """Read the stretches to their ends; each leaves the list when all of it was passed on."""
@@ -266,7 +265,6 @@ class ListReader:
         if self.inside is None:
             return
         outside = sum(not self.inside(row) for row in rows)
-        self.stray += outside
         if outside == len(rows) >= _MANY:
             msg = f"{self.path}: no row lies in the requested window; the filter on its time is not honoured"
             raise ContractChanged(msg)

@@ -35,7 +35,6 @@ class Section:
     title: str
     how: str
     tables: list[Table] = field(default_factory=list)
-    note: str = ""
 
 
 class Reference:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_cliniko.client import Row
-    from tap_cliniko.fields import Field
     from tap_cliniko.resources import Resource
 
 
@@ -150,8 +149,3 @@ class Normaliser:
         if self._derive:
             record.update(self._derive(row))
         return record
-
-
-def bearer_fields(fields: tuple[Field, ...]) -> list[str]:
-    """Name the fields that are access links."""
-    return [field.name for field in fields if field.bearer]

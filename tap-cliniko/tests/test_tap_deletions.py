@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tap_runs import Said, Warehouse, config_for, run_tap
 
 from sandbox import Sandbox
-from tap_cliniko.known_ids import KnownIds
 from tap_cliniko.resources import TOMBSTONE
 
 if TYPE_CHECKING:
@@ -350,20 +347,3 @@ def test_a_group_may_name_nobody(clinic: Sandbox, tmp_path: Path) -> None:
     account.update("group_appointments", group, {"patient_ids": [None]}, bump=False)
     said = read(clinic, tmp_path, None, "group_appointments")
     assert [None] in [each["patient_ids"] for each in said.records("group_appointments")]
-
-
-def test_a_file_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
-    """It knew moments instead of numbers; what was gone by then is told once more, and nothing else is lost."""
-    path = tmp_path / "known.db"
-    with closing(sqlite3.connect(path)) as old:
-        old.executescript(
-            "CREATE TABLE known (resource TEXT, id INTEGER, gone_at TEXT, PRIMARY KEY (resource, id));"
-            "INSERT INTO known VALUES ('patients', 1, NULL), ('patients', 2, '2026-11-01T00:00:00Z');"
-        )
-    for _ in range(2):
-        with closing(KnownIds(str(path))) as known:
-            assert known.ids("patients", 0, 9) == [1]
-            assert known.gone_since(0, "patients")[0] == [("patients", 2)]
-    with closing(KnownIds(str(path))) as known:
-        known.add("patients", [(3, ())])
-        assert known.count("patients", 0, 9) == 2

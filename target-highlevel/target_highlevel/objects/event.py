@@ -21,7 +21,6 @@ STATUSES = {
     "arrived": "showed",
     "did_not_arrive": "noshow",
     "cancelled": "cancelled",
-    "unmarked": "showed",
     "removed": "invalid",
 }
 _OPEN = frozenset({"new", "confirmed"})
