@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import backoff
@@ -46,6 +46,15 @@ class _Call:
     headers: dict[str, str]
     tokens: TokenProvider
     sent: Sent
+
+
+class Requests(Protocol):
+    """What can make requests: the client, or the plan's stand-in for it."""
+
+    @property
+    def request(self) -> Callable[..., Any]:
+        """Make one request and return the parsed answer: ``HighLevelClient.request`` says with which arguments."""
+        ...
 
 
 class HighLevelClient:

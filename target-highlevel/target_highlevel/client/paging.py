@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_highlevel.setup.catalogue import Requests
+    from target_highlevel.client.client import Requests
 
 CONTACT_PAGE = 500
 RECORD_PAGE = 100

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from target_highlevel.client.client import Requests
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.work import Work
     from target_highlevel.settings import Settings
-    from target_highlevel.setup.catalogue import Catalogue, Requests
+    from target_highlevel.setup.catalogue import Catalogue
     from target_highlevel.setup.schema import SchemaSetup
 
 

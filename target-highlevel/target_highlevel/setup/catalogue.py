@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from target_highlevel.client.client import Requests
 
 _PAGE = 100
-
-
-class Requests(Protocol):
-    """What can make requests: the client, or the plan's stand-in for it."""
-
-    @property
-    def request(self) -> Callable[..., Any]:
-        """Make one request and return the parsed answer: ``HighLevelClient.request`` says with which arguments."""
-        ...
 
 
 @dataclass

@@ -19,11 +19,12 @@ from target_highlevel.values import fingerprint
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from target_highlevel.client.client import Requests
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.work import Work
     from target_highlevel.objects.base import ObjectKind
-    from target_highlevel.setup.catalogue import Catalogue, Requests
+    from target_highlevel.setup.catalogue import Catalogue
 
 _CONTACT_PAGE = 500
 _RECORD_PAGE = 100

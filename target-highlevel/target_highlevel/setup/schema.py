@@ -10,11 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from target_highlevel.errors import Refused, SettingsError, Unknown
-from target_highlevel.setup.catalogue import Catalogue, Field, Requests, object_field, slug
+from target_highlevel.setup.catalogue import Catalogue, Field, object_field, slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from target_highlevel.client.client import Requests
     from target_highlevel.descriptor import Association, FieldSpec, StreamSpec
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from target_highlevel.errors import CredentialsRefused, Refused, Unavailable, Unknown
 
 if TYPE_CHECKING:
-    from target_highlevel.setup.catalogue import Requests
+    from target_highlevel.client.client import Requests
 
 _PUBLISHED = "published"
 NONE = f"0 {_PUBLISHED}"
