@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,26 @@ _BLOCKS = frozenset(
 _SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote"})
 _LISTS = frozenset({"ul", "ol"})
 #: Elements whose content is no text for a reader.
-_HIDDEN = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object"})
+_HIDDEN = frozenset({"script", "style", "head", "noscript", "iframe"})
 _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
-#: Tags that Cliniko's editor writes; ``pain <5`` is not one.
-_TAG = re.compile(
-    r"</?(?:p|div|br|[uo]l|li|blockquote|h[1-6]|[biua]|em|strong|span|table)\b[^<>]*>", re.IGNORECASE
+#: What Cliniko's editor writes (p div br ul ol li blockquote h1 h2 b i u a, by its API's description), and what
+#: pasted texts and e-mails bring. A name that people also type as a placeholder, such as ``<title>``, is not here.
+_ELEMENTS = sorted(
+    {"br", "li", "td", "th", "tbody", "thead", "tfoot", "html", "body", "meta", "img", "center"}
+    | {"a", "b", "i", "u", "s", "em", "strong", "span", "font", "sub", "sup", "code"}
+    | _BLOCKS
+    | _SPACED
+    | _LISTS
+    | _HIDDEN
 )
+#: A complete tag with proper attributes: ``<i.v. only>``, ``<u/s 12/3>`` and ``<a target of 100 or SpO2 >`` are none.
+_TAG = re.compile(
+    rf"</?(?:{'|'.join(_ELEMENTS)})"
+    r"""(?:\s+[a-z][a-z0-9:_-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))*\s*/?>""",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile("<!--.*?-->", re.DOTALL)
+_DOCTYPE = re.compile(r"\A\s*<!doctype\b[^<>]*>", re.IGNORECASE)
 _SAFE_LINK = re.compile(r"(?:https?://|mailto:|tel:)\S+", re.IGNORECASE)
 
 
@@ -151,10 +166,30 @@ def readable(text: str | None) -> str | None:
 
 def plain_text(markup: str) -> str | None:
     """Return rich text as plain text; None when nothing is left to read."""
-    if "<" not in markup and "&" not in markup:
-        return clean_text(markup)
+    markup = _without_comments(markup)
+    if not _TAG.search(markup):
+        return clean_text(unescape(markup).replace("\xa0", " "))
     writer = _Writer()
-    writer.feed(markup)
+    writer.feed(_only_tags(markup))
     writer.close()
     text = "\n".join(line.rstrip() for line in writer.lines)
     return clean_text(re.sub(r"\n{3,}", "\n\n", text))
+
+
+def _without_comments(markup: str) -> str:
+    """Return rich text without its head line and complete comments; a comment that never ends was typed."""
+    before, end, after = _DOCTYPE.sub("", markup).rpartition("-->")
+    return _COMMENT.sub("", before + end) + after
+
+
+def _only_tags(markup: str) -> str:
+    """Return rich text in which each ``<`` begins a tag: the others were typed, and are text.
+
+    Python's parser takes ``<full on left. RED FLAG`` for a tag that never ends, and since 3.13.4 (3.12.11, 3.11.14)
+    drops it to the end of the text.
+    """
+    pieces, end = [], 0
+    for tag in _TAG.finditer(markup):
+        pieces += [markup[end : tag.start()].replace("<", "&lt;"), tag.group()]
+        end = tag.end()
+    return "".join((*pieces, markup[end:].replace("<", "&lt;")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -34,6 +35,9 @@ from cliniko_to_highlevel.note_text import LONGEST_BODY, split
         ("<div>Unclosed <i>tag<p>and more", "Unclosed tag\n\nand more"),
         ("kept <script>although it never ends", "kept although it never ends"),
         ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a | b\nc"),
+        ("<p>One<!-- a remark\n of Word's --></p>", "One"),
+        ('<!DOCTYPE html><html><head><style>p {}</style></head><body class="x">Hi</body></html>', "Hi"),
+        ("<p class=MsoNormal>From Word</p>", "From Word"),
         ("<p> </p>", None),
         ("", None),
     ],
@@ -43,10 +47,49 @@ def test_rich_text_becomes_plain_text(markup: str, text: str | None) -> None:
     assert plain_text(markup) == text
 
 
-@pytest.mark.parametrize("typed", ["pain <5 & stable", "a < b > c", "5 &amp; 6"])
+#: What people type between angle brackets in a clinic.
+TYPED = [
+    "pain <5 & stable",
+    "a < b > c",
+    "ALLERGY: penicillin <i.v. only>; anaphylaxis",
+    "Do not mobilise if HR <a target of 100 or SpO2 > 90",
+    "US <u/s 12/3> shows tear",
+    "Ph mum\nonly <p.m.> calls\nDV risk: do not call home",
+    "Reflexes <normal L>R weak",
+    "Dear <title> <name>",
+    "Knee flexion <full on left. RED FLAG: night pain, refer to GP",
+    "BP low <!-- check. Give fluids",
+    "Pain <b",
+    "Review </p",
+]
+
+
+@pytest.mark.parametrize("typed", [*TYPED, "5 &amp; 6"])
 def test_typed_text_stays_as_it_was_typed(typed: str) -> None:
     """Text without tags is not taken for rich text."""
     assert readable(typed) == typed
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_an_answer_keeps_what_stands_in_angle_brackets(typed: str) -> None:
+    """In rich text too a bracket that begins no known tag is text, to the end of the note."""
+    assert plain_text(typed) == typed
+    in_one_line = " ".join(typed.split())
+    assert plain_text(f"<p>{in_one_line}</p><p>End</p>") == f"{in_one_line}\n\nEnd"
+
+
+def test_an_alert_keeps_what_stands_in_angle_brackets() -> None:
+    """A warning arrives whole."""
+    alert = one("medical_alerts", "hl_patient_profiles", name="ALLERGY: penicillin <i.v. only>; anaphylaxis")
+    assert alert["medical_alerts"]["text"] == "ALLERGY: penicillin <i.v. only>; anaphylaxis"
+
+
+@pytest.mark.parametrize("unit", ["<!--", "<a x", "<a x=y ", "<p><a b='", "<b "])
+def test_reading_markup_takes_time_by_its_length_only(unit: str) -> None:
+    """A long text of broken markup is read in moments: nothing is looked for again from each bracket."""
+    begun = time.process_time()
+    plain_text(f"<p>{unit * 20_000}--></p>")
+    assert time.process_time() - begun < 10
 
 
 @given(st.text(alphabet="ab <>/&;pdivulori!-\"'=\n", max_size=80))
