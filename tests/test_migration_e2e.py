@@ -188,8 +188,12 @@ def bookings(migration: Migration) -> dict[str, tuple[str, dict[str, Any], str]]
     for row in migration.rows("attendees"):
         group = groups.get(row["booking_id"])
         if group and row.get("patient_id"):
-            missed = row.get("arrived") is False
-            status = status_of({**row, "did_not_arrive": missed}, row.get("arrived"))
+            told = {
+                **row,
+                "did_not_arrive": row.get("arrived") is False,
+                "archived_at": row.get("archived_at") or group.get("archived_at") or group.get("deleted_at"),
+            }
+            status = status_of(told, row.get("arrived"))
             found[f"attendees/{row['id']}"] = (row["patient_id"], group, status)
     return found
 

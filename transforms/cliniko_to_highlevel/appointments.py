@@ -77,7 +77,12 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
         )
         return
     booked = _booked(row, reference)
-    status = _status(row, arrived=row.flag("patient_arrived"), missed=row.flag("did_not_arrive"))
+    status = _status(
+        row,
+        removed=hidden_at(row) is not None,
+        arrived=row.flag("patient_arrived"),
+        missed=row.flag("did_not_arrive"),
+    )
     body = "\n".join((*_own_lines(row, status), *_shared_lines(row, booked)))
     record = APPOINTMENTS.blank(row.source_id) | _shared_facts(row, booked) | _own_facts(row, patient, status)
     yield Output(APPOINTMENTS.name, record | {"body": body})
@@ -85,7 +90,10 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
 
 
 def from_group(row: Row, reference: Reference) -> Iterator[Output]:
-    """Yield what the patients of a group booking share; each patient's place in it is an attendance."""
+    """Yield what the patients of a group booking share; each patient's place in it is an attendance.
+
+    The state of a place is its own, unless the group is archived: then it overrides that of every place.
+    """
     booked = _booked(row, reference)
     hidden = hidden_at(row)
     lines = [
@@ -95,6 +103,8 @@ def from_group(row: Row, reference: Reference) -> Iterator[Output]:
         *_lines(**{"Group notes": row.text("notes")}),
     ]
     record = {"source_id": row.source_id, "part": row.source_id} | _shared_facts(row, booked)
+    if hidden:
+        record |= {"status": "removed", "completed": True, "archived": True}
     yield Output(APPOINTMENTS.name, record | {"shared_body": "\n".join(lines)})
 
 
@@ -110,8 +120,9 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
         missing = Filter.NO_BOOKING if patient else Filter.NO_PATIENT
         yield Output(APPOINTMENTS.name, {**record, "filtered": missing.value})
         return
-    arrived = row.flag("arrived")
-    status = _status(row, arrived=arrived, missed=arrived is False)
+    arrived, group = row.flag("arrived"), reference.groups.get(booking)
+    removed = hidden_at(row) is not None or (group is not None and group.removed)
+    status = _status(row, removed=removed, arrived=arrived, missed=arrived is False)
     yield Output(
         APPOINTMENTS.name,
         record
@@ -122,15 +133,14 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
             "body": "\n".join(_own_lines(row, status)),
         },
     )
-    group = reference.groups.get(booking)
     if group or not _counts(status):
         yield contacts.from_booking(row, patient, group if _counts(status) else None, reference)
 
 
-def _status(row: Row, *, arrived: bool | None, missed: bool | None) -> str:
+def _status(row: Row, *, removed: bool, arrived: bool | None, missed: bool | None) -> str:
     if row.instant("cancelled_at"):
         return "cancelled"
-    if hidden_at(row):
+    if removed:
         return "removed"
     if missed:
         return "did_not_arrive"

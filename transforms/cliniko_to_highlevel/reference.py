@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.custom_fields import FieldPlan
 from cliniko_to_highlevel.formats import emails, joined, zone
+from cliniko_to_highlevel.people import hidden_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,12 +43,13 @@ class Payer(NamedTuple):
 
 
 class Booking(NamedTuple):
-    """When, with whom, of what type and where a booking is."""
+    """When, with whom, of what type and where a booking is; ``removed`` when it is archived or deleted."""
 
     starts_at: str | None
     practitioner_id: str | None
     appointment_type_id: str | None
     business_id: str | None
+    removed: bool
 
 
 class Tax(NamedTuple):
@@ -193,8 +195,7 @@ class Reference:
         name = contact_name(row)
         self.contacts[_id(row)] = name
         if row.whole("type_code") == PAYER_TYPE:
-            archived = bool(row.instant("archived_at") or row.instant("deleted_at"))
-            payer = Payer(row.source_id, archived, int(_id(row)))
+            payer = Payer(row.source_id, hidden_at(row) is not None, int(_id(row)))
             _keep_first(self.payers, self.mapping.insurer_identity(name), payer)
             for email in emails(row.text("email")):
                 _keep_first(self.payer_emails, email.casefold(), payer)
@@ -235,6 +236,7 @@ def booking_of(row: Row) -> Booking:
         row.reference("practitioner_id"),
         row.reference("appointment_type_id"),
         row.reference("business_id"),
+        hidden_at(row) is not None,
     )
 
 

@@ -9,7 +9,7 @@ from cliniko_records import messages, record
 from cliniko_to_highlevel.core import MessageMapper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 REFERENCE = (
     "public_settings",
@@ -39,12 +39,23 @@ def run(lines: Iterable[dict[str, Any]], mapping: str | None = None) -> list[dic
     ]
 
 
-def mapped(resource: str, mapping: str | None = None, /, **changes: Any) -> list[dict[str, Any]]:
-    """Return the records that one Cliniko record becomes, with the reference records known."""
+def mapped(
+    resource: str,
+    mapping: str | None = None,
+    /,
+    *,
+    given: Mapping[str, Mapping[str, Any] | None] | None = None,
+    **changes: Any,
+) -> list[dict[str, Any]]:
+    """Return the records that one Cliniko record becomes, with the reference records known.
+
+    In ``given`` stands what is different about those: changed fields, or None for one that was never read.
+    """
     mapper = MessageMapper(mapping)
     for name in REFERENCE:
-        if name != resource:
-            list(mapper.record({"type": "RECORD", "stream": name, "record": record(name)}))
+        differs = (given or {}).get(name, {})
+        if name != resource and differs is not None:
+            list(mapper.record({"type": "RECORD", "stream": name, "record": record(name, **differs)}))
     outputs = mapper.record({"type": "RECORD", "stream": resource, "record": record(resource, **changes)})
     return [{"stream": line["stream"], **line["record"]} for line in outputs if line["type"] == "RECORD"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -9,8 +11,9 @@ from decimal import Decimal
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from cliniko_records import messages, record
-from mapping_runs import run
+from mapping_runs import one, run
 
 from cliniko_to_highlevel.core import MessageMapper
 
@@ -44,6 +47,31 @@ def test_both_hosts_emit_the_same(tmp_path: Path) -> None:
     bad = ("invoices", record("invoices", issue_date="soon"))
     lines = messages(bad)
     assert emitted(stage(lines, tmp_path)) == run(lines)
+
+
+@pytest.mark.parametrize(("hidden", "status"), [(None, "arrived"), ("2024-04-01T00:00:00Z", "removed")])
+def test_the_target_lets_an_archived_group_override_its_places(hidden: str | None, status: str) -> None:
+    """Also of an attendance that was read before its group was archived, and never again."""
+    if not importlib.util.find_spec("target_highlevel"):
+        pytest.skip("target-highlevel is not installed")
+    descriptor = importlib.import_module("target_highlevel.descriptor")
+    spec = descriptor.stream_spec(
+        next(item for item in MessageMapper().declared() if item["stream"] == "hl_appointments")
+    )
+    place = descriptor.incoming(spec, without_stream(one("attendees", "hl_appointments")))
+    group = descriptor.incoming(
+        spec, without_stream(one("group_appointments", "hl_appointments", archived_at=hidden))
+    )
+    assert group.part in place.joins
+    folded = importlib.import_module("target_highlevel.engine.fold").fold(
+        spec, place.fields, [(group.part, group.fields)], "2024-03-01T00:00:00Z"
+    )
+    assert (folded["status"], folded.get("completed")) == (status, True if hidden else None)
+
+
+def without_stream(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapped record as the target gets it."""
+    return {name: value for name, value in item.items() if name != "stream"}
 
 
 def test_a_sample_stays_one_on_the_way(tmp_path: Path) -> None:

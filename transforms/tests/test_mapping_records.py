@@ -308,6 +308,18 @@ def test_a_place_in_a_group_joins_the_groups_facts() -> None:
     assert "status" not in shared
 
 
+@pytest.mark.parametrize("hidden", ["archived_at", "deleted_at"])
+def test_a_group_that_was_archived_takes_its_places_with_it(hidden: str) -> None:
+    """Cliniko may keep the attendance of an archived group as it was: it is removed all the same, and says so."""
+    shared = one("group_appointments", "hl_appointments", **{hidden: WHEN})
+    assert (shared["status"], shared["completed"], shared["archived"]) == ("removed", True, True)
+    attendance, contact = mapped("attendees", given={"group_appointments": {hidden: WHEN}})
+    assert (attendance["status"], attendance["completed"]) == ("removed", True)
+    assert "\nStatus: Removed from Cliniko's calendar\n" in attendance["body"]
+    assert contact["part"] == "attendees/77"
+    assert not any(contact[name] for name in ("cliniko_appointment_type", "cliniko_location", "owner"))
+
+
 def test_an_attendance_of_a_group_not_read_adds_nothing() -> None:
     """Without its group an attendance leaves the contact as it is; cancelled, it takes back what it added."""
     assert [item["stream"] for item in mapped("attendees", booking_id="1")] == ["hl_appointments"]
