@@ -8,7 +8,7 @@ from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import emails, joined
 from cliniko_to_highlevel.insurers import INSURERS, covers
 from cliniko_to_highlevel.people import Address, address, hidden_at
-from cliniko_to_highlevel.phones import Phones, phones
+from cliniko_to_highlevel.phones import Phones
 from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import (
     BOOLEAN,
@@ -237,12 +237,12 @@ def is_merged(row: Row) -> bool:
 
 def phones_of(user: Row | None, reference: Reference) -> Phones:
     """Return the numbers of a practitioner's user."""
-    return phones(user, "phone_numbers", (reference.country,)) if user else Phones(None, None, None)
+    return reference.phones(user, "phone_numbers") if user else Phones(None, None, None)
 
 
 def _reachable(row: Row, phone_field: str, reference: Reference) -> dict[str, Any]:
     place = address(row)
-    return _person(row, place, phones(row, phone_field, (reference.country, place.country)), row)
+    return _person(row, place, reference.phones(row, phone_field, place.country), row)
 
 
 def _person(reached: Row | None, place: Address, numbers: Phones, row: Row) -> dict[str, Any]:

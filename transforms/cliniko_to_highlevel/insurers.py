@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.formats import joined, slug
 from cliniko_to_highlevel.people import RECORD_STATES, address, hidden_at, record_state
-from cliniko_to_highlevel.phones import phones
 from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import Output, Stream, custom
 
@@ -66,7 +65,7 @@ def from_payer(row: Row, reference: Reference) -> Iterator[Output]:
     if row.whole("type_code") != PAYER_TYPE:
         return
     place = address(row)
-    numbers = phones(row, "phone_numbers", (reference.country, place.country))
+    numbers = reference.phones(row, "phone_numbers", place.country)
     yield Output(
         INSURERS.name,
         {

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 #: Which of several numbers becomes the contact's phone: one that takes text messages first, a fax never.
 _PREFERENCE = {"Mobile": 0, "Home": 1, "Work": 2, "Other": 3}
+#: What phonenumbers calls a number's country when it has to stand in the number itself.
+_NO_COUNTRY = "ZZ"
+#: Fewer prove nothing about two forms of a number.
+_FEWEST_DIGITS = 5
 _BETWEEN = re.compile(r"\s*(?:[/;,|]|\bor\b)\s*", re.IGNORECASE)
 
 
@@ -35,17 +39,28 @@ class Phones(NamedTuple):
 
 
 @lru_cache(maxsize=131072)
-def e164(number: str, normalized: str | None, countries: tuple[str, ...]) -> str | None:
-    """Return a number in E.164, or None when it is valid in none of the countries.
+def e164(number: str, normalized: str | None, decided: str | None, countries: tuple[str, ...]) -> str | None:
+    """Return a number in E.164, or None when it is valid nowhere.
 
-    Two numbers typed into one field give the first. The last try is Cliniko's own normalised form, which is
-    the same as E.164 without the plus sign.
+    A number typed without a country is one in the country that the clinic decided on; else the one that Cliniko
+    made of it with what it knows of the patient (its normalised form is E.164 without the plus sign); else one in
+    the first of the countries where it is valid. Two numbers typed into one field give the first.
     """
-    pieces = [piece for piece in _BETWEEN.split(number) if piece]
-    tries = [(text, country) for text in dict.fromkeys((number, *pieces)) for country in countries or ("ZZ",)]
-    if normalized:
-        tries.append((f"+{normalized.lstrip('+')}", "ZZ"))
+    typed = tuple(dict.fromkeys((number, *(piece for piece in _BETWEEN.split(number) if piece))))
+    known = f"+{normalized.lstrip('+')}" if normalized else None
+    tries = [(text, decided or _NO_COUNTRY) for text in typed]
+    if known and any(_is_of(known, text) for text in typed):
+        tries.append((known, _NO_COUNTRY))
+    tries += [(text, country) for text in typed for country in countries]
+    if known:
+        tries.append((known, _NO_COUNTRY))
     return next((valid for text, country in tries if (valid := _valid(text, country))), None)
+
+
+def _is_of(known: str, typed: str) -> bool:
+    """Return whether Cliniko's form is of the number as it was typed: it ends with the same digits, but for zeros in front."""
+    digits = "".join(char for char in typed if char.isdecimal()).lstrip("0")
+    return len(digits) >= _FEWEST_DIGITS and known.endswith(digits)
 
 
 def _valid(text: str, country: str) -> str | None:
@@ -58,12 +73,12 @@ def _valid(text: str, country: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def phones(row: Row, field: str, countries: Sequence[str | None]) -> Phones:
-    """Return a person's numbers; one without a country is looked up in the given ones, in that order."""
+def phones(row: Row, field: str, decided: str | None, countries: Sequence[str | None]) -> Phones:
+    """Return a person's numbers; those without a country are of the decided one, else of the others, in their order."""
     known = tuple(dict.fromkeys(country for country in countries if country))
     numbers = [number for part in row.parts(field) if (number := _typed(part))]
     usable = sorted((number for number in numbers if number.kind in _PREFERENCE), key=_preference)
-    valid = (e164(number.text, number.normalized, known) for number in usable)
+    valid = (e164(number.text, number.normalized, decided, known) for number in usable)
     best = next((text for text in valid if text), None)
     return Phones(
         e164=best,

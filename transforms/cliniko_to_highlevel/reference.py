@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cliniko_to_highlevel.custom_fields import FieldPlan
 from cliniko_to_highlevel.formats import emails, joined, zone
 from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.phones import Phones, phones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +103,10 @@ class Reference:
     def country(self) -> str | None:
         """Return the country of numbers written without one."""
         return self.mapping.default_country or self.account_country
+
+    def phones(self, row: Row, field: str, own: str | None = None) -> Phones:
+        """Return a person's numbers; his own country tells more of one without a country than the account's."""
+        return phones(row, field, self.mapping.default_country, (own, self.account_country))
 
     @property
     def clinic_zone(self) -> str | None:

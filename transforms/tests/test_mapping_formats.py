@@ -106,6 +106,15 @@ def test_local_time_is_the_clinics() -> None:
         ("030/23125-012", None, ("AU", "DE"), "+493023125012"),
         ("0491 570 157 / 0491 570 158", None, ("AU",), "+61491570157"),
         ("ask at the desk", "61491570156", ("AU",), "+61491570156"),
+        ("027 412 3456", "64274123456", ("AU",), "+64274123456"),
+        ("027 412 3456 or 0491 570 158", "64274123456", ("AU",), "+64274123456"),
+        ("027 412 3456", None, ("NZ", "AU"), "+64274123456"),
+        ("021 234 5678", None, ("NZ", "AU"), "+64212345678"),
+        ("0207 946 0018", None, ("GB", "NZ"), "+442079460018"),
+        ("071 123 4567", None, ("ZA", "AU"), "+27711234567"),
+        ("+61 491 570 156", "64274123456", ("NZ",), "+61491570156"),
+        ("0491 570 156", "64274123456", ("AU",), "+61491570156"),
+        ("0491 570 156", "999491570156", ("AU",), "+61491570156"),
         ("0491 570 156", None, (), None),
         ("n/a", None, ("AU",), None),
         ("12", None, ("AU",), None),
@@ -115,8 +124,14 @@ def test_local_time_is_the_clinics() -> None:
 def test_a_phone_number_becomes_international(
     typed: str, normalized: str | None, countries: tuple[str, ...], expected: str | None
 ) -> None:
-    """A number typed in a national form becomes E.164; one that is valid nowhere becomes nothing."""
-    assert e164(typed, normalized, countries) == expected
+    """A number typed in a national form becomes E.164, Cliniko's reading of it before ours; else nothing."""
+    assert e164(typed, normalized, None, countries) == expected
+
+
+def test_the_country_that_the_clinic_decided_on_goes_first() -> None:
+    """Before Cliniko's own reading of a number, and before the patient's country."""
+    assert e164("027 412 3456", "61274123456", "NZ", ("AU",)) == "+64274123456"
+    assert e164("0491 570 156", "61491570156", "NZ", ("AU",)) == "+61491570156"
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,12 @@ def test_the_default_country_goes_before_the_accounts(written: Path) -> None:
         one("patients", "hl_contacts", str(written), patient_phone_numbers=numbers)["phone"] == "+64215551234"
     )
     assert one("patients", "hl_contacts", patient_phone_numbers=numbers)["phone"] != "+64215551234"
+
+
+def test_a_patients_own_country_goes_before_the_accounts() -> None:
+    """A patient from New Zealand of an Australian clinic has a number there, not that of a stranger in Australia."""
+    numbers = [{"number": "027 412 3456", "phone_type": "Mobile"}]
+    assert (
+        one("patients", "hl_contacts", country_code="NZ", patient_phone_numbers=numbers)["phone"]
+        == "+64274123456"
+    )
