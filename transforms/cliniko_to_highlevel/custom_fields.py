@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.errors import MappingError
+from cliniko_to_highlevel.fitting import fits
 from cliniko_to_highlevel.mapping import IGNORE, KEEP
 from cliniko_to_highlevel.markup import readable
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from cliniko_to_highlevel.mapping import ClinicMapping
     from cliniko_to_highlevel.row import Row
+
+
+#: How sure a decision is that the clinic itself made.
+CERTAIN = "certain"
 
 
 class FieldChoice(NamedTuple):
@@ -38,6 +43,12 @@ class Decision(NamedTuple):
     target: str
     decided_by: str
     confidence: str
+
+    def takes(self, answer: str) -> bool:
+        """Return whether an answer goes to the target: where the clinic named the field, any does."""
+        if self.target == KEEP:
+            return False
+        return self.confidence == CERTAIN or fits(self.target, answer)
 
 
 class Answers(NamedTuple):
@@ -68,11 +79,13 @@ class FieldPlan:
         choices = []
         for section, field in _fields(definition):
             label, token = field.text("name") or "", field.text("token") or ""
-            choice = FieldChoice(section, label, token, *self.decide(section, label, token))
-            choices.append(choice)
-            if choice.target == "insurer":
+            decision = self.decide(section, label, token)
+            choices.append(FieldChoice(section, label, token, *decision))
+            if decision.target == "insurer":
                 names = (option.text("name") for option in field.parts("options"))
-                self.insurer_options.update(dict.fromkeys(name for name in names if name))
+                self.insurer_options.update(
+                    dict.fromkeys(name for name in names if name and decision.takes(name))
+                )
         self.choices = tuple(choices)
         self._require_named()
 
@@ -80,22 +93,28 @@ class FieldPlan:
         """Return where a field goes, what decided it and how sure that is."""
         key = (section, label, token)
         if key not in self._decided:
-            self._decided[key] = self._by_name(section, label, token) or self._by_rule(label)
+            self._decided[key] = self._by_name(section, label, token) or self._by_rule(section, label)
         return self._decided[key]
 
     def read(self, patient: Row) -> Answers:
-        """Return what a patient's custom fields say."""
+        """Return what a patient's custom fields say.
+
+        Where only a pattern decided, an answer that cannot be what the field is for is kept with its label.
+        """
         answers = Answers({}, [])
         for section, field in _fields(patient.part("custom_fields")):
-            values = _values(field)
             label = field.text("name") or ""
-            target = self.decide(section, label, field.text("token") or "").target
-            if not values or target == IGNORE:
+            decision = self.decide(section, label, field.text("token") or "")
+            if decision.target == IGNORE:
                 continue
-            if target == KEEP:
-                answers.kept.append(f"{_full_label(section, label)}: {', '.join(values)}")
-            else:
-                answers.targets.setdefault(target, []).extend(values)
+            kept = []
+            for value in _values(field):
+                if decision.takes(value):
+                    answers.targets.setdefault(decision.target, []).append(value)
+                else:
+                    kept.append(value)
+            if kept:
+                answers.kept.append(f"{_full_label(section, label)}: {', '.join(kept)}")
         return answers
 
     def filled(self, patient: Row) -> Iterator[tuple[str, str, str]]:
@@ -115,12 +134,12 @@ class FieldPlan:
         for name in (token, f"{section} / {label}", label):
             target = self._named.get(_folded(name)) if name else None
             if target:
-                return Decision(target, "named in the mapping", "certain")
+                return Decision(target, "named in the mapping", CERTAIN)
         return None
 
-    def _by_rule(self, label: str) -> Decision:
+    def _by_rule(self, section: str, label: str) -> Decision:
         """Decide by the first pattern that fits; where patterns of other targets fit too, it is less sure."""
-        targets = [rule.target for rule in self._rules if rule.labels.search(label)]
+        targets = [rule.target for rule in self._rules if rule.fits(section, label)]
         if not targets:
             return Decision(KEEP, "not recognised", "none")
         confidence = "high" if len(set(targets)) == 1 else "medium"

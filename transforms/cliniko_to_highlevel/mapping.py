@@ -44,10 +44,15 @@ _LONGEST_IDENTITY = 75 - len("insurers/")
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """Custom fields whose label fits the pattern fill this field of the profile."""
+    """Custom fields whose label fits the pattern, in sections whose name fits theirs, fill this field of the profile."""
 
     target: str
     labels: re.Pattern[str]
+    sections: re.Pattern[str] | None = None
+
+    def fits(self, section: str, label: str) -> bool:
+        """Return whether a custom field is one of these."""
+        return bool(self.labels.search(label) and (not self.sections or self.sections.search(section)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,21 +248,30 @@ def _field_rules(section: Any, problems: _Problems) -> tuple[FieldRule, ...]:
     rules = []
     for number, rule in enumerate(section if isinstance(section, list) else [section], start=1):
         where = f"custom_fields.recognise, entry {number},"
-        if not isinstance(rule, dict) or set(rule) != {"target", "labels"}:
-            problems.add(where, "must hold a target and labels")
+        if not isinstance(rule, dict) or set(rule) - {"sections"} != {"target", "labels"}:
+            problems.add(where, "must hold a target and labels, and may hold sections")
         elif rule["target"] not in FIELD_TARGETS:
             problems.add(where, f"has an unknown target; choose one of {', '.join(FIELD_TARGETS)}")
         else:
-            rules.extend(_rule(rule["target"], rule["labels"], where, problems))
+            labels = _pattern("labels", rule["labels"], where, problems)
+            sections = _pattern("sections", rule["sections"], where, problems) if "sections" in rule else None
+            if labels:
+                rules.append(FieldRule(rule["target"], labels, sections))
     return tuple(rules)
 
 
-def _rule(target: str, labels: Any, where: str, problems: _Problems) -> list[FieldRule]:
+def _pattern(name: str, text: Any, where: str, problems: _Problems) -> re.Pattern[str] | None:
+    """Return a pattern; a list or an empty text would be one that fits every label."""
+    if not isinstance(text, str) or not text.strip():
+        problems.add(
+            where, f"must have one pattern in quotes as {name}, such as '\\bhealth fund\\b|\\binsurer\\b'"
+        )
+        return None
     try:
-        return [FieldRule(target, re.compile(str(labels), re.IGNORECASE))]
+        return re.compile(text, re.IGNORECASE)
     except re.error as error:
-        problems.add(where, f"has labels that are no valid pattern ({error.msg})")
-        return []
+        problems.add(where, f"has {name} that are no valid pattern ({error.msg})")
+        return None
 
 
 def _texts(name: str, value: Any, problems: _Problems) -> list[str]:

@@ -16,7 +16,9 @@ _HEAD = """\
 # Proposed by the plan: where each custom field of this Cliniko account goes. Nothing was written.
 #
 # Read the lines under `named`, correct what is wrong, keep the file, and set TARGET_HIGHLEVEL_MAPPING to
-# its path. As it stands it maps exactly as the plan did. What is not in it is taken from the shipped mapping.
+# its path. As it stands it maps as the plan did, but for one thing: a field that is named here takes every answer,
+# also one that does not look right for its place (a date as an insurer), which the plan kept with its label instead.
+# What is not in it is taken from the shipped mapping.
 """
 _PLACES = ", ".join((*clinic.FIELD_TARGETS, clinic.KEEP, clinic.IGNORE))
 
