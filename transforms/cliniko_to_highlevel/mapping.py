@@ -66,7 +66,7 @@ class ClinicMapping:
     tags: Mapping[str, str]
     named_fields: Mapping[str, str]
     field_rules: tuple[FieldRule, ...]
-    insurer_words: tuple[str, ...]
+    insurer_words: re.Pattern[str]
     not_insurers: frozenset[str]
     insurer_names: Mapping[str, str]
 
@@ -183,7 +183,7 @@ def _checked(sections: Mapping[str, Any], problems: _Problems) -> ClinicMapping:
         tags=_tags(sections["tags"], problems),
         named_fields=_named_fields(fields["named"], problems),
         field_rules=_field_rules(fields["recognise"], problems),
-        insurer_words=tuple(slug(word) for word in _texts("insurers.words", insurers["words"], problems)),
+        insurer_words=_words("insurers.words", insurers["words"], problems),
         not_insurers=frozenset(
             slug(word) for word in _texts("insurers.not_an_insurer", insurers["not_an_insurer"], problems)
         ),
@@ -281,6 +281,20 @@ def _texts(name: str, value: Any, problems: _Problems) -> list[str]:
         return [str(item) for item in value]
     problems.add(name, "must be a list of words; put yes and no in quotes")
     return []
+
+
+def _words(name: str, value: Any, problems: _Problems) -> re.Pattern[str]:
+    """Return what finds one of the words in a name's identity: whole words, a ``*`` stands for more of the word."""
+    patterns = []
+    for word in _texts(name, value, problems):
+        pieces = [slug(piece) for piece in word.split("*")]
+        if any(pieces):
+            patterns.append("[^-]*".join(map(re.escape, pieces)))
+        else:
+            problems.add(
+                name, f"holds {word!r}, which has no letter and would be in every name; delete the line"
+            )
+    return re.compile(rf"(?<![^-])(?:{'|'.join(patterns) or '(?!)'})(?![^-])")
 
 
 def _spellings(section: Any, problems: _Problems) -> dict[str, str]:

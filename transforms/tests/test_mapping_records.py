@@ -127,6 +127,30 @@ def test_insurers_are_found_in_all_three_places(changes: dict[str, Any], refs: l
     assert relations == [{"association": "cliniko_insurer", "to": f"{INSURER}:{ref}"} for ref in refs]
 
 
+@pytest.mark.parametrize(
+    ("name", "insurer"),
+    [
+        ("India Quill", False),
+        ("Mr Sandiaz", False),
+        ("Fatou Ndiaye", False),
+        ("Physicare Pty Ltd", False),
+        ("Mutualis Smith", False),
+        ("NDIS", True),
+        ("NDIA (agency)", True),
+        ("icare NSW", True),
+        ("Insurances of Sample", True),
+        ("Sample Assurance", True),
+        ("Sample Health Funds", True),
+        ("Krankenversicherung Muster", True),
+        ("例の保険", True),
+    ],
+)
+def test_an_insurer_is_known_by_whole_words(name: str, insurer: bool) -> None:  # noqa: FBT001
+    """A person whose name holds the letters of an insurer's word is none."""
+    changes = {"custom_fields": None, "invoice_default_to": name, "invoice_email": None}
+    assert any(item["stream"] == "hl_insurers" for item in mapped("patients", **changes)) is insurer
+
+
 @pytest.mark.parametrize("text", ["none", "N/A", "-", "🙂", "Self"])
 def test_no_insurer_is_no_insurer(text: str) -> None:
     """What people type when there is no insurer makes none; the text is kept."""
