@@ -44,7 +44,9 @@ _STATUS_TEXTS = {
     "cancelled": "Cancelled",
     "removed": "Removed from Cliniko's calendar",
 }
-_FINISHED = frozenset({"did_not_arrive", "cancelled", "removed"})
+#: Over for good, whatever the clock says. Not arrived is not among them: Cliniko's "arrived: no" is read off the API, not
+#: documented, and on a class to come it must not tick the visit off.
+_FINISHED = frozenset({"cancelled", "removed"})
 #: Codes of Cliniko's API, for records without the description.
 _CANCELLATIONS = {
     10: "Feeling better",

@@ -260,7 +260,7 @@ def test_contacts_are_tagged_by_kind(code: int | None, tag: str) -> None:
     [
         ({"patient_arrived": False}, "booked", None),
         ({}, "arrived", None),
-        ({"patient_arrived": False, "did_not_arrive": True}, "did_not_arrive", True),
+        ({"patient_arrived": False, "did_not_arrive": True}, "did_not_arrive", None),
         ({"cancelled_at": WHEN}, "cancelled", True),
         ({"archived_at": WHEN}, "removed", True),
         ({"deleted_at": WHEN, "patient_arrived": False}, "removed", True),
@@ -330,6 +330,12 @@ def test_a_place_in_a_group_joins_the_groups_facts() -> None:
     assert shared["source_id"] == shared["part"] == "group_appointments/100"
     assert shared["shared_body"].startswith("Group booking: group_appointments/100\nType: Standard\n")
     assert "status" not in shared
+
+
+def test_a_place_marked_as_not_arrived_is_over_by_the_clock_only() -> None:
+    """On a class to come the mark is no reason to tick it off."""
+    found = one("attendees", "hl_appointments", arrived=False)
+    assert (found["status"], found["completed"]) == ("did_not_arrive", None)
 
 
 @pytest.mark.parametrize("hidden", ["archived_at", "deleted_at"])
