@@ -8,7 +8,7 @@ from cliniko_to_highlevel import contacts
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined, local_time
 from cliniko_to_highlevel.people import hidden_at
-from cliniko_to_highlevel.reference import booking_of
+from cliniko_to_highlevel.remembered import booking_of
 from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
 
 if TYPE_CHECKING:

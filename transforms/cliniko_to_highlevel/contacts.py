@@ -9,7 +9,7 @@ from cliniko_to_highlevel.formats import emails, joined
 from cliniko_to_highlevel.insurers import INSURERS, covers
 from cliniko_to_highlevel.people import Address, address, hidden_at
 from cliniko_to_highlevel.phones import Phones
-from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
+from cliniko_to_highlevel.remembered import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import (
     BOOLEAN,
     OWNER,
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cliniko_to_highlevel.custom_fields import Answers
-    from cliniko_to_highlevel.reference import Booking, Reference
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.remembered import Booking
     from cliniko_to_highlevel.row import Row
 
 DOCTOR_TYPE = 1

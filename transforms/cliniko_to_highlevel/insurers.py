@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.formats import joined, slug
 from cliniko_to_highlevel.people import RECORD_STATES, address, hidden_at, record_state
-from cliniko_to_highlevel.reference import PAYER_TYPE, contact_name
+from cliniko_to_highlevel.remembered import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import Output, Stream, custom
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import emails
-from cliniko_to_highlevel.reference import practitioner_name
+from cliniko_to_highlevel.remembered import practitioner_name
 from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
 
 if TYPE_CHECKING:

@@ -147,7 +147,7 @@ def test_insurers_are_found_in_all_three_places(changes: dict[str, Any], refs: l
 )
 def test_an_insurer_is_known_by_whole_words(name: str, insurer: bool) -> None:  # noqa: FBT001
     """A person whose name holds the letters of an insurer's word is none."""
-    changes = {"custom_fields": None, "invoice_default_to": name, "invoice_email": None}
+    changes: dict[str, Any] = {"custom_fields": None, "invoice_default_to": name, "invoice_email": None}
     assert any(item["stream"] == "hl_insurers" for item in mapped("patients", **changes)) is insurer
 
 
