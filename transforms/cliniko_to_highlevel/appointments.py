@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel import contacts
 from cliniko_to_highlevel.errors import Filter
@@ -59,17 +59,6 @@ _CANCELLATIONS = {
 }
 
 
-class Booked(NamedTuple):
-    """What a booking is: its type, place, time and practitioner."""
-
-    kind: str | None
-    location: str | None
-    practitioner: str | None
-    practitioner_id: str | None
-    when: str | None
-    services: str | None
-
-
 def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield an individual appointment, and what it adds to the patient's contact."""
     patient = row.linked("patient_id", "patients")
@@ -78,15 +67,16 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
             APPOINTMENTS.name, {**APPOINTMENTS.blank(row.source_id), "filtered": Filter.NO_PATIENT.value}
         )
         return
-    booked = _booked(row, reference)
     status = _status(
         row,
         removed=hidden_at(row) is not None,
         arrived=row.flag("patient_arrived"),
         missed=row.flag("did_not_arrive"),
     )
-    body = "\n".join((*_own_lines(row, status), *_shared_lines(row, booked)))
-    record = APPOINTMENTS.blank(row.source_id) | _shared_facts(row, booked) | _own_facts(row, patient, status)
+    body = "\n".join((*_own_lines(row, status), *_shared_lines(row, reference)))
+    record = (
+        APPOINTMENTS.blank(row.source_id) | _shared_facts(row, reference) | _own_facts(row, patient, status)
+    )
     yield Output(APPOINTMENTS.name, record | {"body": body})
     yield contacts.from_booking(row, patient, booking_of(row) if _counts(status) else None, reference)
 
@@ -96,15 +86,14 @@ def from_group(row: Row, reference: Reference) -> Iterator[Output]:
 
     The state of a place is its own, unless the group is archived: then it overrides that of every place.
     """
-    booked = _booked(row, reference)
     hidden = hidden_at(row)
     lines = [
         f"Group booking: {row.source_id}",
-        *_shared_lines(row, booked),
+        *_shared_lines(row, reference),
         *_lines(Archived=hidden and _when(row, hidden, reference), Places=row.amount("max_attendees")),
         *_lines(**{"Group notes": row.text("notes")}),
     ]
-    record = {"source_id": row.source_id, "part": row.source_id} | _shared_facts(row, booked)
+    record = {"source_id": row.source_id, "part": row.source_id} | _shared_facts(row, reference)
     if hidden:
         record |= {"status": "removed", "completed": True, "archived": True}
     yield Output(APPOINTMENTS.name, record | {"shared_body": "\n".join(lines)})
@@ -163,27 +152,18 @@ def _own_facts(row: Row, patient: str, status: str) -> dict[str, object]:
     }
 
 
-def _shared_facts(row: Row, booked: Booked) -> dict[str, object]:
+def _shared_facts(row: Row, reference: Reference) -> dict[str, object]:
+    kind = reference.appointment_type(row.reference("appointment_type_id"))
+    practitioner = reference.practitioner(row.reference("practitioner_id"))
+    owner = row.linked("practitioner_id", "practitioners")
     return {
-        "title": joined(" with ", booked.kind or "Appointment", booked.practitioner),
+        "title": joined(" with ", kind or "Appointment", practitioner),
         "starts_at": row.instant("starts_at"),
         "ends_at": row.instant("ends_at"),
-        "owner": booked.practitioner_id and f"user:{booked.practitioner_id}",
-        "appointment_type": booked.kind,
-        "location": booked.location,
+        "owner": owner and f"user:{owner}",
+        "appointment_type": kind,
+        "location": reference.location(row.reference("business_id")),
     }
-
-
-def _booked(row: Row, reference: Reference) -> Booked:
-    kind = row.reference("appointment_type_id")
-    return Booked(
-        kind=reference.appointment_type(kind),
-        location=reference.location(row.reference("business_id")),
-        practitioner=reference.practitioner(row.reference("practitioner_id")),
-        practitioner_id=row.linked("practitioner_id", "practitioners"),
-        when=_span(row, reference),
-        services=", ".join(reference.offered(kind)) or None,
-    )
 
 
 def _span(row: Row, reference: Reference) -> str | None:
@@ -203,13 +183,13 @@ def _when(row: Row, instant: str, reference: Reference) -> str:
     return f"{local_time(instant, zone)} ({zone or 'UTC'})"
 
 
-def _shared_lines(row: Row, booked: Booked) -> list[str]:
+def _shared_lines(row: Row, reference: Reference) -> list[str]:
     return _lines(
-        Type=booked.kind,
-        Practitioner=booked.practitioner,
-        Location=booked.location,
-        When=booked.when,
-        Services=booked.services,
+        Type=reference.type_told(row),
+        Practitioner=reference.practitioner_told(row),
+        Location=reference.location_told(row),
+        When=_span(row, reference),
+        Services=", ".join(reference.offered(row.reference("appointment_type_id"))) or None,
         Repeats=_repetition(row),
         **{"Repeat of": _repeated_from(row)},
     )

@@ -57,7 +57,7 @@ CONTACTS = Stream(
         "email": standard("email", "First valid e-mail address."),
         "phone": standard("phone", "First valid phone number, mobiles first, in E.164."),
         "dateOfBirth": standard("dateOfBirth", "Date of birth."),
-        "address1": standard("address1", "Street lines, joined."),
+        "address1": standard("address1", "Street lines, joined; with a country that no code is known for."),
         "city": standard("city", "City or suburb."),
         "state": standard("state", "State or region."),
         "postalCode": standard("postalCode", "Postcode."),
@@ -192,7 +192,7 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     user = reference.users.get(row.reference("user_id") or "")
     active = row.flag("active") is not False
     record = CONTACTS.blank(row.source_id)
-    record |= _person(user, Address(None, None, None, None, None), phones_of(user, reference), row)
+    record |= _person(user, Address(), phones_of(user, reference), row)
     first, last = row.text("first_name"), row.text("last_name")
     record |= {
         "unless": [f"user:{row.source_id}"],
@@ -251,7 +251,7 @@ def _person(reached: Row | None, place: Address, numbers: Phones, row: Row) -> d
     return {
         "email": next(iter(emails(email)), None),
         "phone": numbers.e164,
-        "address1": place.street,
+        "address1": place.line,
         "city": place.city,
         "state": place.state,
         "postalCode": place.postal_code,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.not_moved import EVERYWHERE, NOT_MOVED
+from cliniko_to_highlevel.not_moved import EVERYWHERE, NOT_MOVED, NOT_OF_USERS
 from cliniko_to_highlevel.routes import IGNORED, STREAMS
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def _becomes(item: Property) -> str:
 def _not_moved() -> Iterator[str]:
     yield from ("## Cliniko fields that do not arrive", "")
     rows = [("every resource", field, reason) for field, reason in EVERYWHERE.items()]
-    rows += [(name, field, reason) for name, fields in NOT_MOVED.items() for field, reason in fields.items()]
+    for listed in (NOT_OF_USERS, NOT_MOVED):
+        rows += [(name, field, why) for name, fields in listed.items() for field, why in fields.items()]
     yield from _table(
         ("Resource", "Field", "Reason"), ((where, f"`{field}`", why) for where, field, why in rows)
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.errors import Filter, Reason
 from cliniko_to_highlevel.formats import joined, local_time
+from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import BOOLEAN, INTEGER, Output, Stream, plain
 
 if TYPE_CHECKING:
@@ -60,8 +61,10 @@ _EXTENSIONS = {
 _TAKEN = frozenset({*_EXTENSIONS.values(), *_DICOM_NAMES, ".jpeg", ".rar"})
 _UNFIT = re.compile(r'[\\/:*?"<>|\n\t]+')
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
-#: File systems take 255 bytes for a name; the marker, the date and ``.zip`` need some of them.
-_NAME_BYTES, _DESCRIPTION_LENGTH = 150, 40
+#: What file systems take for a name, without the ``.zip`` that DICOM gets.
+_NAME_BYTES = 255 - len(".zip")
+#: What a name keeps of the file's own name beside a long description.
+_LEAST_STEM = 60
 
 
 def from_attachment(row: Row, reference: Reference) -> Iterator[Output]:
@@ -87,13 +90,15 @@ def _left_out(patient: str | None, status: str, *, moved: bool) -> Filter | None
 
 def _described(row: Row, reference: Reference) -> dict[str, object]:
     mime_type = (row.text("content_type") or "").partition(";")[0].strip().lower() or None
-    name = _file_name(row, mime_type)
     created = row.instant("created_at")
     date = local_time(created, reference.clinic_zone)[:10] if created else None
+    archived = "[archived]" if hidden_at(row) else None
+    marker = joined(" ", f"cliniko:{row.source_id}", date, archived) or ""
+    name = _file_name(row, mime_type, _NAME_BYTES - len(f"{marker} "))
     size = row.whole("file_size")
     return {
         "file_path": row.text("file_path"),
-        "file_name": joined(" ", f"cliniko:{row.source_id}", date, name),
+        "file_name": f"{marker} {name}",
         "file_size": row.whole("size") if size is None else size,
         "file_sha256": row.text("file_sha256"),
         "mime_type": mime_type,
@@ -102,8 +107,8 @@ def _described(row: Row, reference: Reference) -> dict[str, object]:
     }
 
 
-def _file_name(row: Row, mime_type: str | None) -> str:
-    """Return description and name, fit for every file system, with an extension.
+def _file_name(row: Row, mime_type: str | None, room: int) -> str:
+    """Return description and name, fit for every file system, with an extension; the room is in bytes.
 
     What looks like one (``Letter Dr.Smith``) is part of the name where the type of the content tells a better one.
     """
@@ -113,6 +118,18 @@ def _file_name(row: Row, mime_type: str | None) -> str:
     if suffix.lower() not in _TAKEN:
         suffix = _EXTENSIONS.get(mime_type or "", suffix)
     stem = name.removesuffix(suffix)
-    description = _UNFIT.sub(" ", row.text("description") or "")[:_DESCRIPTION_LENGTH].strip(" .")
-    told = joined(" - ", description if description != stem else None, stem) or "file"
-    return told.encode()[:_NAME_BYTES].decode(errors="ignore").strip() + suffix
+    description = _UNFIT.sub(" ", row.text("description") or "").strip(" .")
+    return _told(description if description != stem else "", stem, room - len(suffix)) + suffix
+
+
+def _told(description: str, stem: str, room: int) -> str:
+    """Return description and name within the room: a long description leaves the name some of it."""
+    if description:
+        taken = len(f"{description} - ".encode())
+        stem = _cut(stem, max(room - taken, _LEAST_STEM))
+        description = _cut(description, room - len(f" - {stem}".encode()))
+    return _cut(joined(" - ", description, stem) or "file", room)
+
+
+def _cut(text: str, room: int) -> str:
+    return text.encode()[:room].decode(errors="ignore").strip(" .")

@@ -126,7 +126,6 @@ INVOICE_ITEMS = Stream(
 def from_invoice(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield an invoice, related to its patient."""
     patient = row.linked("patient_id", "patients")
-    practitioner = row.reference("practitioner_id")
     related = [{"association": "cliniko_invoice_contact", "to": CONTACTS.ref(patient)}] if patient else []
     yield Output(
         INVOICES.name,
@@ -145,9 +144,9 @@ def from_invoice(row: Row, reference: Reference) -> Iterator[Output]:
             "invoice_to": row.text("invoice_to"),
             "extra_information": row.text("patient_extra_information"),
             "notes": row.text("notes"),
-            "practitioner": reference.practitioner(practitioner),
+            "practitioner": reference.practitioner_told(row),
             "practitioner_id": row.linked("practitioner_id", "practitioners"),
-            "location": reference.location(row.reference("business_id")),
+            "location": reference.location_told(row),
             "appointment_id": row.linked("appointment_id", "individual_appointments"),
             "attendee_id": row.linked("attendee_id", "attendees"),
             "original_invoice_id": row.linked("original_invoice_id", "invoices"),

@@ -5,6 +5,9 @@ Every other field of the sources does; a test changes each field and looks wheth
 
 from __future__ import annotations
 
+_ON_CONTACT = (
+    "arrives on the contact of a practitioner who has no user in HighLevel; a user is never written to"
+)
 _LATER_CHANGE = "the moment of the last change in Cliniko: it tells when to read a record again"
 _OWN_CREATION = "when a setting was made; HighLevel dates its own"
 _COPY = "a copy of what another record or field says"
@@ -171,12 +174,18 @@ NOT_MOVED: dict[str, dict[str, str]] = {
     "communications": {},
     "patient_attachments": {
         "content": "the address of the bytes, which the tap has followed",
-        "archived_at": "a file in HighLevel has no state; an archived one stays",
         "pinned_at": "a file in HighLevel has a name only",
         "processed_at": "when Cliniko had stored the upload",
         "processing_completed": "the tap waits for it",
         "user_id": "who uploaded it: a file in HighLevel has a name only",
     },
+}
+
+#: Fields of a practitioner that arrive on his contact. One who is matched with a HighLevel user has none, and a user
+#: is never written to.
+NOT_OF_USERS: dict[str, dict[str, str]] = {
+    "practitioners": dict.fromkeys(("created_at", "description", "designation", "title"), _ON_CONTACT),
+    "users": {"phone_numbers": _ON_CONTACT},
 }
 
 

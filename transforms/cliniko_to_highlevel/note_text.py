@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import utf16_length
+from cliniko_to_highlevel.formats import joined, utf16_length
 from cliniko_to_highlevel.markup import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cliniko_to_highlevel.row import Row
+
+#: The kinds of questions that Cliniko's API describes, and what of a question is not its answer.
+_KINDS = frozenset({"text", "paragraph", "date", "checkboxes", "radiobuttons", "bodycharts"})
+_QUESTION = frozenset({"name", "type", "answer", "answers", "other", "required"})
+_UNSHOWN = "(answer of a kind that cannot be shown)"
 
 #: What HighLevel takes in one note (its limit for notes of appointments and for imported notes).
 LONGEST_BODY = 5000
@@ -44,17 +49,22 @@ def _answer(question: Row) -> str | None:
     kind = (question.text("type") or "").casefold()
     if kind == "bodycharts":
         return _body_charts(question)
-    if kind in {"checkboxes", "radiobuttons"} or "answers" in question.values:
-        return ", ".join(_chosen(question)) or None
     answer = question.text("answer")
-    return plain_text(answer) if answer and kind == "paragraph" else answer
+    if answer and kind == "paragraph":
+        answer = plain_text(answer)
+    told = joined(", ", *_chosen(question), answer)
+    return told or (_UNSHOWN if kind not in _KINDS and _is_answered(question) else None)
+
+
+def _is_answered(question: Row) -> bool:
+    """Return whether a question of a kind unknown to us holds more than the question: Cliniko adds nothing to a blank one."""
+    return any(value for name, value in question.values.items() if name not in _QUESTION)
 
 
 def _chosen(question: Row) -> Iterator[str]:
     for answer in question.parts("answers"):
-        value = answer.text("value")
-        if value and answer.flag("selected"):
-            yield value
+        if answer.flag("selected"):
+            yield answer.text("value") or _UNSHOWN
     other = question.part("other")
     if other.flag("selected"):
         yield other.text("value") or "Other"

@@ -42,6 +42,7 @@ class _Note:
 
     contact: str
     title: str
+    state: str | None
     author: str | None
     facts: dict[str, str | None]
     text: str
@@ -57,7 +58,7 @@ def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
         return
     state = _state(row)
     facts = {
-        "Practitioner": reference.practitioner(row.reference("practitioner_id")),
+        "Practitioner": reference.practitioner_told(row),
         "State": state,
         "Finalised": row.instant("finalized_at"),
         "Archived": hidden_at(row),
@@ -66,9 +67,9 @@ def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
     }
     note = _Note(
         contact=patient or "",
-        title=joined(" ", row.text("title") or "Treatment note", None if state == "Final" else f"[{state}]")
-        or "",
-        author=row.text("author_name") or reference.practitioner(row.reference("practitioner_id")),
+        title=row.text("title") or "Treatment note",
+        state=None if state == "Final" else f"[{state}]",
+        author=row.text("author_name") or reference.practitioner_told(row),
         facts=facts,
         text=sections_text(row.part("content")),
         owner=row.linked("practitioner_id", "practitioners"),
@@ -89,6 +90,7 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
     note = _Note(
         contact=patient or "",
         title=_communication_title(row),
+        state=None,
         author=None,
         facts=_communication_facts(row),
         text=readable(row.text("content")) or "",
@@ -153,7 +155,9 @@ def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
     date = f"{local_time(written, zone)} ({zone or 'UTC'}), {written}" if written else None
     head = _lines({"Date": date, "Author": note.author})
     longest_head = "\n".join((f"cliniko:{row.source_id}#9999", *head, "Part 9999/9999", ""))
-    whole = "\n".join((*_lines(note.facts), "", note.text)).strip()
+    title = note.title[:_TITLE_ROOM]
+    full_title = {"Title": note.title if title != note.title else None}
+    whole = "\n".join((*_lines(full_title | note.facts), "", note.text)).strip()
     pieces = split(whole, max(LONGEST_BODY - utf16_length(longest_head), LONGEST_BODY // 2))
     for number, piece in enumerate(pieces, start=1):
         source_id = row.source_id if number == 1 else f"{row.source_id}#{number}"
@@ -164,7 +168,7 @@ def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
             {
                 **NOTES.blank(source_id),
                 "contact": note.contact,
-                "title": joined(" ", day, note.title[:_TITLE_ROOM], count and f"({count})"),
+                "title": joined(" ", day, title, note.state, count and f"({count})"),
                 "body": "\n".join((f"cliniko:{source_id}", *head, *_lines({"Part": count}), piece)).rstrip(),
                 "owner": note.owner and f"user:{note.owner}",
                 **({"pieces": len(pieces)} if number == 1 else {}),

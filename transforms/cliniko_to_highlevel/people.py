@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from cliniko_to_highlevel.formats import joined
 
 if TYPE_CHECKING:
@@ -52,39 +54,50 @@ _COUNTRY_CODES = {
 
 
 class Address(NamedTuple):
-    """A postal address in HighLevel's pieces: it has one street line only."""
+    """A postal address in HighLevel's pieces: it has one street line only.
 
-    street: str | None
-    city: str | None
-    state: str | None
-    postal_code: str | None
-    country: str | None
+    HighLevel takes a country by its code; ``unknown_country`` is a name that we know none of.
+    """
+
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    unknown_country: str | None = None
+
+    @property
+    def line(self) -> str | None:
+        """Return what HighLevel's one street line holds: the street, and a country that has no other place."""
+        return joined(", ", self.street, self.unknown_country)
 
     @property
     def lines(self) -> str | None:
         """Return the address as text, one piece a line."""
         place = joined(" ", self.city, self.state, self.postal_code)
-        return joined("\n", self.street, place, self.country)
+        return joined("\n", self.street, place, self.country or self.unknown_country)
 
 
 def address(row: Row) -> Address:
     """Return a record's address, its street lines joined."""
     typed = "\n".join(row.text(field) or "" for field in ("address_1", "address_2", "address_3"))
+    country = country_code(row)
     return Address(
         street=joined(", ", *(line.strip(" ,") for line in typed.splitlines())),
         city=row.text("city"),
         state=row.text("state"),
         postal_code=row.text("post_code"),
-        country=country_code(row),
+        country=country,
+        unknown_country=None if country else row.text("country"),
     )
 
 
 def country_code(row: Row) -> str | None:
-    """Return the ISO code of a record's country: its code, else found by its name."""
-    code = (row.text("country_code") or "").upper()
+    """Return the ISO code of a record's country: its code, else found by its name, which may be a code itself."""
+    code, name = (row.text("country_code") or "").upper(), row.text("country") or ""
     if len(code) == 2 and code.isascii() and code.isalpha():  # noqa: PLR2004
         return "GB" if code == "UK" else code
-    return _COUNTRY_CODES.get((row.text("country") or "").casefold())
+    return name if name in SUPPORTED_REGIONS else _COUNTRY_CODES.get(name.casefold())
 
 
 def record_state(row: Row) -> str:

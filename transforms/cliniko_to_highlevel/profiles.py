@@ -168,7 +168,9 @@ def from_case(row: Row, reference: Reference) -> Iterator[Output]:
 def from_referral_source(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield what a referral adds to the profile; an archived one is taken back."""
     live = not hidden_at(row)
-    kind = reference.referral_types.get(row.reference("referral_source_type_id") or "")
+    kind = reference.referral_types.get(row.reference("referral_source_type_id") or "") or row.linked(
+        "referral_source_type_id", "referral_source_types"
+    )
     facts = {
         "referral_source": joined(": ", kind, row.text("subcategory")),
         "referrer": _referrer(row, reference),

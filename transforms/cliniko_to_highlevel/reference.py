@@ -105,6 +105,22 @@ class Reference:
         """Return an appointment type's name."""
         return self.appointment_types.get(type_id or "")
 
+    def practitioner_told(self, row: Row) -> str | None:
+        """Return for a text who a record's practitioner is: his name, else his identity."""
+        return self.practitioner(row.reference("practitioner_id")) or row.linked(
+            "practitioner_id", "practitioners"
+        )
+
+    def type_told(self, row: Row) -> str | None:
+        """Return for a text what a record's appointment type is: its name, else its identity."""
+        return self.appointment_type(row.reference("appointment_type_id")) or row.linked(
+            "appointment_type_id", "appointment_types"
+        )
+
+    def location_told(self, row: Row) -> str | None:
+        """Return for a text where a record's location is: its name, else its identity."""
+        return self.location(row.reference("business_id")) or row.linked("business_id", "businesses")
+
     def offered(self, type_id: str | None) -> list[str]:
         """Return the services and products of an appointment type, as text."""
         offers = self.offers.get(type_id or "", {})

@@ -1,0 +1,156 @@
+"""What could be lost without anybody noticing, and is kept: long texts, odd answers, names that are not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cliniko_records import RECORDS
+from mapping_runs import mapped, one
+
+from cliniko_to_highlevel.not_moved import NOT_MOVED, NOT_OF_USERS
+
+WHEN = "2024-03-10T01:00:00Z"
+UNSHOWN = "(answer of a kind that cannot be shown)"
+FILE = "cliniko:patient_attachments/190 2024-03-11"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "street"),
+    [
+        ("Australia", "AU", "12 Example Lane"),
+        ("NZ", "NZ", "12 Example Lane"),
+        ("UK", "GB", "12 Example Lane"),
+        ("Philippines", None, "12 Example Lane, Philippines"),
+        ("Deutschland", None, "12 Example Lane, Deutschland"),
+        ("XX", None, "12 Example Lane, XX"),
+        (None, None, "12 Example Lane"),
+    ],
+)
+def test_a_country_is_known_by_its_code_or_stays_in_the_address(
+    name: str | None, code: str | None, street: str
+) -> None:
+    """Cliniko's old field holds a name; one that no code is known for is written behind the street."""
+    found = one("patients", "hl_contacts", country=name, country_code=None)
+    assert (found["country"], found["address1"]) == (code, street)
+
+
+def test_an_insurers_unknown_country_stays_in_the_address() -> None:
+    """It stands at the end, as countries do."""
+    found = one("contacts", "hl_insurers", country="Deutschland", country_code=None)
+    assert found["address"].endswith("\nDeutschland")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"description": "x" * 100}, f"{FILE} {'x' * 100} - referral.pdf"),
+        ({"description": "Knee", "archived_at": WHEN}, f"{FILE} [archived] Knee - referral.pdf"),
+        ({"description": "referral"}, f"{FILE} referral.pdf"),
+    ],
+)
+def test_a_file_keeps_its_description_and_state_in_its_name(changes: dict[str, Any], name: str) -> None:
+    """The name is the only place for them; an archived attachment does not arrive as a live one."""
+    assert one("patient_attachments", "hl_files", **changes)["file_name"] == name
+
+
+def test_the_longest_file_name_fits_every_file_system() -> None:
+    """A description of 255 characters fills the name, and leaves the name some of it."""
+    found = one(
+        "patient_attachments",
+        "hl_files",
+        id="9" * 20,
+        description="d" * 255,
+        filename=f"{'f' * 200}.pdf",
+        archived_at=WHEN,
+    )
+    name = found["file_name"]
+    assert len(f"{name}.zip") == 255
+    assert name.count("d") > 60
+    assert name.endswith(f" - {'f' * 60}.pdf")
+
+
+def test_a_long_title_is_cut_and_its_state_is_not() -> None:
+    """Title and state are both read from the note: a draft stays one, and the whole title is in the text."""
+    title = "Review " * 40
+    note = one("treatment_notes", "hl_notes", title=title, draft=True)
+    assert note["title"].endswith(" Revi [Draft]")
+    assert f"\nTitle: {title.strip()}\n" in note["body"]
+    assert "\nTitle: " not in one("treatment_notes", "hl_notes")["body"]
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ({"type": "checkboxes", "answers": [{"value": None, "selected": True}]}, f"Q: {UNSHOWN}"),
+        ({"type": "text", "answers": None, "answer": "here"}, "Q: here"),
+        ({"type": "text", "answers": [], "answer": "here"}, "Q: here"),
+        ({"type": "scale", "answer": 7}, "Q: 7"),
+        ({"type": "scale", "position": 7}, f"Q: {UNSHOWN}"),
+        ({"type": "signature", "required": True, "signature_id": "12"}, f"Q: {UNSHOWN}"),
+        ({"type": "scale", "required": True, "position": None}, None),
+        ({"type": "text"}, None),
+        ({"type": "checkboxes", "answers": [{"value": "Stairs"}]}, None),
+    ],
+)
+def test_an_answer_that_cannot_be_shown_says_so(question: dict[str, Any], told: str | None) -> None:
+    """An answer is never left out without a word; a question without one is."""
+    content = {"sections": [{"name": "S", "questions": [{"name": "Q", **question}]}]}
+    body = one("treatment_notes", "hl_notes", content=content)["body"]
+    assert body.endswith(f"## S\n{told}" if told else "## S")
+
+
+@pytest.mark.parametrize(
+    ("resource", "stream", "field"),
+    [
+        ("individual_appointments", "hl_appointments", "body"),
+        ("group_appointments", "hl_appointments", "shared_body"),
+    ],
+)
+def test_what_has_no_name_is_told_by_its_identity(resource: str, stream: str, field: str) -> None:
+    """Without its reference record an appointment still says which type, practitioner and place it had."""
+    unknown = {"appointment_types": None, "practitioners": None, "businesses": None}
+    appointment = one(resource, stream, given=unknown)
+    told = appointment[field].split("\n")
+    assert {"Type: appointment_types/20", "Practitioner: practitioners/9", "Location: businesses/30"} <= set(
+        told
+    )
+    assert (appointment["title"], appointment["appointment_type"]) == ("Appointment", None)
+
+
+def test_an_identity_is_no_option() -> None:
+    """What has no name is not offered for choice on contacts."""
+    found = one(
+        "individual_appointments", "hl_contacts", given={"appointment_types": None, "businesses": None}
+    )
+    assert (found["cliniko_appointment_type"], found["cliniko_location"]) == (None, None)
+
+
+def test_invoices_notes_and_referrals_tell_identities_too() -> None:
+    """A name that is not known is no blank."""
+    invoice = one("invoices", "hl_invoices", given={"practitioners": None, "businesses": None})
+    assert (invoice["practitioner"], invoice["location"]) == ("practitioners/9", "businesses/30")
+    note = one("treatment_notes", "hl_notes", given={"practitioners": None}, author_name=None)
+    assert "\nAuthor: practitioners/9\nPractitioner: practitioners/9\n" in note["body"]
+    referral = one("referral_sources", "hl_patient_profiles", given={"referral_source_types": None})
+    assert referral["referral_source"] == "referral_source_types/90: Station"
+
+
+@pytest.mark.parametrize(
+    ("resource", "field"), [(name, field) for name, fields in NOT_OF_USERS.items() for field in fields]
+)
+def test_what_a_matched_practitioner_loses_is_listed(resource: str, field: str) -> None:
+    """The field changes the contact, which a matched practitioner has not, and nothing of the user."""
+    others: dict[str, Any] = {"phone_numbers": [], "created_at": WHEN}
+    changed = {field: others.get(field, "Changed")}
+    before = mapped("practitioners")
+    after = (
+        mapped("practitioners", **changed)
+        if resource == "practitioners"
+        else mapped("practitioners", given={resource: changed})
+    )
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    assert before[1]["unless"] == ["user:practitioners/9"]
+    assert field in RECORDS[resource]
+    assert field not in NOT_MOVED[resource]
