@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hl_mapped import person, record, schemas
 
-import cliniko_to_highlevel.mapping
+from cliniko_to_highlevel import mapping_file
 from target_highlevel.engine.admission import mapping_digest
 from target_highlevel.ledger import scratch
 from target_highlevel.settings import settings_from
@@ -112,8 +112,8 @@ def test_an_approval_counts_for_the_mapping_as_it_stands(
 ) -> None:
     """The shipped mapping is edited in place, as a clinic does: that is not what was planned."""
     shipped = tmp_path / "mapping.yml"
-    shutil.copy(cliniko_to_highlevel.mapping.SHIPPED, shipped)
-    monkeypatch.setattr(cliniko_to_highlevel.mapping, "SHIPPED", shipped)
+    shutil.copy(mapping_file.SHIPPED, shipped)
+    monkeypatch.setattr(mapping_file, "SHIPPED", shipped)
     given: dict[str, Any] = {"access_token": "t", "location_id": "l", "ledger_url": "sqlite://"}
     settings = settings_from({**given, "fallback_owner": "desk@example.org"})
     before = mapping_digest(settings)

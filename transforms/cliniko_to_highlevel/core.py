@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel import mapping as clinic
+from cliniko_to_highlevel import mapping_file
 from cliniko_to_highlevel.errors import Filter, MappingError, Reason, RecordError
 from cliniko_to_highlevel.reference import Reference
 from cliniko_to_highlevel.routes import IGNORED, ROUTES, STREAMS
@@ -58,7 +59,7 @@ class MessageMapper:
     @staticmethod
     def mapping_text(mapping_path: str | None) -> str:
         """Return the text of the mapping in use: an approval counts for this text only."""
-        return clinic.text(mapping_path)
+        return mapping_file.text(mapping_path)
 
     def handles(self, stream: str) -> bool:
         """Return whether a stream is Cliniko's: mapped, or left out on purpose."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.errors import MappingError
 from cliniko_to_highlevel.fitting import fits
+from cliniko_to_highlevel.formats import folded
 from cliniko_to_highlevel.mapping import IGNORE, KEEP
 from cliniko_to_highlevel.markup import readable
 
@@ -66,8 +67,8 @@ class FieldPlan:
         self.insurer_options: dict[str, None] = {}
         self.choices: tuple[FieldChoice, ...] = ()
         self._rules = mapping.field_rules
-        self._named = {_folded(name): target for name, target in mapping.named_fields.items()}
-        self._spelled = {_folded(name): name for name in mapping.named_fields}
+        self._named = {folded(name): target for name, target in mapping.named_fields.items()}
+        self._spelled = {folded(name): name for name in mapping.named_fields}
         self._decided: dict[tuple[str, str, str], Decision] = {}
 
     def define(self, definition: Row) -> None:
@@ -125,14 +126,14 @@ class FieldPlan:
 
     def proposed_names(self) -> Iterator[tuple[str, FieldChoice]]:
         """Yield each field of the account with a name that fits no other one."""
-        shared = Counter(_folded(choice.full_label) for choice in self.choices)
+        shared = Counter(folded(choice.full_label) for choice in self.choices)
         for choice in self.choices:
-            alone = shared[_folded(choice.full_label)] == 1 or not choice.token
+            alone = shared[folded(choice.full_label)] == 1 or not choice.token
             yield choice.full_label if alone else choice.token, choice
 
     def _by_name(self, section: str, label: str, token: str) -> Decision | None:
         for name in (token, f"{section} / {label}", label):
-            target = self._named.get(_folded(name)) if name else None
+            target = self._named.get(folded(name)) if name else None
             if target:
                 return Decision(target, "named in the mapping", CERTAIN)
         return None
@@ -147,7 +148,7 @@ class FieldPlan:
 
     def _require_named(self) -> None:
         known = {
-            _folded(name)
+            folded(name)
             for item in self.choices
             for name in (item.token, f"{item.section} / {item.label}", item.label)
         }
@@ -179,7 +180,3 @@ def _values(field: Row) -> list[str]:
 
 def _full_label(section: str, label: str) -> str:
     return f"{section} / {label}" if section else label
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())

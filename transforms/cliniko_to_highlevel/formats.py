@@ -119,6 +119,11 @@ def slug(name: str) -> str:
     return "-".join(spaced.split())
 
 
+def folded(name: str) -> str:
+    """Return a label as people compare it: neither case nor blanks make a difference."""
+    return " ".join(name.casefold().split())
+
+
 def emails(value: str | None) -> list[str]:
     """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
     return [

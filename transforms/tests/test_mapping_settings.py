@@ -56,6 +56,16 @@ def test_a_short_file_changes_only_what_it_names(written: Path) -> None:
         ("custom_fields: {recognise: [{target: x, labels: y}]}", ["entry 1", "unknown target"]),
         ("custom_fields: {recognise: [{target: insurer, labels: '('}]}", ["entry 1", "no valid pattern"]),
         ("insurers: {not_an_insurer: [no]}", ["insurers.not_an_insurer", "quotes"]),
+        ("custom_fields: {recognise: [{target: insurer, labels: 'fund|'}]}", ["entry 1", "fit every field"]),
+        (
+            "custom_fields: {named: {Health fund: insurer, health  fund: keep}}",
+            ["custom_fields.named.health  fund", 'same field as "Health fund"'],
+        ),
+        ("custom_fields:\n  named:\n    No: insurer", ["line 3", "No ", 'write it in quotes: "No"']),
+        ("custom_fields: {named: {2024: insurer}}", ["line 1", '"2024"']),
+        ("move: {files: true}\ntags: {}\nmove: {files: false}", ["line 1", "move stands there twice"]),
+        ("insurers: {spellings: {Fund A: [fa], Fund B: [FA]}}", ["Fund B", '"FA"', "also Fund A"]),
+        ("insurers: {spellings: {Fund A: ['-']}}", ["Fund A", "no letter"]),
         ('insurers: {words: ["", insur]}', ["insurers.words", "no letter"]),
         ("insurers: {words: ['-']}", ["insurers.words", "'-'"]),
         ("insurers: {words: ['*']}", ["insurers.words", "no letter"]),
@@ -71,6 +81,14 @@ def test_a_mistake_says_where_it_is_and_what_to_write(written: Path, text: str, 
     with pytest.raises(MappingError) as caught:
         MessageMapper(str(written))
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize("value", ["", "''", '""', "'  '"])
+def test_an_empty_text_is_empty(written: Path, value: str) -> None:
+    """Empty quotes leave the decision open, as nothing at all does."""
+    written.write_text(f"default_country: {value}\ntime_zone: {value}\n")
+    loaded = mapping.load(str(written))
+    assert (loaded.default_country, loaded.time_zone) == (None, None)
 
 
 def test_all_mistakes_are_told_at_once(written: Path) -> None:

@@ -1,0 +1,189 @@
+"""What a clinic's mapping may say: each part checked, with words for who has to mend it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import phonenumbers
+
+from cliniko_to_highlevel.formats import folded, slug, zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cliniko_to_highlevel.mapping_file import Problems
+
+#: Fields of the profile that a custom field of the clinic can fill.
+FIELD_TARGETS = (
+    "insurer",
+    "member_number",
+    "policy_number",
+    "claim_number",
+    "ndis_number",
+    "ndis_plan_start",
+    "ndis_plan_end",
+    "ndis_plan_manager",
+    "employer",
+    "school",
+)
+KEEP, IGNORE = "keep", "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """Custom fields whose label fits the pattern, in sections whose name fits theirs, fill this field of the profile."""
+
+    target: str
+    labels: re.Pattern[str]
+    sections: re.Pattern[str] | None = None
+
+    def fits(self, section: str, label: str) -> bool:
+        """Return whether a custom field is one of these."""
+        return bool(self.labels.search(label) and (not self.sections or self.sections.search(section)))
+
+
+def country(value: Any, problems: Problems) -> str | None:
+    """Return the country of numbers without one; None when it is left empty."""
+    if _is_empty(value):
+        return None
+    if value is False:
+        problems.add("default_country", 'is read as a boolean; write it in quotes: "NO"')
+    elif not isinstance(value, str) or value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        problems.add(
+            "default_country", "is no country; write two letters such as AU, NZ or GB, or leave it empty"
+        )
+    else:
+        return value.upper()
+    return None
+
+
+def time_zone(value: Any, problems: Problems) -> str | None:
+    """Return the zone of dates in texts; None when it is left empty."""
+    if _is_empty(value):
+        return None
+    if isinstance(value, str) and zone(value):
+        return value
+    problems.add("time_zone", "is no time zone; write one such as Australia/Melbourne, or leave it empty")
+    return None
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def switches(name: str, section: Mapping[str, Any], problems: Problems) -> dict[str, bool]:
+    """Return what is switched on and off."""
+    for key, value in section.items():
+        if not isinstance(value, bool):
+            problems.add(f"{name}.{key}", "must be true or false")
+    return {key: value is True for key, value in section.items()}
+
+
+def tags(section: Mapping[str, Any], problems: Problems) -> dict[str, str]:
+    """Return the tags; one that is left empty is none."""
+    tags = {}
+    for kind, value in section.items():
+        if isinstance(value, str):
+            tags[kind] = value.strip().lower()
+        elif value is not None:
+            problems.add(f"tags.{kind}", "must be a word, or empty for no tag")
+    return tags
+
+
+def named_fields(section: Any, problems: Problems) -> dict[str, str]:
+    """Return where the custom fields go that the clinic named."""
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        problems.add("custom_fields.named", 'must hold lines such as "Health fund": insurer')
+        return {}
+    allowed = (*FIELD_TARGETS, KEEP, IGNORE)
+    known: dict[str, str] = {}
+    for label, target in section.items():
+        if target not in allowed:
+            problems.add(f"custom_fields.named.{label}", f"goes nowhere; choose one of {', '.join(allowed)}")
+        if folded(label) in known:
+            same = known[folded(label)]
+            problems.add(f"custom_fields.named.{label}", f'is the same field as "{same}"; delete one of them')
+        known[folded(label)] = label
+    return {label: str(target) for label, target in section.items()}
+
+
+def field_rules(section: Any, problems: Problems) -> tuple[FieldRule, ...]:
+    """Return the rules by which labels are recognised, in their order."""
+    rules = []
+    for number, rule in enumerate(section if isinstance(section, list) else [section], start=1):
+        where = f"custom_fields.recognise, entry {number},"
+        if not isinstance(rule, dict) or set(rule) - {"sections"} != {"target", "labels"}:
+            problems.add(where, "must hold a target and labels, and may hold sections")
+        elif rule["target"] not in FIELD_TARGETS:
+            problems.add(where, f"has an unknown target; choose one of {', '.join(FIELD_TARGETS)}")
+        else:
+            labels = _pattern("labels", rule["labels"], where, problems)
+            sections = _pattern("sections", rule["sections"], where, problems) if "sections" in rule else None
+            if labels:
+                rules.append(FieldRule(rule["target"], labels, sections))
+    return tuple(rules)
+
+
+def _pattern(name: str, text: Any, where: str, problems: Problems) -> re.Pattern[str] | None:
+    """Return a pattern; a list or an empty text would be one that fits every label."""
+    if not isinstance(text, str) or not text.strip():
+        problems.add(
+            where, f"must have one pattern in quotes as {name}, such as '\\bhealth fund\\b|\\binsurer\\b'"
+        )
+        return None
+    try:
+        pattern = re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        problems.add(where, f"has {name} that are no valid pattern ({error.msg})")
+        return None
+    if pattern.search(""):
+        problems.add(where, f"has {name} that fit every field; look for an | or * too many")
+        return None
+    return pattern
+
+
+def texts(name: str, value: Any, problems: Problems) -> list[str]:
+    """Return a list of words."""
+    if isinstance(value, list) and all(
+        isinstance(item, (str, int)) and not isinstance(item, bool) for item in value
+    ):
+        return [str(item) for item in value]
+    problems.add(name, "must be a list of words; put yes and no in quotes")
+    return []
+
+
+def words(name: str, value: Any, problems: Problems) -> re.Pattern[str]:
+    """Return what finds one of the words in a name's identity: whole words, a ``*`` stands for more of the word."""
+    patterns = []
+    for word in texts(name, value, problems):
+        pieces = [slug(piece) for piece in word.split("*")]
+        if any(pieces):
+            patterns.append("[^-]*".join(map(re.escape, pieces)))
+        else:
+            problems.add(
+                name, f"holds {word!r}, which has no letter and would be in every name; delete the line"
+            )
+    return re.compile(rf"(?<![^-])(?:{'|'.join(patterns) or '(?!)'})(?![^-])")
+
+
+def spellings(section: Any, problems: Problems) -> dict[str, str]:
+    """Return the one name of each listed insurer, by the identity of each of its spellings."""
+    if not isinstance(section, dict):
+        problems.add("insurers.spellings", "must hold lines such as Medibank Private: [Medibank]")
+        return {}
+    names: dict[str, str] = {}
+    for name, others in section.items():
+        for spelling in (name, *texts(f"insurers.spellings.{name}", others or [], problems)):
+            where = f"insurers.spellings.{name}"
+            if not slug(spelling):
+                problems.add(where, f"holds {spelling!r}, which has no letter; delete it")
+            elif names.setdefault(slug(spelling), name) != name:
+                problems.add(
+                    where,
+                    f'holds "{spelling}", which is also {names[slug(spelling)]}; leave it with one insurer',
+                )
+    return names
