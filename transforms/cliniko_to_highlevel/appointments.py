@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cliniko_to_highlevel import contacts
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined, local_time
+from cliniko_to_highlevel.markup import readable
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.remembered import booking_of
 from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
@@ -73,7 +74,9 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
         arrived=row.flag("patient_arrived"),
         missed=row.flag("did_not_arrive"),
     )
-    body = "\n".join((*_own_lines(row, status), *_shared_lines(row, reference)))
+    body = "\n".join(
+        (*_own_lines(row, status, reference, row.reference("business_id")), *_shared_lines(row, reference))
+    )
     record = (
         APPOINTMENTS.blank(row.source_id) | _shared_facts(row, reference) | _own_facts(row, patient, status)
     )
@@ -90,8 +93,11 @@ def from_group(row: Row, reference: Reference) -> Iterator[Output]:
     lines = [
         f"Group booking: {row.source_id}",
         *_shared_lines(row, reference),
-        *_lines(Archived=hidden and _when(row, hidden, reference), Places=row.amount("max_attendees")),
-        *_lines(**{"Group notes": row.text("notes")}),
+        *_lines(
+            Archived=reference.told_time(hidden, row.reference("business_id")),
+            Places=row.amount("max_attendees"),
+        ),
+        *_lines(**{"Group notes": readable(row.text("notes"))}),
     ]
     record = {"source_id": row.source_id, "part": row.source_id} | _shared_facts(row, reference)
     if hidden:
@@ -121,7 +127,7 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
         | {
             "joins": [f"group_appointments/{booking}"],
             "unless": [APPOINTMENTS.ref(f"individual_appointments/{booking}")],
-            "body": "\n".join(_own_lines(row, status)),
+            "body": "\n".join(_own_lines(row, status, reference, group.business_id if group else None)),
         },
     )
     if group or not _counts(status):
@@ -178,11 +184,6 @@ def _span(row: Row, reference: Reference) -> str | None:
     return f"{joined(' to ', begins, until)} ({zone or 'UTC'})"
 
 
-def _when(row: Row, instant: str, reference: Reference) -> str:
-    zone = reference.zone_of(row.reference("business_id"))
-    return f"{local_time(instant, zone)} ({zone or 'UTC'})"
-
-
 def _shared_lines(row: Row, reference: Reference) -> list[str]:
     return _lines(
         Type=reference.type_told(row),
@@ -195,16 +196,16 @@ def _shared_lines(row: Row, reference: Reference) -> list[str]:
     )
 
 
-def _own_lines(row: Row, status: str) -> list[str]:
+def _own_lines(row: Row, status: str, reference: Reference, business_id: str | None) -> list[str]:
     accepted = row.flag("online_booking_policy_accepted")
     facts = {
         "Status": _STATUS_TEXTS[status],
-        "Cancelled": _cancellation(row),
-        "Removed": hidden_at(row),
+        "Cancelled": _cancellation(row, reference.told_time(row.instant("cancelled_at"), business_id)),
+        "Removed": reference.told_time(hidden_at(row), business_id),
         "Case": row.linked("patient_case_id", "patient_cases"),
         "Online booking policy accepted": None if accepted is None else ("yes" if accepted else "no"),
-        "Booked in Cliniko": row.instant("created_at"),
-        "Notes": row.text("notes"),
+        "Booked in Cliniko": reference.told_time(row.instant("created_at"), business_id),
+        "Notes": readable(row.text("notes")),
     }
     return [f"cliniko:{row.source_id}", *_lines(**facts)]
 
@@ -213,8 +214,7 @@ def _lines(**facts: str | None) -> list[str]:
     return [f"{name}: {text}" for name, text in facts.items() if text]
 
 
-def _cancellation(row: Row) -> str | None:
-    at = row.instant("cancelled_at")
+def _cancellation(row: Row, at: str | None) -> str | None:
     if not at:
         return None
     code = row.whole("cancellation_reason")

@@ -55,6 +55,8 @@ class _Writer(HTMLParser):
         self._hidden_text: list[str] = []
         self._link: str | None = None
         self._fresh = True
+        self._bullet_only = False
+        self._cells = 0
 
     @override
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
@@ -86,7 +88,7 @@ class _Writer(HTMLParser):
         elif tag == "a":
             self._close_link()
         elif tag in _BLOCKS:
-            self._new_line(spaced=tag in _SPACED)
+            self._block(tag)
 
     @override
     def handle_data(self, data: str) -> None:
@@ -98,10 +100,9 @@ class _Writer(HTMLParser):
             text = text.lstrip(" ")
         if not text:
             return
-        if self._fresh:
-            self.lines[-1] += "> " * self._quotes + self._indent()
-            self._fresh = False
+        self._begin()
         self.lines[-1] += text
+        self._bullet_only = False
 
     @override
     def set_cdata_mode(self, elem: str, **_options: bool) -> None:
@@ -123,12 +124,26 @@ class _Writer(HTMLParser):
             self._new_line(spaced=True)
             self._quotes += 1
         elif tag in _BLOCKS:
-            self._new_line(spaced=tag in _SPACED)
+            self._block(tag)
+
+    def _block(self, tag: str) -> None:
+        """Begin or end a block; what a list item begins with stands beside its bullet."""
+        if tag == "tr":
+            self._cells = 0
+        if not self._bullet_only:
+            self._new_line(spaced=tag in _SPACED and not self._lists)
 
     def _break(self) -> None:
         self.lines[-1] = self.lines[-1].rstrip()
         self.lines.append("")
         self._fresh = True
+        self._bullet_only = False
+
+    def _begin(self) -> None:
+        """Write what stands before the text of a line that is still empty."""
+        if self._fresh:
+            self.lines[-1] += "> " * self._quotes + "  " * len(self._lists)
+            self._fresh = False
 
     def _new_line(self, *, spaced: bool) -> None:
         if not self._fresh:
@@ -144,13 +159,14 @@ class _Writer(HTMLParser):
             bullet = f"{self._lists[-1]}. "
         self.lines[-1] = "> " * self._quotes + "  " * max(0, len(self._lists) - 1) + bullet
         self._fresh = False
-
-    def _indent(self) -> str:
-        return "  " * len(self._lists)
+        self._bullet_only = True
 
     def _cell(self) -> None:
-        if not self._fresh:
-            self.lines[-1] = f"{self.lines[-1].rstrip()} | "
+        """Part a cell from the one before it, also from an empty one: the columns stay what they are."""
+        if self._cells or not self._fresh:
+            self._begin()
+            self.lines[-1] = f"{self.lines[-1].rstrip()} | ".lstrip()
+        self._cells += 1
 
     def _close_link(self) -> None:
         """Write the address of a link behind its text, unless the text is the address itself."""

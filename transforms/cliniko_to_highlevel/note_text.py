@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.formats import joined, utf16_length
@@ -19,6 +20,8 @@ _UNSHOWN = "(answer of a kind that cannot be shown)"
 
 #: What HighLevel takes in one note (its limit for notes of appointments and for imported notes).
 LONGEST_BODY = 5000
+_JOINER = "\u200d"
+_SKIN_COLOURS = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 
 
 def sections_text(content: Row) -> str:
@@ -102,8 +105,16 @@ def _cut(text: str, room: int) -> int:
 
 
 def _fitting(text: str, room: int) -> int:
-    """Return how many characters fit; those outside the basic plane count twice."""
+    """Return how many characters fit; those outside the basic plane count twice, and what is one sign stays whole."""
     end = min(len(text), room)
     while utf16_length(text[:end]) > room:
         end -= (utf16_length(text[:end]) - room + 1) // 2
-    return end
+    whole = end
+    while whole > 0 and whole < len(text) and _belongs(text[whole - 1], text[whole]):
+        whole -= 1
+    return whole or end
+
+
+def _belongs(before: str, char: str) -> bool:
+    """Return whether a character is part of the sign before it: an accent, a skin colour, the rest of a joined emoji."""
+    return _JOINER in {before, char} or unicodedata.category(char)[0] == "M" or char in _SKIN_COLOURS

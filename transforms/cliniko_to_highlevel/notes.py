@@ -60,9 +60,9 @@ def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
     facts = {
         "Practitioner": reference.practitioner_told(row),
         "State": state,
-        "Finalised": row.instant("finalized_at"),
-        "Archived": hidden_at(row),
-        "Pinned": row.instant("pinned_at"),
+        "Finalised": reference.told_time(row.instant("finalized_at")),
+        "Archived": reference.told_time(hidden_at(row)),
+        "Pinned": reference.told_time(row.instant("pinned_at")),
         "Booking": joined(", ", row.linked("booking_id", "bookings"), row.linked("attendee_id", "attendees")),
     }
     note = _Note(
@@ -92,14 +92,14 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
         title=_communication_title(row),
         state=None,
         author=None,
-        facts=_communication_facts(row),
+        facts=_communication_facts(row, reference),
         text=readable(row.text("content")) or "",
         owner=None,
     )
     yield from _pieces(note, row, reference)
 
 
-def _communication_facts(row: Row) -> dict[str, str | None]:
+def _communication_facts(row: Row, reference: Reference) -> dict[str, str | None]:
     return {
         "Channel": joined(", ", _channel(row), _direction(row)),
         "Category": row.text("category") or row.text("category_code"),
@@ -107,7 +107,7 @@ def _communication_facts(row: Row) -> dict[str, str | None]:
         "To": row.text("to"),
         "Confidential": "yes" if row.flag("confidential") else None,
         "About": _about(row),
-        "Archived": hidden_at(row),
+        "Archived": reference.told_time(hidden_at(row)),
         "Subject": row.text("content_subject"),
     }
 
@@ -151,8 +151,7 @@ def _about(row: Row) -> str | None:
 def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
     """Yield the note, or its numbered pieces. Each begins with the marker, the date and the author."""
     written = row.instant("created_at")
-    zone = reference.clinic_zone
-    date = f"{local_time(written, zone)} ({zone or 'UTC'}), {written}" if written else None
+    date = f"{reference.told_time(written)}, {written}" if written else None
     head = _lines({"Date": date, "Author": note.author})
     longest_head = "\n".join((f"cliniko:{row.source_id}#9999", *head, "Part 9999/9999", ""))
     title = note.title[:_TITLE_ROOM]
@@ -162,7 +161,7 @@ def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
     for number, piece in enumerate(pieces, start=1):
         source_id = row.source_id if number == 1 else f"{row.source_id}#{number}"
         count = f"{number}/{len(pieces)}" if len(pieces) > 1 else None
-        day = local_time(written, zone)[:10] if written else None
+        day = local_time(written, reference.clinic_zone)[:10] if written else None
         yield Output(
             NOTES.name,
             {

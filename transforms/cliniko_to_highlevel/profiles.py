@@ -222,8 +222,8 @@ def _case(row: Row, reference: Reference) -> str:
         "sessions": None if sessions is None else f"{sessions} at most{_counted(row)}",
         "amount": amount and f"{amount} at most",
         "referring doctor": named(reference, row.reference("contact_id")),
-        "closed": row.instant("closed_at") or ("Yes" if row.flag("closed") else None),
-        "archived": hidden_at(row),
+        "closed": reference.told_time(row.instant("closed_at")) or ("Yes" if row.flag("closed") else None),
+        "archived": reference.told_time(hidden_at(row)),
     }
     told = "; ".join(f"{name}: {text}" for name, text in facts.items() if text)
     headline = f"{row.text('name') or 'Case'} ({row.source_id})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.custom_fields import FieldPlan
-from cliniko_to_highlevel.formats import emails, joined, zone
+from cliniko_to_highlevel.formats import emails, joined, local_time, zone
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.phones import Phones, phones
 from cliniko_to_highlevel.remembered import (
@@ -74,27 +74,37 @@ class Reference:
 
     @property
     def clinic_zone(self) -> str | None:
-        """Return the clinic's time zone: as decided, else of its first location."""
-        if self.mapping.time_zone or not self.businesses:
-            return self.mapping.time_zone
-        return self.businesses[min(self.businesses, key=int)].time_zone
+        """Return the clinic's time zone: as decided, else of its first location that has one."""
+        zones = (self.businesses[key].time_zone for key in sorted(self.businesses, key=int))
+        return self.mapping.time_zone or next((name for name in zones if name), None)
 
     def location(self, business_id: str | None) -> str | None:
-        """Return a location's name; locations that share one are told apart by a detail."""
+        """Return a location's name; locations that share one are told apart."""
         if self._locations is None:
-            shared = Counter(business.name for business in self.businesses.values())
-            self._locations = {
-                key: business.name
-                if shared[business.name] == 1
-                else f"{business.name} ({business.detail or key})"
-                for key, business in self.businesses.items()
-            }
+            self._locations = self._told_apart()
         return self._locations.get(business_id or "")
+
+    def _told_apart(self) -> dict[str, str]:
+        """Return each location's name; of those that share one with the detail too, the id is added."""
+        shared = Counter(business.name for business in self.businesses.values())
+        names = {
+            key: business.name
+            if shared[business.name] == 1
+            else f"{business.name} ({business.detail or key})"
+            for key, business in self.businesses.items()
+        }
+        again = Counter(names.values())
+        return {key: name if again[name] == 1 else f"{name} ({key})" for key, name in names.items()}
 
     def zone_of(self, business_id: str | None) -> str | None:
         """Return a location's time zone, else the clinic's."""
         business = self.businesses.get(business_id or "")
         return (business.time_zone if business else None) or self.clinic_zone
+
+    def told_time(self, instant: str | None, business_id: str | None = None) -> str | None:
+        """Return for a text when something was: in the location's own time, else the clinic's, with the zone."""
+        zone_name = self.zone_of(business_id)
+        return f"{local_time(instant, zone_name)} ({zone_name or 'UTC'})" if instant else None
 
     def practitioner(self, practitioner_id: str | None) -> str | None:
         """Return a practitioner's name."""

@@ -38,6 +38,11 @@ from cliniko_to_highlevel.note_text import LONGEST_BODY, split
         ("<p>One<!-- a remark\n of Word's --></p>", "One"),
         ('<!DOCTYPE html><html><head><style>p {}</style></head><body class="x">Hi</body></html>', "Hi"),
         ("<p class=MsoNormal>From Word</p>", "From Word"),
+        ("<ul><li><p>Ice</p></li><li><p>Rest</p><p>daily</p></li></ul>", "- Ice\n- Rest\n  daily"),
+        ("<ul><li><p></p>Ice</li></ul><p>End</p>", "- Ice\n\nEnd"),
+        ("<ol><li><div>First</div><ul><li><p>Inner</p></li></ul></li></ol>", "1. First\n  - Inner"),
+        ("<table><tr><td></td><td>b</td><td></td><td>d</td></tr><tr><td>c</td></tr></table>", "| b | | d\nc"),
+        ("Fish &amp;\nchips & peas", "Fish &\nchips & peas"),
         ("<p> </p>", None),
         ("", None),
     ],
@@ -107,6 +112,24 @@ def test_pieces_fit_and_hold_every_word(text: str, room: int) -> None:
     assert "".join("".join(piece.split()) for piece in pieces) == "".join(text.split())
 
 
+@pytest.mark.parametrize(
+    "sign",
+    ["e\u0301", "\U0001f469\u200d\U0001f52c", "\U0001f44d\U0001f3fd", "\u2764\ufe0f"],
+    ids=["accent", "joined", "skin", "variation"],
+)
+def test_what_is_one_sign_is_not_cut(sign: str) -> None:
+    """A text without blanks is cut between signs, not inside one."""
+    for lead in range(8):
+        pieces = split("x" * lead + sign * 20, 16)
+        assert all(utf16_length(piece) <= 16 for piece in pieces)
+        assert [piece.lstrip("x").replace(sign, "") for piece in pieces] == [""] * len(pieces)
+
+
+def test_a_sign_that_is_longer_than_the_room_is_cut_all_the_same() -> None:
+    """Splitting always comes to an end."""
+    assert "".join(split("e" + "\u0301" * 50, 8)) == "e" + "\u0301" * 50
+
+
 def _content(answer: str) -> dict[str, Any]:
     return {
         "sections": [{"name": "Session", "questions": [{"name": "Q", "type": "paragraph", "answer": answer}]}]
@@ -125,7 +148,7 @@ def test_a_treatment_note_tells_everything_in_order() -> None:
         "Author: Orla Featherstone",
         "Practitioner: Orla Featherstone",
         "State: Final",
-        "Finalised: 2024-03-11T04:31:00Z",
+        "Finalised: 2024-03-11 15:31 (Australia/Melbourne)",
         "Booking: bookings/88, attendees/77",
         "",
         "## Subjective",
