@@ -26,7 +26,7 @@ _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
 #: pasted texts and e-mails bring. A name that people also type as a placeholder, such as ``<title>``, is not here.
 _ELEMENTS = sorted(
     {"br", "li", "td", "th", "tbody", "thead", "tfoot", "html", "body", "meta", "img", "center"}
-    | {"a", "b", "i", "u", "s", "em", "strong", "span", "font", "sub", "sup", "code"}
+    | {"a", "b", "i", "u", "em", "strong", "strike", "span", "font", "small", "sub", "sup", "o:p"}
     | _BLOCKS
     | _SPACED
     | _LISTS

@@ -37,7 +37,7 @@ from cliniko_to_highlevel.note_text import LONGEST_BODY, split
         ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a | b\nc"),
         ("<p>One<!-- a remark\n of Word's --></p>", "One"),
         ('<!DOCTYPE html><html><head><style>p {}</style></head><body class="x">Hi</body></html>', "Hi"),
-        ("<p class=MsoNormal>From Word</p>", "From Word"),
+        ("<p class=MsoNormal>From <o:p></o:p>Word</p>", "From Word"),
         ("<ul><li><p>Ice</p></li><li><p>Rest</p><p>daily</p></li></ul>", "- Ice\n- Rest\n  daily"),
         ("<ul><li><p></p>Ice</li></ul><p>End</p>", "- Ice\n\nEnd"),
         ("<ol><li><div>First</div><ul><li><p>Inner</p></li></ul></li></ol>", "1. First\n  - Inner"),
