@@ -197,7 +197,7 @@ class Incoming:
             "relations": [list(item) for item in self.relations],
             "contact": self.contact,
             "absent": self.absent,
-            "only_these": bool(self.filtered),
+            "only_these": self.filtered or False,
             **({"pieces": self.pieces} if self.pieces else {}),
         }
 
@@ -211,13 +211,19 @@ def incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
     try:
         return _incoming(spec, record)
     except (AttributeError, KeyError, TypeError, ValueError):  # the texts of these errors may hold values
-        identity = str(record.get("source_id") or f"{spec.stream}/?")
+        # of a partial record its contributor is at fault, not the record it belongs to
+        identity = str(record.get("part") or record.get("source_id") or f"{spec.stream}/?")
         return Incoming(spec, identity, {}, rejected={"reason": "invalid_record", "field": "source_id"})
 
 
 def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
     if not isinstance(record["source_id"], str) or not record["source_id"]:
         raise TypeError
+    if record.get("absent") and spec.kind != "relation":
+        # a load deletes links only: whatever else is gone in Cliniko stays, or is undone by a rollback
+        return Incoming(
+            spec, record["source_id"], {}, rejected={"reason": "invalid_record", "field": "absent"}
+        )
     return Incoming(
         spec=spec,
         source_id=record["source_id"],

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from target_highlevel.errors import DayBudgetSpent, HighLevelError
+from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 
 if TYPE_CHECKING:
     from target_highlevel.engine.engine import Engine
@@ -54,6 +55,7 @@ LINES = {
 
 #: What happened to a source, and what to do next, where the target itself has done its part.
 ENDED_EARLY = "the tap ended before it had read everything: its own last line says why; run again"
+UNDONE = "come again only with `meltano run --full-refresh tap-cliniko target-highlevel`"
 BEGUN_IN_THE_MIDDLE = (
     "this ledger does not know what came before it (was an older one lost?): run once with"
     " `meltano run --full-refresh tap-cliniko target-highlevel`"
@@ -65,7 +67,7 @@ def complete(
     refused: int = 0,
     held: int = 0,
     sample: bool = False,
-    ended_early: bool = False,
+    undone: int = 0,
     looked_at_changes: bool = False,
     begun_in_the_middle: bool = False,
 ) -> str:
@@ -80,12 +82,13 @@ def complete(
         if number
     ]
     but = f" but for {' and '.join(missing)}" if missing else ""
-    if ended_early:
-        return f"what came is in HighLevel{but}; {ENDED_EARLY}"
     more = "; it says nothing of the other patients" if sample else ""
     if looked_at_changes:
         what = "what has changed lately"
         more = "; the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything"
+    if undone:
+        what = "what has changed"
+        more = f"; {undone:,} record{'' if undone == 1 else 's'} that a rollback took out {UNDONE}"
     if begun_in_the_middle:
         what, more = "what has changed", f"; {BEGUN_IN_THE_MIDDLE}"
     return f"complete: {what} is in HighLevel{but}{more}"
@@ -110,6 +113,7 @@ def wind_up(session: Session, engine: Engine, error: BaseException | None) -> Ba
     Nobody may be listening any more: that is an end of its own, and no reason to write no report.
     """
     engine.stop()
+    session.work.pass_on(OTHER_SUB_ACCOUNT)
     if isinstance(error, DayBudgetSpent):
         engine.flush()
         session.work.hold_rest("day_budget_spent")

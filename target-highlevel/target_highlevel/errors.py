@@ -8,6 +8,7 @@
     ├── Unavailable             still failing after every repeat that was safe: stop, run again later
     ├── CredentialsRefused      stop; a token, scope or location has to be mended
     ├── DayBudgetSpent          stop cleanly; run again when the day has turned
+    ├── LedgerLost              stop; what is done now could not be remembered
     ├── SourceEnded             stop; the tap has to be mended, its own last line says how
     ├── SettingsError           stop; a setting has to be mended
     └── Interrupted             somebody asked us to stop before this request was sent (or repeated)
@@ -29,6 +30,7 @@ __all__ = [
     "Findings",
     "HighLevelError",
     "Interrupted",
+    "LedgerLost",
     "NotFound",
     "Refused",
     "SettingsError",
@@ -189,6 +191,10 @@ class SettingsError(HighLevelError):
     """A setting is absent or cannot be right."""
 
     exit_code: ClassVar[int] = 2
+
+
+class LedgerLost(HighLevelError):  # noqa: N818 - named for what happened
+    """The ledger cannot be written any more: what is done now could not be remembered."""
 
 
 class SourceEnded(HighLevelError):  # noqa: N818 - named for what happened

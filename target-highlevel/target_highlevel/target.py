@@ -18,7 +18,6 @@ from typing_extensions import override
 from target_highlevel.descriptor import incoming
 from target_highlevel.endings import (
     ENDED_EARLY,
-    LINES,
     Stopped,
     complete,
     exit_code,
@@ -185,6 +184,10 @@ class TargetHighLevel(Target):
             self.session.finish()
         engine.finish()
         super().process_endofpipe()
+        if (
+            self.session is not None and self.session.ended_early
+        ):  # what came is dealt with, but it is not what the clinic has
+            raise SourceEnded(ENDED_EARLY)
         if self.session is not None and self.session.plan is not None and self._addresses is not None:
             self._prediction = Prediction(self.session, self.session.plan, self._survey, self._addresses)
         if self.session is not None and self.session.mode == "verify":
@@ -258,12 +261,10 @@ class TargetHighLevel(Target):
                 refused=report.rejected,
                 held=report.held,
                 sample=self.session.sample,
-                ended_early=self.session.ended_early,
+                undone=report.undone if self.session.mode == "load" else 0,
                 looked_at_changes=self.session.mode == "verify" and self.session.changes_only,
                 begun_in_the_middle=self.session.mode == "load" and self.session.begun_in_the_middle,
             )
-        elif self.session.ended_early and error is None:
-            self.line = f"{LINES[code]}; {ENDED_EARLY}"
         self.session.close(code, report.facts)
         return code, error
 

@@ -74,6 +74,18 @@ def test_purge_keeps_what_a_booking_may_bring_back(highlevel: Callable[..., Load
     assert names == {"Ada", "Bob"}
 
 
+def test_no_date_of_birth_stays_when_a_patient_is_written(highlevel: Callable[..., Loader]) -> None:
+    """It decides who comes first and keeps a shared address; afterwards nobody needs it, and purge need not take it away."""
+    loader = highlevel()
+    born = "1815-12-10"
+    assert (
+        loader.load([*HEAD, person("patients/1", "Ada", "Lovelace", priority=born, dateOfBirth=born)]).code
+        == 0
+    )
+    with sqlite3.connect(loader.folder / "ledger.db") as ledger:
+        assert born not in "".join(ledger.iterdump())
+
+
 def test_the_tables_of_a_plan_stay_when_its_report_is_written_again(
     highlevel: Callable[..., Loader],
 ) -> None:

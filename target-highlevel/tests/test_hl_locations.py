@@ -29,6 +29,14 @@ def test_a_patient_of_another_location_waits_until_it_is_ours(
     assert not state.tasks
     assert elsewhere.report["closes_to_zero"]
 
+    assert elsewhere.report["totals"]["held"] == 0  # what waits for them waits for nobody
+
+    checked = loader.load(small_clinic.lines, LOCATIONS=routed(loader, "elsewhere"), MODE="verify")
+    assert checked.code == 0, checked.log[-2000:]
+    assert checked.report["verification"]["closes_to_zero"]
+    told = loader.tool("go-live", LOCATIONS=routed(loader, "elsewhere"))
+    assert "records wait" not in told.stderr
+
     (loader.folder / "ledger.db").unlink()
     here = loader.load(small_clinic.lines, LOCATIONS=routed(loader, loader.sandbox.highlevel.location_id))
     assert here.code == 0, here.log[-2000:]

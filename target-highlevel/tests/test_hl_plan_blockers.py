@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hl_mapped import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,15 @@ def test_a_location_that_cannot_be_reached_is_planned_as_a_blocker(
     load = loader.load(small_clinic.lines, LOCATION_ID="nowhere0000000000000")
     assert load.code == 3
     assert writes(loader) == 0
+
+
+def test_a_token_that_is_not_accepted_ends_the_plan(highlevel: Callable[..., Loader]) -> None:
+    """Nothing of the sub-account can be read, so there is nothing to plan from: one line says so, once."""
+    loader = highlevel()
+    plan = loader.load(schemas("patients"), MODE="plan", ACCESS_TOKEN="pit-wrong")
+    assert plan.code == 3, plan.log[-2000:]
+    assert last_line(plan).count("HTTP 401") == 1
+    assert loader.tool("approve").returncode == 2
 
 
 def test_a_missing_scope_is_planned_as_a_blocker(

@@ -187,7 +187,7 @@ def test_a_lost_ledger_and_bookmarks_that_are_still_there(highlevel: Callable[..
     ]
     # broken off before the alerts, it goes on from bookmarks that are older than it: still not all is known
     half = json.dumps({"type": "STATE", "value": {"bookmarks": {}, "complete": False}})
-    assert loader.load([half, *CLINIC]).code == 0
+    assert loader.load([half, *CLINIC]).code == 1
     assert loader.load([delta, *CLINIC, profile(occupation="Author")]).code == 0
     assert shown(loader) == ("Penicillin", "Author")
     assert loader.load(whole).code == 0

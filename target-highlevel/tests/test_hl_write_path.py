@@ -186,6 +186,35 @@ def test_every_appointment_in_one_calendar(highlevel: Callable[..., Loader]) -> 
     assert [event["calendarId"] for event in side.state.appointments.values()] == [calendar, calendar]
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_a_calendar_of_somebody_else_s_team(active: bool, highlevel: Callable[..., Loader]) -> None:  # noqa: FBT001 - a setting
+    """An event of a practitioner who is not in the team is its first member's, with the name in the text; inactive it stops."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    head = schemas("patients", "individual_appointments")
+    facts = {"starts_at": "2090-05-01T01:00:00Z", "ends_at": "2090-05-01T02:00:00Z", "status": "booked"}
+    more = {"title": "Visit with Dr R", "body": "cliniko:individual_appointments/1", **facts}
+    visit = record("hl_appointments", "individual_appointments/1", contact="patients/1", **more)
+    assert loader.load([*head, ADA, visit], APPOINTMENTS_AS="calendar_event").code == 0
+    (calendar,) = state.calendars.values()
+    others = [user["id"] for user in state.users.values() if user["email"] != "frontdesk@example.org"]
+    team = [{"userId": others[0]}]
+    theirs = {**calendar, "id": "theirs", "name": "Theirs", "teamMembers": team, "isActive": active}
+    state.calendars["theirs"] = theirs
+    second = visit.replace("individual_appointments/1", "individual_appointments/2")
+    settings = {"APPOINTMENTS_AS": "calendar_event", "CALENDAR_ID": "theirs"}
+    ended = loader.load([*head, ADA, second], **settings)
+    if not active:
+        assert (ended.code, "not active" in ended.log) == (2, True)
+        return
+    assert ended.code == 0, ended.log[-2000:]
+    users = {event["calendarId"]: event["assignedUserId"] for event in state.appointments.values()}
+    assert users["theirs"] == others[0]
+    assert loader.load([*head, ADA, second], MODE="verify", **settings).code in {0, 5}
+    report = loader.newest_report()["verification"]
+    assert report["different"] == 0, report
+
+
 def with_fields(lines: list[str], stream: str, **declared: dict[str, Any]) -> list[str]:
     """Return these schemas with more fields in one stream."""
     messages = [json.loads(line) for line in lines]

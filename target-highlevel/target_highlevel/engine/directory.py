@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.work import Work
     from target_highlevel.setup.catalogue import Catalogue
 
+
+logger = logging.getLogger(__name__)
 
 #: Reason of a practitioner whom no user stands for.
 NO_USER = "no_user"
@@ -28,6 +31,7 @@ class Directory:
         self._catalogue = catalogue
         self._salt = salt
         self._waiting: list[Incoming] = []
+        self._looked = False
 
     def resolve(self, item: Incoming) -> Incoming:
         """Return the practitioner with its user, or with the reason why it has none."""
@@ -50,10 +54,15 @@ class Directory:
         return replace(item, resolved=(user.id if user else None, reason))
 
     def match_again(self, catalogue: Catalogue) -> None:
-        """Look once more for practitioners who had no user: the clinic may have made one since.
+        """Look once more for practitioners who had no user, or whose user is no longer there: the clinic may have made one since.
 
         Called when the users have been read anyway, so that a run in which nothing changed still costs no request.
         """
+        if catalogue.users and not self._looked:
+            self._looked = True
+            gone = self._work.unmatch({user.id for user in catalogue.users.values()})
+            if gone:
+                logger.warning("highlevel.users_gone practitioners=%s", ",".join(gone))
         waiting, self._waiting = self._waiting, []
         for item in waiting:
             user = catalogue.users.get(str(item.fields.get("email") or "").casefold())

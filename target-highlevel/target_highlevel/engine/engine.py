@@ -161,7 +161,7 @@ class Engine:
     # Workers
 
     def _write_all(self) -> None:
-        while (row := self._next()) is not None:
+        while (row := self._next_or_end()) is not None:
             try:
                 self._write(row)
             finally:
@@ -169,6 +169,13 @@ class Engine:
                     self._busy.pop(row.ref, None)
                     self._look = True
                     self._wake.notify_all()
+
+    def _next_or_end(self) -> Row | None:
+        try:
+            return self._next()
+        except BaseException as error:  # noqa: BLE001 - as in `_write`: a ledger that fails must not end a thread unseen
+            self._end(error)
+            return None
 
     def _next(self) -> Row | None:
         """Return the next record to write, waiting for one; None when there will be none."""
@@ -262,7 +269,8 @@ class Engine:
                 self._session.states.release()
                 self.progress.show()
                 self._wake_writers()
+                done = done and self._session.work.waiting() == 0
             except BaseException as error:  # noqa: BLE001 - as above
                 self._end(error)
-            if done and self._session.work.waiting() == 0:
+            if done:
                 return

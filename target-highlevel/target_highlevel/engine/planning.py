@@ -94,6 +94,8 @@ class PlanningClient:
         try:
             answer: dict[str, Any] = self._client.request(method, path, route=route, json=json, **more)
         except CredentialsRefused as refused:
+            if refused.missing == "token":  # nothing at all can be read: there is nothing to plan from
+                raise
             self._blockers.append(str(refused))
             if method == "GET" and route.startswith(_OF_RECORDS):
                 raise

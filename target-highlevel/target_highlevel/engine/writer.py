@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
@@ -21,6 +20,7 @@ from target_highlevel.values import fingerprint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
@@ -74,6 +74,7 @@ class Writer:
         self._search_lag = search_lag
         self._now = now
         self._sleep = sleep
+        self._began = time.monotonic()
 
     def write(self, row: Row, spec: StreamSpec, kind: ObjectKind, contributions: Contributions) -> None:
         """Bring one record into HighLevel as wanted, or reject it; everything else is raised for the run to end or go on."""
@@ -97,15 +98,7 @@ class Writer:
         if row.hl_id is None and self._elsewhere(spec, fields):
             self._work.set_aside(row, OTHER_SUB_ACCOUNT)
             return
-        wanted = kind.prepare(row, spec, fields)
-        if row.payload is None:  # only what others contribute has changed
-            wanted = {
-                name: value
-                for name, value in wanted.items()
-                if name in spec.fields and spec.fields[name].fold
-            }
-        elif row.payload.get("only_these"):  # left out, but there already: it only learns why
-            wanted = {name: value for name, value in wanted.items() if name in row.fields}
+        wanted = _what_changed(row, spec, kind.prepare(row, spec, fields))
         if row.hl_id is None and row.intent:
             found = self._adopt_found(row, spec, kind)
             if found and row.object == "relation":  # its ends are all it says
@@ -114,7 +107,9 @@ class Writer:
                 return
         # first: once the record is settled, nobody knows of the pieces any more
         self._shorten(row, spec, kind)
-        if row.hl_id is None:
+        if row.hl_id is None and (row.payload or {}).get("only_these"):
+            self._work.leave_out(row, str((row.payload or {})["only_these"]))
+        elif row.hl_id is None:
             self._create(row, spec, kind, wanted)
         elif kind.on_contact and self._moved(row):
             self._move(row, spec, kind, wanted)
@@ -149,14 +144,15 @@ class Writer:
             self._take_over(row, spec, kind, wanted, made)
             return
         reach("after_response", row.object)
-        self._settle(row, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=made.notes)
+        notes = {**made.notes, **_switched_on(row, spec, wanted)}
+        self._settle(row, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=notes)
         reach("after_crosswalk", row.object)
 
     def _created(
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]
     ) -> Created | Existing:
         """Create, and after every unclear answer find out what happened before anything is sent again."""
-        for _ in range(_MOST_CREATES):
+        for number in range(_MOST_CREATES):
             reach("before_intent", row.object)
             self._work.intend(row, "create", kind.create_method, kind.create_route, fields=wanted)
             reach("after_intent", row.object)
@@ -165,7 +161,9 @@ class Writer:
             except Unknown as unknown:
                 last: Unknown | Refused = unknown
             except Refused as refused:
-                if not refused.maybe_created:
+                # a property that the clinic has made unique, such as our id: what has it may be ours, of an answer that was lost
+                if not refused.maybe_created and refused.code != "already_exists":
+                    self._work.answered(row, first=number == 0)
                     raise
                 last = refused
             else:
@@ -182,10 +180,8 @@ class Writer:
         """Ask the witness when it has had time to know: the search index lags, and a server may still be at work."""
         assert row.intent is not None  # noqa: S101 - who asks what became of a write has intended it
         lag = self._search_lag if kind.witness_lags else min(self._search_lag, _AT_WORK)
-        begun = datetime.strptime(row.intent["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
-        since = (
-            max((self._now() - begun).total_seconds(), 0.0) if row.intent["run"] != self._work.run else 0.0
-        )
+        # when the intent was noted says nothing: the request may have waited for the budget for minutes before it left
+        since = time.monotonic() - self._began if row.intent["run"] != self._work.run else 0.0
         if since < lag:
             self._sleep(lag - since)
         try:
@@ -240,7 +236,7 @@ class Writer:
             return
         current = kind.read(row, spec)
         if row.created_here:
-            notes |= kind.recall(spec, wanted, current)
+            notes |= kind.recall(spec, wanted, current) | _switched_on(row, spec, current)
             row.notes = notes
         differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
         conflicts = self._conflicts(row, spec, differing, current)
@@ -260,7 +256,7 @@ class Writer:
             told = dict(kind.update(row, spec, writing, current))
             reach("after_response", row.object)
             row.hl_id = told.pop("hl_id", row.hl_id)
-            notes.update(told)
+            notes.update({**told, **_switched_on(row, spec, writing)})
         outcome = Outcome.CREATED if row.created_here else (Outcome.UPDATED if writing else Outcome.UNCHANGED)
         self._settle(
             row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes, stays=untold
@@ -392,6 +388,17 @@ class Writer:
         return fingerprint(value, self._salt)
 
 
+def _what_changed(row: Row, spec: StreamSpec, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return of the wanted fields those that this reception says something of."""
+    if row.payload is None:  # only what others contribute has changed
+        return {
+            name: value for name, value in wanted.items() if name in spec.fields and spec.fields[name].fold
+        }
+    if row.payload.get("only_these"):  # left out, but there already: it only learns why
+        return {name: value for name, value in wanted.items() if name in row.fields}
+    return wanted
+
+
 def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
     """Some fields are set at creation only; do-not-disturb is never switched off unless we had switched it on.
 
@@ -403,8 +410,17 @@ def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
     if declared.data_type == "FILE_UPLOAD":
         return False
     if declared.kind == "dnd" and value is not True:
-        return value is False and name in row.written and not row.notes.get("rebuilt")
+        return value is False and name in row.notes.get("dnd", ())
     return not declared.create_only
+
+
+def _switched_on(row: Row, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return, as a note, which channels we have closed, now that these values are written: we open no others again."""
+    ours = set(row.notes.get("dnd", ()))
+    for name, value in values.items():
+        if name in spec.fields and spec.fields[name].kind == "dnd":
+            (ours.add if value is True else ours.discard)(name)
+    return {"dnd": sorted(ours)}
 
 
 def _empty(value: Any) -> bool:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Outcome, Status
 from target_highlevel.ledger.tables import audit, record
+from target_highlevel.ledger.undo import ROLLED_BACK
 from target_highlevel.ledger.unplaced import unplaced
 
 if TYPE_CHECKING:
@@ -95,11 +97,16 @@ def _mine(ledger: Ledger, run: str) -> sa.ColumnElement[bool]:
 
 
 def _add(count: ObjectCount, status: str, reason: str | None, did: str | None, number: int) -> None:
-    column = _STATUS.get(status) or (did or Outcome.UNCHANGED.value)
+    column = _standing(status, reason) or (did or Outcome.UNCHANGED.value)
     if hasattr(count, column):
         setattr(count, column, getattr(count, column) + number)
     if status in _STATUS:
         count.reasons.setdefault(column, Counter())[_code(reason, column)] += number
+
+
+def _standing(status: str, reason: str | None) -> str | None:
+    """Return under which heading an unwritten record counts; what waits for a patient of another sub-account waits for nobody."""
+    return "filtered" if reason == OTHER_SUB_ACCOUNT else _STATUS.get(status)
 
 
 def _code(reason: str | None, column: str) -> str:
@@ -168,11 +175,11 @@ def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
     )
     with ledger.transaction() as connection:
         for row in connection.execute(query):
-            outcome = _STATUS[row.status]
+            outcome = str(_standing(row.status, row.reason))
             reason = _code(row.reason, outcome)
             yield Unsettled(outcome, reason, row.reason_field or "", row.object, row.resource, row.source_id)
         for item in unplaced(connection, ledger.location, run):
-            outcome = _STATUS[item.status]
+            outcome = str(_standing(item.status, item.reason))
             reason = _code(item.reason, outcome)
             yield Unsettled(outcome, reason, "", item.object, item.resource, item.source_id)
 
@@ -197,6 +204,16 @@ def known_records(ledger: Ledger) -> dict[tuple[str, str], int]:
     )
     with ledger.transaction() as connection:
         return {(resource, object_): number for resource, object_, number in connection.execute(query)}
+
+
+def undone_records(ledger: Ledger) -> int:
+    """Return how many records a rollback has taken out of HighLevel that have not been read from the source again."""
+    undone = (record.c.status == Status.FILTERED.value) & (record.c.reason == ROLLED_BACK)
+    query = sa.select(sa.func.count()).where(
+        record.c.location == ledger.location, record.c.stream != "", undone
+    )
+    with ledger.transaction() as connection:
+        return int(connection.execute(query).scalar_one())
 
 
 def standing_records(ledger: Ledger) -> list[ObjectCount]:

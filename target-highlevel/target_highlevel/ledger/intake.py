@@ -44,7 +44,7 @@ class Intake:
     def take(self, chunk: Sequence[Incoming]) -> None:
         """Make a chunk durable: afterwards every record of it is unchanged, ready, held, filtered or rejected."""
         mains = {item.ref: item for item in chunk if item.part is None}
-        parts = {(item.ref, item.part): item for item in chunk if item.part is not None}
+        parts = {(item.spec.object, item.part): item for item in chunk if item.part is not None}
         with self._ledger.transaction() as connection:
             self.seq += 1
             self._partials.take(connection, list(parts.values()), self.seq)
@@ -169,7 +169,8 @@ _STANDING = {Status.READY.value, Status.HELD.value, Status.DONE.value}
 def _status(
     item: Incoming, row: Row | None, *, waits: list[str], beside: bool
 ) -> tuple[Status, tuple[str | None, str | None]]:
-    written = row is not None and row.hl_id is not None
+    # of one that was begun nobody knows yet whether it is there
+    written = row is not None and (row.hl_id is not None or row.intent is not None)
     if item.resolved is not None:
         return (Status.DONE if item.resolved[0] else Status.FILTERED), (item.resolved[1], None)
     if item.rejected:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from target_highlevel.errors import SettingsError
+from target_highlevel.errors import LedgerLost, SettingsError
 from target_highlevel.ledger.lock import FileLock, NoLock, PostgresLock
 from target_highlevel.ledger.migrations import migrate
 from target_highlevel.ledger.tables import budget, fact, run
@@ -63,8 +64,17 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """Run a block as one durable step; an exception undoes all of it."""
+        """Run a block as one durable step; an exception undoes all of it.
+
+        Raises:
+            LedgerLost: the connection was cut, and with it the lock that keeps other runs away: this one must write no more.
+        """
         with self._mutex:
+            if (
+                self._connection.invalidated
+            ):  # SQLAlchemy would open another one, without the lock, and say nothing
+                hint = "the connection to the ledger was cut; run again, nothing is lost"
+                raise LedgerLost(hint)
             if self._connection.in_transaction():
                 yield self._connection
                 return
@@ -143,17 +153,22 @@ class Ledger:
             return list(connection.execute(query).scalars())
 
     def remember(self, name: str, value: str) -> None:
-        """Keep a single value under a name."""
+        """Keep a single value under a name; runs against other sub-accounts may keep theirs at the same moment."""
         with self.transaction() as connection:
-            connection.execute(fact.delete().where(fact.c.name == name))
-            connection.execute(fact.insert().values(name=name, value=value))
+            kept = self._insert(name, value)
+            connection.execute(kept.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
     def _secret(self, name: str) -> str:
-        value = self.fact(name)
-        if value is None:
-            value = secrets.token_hex(32)
-            self.remember(name, value)
-        return value
+        """Return a value that is made once, whoever begins first."""
+        with self.transaction() as connection:
+            made = self._insert(name, secrets.token_hex(32))
+            connection.execute(made.on_conflict_do_nothing(index_elements=["name"]))
+        return str(self.fact(name))
+
+    def _insert(self, name: str, value: str) -> Any:
+        """Return an insert that knows what to do when the name is taken: each database has its own."""
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        return dialect.insert(fact).values(name=name, value=value)
 
     # The day's budget
 

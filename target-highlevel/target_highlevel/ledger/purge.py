@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import BESIDE
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.relations import LAST
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import before_image, contribution, record
 
@@ -72,6 +73,9 @@ class Purge:
             connection.execute(record.update().where(self._payloads).values(payload=None))
             connection.execute(contribution.delete().where(self._contributions))
             connection.execute(before_image.delete().where(self._images))
+            # written records have none any more; a ledger of an earlier version may still hold dates of birth there
+            here = record.c.location == self._ledger.location
+            connection.execute(record.update().where(here, record.c.payload.is_(None)).values(priority=LAST))
             if for_good:
                 self._ledger.remember(f"purged:{self._ledger.location}", f"{self._ledger.now():%Y-%m-%d}")
         self._ledger.compact()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.tables import budget, contribution, dependency, exclusion, fact, joined, record
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def count_requests(url: str, location: str, requests: int) -> None:
 
 def _keep_earlier(destination: sa.Connection) -> None:
     columns = [record.c[item.name] for item in earlier.c]
-    unwritten = sa.select(*columns).where(record.c.status.in_(["rejected", "held", "ready"]))
+    unwritten = sa.select(*columns).where(
+        record.c.status.in_(["rejected", "held", "ready"]) | (record.c.reason == OTHER_SUB_ACCOUNT)
+    )
     _tables.create_all(destination)
     destination.execute(earlier.insert().from_select([item.name for item in earlier.c], unwritten))
 

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 WRITING_MODES = ("load", "retry")
 #: What a record becomes in the ledger when it is taken back: as if it had never been received.
-_REASON = "rolled_back"
+#: Why a record that an undone run had brought is not in HighLevel.
+ROLLED_BACK = "rolled_back"
 _CARRIER = "was_on"
 _FORGOTTEN: dict[str, Any] = {
     **FORGOTTEN,
-    "reason": _REASON,
+    "reason": ROLLED_BACK,
     "notes": None,
     "intent": None,
     "created_run": None,
@@ -104,7 +105,7 @@ class Undo(Work):
 
     def carriers(self) -> set[str]:
         """Return the HighLevel ids of the contacts that carry something of the run, or did before it was taken back."""
-        removed = self._here & (record.c.reason == _REASON) & record.c.notes.is_not(None)
+        removed = self._here & (record.c.reason == ROLLED_BACK) & record.c.notes.is_not(None)
         with self._ledger.transaction() as connection:
             notes = connection.execute(sa.select(record.c.notes).where(removed)).scalars()
             before = {json.loads(text).get(_CARRIER) for text in notes}
@@ -268,7 +269,7 @@ class Undo(Work):
                 connection.execute(before_image.delete().where(self._image(ref)))
             for ref in spared:
                 self._set(connection, ref, digest=None, intent=None)
-            removed = self._here & (record.c.reason == _REASON)
+            removed = self._here & (record.c.reason == ROLLED_BACK)
             connection.execute(record.update().where(removed).values(notes=None))
             self._forget_pending(connection)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import Bulk
+from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import contribution, joined, record
 
@@ -80,6 +81,6 @@ def _told(target: str, part: str, status: str | None, reason: str | None) -> Unp
     object_, _, source_id = target.partition(":")
     if source_id == part:
         return Unplaced(Status.FILTERED.value, JOINED_BY_NONE, object_, part)
-    if status == Status.FILTERED.value:
-        return Unplaced(status, str(reason), object_, part)
+    if status == Status.FILTERED.value or reason == OTHER_SUB_ACCOUNT:
+        return Unplaced(Status.FILTERED.value, str(reason), object_, part)
     return Unplaced(Status.HELD.value, f"waits_for:{target}", object_, part)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger import audit
-from target_highlevel.ledger.bulk import look_again, release
+from target_highlevel.ledger.bulk import Bulk, look_again, release
+from target_highlevel.ledger.relations import LAST
 from target_highlevel.ledger.rows import Outcome, Row, Status, row_from
 from target_highlevel.ledger.tables import before_image, contribution, dependency, joined, record
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from target_highlevel.ledger.ledger import Ledger
 
@@ -129,13 +130,17 @@ class Work:
         return row_from(found) if found else None
 
     def shared(self, row: Row) -> bool:
-        """Return whether another wanted record has the same HighLevel id: a relation that both sides of it named."""
+        """Return whether another wanted record has the same HighLevel id: a relation that both sides of it named.
+
+        One that is still to be written again wants it too.
+        """
         query = sa.select(record.c.ref).where(
             self._here,
             record.c.object == row.object,
             record.c.hl_id == row.hl_id,
             record.c.ref != row.ref,
-            record.c.status == Status.DONE.value,
+            record.c.status != Status.FILTERED.value,
+            ~sa.func.coalesce(record.c.payload.contains('"absent":true'), sa.false()),
         )
         with self._ledger.transaction() as connection:
             return connection.execute(query.limit(1)).first() is not None
@@ -173,6 +178,11 @@ class Work:
             if before is not None:
                 self._keep_before(connection, row.ref, before)
             self._audit(connection, row, "intent", None, sorted(fields))
+
+    def answered(self, row: Row, *, first: bool) -> None:
+        """Take note that HighLevel has refused a create: nothing is there, unless an earlier try has had no answer."""
+        if row.intent is not None:
+            row.intent["answered"] = first
 
     def claim_id(self, row: Row, hl_id: str, *, ours: bool) -> bool:
         """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact.
@@ -232,24 +242,46 @@ class Work:
             )
             self._finish(connection, row, Status.FILTERED)
 
+    def leave_out(self, row: Row, reason: str) -> None:
+        """Record that a record is not wanted, and that a write of it which was begun had not happened."""
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, intent=None, reason=reason)
+            self._finish(connection, row, Status.FILTERED)
+
     def set_aside(self, row: Row, reason: str) -> None:
-        """Leave a record out for now, keeping its content, and say the same of what waits for it."""
-        waiting = sa.select(dependency.c.child).where(
-            dependency.c.location == self._ledger.location, dependency.c.parent == row.ref
-        )
+        """Leave a record out for now, keeping its content."""
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, reason=reason)
             self._finish(connection, row, Status.FILTERED, keep_payload=True)
-            held = record.update().where(
-                self._here, record.c.ref.in_(waiting), record.c.status == Status.HELD.value
+
+    def pass_on(self, reason: str) -> None:
+        """Give what waits for records that were set aside the same reason, and what waits for that, and so on."""
+        parent = record.alias()
+        waiting = (
+            sa.select(dependency.c.child)
+            .join(
+                parent,
+                (parent.c.location == dependency.c.location) & (parent.c.ref == dependency.c.parent),
             )
-            connection.execute(held.values(reason=reason))
+            .where(dependency.c.location == self._ledger.location, parent.c.reason == reason)
+        )
+        held = record.update().where(
+            self._here,
+            record.c.status == Status.HELD.value,
+            record.c.reason != reason,
+            record.c.ref.in_(waiting),
+        )
+        with self._ledger.transaction() as connection:
+            while connection.execute(held.values(reason=reason)).rowcount:
+                pass
 
     def reject(self, row: Row, reason: str, field: str | None = None) -> None:
         """Keep a record that HighLevel or the mapping refused, with its payload, so that it can be replayed."""
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", f"rejected:{reason}")
-            self._set(connection, row.ref, reason=reason, reason_field=field, intent=None)
+            self._set(connection, row.ref, reason=reason, reason_field=field)
+            if row.hl_id or not row.intent or row.intent.get("answered"):
+                self._set(connection, row.ref, intent=None)  # else a create may have happened all the same
             self._finish(connection, row, Status.REJECTED, keep_payload=True)
 
     def hold(self, row: Row, reason: str) -> None:
@@ -309,6 +341,24 @@ class Work:
             self._set(connection, ref, hl_id=hl_id, status=Status.DONE.value, reason=None)
             look_again(connection, self._ledger.location, ref, self.run)
 
+    def unmatch(self, users: Collection[str]) -> list[str]:
+        """Take from practitioners the users that are none of these any more; return the practitioners' refs."""
+        with self._ledger.transaction() as connection:
+            query = sa.select(record.c.ref).where(
+                self._here,
+                record.c.object == "user",
+                record.c.hl_id.is_not(None),
+                record.c.hl_id.not_in(users),
+            )
+            gone = list(connection.execute(query).scalars())
+            for ref in gone:
+                self._set(
+                    connection, ref, hl_id=None, status=Status.FILTERED.value, reason="no_user", digest=None
+                )
+                look_again(connection, self._ledger.location, ref, self.run)
+            Bulk(self._ledger.location).admit(connection, gone, self.run)
+        return gone
+
     def forget_received(self) -> None:
         """Have every record looked at again when it comes, and everything that contributors say taken as new."""
         with self._ledger.transaction() as connection:
@@ -342,7 +392,7 @@ class Work:
         if status is Status.DONE:
             values["reason"] = None
         if not keep_payload:
-            values["payload"] = None
+            values |= {"payload": None, "priority": LAST}  # what decided its turn may be a date of birth
         connection.execute(
             record.update()
             .where(self._here, record.c.ref == row.ref, record.c.version == row.version)

@@ -57,14 +57,15 @@ class Event(OnContact):
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the event's fields with the calendar as its id; one that is missing is made."""
+        calendar = self._calendar(str(fields.get("appointment_type") or "Cliniko"))
         wanted = {
             "title": fields.get("title"),
             "body": text_of(fields),
             "starts_at": fields.get("starts_at"),
             "ends_at": fields.get("ends_at"),
             "status": self._status(fields),
-            "user": self.user(fields.get("owner")),
-            "calendar": self._calendar(str(fields.get("appointment_type") or "Cliniko")),
+            "user": self.around.catalogue.of_team(calendar, self.user(fields.get("owner"))),
+            "calendar": calendar,
         }
         return {name: value for name, value in wanted.items() if value is not None}
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.counts import standing_records, writes
+from target_highlevel.endings import UNDONE
+from target_highlevel.ledger.counts import standing_records, undone_records, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,6 +67,9 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
         *_about_load(hours, within_hours),
         *_about_verification(ledger, runs, verification),
     ]
+    undone = undone_records(ledger)
+    if undone:
+        reasons.append(f"{undone} records that a rollback took out {UNDONE}")
     if held:
         reasons.append(f"{held} records wait: {_AGAIN}")
     if rejected and not accept_rejects:

@@ -72,7 +72,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         **(
             undoing(exit_code, rollback)
             if rollback and rollback["read_back"]
-            else ending(exit_code, facts.ended_early)
+            else ending(exit_code, facts.ended_early and run["mode"] == "load")
         ),
         "ended_early": facts.ended_early,
         "changes_only": facts.changes_only,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.ledger.counts import crosswalk, object_counts, unsettled_records
+from target_highlevel.ledger.counts import crosswalk, object_counts, undone_records, unsettled_records
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import DifferenceTable
 from target_highlevel.report.page import run_page
@@ -64,6 +64,11 @@ class RunReport:
     def held(self) -> int:
         """Return how many records wait for something that is not in HighLevel."""
         return sum(item.held for item in object_counts(self._ledger, self._run))
+
+    @property
+    def undone(self) -> int:
+        """Return how many records a rollback took out that have not come again."""
+        return undone_records(self._ledger)
 
     @property
     def folder(self) -> Path:

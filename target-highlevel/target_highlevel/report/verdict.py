@@ -46,7 +46,7 @@ _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
 def ending(exit_code: int | None, ended_early: bool = False) -> dict[str, str]:  # noqa: FBT001, FBT002 - a fact of the run
     """Return what an exit code means and what to do next."""
     meaning, next_step = _KILLED if exit_code is None else ENDINGS.get(exit_code, ENDINGS[1])
-    if ended_early and exit_code in _TO_THE_END:
+    if ended_early and exit_code == 1:
         meaning, next_step = _ENDED_EARLY
     return {"exit_meaning": meaning, "next_step": next_step}
 
@@ -88,6 +88,10 @@ def _ended(content: Mapping[str, Any]) -> dict[str, str]:
         return _complete(content)
     if code == 5:  # noqa: PLR2004 - the documented exit code
         return _say(_ATTENTION, "Not quite: HighLevel differs from Cliniko in the fields listed below.")
+    if content["ended_early"] and content["mode"] == "load":
+        return _say(
+            _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
+        )
     if content["mode"] in {"plan", "verify"}:
         return _say(
             _BAD, "No: the run ended early. It writes nothing to HighLevel, so it can simply be run again."
@@ -102,10 +106,6 @@ def _ended(content: Mapping[str, Any]) -> dict[str, str]:
 
 def _complete(content: Mapping[str, Any]) -> dict[str, str]:
     totals = content["totals"]
-    if content["ended_early"]:
-        return _say(
-            _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
-        )
     if content["mode"] == "plan":
         return _planned(len((content["plan"] or {}).get("blockers", ())))
     if totals["rejected"]:

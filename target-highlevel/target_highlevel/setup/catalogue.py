@@ -18,11 +18,16 @@ _PAGE = 100
 
 @dataclass
 class Field:
-    """A field of a contact or of a custom object; ``options`` maps label to what a write must send."""
+    """A field of a contact or of a custom object; ``options`` maps label to what a write must send.
+
+    Its name, and whether forms show it, are the clinic's to change: they are kept for the requests that have to repeat them.
+    """
 
     id: str
     data_type: str
     options: dict[str, str] = field(default_factory=dict)
+    name: str | None = None
+    in_forms: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Catalogue:
         self.associations: dict[str, str] = {}
         self.overflow: dict[str, list[str]] = {}
         self._calendars: dict[str, str] | None = None
+        self._teams: dict[str, list[str]] = {}
         self.fallback_owner: str | None = None
 
     def read(self) -> None:
@@ -90,6 +96,7 @@ class Catalogue:
                 item["id"],
                 item["dataType"],
                 {text: text for text in option_texts(item.get("picklistOptions"))},
+                name=item.get("name"),
             )
             for item in fields["customFields"]
         }
@@ -190,11 +197,14 @@ class Catalogue:
         Raises:
             SettingsError: it is not.
         """
-        if wanted not in {item["id"] for item in self._listed_calendars()}:
+        found = {item["id"]: item for item in self._listed_calendars()}
+        if wanted not in found:
             self._block(
                 "calendar_id: no calendar of this sub-account has that id;"
                 " set TARGET_HIGHLEVEL_CALENDAR_ID to one that exists, or leave it out"
             )
+        elif found[wanted].get("isActive") is False:
+            self._block("calendar_id: that calendar is not active; activate it in HighLevel")
 
     def calendar(self, name: str, *, make: bool) -> str | None:
         """Return the calendar of that name; when there is none, make it or return None."""
@@ -216,7 +226,19 @@ class Catalogue:
         answer = self._client.request(
             "GET", "/calendars/", route="/calendars/", params={"locationId": self.location}
         )
+        for item in answer["calendars"]:
+            self._teams[item["id"]] = [member["userId"] for member in item.get("teamMembers") or ()]
         return list(answer["calendars"])
+
+    def of_team(self, calendar: str, user: str | None) -> str | None:
+        """Return the user if an event in that calendar can be theirs, else the first of its team.
+
+        An event in a team's calendar is refused for anybody else, and for nobody (highlevel-api.md section 14).
+        """
+        if calendar not in self._teams:
+            self._listed_calendars()
+        team = self._teams.setdefault(calendar, [])
+        return user if not team or user in team else team[0]
 
     def _create_calendar(self, name: str) -> str:
         """Every user is in its team, because only a member can be assigned; nobody is told of anything."""
@@ -231,7 +253,9 @@ class Catalogue:
             "isActive": True,
         }
         answer = self._client.request("POST", "/calendars/", route="/calendars/", json=body)
-        return str((answer.get("calendar") or answer)["id"])
+        identity = str((answer.get("calendar") or answer)["id"])
+        self._teams[identity] = [user.id for user in self.users.values()]
+        return identity
 
     def allows_duplicates(self) -> bool:
         """Return whether the sub-account lets two contacts share an e-mail or a phone."""
@@ -248,6 +272,6 @@ def option_texts(options: Any) -> list[str]:
 
 def object_field(item: Mapping[str, Any]) -> Field:
     """Return a field of a custom object as the API describes it; its options are written by key."""
-    return Field(
-        item["id"], item["dataType"], {option["label"]: option["key"] for option in item.get("options") or ()}
-    )
+    options = {option["label"]: option["key"] for option in item.get("options") or ()}
+    in_forms = bool(item.get("showInForms"))
+    return Field(item["id"], item["dataType"], options, name=item.get("name"), in_forms=in_forms)

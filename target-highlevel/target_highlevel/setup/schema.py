@@ -240,10 +240,13 @@ class SchemaSetup:
         return {"customField": {"id": known.id, "fieldKey": f"contact.{name}"}} if known else None
 
     def _extend_contact_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
-        """Options are replaced as a whole, so send those that are there as well."""
+        """Options are replaced as a whole, so send those that are there as well: as they are now, not as they were hours ago."""
+        self._read_contact_fields()
+        known = self._catalogue.contact_fields.get(declared.name, known)
+        missing = [option for option in missing if option not in known.options]
         options = [*known.options, *missing]
         path = f"/locations/{self._catalogue.location}/customFields/{known.id}"
-        body = {"name": declared.label, "options": options}
+        body = {"name": known.name or declared.label, "options": options}
         self._client.request("PUT", path, route="/locations/{id}/customFields/{id}", json=body)
         self.extended.setdefault(f"contact.{declared.name}", []).extend(missing)
         known.options.update({option: option for option in missing})
@@ -310,7 +313,7 @@ class SchemaSetup:
             return
         missing = [option for option in declared.options if option not in known.options]
         if missing:
-            self._extend_object_field(declared, known, missing)
+            self._extend_object_field(spec.object, declared, missing)
             self.extended.setdefault(f"{spec.object}.{declared.name}", []).extend(missing)
 
     def _create_object_field(self, spec: StreamSpec, declared: FieldSpec, *, hasty: bool) -> None:
@@ -364,12 +367,16 @@ class SchemaSetup:
         self._catalogue.read_object(key)
         return {"id": self._catalogue.folders[key]} if key in self._catalogue.folders else None
 
-    def _extend_object_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
+    def _extend_object_field(self, key: str, declared: FieldSpec, missing: list[str]) -> None:
+        """As of contacts: what is there now is sent again, with the name that the clinic has given the field."""
+        self._read_object(key)
+        known = self._catalogue.object_fields[key][declared.name]
+        missing = [option for option in missing if option not in known.options]
         known.options.update(_option_keys(missing, known.options.values()))
         body = {
             "locationId": self._catalogue.location,
-            "showInForms": False,
-            "name": declared.label,
+            "showInForms": known.in_forms,
+            "name": known.name or declared.label,
             "options": [{"key": key, "label": label} for label, key in known.options.items()],
         }
         self._client.request("PUT", f"/custom-fields/{known.id}", route="/custom-fields/{id}", json=body)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.engine.fold import fold
+from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Status, row_from
 from target_highlevel.ledger.scratch import earlier
 from target_highlevel.ledger.tables import record
@@ -70,7 +71,11 @@ class Expected:
                 self._here, _to_compare(), record.c.payload.contains('"absent":true')
             )
             connection.execute(verified.insert().from_select(["ref", "outcome"], gone))
-            put_off = sa.case((earlier.c.status == Status.REJECTED.value, "rejected"), else_="held")
+            put_off = sa.case(
+                (earlier.c.reason == OTHER_SUB_ACCOUNT, "filtered"),
+                (earlier.c.status == Status.REJECTED.value, "rejected"),
+                else_="held",
+            )
             connection.execute(
                 verified.insert().from_select(
                     ["ref", "outcome"],
@@ -214,7 +219,8 @@ class Expected:
                     record.c.status != Status.FILTERED.value
                 )
                 connection.execute(record.update().where(*mine, put_off).values({name: value}))
-            gone = record.c.ref.in_(sa.select(verified.c.ref).where(verified.c.outcome == "filtered"))
+            left_out = sa.select(verified.c.ref).where(verified.c.outcome == "filtered")
+            gone = record.c.ref.in_(left_out) & (sa.func.coalesce(record.c.reason, "") != OTHER_SUB_ACCOUNT)
             unwanted = {"status": Status.FILTERED.value, "reason": "no_longer_wanted"}
             connection.execute(record.update().where(*mine, gone).values(unwanted))
             found = record.update().where(
