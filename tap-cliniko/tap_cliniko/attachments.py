@@ -97,7 +97,7 @@ class AttachmentStore:
         self._lockable = True
 
     def fetch(self, record: Mapping[str, Any]) -> StoredFile:
-        """Answer where the bytes of an attachment are, fetching them unless they are already there."""
+        """Return where the bytes of an attachment are, fetching them unless they are already there."""
         if record.get("processing_completed") is False:  # null says nothing: the file itself does
             return StoredFile(Status.NOT_READY)
         stated = record.get("size")
@@ -164,7 +164,7 @@ class AttachmentStore:
         return StoredFile(Status.DOWNLOADED, self._address(target), size, digest)
 
     def _whole(self, part: Path, record: Mapping[str, Any]) -> tuple[str, int]:
-        """Fetch the file, and once more if it has not the size that Cliniko states; then it is as it is."""
+        """Fetch the file. If the size differs from Cliniko's, fetch it once more and then accept it."""
         download = Download(self._client, str(record["id"]), part, self._largest)
         digest, size = download.run()
         if record.get("size") not in {None, size}:

@@ -10,7 +10,7 @@ from tap_cliniko.windows import Window
 
 
 def checked(state: dict[str, Any]) -> dict[str, Any]:
-    """Answer the state with its moments as Cliniko writes them; anything else in their place is an error."""
+    """Return the state with its moments as Cliniko writes them; anything else in their place is an error."""
     bookmarks = state.get("bookmarks", {})
     if not isinstance(bookmarks, dict):
         msg = "the state holds no bookmarks by stream: it is none that this tap wrote"

@@ -10,6 +10,7 @@ from tap_cliniko.errors import NotFound
 from tap_cliniko.filters import revealed
 from tap_cliniko.reading import ListReader, Stretch
 from tap_cliniko.records import Normaliser
+from tap_cliniko.resources.records_of_care import PATIENT_FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def expansion_of(resource: Resource, client: ClinikoClient, finish: Finish) -> Expansion:
-    """Answer how a parent row becomes records of the resource."""
+    """Return how a parent row becomes records of the resource."""
     return _Below(resource, client, finish).expand
 
 
@@ -37,7 +38,7 @@ class _Below:
         self._finish = finish
 
     def expand(self, parent: Row) -> Iterator[Row]:
-        """Answer the records below a parent; one that is gone or hidden has none."""
+        """Yield the records below a parent; one that is gone or hidden has none."""
         read = {
             "signatures": self._signatures,
             "practitioner_appointment_types": self._offered_types,
@@ -49,8 +50,6 @@ class _Below:
             return
 
     def _signatures(self, form: Row) -> Iterator[Row]:
-        from tap_cliniko.resources.records_of_care import PATIENT_FORMS  # noqa: PLC0415
-
         for child in Normaliser(PATIENT_FORMS)(form)["signature_ids"]:
             with suppress(NotFound):  # one that is gone says nothing about the others
                 signature = self._client.object(self._path.format(id=form["id"], child=child))

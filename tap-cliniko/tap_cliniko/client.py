@@ -50,7 +50,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def base_url(api_key: str, api_url: str | None = None) -> str:
-    """Answer where the account lives: the setting, or the shard named at the end of the key.
+    """Return where the account lives: the setting, or the shard named at the end of the key.
 
     Keys made before shards existed have no suffix and live on au1 (API documentation, "API keys").
     """
@@ -207,7 +207,7 @@ class ClinikoClient:
         self._files.close()
 
     def now(self) -> float:
-        """Answer the server's idea of the epoch time, as far as its Date headers told it."""
+        """Return the server's idea of the epoch time, as far as its Date headers told it."""
         return time.time() + self.skew
 
     # ------------------------------------------------------------------ one request
@@ -256,10 +256,11 @@ class ClinikoClient:
         self._idle.append(session)
 
     def _note_clock(self, response: requests.Response, sent: float) -> None:
-        """The server wrote its time between sending and now, which leaves room for how far it is ahead: stay in it.
+        """Learn how far the server's clock is ahead of ours.
 
-        So neither an answer that was long on its way nor one that was wrong for once moves the clock for good; a clock that is
-        too far ahead would end a window in the future.
+        The server stamped its answer between our sending and receiving it, so each answer bounds the clock difference on both
+        sides; keep the estimate within those bounds. So neither an answer that was long on its way nor one that was wrong for
+        once moves the clock for good; a clock that is too far ahead would end a window in the future.
         """
         stamp = response.headers.get("Date")
         if stamp:

@@ -34,7 +34,7 @@ class DeletionFinder:
         self._notice = notice
 
     def gone(self, resource: Resource, seen: set[int] | None) -> Iterator[int]:
-        """Answer the ids that are gone; `seen` are all that exist when the resource was read in full.
+        """Yield the ids that are gone; `seen` are all that exist when the resource was read in full.
 
         When everything seems to have vanished at once, the key has lost a permission rather than the clinic
         its data: nothing is reported then.

@@ -40,7 +40,7 @@ class Download:
         self._largest = largest
 
     def run(self) -> tuple[str, int]:
-        """Fetch everything and answer checksum and size."""
+        """Fetch everything and return checksum and size."""
         base = self._client.patience.base
         # a fresh address for one that expired, at once; a broken connection is given time
         afresh = backoff.on_exception(

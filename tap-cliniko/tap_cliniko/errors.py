@@ -10,7 +10,7 @@ TapClinikoError
     ├── ContractChanged     the API no longer behaves as documented
     ├── Unavailable         still failing after the retries: run again later
     ├── TargetGone          nobody reads what is written
-    └── TryAgain            one failed attempt; never leaves the client
+    └── TryAgain            one failed attempt; whoever asked tries again, it ends no run
 
 No message ever holds a response body, a field's value or the key.
 """

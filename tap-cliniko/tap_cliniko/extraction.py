@@ -183,7 +183,7 @@ class Extraction:
             window.next_pass()
 
     def _scopes(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
-        """Answer the further filters under which a pass is read, one reading for each."""
+        """Return the further filters under which a pass is read, one reading for each."""
         sample = self.run.sample.filters(listed) if self.run.sample else None
         if window.passes[0] not in BY_ID:
             return sample if sample is not None else [()]
@@ -199,7 +199,7 @@ class Extraction:
         return [*scopes, *filters_by("id:=", self._left_behind(window))]
 
     def _needed(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
-        """Answer what finds the rows that the rows of another list, as they are read next, point at.
+        """Return what finds the rows referenced by rows of another list, as they are read next.
 
         Where the other list is still in its first reading, all rows are needed: those an interrupted run has
         passed on are not in this one.
@@ -220,7 +220,7 @@ class Extraction:
         return filters_by("id:=", sorted(found, key=int))
 
     def _following(self, listed: Resource, window: Window) -> list[tuple[str, ...]]:
-        """Answer what finds the rows that belong to the rows of another list which changed since either was read."""
+        """Return what finds the rows that belong to the rows of another list which changed since either was read."""
         window.scope, window.stretches = 0, [Stretch()]
         name, by = listed.follows or ("", "")
         if name not in self.run.access or not self.run.readable(BY_NAME[name]):
@@ -232,7 +232,7 @@ class Extraction:
         return filters_by(by, sorted({str(row["id"]) for row in changed}, key=int))
 
     def _needed_since(self, other: str, window: Window) -> str | None:
-        """Answer since when changes of the other list count: as far back as either list has still to go.
+        """Return since when changes of the other list count: as far back as either list has still to go.
 
         This one has further to go when it was left out for a while and the other one was not.
         """
@@ -247,7 +247,7 @@ class Extraction:
         return min(since, window.start) if since and window.start else None
 
     def _changed_since(self, other: Resource, moment: str) -> Iterator[Row]:
-        """Answer the rows of another list that changed or were hidden since some moment."""
+        """Yield the rows of another list that changed or were hidden since some moment."""
         reader = ListReader(self.run.client, other.url_path, other.name)
         for column in ("updated_at", *other.reveal):
             revealing = (f"{each}:*" for each in other.reveal if each != column)
@@ -296,7 +296,7 @@ class Extraction:
     # ------------------------------------------------------------------ rows
 
     def _source(self) -> tuple[Resource, Any]:
-        """Answer which list is read, and how a record comes from each of its rows."""
+        """Return which list is read, and how a record comes from each of its rows."""
         if self.resource.shape is Shape.UNDER_PARENT or self.run.must_go_below(self.resource):
             return self.run.parent_of(self.resource), expansion_of(
                 self.resource, self.run.client, self._finish

@@ -82,7 +82,7 @@ class Governor:
         logger.info("waiting %.0f s: the request budget of the last minute is used up", wait)
 
     def _take(self) -> Place | float:
-        """Take a place, or answer how long to wait before asking again."""
+        """Take a place, or return how long to wait before asking again."""
         with self._lock:
             now = self._clock()
             taken = self._own_wait(now) or (UNSHARED if self._shared is None else self._shared.take(now))
@@ -92,7 +92,7 @@ class Governor:
             return taken
 
     def _own_wait(self, now: float) -> float:
-        """Answer how long this process has to wait by its own count, 0 if not at all."""
+        """Return how long this process has to wait by its own count, 0 if not at all."""
         while self._answered and self._answered[0] <= now - self.window:
             self._answered.popleft()
         if now < self._closed_until:

@@ -91,7 +91,7 @@ class KnownIds:
             )
 
     def merged_into(self, patients: Iterable[int]) -> set[int]:
-        """Answer the patients themselves and all who were merged into them, at one remove or more."""
+        """Return the patients themselves and all who were merged into them, at one remove or more."""
         found, new = set(patients), list(patients)
         while new:
             query = "SELECT duplicate FROM merged WHERE survivor = ?"
@@ -101,7 +101,7 @@ class KnownIds:
         return found
 
     def of_patients(self, resource: str, patients: Iterable[int]) -> list[int]:
-        """Answer the rows that once belonged to some patients."""
+        """Return the rows that once belonged to some patients."""
         query = "SELECT id FROM belongs WHERE resource = ? AND patient = ?"
         found: set[int] = set()
         for patient in patients:
@@ -109,7 +109,7 @@ class KnownIds:
         return sorted(found)
 
     def patients_of(self, resource: str, idents: Iterable[int]) -> set[int]:
-        """Answer the patients to whom some rows once belonged."""
+        """Return the patients to whom some rows once belonged."""
         query = "SELECT patient FROM belongs WHERE resource = ? AND id = ?"
         return {row[0] for ident in idents for row in self._database.execute(query, (resource, ident))}
 
@@ -126,7 +126,7 @@ class KnownIds:
             )
 
     def gone_since(self, number: int, *resources: str) -> tuple[list[tuple[str, int]], int]:
-        """List what was noted as gone after a number, and answer the greatest number by now."""
+        """List what was noted as gone after a number, and return the greatest number by now."""
         named = ",".join("?" * len(resources))
         chosen = f"gone > ? AND resource IN ({named})"
         query = f"SELECT resource, id, gone FROM known WHERE {chosen} ORDER BY gone, id"  # noqa: S608 - only question marks
@@ -134,7 +134,7 @@ class KnownIds:
         return [(resource, ident) for resource, ident, _ in rows], max([number, *(gone for *_, gone in rows)])
 
     def newest(self) -> int:
-        """Answer the number of the newest deletion."""
+        """Return the number of the newest deletion."""
         return int(self._database.execute("SELECT max(gone) FROM known").fetchone()[0] or 0)
 
     def count(self, resource: str, after: int, upto: int) -> int:
@@ -142,11 +142,11 @@ class KnownIds:
         return int(self._one("SELECT count(*)", resource, after, upto) or 0)
 
     def greatest(self, resource: str) -> int:
-        """Answer the greatest id seen."""
+        """Return the greatest id seen."""
         return int(self._one("SELECT max(id)", resource, 0, 2**63 - 1) or 0)
 
     def middle(self, resource: str, after: int, upto: int) -> int:
-        """Answer the id in the middle of a stretch."""
+        """Return the id in the middle of a stretch."""
         half = (self.count(resource, after, upto) - 1) // 2
         return int(self._one("SELECT id", resource, after, upto, f"ORDER BY id LIMIT 1 OFFSET {half}") or 0)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Merges:
-    """Answers which patients took part in a merge since some moment; asks Cliniko once for each moment.
+    """Knows which patients took part in a merge since some moment; asks Cliniko once for each moment.
 
     Attributes:
         known: remembers the patients met on the way, if deletions are looked for: a patient nobody knows of
@@ -61,7 +61,7 @@ class Merges:
         return self._gone[moment]
 
     def _since(self, moment: str) -> set[tuple[str, str]]:
-        """Answer each merge as the archived duplicate and the survivor.
+        """Return each merge as the archived duplicate and the survivor.
 
         A merge cannot be filtered for. It archives the duplicate; if somebody has brought that back to life
         since, the duplicate has changed.
@@ -87,7 +87,7 @@ class Merges:
 
 
 def merged(rows: list[Row]) -> Iterator[tuple[int, int]]:
-    """Answer the duplicates among some patients, each with its survivor."""
+    """Yield the duplicates among some patients, each with its survivor."""
     for row in rows:
         survivor = linked_id(row.get("merged_with_patient"))
         if survivor is not None:

@@ -33,6 +33,6 @@ def normal(text: str) -> str:
 
 
 def earlier(moment: str, seconds: float) -> str:
-    """Answer the moment some seconds before."""
+    """Return the moment some seconds before."""
     parsed = datetime.strptime(moment, _FORMAT).replace(tzinfo=timezone.utc)
     return (parsed - timedelta(seconds=seconds)).strftime(_FORMAT)

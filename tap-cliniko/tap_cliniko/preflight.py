@@ -73,7 +73,7 @@ class Preflight:
         self.reader = f"{self.role} {owner.get('id')}"
 
     def check(self, selected: Iterable[Resource]) -> dict[str, Access]:
-        """Answer what the key may see of each stream."""
+        """Return what the key may see of each stream."""
         return {resource.name: self._check(resource) for resource in selected}
 
     def _check(self, resource: Resource) -> Access:

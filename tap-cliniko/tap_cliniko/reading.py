@@ -237,7 +237,7 @@ class ListReader:
     # ------------------------------------------------------------------ guards
 
     def _in_order(self, page: Page, stretch: Stretch) -> list[Row]:
-        """Answer the rows in ascending id, and stop if the id filter was not honoured."""
+        """Return the rows in ascending id, and stop if the id filter was not honoured."""
         self._check_not_empty(page)
         rows = sorted(page.rows, key=_id_of)
         ids = [_id_of(row) for row in rows]

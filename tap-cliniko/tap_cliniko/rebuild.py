@@ -47,7 +47,7 @@ class Reference:
         self._refused: list[str] = []
 
     def sections(self) -> list[Section]:
-        """Answer the whole document."""
+        """Return the whole document."""
         writers: tuple[Callable[[], Section], ...] = (
             self._appointment_types,
             self._messages,
@@ -242,7 +242,7 @@ class Reference:
         return self._client.object(resource.url_path)
 
     def _named(self, name: str) -> dict[str, str]:
-        """Answer the names of a list's rows by id; each list is read once for this."""
+        """Return the names of a list's rows by id; each list is read once for this."""
         if name not in self._names:
             self._names[name] = {str(each["id"]): _label(each) for each in self._all(name)}
         return self._names[name]

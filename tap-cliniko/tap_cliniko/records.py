@@ -137,7 +137,7 @@ class Normaliser:
         self._derive = _DERIVED.get(resource.name)
 
     def __call__(self, row: Row) -> Row:
-        """Answer a new record; unknown fields come along as they are."""
+        """Return a new record; unknown fields come along as they are."""
         record = dict(row)
         for name in self._secret:
             record.pop(name, None)

@@ -112,7 +112,7 @@ class Run:
             self.known.close()
 
     def normaliser(self, resource: Resource) -> Normaliser:
-        """Answer what turns rows of a resource into records."""
+        """Return what turns rows of a resource into records."""
         if resource.name not in self._normalisers:
             made = Normaliser(resource, access_links=self.settings.access_links)
             self._normalisers[resource.name] = made
@@ -151,7 +151,7 @@ class Run:
 
     @staticmethod
     def parent_of(resource: Resource) -> Resource:
-        """Answer the resource below which another one is found."""
+        """Return the resource below which another one is found."""
         return BY_NAME[resource.below[0] if resource.below else resource.name]
 
     @staticmethod

@@ -46,7 +46,7 @@ class Sample:
     invoices: list[str] = field(default_factory=list)
 
     def filters(self, listed: Resource) -> list[tuple[str, ...]] | None:
-        """Answer the filters that find what belongs to the sample, None when a list is read as a whole."""
+        """Return the filters that find what belongs to the sample, None when a list is read as a whole."""
         if listed.name == "group_appointments":
             return filters_by("id:=", self.group_appointments)
         if listed.name == "invoice_items":
@@ -54,7 +54,7 @@ class Sample:
         return filters_by(listed.by_patient, self.patients) if listed.by_patient else None
 
     def merged(self, patients: list[str]) -> list[str]:
-        """Answer those of some merged patients who are in the sample."""
+        """Return those of some merged patients who are in the sample."""
         return [each for each in patients if each in set(self.patients)]
 
     def keep(self, resource: Resource, rows: list[Row]) -> list[Row]:
@@ -99,7 +99,7 @@ class SampleFinder:
         return list(chosen)
 
     def _groups(self) -> Iterator[list[str]]:
-        """Answer lists of patients who have something in common."""
+        """Yield lists of patients who have something in common."""
         for row in self._first("appointment_types", ("archived_at:*",)):
             yield self._with("individual_appointments", f"appointment_type_id:={row['id']}")
         for state in _INVOICE_STATES:

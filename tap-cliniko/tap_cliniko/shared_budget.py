@@ -68,7 +68,7 @@ class SharedBudget:
         return cls(Path(tempfile.gettempdir(), f"tap-cliniko-{name}.budget"), limit)
 
     def take(self, now: float) -> Place | float:
-        """Take a place, or answer how long to wait before asking again."""
+        """Take a place, or return how long to wait before asking again."""
         with self._going_alone_on_failure():
             if not self._alone:
                 with self._opened() as file:

@@ -65,7 +65,7 @@ class TapCliniko(Tap):
         return self._run
 
     def tell_complete(self) -> None:
-        """Say in the last state that the run has come to its end: to whoever takes our lines, a failure looks the same."""
+        """Mark the last state complete; without it the consumer cannot tell a finished run from a failed one."""
         self._tell(COMPLETE, True)  # noqa: FBT003 - what is told
         self.state_writer.write_state(self.state)
 

@@ -5,7 +5,7 @@ So whatever happens while a window is read, nothing that was in it is lost, and 
 end.
 
 The passes of a window:
-- `needed`: rows that changed rows of another list point at, changed or not;
+- `needed`: rows referenced by changed rows of another list, changed or not;
 - `changed`: rows whose updated_at lies in it;
 - `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that
   hiding a row moves its updated_at;
@@ -110,7 +110,7 @@ def filters_of(resource: Resource, window: Window) -> tuple[str, ...]:
 
 
 def lies_in(window: Window) -> Callable[[dict[str, Any]], bool]:
-    """Answer what tells whether a row is what the pass under way asks for."""
+    """Return a predicate: does a row belong to the current pass?"""
     column = "updated_at" if window.passes[0] == CHANGED else window.passes[0]
     start, end = window.start or "", window.end if column == "updated_at" else "~"
     return lambda row: start <= _moment(row.get(column)) < end

@@ -24,7 +24,7 @@ class PlainStream(RESTStream[str]):
 
     @property
     def url_base(self) -> str:
-        """Answer where the account is."""
+        """Return where the account is."""
         return str(self.config["api_url"])
 
     @property
@@ -47,7 +47,7 @@ class PlainTap(Tap):
     ).to_dict()
 
     def discover_streams(self) -> list[PlainStream]:
-        """Answer the stream."""
+        """Return the stream."""
         return [PlainStream(self)]
 
 

@@ -64,7 +64,7 @@ class Said:
         return cls([json.loads(line) for line in lines])
 
     def records(self, stream: str) -> list[Record]:
-        """Answer the records of a stream, in their order."""
+        """Return the records of a stream, in their order."""
         return [
             each["record"] for each in self.messages if each["type"] == "RECORD" and each["stream"] == stream
         ]
@@ -75,7 +75,7 @@ class Said:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Answer the last state."""
+        """Return the last state."""
         states = [each["value"] for each in self.messages if each["type"] == "STATE"]
         return states[-1] if states else {}
 
@@ -141,7 +141,7 @@ def account_rows(sandbox: Sandbox, resource: Resource) -> dict[tuple[str, ...], 
 
 
 def listed_resources() -> list[Resource]:
-    """Answer the resources that have a list of rows of their own."""
+    """Return the resources that have a list of rows of their own."""
     return [each for each in BY_NAME.values() if each.shape is Shape.ROWS and not each.optional]
 
 

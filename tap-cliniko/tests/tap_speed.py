@@ -43,7 +43,7 @@ class Budget:
 
     @property
     def used(self) -> float:
-        """Answer the share of the budget of 200 requests a minute."""
+        """Return the share of the budget of 200 requests a minute."""
         return self.requests / self.minutes / 200
 
 
@@ -73,7 +73,7 @@ def read_at_the_limit(folder: Path, rows: int) -> Budget:
 
 
 def watch(process: subprocess.Popen[bytes]) -> int:
-    """Answer the most memory a process ever held."""
+    """Return the most memory a process ever held."""
     peak, seen = 0, psutil.Process(process.pid)
     while process.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -100,7 +100,7 @@ class Effort:
 
 
 def compare(sandbox: Sandbox, folder: Path, rows: int, times: int = 5) -> tuple[Effort, Effort]:
-    """Read the same rows with this tap and a plain one in turn, several times; answer the median effort of each.
+    """Read the same rows with this tap and a plain one in turn, several times; return the median effort of each.
 
     Each is a process of its own that writes into a file.
     """
@@ -134,5 +134,5 @@ def effort_of(module: str, folder: Path) -> Effort:
 
 
 def median_of(efforts: list[Effort]) -> Effort:
-    """Answer the medians."""
+    """Return the medians."""
     return Effort(median(each.seconds for each in efforts), median(each.processor for each in efforts))

@@ -47,7 +47,7 @@ def fetched(clinic: Sandbox, folder: Path, state: dict[str, Any] | None = None, 
 
 
 def ready_record(clinic: Sandbox, at_least: int = 100) -> dict[str, Any]:
-    """Answer an attachment with some bytes."""
+    """Return an attachment with some bytes."""
     rows = clinic.cliniko.account.tables[NAME].rows()
     return next(
         dict(row) for row in rows if row.get("processing_completed") and (row.get("size") or 0) >= at_least

@@ -26,7 +26,7 @@ def process(path: Path, clock: Clock, limit: int = 200) -> Governor:
 
 
 def send(governor: Governor, clock: Clock, requests: int, latency: float = 0.1) -> list[float]:
-    """Send requests one after another; answer when the server saw each."""
+    """Send requests one after another; return when the server saw each."""
     seen = []
     for _ in range(requests):
         with governor.slot():

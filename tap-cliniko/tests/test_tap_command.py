@@ -42,7 +42,7 @@ def tap_with(config: dict[str, Any], folder: Path) -> subprocess.CompletedProces
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Answer what the user reads last; a traceback anywhere fails."""
+    """Return what the user reads last; a traceback anywhere fails."""
     assert "Traceback" not in done.stderr
     return done.stderr.splitlines()[-1]
 

@@ -252,7 +252,7 @@ def test_records_merged_twice_when_the_patient_in_between_is_deleted(
 
 
 def once_at(clinic: Sandbox, path: str, act: Callable[[], object]) -> Callable[[], None]:
-    """Do something just before a list is read for the first time; the answer stops waiting for it."""
+    """Do something just before a list is read for the first time; returns what stops waiting for it."""
     left = [act]
 
     def hook(_number: int, request: Any) -> None:

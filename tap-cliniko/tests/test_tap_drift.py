@@ -22,7 +22,7 @@ CHANGES_BETWEEN_REQUESTS = 5
 
 
 def work_on(sandbox: Sandbox, seed: int) -> Any:
-    """Let the clinic change rows before every request; answers what stops it."""
+    """Let the clinic change rows before every request; returns what stops it."""
     rng = random.Random(seed)  # noqa: S311 - repeatable, no secret
 
     def changes(_number: int, _request: object) -> None:
@@ -58,7 +58,7 @@ class Course:
 
 
 def course_of(seed: int, folder: Path, *, bumps: bool) -> Course:
-    """Run once while the clinic works and once when it rests; answer what differs then."""
+    """Run once while the clinic works and once when it rests; return what differs then."""
     options = {"requests_per_minute": 0, "hiding_bumps_updated_at": bumps}
     with Sandbox(seed=seed, patients=40, cliniko=options) as sandbox:
         config = config_for(sandbox, folder, detect_deletions=True, download_attachments=False)

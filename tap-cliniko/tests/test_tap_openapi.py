@@ -55,7 +55,7 @@ def example(api: dict[str, Any], schema: dict[str, Any], depth: int = 0) -> Any:
 
 
 def lists(api: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Answer the schema of a row of each list, by the name under which its answer holds the rows."""
+    """Return the schema of a row of each list, by the name under which its answer holds the rows."""
     found: dict[str, dict[str, Any]] = {}
     for path in api["paths"].values():
         answer = path.get("get", {}).get("responses", {}).get("200", {})

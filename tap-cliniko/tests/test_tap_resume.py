@@ -91,7 +91,7 @@ def kill_again_and_again(clinic: Sandbox, folder: Path, kills: int, seed: int) -
 
 
 def killed_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Kill a process unless it ends before; answer whether it had to be killed."""
+    """Kill a process unless it ends before; return whether it had to be killed."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:

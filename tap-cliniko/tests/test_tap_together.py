@@ -24,7 +24,7 @@ FILES = "patient_attachments"
 
 
 def run_together(folder: Path, configs: list[dict[str, Any]], states: list[dict[str, Any]]) -> list[Said]:
-    """Run several taps at the same time; each must end well, and what each said is answered."""
+    """Run several taps at the same time; each must end well; returns what each said."""
     taps = []
     with ExitStack() as files:
         for number, (config, state) in enumerate(zip(configs, states, strict=True)):

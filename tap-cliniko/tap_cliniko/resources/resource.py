@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from tap_cliniko.fields import Kind
+
 if TYPE_CHECKING:
     from tap_cliniko.fields import Field
 
@@ -64,8 +66,8 @@ class Resource:
         by_patient: filter that finds the rows of given patients, such as `patient_id:=`.
         moved_by: filters that find rows a merge of patients may have moved, by default `by_patient`;
             an empty one stands for the whole list.
-        needed_by: (another list, its link): rows that changed rows of the other list point at are read with
-            them, changed or not, because a mapping needs the two in one run.
+        needed_by: (another list, its link): rows referenced by changed rows of the other list are read with them,
+            changed or not, because a mapping needs the two in one run.
         follows: (another list, filter): rows that the filter finds for changed rows of the other list are read
             again with them, because a mapping joins the two.
         path: where the list is.
@@ -103,7 +105,7 @@ class Resource:
         properties: dict[str, Any] = {}
         for field in self.fields:
             properties[field.name] = field.schema()
-            if field.kind.value == "link":
+            if field.kind is Kind.LINK:
                 properties.setdefault(field.id_name, field.id_schema())
         for key in self.keys:
             properties[key] = {**properties[key], "type": "string"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
 
-#: Enough to keep within the burst budget busy at half a second of latency.
+#: Enough to use the burst budget up at half a second of latency.
 _READERS = 8
 _AHEAD = 32
 
