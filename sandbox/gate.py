@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -45,12 +46,26 @@ class Gate:
         body = await _read(receive)
         if body is None:
             return
+        send = self._dated(send)
         if scope["path"].startswith(CONTROL_PREFIX):
             await _answer_json(send, *control_answer(self.control, scope, body))
             return
         request = self._logged(scope, body)
         scope["sandbox.request"] = request
         await self._serve(scope, _replay(body, receive), send, request)
+
+    def _dated(self, send: Send) -> Send:
+        """Stamp answers with the server's idea of the time, unless a fault has them say another."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                if all(name != b"date" for name, _ in headers):
+                    headers.append((b"date", formatdate(self.control.now(), usegmt=True).encode()))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return dated
 
     def _logged(self, scope: Scope, body: bytes) -> Request:
         client = scope.get("client") or ("", 0)

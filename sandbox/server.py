@@ -58,6 +58,7 @@ class LoopbackServer:
             access_log=False,
             log_level="error",
             server_header=False,
+            date_header=False,  # the gate writes it, by the clock that a test can move
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,

@@ -27,7 +27,9 @@ def with_alerts(number: int, **options: Any) -> Sandbox:
     sandbox = Sandbox(seed=2, patients=10, cliniko=options)
     for index in range(number):
         sandbox.cliniko.account.insert(STREAM, {"name": f"Alert {index}", "patient_id": "1"})
-    time.sleep(1.1)  # a run reads up to the last whole second; the last rows were made in this one
+    sandbox.cliniko.control.advance(
+        1
+    )  # a run reads up to the last whole second; the last rows were made in this one
     return sandbox
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,10 +112,10 @@ def test_rows_nobody_remembered_when_they_were_read(clinic: Sandbox, tmp_path: P
     ident = list(clinic.cliniko.account.tables["invoice_items"])[150]
     if why == "off in between":
         ident = clinic.cliniko.account.insert("invoice_items", {"name": "Tape"})["id"]
-        time.sleep(1.01)
+        clinic.cliniko.control.advance(1)
         state = run_tap({**config, "detect_deletions": False}, state, ["invoice_items"]).state
         config["overlap_seconds"] = 0
-        time.sleep(1.01)
+        clinic.cliniko.control.advance(1)
     state = run_tap(config, state, ["invoice_items"]).state
     clinic.cliniko.account.delete("invoice_items", ident)
     third = run_tap(config, state, ["invoice_items"])
@@ -139,7 +138,7 @@ def test_hidden_rows_are_not_taken_for_deleted(clinic: Sandbox, tmp_path: Path) 
     second = read(clinic, tmp_path, first.state, "patients", "individual_appointments")
     assert tombstones(second, "patients") == tombstones(second, "individual_appointments") == []
     # the run ends at the last whole second, so what was hidden just now may come with the next one
-    time.sleep(1.1)
+    clinic.cliniko.control.advance(1)
     third = read(clinic, tmp_path, second.state, "patients")
     hidden = [
         each for each in (*second.records("patients"), *third.records("patients")) if each["id"] == patient
@@ -165,7 +164,7 @@ def test_children_of_merged_patients_are_read_again(clinic: Sandbox, tmp_path: P
     owners = [row["patient_id"] for row in account.tables["invoices"].rows()]
     loser, survivor = owners[0], next(each for each in owners if each != owners[0])
     account.merge(loser, survivor)
-    time.sleep(1.01)  # within the same second there is nothing new to read yet
+    clinic.cliniko.control.advance(1)  # within the same second there is nothing new to read yet
     second = run_tap(config, first.state, streams)
     for stream in streams[:2] + streams[3:]:
         moved = {row["id"] for row in account.tables[stream].rows() if row["patient_id"] == survivor}
@@ -192,7 +191,7 @@ def test_a_booking_follows_its_places(clinic: Sandbox, tmp_path: Path, what: str
         account.update("attendees", place["id"], {"patient_id": other})
         left = [each for each in groups[group]["patient_ids"] if each != patient]
         account.update("group_appointments", group, {"patient_ids": [*left, other]}, bump=False)
-    time.sleep(1.01)  # within the same second there is nothing new to read yet
+    clinic.cliniko.control.advance(1)  # within the same second there is nothing new to read yet
     second = read(clinic, tmp_path, first.state, "group_appointments", "attendees")
     record = [each for each in second.records("group_appointments") if each["id"] == group][-1]
     assert patient not in record["patient_ids"]
@@ -215,11 +214,11 @@ def test_records_of_a_patient_who_was_merged_and_deleted_in_the_middle_of_a_run(
             account.merge(loser, survivor)
             account.delete("patients", loser)
 
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     stop = clinic.cliniko.control.before_request(merge_and_delete)
     second = read(clinic, tmp_path, first.state, *streams)
     stop()
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     third = read(clinic, tmp_path, second.state, *streams)
     moved = {row["id"] for row in account.tables["attendees"].rows() if row["patient_id"] == survivor}
     of_survivor = [each["id"] for each in third.records("attendees") if each["patient_id"] == survivor]
@@ -246,7 +245,7 @@ def test_records_merged_twice_when_the_patient_in_between_is_deleted(
     account.merge(one, between)
     account.merge(between, last)
     account.delete("patients", between)
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     second = read(clinic, tmp_path, first.state, "patients", "invoices")
     assert moved <= {each["id"] for each in second.records("invoices") if each.get("patient_id") == last}
 
@@ -274,10 +273,10 @@ def test_a_place_that_nobody_read_before_it_was_deleted(clinic: Sandbox, tmp_pat
     stop()
     loaded = warehouse.tables["group_appointments"]
     assert place["patient_id"] in loaded[(place["booking_id"],)]["patient_ids"]
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     warehouse.load(second := read(clinic, tmp_path, first.state, *streams))
     assert loaded[(place["booking_id"],)]["patient_ids"] == groups[place["booking_id"]]["patient_ids"]
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     # from then on nothing goes unnoticed, and the groups are left alone again
     read_again = read(clinic, tmp_path, second.state, *streams).records("group_appointments")
     assert len(read_again) < len(groups)
@@ -304,7 +303,7 @@ def test_a_patient_nobody_has_read_yet_does_not_make_up_for_a_deleted_one(
     moved = {row["id"] for row in account.tables["attendees"].rows() if row["patient_id"] == loser}
     account.merge(loser, survivor)
     account.delete("patients", loser)
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     second = read(clinic, tmp_path, first.state, *streams)
     assert missed not in {each["id"] for each in first.records("patients")}
     assert moved <= {each["id"] for each in second.records("attendees") if each.get("patient_id") == survivor}
@@ -322,7 +321,7 @@ def test_records_that_passed_through_a_deleted_patient_without_being_read_there(
     one, between, last = list(owners)[:3]
     moved = {row["id"] for row in account.tables["attendees"].rows() if row["patient_id"] == one}
     account.merge(one, between)
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     left = [between]
 
     def merge_on(_number: int, request: Any) -> None:
@@ -333,7 +332,7 @@ def test_records_that_passed_through_a_deleted_patient_without_being_read_there(
     second = run_tap(config, state, streams)
     stop()
     account.delete("patients", between)
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     third = run_tap(config, second.state, streams)
     assert left == []
     read_again = [*second.records("attendees"), *third.records("attendees")]

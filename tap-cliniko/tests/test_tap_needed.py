@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,9 +32,9 @@ def taken_later(clinic: Sandbox) -> tuple[str, str]:
     return group["id"], str(place["id"])
 
 
-def next_second() -> None:
+def next_second(clinic: Sandbox) -> None:
     """Let the second end: a run reads up to the last whole one."""
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
 
 
 def ids(said: Said, stream: str) -> set[str]:
@@ -47,14 +46,14 @@ def test_the_group_of_a_new_attendee_comes_along(clinic: Sandbox, tmp_path: Path
     """A delta has the group that somebody joined, although the group has not changed, and no other; it costs two requests."""
     config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
     first = run_tap(config, streams=STREAMS)
-    next_second()
+    next_second(clinic)
     before = len(clinic.cliniko.control.requests)
     quiet = run_tap(config, first.state, STREAMS)
     usual = len(clinic.cliniko.control.requests) - before
     assert ids(quiet, "group_appointments") == set()
-    next_second()
+    next_second(clinic)
     group, place = taken_later(clinic)
-    next_second()
+    next_second(clinic)
     before = len(clinic.cliniko.control.requests)
     delta = run_tap(config, quiet.state, STREAMS)
     assert place in ids(delta, "attendees")
@@ -75,9 +74,9 @@ def test_the_attendees_of_a_changed_group_come_along(clinic: Sandbox, tmp_path: 
     """A delta has the places in a group that moved, although they have not changed themselves, and no others."""
     config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
     first = run_tap(config, streams=STREAMS)
-    next_second()
+    next_second(clinic)
     group, places = moved(clinic)
-    next_second()
+    next_second(clinic)
     delta = run_tap(config, first.state, STREAMS)
     assert ids(delta, "group_appointments") == {group}
     assert ids(delta, "attendees") == places != set()
@@ -89,11 +88,11 @@ def test_the_attendees_follow_although_the_run_was_cut_off_after_the_groups(
     """The groups' bookmark is past the change, the attendees' is not: their own says since when to look."""
     config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
     first = run_tap(config, streams=STREAMS)
-    next_second()
+    next_second(clinic)
     _group, places = moved(clinic)
-    next_second()
+    next_second(clinic)
     groups_only = run_tap(config, first.state, ("group_appointments",))
-    next_second()
+    next_second(clinic)
     rest = run_tap(config, groups_only.state, STREAMS)
     assert ids(rest, "group_appointments") == set()
     assert ids(rest, "attendees") == places
@@ -103,11 +102,11 @@ def test_the_attendees_follow_groups_that_were_left_out_for_a_while(clinic: Sand
     """The attendees' bookmark is past the change, the groups' is not: then theirs says since when to look."""
     config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
     first = run_tap(config, streams=STREAMS)
-    next_second()
+    next_second(clinic)
     group, places = moved(clinic)
-    next_second()
+    next_second(clinic)
     without = run_tap(config, first.state, ("attendees",))
-    next_second()
+    next_second(clinic)
     again = run_tap(config, without.state, STREAMS)
     assert ids(again, "group_appointments") == {group}
     assert ids(again, "attendees") == places
@@ -119,7 +118,7 @@ def test_all_attendees_follow_groups_that_are_read_for_the_first_time(
     """What the groups say of their patients was never passed on: every place comes again."""
     config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
     first = run_tap(config, streams=("attendees",))
-    next_second()
+    next_second(clinic)
     assert ids(run_tap(config, first.state, STREAMS), "attendees") == ids(first, "attendees")
 
 
@@ -129,7 +128,7 @@ def test_an_interrupted_first_reading_has_the_groups_again(clinic: Sandbox, tmp_
     first = run_tap(config, streams=STREAMS)
     state = first.state
     state["bookmarks"]["attendees"] = {}
-    next_second()
+    next_second(clinic)
     rest = run_tap(config, state, STREAMS)
     assert ids(rest, "attendees") == ids(first, "attendees")
     assert ids(rest, "group_appointments") == ids(first, "group_appointments")
@@ -142,11 +141,11 @@ def test_groups_that_were_left_out_for_a_while_catch_up(
     """Attendees were read meanwhile, or never are: the group whose places have changed comes all the same."""
     config: dict[str, Any] = config_for(clinic, tmp_path, overlap_seconds=0)
     first = run_tap(config, streams=selected)
-    next_second()
+    next_second(clinic)
     group, _place = taken_later(clinic)
-    next_second()
+    next_second(clinic)
     without = run_tap(config, first.state, selected[1:]) if selected[1:] else first
-    next_second()
+    next_second(clinic)
     again = run_tap(config, without.state, selected)
     assert ids(again, "group_appointments") == {group}
 
@@ -163,6 +162,6 @@ def test_groups_whose_places_may_not_be_read_are_not_read_each_time(clinic: Sand
         said = run_tap(config, state, STREAMS)
         state = said.state
         groups.append(len(ids(said, "group_appointments")))
-        next_second()
+        next_second(clinic)
     assert groups[0] > 0
     assert groups[1:] == [0, 0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,7 +126,7 @@ def test_a_delta_of_the_sample_keeps_its_patients(clinic: Sandbox, sampled: Said
     changed = sampled.state["bookmarks"]["patients"]["replication_key_value"]
     for ident in (inside, outside):
         account.update("patients", ident, {"notes": "changed", "updated_at": changed})
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     later = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), sampled.state, ["patients"])
     assert chosen(later) == {inside}
     assert set(later.state["bookmarks"]["patients"]["sample"]) == chosen(sampled)
@@ -141,7 +140,7 @@ def test_a_merge_of_others_is_none_of_the_samples_business(
     owners = dict.fromkeys(row["patient_id"] for row in account.tables["attendees"].rows())
     loser, survivor = [ident for ident in owners if ident not in chosen(sampled)][:2]
     account.merge(loser, survivor)
-    time.sleep(1.01)
+    clinic.cliniko.control.advance(1)
     later = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), sampled.state)
     for name in OF_PATIENTS:
         assert {each["patient_id"] for each in later.records(name)} <= chosen(sampled), name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from target_highlevel.crashpoints import CRASH_POINTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox import Sandbox
     from sandbox.cliniko.account import Account
 
 PATIENTS, ROUNDS, CHANGES = 12, 2, 60
@@ -66,8 +66,9 @@ def edits(account: Account, chance: random.Random) -> list[tuple[str, dict[str, 
     ]
 
 
-def work(account: Account, chance: random.Random) -> None:
-    """Change the clinic in many ways, and wait until none of it lies in the present second."""
+def work(sandbox: Sandbox, chance: random.Random) -> None:
+    """Change the clinic in many ways, and let the second end in which it changed last."""
+    account = sandbox.cliniko.account
     for _ in range(CHANGES):
         if chance.random() < 0.5:
             random_change(account, chance, without_deletions=True)
@@ -75,7 +76,7 @@ def work(account: Account, chance: random.Random) -> None:
         resource, values = chance.choice(edits(account, chance))
         identity = chance.choice(list(account.tables[resource]))
         apply_change(account, {"op": "update", "resource": resource, "id": identity, "values": values})
-    time.sleep(1.1)
+    sandbox.cliniko.control.advance(1)
 
 
 def held(state: Any) -> dict[str, Any]:
@@ -115,8 +116,8 @@ def test_deltas_end_where_a_full_load_ends(seed: int, tmp_path: Path) -> None:
         loader = Loader(sandbox, kept, settings)
         loaded = loader.load(tap_lines(sandbox, kept))
         for _ in range(ROUNDS):
-            time.sleep(1.1)
-            work(sandbox.cliniko.account, chance)
+            sandbox.cliniko.control.advance(1)
+            work(sandbox, chance)
             crash = f"{chance.choice(SEAMS)}:{chance.randrange(1, 40)}"
             killed = loader.load(tap_lines(sandbox, kept, loaded.states[-1]), CRASH_AT=crash)
             state = (killed.states or loaded.states)[-1]

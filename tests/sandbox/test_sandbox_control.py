@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +69,25 @@ def test_the_log_numbers_requests_and_leaves_control_calls_out(served: Served) -
     assert log[0]["at"] == pytest.approx(time.time(), abs=10)
     stats = served.get("/_sandbox/stats").json()
     assert (stats["requests"], stats["writes"], stats["greatest_window"]) == (2, 0, 2)
+
+
+def test_answers_carry_the_servers_time(served: Served) -> None:
+    """A client that goes by the server's clock follows when a test moves it; a fault may still lie about it."""
+
+    def told() -> float:
+        return parsedate_to_datetime(served.get().headers["Date"]).timestamp()
+
+    assert told() == pytest.approx(time.time(), abs=10)
+    served.control.advance(3600)
+    assert told() == pytest.approx(time.time() + 3600, abs=10)
+    lie = {
+        "action": "status",
+        "status": 503,
+        "headers": {"Date": "Sun, 09 Sep 2001 01:46:40 GMT"},
+        "times": 1,
+    }
+    served.control.add_fault(lie)
+    assert told() == 1_000_000_000
 
 
 def test_contents_are_logged_only_on_request(served: Served) -> None:
