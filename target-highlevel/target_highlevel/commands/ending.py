@@ -20,9 +20,5 @@ def ending(work: Callable[[], int | tuple[int, str]]) -> None:
         code, line = told if isinstance(told, tuple) else (told, "")
     except (Stopped, Exception) as caught:  # noqa: BLE001 - every end gets its exit code and its line
         error, code = caught, exit_code(caught)
-    if line:
-        sys.stderr.write(f"target-highlevel: {line} (exit {code})\n")
-        sys.stderr.flush()
-    else:
-        say(code, error)
+    say(code, error, line)
     sys.exit(code)
