@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.client.paging import contact_pages, relation_pages
 from target_highlevel.engine.planned import PlannedRecords, PlannedRelations, is_planned, planned_id
 from target_highlevel.errors import CredentialsRefused, DuplicateContact, Findings
 from target_highlevel.setup.catalogue import slug
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from target_highlevel.client.client import HighLevelClient
 
-_PAGE = 500
-_RELATION_PAGE = 100
 _RELATIONS = "/associations/relations/{recordId}"
 _LISTS = (
     "users",
@@ -112,16 +111,15 @@ class PlanningClient:
 
     def _relations_there(self, record: str) -> list[dict[str, Any]]:
         """Read all relations of a record: the plan's own cost, not the load's."""
-        found: list[dict[str, Any]] = []
-        while True:
-            params = {"locationId": self._location, "skip": len(found), "limit": _RELATION_PAGE}
-            more = {"params": params}
-            page = self._there("GET", f"/associations/relations/{record}", _RELATIONS, None, more)[
-                "relations"
-            ]
-            found += page
-            if len(page) < _RELATION_PAGE:
-                return found
+        return list(self._rows(relation_pages(self._client, self._location, record)))
+
+    def _rows(self, pages: Iterator[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a list up to where a refusal ends it, which is listed."""
+        try:
+            for page in pages:
+                yield from page
+        except CredentialsRefused as refused:
+            self._blockers.append(str(refused))
 
     def _planned(self, key: str) -> dict[str, Any]:
         """Answer a read of something that is only planned: a record, or the fields of an object."""
@@ -172,15 +170,8 @@ class PlanningClient:
 
     def _taken_addresses(self) -> Iterator[tuple[tuple[str, str], str]]:
         """Page once through all contacts of the sub-account: the plan's own cost, not the load's."""
-        cursor: dict[str, Any] = {"page": 1}
-        while True:
-            body = {"locationId": self._location, "pageLimit": _PAGE, **cursor}
-            page = self._there("POST", "/contacts/search", "/contacts/search", body, {})["contacts"]
-            for contact in page:
-                yield from _addresses(contact)
-            if len(page) < _PAGE:
-                return
-            cursor = {"searchAfter": page[-1]["searchAfter"]}
+        for contact in self._rows(contact_pages(self._client, self._location)):
+            yield from _addresses(contact)
 
 
 def _addresses(contact: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.client.paging import relation_pages
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.rows import Row
     from target_highlevel.objects.base import Surroundings
 
-_PAGE = 100
 _KIND = "relation"
 #: Records whose links are kept at hand; the links of further ones are tried one by one.
 _MOST_KEPT = 20_000
@@ -108,36 +108,16 @@ class Relation(ObjectKind):
 
     def _search(self, wanted: Mapping[str, Any], association_ids: set[str]) -> str | None:
         """Page through the relations of the second record, usually the one with fewer."""
-        skip = 0
-        while True:
-            relations = self.listed(wanted["second"], skip)
-            for item in relations:
-                ends = (item["firstRecordId"], item["secondRecordId"])
-                if item["associationId"] in association_ids and ends == (wanted["first"], wanted["second"]):
-                    return str(item["id"])
-            if len(relations) < _PAGE:
-                return None
-            skip += _PAGE
-
-    def listed(self, hl_id: str, skip: int = 0) -> list[dict[str, Any]]:
-        """Return one page of the relations of a record."""
-        answer = self.around.client.request(
-            "GET",
-            f"/associations/relations/{hl_id}",
-            route="/associations/relations/{recordId}",
-            params={"locationId": self.around.location, "skip": skip, "limit": _PAGE},
-        )
-        return list(answer["relations"])
+        for item in self.all_of(wanted["second"]):
+            ends = (item["firstRecordId"], item["secondRecordId"])
+            if item["associationId"] in association_ids and ends == (wanted["first"], wanted["second"]):
+                return str(item["id"])
+        return None
 
     def all_of(self, hl_id: str) -> Iterator[dict[str, Any]]:
         """Yield every relation of a record."""
-        skip = 0
-        while True:
-            page = self.listed(hl_id, skip)
+        for page in relation_pages(self.around.client, self.around.location, hl_id):
             yield from page
-            if len(page) < _PAGE:
-                return
-            skip += _PAGE
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """A relation has no fields that could differ: what it links is its identity."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.client.paging import contact_pages, record_pages
 from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.contact import IDENTITY
 from target_highlevel.objects.contact_values import decode
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from target_highlevel.objects.base import ObjectKind
     from target_highlevel.setup.catalogue import Catalogue
 
-_CONTACT_PAGE = 500
-_RECORD_PAGE = 100
 _STRIPES = 64
 
 
@@ -66,12 +65,8 @@ class Rebuild:
 
     def _contacts(self) -> Iterator[list[dict[str, Any]]]:
         field = self._catalogue.contact_fields[IDENTITY]
-        body: dict[str, Any] = {
-            "locationId": self._catalogue.location,
-            "pageLimit": _CONTACT_PAGE,
-            "filters": [{"field": f"customFields.{field.id}", "operator": "exists"}],
-        }
-        for page in self._pages("/contacts/search", "/contacts/search", body, "contacts", _CONTACT_PAGE):
+        ours = [{"field": f"customFields.{field.id}", "operator": "exists"}]
+        for page in contact_pages(self._client, self._catalogue.location, ours):
             yield [item for item in page if self._identity(item)]
 
     def _identity(self, contact: Mapping[str, Any]) -> str | None:
@@ -80,27 +75,8 @@ class Rebuild:
         return next((str(value) for value in values if value), None)
 
     def _records(self, key: str) -> Iterator[list[dict[str, Any]]]:
-        body = {"locationId": self._catalogue.location, "pageLimit": _RECORD_PAGE, "query": ""}
-        pages = self._pages(
-            f"/objects/{key}/records/search", "/objects/{key}/records/search", body, "records", _RECORD_PAGE
-        )
-        for page in pages:
+        for page in record_pages(self._client, self._catalogue.location, key):
             yield [item for item in page if item["properties"].get(IDENTITY)]
-
-    def _pages(
-        self, path: str, route: str, body: dict[str, Any], envelope: str, size: int
-    ) -> Iterator[list[dict[str, Any]]]:
-        """Page by the cursor that each row carries: page numbers end at 10,000 rows."""
-        cursor: dict[str, Any] = {"page": 1}
-        while True:
-            page = self._client.request("POST", path, route=route, json={**body, **cursor})[envelope]
-            if page:
-                yield page
-            if len(page) < size:
-                return
-            cursor = {"searchAfter": page[-1]["searchAfter"]}
-            if envelope == "records":
-                cursor["page"] = 1  # required even beside the cursor
 
     def _contact_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
         fields = decode(spec, item, self._catalogue)

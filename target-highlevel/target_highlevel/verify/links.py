@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from target_highlevel.verify.findings import Findings
 
 _BATCH = 500
-_PAGE = 100
 _tables = sa.MetaData()
 
 #: Every relation that should be there, by the ids of its two ends in HighLevel.
@@ -128,14 +128,9 @@ class Links:
 
     def _listed(self, hl_id: str) -> list[dict[str, Any]]:
         relations: list[dict[str, Any]] = []
-        while True:
-            try:
-                page = self._kind.listed(hl_id, len(relations))
-            except NotFound:
-                return relations
-            relations += page
-            if len(page) < _PAGE:
-                return relations
+        with contextlib.suppress(NotFound):
+            relations.extend(self._kind.all_of(hl_id))
+        return relations
 
     def _compare(self, hl_id: str, found: list[dict[str, Any]], sides: Mapping[str, str]) -> None:
         wanted = self._wanted(hl_id, sides)
