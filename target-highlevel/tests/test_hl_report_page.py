@@ -91,6 +91,15 @@ def test_values_are_escaped(contents: dict[str, dict[str, Any]]) -> None:
     assert "custom_objects.&lt;script&gt;" in text
 
 
+def test_a_page_that_shows_values_says_so(contents: dict[str, dict[str, Any]]) -> None:
+    """With patients' data on it, a page warns at its top and claims nothing else at its foot; without, it may be passed on."""
+    masked, shown = (run_page({**contents["run"], "shows_values": shows}) for shows in (False, True))
+    assert "it holds no personal data" in masked
+    assert "shows patients" not in masked
+    assert "no personal data" not in shown
+    assert shown.index("This report shows patients' data") < shown.index("<h1>")
+
+
 def test_a_screen_reader_finds_its_way(contents: dict[str, dict[str, Any]]) -> None:
     """Language, landmarks, one main heading, headings in order, captions, scopes, a text for every chart."""
     for page in (Page(run_page(contents["run"])), Page(window_page(contents["window"]))):

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
 
 COLUMNS = ("source", *OUTCOMES)
+#: Facts of a run that are figures of its requests.
+_FIGURES = frozenset(
+    {"requests", "greatest_window", "waited_seconds", "too_many_requests", "window_limit", "day_limit"}
+)
 _MOST_EXAMPLES = 5
 _MOST_RUNS = 10
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
@@ -40,6 +44,8 @@ class RunFacts:
     ended_early: bool = False
     changes_only: bool = False
     begun_in_the_middle: bool = False
+    #: Whether compared values are to be written out, which makes a report of plan or verify hold personal data.
+    show_values: bool = False
 
 
 def gather(  # noqa: PLR0913 - what only some runs have is named
@@ -55,7 +61,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
     verification: dict[str, Any] | None = None,
     rollback: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the content of a run's report; identified by resource and id, without any personal data."""
+    """Return the content of a run's report; identified by resource and id, without any personal data unless values were asked for."""
     run = next(item for item in ledger.runs() if item["id"] == run_id)
     told = run["mode"] != "verify" or verification is not None  # half a read-back says nothing of any record
     rows = in_order(_row(item) for item in counts.object_counts(ledger, run_id)) if told else []
@@ -74,6 +80,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
             if rollback and rollback["read_back"]
             else ending(exit_code, facts.ended_early and run["mode"] == "load")
         ),
+        "shows_values": facts.show_values and differences is not None,
         "ended_early": facts.ended_early,
         "changes_only": facts.changes_only,
         "begun_in_the_middle": facts.begun_in_the_middle,
@@ -163,7 +170,7 @@ def _budget(facts: RunFacts, ledger: Ledger) -> dict[str, Any]:
     made = {
         name: value
         for name, value in asdict(facts).items()
-        if name not in {"schema_created", "ended_early", "changes_only", "begun_in_the_middle"}
+        if name in _FIGURES
     }
     return {**made, "spent_in_24_hours": ledger.spent_since(f"{day_began:%Y-%m-%dT%H}")}
 

@@ -51,6 +51,7 @@ class RunReport:
             ended_early=session.ended_early,
             changes_only=session.changes_only,
             begun_in_the_middle=session.begun_in_the_middle,
+            show_values=session.settings.show_values,
         )
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}
@@ -168,6 +169,7 @@ def _without_values(content: dict[str, Any]) -> dict[str, Any]:
     fields, checked = content["differences"], content["verification"]
     return {
         **content,
+        "shows_values": False,
         "differences": fields and [{**item, "samples": []} for item in fields],
         "verification": checked and {**checked, "first": []},
     }
