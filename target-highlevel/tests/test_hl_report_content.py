@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from hl_report_ledger import CONTACTS, LOCATION, NOTES, PERSONAL, ReportedLedger, a_clinic, ledger_at
+from hl_report_ledger import (
+    CONTACTS,
+    FILES,
+    LOCATION,
+    NOTES,
+    PERSONAL,
+    ReportedLedger,
+    a_clinic,
+    ledger_at,
+)
 from jsonschema import Draft202012Validator
 
 from target_highlevel.engine.session import Session
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.ledger.tables import audit
 from target_highlevel.report.content import RunFacts, gather
+from target_highlevel.report.page import run_page
 from target_highlevel.report.run_report import RunReport, write_again
 from target_highlevel.report.window import window_content, write_window
 from target_highlevel.settings import Settings
@@ -144,9 +154,20 @@ def test_withheld_addresses_conflicts_and_practitioners_are_listed_by_id(loaded:
 
 def test_what_cannot_move_is_counted_where_the_ledger_can_tell(loaded: ReportedLedger) -> None:
     """Each limit says why and what comes closest, and how many records it concerns."""
-    limits = {item["code"]: item for item in content_of(loaded)["cannot_move"]}
-    assert limits["body_charts"]["concerns"] == 2
-    assert limits["claims"]["concerns"] is None
+    for number in range(8, 11):
+        loaded.receive(FILES, f"patient_attachments/{number}", contact="patients/1")
+    loaded.write()
+    content = content_of(loaded)
+    limits = {item["code"]: item for item in content["cannot_move"]}
+    assert (limits["body_charts"]["concerns"], limits["body_charts"]["among"]) == (2, True)
+    assert limits["documents_tab"]["concerns"] == 10
+    assert limits["large_files"]["concerns"] == 7
+    assert limits["logins"]["concerns"] == 1
+    assert limits["claims"]["concerns"] is limits["patient_forms"]["concerns"] is None
+    page = run_page(content)
+    assert "(among 2 treatment notes)" in page
+    assert "(7 attachments)" in page
+    assert "(1 practitioner)" in page
     assert all(item["why"] and item["closest"] for item in limits.values())
 
 

@@ -195,17 +195,6 @@ def practitioners_without_user(ledger: Ledger) -> Iterator[tuple[str, str]]:
         yield from ((source_id, reason or "no_user") for source_id, reason in connection.execute(query).all())
 
 
-def known_records(ledger: Ledger) -> dict[tuple[str, str], int]:
-    """Return how many records of each (resource, object) the ledger knows, of all runs."""
-    query = (
-        sa.select(record.c.resource, record.c.object, sa.func.count())
-        .where(record.c.location == ledger.location, record.c.stream != "")
-        .group_by(record.c.resource, record.c.object)
-    )
-    with ledger.transaction() as connection:
-        return {(resource, object_): number for resource, object_, number in connection.execute(query)}
-
-
 def undone_records(ledger: Ledger) -> int:
     """Return how many records a rollback has taken out of HighLevel that have not been read from the source again."""
     undone = (record.c.status == Status.FILTERED.value) & (record.c.reason == ROLLED_BACK)

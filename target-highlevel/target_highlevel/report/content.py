@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.ledger.counts import ObjectCount, Unsettled
     from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.report.limits import Limit
 
 COLUMNS = ("source", *OUTCOMES)
 #: Facts of a run that are figures of its requests.
@@ -61,12 +62,12 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
     verification: dict[str, Any] | None = None,
     rollback: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the content of a run's report; identified by resource and id, without any personal data unless values were asked for."""
+    """Return the content of a run's report; records by resource and id, without personal data unless it was asked for."""
     run = next(item for item in ledger.runs() if item["id"] == run_id)
     told = run["mode"] != "verify" or verification is not None  # half a read-back says nothing of any record
     rows = in_order(_row(item) for item in counts.object_counts(ledger, run_id)) if told else []
     groups = grouped(counts.unsettled_records(ledger, run_id) if told else ())
-    known = counts.known_records(ledger)
+    standing = counts.standing_records(ledger)
     content: dict[str, Any] = {
         "kind": "run",
         "run_id": run_id,
@@ -97,7 +98,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
             for source, because in counts.practitioners_without_user(ledger)
         ],
         "differences": differences,
-        "cannot_move": [_limit(asdict(item), known) for item in LIMITS],
+        "cannot_move": [_limit(item, standing) for item in LIMITS],
         "budget": _budget(facts, ledger),
         "schema_created": list(facts.schema_created),
         "audit": audit_check(ledger),
@@ -159,19 +160,23 @@ def _remarks(ledger: Ledger, run_id: str) -> dict[str, Any]:
     return {name: {"count": len(records), "records": records} for name, records in said.items()}
 
 
-def _limit(limit: dict[str, Any], known: Mapping[tuple[str, str], int]) -> dict[str, Any]:
-    counted = limit.pop("counted")
-    number = sum(known.get(pair, 0) for pair in counted) if counted else None
-    return {**limit, "concerns": number}
+def _limit(limit: Limit, standing: Iterable[ObjectCount]) -> dict[str, Any]:
+    told = {name: getattr(limit, name) for name in ("code", "what", "why", "closest", "of", "among")}
+    number = sum(_concerned(limit, item) for item in standing) if limit.counted else None
+    return {**told, "concerns": number}
+
+
+def _concerned(limit: Limit, item: ObjectCount) -> int:
+    if not {(item.resource, item.object), ("", item.object)} & set(limit.counted):
+        return 0
+    if limit.because:
+        return sum(found[code] for found in item.reasons.values() for code in limit.because)
+    return item.source - item.filtered
 
 
 def _budget(facts: RunFacts, ledger: Ledger) -> dict[str, Any]:
     day_began = ledger.now() - timedelta(hours=24)
-    made = {
-        name: value
-        for name, value in asdict(facts).items()
-        if name in _FIGURES
-    }
+    made = {name: value for name, value in asdict(facts).items() if name in _FIGURES}
     return {**made, "spent_in_24_hours": ledger.spent_since(f"{day_began:%Y-%m-%dT%H}")}
 
 

@@ -9,14 +9,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limit:
-    """One thing a clinic might miss in HighLevel; ``counted`` names the (resource, object) pairs it concerns."""
+    """One thing a clinic might miss in HighLevel; of what the target never receives nothing can be counted.
+
+    ``counted`` names the (resource, object) pairs it concerns, an empty resource any: those of their records that were not left out, or with
+    ``because`` those that did not go in for one of these reasons.
+    """
 
     code: str
     what: str
     why: str
     closest: str
     counted: tuple[tuple[str, str], ...] = ()
+    #: What the counted records are called, in the plural.
     of: str = ""
+    because: tuple[str, ...] = ()
+    #: Not each of the counted records is concerned, and nobody can tell which.
+    among: bool = False
 
 
 _NOTES = (("treatment_notes", "note"),)
@@ -31,6 +39,7 @@ LIMITS = (
         "Each invoice record carries its total, its status and the day it was closed. For sums received, export the payments report from Cliniko.",
         _INVOICES,
         "invoices",
+        among=True,
     ),
     Limit(
         "chargeable_invoices",
@@ -47,12 +56,19 @@ LIMITS = (
         "The note says where one belongs. Print such notes to PDF in Cliniko and attach them to the contact.",
         _NOTES,
         "treatment notes",
+        among=True,
     ),
     Limit(
         "letters",
         "Letters and their templates",
         "Cliniko's API serves no letters.",
         "Save them as PDF in Cliniko: as attachments of the patient they move with the next run.",
+    ),
+    Limit(
+        "patient_forms",
+        "Filled-in patient forms and signatures",
+        "HighLevel has no place for them.",
+        "Print them to PDF in Cliniko: as attachments of the patient they move with the next run. Or keep them in a warehouse, which the tap fills.",
     ),
     Limit(
         "claims",
@@ -81,6 +97,7 @@ LIMITS = (
         "A final note says so. Verify finds a note that was edited.",
         _NOTES,
         "treatment notes",
+        among=True,
     ),
     Limit(
         "formatting",
@@ -89,6 +106,7 @@ LIMITS = (
         "Headings, questions and answers keep their order and their lines.",
         _NOTES,
         "treatment notes",
+        among=True,
     ),
     Limit(
         "documents_tab",
@@ -105,6 +123,7 @@ LIMITS = (
         "Each is listed among the refused. The web app takes up to 250 MB by hand; DICOM images are moved inside a ZIP file.",
         _FILES,
         "attachments",
+        because=("file_too_large", "file_type_refused"),
     ),
     Limit(
         "conversations",
@@ -113,6 +132,7 @@ LIMITS = (
         "Switch communications on in the mapping: each becomes a note.",
         (("communications", "note"),),
         "communications",
+        because=("type_not_migrated", "confidential"),
     ),
     Limit(
         "logins",
@@ -121,6 +141,7 @@ LIMITS = (
         "Practitioners are matched with users by e-mail; the others are contacts, and the fallback owner keeps their patients.",
         (("practitioners", "user"),),
         "practitioners",
+        because=("no_user",),
     ),
     Limit(
         "group_appointments",
@@ -135,6 +156,9 @@ LIMITS = (
         "More than 10,000 links of one kind to one record",
         "HighLevel takes 1,000 links a label and ten labels.",
         "The id and the name stand as text in the record; each link left out is listed among the refused.",
+        (("", "relation"),),
+        "links",
+        because=("relation_limit",),
     ),
     Limit(
         "set_up",

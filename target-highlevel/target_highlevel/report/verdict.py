@@ -195,7 +195,11 @@ def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
         "kind{s} of records whose counts do not close",
         open_rows,
         "Report it with report.json"
-        + (", after taking the patients' data out of it." if content["shows_values"] else ": it holds no personal data."),
+        + (
+            ", after taking the patients' data out of it."
+            if content["shows_values"]
+            else ": it holds no personal data."
+        ),
         "records",
     )
     yield (
