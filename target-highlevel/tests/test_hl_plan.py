@@ -83,6 +83,19 @@ def test_a_first_load_is_predicted(small_clinic: Clinic, highlevel: Callable[...
     found = {item["setting"]: item["found"] for item in plan.report["plan"]["settings_to_check"]}
     assert found["workflows"] == "1 published"
     assert "on one contact only" in found["duplicates"]
+    tasks = [item["what"] for item in plan.report["to_do"]]
+    assert tasks[:3] == [
+        "published workflow: pause before the load",
+        "time zone that differs from Cliniko's",
+        "decision about duplicate contacts",
+    ]
+    assert tasks[-1] == "plan to approve, if all is right"
+    assert "`meltano invoke target-highlevel:approve`" in plan.report["to_do"][-1]["next_step"]
+    assert not [item for item in plan.report["to_do"] if "retry" in item["next_step"]]
+    page = (loader.folder / "reports" / plan.report["run_id"] / "report.html").read_text(encoding="utf-8")
+    assert "Would be refused" in page
+    assert "then <code>meltano invoke target-highlevel:retry</code>" not in page
+    assert "audit trail" not in page
     assert loader.sandbox.highlevel.control.violations == []
     assert plan.report["plan"]["schema"]["objects"] == {"after": 5, "new": 5, "limit": 10}
 

@@ -89,7 +89,9 @@ def test_a_rollback_says_first_whether_the_run_is_undone(
     """What was loaded and is undone asks nobody for anything; what is left does."""
     content = undone(reported, **counts)
     assert content["verdict"] == {"tone": tone, "sentence": sentence}
-    assert len(content["to_do"]) == len(counts)
+    *tasks, again = content["to_do"]
+    assert len(tasks) == len(counts)
+    assert "--full-refresh" in again["next_step"]
 
 
 def test_both_obey_the_published_schema(reported: ReportedLedger, tmp_path: Path) -> None:

@@ -195,6 +195,33 @@ def test_every_end_has_a_sentence_and_a_next_step(
     assert content["next_step"]
 
 
+def test_a_run_that_stopped_says_how_to_go_on(loaded: ReportedLedger) -> None:
+    """What was interrupted, refused or killed never says that nothing is to be done."""
+    for code in (1, 2, 3, 75, 143, None):
+        content = content_of(loaded, code)
+        first = content["to_do"][0]
+        assert (first["section"], first["next_step"]) == ("course", content["next_step"])
+    assert content_of(loaded, 2)["verdict"]["sentence"].startswith("No: a setting stopped the run.")
+
+
+def test_what_the_clinic_accepted_needs_nobody(loaded: ReportedLedger) -> None:
+    """With accept_rejects the page says what the last line says: complete, but for what is left behind."""
+    facts = RunFacts(accept_rejects=True)
+    content = gather(loaded.ledger, loaded.run, facts, 0)
+    assert "wait" in content["verdict"]["sentence"]  # a note of the refused patient
+    assert "rejects" not in [item["section"] for item in content["to_do"]]
+    with loaded.ledger.transaction() as connection:
+        connection.execute(sa.text("DELETE FROM record WHERE status = 'held'"))
+    content = gather(loaded.ledger, loaded.run, facts, 0)
+    assert content["verdict"] == {
+        "tone": "good",
+        "sentence": "Yes: everything is in HighLevel except 8 records that you accepted to leave behind.",
+    }
+    assert "refused, and accepted" in run_page(content)
+    window = window_content(loaded.ledger, [loaded.run], accept_rejects=True)
+    assert window["verdict"] == content["verdict"]
+
+
 def test_a_run_that_wrote_everything_needs_nobody(ledger: Ledger) -> None:
     """Nothing refused, nothing waiting: the report says yes and asks for nothing."""
     reported = ReportedLedger(ledger)
@@ -226,7 +253,7 @@ def test_a_lost_record_keeps_the_sums_from_closing(loaded: ReportedLedger) -> No
     content = content_of(loaded)
     assert not content["closes_to_zero"]
     assert row_of(content, "Patients → contacts")["difference"] == 1
-    assert content["verdict"]["sentence"].startswith("No: the counts do not close")
+    assert content["verdict"]["sentence"].startswith("No: the counts do not add up")
 
 
 def test_report_json_obeys_its_published_schema(loaded: ReportedLedger, session: Session) -> None:

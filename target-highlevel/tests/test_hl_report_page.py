@@ -14,7 +14,7 @@ from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind
 from target_highlevel.report.page import bars, duration, moment, run_page, window_page
 from target_highlevel.report.window import window_content
-from target_highlevel.report.wording import OUTCOMES
+from target_highlevel.report.wording import OUTCOMES, remark
 
 VOID = {"meta", "link", "br", "rect", "circle"}
 
@@ -154,6 +154,36 @@ def test_the_page_says_what_a_manager_asks(contents: dict[str, dict[str, Any]]) 
     assert "Patients → contacts" in text
     assert "Upload it by hand" in text
     assert "body charts" in text
+
+
+def test_every_record_is_told_on_top(contents: dict[str, dict[str, Any]]) -> None:
+    """The numbers on top add up to what was looked at; a delta says that it looked at this time's records only."""
+    page = run_page(contents["run"])
+    told = [int(value) for value in re.findall(r"<dd>(\d+)</dd>", page[: page.index("</header>")])]
+    totals = contents["run"]["totals"]
+    assert sum(told) == totals["source"]
+    assert f"of {totals['source']} looked at this time" not in page
+    assert f"of {totals['source']} looked at this time" in run_page({**contents["run"], "changes_only": True})
+
+
+def test_practitioners_who_have_left_ask_for_nothing(contents: dict[str, dict[str, Any]]) -> None:
+    """The number is that of the list on top; who has left is told beside it."""
+    text = Page(run_page(contents["run"])).text
+    assert "Practitioners without a user: 1" in text
+    assert "1 has left the clinic; nothing to do: practitioners/3." in text
+
+
+@pytest.mark.parametrize(
+    ("resource", "more", "said"),
+    [
+        ("attendees", {"reasons": {"filtered": {"beside_another": 83}}}, "left out here"),
+        ("relationships", {"unchanged": 3, "reasons": {}}, "the other of the two people has told"),
+        ("patients", {"unchanged": 3, "reasons": {}}, ""),
+    ],
+)
+def test_a_row_whose_numbers_surprise_is_explained(resource: str, more: dict[str, Any], said: str) -> None:
+    """Attendances of individual appointments are no lost group bookings; a tie told twice is one tie."""
+    assert said in remark({"resource": resource, **more})
 
 
 def test_no_part_of_a_bar_is_too_thin_to_be_seen() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.setup.workflows import ADVICE
+from target_highlevel.setup.workflows import ADVICE, number_published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from target_highlevel.setup.catalogue import Catalogue
 
 
-def checks(catalogue: Catalogue, workflows: str, account: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return what was found of each setting, and what to do about it.
+def checks(catalogue: Catalogue, workflows: str, account: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what was found of each setting, what to do about it, and whether a person has to; the most urgent first.
 
     Args:
         catalogue: what was read for the load.
@@ -21,17 +21,25 @@ def checks(catalogue: Catalogue, workflows: str, account: Mapping[str, Any]) -> 
         account: what is known of the Cliniko account; empty when nothing is.
     """
     return [
-        _duplicates(catalogue),
-        {"setting": "workflows", "found": workflows, "advice": ADVICE},
+        _workflows(workflows),
         _zone(catalogue, account.get("time_zone")),
+        _duplicates(catalogue),
         _hipaa(account.get("requires_hipaa")),
     ]
+
+
+def _workflows(found: str) -> dict[str, Any]:
+    published = number_published(found)
+    task = "published workflow{s}: pause before the load"
+    if published is None:
+        published, task = 1, "list of workflows that could not be read"
+    return {"setting": "workflows", "found": found, "advice": ADVICE, "task": task, "look": published}
 
 
 _CLINIKO_SAYS = {True: "Cliniko says it is required", False: "Cliniko says it is not required"}
 
 
-def _hipaa(required: bool | None) -> dict[str, str]:  # noqa: FBT001 - Cliniko's answer, or none
+def _hipaa(required: bool | None) -> dict[str, Any]:  # noqa: FBT001 - Cliniko's answer, or none
     """HighLevel's API does not tell whether it is on, so a person must look."""
     says = _CLINIKO_SAYS[required] if required is not None else "Cliniko does not say whether it is required"
     return {
@@ -39,27 +47,38 @@ def _hipaa(required: bool | None) -> dict[str, str]:  # noqa: FBT001 - Cliniko's
         "found": f"{says}; HighLevel's API does not tell whether it is on",
         "advice": "Where the clinic falls under it, switch HIPAA on for the agency and the sub-account before"
         " any record goes in.",
+        "task": "HIPAA setting to look at",
+        "look": int(bool(required)),
     }
 
 
-def _duplicates(catalogue: Catalogue) -> dict[str, str]:
+def _duplicates(catalogue: Catalogue) -> dict[str, Any]:
+    look = 0
     if not catalogue.settings:
-        found, advice = "not read", "Mend what stops the load, then plan again."
+        found, advice = "not read", "Fix what stops the load, then plan again."
     elif catalogue.allows_duplicates():
         found = "two contacts may have the same e-mail or phone"
         advice = "Nothing: everybody keeps their address."
     else:
-        found = "an e-mail or a phone may stand on one contact only"
+        look, found = 1, "an e-mail or a phone may stand on one contact only"
         advice = (
             "Allow duplicate contacts (Settings, Business profile) before the load, or shared addresses stay"
             " with whoever is first; the others are tagged."
         )
-    return {"setting": "duplicates", "found": found, "advice": advice}
+    told = {"found": found, "advice": advice, "task": "decision about duplicate contacts", "look": look}
+    return {"setting": "duplicates", **told}
 
 
-def _zone(catalogue: Catalogue, clinic_zone: str | None) -> dict[str, str]:
+def _zone(catalogue: Catalogue, clinic_zone: str | None) -> dict[str, Any]:
     zone = catalogue.settings.get("timezone")
     found = f"{zone or 'not read'}; in Cliniko {clinic_zone or 'not read'}"
     same = zone and zone == clinic_zone
     advice = "Nothing: they agree." if same else "Set the clinic's zone, or appointments show at other hours."
-    return {"setting": "time_zone", "found": found, "advice": advice}
+    differs = int(bool(zone and clinic_zone and not same))
+    told = {
+        "found": found,
+        "advice": advice,
+        "task": "time zone that differs from Cliniko's",
+        "look": differs,
+    }
+    return {"setting": "time_zone", **told}

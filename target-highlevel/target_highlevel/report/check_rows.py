@@ -24,23 +24,28 @@ def verified_columns(totals: Mapping[str, int]) -> dict[str, str]:
     return {**always, **shown, **open_, "extra": "extra"}
 
 
-def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return the three numbers on top of a verification's page."""
+def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    """Return the numbers on top of a verification's page, each with the section that tells more."""
     return [
-        (f"agree with Cliniko, of {totals['source']:,} looked at", totals["equal"] + totals["normalised"]),
-        ("different or missing in HighLevel", totals["different"] + totals["missing"]),
-        ("too many in HighLevel", totals["extra"]),
+        (
+            f"agree with Cliniko, of {totals['source']:,} looked at",
+            totals["equal"] + totals["normalised"],
+            "records",
+        ),
+        ("different or missing in HighLevel", totals["different"] + totals["missing"], "differences"),
+        ("too many in HighLevel", totals["extra"], "extra"),
+        *([("left out on purpose", totals["filtered"], "filtered")] if totals["filtered"] else ()),
     ]
 
 
-def undone_numbers(rollback: Mapping[str, Any]) -> list[tuple[str, int]]:
+def undone_numbers(rollback: Mapping[str, Any]) -> list[tuple[str, int, str]]:
     """Return the numbers on top of a rollback's page; what is left is known only when it was read back."""
     did = sum(rollback[name] for name in ("removed", "restored", "linked_again"))
     left = rollback["created_left"] + rollback["fields_differing"]
     return [
-        ("removed, restored or linked again", did),
-        *([("still there or not as before", left)] if rollback["read_back"] else ()),
-        ("left alone on purpose", rollback["spared"]),
+        ("removed, restored or linked again", did, "records"),
+        *([("still there or not as before", left, "proof")] if rollback["read_back"] else ()),
+        ("left alone on purpose", rollback["spared"], "spared"),
     ]
 
 

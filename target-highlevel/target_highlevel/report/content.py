@@ -11,7 +11,8 @@ from target_highlevel.ledger import counts
 from target_highlevel.ledger.audit import broken_links, head
 from target_highlevel.report.limits import LIMITS
 from target_highlevel.report.outcome import undoing
-from target_highlevel.report.verdict import ending, things_to_do, verdict
+from target_highlevel.report.tasks import things_to_do
+from target_highlevel.report.verdict import ending, verdict
 from target_highlevel.report.wording import OUTCOMES, WITHHELD, label, meaning, reading_order
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class RunFacts:
     begun_in_the_middle: bool = False
     #: Whether compared values are to be written out, which makes a report of plan or verify hold personal data.
     show_values: bool = False
+    #: Whether what is refused was looked at and is left behind on purpose.
+    accept_rejects: bool = False
 
 
 def gather(  # noqa: PLR0913 - what only some runs have is named
@@ -90,6 +93,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},
         "closes_to_zero": all(row["difference"] == 0 for row in rows),
         "rejects": groups["rejected"],
+        "rejects_accepted": facts.accept_rejects,
         "held": groups["held"],
         "filtered": groups["filtered"],
         **_remarks(ledger, run_id),

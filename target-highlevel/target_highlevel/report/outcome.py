@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 Task = tuple[str, int, str, str]
 
 
-def verified_sentence(verification: Mapping[str, Any]) -> tuple[str, str]:
+def verified_sentence(verification: Mapping[str, Any], *, accepted: bool = False) -> tuple[str, str]:
     """Return the tone and the sentence of a verification that read everything back."""
     totals = verification["totals"]
     differ, absent, extra = totals["different"], totals["missing"], totals["extra"]
     if not verification["closes_to_zero"]:
-        return "bad", "No: the counts of what was read back do not close."
+        return "bad", "No: the counts of what was read back do not add up."
     if differ or absent or extra:
         return "attention", f"Not quite: {_told(differ, absent, extra)} in HighLevel."
+    if accepted and totals["rejected"] and not totals["held"]:
+        return "good", f"Yes: all that went in agrees with Cliniko; {_not_in(totals)}, which you accepted."
     if totals["rejected"] or totals["held"]:
         return "attention", f"Yes: all that went in agrees with Cliniko; {_not_in(totals)}."
     return "good", "Yes: HighLevel holds what Cliniko holds."
@@ -117,4 +119,10 @@ def undone_tasks(rollback: Mapping[str, Any]) -> Iterator[Task]:
         rollback["spared"],
         "See why; keep them, or delete them in HighLevel by hand.",
         "spared",
+    )
+    yield (
+        "thing{s} to know before the next load",
+        int(bool(rollback["read_back"])),
+        "What was undone comes again only with `meltano run --full-refresh tap-cliniko target-highlevel`.",
+        "behind",
     )

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from target_highlevel.report import check_rows, plan_rows
-from target_highlevel.report.wording import OUTCOMES
+from target_highlevel.report.wording import OUTCOMES, remark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,25 +39,35 @@ def run_page(content: Mapping[str, Any]) -> str:
     return _environment().get_template("run.html.j2").render({**content, **more})
 
 
-def _numbers(content: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return the three numbers on top: what each counts, and how many there are."""
+def _numbers(content: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """Return the numbers on top: what each counts, how many there are, and the section that tells more."""
     if content["verification"]:
         return check_rows.verified_numbers(content["verification"]["totals"])
     if content["rollback"]:
         return check_rows.undone_numbers(content["rollback"])
     totals = content["totals"]
-    there = "would be in HighLevel" if content["mode"] == "plan" else "in HighLevel"
-    needs = {0: "refused", 1: "refused: it needs a person"}.get(
-        totals["rejected"], "refused: they need a person"
-    )
+    planned = content["mode"] == "plan"
+    there = "would be in HighLevel" if planned else "in HighLevel"
+    this_time = " this time" if content["changes_only"] else ""
     return [
         (
-            f"{there}, of {totals['source']:,} looked at",
+            f"{there}, of {totals['source']:,} looked at{this_time}",
             totals["created"] + totals["updated"] + totals["unchanged"],
+            "records",
         ),
-        ("waiting for their turn", totals["held"]),
-        (needs, totals["rejected"]),
+        ("left out on purpose", totals["filtered"], "filtered"),
+        ("would wait" if planned else "waiting for their turn", totals["held"], "held"),
+        (_refused(content), totals["rejected"], "rejects"),
     ]
+
+
+def _refused(content: Mapping[str, Any]) -> str:
+    if content["mode"] == "plan":
+        return "would be refused"
+    number = content["totals"]["rejected"]
+    if not number or content["rejects_accepted"]:
+        return "refused, and accepted" if number else "refused"
+    return f"refused: {'it needs' if number == 1 else 'they need'} a person"
 
 
 def _differs(item: Mapping[str, Any]) -> bool:
@@ -95,6 +105,7 @@ def _environment() -> Environment:
         "duration": duration,
         "number": number,
         "code": code,
+        "remark": remark,
         **plan_rows.ROWS,
         **check_rows.ROWS,
     }

@@ -52,6 +52,7 @@ class RunReport:
             changes_only=session.changes_only,
             begun_in_the_middle=session.begun_in_the_middle,
             show_values=session.settings.show_values,
+            accept_rejects=session.settings.accept_rejects,
         )
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}

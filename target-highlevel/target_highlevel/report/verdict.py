@@ -1,4 +1,4 @@
-"""What matters first: did it work, in one sentence, and what needs a human."""
+"""What matters first: did it work, in one sentence."""
 
 # ruff: noqa: E501 - a sentence of a table stays on its line
 
@@ -6,26 +6,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.report.outcome import undone_sentence, undone_tasks, verified_sentence, verified_tasks
+from target_highlevel.report.outcome import undone_sentence, verified_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 #: Exit code -> (what it means, what to do next).
 ENDINGS = {
     0: ("Complete.", "Nothing."),
     1: ("The run failed before its end.", "Run it again: it goes on where it stopped. If it fails again, the last line of its log says why."),
-    2: ("A setting is missing or cannot be right.", "Mend the settings named in the last line of the log, then run again."),
-    3: ("HighLevel refused the credentials.", "Mend the token, its scopes or the location, then run again."),
-    4: ("Complete, with refused records.", "Mend the causes listed below, then `meltano invoke target-highlevel:retry`."),
+    2: ("A setting is missing or cannot be right.", "Fix the settings named in the last line of the log, then run again."),
+    3: ("HighLevel refused the credentials.", "Fix the token, its scopes or the location, then run again."),
+    4: ("Complete, with refused records.", "Fix the causes listed below, then `meltano invoke target-highlevel:retry`; or accept them with `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`."),
     5: ("The read-back found differences.", "They are counted below, and `differences.csv` lists every one."),
     75: ("The day's requests are spent; the rest is kept.", "Run again tomorrow: the run begins with what is left."),
-    130: ("The run was interrupted.", "Run again: nothing is lost."),
-    143: ("The run was interrupted.", "Run again: nothing is lost."),
+    130: ("The run was interrupted.", "Run the same command again: nothing is lost."),
+    143: ("The run was interrupted.", "Run the same command again: nothing is lost."),
 }  # fmt: skip
 _KILLED = (
     "The run did not come to its end: it was killed, or it is still going on.",
-    "Run again: nothing is lost.",
+    "Run the same command again: nothing is lost.",
 )
 
 _ENDED_EARLY = (
@@ -33,13 +33,10 @@ _ENDED_EARLY = (
     "Its own last line says why. Run again: it goes on where it stopped.",
 )
 
-_READ_EVERYTHING = (
-    "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
-    " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
-)
-
 #: Exit codes of a run that has looked at all it was given.
 _TO_THE_END = frozenset({0, 4, 5})
+#: Exit codes of a run that a person has to set right.
+_REFUSED = {2: "a setting stopped the run.", 3: "HighLevel refused the credentials."}
 _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
 
 
@@ -54,13 +51,17 @@ def ending(exit_code: int | None, ended_early: bool = False) -> dict[str, str]: 
 def verdict(content: Mapping[str, Any]) -> dict[str, str]:
     """Return the one sentence at the top, and its tone."""
     if not content["closes_to_zero"]:
-        return _say(_BAD, "No: the counts do not close. Some records are not accounted for.")
+        return _say(_BAD, "No: the counts do not add up. Some records are not accounted for.")
     if not content["audit"]["intact"]:
         return _say(_BAD, "Take care: the audit trail was changed after it was written.")
     if content["rollback"]:
         return _say(*undone_sentence(content["rollback"]))
     checked = content["verification"]
-    found = _of_changes(*verified_sentence(checked), content) if checked else _ended(content)
+    found = (
+        _of_changes(*verified_sentence(checked, accepted=content["rejects_accepted"]), content)
+        if checked
+        else _ended(content)
+    )
     return _of_sample(found, content["sample"]) if content["exit_code"] in _TO_THE_END else found
 
 
@@ -92,6 +93,10 @@ def _ended(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(
             _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
         )
+    if code in _REFUSED:
+        writes = content["mode"] not in {"plan", "verify"}
+        what_now = "What was written stands and is not written twice." if writes else "Nothing was written."
+        return _say(_BAD, f"No: {_REFUSED[code]} {what_now}")
     if content["mode"] in {"plan", "verify"}:
         return _say(
             _BAD, "No: the run ended early. It writes nothing to HighLevel, so it can simply be run again."
@@ -108,18 +113,24 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
     totals = content["totals"]
     if content["mode"] == "plan":
         return _planned(len((content["plan"] or {}).get("blockers", ())))
-    if totals["rejected"]:
-        return _say(
-            _ATTENTION,
-            f"Almost: {records(totals['rejected'])} did not go in and {_need(totals['rejected'])} a person.",
-        )
-    if totals["held"]:
-        return _say(
-            _ATTENTION, f"Yes, so far: {records(totals['held'])} still {_wait(totals['held'])} for something."
-        )
+    return _moved(totals, accepted=content["rejects_accepted"])
+
+
+def _moved(totals: Mapping[str, int], *, accepted: bool) -> dict[str, str]:
+    refused, held = totals["rejected"], totals["held"]
+    if refused and not accepted:
+        return _say(_ATTENTION, f"Almost: {records(refused)} did not go in and {_need(refused)} a person.")
+    if held:
+        return _say(_ATTENTION, f"Yes, so far: {records(held)} still {_wait(held)} for something.")
+    if refused:
+        return _say(_GOOD, _accepted(refused))
     if not totals["created"] + totals["updated"]:
         return _say(_GOOD, "Yes: nothing had changed, HighLevel is up to date.")
     return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
+
+
+def _accepted(refused: int) -> str:
+    return f"Yes: everything is in HighLevel except {records(refused)} that you accepted to leave behind."
 
 
 def _planned(blockers: int) -> dict[str, str]:
@@ -139,7 +150,7 @@ def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(
             _ATTENTION, "A run was undone: what it brought comes again with the next `--full-refresh` only."
         )
-    if standing["rejected"]:
+    if standing["rejected"] and not content["rejects_accepted"]:
         return _say(
             _ATTENTION, f"Almost: {records(standing['rejected'])} {_need(standing['rejected'])} a person."
         )
@@ -148,6 +159,8 @@ def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
             _ATTENTION,
             f"Yes, so far: {records(standing['held'])} still {_wait(standing['held'])} for something.",
         )
+    if standing["rejected"]:
+        return _say(_GOOD, _accepted(standing["rejected"]))
     return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
 
 
@@ -166,94 +179,3 @@ def _need(number: int) -> str:
 
 def _wait(number: int) -> str:
     return "waits" if number == 1 else "wait"
-
-
-def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what needs a human, the most urgent first."""
-    return [
-        {
-            "what": what.format(s="" if count == 1 else "s"),
-            "count": count,
-            "next_step": next_step,
-            "section": section,
-        }
-        for what, count, next_step, section in _things(content)
-        if count
-    ]
-
-
-def _things(content: Mapping[str, Any]) -> Iterator[tuple[str, int, str, str]]:
-    totals, audit = content["totals"], content["audit"]
-    yield (
-        "thing{s} would stop the load",
-        len((content["plan"] or {}).get("blockers", ())),
-        "Mend them, then plan again.",
-        "blockers",
-    )
-    open_rows = sum(1 for row in content["objects"] if row["difference"])
-    yield (
-        "kind{s} of records whose counts do not close",
-        open_rows,
-        "Report it with report.json"
-        + (
-            ", after taking the patients' data out of it."
-            if content["shows_values"]
-            else ": it holds no personal data."
-        ),
-        "records",
-    )
-    yield (
-        "broken place{s} in the audit trail",
-        len(audit["broken"]),
-        "Find out who changed the ledger.",
-        "audit",
-    )
-    if content["rollback"]:
-        yield from undone_tasks(content["rollback"])
-        return  # what a load left to a person is no concern of its undoing
-    if content["verification"]:
-        yield from verified_tasks(content["verification"])
-    yield (
-        "reading of everything due",
-        int(content["begun_in_the_middle"]),
-        _READ_EVERYTHING,
-        "records",
-    )
-    yield (
-        "record{s} refused",
-        totals["rejected"],
-        "See the reasons and mend them, then `meltano invoke target-highlevel:retry`.",
-        "rejects",
-    )
-    if not content["verification"]:
-        yield (
-            "value{s} not the same on both sides",
-            _differing(content["differences"]),
-            "Look through differences.csv.",
-            "differences",
-        )
-    yield "record{s} waiting", totals["held"], "See what they wait for; most go with the next run.", "held"
-    yield (
-        "field{s} changed by a person in HighLevel",
-        content["conflicts"]["count"],
-        "Decide which side is right.",
-        "conflicts",
-    )
-    yield (
-        "e-mail{s} or phone{s} not given to a contact",
-        content["withheld"]["count"],
-        "Decide which contact should have them.",
-        "withheld",
-    )
-    without = sum(1 for item in content["practitioners_without_user"] if item["because"] == "no_user")
-    yield (
-        "practitioner{s} without a user",
-        without,
-        "Add them as users in HighLevel, or leave the fallback owner in charge.",
-        "practitioners",
-    )
-
-
-def _differing(differences: list[dict[str, Any]] | None) -> int:
-    kinds = ("different", "missing", "extra")
-    return sum(item["counts"][kind] for item in differences or () for kind in kinds)

@@ -55,6 +55,7 @@ def window_content(ledger: Ledger, run_ids: Sequence[str], *, accept_rejects: bo
             for name in ("known", "in_highlevel", "filtered", "held", "rejected")
         },
         "audit": audit_check(ledger),
+        "rejects_accepted": accept_rejects,
         "go_live": {"agrees": found.agrees, "sentence": found.sentence},
     }
     return {**content, "verdict": window_verdict(content)}

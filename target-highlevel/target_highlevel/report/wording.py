@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.engine.reasons import REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Outcomes in the order of the closing equation, each with its word.
 OUTCOMES = {
@@ -21,7 +25,7 @@ OUTCOMES = {
 _SOURCES = {
     "account": "Account",
     "appointment_types": "Appointment types",
-    "attendees": "Group attendances",
+    "attendees": "Attendances",
     "billable_items": "Services",
     "businesses": "Locations",
     "communications": "Communications",
@@ -104,10 +108,13 @@ HELD = {
 
 #: Why a record was left out on purpose.
 FILTERED = {
-    "beside_another": Meaning("The same appointment stands there already under its own id.", "Nothing."),
+    "beside_another": Meaning(
+        "It is in HighLevel already as another record: the attendance of an individual appointment as that appointment, a practitioner as a user.",
+        "Nothing.",
+    ),
     "confidential": Meaning("A confidential communication.", "Switch confidential communications on in the mapping to move them."),
     "deleted_in_cliniko": Meaning("It was deleted in Cliniko.", "Nothing: what is in HighLevel already stays there."),
-    "inactive": Meaning("The practitioner has left; a contact stands for them.", "Nothing."),
+    "inactive": Meaning("The practitioner has left; they are in HighLevel as a contact.", "Nothing."),
     "joined_by_none": Meaning("A group booking in which nobody has a place.", "Nothing: it comes with its first patient."),
     "merged": Meaning("The patient was merged into another one in Cliniko.", "Nothing: the other one was moved."),
     "no_booking": Meaning("The group attendance belongs to no booking.", "Nothing, or look at it in Cliniko."),
@@ -198,6 +205,15 @@ def object_name(object_: str) -> str:
 def label(object_: str, resource: str) -> str:
     """Return the heading of a row of the report: ``Patients → contacts``."""
     return f"{source_name(resource)} → {object_name(object_)}"
+
+
+def remark(row: Mapping[str, Any]) -> str:
+    """Return what a row of the closing table needs beside its numbers, or nothing."""
+    if row["resource"] == "attendees" and row["reasons"].get("filtered", {}).get("beside_another"):
+        return "Attendances of individual appointments are left out here: they are counted there."
+    if row["resource"] == "relationships" and row["unchanged"]:
+        return "Unchanged counts ties too that the other of the two people has told already: each is written once."
+    return ""
 
 
 def reading_order(object_: str, resource: str) -> tuple[int, str, str]:

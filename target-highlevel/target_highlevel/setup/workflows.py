@@ -17,6 +17,12 @@ ADVICE = (
 )
 
 
+def number_published(found: str) -> int | None:
+    """Return how many are published, of what was found in words; None where nobody could look."""
+    number, _, state = found.partition(" ")
+    return int(number) if state == _PUBLISHED and number.isdigit() else None
+
+
 def look_for_workflows(client: Requests, location: str) -> str:
     """Return in words how many are published, or why that is not known: a load does not depend on it."""
     try:

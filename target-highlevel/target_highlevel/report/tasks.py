@@ -1,0 +1,162 @@
+"""What needs a person, the most urgent first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.report.outcome import Task, undone_tasks, verified_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_READ_EVERYTHING = (
+    "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
+    " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
+)
+_ACCEPT = "`TARGET_HIGHLEVEL_ACCEPT_REJECTS=true` leaves what is refused behind"
+_REFUSED = f"See the reasons. Fix what can be fixed, then `meltano invoke target-highlevel:retry`; {_ACCEPT}."
+#: Codes of runs that have come to their end, whatever they found.
+_TO_THE_END = frozenset({0, 4, 5})
+
+
+def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what needs a person, the most urgent first."""
+    return [
+        {
+            "what": what.format(s="" if count == 1 else "s"),
+            "count": count,
+            "next_step": next_step,
+            "section": section,
+        }
+        for what, count, next_step, section in _things(content)
+        if count
+    ]
+
+
+def _things(content: Mapping[str, Any]) -> Iterator[Task]:
+    plan = content["plan"]
+    yield from _stopped(content)
+    if plan:
+        yield "thing{s} would stop the load", len(plan["blockers"]), "Fix them, then plan again.", "blockers"
+    yield from _broken(content)
+    if content["rollback"]:
+        yield from undone_tasks(content["rollback"])
+        return  # what a load left to a person is no concern of its undoing
+    if plan:
+        yield from _planned(content, plan)
+    if content["mode"] == "plan":
+        return
+    if content["verification"]:
+        yield from verified_tasks(content["verification"])
+    yield "reading of everything due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
+    if not content["rejects_accepted"]:
+        yield "record{s} refused", content["totals"]["rejected"], _REFUSED, "rejects"
+    yield (
+        "record{s} waiting",
+        content["totals"]["held"],
+        "See what they wait for; most go with the next run.",
+        "held",
+    )
+    yield (
+        "field{s} changed by a person in HighLevel",
+        content["conflicts"]["count"],
+        "Decide which side is right.",
+        "conflicts",
+    )
+    yield (
+        "e-mail{s} or phone{s} not given to a contact",
+        content["withheld"]["count"],
+        "Decide which contact should have them. In HighLevel, filter by the tags `shared-email` and `shared-phone`.",
+        "withheld",
+    )
+    yield from _without_user(content)
+
+
+def _stopped(content: Mapping[str, Any]) -> Iterator[Task]:
+    """Say of a run that did not come to its end how to go on; a rollback says so itself."""
+    if content["rollback"] or (content["exit_code"] in _TO_THE_END and not content["ended_early"]):
+        return
+    yield "run that did not come to its end", 1, content["next_step"], "course"
+
+
+def _broken(content: Mapping[str, Any]) -> Iterator[Task]:
+    open_rows = sum(1 for row in content["objects"] if row["difference"])
+    private = ", after taking the patients' data out of it." if content["shows_values"] else None
+    yield (
+        "kind{s} of records whose counts do not add up",
+        open_rows,
+        f"Report it with report.json{private or ': it holds no personal data.'}",
+        "records",
+    )
+    yield (
+        "broken place{s} in the audit trail",
+        len(content["audit"]["broken"]),
+        "Find out who changed the ledger.",
+        "audit",
+    )
+
+
+def _without_user(content: Mapping[str, Any]) -> Iterator[Task]:
+    without = sum(1 for item in content["practitioners_without_user"] if item["because"] == "no_user")
+    yield (
+        "practitioner{s} without a user",
+        without,
+        "Add them as users in HighLevel, or leave the fallback owner in charge.",
+        "practitioners",
+    )
+
+
+def _planned(content: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Task]:
+    """Yield what a plan asks of a person before the load, which has not happened yet."""
+    for item in plan["settings_to_check"]:
+        yield item["task"], item["look"], f"Found: {item['found']}. {item['advice']}", "settings"
+    yield (
+        "record{s} would be refused",
+        content["totals"]["rejected"],
+        "See the reasons; what is fixed in Cliniko before the load goes in with it.",
+        "rejects",
+    )
+    yield (
+        "value{s} would change in records that are in HighLevel already",
+        _differing(content["differences"]),
+        "Look through differences.csv.",
+        "differences",
+    )
+    yield "record{s} would wait", content["totals"]["held"], "See what they would wait for.", "held"
+    yield (
+        "field{s} changed by a person in HighLevel",
+        content["conflicts"]["count"],
+        "Decide which side is right.",
+        "conflicts",
+    )
+    yield (
+        "e-mail{s} or phone{s} would not be given to a contact",
+        content["withheld"]["count"],
+        "Decide about duplicate contacts, see the settings.",
+        "withheld",
+    )
+    yield from _without_user(content)
+    if not plan["blockers"] and content["exit_code"] == 0:
+        yield _go_on(content, plan["approval"])
+
+
+def _go_on(content: Mapping[str, Any], approval: Mapping[str, Any]) -> Task:
+    """Return the last step, to be taken when all the others are."""
+    if content["sample"]:
+        again = "This plan is of a sample. The plan of everything: `meltano run tap-cliniko target-highlevel-plan`."
+        return "plan of everything to make", 1, again, "records"
+    if approval["approved"]:
+        load = "The plan is approved. Load a sample: `meltano run tap-cliniko-sample target-highlevel`."
+        return "load to start, if all is right", 1, load, "records"
+    needed = ": no load starts without it." if approval["required"] else "."
+    return (
+        "plan to approve, if all is right",
+        1,
+        f"`meltano invoke target-highlevel:approve`{needed}",
+        "records",
+    )
+
+
+def _differing(differences: list[dict[str, Any]] | None) -> int:
+    kinds = ("different", "missing", "extra")
+    return sum(item["counts"][kind] for item in differences or () for kind in kinds)
