@@ -51,12 +51,16 @@ class Relation(ObjectKind):
 
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Link the two records; an identical relation answers 400 and is what we wanted (issue 73 of the API's documentation)."""
-        key = wanted["association"]
         known = self._known(row.fields["first"])
-        for label in self.around.catalogue.association_ids(key) if known else ():
+        for label in self.around.catalogue.association_ids(wanted["association"]) if known else ():
             found = known.get((label, wanted["first"], wanted["second"]))
             if found is not None:
                 return Existing(found, {"linked_before": True})
+        return self.link(wanted)
+
+    def link(self, wanted: Mapping[str, Any]) -> Created | Existing:
+        """Link two records, named by their ids in HighLevel, under the first label of the association that is not full."""
+        key = wanted["association"]
         place = (key, wanted["second"])
         while association_id := self.around.schema.label(key, number := self._first_free[place]):
             try:

@@ -149,11 +149,11 @@ class Rollback:
         ids = [self._undo.hl_id(end) for end in parts[1:]]
         if row is None or len(ids) != 2 or not all(ids):  # noqa: PLR2004 - the two ends
             return
-        kind = self._session.kinds["relation"]
+        kind: Any = self._session.kinds["relation"]
         self._session.schema.associate(self._session.specs[row.stream])
         self._undo.intend(row, "create", kind.create_method, kind.create_route)
         wanted = {"association": parts[0], "first": ids[0], "second": ids[1]}
-        made = kind.create(row, self._session.specs[row.stream], wanted)
+        made = kind.link(wanted)
         self._undo.linked(row, made.hl_id)
         self.result.link()
 
