@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hl_mapped import person, schemas
+from hl_mapped import person, record, schemas
 from hl_undoing import differing, dump, spared
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HEAD = schemas("patients", "contacts", "relationships", "treatment_notes")
 DOCTORS = [person("contacts/1", "Doc", "One"), person("contacts/2", "Doc", "Two")]
+BOTH = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bob", "King")]
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -41,12 +42,73 @@ def referred(doctor: str) -> str:
     return person("patients/1", "Ada", "Lovelace", relations=[link])
 
 
-def test_a_link_that_the_run_removed_is_made_again(highlevel: Start) -> None:
-    """Another doctor refers the patient; undone, it is the first one again."""
+def family(number: int, first: str, second: str, **more: Any) -> str:
+    """Return a relationship between two patients."""
+    ends = {"first": f"contact:patients/{first}", "second": f"contact:patients/{second}"}
+    return record(
+        "hl_relationships", f"relationships/{number}", association="cliniko_sibling", **ends, **more
+    )
+
+
+def test_another_doctor_and_back_again_undone_run_after_run(highlevel: Start) -> None:
+    """A link that was made again belongs to the run that had made it first, and goes with that."""
+    loader = highlevel()
+    states = [dump(loader)]
+    for doctor in ("1", "2", "1"):
+        loads(loader, *DOCTORS, referred(doctor))
+        states.append(dump(loader))
+    for before in reversed(states[:-1]):
+        undo(loader)
+        assert differing(before, dump(loader)) == []
+        assert spared(loader) == {}
+
+
+def test_a_link_whose_end_somebody_deleted_is_not_made_again(highlevel: Start) -> None:
+    """The doctor of before is gone: the link is listed, the rest is undone, and so is the run before."""
     loader = highlevel()
     loads(loader, *DOCTORS, referred("1"))
-    before = dump(loader)
     loads(loader, *DOCTORS, referred("2"))
+    state = loader.sandbox.highlevel.state
+    gone = next(one["id"] for one in state.contacts.values() if one["lastName"] == "One")
+    state.damage.delete("contacts", gone)
+    undo(loader)
+    ((_, row),) = spared(loader).items()
+    assert (row["reason"], row["highlevel_id"]) == ("cannot_be_linked_again", "")
+    assert not state.relations
+    undo(loader)
+    assert not state.contacts
+
+
+def test_a_relationship_said_twice_and_given_up_undone_run_after_run(highlevel: Start) -> None:
+    """Two rows of Cliniko say the same, the second in a later run; then both are gone: each run is undone for itself."""
+    loader = highlevel()
+    states = [dump(loader)]
+    said = [family(1, "1", "2"), family(2, "1", "2")]
+    given_up = [family(1, "1", "2", absent=True), family(2, "1", "2", absent=True)]
+    note = record(
+        "hl_notes", "treatment_notes/7", contact="patients/2", title="T", body="cliniko:treatment_notes/7"
+    )
+    for lines in (said[:1], [*said, note], [*given_up, note]):
+        loads(loader, *BOTH, *lines)
+        states.append(dump(loader))
+    assert [len(one["relations"]) for one in states] == [0, 1, 1, 0]
+    for before in reversed(states[:-1]):
+        undo(loader)
+        assert differing(before, dump(loader)) == []
+        assert spared(loader) == {}
+
+
+@pytest.mark.parametrize("point", ["", "after_response/relation"])
+def test_a_relationship_that_the_run_gave_to_another_patient(point: str, highlevel: Start) -> None:
+    """As after a merge in Cliniko; the run made that patient as well, and may have been killed while it linked them."""
+    loader = highlevel()
+    loads(loader, *BOTH, family(1, "1", "2"))
+    before = dump(loader)
+    third = person("patients/3", "Cy", "King")
+    changed = [*HEAD, *BOTH, third, family(1, "1", "3")]
+    assert loader.load(changed, CRASH_AT=point).code == (-9 if point else 0)
+    killed = loader.tool("rollback", "--yes", CRASH_AT="after_intent")
+    assert killed.returncode == -9
     undo(loader)
     assert differing(before, dump(loader)) == []
     assert spared(loader) == {}

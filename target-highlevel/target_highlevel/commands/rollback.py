@@ -81,7 +81,9 @@ def _act(run: str | None) -> tuple[int, str]:
 
 def _print_result(undoing: Rollback, proof: Proof) -> None:
     result = undoing.result
-    click.echo(f"\nRemoved {result.removed}, restored {len(result.restored)}, linked again {result.linked}.")
+    click.echo(
+        f"\nRemoved {result.removed}, restored {len(result.restored)}, linked again {len(result.linked)}."
+    )
     click.echo("Read back:")
     click.echo(f"  created left                        {len(proof.left)}")
     click.echo(f"  fields differing from before-image  {len(proof.differing)}")
@@ -101,7 +103,7 @@ def _facts(undoing: Rollback, proof: Proof | None) -> dict[str, Any]:
     return {
         "removed": result.removed,
         "restored": len(result.restored),
-        "linked_again": result.linked,
+        "linked_again": len(result.linked),
         "read_back": proof is not None,
         "created_left": len(proof.left) if proof else 0,
         "fields_differing": len(proof.differing) if proof else 0,

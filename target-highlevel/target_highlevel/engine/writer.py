@@ -352,10 +352,11 @@ class Writer:
     # Remove
 
     def _remove(self, row: Row, kind: ObjectKind) -> None:
+        before = row.notes.get("link", {}) if row.hl_id else None
         if row.hl_id and not self._work.shared(row):
-            self._work.intend(row, "remove", "DELETE", kind.remove_route)
+            self._work.intend(row, "remove", "DELETE", kind.remove_route, before=before)
             kind.remove(row)
-        self._work.drop(row, "no_longer_wanted")
+        self._work.drop(row, "no_longer_wanted", before=before)
 
     # Settle
 
@@ -371,6 +372,8 @@ class Writer:
         stays: AbstractSet[str] = frozenset(),
     ) -> None:
         notes = {name: value for name, value in notes.items() if name != "rebuilt" and value}
+        if row.object == "relation" and wanted:  # HighLevel does not tell it: one day it is the before-image
+            notes["link"] = dict(wanted)
         notes = {**({"moved_from": row.notes["moved_from"]} if "moved_from" in row.notes else {}), **notes}
         written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
         if row.payload is None or row.payload.get("only_these"):

@@ -26,7 +26,9 @@ record = sa.Table(
     sa.Column("digest", sa.String, comment="hash of the mapped record as last received"),
     sa.Column("written", sa.Text, comment="hash of each field as last written"),
     sa.Column(
-        "notes", sa.Text, comment="what the report must say of it: withheld fields, conflicts, adoption"
+        "notes",
+        sa.Text,
+        comment="what the report must say of it: withheld fields, conflicts, adoption; what a link links",
     ),
     sa.Column("intent", sa.Text, comment="a write that was begun and whose outcome is not known yet"),
     sa.Column("version", sa.Integer, nullable=False, default=0),

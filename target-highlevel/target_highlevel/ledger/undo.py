@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from target_highlevel.ledger.rows import Row, Status, row_from
 from target_highlevel.ledger.tables import audit, before_image, dependency, record
 from target_highlevel.ledger.tables import run as runs
-from target_highlevel.ledger.work import FORGOTTEN, Work
+from target_highlevel.ledger.work import FORGOTTEN, KNOWN, Work
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -67,13 +67,25 @@ class Undo(Work):
         return self._traces(record.c.created_run == self.undone)
 
     def updated(self) -> list[str]:
-        """Return the refs of the records the run changed."""
-        query = sa.select(before_image.c.ref).where(self._images, before_image.c.run == self.undone)
+        """Return the refs of the records the run changed; one that it had made itself was not there before."""
+        query = sa.select(before_image.c.ref, before_image.c.fields).where(
+            self._images, before_image.c.run == self.undone
+        )
         with self._ledger.transaction() as connection:
-            return list(connection.execute(query.order_by(before_image.c.ref)).scalars())
+            found = connection.execute(query.order_by(before_image.c.ref)).all()
+        return [
+            ref for ref, text in found if json.loads(text).get(KNOWN, {}).get("created_run") != self.undone
+        ]
 
     def before(self, ref: str) -> dict[str, Any]:
         """Return the values a record had before the run first changed it."""
+        return {name: value for name, value in self._kept(ref).items() if name != KNOWN}
+
+    def known_before(self, ref: str) -> dict[str, Any]:
+        """Return what the ledger knew of a record before the run first changed it; nothing of what an old version kept."""
+        return dict(self._kept(ref).get(KNOWN, {}))
+
+    def _kept(self, ref: str) -> dict[str, Any]:
         query = sa.select(before_image.c.fields).where(self._image(ref))
         with self._ledger.transaction() as connection:
             return dict(json.loads(connection.execute(query).scalar() or "{}"))
@@ -139,10 +151,6 @@ class Undo(Work):
             for ref, hl_id, status in self._done("create", "outcome", "update")
             if hl_id and status == "created"
         }
-
-    def unlinked(self) -> list[str]:
-        """Return the refs of the relations the run removed."""
-        return [ref for ref, _, status in self._done("remove", "outcome") if status == "removed"]
 
     def appointment_routes(self) -> set[str]:
         """Return the routes by which the run created appointments: they tell tasks from calendar events."""
@@ -241,25 +249,24 @@ class Undo(Work):
             self._set(connection, row.ref, hl_id=earlier, intent=None, digest=None)
             connection.execute(before_image.delete().where(self._image(row.ref)))
 
-    def linked(self, row: Row, hl_id: str) -> None:
-        """Record that a relation the run had removed is there again."""
+    def linked(self, row: Row, hl_id: str, known: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
+        """Record that a relation links again what it linked before the run, and belongs to the run it belonged to."""
         with self._ledger.transaction() as connection:
-            row.hl_id = hl_id
+            row.hl_id, row.notes = hl_id, {"link": dict(ends)}
             self._audit(connection, row, "outcome", "created")
-            values = {
-                "hl_id": hl_id,
-                "status": Status.DONE.value,
-                "reason": None,
-                "payload": None,
-                "intent": None,
-            }
-            self._set(connection, row.ref, **values)
+            self._set(connection, row.ref, **_as_known({**known, "hl_id": hl_id, "notes": row.notes}))
 
-    def finish(self, restored: Mapping[str, Mapping[str, str] | None], spared: Iterable[str]) -> None:
+    def finish(
+        self,
+        restored: Mapping[str, Mapping[str, str] | None],
+        settled: Iterable[str],
+        spared: Iterable[str],
+    ) -> None:
         """Have the ledger forget what the run brought: the next full read finds everything as before the run.
 
         Args:
             restored: ref of each record that was put back → hashes of what it is now taken to hold, None when it is ours no more
+            settled: refs of records that were put back and of which the ledger knows all it did before the run
             spared: refs of records that stay as the run left them
         """
         with self._ledger.transaction() as connection:
@@ -267,10 +274,13 @@ class Undo(Work):
                 kept = {"written": canonical_json(dict(written or {})), "digest": None, "intent": None}
                 self._set(connection, ref, **(_FORGOTTEN if written is None else kept))
                 connection.execute(before_image.delete().where(self._image(ref)))
+            for ref in settled:
+                connection.execute(before_image.delete().where(self._image(ref)))
             for ref in spared:
                 self._set(connection, ref, digest=None, intent=None)
             removed = self._here & (record.c.reason == ROLLED_BACK)
             connection.execute(record.update().where(removed).values(notes=None))
+            connection.execute(record.update().where(self._said_again()).values(**_FORGOTTEN))
             self._forget_pending(connection)
 
     def retag(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
@@ -278,6 +288,16 @@ class Undo(Work):
         with self._ledger.transaction() as connection:
             for ref, kept in notes.items():
                 self._set(connection, ref, notes=canonical_json(dict(kept)))
+
+    def _said_again(self) -> sa.ColumnElement[bool]:
+        """The run's records of links that a record of another run had made: this one is forgotten, the link stays with that."""
+        other = record.alias()
+        same = (other.c.location == record.c.location) & (other.c.object == record.c.object)
+        makers = sa.select(other.c.ref).where(
+            same, other.c.hl_id == record.c.hl_id, other.c.created_run.is_not(None)
+        )
+        mine = (record.c.object == "relation") & (record.c.outcome_run == self.undone)
+        return self._here & mine & record.c.created_run.is_(None) & makers.exists()
 
     def _forget_pending(self, connection: sa.Connection) -> None:
         """What the run received and did not write is received again by the next full read."""
@@ -292,6 +312,14 @@ class Undo(Work):
         connection.execute(record.update().where(mine, record.c.hl_id.is_(None)).values(**_FORGOTTEN))
         values = {"status": Status.DONE.value, "payload": None, "digest": None, "reason": None}
         connection.execute(record.update().where(mine, record.c.hl_id.is_not(None)).values(**values))
+
+
+def _as_known(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a row that is in HighLevel as it was when a before-image was taken."""
+    told = {name: known.get(name) for name in ("hl_id", "parent_id", "created_run", "outcome", "outcome_run")}
+    texts = {name: canonical_json(known[name]) if known.get(name) else None for name in ("written", "notes")}
+    nothing = dict.fromkeys(("reason", "payload", "digest", "intent"))
+    return {**told, **texts, **nothing, "status": Status.DONE.value}
 
 
 def writing_runs(ledger: Ledger) -> list[str]:

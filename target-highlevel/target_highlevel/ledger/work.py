@@ -35,6 +35,9 @@ FORGOTTEN: dict[str, Any] = {
     "written": None,
 }
 
+#: Name in a before-image of what the ledger knew of the record; all others are its fields in HighLevel.
+KNOWN = "_known"
+
 #: A record that was found in HighLevel and has not been received from the source yet.
 _ADOPTED = {"status": Status.DONE.value, "version": 0, "seq": 0, "priority": "~", "listed": ""}
 
@@ -176,7 +179,7 @@ class Work:
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, intent=json.dumps(row.intent))
             if before is not None:
-                self._keep_before(connection, row.ref, before)
+                self._keep_before(connection, row, before)
             self._audit(connection, row, "intent", None, sorted(fields))
 
     def answered(self, row: Row, *, first: bool) -> None:
@@ -198,6 +201,7 @@ class Work:
                 return False
             self._set(connection, row.ref, hl_id=hl_id, **({"created_run": self.run} if ours else {}))
         row.hl_id, row.created_here = hl_id, ours
+        row.created_run = self.run if ours else row.created_run
         return True
 
     def settle(
@@ -231,9 +235,11 @@ class Work:
             self._audit(connection, row, "outcome", outcome.value)
             release(connection, self._ledger.location, [row.ref])
 
-    def drop(self, row: Row, reason: str) -> None:
+    def drop(self, row: Row, reason: str, *, before: Mapping[str, Any] | None = None) -> None:
         """Record that a record is not wanted in HighLevel, or no longer there by our own doing."""
         with self._ledger.transaction() as connection:
+            if before is not None:
+                self._keep_before(connection, row, before)
             self._audit(connection, row, "outcome", Outcome.REMOVED.value)
             # Received again as it was, an absent record stays absent; anything else that comes again is wanted again.
             digest = row.digest if (row.payload or {}).get("absent") else None
@@ -402,19 +408,19 @@ class Work:
     def _set(self, connection: sa.Connection, ref: str, **values: Any) -> None:
         connection.execute(record.update().where(self._here, record.c.ref == ref).values(**values))
 
-    def _keep_before(self, connection: sa.Connection, ref: str, fields: Mapping[str, Any]) -> None:
-        """Keep the first values seen in this run; a second update in the same run only adds fields."""
+    def _keep_before(self, connection: sa.Connection, row: Row, fields: Mapping[str, Any]) -> None:
+        """Keep the first values seen in this run, and what the ledger knew; a second update in the same run only adds fields."""
         key = (
             (before_image.c.location == self._ledger.location)
             & (before_image.c.run == self.run)
-            & (before_image.c.ref == ref)
+            & (before_image.c.ref == row.ref)
         )
         known = connection.execute(sa.select(before_image.c.fields).where(key)).scalar()
-        merged = {**fields, **(json.loads(known) if known else {})}
+        merged = {**fields, KNOWN: _known(row), **(json.loads(known) if known else {})}
         connection.execute(before_image.delete().where(key))
         connection.execute(
             before_image.insert().values(
-                location=self._ledger.location, run=self.run, ref=ref, fields=json.dumps(merged)
+                location=self._ledger.location, run=self.run, ref=row.ref, fields=json.dumps(merged)
             )
         )
 
@@ -442,3 +448,16 @@ class Work:
                 "fields": canonical_json(list(fields)),
             },
         )
+
+
+def _known(row: Row) -> dict[str, Any]:
+    """Return what the ledger knows of a record and a rollback gives back to it."""
+    return {
+        "hl_id": row.hl_id,
+        "parent_id": row.parent_id,
+        "created_run": row.created_run,
+        "outcome": row.outcome,
+        "outcome_run": row.outcome_run,
+        "written": row.written,
+        "notes": row.notes,
+    }

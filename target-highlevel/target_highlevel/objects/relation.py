@@ -13,12 +13,14 @@ from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.objects.base import Surroundings
 
+#: What makes a link: the key of its association, and the ids in HighLevel of its two records.
+ENDS = ("association", "first", "second")
 _KIND = "relation"
 #: Records whose links are kept at hand; the links of further ones are tried one by one.
 _MOST_KEPT = 20_000
@@ -124,8 +126,12 @@ class Relation(ObjectKind):
             yield from page
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
-        """A relation has no fields that could differ: what it links is its identity."""
-        return {}
+        """Return what it links, as the ledger knows it: HighLevel has no question for that, and nobody can change it there."""
+        return dict(row.notes.get("link", {}))
+
+    def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
+        """Return all that a link is made of: with another end it is another link."""
+        return set(ENDS)
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
@@ -138,7 +144,10 @@ class Relation(ObjectKind):
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for the link among the relations of its second record."""
-        wanted = self.prepare(row, spec, row.fields)
+        return self.find_link(self.prepare(row, spec, row.fields))
+
+    def find_link(self, wanted: Mapping[str, Any]) -> str | None:
+        """Look for a link between two records, named by their ids in HighLevel, under any label of the association."""
         return self._search(wanted, set(self.around.catalogue.association_ids(wanted["association"])))
 
     def remove(self, row: Row) -> None:

@@ -151,12 +151,12 @@ SURPLUS = {
 
 #: Why a rollback left a record alone.
 SPARED = {
+    "cannot_be_linked_again": Meaning("The run removed this link or pointed it elsewhere, and what it linked before is gone or not known any more.", "Link the two records in HighLevel by hand, if both are there."),
     "changed": Meaning("Somebody changed it since.", "Keep it, or delete it in HighLevel by hand."),
     "carries_a_spared_record": Meaning("Something that stays is on this contact.", "Nothing, or deal with that first and run the same command again."),
     "carries_records_of_another_run": Meaning("Another run has put something on this contact.", "Roll that run back first, then this one again."),
     "deleted_by_somebody": Meaning("Somebody deleted it since, so that there is nothing to put back.", "Nothing."),
     "its_record_is_spared": Meaning("It links a record that stays.", "Nothing: it goes when that record goes."),
-    "linked_to_another_record": Meaning("The run gave it another partner, and the link from before is gone.", "Look at the link in HighLevel."),
     "needed_by_a_spared_record": Meaning("A record that stays needs it.", "Nothing: deal with that record first."),
     "needed_by_another_run": Meaning("A record of another run needs it.", "Roll that run back first, then this one again."),
     "somebody_added_appointment": Meaning("Somebody added an appointment or a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),

@@ -35,10 +35,9 @@ class Plan:
     levels: list[list[Unit]]
     #: Relations the run created, by HighLevel id: two records of the source may say the same.
     relations: Mapping[str, list[Trace]]
+    #: Relations the run removed or pointed elsewhere.
     unlinked: list[str]
     counts: Mapping[str, Counter[str]]
-    #: Relations the run changed: with other ends it is another relation, and the old one is gone.
-    relinked: list[str]
     #: Records that a later run has written since.
     rewritten: set[str]
     #: ref → the relations to it that other records want.
@@ -53,17 +52,18 @@ def plan_of(undo: Undo) -> Plan:
     """Return what there is to undo, as the ledger stands now."""
     created = undo.created()
     made = {trace.ref for trace in created}
-    updated = [ref for ref in undo.updated() if ref not in made]
+    changed = undo.updated()
+    unlinked = [ref for ref in changed if ref.startswith("relation:")]
+    created = [trace for trace in created if trace.ref not in unlinked]
+    updated = [ref for ref in changed if ref not in made and ref not in unlinked]
     everything = undo.relations()
     wanted_by = _wanted_by(everything)
     relations, known = _by_id(created), _by_id(everything)
-    unlinked = [ref for ref in dict.fromkeys(undo.unlinked()) if undo.hl_id(ref) is None]
     return Plan(
         levels=_levels(_units(undo, created, updated), wanted_by),
         relations={hl_id: known[hl_id] for hl_id in relations},
         unlinked=unlinked,
         counts=_counts(created, updated, unlinked),
-        relinked=[ref for ref in updated if ref.startswith("relation:")],
         rewritten=undo.rewritten(),
         wanted_by=wanted_by,
         known_relations=known,
@@ -99,7 +99,7 @@ def _units(undo: Undo, created: Iterable[Trace], updated: Iterable[str]) -> list
             own(trace).created = True
     for ref in updated:
         trace_ = undo.trace(ref)
-        if trace_ is None or trace_.object == "relation":
+        if trace_ is None:
             continue
         if trace_.object in ON_CONTACT:
             carrier(trace_).children.append(trace_)

@@ -142,6 +142,10 @@ class ReadBack:
     def _differing(self) -> Iterator[tuple[str, str]]:
         for ref, restored in sorted(self._result.restored.items()):
             yield from ((ref, name) for name in self._fields(restored))
+        relation: Any = self._session.kinds["relation"]
+        for ref, row in sorted(self._result.linked.items()):
+            if relation.find_link(row.notes["link"]) != row.hl_id:
+                yield ref, "link"
 
     def _fields(self, restored: Restored) -> Iterator[str]:
         row = restored.row

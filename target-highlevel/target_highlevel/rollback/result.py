@@ -42,7 +42,8 @@ class Result:
     restored: dict[str, Restored] = field(default_factory=dict)
     tags: set[str] = field(default_factory=set)
     removed: int = 0
-    linked: int = 0
+    #: relations that link again what they did, by ref
+    linked: dict[str, Row] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, row: Row, reason: str, fields: Iterable[str] = ()) -> None:
@@ -54,7 +55,7 @@ class Result:
     def spare(self, row: Row, reason: str, fields: Iterable[str] = ()) -> None:
         """Note that a record is left alone."""
         with self._mutex:
-            self.spared[row.ref] = Spared(row.object, row.source_id, str(row.hl_id), reason, tuple(fields))
+            self.spared[row.ref] = Spared(row.object, row.source_id, row.hl_id or "", reason, tuple(fields))
 
     def restore(self, row: Row, before: dict[str, Any], left: Iterable[str]) -> None:
         """Note that a record was put back."""
@@ -66,10 +67,10 @@ class Result:
         with self._mutex:
             self.removed += number
 
-    def link(self) -> None:
-        """Count a relation that is there again."""
+    def link(self, row: Row) -> None:
+        """Note that a relation links again what it did."""
         with self._mutex:
-            self.linked += 1
+            self.linked[row.ref] = row
 
     def leave_tags(self, names: Iterable[str]) -> None:
         """Note tags that stay in the sub-account's list."""

@@ -1,4 +1,4 @@
-"""A rollback from beginning to end: what is unclear, level by level what depends on others first, relations, proof."""
+"""A rollback from beginning to end: what is unclear, links put back, then what the run made, what depends on others first."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.undo import Undo, writing_runs
 from target_highlevel.rollback.act import Hand
+from target_highlevel.rollback.links import Links
 from target_highlevel.rollback.pages import Pages
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.pool import do_all
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.ledger import Ledger
-    from target_highlevel.ledger.rows import Row
-    from target_highlevel.ledger.undo import Trace
-    from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.result import Restored
 
 _DONE = "rolled_back:"
@@ -81,11 +79,11 @@ class Rollback:
         plan = plan_of(self._undo)
         worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result)
         pages = Pages(self._session, self._undo, worker)
+        links = Links(self._session, self._undo, self._hand, plan, self.result)
+        do_all(links.put_back, plan.unlinked, self._session.stop)
         for level in plan.levels:
             do_all(worker.take_back, pages.take_back(level), self._session.stop)
-        do_all(self._relation, list(plan.relations.values()), self._session.stop)
-        self._spare_relinked(plan)
-        do_all(self._link_again, plan.unlinked, self._session.stop)
+        do_all(links.remove, list(plan.relations.values()), self._session.stop)
         proof = ReadBack(self._session, self._undo, self.result).proof()
         if proof.holds:
             self._finish()
@@ -107,56 +105,6 @@ class Rollback:
             if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
                 catalogue.read_object(spec.object)
 
-    # Relations
-
-    def _relation(self, traces: list[Trace]) -> None:
-        """Delete a relation; the one of a record that is gone went with it, the one of a record that stays may stay."""
-        rows = [
-            row
-            for trace in traces
-            if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None
-        ]
-        if not rows:
-            return
-        owners = {trace.owner for trace in traces}
-        if owners != {self.undone}:
-            self._keep(rows, "used_by_another_run")
-            return
-        ends = next((trace.ends for trace in traces if trace.ends), ())
-        if any(self._undo.hl_id(end) is None for end in ends):
-            self._undo.removed(rows[0], rows[1:], status="removed_with_its_record")
-            self.result.remove(len(rows))
-        elif set(ends) & self.result.kept:
-            self._keep(rows, "its_record_is_spared")
-        else:
-            self._hand.remove(rows[0], self._session.kinds["relation"], rows[1:])
-            self.result.remove(len(rows))
-
-    def _keep(self, rows: list[Row], reason: str) -> None:
-        for row in rows:
-            self.result.keep(row, reason)
-
-    def _spare_relinked(self, plan: Plan) -> None:
-        for ref in plan.relinked:
-            row = self._undo.row(ref)
-            if row is not None and row.hl_id is not None:
-                self.result.spare(row, "linked_to_another_record")
-
-    def _link_again(self, ref: str) -> None:
-        """Link two records again whose relation the run removed."""
-        row = self._undo.row(ref)
-        parts = ref.partition(":")[2].split("|")
-        ids = [self._undo.hl_id(end) for end in parts[1:]]
-        if row is None or len(ids) != 2 or not all(ids):  # noqa: PLR2004 - the two ends
-            return
-        kind: Any = self._session.kinds["relation"]
-        self._session.schema.associate(self._session.specs[row.stream])
-        self._undo.intend(row, "create", kind.create_method, kind.create_route)
-        wanted = {"association": parts[0], "first": ids[0], "second": ids[1]}
-        made = kind.link(wanted)
-        self._undo.linked(row, made.hl_id)
-        self.result.link()
-
     # The end
 
     def _finish(self) -> None:
@@ -165,7 +113,7 @@ class Rollback:
             ref: None if ref in adopted else self._written(item) for ref, item in self.result.restored.items()
         }
         with self._session.ledger.transaction():
-            self._undo.finish(restored, self.result.spared)
+            self._undo.finish(restored, self.result.linked, self.result.spared)
             self._undo.retag({ref: notes for ref, notes in self._tags_put_back() if ref not in adopted})
             self._session.ledger.remember(f"{_DONE}{self.undone}", json.dumps({"by": self._session.run}))
 

@@ -1,0 +1,130 @@
+"""Links taken back: those the run made are removed, those it removed or pointed elsewhere link again what they did."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import NotFound, Refused
+from target_highlevel.ledger.rows import Status
+from target_highlevel.objects.base import Rejected
+from target_highlevel.objects.relation import ENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Trace, Undo
+    from target_highlevel.objects.relation import Relation
+    from target_highlevel.rollback.act import Hand
+    from target_highlevel.rollback.plan import Plan
+    from target_highlevel.rollback.result import Result
+
+
+class Links:
+    """Takes links back; any number of threads may share it, each with its own link."""
+
+    def __init__(self, session: Session, undo: Undo, hand: Hand, plan: Plan, result: Result) -> None:
+        """Work for one rollback."""
+        self._session = session
+        self._undo = undo
+        self._hand = hand
+        self._plan = plan
+        self._result = result
+
+    @property
+    def _kind(self) -> Relation:
+        kind: Any = self._session.kinds["relation"]
+        return kind  # type: ignore[no-any-return]
+
+    # What the run made
+
+    def remove(self, traces: list[Trace]) -> None:
+        """Delete a link; the one of a record that is gone went with it, the one of a record that stays may stay."""
+        rows = [
+            row
+            for trace in traces
+            if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None
+        ]
+        if not rows:
+            return
+        if {trace.owner for trace in traces} != {self._undo.undone}:
+            self._keep(rows, "used_by_another_run")
+            return
+        ends = next((trace.ends for trace in traces if trace.ends), ())
+        if any(self._undo.hl_id(end) is None for end in ends):
+            self._undo.removed(rows[0], rows[1:], status="removed_with_its_record")
+            self._result.remove(len(rows))
+        elif set(ends) & self._result.kept:
+            self._keep(rows, "its_record_is_spared")
+        else:
+            self._hand.remove(rows[0], self._kind, rows[1:])
+            self._result.remove(len(rows))
+
+    def _keep(self, rows: list[Row], reason: str) -> None:
+        for row in rows:
+            self._result.keep(row, reason)
+
+    # What it removed or pointed elsewhere
+
+    def put_back(self, ref: str) -> None:
+        """Have a relation link again what it linked before the run. What was done before a kill is done once more: it is there.
+
+        It comes before the records of the run are looked at: what hangs on the new link would else keep them.
+        """
+        row = self._undo.row(ref)
+        if row is None:
+            return
+        known = self._undo.known_before(ref)
+        before = self._undo.before(ref)
+        ends = {name: before.get(name) for name in ENDS}
+        if not all(ends.values()):
+            self._result.spare(row, "cannot_be_linked_again")
+        elif self._written_later(row, known):
+            self._result.spare(row, "written_by_a_later_run")
+        elif row.hl_id and row.status == Status.DONE and row.notes.get("link") == ends:
+            self._settle(row, row.hl_id, known, ends)
+        else:
+            self._link(row, known, ends)
+
+    def _written_later(self, row: Row, known: Mapping[str, Any]) -> bool:
+        runs = {self._undo.undone, known.get("created_run")}
+        return row.ref in self._plan.rewritten or (row.hl_id is not None and row.created_run not in runs)
+
+    def _settle(self, row: Row, hl_id: str, known: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
+        self._undo.linked(row, hl_id, known, ends)
+        self._result.link(row)
+
+    def _link(self, row: Row, known: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
+        self._session.schema.associate(self._session.specs[row.stream])
+        instead = self._instead(row, ends)
+        self._undo.intend(row, "restore", self._kind.create_method, self._kind.create_route)
+        for hl_id, others in instead.items():
+            self._kind.remove(replace(row, hl_id=hl_id))
+            for other in others:
+                self._undo.removed(other, status="removed_with_its_record")
+        try:
+            made = self._kind.link(ends)
+        except (NotFound, Refused, Rejected):  # an end of it is gone, or every label is full
+            self._undo.removed(row, status="not_linked")
+            self._result.spare(replace(row, hl_id=None), "cannot_be_linked_again")
+        else:
+            self._settle(row, made.hl_id, known, ends)
+
+    def _instead(self, row: Row, ends: Mapping[str, Any]) -> dict[str, list[Row]]:
+        """Return the links that the run made in its place, each with the records of the run that say the same.
+
+        One that a record of another run says as well stays.
+        """
+        places = {row.hl_id} if row.notes.get("link") != ends else set()
+        if row.intent and row.fields:  # cut off: the new link may be there, and nobody knows its id
+            with suppress(NotFound, Refused, Rejected):  # one of its ends is not there, so it is not there
+                places.add(self._kind.find(row, self._session.specs[row.stream]))
+        found = {}
+        for hl_id in filter(None, places):
+            others = [trace for trace in self._plan.known_relations.get(hl_id, ()) if trace.ref != row.ref]
+            if all(trace.owner == self._undo.undone for trace in others):
+                found[hl_id] = [other for trace in others if (other := self._undo.row(trace.ref))]
+        return found
