@@ -88,7 +88,7 @@ def after_state(lines: Iterable[str], state: str | None) -> list[str]:
 
 
 class ReadyProcess:
-    """A process with everything imported, of which each load is a fork: see ``hl_ready_process``."""
+    """A process with everything imported, of which each load and each command is a fork: see ``hl_ready_process``."""
 
     def __init__(self) -> None:
         """Start it."""
@@ -100,9 +100,9 @@ class ReadyProcess:
         theirs.close()
         self._channel.settimeout(300)
 
-    def run(self, environment: Mapping[str, str], streams: list[int]) -> int:
-        """Run a target to its end; return its exit code, negative for a signal."""
-        socket.send_fds(self._channel, [f"{json.dumps(dict(environment))}\n".encode()], streams)
+    def run(self, command: list[str], environment: Mapping[str, str], streams: list[int]) -> int:
+        """Run a command to its end; return its exit code, negative for a signal."""
+        socket.send_fds(self._channel, [f"{json.dumps([command, dict(environment)])}\n".encode()], streams)
         return int(self._channel.recv(64))
 
     def close(self) -> None:
@@ -184,14 +184,17 @@ class Loader:
 
     def load(self, lines: Iterable[str], **more: str) -> Loaded:
         """Run a target over these lines to its end."""
+        code, output, log = self._run(["target-highlevel", "--config", "ENV"], lines, more)
+        return Loaded(code, output.splitlines(), log, self.newest_report())
+
+    def _run(self, command: list[str], lines: Iterable[str], more: Mapping[str, str]) -> tuple[int, str, str]:
+        """Run a command with these lines as its input; return its exit code and what it said on both channels."""
         source, output, log = (self.folder / f"{name}.singer" for name in ("input", "output", "log"))
         source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         with source.open("rb") as stdin, output.open("wb") as stdout, log.open("wb") as stderr:
-            code = ready_process().run(
-                self.environment(more), [stdin.fileno(), stdout.fileno(), stderr.fileno()]
-            )
-        states, text = output.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
-        return Loaded(code, states.splitlines(), text, self.newest_report())
+            streams = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
+            code = ready_process().run(command, self.environment(more), streams)
+        return code, output.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
 
     def newest_report(self) -> dict[str, Any]:
         """Return the newest report.json, or nothing."""
@@ -200,14 +203,8 @@ class Loader:
 
     def tool(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run one of the commands around the load."""
-        return subprocess.run(
-            [BIN / "highlevel-tools", *arguments],
-            env=self.environment(more),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        command = ["highlevel-tools", *arguments]
+        return subprocess.CompletedProcess(command, *self._run(command, (), more))
 
 
 def content(state: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A target that has imported everything and waits: each load is a fork of it, without the second of start-up.
+"""A target that has imported everything and waits: each load and each command is a fork of it, without the second of start-up.
 
-Started by ``hl_loading`` with one end of a socket; a request is the environment as JSON in one line, with three descriptors for
-standard input, output and error; the answer is the exit code, negative for a signal.
+Started by ``hl_loading`` with one end of a socket; a request is the command line and the environment as JSON in one line, with
+three descriptors for standard input, output and error; the answer is the exit code, negative for a signal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 
-from target_highlevel import target
+from target_highlevel import cli, target
 
 
 def serve(channel: socket.socket) -> None:
@@ -25,22 +25,27 @@ def serve(channel: socket.socket) -> None:
         child = os.fork()
         if child == 0:
             channel.close()
-            become_target(json.loads(text), streams)
+            command, environment = json.loads(text)
+            become(command, environment, streams)
         for stream in streams:
             os.close(stream)
         _, status = os.waitpid(child, 0)
         channel.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def become_target(environment: dict[str, str], streams: list[int]) -> None:
-    """Be the command ``target-highlevel --config ENV``; does not return."""
+def become(command: list[str], environment: dict[str, str], streams: list[int]) -> None:
+    """Be the command ``target-highlevel`` or ``highlevel-tools``; does not return."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["target-highlevel", "--config", "ENV"]
-    target.main()
+    sys.argv = command
+    if command[0] == "target-highlevel":
+        target.main()
+    else:
+        cli.main()
+    sys.exit()
 
 
 if __name__ == "__main__":
