@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from subprocess import CompletedProcess
 
     from hl_loading import Loader
 
@@ -40,6 +41,19 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, 
         ]
         assert found or len(before[kind]) == len(after[kind])  # alike ones count as well
     return found
+
+
+def loads(loader: Loader, lines: Iterable[str], **more: str) -> None:
+    """Load lines that nothing is wrong with."""
+    loaded = loader.load(lines, **more)
+    assert loaded.code == 0, loaded.log[-2000:]
+
+
+def undo(loader: Loader) -> CompletedProcess[str]:
+    """Undo the newest run to its end."""
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def changed(lines: Iterable[str], stream: str, name: str, value: Any) -> list[str]:

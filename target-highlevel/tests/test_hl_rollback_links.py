@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_mapped import person, record, schemas
-from hl_undoing import differing, dump, spared
+from hl_undoing import differing, dump, loads, spared, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from subprocess import CompletedProcess
 
     from hl_loading import Loader
 
@@ -21,19 +20,6 @@ DOCTORS = [person("contacts/1", "Doc", "One"), person("contacts/2", "Doc", "Two"
 BOTH = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bob", "King")]
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def loads(loader: Loader, *lines: str, **more: str) -> None:
-    """Load lines that nothing is wrong with."""
-    loaded = loader.load([*HEAD, *lines], **more)
-    assert loaded.code == 0, loaded.log[-2000:]
-
-
-def undo(loader: Loader) -> CompletedProcess[str]:
-    """Undo the newest run to its end."""
-    done = loader.tool("rollback", "--yes")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
 
 
 def referred(doctor: str) -> str:
@@ -55,7 +41,7 @@ def test_another_doctor_and_back_again_undone_run_after_run(highlevel: Start) ->
     loader = highlevel()
     states = [dump(loader)]
     for doctor in ("1", "2", "1"):
-        loads(loader, *DOCTORS, referred(doctor))
+        loads(loader, [*HEAD, *DOCTORS, referred(doctor)])
         states.append(dump(loader))
     for before in reversed(states[:-1]):
         undo(loader)
@@ -66,8 +52,8 @@ def test_another_doctor_and_back_again_undone_run_after_run(highlevel: Start) ->
 def test_a_link_whose_end_somebody_deleted_is_not_made_again(highlevel: Start) -> None:
     """The doctor of before is gone: the link is listed, the rest is undone, and so is the run before."""
     loader = highlevel()
-    loads(loader, *DOCTORS, referred("1"))
-    loads(loader, *DOCTORS, referred("2"))
+    loads(loader, [*HEAD, *DOCTORS, referred("1")])
+    loads(loader, [*HEAD, *DOCTORS, referred("2")])
     state = loader.sandbox.highlevel.state
     gone = next(one["id"] for one in state.contacts.values() if one["lastName"] == "One")
     state.damage.delete("contacts", gone)
@@ -89,7 +75,7 @@ def test_a_relationship_said_twice_and_given_up_undone_run_after_run(highlevel: 
         "hl_notes", "treatment_notes/7", contact="patients/2", title="T", body="cliniko:treatment_notes/7"
     )
     for lines in (said[:1], [*said, note], [*given_up, note]):
-        loads(loader, *BOTH, *lines)
+        loads(loader, [*HEAD, *BOTH, *lines])
         states.append(dump(loader))
     assert [len(one["relations"]) for one in states] == [0, 1, 1, 0]
     for before in reversed(states[:-1]):
@@ -102,7 +88,7 @@ def test_a_relationship_said_twice_and_given_up_undone_run_after_run(highlevel: 
 def test_a_relationship_that_the_run_gave_to_another_patient(point: str, highlevel: Start) -> None:
     """As after a merge in Cliniko; the run made that patient as well, and may have been killed while it linked them."""
     loader = highlevel()
-    loads(loader, *BOTH, family(1, "1", "2"))
+    loads(loader, [*HEAD, *BOTH, family(1, "1", "2")])
     before = dump(loader)
     third = person("patients/3", "Cy", "King")
     changed = [*HEAD, *BOTH, third, family(1, "1", "3")]

@@ -52,6 +52,14 @@ class Trace:
         return tuple(self.ref.partition(":")[2].split("|")[1:])
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a record was before a run: its fields in HighLevel, and what the ledger knew of it (nothing, of an old version's)."""
+
+    fields: dict[str, Any]
+    known: dict[str, Any]
+
+
 class Undo(Work):
     """The ledger's side of a rollback: ``undone`` is the run that is taken back, ``run`` the one that does it."""
 
@@ -77,18 +85,12 @@ class Undo(Work):
             ref for ref, text in found if json.loads(text).get(KNOWN, {}).get("created_run") != self.undone
         ]
 
-    def before(self, ref: str) -> dict[str, Any]:
-        """Return the values a record had before the run first changed it."""
-        return {name: value for name, value in self._kept(ref).items() if name != KNOWN}
-
-    def known_before(self, ref: str) -> dict[str, Any]:
-        """Return what the ledger knew of a record before the run first changed it; nothing of what an old version kept."""
-        return dict(self._kept(ref).get(KNOWN, {}))
-
-    def _kept(self, ref: str) -> dict[str, Any]:
+    def before(self, ref: str) -> Before:
+        """Return what a record was before the run first changed it."""
         query = sa.select(before_image.c.fields).where(self._image(ref))
         with self._ledger.transaction() as connection:
-            return dict(json.loads(connection.execute(query).scalar() or "{}"))
+            kept = dict(json.loads(connection.execute(query).scalar() or "{}"))
+        return Before(known=kept.pop(KNOWN, {}), fields=kept)
 
     def rewritten(self) -> set[str]:
         """Return the refs of records that a later run changed, and that was not taken back."""
@@ -240,7 +242,7 @@ class Undo(Work):
         """Record that fields of a record hold again what they held before the run; the row itself is set right at the end."""
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", "restored", sorted(fields))
-            self._set(connection, row.ref, hl_id=row.hl_id, intent=None)
+            self._set(connection, row.ref, intent=None)
 
     def file_restored(self, row: Row, earlier: str | None) -> None:
         """Record that the file a run had added beside an earlier one is gone, and that the earlier one counts again."""
@@ -249,12 +251,12 @@ class Undo(Work):
             self._set(connection, row.ref, hl_id=earlier, intent=None, digest=None)
             connection.execute(before_image.delete().where(self._image(row.ref)))
 
-    def linked(self, row: Row, hl_id: str, known: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
+    def linked(self, row: Row, hl_id: str, before: Before) -> None:
         """Record that a relation links again what it linked before the run, and belongs to the run it belonged to."""
         with self._ledger.transaction() as connection:
-            row.hl_id, row.notes = hl_id, {"link": dict(ends)}
+            row.hl_id, row.notes = hl_id, {"link": before.fields}
             self._audit(connection, row, "outcome", "created")
-            self._set(connection, row.ref, **_as_known({**known, "hl_id": hl_id, "notes": row.notes}))
+            self._set(connection, row.ref, **_as_known({**before.known, "hl_id": hl_id, "notes": row.notes}))
 
     def finish(
         self,

@@ -99,6 +99,12 @@ class ObjectKind(ABC):
     ) -> Mapping[str, Any]:
         """Write these fields only; return notes for the report."""
 
+    def put_back(
+        self, row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> None:
+        """Write the values of before again, or none of them (rollback)."""
+        self.update(row, spec, before, current)
+
     @abstractmethod
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Return the id of the record if HighLevel holds it: asked after an unclear create."""

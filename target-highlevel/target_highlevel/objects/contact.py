@@ -145,6 +145,21 @@ class Contact(ObjectKind):
                 changes = {**changes, name: None}  # the old address is no longer the patient's
         return {**_notes(fields, {}), "withheld": {**kept, **withheld}}
 
+    def put_back(
+        self, row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> None:
+        """Write the values of before again; an address that another contact has now is refused, and what is there stays.
+
+        Raises:
+            Rejected: for the address; nothing was written.
+        """
+        body = encode(spec, before, self.around.catalogue, current=current, ours=row.notes.get("tags", ()))
+        try:
+            self.around.client.request("PUT", f"/contacts/{row.hl_id}", route=self.update_route, json=body)
+        except DuplicateContact as duplicate:
+            _, name = self._holder(duplicate, row, spec, before)
+            raise Rejected("duplicate_contact", name) from duplicate
+
     def recall(
         self, spec: StreamSpec, wanted: Mapping[str, Any], current: Mapping[str, Any]
     ) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.ledger.undo import Undo
+    from target_highlevel.ledger.undo import Before, Undo
     from target_highlevel.objects.base import ObjectKind
 
 
@@ -54,20 +53,24 @@ class Hand:
         row: Row,
         spec: StreamSpec,
         kind: ObjectKind,
-        before: Mapping[str, Any],
+        before: Before,
         current: Mapping[str, Any],
-    ) -> list[str]:
-        """Put fields back as they were before the run; return those that no longer held what we wrote and were left alone."""
+    ) -> tuple[list[str], list[str]]:
+        """Put fields back as they were before the run.
+
+        Return those that no longer held what we wrote and were left alone, and those that HighLevel refused.
+        """
         changes, left = self._changes(row, spec, kind, before, current)
+        refused: list[str] = []
         if changes:
             reach("before_intent", row.object)
             self._undo.intend(row, "restore", kind.update_method, kind.update_route, fields=changes)
             reach("after_intent", row.object)
-            left += self._put_back(row, spec, kind, changes, current)
+            refused = self._put_back(row, spec, kind, changes, current)
             reach("after_response", row.object)
-            self._undo.restored(row, set(changes) - set(left))
+            self._undo.restored(row, set(changes) - set(refused))
             reach("after_crosswalk", row.object)
-        return sorted(set(left))
+        return sorted(left), sorted(refused)
 
     def _put_back(
         self,
@@ -77,37 +80,35 @@ class Hand:
         changes: Mapping[str, Any],
         current: Mapping[str, Any],
     ) -> list[str]:
-        """Write the old values; an old address that another contact has taken since stays with that contact."""
+        """Write the old values; return those refused: an old address that another contact has now stays with that contact."""
         row.notes = {**row.notes, "tags": sorted(our_tags(row))}
-        known = {**row.notes, "withheld": {}}  # what is said of tags is said in the changes
         try:
-            told = kind.update(replace(row, notes=known), spec, changes, current)
+            kind.put_back(row, spec, changes, current)
         except (Rejected, Refused) as refused:
             name = refused.field if isinstance(refused, Rejected) else next(iter(refused.properties), None)
             if name in changes:  # HighLevel will not have this one: put the others back
                 others = {key: value for key, value in changes.items() if key != name}
                 return [str(name), *(self._put_back(row, spec, kind, others, current) if others else [])]
             return list(changes)
-        row.hl_id = told.get("hl_id", row.hl_id)
-        return list(told.get("withheld", {}))
+        return []
 
     def _changes(
         self,
         row: Row,
         spec: StreamSpec,
         kind: ObjectKind,
-        before: Mapping[str, Any],
+        before: Before,
         current: Mapping[str, Any],
     ) -> tuple[dict[str, Any], list[str]]:
         """Return what to write, and the fields that hold neither the old value nor ours."""
         pending = self.wanted(row, spec, kind) if row.status != Status.DONE else {}
         ours = self._ours(row, pending)
-        _own_pending_tags(row, spec, before, current, pending)
+        _own_pending_tags(row, spec, before.fields, current, pending)
         changes, left = {}, []
-        for name, old in before.items():
+        for name, old in before.fields.items():
             there = current.get(name)
             if name in spec.fields and spec.fields[name].kind == "tags":
-                mine = tags_before(row, spec, old)
+                mine = tags_before(row, spec, before, name)
                 if sorted((set(there or ()) - our_tags(row)) | mine) != sorted(there or ()):
                     changes[name] = sorted(mine)
             elif same(there, old):

@@ -12,11 +12,9 @@ from target_highlevel.objects.base import Rejected
 from target_highlevel.objects.relation import ENDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.ledger.undo import Trace, Undo
+    from target_highlevel.ledger.undo import Before, Trace, Undo
     from target_highlevel.objects.relation import Relation
     from target_highlevel.rollback.act import Hand
     from target_highlevel.rollback.plan import Plan
@@ -77,48 +75,46 @@ class Links:
         row = self._undo.row(ref)
         if row is None:
             return
-        known = self._undo.known_before(ref)
         before = self._undo.before(ref)
-        ends = {name: before.get(name) for name in ENDS}
-        if not all(ends.values()):
+        if not all(before.fields.get(name) for name in ENDS):
             self._result.spare(row, "cannot_be_linked_again")
-        elif self._written_later(row, known):
+        elif self._written_later(row, before):
             self._result.spare(row, "written_by_a_later_run")
-        elif row.hl_id and row.status == Status.DONE and row.notes.get("link") == ends:
-            self._settle(row, row.hl_id, known, ends)
+        elif row.hl_id and row.status == Status.DONE and row.notes.get("link") == before.fields:
+            self._settle(row, row.hl_id, before)
         else:
-            self._link(row, known, ends)
+            self._link(row, before)
 
-    def _written_later(self, row: Row, known: Mapping[str, Any]) -> bool:
-        runs = {self._undo.undone, known.get("created_run")}
+    def _written_later(self, row: Row, before: Before) -> bool:
+        runs = {self._undo.undone, before.known.get("created_run")}
         return row.ref in self._plan.rewritten or (row.hl_id is not None and row.created_run not in runs)
 
-    def _settle(self, row: Row, hl_id: str, known: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
-        self._undo.linked(row, hl_id, known, ends)
+    def _settle(self, row: Row, hl_id: str, before: Before) -> None:
+        self._undo.linked(row, hl_id, before)
         self._result.link(row)
 
-    def _link(self, row: Row, known: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
+    def _link(self, row: Row, before: Before) -> None:
         self._session.schema.associate(self._session.specs[row.stream])
-        instead = self._instead(row, ends)
+        instead = self._instead(row, before)
         self._undo.intend(row, "restore", self._kind.create_method, self._kind.create_route)
         for hl_id, others in instead.items():
             self._kind.remove(replace(row, hl_id=hl_id))
             for other in others:
                 self._undo.removed(other, status="removed_with_its_record")
         try:
-            made = self._kind.link(ends)
+            made = self._kind.link(before.fields)
         except (NotFound, Refused, Rejected):  # an end of it is gone, or every label is full
             self._undo.removed(row, status="not_linked")
             self._result.spare(replace(row, hl_id=None), "cannot_be_linked_again")
         else:
-            self._settle(row, made.hl_id, known, ends)
+            self._settle(row, made.hl_id, before)
 
-    def _instead(self, row: Row, ends: Mapping[str, Any]) -> dict[str, list[Row]]:
+    def _instead(self, row: Row, before: Before) -> dict[str, list[Row]]:
         """Return the links that the run made in its place, each with the records of the run that say the same.
 
         One that a record of another run says as well stays.
         """
-        places = {row.hl_id} if row.notes.get("link") != ends else set()
+        places = {row.hl_id} if row.notes.get("link") != before.fields else set()
         if row.intent and row.fields:  # cut off: the new link may be there, and nobody knows its id
             with suppress(NotFound, Refused, Rejected):  # one of its ends is not there, so it is not there
                 places.add(self._kind.find(row, self._session.specs[row.stream]))

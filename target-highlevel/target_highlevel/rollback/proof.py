@@ -14,7 +14,7 @@ from target_highlevel.client.paging import contact_pages, record_pages
 from target_highlevel.errors import NotFound
 from target_highlevel.objects.contact import IDENTITY
 from target_highlevel.rollback.act import same
-from target_highlevel.rollback.touched import our_tags
+from target_highlevel.rollback.touched import ours_ever
 from target_highlevel.rollback.units import files_of
 
 if TYPE_CHECKING:
@@ -156,11 +156,12 @@ class ReadBack:
         except NotFound:
             yield "deleted"
             return
-        for name, old in restored.before.items():
+        for name, old in restored.before.fields.items():
             if name in restored.left:
                 continue
             if name in spec.fields and spec.fields[name].kind == "tags":
-                agrees = set(current.get(name) or ()) & our_tags(row) == set(old or ()) & our_tags(row)
+                ours = ours_ever(row, restored.before)
+                agrees = set(current.get(name) or ()) & ours == set(old or ()) & ours
             else:
                 agrees = same(current.get(name), old)
             if not agrees:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Before
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Restored:
     """A record that was put back: its values before, and the fields left alone."""
 
     row: Row
-    before: dict[str, Any]
+    before: Before
     left: tuple[str, ...]
 
 
@@ -57,9 +58,10 @@ class Result:
         with self._mutex:
             self.spared[row.ref] = Spared(row.object, row.source_id, row.hl_id or "", reason, tuple(fields))
 
-    def restore(self, row: Row, before: dict[str, Any], left: Iterable[str]) -> None:
-        """Note that a record was put back."""
+    def restore(self, row: Row, before: Before, left: Iterable[str]) -> None:
+        """Note that a record was put back: what an earlier try could not put back is no longer spared."""
         with self._mutex:
+            self.spared.pop(row.ref, None)
             self.restored[row.ref] = Restored(row, before, tuple(left))
 
     def remove(self, number: int = 1) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.rollback.plan import Unit
     from target_highlevel.rollback.result import Restored
 
 _DONE = "rolled_back:"
@@ -82,12 +83,24 @@ class Rollback:
         links = Links(self._session, self._undo, self._hand, plan, self.result)
         do_all(links.put_back, plan.unlinked, self._session.stop)
         for level in plan.levels:
-            do_all(worker.take_back, pages.take_back(level), self._session.stop)
+            made = [unit for unit in level if unit.created]
+            do_all(worker.take_back, pages.take_back(made), self._session.stop)
+        self._put_back(worker, [unit for level in plan.levels for unit in level if not unit.created])
         do_all(links.remove, list(plan.relations.values()), self._session.stop)
         proof = ReadBack(self._session, self._undo, self.result).proof()
         if proof.holds:
             self._finish()
         return proof
+
+    def _put_back(self, worker: UnitWorker, units: list[Unit]) -> None:
+        """Put back what the run changed, now that what it made has no address any more that others had before.
+
+        One that comes free only when another of these is put back is tried again, as long as that helps.
+        """
+        while units:
+            do_all(worker.take_back, units, self._session.stop)
+            again = worker.refused()
+            units = again if len(again) < len(units) else []
 
     def _same_kind_of_appointments(self) -> None:
         """Tasks are not removed as calendar events, nor the other way round."""
@@ -122,8 +135,8 @@ class Rollback:
         for ref, item in self.result.restored.items():
             spec = self._session.specs[item.row.stream]
             for name, declared in spec.fields.items():
-                if declared.kind == "tags" and name in item.before and name not in item.left:
-                    tags = tags_before(item.row, spec, item.before[name])
+                if declared.kind == "tags" and name in item.before.fields and name not in item.left:
+                    tags = tags_before(item.row, spec, item.before, name)
                     known = item.row.notes.get("withheld", {})
                     withheld = {
                         field: known.get(field, "unknown")
@@ -134,7 +147,7 @@ class Rollback:
 
     def _written(self, item: Restored) -> dict[str, str]:
         """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""
-        put_back = {name: value for name, value in item.before.items() if name not in item.left}
+        put_back = {name: value for name, value in item.before.fields.items() if name not in item.left}
         kept = {name: mark for name, mark in item.row.written.items() if name not in put_back}
         return {
             **kept,

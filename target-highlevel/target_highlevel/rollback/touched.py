@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Before
     from target_highlevel.setup.catalogue import Catalogue
 
 #: What a person can fill in and this target never writes; what HighLevel fills in by itself (time zone, country) is not
@@ -45,13 +46,22 @@ class Marks:
 
 def our_tags(row: Row) -> set[str]:
     """Return the tags we put on a contact, with those that tell of a withheld address."""
-    return {*row.notes.get("tags", ()), *(f"shared-{name}" for name in row.notes.get("withheld", {}))}
+    return _tags_in(row.notes)
 
 
-def tags_before(row: Row, spec: StreamSpec, old: Iterable[str] | None) -> set[str]:
+def ours_ever(row: Row, before: Before) -> set[str]:
+    """Return the tags that are ours or were before the run, which may have taken some off."""
+    return our_tags(row) | _tags_in(before.known.get("notes", {}))
+
+
+def tags_before(row: Row, spec: StreamSpec, before: Before, name: str) -> set[str]:
     """Return which of the tags a contact had before are ours: those we know of, and those that told of a withheld address."""
-    told = {f"shared-{name}" for name in spec.fields}
-    return (our_tags(row) | told) & set(old or ())
+    told = {f"shared-{field}" for field in spec.fields}
+    return (ours_ever(row, before) | told) & set(before.fields[name] or ())
+
+
+def _tags_in(notes: Mapping[str, Any]) -> set[str]:
+    return {*notes.get("tags", ()), *(f"shared-{name}" for name in notes.get("withheld", {}))}
 
 
 def contact_changes(

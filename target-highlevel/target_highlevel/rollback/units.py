@@ -39,6 +39,7 @@ class UnitWorker:
         self._marks = marks
         self._plan = plan
         self._result = result
+        self._refused: list[Unit] = []
         self._events = session.settings.appointments_as == "calendar_event"
         around = session.kinds["note"].around
         self._lists: dict[str, Any] = {
@@ -61,6 +62,11 @@ class UnitWorker:
             self._result.keep(row, reason)
         else:
             self._remove(row, self._session.kinds["custom_object"])
+
+    def refused(self) -> list[Unit]:
+        """Return, once, the contacts that could not be given a value of theirs: another contact may have had the address."""
+        found, self._refused = self._refused, []
+        return found
 
     # Records of custom objects
 
@@ -122,15 +128,19 @@ class UnitWorker:
         self._hand.remove(row, kind, along)
         self._result.remove(1 + len(along))
 
-    def _restore(self, row: Row, kind: ObjectKind, current: Mapping[str, Any]) -> None:
+    def _restore(self, row: Row, kind: ObjectKind, current: Mapping[str, Any]) -> bool:
+        """Put a record back; return whether HighLevel refused a value."""
         before = self._undo.before(row.ref)
         if row.ref in self._plan.rewritten:
-            self._result.spare(row, "written_by_a_later_run", sorted(before))
-            return
-        left = self._hand.restore(row, self._session.specs[row.stream], kind, before, current)
+            self._result.spare(row, "written_by_a_later_run", sorted(before.fields))
+            return False
+        left, refused = self._hand.restore(row, self._session.specs[row.stream], kind, before, current)
+        self._result.restore(row, before, [*left, *refused])
         if left:
-            self._result.spare(row, "changed", left)
-        self._result.restore(row, before, left)
+            self._result.spare(row, "changed", [*left, *refused])
+        elif refused:
+            self._result.spare(row, "refused", refused)
+        return bool(refused)
 
     def _rows(self, traces: Iterable[Trace]) -> list[Row]:
         found = (self._undo.row(trace.ref) for trace in traces)
@@ -158,9 +168,9 @@ class UnitWorker:
             self._remove(child, self._session.kinds[child.object])
         if unit.updated and row is not None:
             spec = self._session.specs[row.stream]
-            self._restore(
-                row, self._session.kinds["contact"], decode(spec, contact, self._session.catalogue())
-            )
+            current = decode(spec, contact, self._session.catalogue())
+            if self._restore(row, self._session.kinds["contact"], current):
+                self._refused.append(unit)
 
     def _items(self, unit: Unit, contact: Mapping[str, Any]) -> Items:
         """Return what hangs on the contact, by kind and id.
