@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_mapped import person, record, schemas
@@ -52,3 +52,23 @@ def test_addresses_that_were_passed_on_go_back(highlevel: Start) -> None:
     undo(loader)
     assert differing(before, dump(loader)) == []
     assert spared(loader) == {}
+
+
+def test_do_not_disturb_and_a_customer_are_a_persons_doing(highlevel: Start) -> None:
+    """A contact that somebody silenced, wholly or for one channel, or made a customer is not deleted; one that we silenced is."""
+    loader = highlevel()
+    touched: dict[str, dict[str, Any]] = {
+        "patients/1": {"dnd": True},
+        "patients/2": {"dndSettings": {"Call": {"status": "active"}}},
+        "patients/3": {"type": "customer"},
+    }
+    people = [person(source, "Ada", "King") for source in touched]
+    loads(loader, [*HEAD, *people, person("patients/4", "Bo", "King", dnd_email=True, dnd_sms=True)])
+    state = loader.sandbox.highlevel.state
+    made = {source: ids[0] for source, ids in state.sources()["contacts"].items()}
+    for source, change in touched.items():
+        state.damage.edit_contact(made[source], **change)
+    undo(loader)
+    assert set(state.contacts) == {made[source] for source in touched}
+    fields = {source: row["fields"] for (_, source), row in spared(loader).items()}
+    assert fields == {source: next(iter(change)) for source, change in touched.items()}

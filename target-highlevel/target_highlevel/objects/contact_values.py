@@ -18,6 +18,8 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 #: Fields that the API clears by an empty text, not by null (highlevel-api.md section 6 lists the nullable ones).
 _NOT_NULL = {"address1", "city", "state", "postalCode", "country", "source", "website"}
 _NUMBERS = {"NUMERICAL", "MONETORY"}
+#: What a channel says when do-not-disturb is on for it.
+DND_ON = frozenset({"active", "permanent"})
 _LISTS = {"MULTIPLE_OPTIONS", "CHECKBOX"}
 
 
@@ -110,7 +112,7 @@ def decode(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -
         elif declared.kind == "tags":
             fields[name] = sorted(contact.get("tags") or ())
         elif declared.kind == "dnd":
-            fields[name] = (dnd.get(declared.channel) or {}).get("status") in {"active", "permanent"}
+            fields[name] = (dnd.get(declared.channel) or {}).get("status") in DND_ON
         elif declared.data_type == "FILE_UPLOAD":
             continue  # its value are the files themselves, each a record of its own
         elif declared.kind == "custom" and name in catalogue.contact_fields:

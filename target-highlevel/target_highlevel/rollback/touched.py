@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.objects.contact_values import DND_ON
 from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 #: What a person can fill in and this target never writes; what HighLevel fills in by itself (time zone, country) is not
 #: among them.
 _THEIRS = ("website", "additionalEmails", "additionalPhones", "followers", "businessId")
+#: The type of every contact that the API makes; a person may turn it into a customer.
+_MADE_AS = "lead"
 
 
 class Marks:
@@ -95,6 +98,14 @@ def _foreign_fields(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Cat
         if name not in spec.fields and not empty(item.get("value")):
             yield name or "custom field"
     yield from (name for name in _THEIRS if not empty(contact.get(name)))
+    if contact.get("type") not in {None, "", _MADE_AS}:
+        yield "type"
+    if contact.get("dnd") is True:
+        yield "dnd"
+    ours = {declared.channel for declared in spec.fields.values() if declared.kind == "dnd"}
+    settings = contact.get("dndSettings") or {}
+    if any((settings[name] or {}).get("status") in DND_ON for name in set(settings) - ours):
+        yield "dndSettings"
 
 
 def empty(value: Any) -> bool:
