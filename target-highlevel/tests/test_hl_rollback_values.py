@@ -72,3 +72,16 @@ def test_do_not_disturb_and_a_customer_are_a_persons_doing(highlevel: Start) -> 
     assert set(state.contacts) == {made[source] for source in touched}
     fields = {source: row["fields"] for (_, source), row in spared(loader).items()}
     assert fields == {source: next(iter(change)) for source, change in touched.items()}
+
+
+def test_what_a_purge_took_away_is_listed_as_not_put_back(highlevel: Start) -> None:
+    """The run made one patient, which goes, and changed another, which cannot be put back: the rollback says so."""
+    loader = highlevel()
+    loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace", city="Here")])
+    both = [person("patients/1", "Ada", "Lovelace", city="Elsewhere"), person("patients/2", "Bo", "King")]
+    loads(loader, [*HEAD, *both])
+    assert loader.tool("purge", "--yes").returncode == 0
+    done = undo(loader)
+    assert "is undone, but for 1 records" in done.stderr
+    assert {source: row["reason"] for (_, source), row in spared(loader).items()} == {"patients/1": "purged"}
+    assert len(loader.sandbox.highlevel.state.contacts) == 1

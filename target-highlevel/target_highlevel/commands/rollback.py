@@ -72,7 +72,13 @@ def _act(run: str | None) -> tuple[int, str]:
     if error is not None:
         raise error
     if not code:
-        return code, f"run {undone} is undone; {_AGAIN}"
+        spared = len(undoing.result.spared)
+        but = (
+            f", but for {spared} records that stay as they are (see spared.csv in the report)"
+            if spared
+            else ""
+        )
+        return code, f"run {undone} is undone{but}; {_AGAIN}"
     return (
         code,
         f"run {undone} is not wholly undone: see left.csv in the report, then run the same command again",

@@ -85,6 +85,15 @@ class Undo(Work):
             ref for ref, text in found if json.loads(text).get(KNOWN, {}).get("created_run") != self.undone
         ]
 
+    def purged(self) -> list[str]:
+        """Return the refs of records the run set out to change or to remove and whose before-image is no longer there."""
+        images = sa.select(before_image.c.ref).where(self._images, before_image.c.run == self.undone)
+        with self._ledger.transaction() as connection:
+            kept = set(connection.execute(images).scalars())
+        made = {f"{object_}:{source_id}" for (object_, _), source_id in self.ever_created().items()}
+        changed = dict.fromkeys(ref for ref, _, _ in self._done("update", "intent", "remove", "leave"))
+        return [ref for ref in changed if ref not in kept | made]
+
     def before(self, ref: str) -> Before:
         """Return what a record was before the run first changed it."""
         query = sa.select(before_image.c.fields).where(self._image(ref))
@@ -249,7 +258,7 @@ class Undo(Work):
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", "restored", ["file_name"])
             self._set(connection, row.ref, hl_id=earlier, intent=None, digest=None)
-            connection.execute(before_image.delete().where(self._image(row.ref)))
+            connection.execute(before_image.update().where(self._image(row.ref)).values(fields="{}"))
 
     def linked(self, row: Row, hl_id: str, before: Before) -> None:
         """Record that a relation links again what it linked before the run, and belongs to the run it belonged to."""

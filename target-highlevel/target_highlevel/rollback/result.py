@@ -41,6 +41,8 @@ class Result:
     #: refs of records the run created that stay
     kept: set[str] = field(default_factory=set)
     restored: dict[str, Restored] = field(default_factory=dict)
+    #: refs of records that were put back and of which the ledger knows again all it did
+    settled: set[str] = field(default_factory=set)
     tags: set[str] = field(default_factory=set)
     removed: int = 0
     #: relations that link again what they did, by ref
@@ -71,8 +73,14 @@ class Result:
 
     def link(self, row: Row) -> None:
         """Note that a relation links again what it did."""
+        self.settle(row)
         with self._mutex:
             self.linked[row.ref] = row
+
+    def settle(self, row: Row) -> None:
+        """Note that of a record nothing from before is needed any more."""
+        with self._mutex:
+            self.settled.add(row.ref)
 
     def leave_tags(self, names: Iterable[str]) -> None:
         """Note tags that stay in the sub-account's list."""

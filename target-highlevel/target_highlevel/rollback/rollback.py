@@ -87,6 +87,7 @@ class Rollback:
             do_all(worker.take_back, pages.take_back(made), self._session.stop)
         self._put_back(worker, [unit for level in plan.levels for unit in level if not unit.created])
         do_all(links.remove, list(plan.relations.values()), self._session.stop)
+        self._spare_purged()
         proof = ReadBack(self._session, self._undo, self.result).proof()
         if proof.holds:
             self._finish()
@@ -101,6 +102,12 @@ class Rollback:
             do_all(worker.take_back, units, self._session.stop)
             again = worker.refused()
             units = again if len(again) < len(units) else []
+
+    def _spare_purged(self) -> None:
+        """List what the run changed and nobody can put back; of a run undone before, what was put back is needed no longer."""
+        refs = () if rolled_back(self._session.ledger, self.undone) else self._undo.purged()
+        for row in filter(None, map(self._undo.row, refs)):
+            self.result.spare(row, "purged")
 
     def _same_kind_of_appointments(self) -> None:
         """Tasks are not removed as calendar events, nor the other way round."""
@@ -126,7 +133,7 @@ class Rollback:
             ref: None if ref in adopted else self._written(item) for ref, item in self.result.restored.items()
         }
         with self._session.ledger.transaction():
-            self._undo.finish(restored, self.result.linked, self.result.spared)
+            self._undo.finish(restored, self.result.settled, self.result.spared)
             self._undo.retag({ref: notes for ref, notes in self._tags_put_back() if ref not in adopted})
             self._session.ledger.remember(f"{_DONE}{self.undone}", json.dumps({"by": self._session.run}))
 

@@ -220,6 +220,9 @@ class UnitWorker:
 
     def _restore_file(self, row: Row, files: Mapping[str, Mapping[str, Any]]) -> None:
         """Take away the file that was added under the same id, so that the earlier one counts again."""
+        self._result.settle(row)
+        if not self._undo.before(row.ref).fields:
+            return  # done before a kill
         kind = self._session.kinds["file"]
         if row.hl_id in files:
             self._undo.intend(row, "restore", kind.update_method, kind.remove_route, fields=["file_name"])
