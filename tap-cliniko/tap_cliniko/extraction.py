@@ -333,14 +333,15 @@ class Extraction:
     def _stored(self, record: Row) -> StoredFile:
         if self.run.attachments is None:
             return StoredFile(Status.NOT_REQUESTED)
+        pending = self.bookmark.get("pending_files", [])
         try:
-            stored = self.run.attachments.fetch(record)
+            stored = self.run.attachments.fetch(record, failed_before=record["id"] in pending)
         except RoleRefused:
             if not self.run.settings.skip_refused:
                 raise
             self.bookmark[SEEN_BY] = self.run.reader
             return StoredFile(Status.UNAVAILABLE)
-        pending = [each for each in self.bookmark.get("pending_files", []) if each != record["id"]]
+        pending = [each for each in pending if each != record["id"]]
         self.bookmark["pending_files"] = (
             [*pending, record["id"]] if stored.status.worth_another_try else pending
         )

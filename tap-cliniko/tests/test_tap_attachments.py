@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tap_runs import client_for, config_for, run_tap
 
 from sandbox import Sandbox
 from tap_cliniko.attachments import AttachmentStore, Status
+from tap_cliniko.client import Patience
 from tap_cliniko.errors import RoleRefused, Unavailable
 
 if TYPE_CHECKING:
@@ -52,6 +54,13 @@ def ready_record(clinic: Sandbox, at_least: int = 100) -> dict[str, Any]:
     return next(
         dict(row) for row in rows if row.get("processing_completed") and (row.get("size") or 0) >= at_least
     )
+
+
+def ready_records(clinic: Sandbox) -> list[dict[str, Any]]:
+    """Answer all attachments whose bytes are there."""
+    return [
+        dict(row) for row in clinic.cliniko.account.tables[NAME].rows() if row.get("processing_completed")
+    ]
 
 
 def test_every_file_is_there_with_its_checksum(clinic: Sandbox, tmp_path: Path) -> None:
@@ -180,8 +189,47 @@ def test_half_a_file_goes_on_where_it_stopped(clinic: Sandbox, client: ClinikoCl
 def test_a_store_that_fails_ends_the_run(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
     """When the file host is down the run stops and can go on later, rather than leaving every file out."""
     clinic.cliniko.files_control.add_fault({"action": "status", "status": 503})
+    store, records = AttachmentStore(client, str(tmp_path / "a")), ready_records(clinic)
+    assert {store.fetch(each).status for each in records[:4]} == {Status.UNAVAILABLE}
     with pytest.raises(Unavailable, match="run again later"):
-        AttachmentStore(client, str(tmp_path / "a")).fetch(ready_record(clinic))
+        store.fetch(records[4])
+
+
+def test_files_that_never_come_end_no_run(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
+    """However many they have become: that they fail once more says nothing about the files after them."""
+    clinic.cliniko.files_control.add_fault(
+        {"action": "status", "status": 503, "match": {"nth": [*range(1, 41)]}}
+    )
+    store, records = AttachmentStore(client, str(tmp_path / "a")), ready_records(clinic)
+    assert {store.fetch(each, failed_before=True).status for each in records[:8]} == {Status.UNAVAILABLE}
+    assert store.fetch(records[8]).status is Status.DOWNLOADED
+
+
+@pytest.mark.parametrize("where", ["api", "file store"])
+def test_a_file_that_cannot_be_delivered_is_left_for_the_next_run(
+    where: str,
+    clinic: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One file that Cliniko fails on stops neither the others nor what is read after them."""
+    monkeypatch.setattr("tap_cliniko.client.Patience", partial(Patience, base=0.001))
+    ident = ready_record(clinic)["id"]
+    side = clinic.cliniko.control if where == "api" else clinic.cliniko.files_control
+    path = f"/patient_attachments/{ident}/content$" if where == "api" else f"/{ident}"
+    side.add_fault({"action": "status", "status": 500, "match": {"path_regex": path}})
+    config = config_for(clinic, tmp_path)
+    first = run_tap(config, None, [NAME, "patient_form_templates"])
+    side.clear_faults()
+    second = fetched(clinic, tmp_path, first.state)
+    status = {each["id"]: each["file_status"] for each in first.records(NAME)}
+    assert (status.pop(ident), "downloaded" in status.values()) == ("unavailable", True)
+    assert "unavailable" not in status.values()
+    assert first.state["complete"]
+    assert ident in first.state["bookmarks"][NAME]["pending_files"]
+    assert f"patient_attachments/{ident}: Cliniko does not deliver" in caplog.text
+    assert {each["id"]: each["file_status"] for each in second.records(NAME)}[ident] == "downloaded"
 
 
 def test_a_file_that_nobody_can_open_is_said_so(
