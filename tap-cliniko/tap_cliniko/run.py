@@ -145,9 +145,12 @@ class Run:
         return self.access[resource.name].outcome.readable
 
     def must_go_below(self, resource: Resource) -> bool:
-        """Whether the account has no list of the resource, so that it is read below each parent."""
+        """Whether the account lacks the list it should have, so that the rows are read below each parent.
+
+        Their parents tell nothing of their changes, other than those of rows that never have a list.
+        """
         found = self.access.get(resource.name)
-        return found is not None and found.below
+        return found is not None and found.below and resource.shape is not Shape.UNDER_PARENT
 
     @staticmethod
     def parent_of(resource: Resource) -> Resource:

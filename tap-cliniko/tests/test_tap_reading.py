@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -182,3 +183,21 @@ def test_a_signature_that_is_gone_says_nothing_about_the_others(tmp_path: Path) 
         said = run_tap(config_for(sandbox, tmp_path), None, ["signatures"])
         mine = [each for each in said.records("signatures") if each["patient_form_id"] == form["id"]]
         assert [each["id"] for each in mine] == [other]
+
+
+def test_signatures_are_read_once_and_a_form_signed_later_brings_its_own(tmp_path: Path) -> None:
+    """A delta asks for the signatures of changed forms only; signing a form changes it."""
+    with Sandbox(seed=2, patients=40, cliniko={"requests_per_minute": 0}) as sandbox:
+        account, config = sandbox.cliniko.account, config_for(sandbox, tmp_path)
+        form = next(row["id"] for row in account.tables["patient_forms"].rows() if not row["completed_at"])
+        first = run_tap(config, None, ["signatures"])
+        signature = account.insert("signatures", {"image": "data:image/svg+xml;base64,"})["id"]
+        account.update("patient_forms", form, {"completed_at": account.now(), "signatures_id": signature})
+        time.sleep(1.01)  # a run reads up to the last whole second
+        sandbox.cliniko.control.reset_log()
+        second = run_tap(config, first.state, ["signatures"])
+        asked = [each.path for each in sandbox.cliniko.control.requests if "/signatures/" in each.path]
+    assert len(first.records("signatures")) > 2
+    assert [each["id"] for each in second.records("signatures")] == [signature]
+    assert asked == [f"/v1/patient_forms/{form}/signatures/{signature}"]
+    assert first.state["bookmarks"]["signatures"]["replication_key_value"]

@@ -113,6 +113,7 @@ SIGNATURES = Resource(
         link("user", "users", "Who took it."),
     ),
     shape=Shape.UNDER_PARENT,
+    # in windows of the forms: a signature never changes, and signing changes the form, whose answer it is
     below=("patient_forms", "/patient_forms/{id}/signatures/{child}"),
     readers=OWNER,
 )
