@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
-from tap_cliniko.errors import NotFound, RoleRefused, SettingsError
+from tap_cliniko.errors import ContractChanged, NotFound, RoleRefused, SettingsError
 from tap_cliniko.filters import revealed
 from tap_cliniko.resources import BY_NAME, Resource, Role, Shape
 
@@ -77,23 +77,21 @@ class Preflight:
         return {resource.name: self._check(resource) for resource in selected}
 
     def _check(self, resource: Resource) -> Access:
-        asked = (
-            BY_NAME[resource.below[0]]
-            if resource.shape is Shape.UNDER_PARENT and resource.below
-            else resource
-        )
+        never_listed = resource.shape is Shape.UNDER_PARENT
+        asked = BY_NAME[resource.below[0]] if never_listed and resource.below else resource
         try:
             rows = self._count(asked)
         except RoleRefused:
             return Access(resource, Outcome.REFUSED)
         except NotFound:
             # an account without a list of its own still has the rows below their parents
-            if resource.below and not resource.optional:
+            if resource.below and not never_listed:
                 return Access(resource, self._seen_by_role(resource), below=True)
             return Access(resource, Outcome.ABSENT)
         # what was counted are the parents
-        below = resource.shape is Shape.UNDER_PARENT
-        return Access(resource, self._seen_by_role(resource), None if below else rows, below)
+        return Access(
+            resource, self._seen_by_role(resource), None if never_listed else rows, below=never_listed
+        )
 
     def _count(self, resource: Resource) -> int | None:
         if resource.shape is Shape.OBJECT:
@@ -108,7 +106,7 @@ class Preflight:
         return Outcome.HIDDEN if hidden else Outcome.FULL
 
     def refuse(self, access: Mapping[str, Access], *, skip: bool) -> None:
-        """Stop when a stream is refused, unless the settings say to go on without it."""
+        """Stop when a stream is refused, unless the settings say to go on without it, or absent, unless it is optional."""
         refused = [each.resource for each in access.values() if each.outcome is Outcome.REFUSED]
         if refused and not skip:
             needs = "; ".join(
@@ -120,6 +118,17 @@ class Preflight:
                 "(TAP_CLINIKO_SKIP_REFUSED_STREAMS) to true"
             )
             raise RoleRefused(msg)
+        absent = [
+            name
+            for name, each in access.items()
+            if each.outcome is Outcome.ABSENT and not each.resource.optional
+        ]
+        if absent:
+            msg = (
+                f"Cliniko does not find what every account has (404): {', '.join(absent)}. The API has changed; "
+                "deselect the streams to go on without them"
+            )
+            raise ContractChanged(msg)
 
 
 def access_table(role: str, access: Mapping[str, Access]) -> list[str]:

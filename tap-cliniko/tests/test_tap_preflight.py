@@ -9,7 +9,7 @@ import pytest
 from tap_runs import account_rows, client_for, config_for, run_tap
 
 from sandbox import Sandbox
-from tap_cliniko.errors import CredentialsRefused, RoleRefused
+from tap_cliniko.errors import ContractChanged, CredentialsRefused, RoleRefused
 from tap_cliniko.preflight import Outcome, Preflight, access_table
 from tap_cliniko.resources import BY_NAME, RESOURCES
 
@@ -137,3 +137,25 @@ def test_lists_that_an_old_account_lacks_are_read_below_each_patient(tmp_path: P
         sandbox.cliniko.control.add_fault(absent)
         said = run_tap(config_for(sandbox, tmp_path), None, ["referral_sources"])
         assert {each["id"] for each in said.records("referral_sources")} == there
+
+
+@pytest.mark.parametrize(
+    ("stream", "listed"), [("patients", "patients"), ("signatures", "patient_forms")], ids=["list", "parents"]
+)
+def test_a_list_that_every_account_has_is_not_taken_for_an_empty_one(
+    stream: str, listed: str, tmp_path: Path
+) -> None:
+    """A 404 for a list that is documented ends the run: to go on would call it complete without those rows."""
+    with Sandbox(seed=2, patients=10, cliniko={"requests_per_minute": 0}) as sandbox:
+        absent = {"match": {"path_regex": f"^/v1/{listed}$"}, "action": "status", "status": 404}
+        sandbox.cliniko.control.add_fault(absent)
+        with pytest.raises(ContractChanged, match=stream):
+            run_tap(config_for(sandbox, tmp_path), None, ["taxes", stream])
+
+
+def test_what_the_account_does_not_have_or_the_user_leaves_out_is_nothing_missed(tmp_path: Path) -> None:
+    """Without recalls, which not every account has, and without what `skip_refused_streams` skips, all was read."""
+    with Sandbox(seed=2, patients=10, cliniko={"requests_per_minute": 0, "role": "receptionist"}) as sandbox:
+        config = config_for(sandbox, tmp_path, skip_refused_streams=True)
+        said = run_tap(config, None, ["patients", "treatment_notes", "recalls"])
+    assert said.state["complete"] is True
