@@ -135,7 +135,7 @@ class ClinikoApi:
             )
 
     def _get(self, path: str, query: list[tuple[str, str]], base: str, user: Row, request: Request) -> Answer:
-        if (single := self._singleton(path, base, user, request)) is not None:
+        if (single := self._singleton(path, query, base, user, request)) is not None:
             return single
         route = find_route(
             path, self._account, legacy=self._options.legacy_paths, recalls=self._options.recalls
@@ -146,7 +146,9 @@ class ClinikoApi:
             return 200, self._list(route, path, query, base, user), {}
         return 200, self._record(route, query, base), {}
 
-    def _singleton(self, path: str, base: str, user: Row, request: Request) -> Answer | None:
+    def _singleton(
+        self, path: str, query: list[tuple[str, str]], base: str, user: Row, request: Request
+    ) -> Answer | None:
         """Answer the paths that are neither a list of rows nor a row of their own."""
         parts = path.strip("/").split("/")
         match parts:
@@ -158,7 +160,7 @@ class ClinikoApi:
                 self._check_role(user, Area.SETTINGS)
                 answer = 200, self._account.settings, {}
             case ["services"] | ["businesses", _, "services"]:
-                answer = 200, self._services(parts, base), {}
+                answer = 200, self._services(parts, query, base), {}
             case ["patient_attachments", identity, "content"]:
                 request.route = "/patient_attachments/{id}/content"
                 return self._content(identity, user)
@@ -178,11 +180,13 @@ class ClinikoApi:
         shown = {key: value for key, value in account.items() if key not in _PRIVATE_SETTINGS}
         return {**self._account.settings, "account": shown}
 
-    def _services(self, parts: list[str], base: str) -> dict[str, Any]:
+    def _services(self, parts: list[str], query: list[tuple[str, str]], base: str) -> dict[str, Any]:
         wanted = [one for one in self._account.services if len(parts) == 1 or one["business_id"] == parts[1]]
-        records = [self._renderer.service(service, base) for service in wanted]
-        self_link = {"self": f"{base}/{'/'.join(parts)}"}
-        return {"services": records, "total_entries": len(records), "links": self_link}
+        page, per_page = _paging(query)
+        shown = wanted[(page - 1) * per_page : page * per_page]
+        records = [self._renderer.service(service, base) for service in shown]
+        links = _page_links(f"{base}/{'/'.join(parts)}", query, len(wanted))
+        return {"services": records, "total_entries": len(wanted), "links": links}
 
     def _content(self, identity: str, user: Row) -> Answer:
         self._check_role(user, Area.FILE_CONTENT)
@@ -212,12 +216,13 @@ class ClinikoApi:
         self, route: ListRoute, path: str, query: list[tuple[str, str]], base: str, user: Row
     ) -> dict[str, Any]:
         given = dict(query)
+        page, per_page = _paging(query)
         listing = Listing(
             resource=route.resource,
             conditions=parse_conditions(route.resource, _filters(query), route.filterable),
             sort=parse_sort(route.resource, given.get("sort"), given.get("order"), self._options),
-            page=_whole(given.get("page"), 1, 10**9),
-            per_page=_whole(given.get("per_page"), DEFAULT_PER_PAGE, MAX_PER_PAGE),
+            page=page,
+            per_page=per_page,
             scope=route.scope,
             only=route.only,
             hidden=hidden_of(route.resource) if route.hidden is None else route.hidden,
@@ -228,7 +233,7 @@ class ClinikoApi:
         records = [self._renderer.record(route.resource, row, base) for row in rows]
         if route.template == "/patients/deleted":
             records = [{"deleted_at": one["deleted_at"], "links": one["links"]} for one in records]
-        links = _page_links(f"{base}{path}", query, listing, total)
+        links = _page_links(f"{base}{path}", query, total)
         return {route.key: records, "total_entries": total, "links": links}
 
 
@@ -247,16 +252,25 @@ def _whole(text: str | None, default: int, most: int) -> int:
     return min(max(int(text), 1), most)
 
 
-def _page_links(url: str, query: list[tuple[str, str]], listing: Listing, total: int) -> dict[str, str]:
-    def at(page: int) -> str:
-        kept = [(key, value) for key, value in query if key not in {"page", "per_page"}]
-        return f"{url}?{urlencode([*kept, ('page', str(page)), ('per_page', str(listing.per_page))])}"
+def _paging(query: list[tuple[str, str]]) -> tuple[int, int]:
+    """Read which page is asked for, and how many rows it has."""
+    given = dict(query)
+    page = _whole(given.get("page"), 1, 10**9)
+    return page, _whole(given.get("per_page"), DEFAULT_PER_PAGE, MAX_PER_PAGE)
 
-    links = {"self": at(listing.page)}
-    if listing.page * listing.per_page < total:
-        links["next"] = at(listing.page + 1)
-    if listing.page > 1:
-        links["previous"] = at(listing.page - 1)
+
+def _page_links(url: str, query: list[tuple[str, str]], total: int) -> dict[str, str]:
+    page, per_page = _paging(query)
+
+    def at(number: int) -> str:
+        kept = [(key, value) for key, value in query if key not in {"page", "per_page"}]
+        return f"{url}?{urlencode([*kept, ('page', str(number)), ('per_page', str(per_page))])}"
+
+    links = {"self": at(page)}
+    if page * per_page < total:
+        links["next"] = at(page + 1)
+    if page > 1:
+        links["previous"] = at(page - 1)
     return links
 
 

@@ -201,3 +201,27 @@ def test_signatures_are_read_once_and_a_form_signed_later_brings_its_own(tmp_pat
     assert [each["id"] for each in second.records("signatures")] == [signature]
     assert asked == [f"/v1/patient_forms/{form}/signatures/{signature}"]
     assert first.state["bookmarks"]["signatures"]["replication_key_value"]
+
+
+@pytest.mark.parametrize("shifts", [1, 99], ids=["once", "always"])
+def test_a_list_without_a_fixed_order_loses_no_row(shifts: int, tmp_path: Path) -> None:
+    """Who offers what has no moments and no promised order: a row that comes twice has taken the place of another."""
+    with Sandbox(seed=2, patients=5, cliniko={"requests_per_minute": 0}) as sandbox:
+        account = sandbox.cliniko.account
+        where, left = next(iter(account.tables["businesses"])), [shifts]
+        account.services = [
+            {"business_id": where, "appointment_type_id": str(n), "practitioner_ids": []} for n in range(150)
+        ]
+
+        def shift(_number: int, request: Any) -> None:
+            if request.path == "/v1/services" and "page=2" in request.query and left[0]:
+                left[0] -= 1
+                account.services = [*account.services[75:], *account.services[:75]]
+
+        sandbox.cliniko.control.before_request(shift)
+        if shifts == 1:
+            read = run_tap(config_for(sandbox, tmp_path), None, ["services"]).records("services")
+            assert sorted(int(each["appointment_type_id"]) for each in read) == list(range(150))
+        else:
+            with pytest.raises(ContractChanged, match="faster than it can be read"):
+                run_tap(config_for(sandbox, tmp_path), None, ["services"])

@@ -271,6 +271,15 @@ def test_what_hangs_below_a_record_is_listed_there(server: ClinikoServer) -> Non
     ).json() == {"conflicts": {"exist": False}}
 
 
+def test_who_offers_what_comes_in_pages(server: ClinikoServer) -> None:
+    """Services have no ids and no filters, but pages like any other list."""
+    whole = server.get("services", per_page=100).json()
+    second = server.get("services", per_page=2, page=2).json()
+    assert second["services"] == whole["services"][2:4]
+    assert second["total_entries"] == whole["total_entries"]
+    assert {"next", "previous"} <= second["links"].keys()
+
+
 def test_signatures_are_found_only_through_their_form(server: ClinikoServer) -> None:
     """There is no list of signatures; a form links its own."""
     form = next(one for one in server.every("patient_forms") if "signatures" in one)
