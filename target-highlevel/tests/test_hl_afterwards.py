@@ -181,3 +181,20 @@ def test_the_copy_of_a_killed_plan_is_removed(
     assert scratch.sweep() == 0
     os.utime(begun, (0, 0))
     assert scratch.sweep() == 1
+
+
+def test_after_an_undo_a_plain_load_does_not_say_that_all_is_there(highlevel: Callable[..., Loader]) -> None:
+    """Nothing comes of its own accord: the line, the page and the check before going live say what brings it back."""
+    loader = highlevel()
+    assert loader.load([*HEAD, ADA, NOTE]).code == 0
+    assert loader.tool("rollback", "--yes").returncode == 0
+    assert not loader.sandbox.highlevel.state.contacts
+    after = loader.load(HEAD)
+    assert after.code == 0, after.log[-2000:]
+    assert "--full-refresh" in after.log.rstrip().splitlines()[-1]
+    assert "Not all of it" in after.report["verdict"]["sentence"]
+    assert "record taken out by a rollback" not in [item["what"] for item in after.report["to_do"]]
+    assert "records taken out by a rollback" in [item["what"] for item in after.report["to_do"]]
+    assert "a rollback took out" in loader.tool("go-live").stderr
+    again = loader.load([*HEAD, ADA, NOTE])
+    assert (again.report["undone"], again.log.count("--full-refresh")) == (0, 0)

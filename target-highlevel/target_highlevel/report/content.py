@@ -88,6 +88,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "ended_early": facts.ended_early,
         "changes_only": facts.changes_only,
         "begun_in_the_middle": facts.begun_in_the_middle,
+        "undone": counts.undone_records(ledger),
         "error": error,
         "objects": rows,
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},

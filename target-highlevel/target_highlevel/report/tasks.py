@@ -13,6 +13,7 @@ _READ_EVERYTHING = (
     "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
     " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
 )
+_READ_AGAIN = "They come again with `meltano run --full-refresh tap-cliniko target-highlevel` only."
 _ACCEPT = "`TARGET_HIGHLEVEL_ACCEPT_REJECTS=true` leaves what is refused behind"
 _REFUSED = f"See the reasons. Fix what can be fixed, then `meltano invoke target-highlevel:retry`; {_ACCEPT}."
 #: Codes of runs that have come to their end, whatever they found.
@@ -49,6 +50,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
     if content["verification"]:
         yield from verified_tasks(content["verification"])
     yield "reading of everything due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
+    yield "record{s} taken out by a rollback", content["undone"], _READ_AGAIN, "records"
     if not content["rejects_accepted"]:
         yield "record{s} refused", content["totals"]["rejected"], _REFUSED, "rejects"
     yield (

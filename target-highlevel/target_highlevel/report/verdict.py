@@ -89,6 +89,10 @@ def _ended(content: Mapping[str, Any]) -> dict[str, str]:
         return _complete(content)
     if code == 5:  # noqa: PLR2004 - the documented exit code
         return _say(_ATTENTION, "Not quite: HighLevel differs from Cliniko in the fields listed below.")
+    return _broken_off(content, code)
+
+
+def _broken_off(content: Mapping[str, Any], code: int | None) -> dict[str, str]:
     if content["ended_early"] and content["mode"] == "load":
         return _say(
             _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
@@ -113,6 +117,12 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
     totals = content["totals"]
     if content["mode"] == "plan":
         return _planned(len((content["plan"] or {}).get("blockers", ())))
+    if content["undone"] and content["mode"] == "load":
+        number = content["undone"]
+        took = f"a rollback took {records(number)} out, and {'it is' if number == 1 else 'they are'}"
+        return _say(
+            _ATTENTION, f"Not all of it: {took} not in HighLevel again. A full read brings them back."
+        )
     return _moved(totals, accepted=content["rejects_accepted"])
 
 
@@ -146,7 +156,7 @@ def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
     if not content["audit"]["intact"]:
         return _say(_BAD, "Take care: the audit trail was changed after it was written.")
     newest = next((run for run in reversed(content["runs"]) if run["mode"] in {"load", "rollback"}), None)
-    if newest and newest["mode"] == "rollback":
+    if content["undone"] or (newest and newest["mode"] == "rollback"):
         return _say(
             _ATTENTION, "A run was undone: what it brought comes again with the next `--full-refresh` only."
         )

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.counts import standing_records, writes
+from target_highlevel.ledger.counts import standing_records, undone_records, writes
 from target_highlevel.report.agreement import agreement
 from target_highlevel.report.content import audit_check, earlier, in_order
 from target_highlevel.report.page import window_page
@@ -54,6 +54,7 @@ def window_content(ledger: Ledger, run_ids: Sequence[str], *, accept_rejects: bo
             name: sum(row[name] for row in standing)
             for name in ("known", "in_highlevel", "filtered", "held", "rejected")
         },
+        "undone": undone_records(ledger),
         "audit": audit_check(ledger),
         "rejects_accepted": accept_rejects,
         "go_live": {"agrees": found.agrees, "sentence": found.sentence},
