@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.formats import joined, slug
@@ -31,7 +32,9 @@ INSURERS = Stream(
             "Insurer name", "The payer's company name, or the insurer's name as patients' fields have it."
         ),
         "source_system_id": custom(
-            "Source System ID", "Identity in Cliniko: contacts/<id>, or insurers/<name> without a contact."
+            "Source System ID",
+            "Identity in Cliniko: contacts/<id>; without a contact insurers/<name> of an insurer that a list of options or the"
+            " mapping names, insurers/<hash> of one that was typed.",
         ),
         "origin": custom("Origin", "Where the insurer comes from.", kind="SINGLE_OPTIONS", options=ORIGINS),
         "email": custom("Email", "E-mail address as Cliniko has it."),
@@ -138,7 +141,13 @@ def _cover(name: str, reference: Reference) -> Cover | None:
     if payer:
         return Cover(payer, reference.contacts[payer.partition("/")[2]], named=False)
     identity = reference.mapping.insurer_identity(name)
-    return Cover(f"insurers/{identity}", _shown(name, reference), named=True) if identity else None
+    if not identity:
+        return None
+    if not _known(
+        name, reference
+    ):  # free text may hold anything, a person's name too, and identities stand in reports
+        identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return Cover(f"insurers/{identity}", _shown(name, reference), named=True)
 
 
 def _shown(name: str, reference: Reference) -> str:
