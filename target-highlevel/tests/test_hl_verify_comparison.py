@@ -117,7 +117,8 @@ def test_tags_of_others_stay_but_ours_that_are_given_up_must_go() -> None:
 def test_do_not_disturb_set_by_the_clinic_is_respected() -> None:
     """Only what we had switched on ourselves must be off again when the patient agrees."""
     assert judge("dnd_email", wanted=False, there=True) == (Kind.NORMALISED, "set_in_highlevel")
-    assert judge("dnd_email", wanted=False, there=True, written=True) == (Kind.DIFFERENT, "")
+    assert judge("dnd_email", wanted=False, there=True, written=True) == (Kind.NORMALISED, "set_in_highlevel")
+    assert judge("dnd_email", wanted=False, there=True, dnd=["dnd_email"]) == (Kind.DIFFERENT, "")
 
 
 def test_only_an_untouched_value_is_excused_by_the_clock() -> None:
@@ -144,3 +145,19 @@ def test_a_conflict_that_was_kept_on_purpose_is_no_difference() -> None:
     kept = judge("first_name", "Ann", "Annie", overwrite="never", conflicts=["first_name"])
     assert kept == (Kind.NORMALISED, "kept_on_purpose")
     assert judge("first_name", "Ann", "Annie", conflicts=["first_name"]) == (Kind.DIFFERENT, "")
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "there", "kind"),
+    [
+        ("never", "Annie", Kind.NORMALISED),
+        ("never", None, Kind.NORMALISED),
+        ("fill_empty", "Annie", Kind.NORMALISED),
+        ("fill_empty", None, Kind.MISSING),
+        ("cliniko_wins", "Annie", Kind.DIFFERENT),
+    ],
+)
+def test_an_edit_of_what_cliniko_has_not_changed(overwrite: str, there: str | None, kind: Kind) -> None:
+    """No load will look at the field while Cliniko's value stays: where people's edits stay, it is no difference."""
+    found = judge("first_name", "Ann", there, written="Ann", overwrite=overwrite)
+    assert found == (kind, "kept_on_purpose" if kind is Kind.NORMALISED else "")

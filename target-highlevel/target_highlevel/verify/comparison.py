@@ -110,7 +110,7 @@ def _do_not_disturb(case: Case, name: str, wanted: Any, *, there: bool) -> Compa
         return None
     if bool(wanted) == there:
         return Compared(name, Kind.EQUAL, "", wanted, there)
-    ours = wanted is True or case.was_written(name, value=True)
+    ours = wanted is True or name in case.row.notes.get("dnd", ())
     return Compared(
         name, Kind.DIFFERENT if ours else Kind.NORMALISED, "" if ours else "set_in_highlevel", wanted, there
     )
@@ -138,9 +138,19 @@ def _tolerated(case: Case, declared: FieldSpec, wanted: Any, there: Any) -> str:
         return "by_the_clock"
     if name == "user" and (case.was_written(name, there) or (_empty(there) and name not in row.written)):
         return "user_at_that_time"
-    if case.overwrite != "cliniko_wins" and name in row.notes.get("conflicts", ()):
+    if _is_theirs(case, name, wanted, there):
         return "kept_on_purpose"
     return _adopted(row, declared, wanted) or _spelling(declared, wanted, there)
+
+
+def _is_theirs(case: Case, name: str, wanted: Any, there: Any) -> bool:
+    """Return whether a person's value stays, as the setting says: where Cliniko changed too, and where it did not."""
+    if case.overwrite == "cliniko_wins":
+        return False
+    if name in case.row.notes.get("conflicts", ()):
+        return True
+    edited = name in case.row.written and case.was_written(name, wanted)
+    return edited and not (case.overwrite == "fill_empty" and _empty(there))
 
 
 def _adopted(row: Row, declared: FieldSpec, wanted: Any) -> str:
