@@ -168,15 +168,17 @@ class Loader:
         }
         return {**os.environ, **{f"TARGET_HIGHLEVEL_{name}": value for name, value in settings.items()}}
 
-    def start(self, lines: Iterable[str], more: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start a target on these lines."""
+    def start(
+        self, lines: Iterable[str], more: Mapping[str, str] | None = None, stdin: int | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a target on these lines, or on what will come through a pipe."""
         source = self.folder / "input.singer"
         source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        with source.open(encoding="utf-8") as stdin:
+        with source.open(encoding="utf-8") as given:
             return subprocess.Popen(
                 [*TARGET, "--config", "ENV"],
                 env=self.environment(more),
-                stdin=stdin,
+                stdin=given if stdin is None else stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+import subprocess
+import time
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hl_mapped import person, record, schemas
+from hl_mapped import person, record, schemas, state
 from hl_undoing import differing, dump, loads, spared, undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hl_loading import Loader
 
@@ -64,14 +69,66 @@ def test_do_not_disturb_and_a_customer_are_a_persons_doing(highlevel: Start) -> 
     }
     people = [person(source, "Ada", "King") for source in touched]
     loads(loader, [*HEAD, *people, person("patients/4", "Bo", "King", dnd_email=True, dnd_sms=True)])
-    state = loader.sandbox.highlevel.state
-    made = {source: ids[0] for source, ids in state.sources()["contacts"].items()}
+    there = loader.sandbox.highlevel.state
+    made = {source: ids[0] for source, ids in there.sources()["contacts"].items()}
     for source, change in touched.items():
-        state.damage.edit_contact(made[source], **change)
+        there.damage.edit_contact(made[source], **change)
     undo(loader)
-    assert set(state.contacts) == {made[source] for source in touched}
+    assert set(there.contacts) == {made[source] for source in touched}
     fields = {source: row["fields"] for (_, source), row in spared(loader).items()}
     assert fields == {source: next(iter(change)) for source, change in touched.items()}
+
+
+def test_a_property_that_a_killed_run_cleared_is_there_again(highlevel: Start) -> None:
+    """Killed between the answer and the outcome: that it is empty is the run's doing, nobody else's."""
+    loader = highlevel()
+    own = {"service_name": "Massage", "source_system_id": "billable_items/1"}
+    loads(loader, [*HEAD, record("hl_services", "billable_items/1", **own, item_code="M1")])
+    before = dump(loader)
+    killed = {"CRASH_AT": "after_response/custom_objects.cliniko_service"}
+    assert loader.load([*HEAD, record("hl_services", "billable_items/1", **own)], **killed).code == -9
+    undo(loader)
+    assert differing(before, dump(loader)) == []
+    assert spared(loader) == {}
+
+
+def test_made_and_changed_by_a_run_that_was_killed(highlevel: Start) -> None:
+    """What came late in the same run is on the contact, and its outcome was never noted: nobody touched it, so it goes."""
+    loader = highlevel()
+    late = record(
+        "hl_contacts", "patients/1", part="individual_appointments/1", cliniko_location=["Sample Street"]
+    )
+    with loader.start((), {"CRASH_AT": "after_response/contact:2"}, stdin=subprocess.PIPE) as killed:
+        assert killed.stdin is not None
+        said = [*_with_location("Sample Street"), person("patients/1", "Ada", "Lovelace"), state("a")]
+        killed.stdin.write("".join(f"{line}\n" for line in said))
+        killed.stdin.flush()
+        _wait_until_written(loader)
+        killed.communicate(f"{late}\n{state('b')}\n", timeout=60)
+    assert killed.returncode == -9
+    undo(loader)
+    assert spared(loader) == {}
+    assert not loader.sandbox.highlevel.state.contacts
+
+
+def _with_location(name: str) -> Iterator[str]:
+    """Yield the schemas with one location that a contact may have."""
+    for line in HEAD:
+        message = json.loads(line)
+        if message["stream"] == "hl_contacts":
+            message["schema"]["properties"]["cliniko_location"]["x-highlevel"]["options"] = [name]
+        yield json.dumps(message)
+
+
+def _wait_until_written(loader: Loader) -> None:
+    """Wait until a contact is in HighLevel and the ledger knows."""
+    with closing(sqlite3.connect(loader.folder / "ledger.db", timeout=10)) as ledger:
+        for _ in range(600):
+            with suppress(sqlite3.OperationalError):  # it is only being made
+                if ledger.execute("select 1 from record where status = 'done'").fetchone():
+                    return
+            time.sleep(0.05)
+    pytest.fail("no contact was written")
 
 
 def test_what_a_purge_took_away_is_listed_as_not_put_back(highlevel: Start) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.rows import Row
 
 
 def fold(
@@ -45,6 +46,17 @@ def fold(
         if declared.name not in result and main.get(declared.name) is not None:
             result[declared.name] = _FOLDS[declared.fold or "only"]([main[declared.name]], now)
     return result
+
+
+def asked(row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a record's wanted fields that its reception is about."""
+    if row.payload is None:  # only what others contribute has changed
+        return {
+            name: value for name, value in wanted.items() if name in spec.fields and spec.fields[name].fold
+        }
+    if row.payload.get("only_these"):  # left out, but there already: it only learns why
+        return {name: value for name, value in wanted.items() if name in row.fields}
+    return dict(wanted)
 
 
 def _union(values: Sequence[Any], _now: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
-from target_highlevel.engine.fold import fold
+from target_highlevel.engine.fold import asked, fold
 from target_highlevel.engine.reasons import reason_for
 from target_highlevel.errors import NotFound, Refused, Unknown
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
@@ -98,7 +98,7 @@ class Writer:
         if row.hl_id is None and self._elsewhere(spec, fields):
             self._work.set_aside(row, OTHER_SUB_ACCOUNT)
             return
-        wanted = _what_changed(row, spec, kind.prepare(row, spec, fields))
+        wanted = asked(row, spec, kind.prepare(row, spec, fields))
         if row.hl_id is None and row.intent:
             found = self._adopt_found(row, spec, kind)
             if found and row.object == "relation":  # its ends are all it says
@@ -389,17 +389,6 @@ class Writer:
 
     def _hash(self, value: Any) -> str:
         return fingerprint(value, self._salt)
-
-
-def _what_changed(row: Row, spec: StreamSpec, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return of the wanted fields those that this reception says something of."""
-    if row.payload is None:  # only what others contribute has changed
-        return {
-            name: value for name, value in wanted.items() if name in spec.fields and spec.fields[name].fold
-        }
-    if row.payload.get("only_these"):  # left out, but there already: it only learns why
-        return {name: value for name, value in wanted.items() if name in row.fields}
-    return wanted
 
 
 def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
-from target_highlevel.engine.fold import fold
+from target_highlevel.engine.fold import asked, fold
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.rows import Status
 from target_highlevel.objects.base import Rejected
-from target_highlevel.rollback.touched import Marks, empty, our_tags, tags_before
+from target_highlevel.rollback.touched import Marks, our_tags, same, tags_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -101,7 +101,7 @@ class Hand:
         current: Mapping[str, Any],
     ) -> tuple[dict[str, Any], list[str]]:
         """Return what to write, and the fields that hold neither the old value nor ours."""
-        pending = self.wanted(row, spec, kind) if row.status != Status.DONE else {}
+        pending = self.pending(row, spec, kind)
         ours = self._ours(row, pending)
         _own_pending_tags(row, spec, before.fields, current, pending)
         changes, left = {}, []
@@ -122,15 +122,21 @@ class Hand:
     def wanted(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Mapping[str, Any]:
         """Return what a write that was cut off was about to write."""
         try:
-            return kind.prepare(row, spec, fold(spec, row.fields, self._undo.contributions(row), self._now()))
+            fields = fold(spec, row.fields, self._undo.contributions(row), self._now())
+            return asked(row, spec, kind.prepare(row, spec, fields))
         except Rejected:
             return {}
 
+    def pending(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Mapping[str, Any]:
+        """Return what an update that was cut off may have written; a field that is no longer wanted it was about to clear."""
+        if row.status == Status.DONE:
+            return {}
+        whole = row.payload is not None and not row.payload.get("only_these")
+        return {**dict.fromkeys(row.written if whole else ()), **self.wanted(row, spec, kind)}
+
     def _ours(self, row: Row, pending: Mapping[str, Any]) -> Callable[[str, Any], bool]:
         """Tell whether a value is what the run wrote; of an update whose end nobody saw, what it was about to write."""
-        return lambda name, there: (
-            self._marks.holds(row, name, there) or (name in pending and same(pending[name], there))
-        )
+        return lambda name, there: self._marks.holds(row, name, there, pending)
 
 
 def _own_pending_tags(
@@ -145,12 +151,3 @@ def _own_pending_tags(
         told = {f"shared-{field}" for field in spec.fields} & set(current.get(name) or ())
         known = set(before.get(name) or ())
         row.notes = {**row.notes, "tags": sorted(our_tags(row) | set(pending[name] or ()) | (told - known))}
-
-
-def same(there: Any, wanted: Any) -> bool:
-    """Return whether two values are alike; all ways of being empty are."""
-    return (
-        there == wanted
-        or (empty(there) and empty(wanted))
-        or (there in (None, False) and wanted in (None, False))
-    )

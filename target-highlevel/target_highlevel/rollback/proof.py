@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.client.paging import contact_pages, record_pages
 from target_highlevel.errors import NotFound
 from target_highlevel.objects.contact import IDENTITY
-from target_highlevel.rollback.act import same
-from target_highlevel.rollback.touched import ours_ever
+from target_highlevel.rollback.touched import ours_ever, same
 from target_highlevel.rollback.units import files_of
 
 if TYPE_CHECKING:

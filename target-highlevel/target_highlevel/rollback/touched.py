@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.objects.contact_values import DND_ON
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _THEIRS = ("website", "additionalEmails", "additionalPhones", "followers", "businessId")
 #: The type of every contact that the API makes; a person may turn it into a customer.
 _MADE_AS = "lead"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Marks:
@@ -33,18 +35,22 @@ class Marks:
         """Return the hash a value has in the ledger."""
         return fingerprint(value, self._salt)
 
-    def holds(self, row: Row, name: str, there: Any) -> bool:
-        """Return whether a field holds what we wrote last; a field we left empty must be empty."""
+    def holds(self, row: Row, name: str, there: Any, pending: Mapping[str, Any] = _NOTHING) -> bool:
+        """Return whether a field holds what we wrote last, or were about to write; a field we left empty must be empty."""
+        if name in pending and same(pending[name], there):
+            return True
         if name in row.notes.get("withheld", {}):
             return empty(there)
         if name in row.written:
             return row.written[name] == self.hash(there)
         return empty(there) or there is False  # a channel without do-not-disturb reads as False
 
-    def differing(self, row: Row, current: Mapping[str, Any]) -> list[str]:
-        """Return the fields that do not hold what we wrote last."""
+    def differing(
+        self, row: Row, current: Mapping[str, Any], pending: Mapping[str, Any] = _NOTHING
+    ) -> list[str]:
+        """Return the fields that do not hold what we wrote last, or what an update that was cut off was about to write."""
         names = {name for name in {*current, *row.written} if not name.startswith("_")}
-        return sorted(name for name in names if not self.holds(row, name, current.get(name)))
+        return sorted(name for name in names if not self.holds(row, name, current.get(name), pending))
 
 
 def our_tags(row: Row) -> set[str]:
@@ -74,12 +80,13 @@ def contact_changes(
     current: Mapping[str, Any],
     contact: Mapping[str, Any],
     catalogue: Catalogue,
+    pending: Mapping[str, Any],
 ) -> list[str]:
     """Return what of a contact we created somebody changed: names of fields, ours and others."""
-    names = set(marks.differing(row, current))
+    names = set(marks.differing(row, current, pending))
     tags = {name for name, declared in spec.fields.items() if declared.kind == "tags"}
     names -= tags | {name for name, declared in spec.fields.items() if declared.data_type == "FILE_UPLOAD"}
-    if set(contact.get("tags") or ()) != our_tags(row):
+    if not _tags_are_ours(row, spec, set(contact.get("tags") or ()), pending):
         names |= tags or {"tags"}
     for name, declared in spec.fields.items():
         if (
@@ -89,6 +96,17 @@ def contact_changes(
         ):
             names.discard(name)  # HighLevel fills in the sub-account's own country
     return sorted(names | set(_foreign_fields(spec, contact, catalogue)))
+
+
+def _tags_are_ours(row: Row, spec: StreamSpec, there: set[str], pending: Mapping[str, Any]) -> bool:
+    """Return whether a contact has the tags we gave it, or those an update that was cut off was about to leave on it."""
+    told = {f"shared-{name}" for name in spec.fields}
+    coming = [
+        set(pending[name] or ())
+        for name in pending
+        if name in spec.fields and spec.fields[name].kind == "tags"
+    ]
+    return there == our_tags(row) or any(there - told == tags - told for tags in coming)
 
 
 def _foreign_fields(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> Iterable[str]:
@@ -111,3 +129,12 @@ def _foreign_fields(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Cat
 def empty(value: Any) -> bool:
     """Return whether a field has no value."""
     return value is None or value in ("", [], {})
+
+
+def same(there: Any, wanted: Any) -> bool:
+    """Return whether two values are alike; all ways of being empty are."""
+    return (
+        there == wanted
+        or (empty(there) and empty(wanted))
+        or (there in (None, False) and wanted in (None, False))
+    )

@@ -68,6 +68,11 @@ class UnitWorker:
         found, self._refused = self._refused, []
         return found
 
+    def _pending(self, row: Row) -> Mapping[str, Any]:
+        spec = self._session.specs[row.stream]
+        kind = self._session.kinds[row.object if row.object in self._session.kinds else spec.kind]
+        return self._hand.pending(row, spec, kind)
+
     # Records of custom objects
 
     def _differing(self, row: Row, properties: Mapping[str, Any]) -> list[str]:
@@ -75,7 +80,9 @@ class UnitWorker:
         spec = self._session.specs[row.stream]
         kind: Any = self._session.kinds["custom_object"]
         theirs = {name for name, value in properties.items() if name not in spec.fields and not empty(value)}
-        return sorted({*self._marks.differing(row, kind.decode(spec, properties)), *theirs})
+        return sorted(
+            {*self._marks.differing(row, kind.decode(spec, properties), self._pending(row)), *theirs}
+        )
 
     def _record(self, unit: Unit, row: Row) -> None:
         kind: Any = self._session.kinds["custom_object"]
@@ -237,7 +244,7 @@ class UnitWorker:
             return "written_by_a_later_run", []
         if row.object == "file":
             return None  # a file cannot be changed, only taken away
-        differing = self._marks.differing(row, self._current(row, there))
+        differing = self._marks.differing(row, self._current(row, there), self._pending(row))
         return ("changed", differing) if differing else None
 
     def _current(self, row: Row, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,7 +260,7 @@ class UnitWorker:
         """Return why a contact the run created must stay, and which of its fields are changed."""
         spec, catalogue = self._session.specs[row.stream], self._session.catalogue()
         changed = contact_changes(
-            self._marks, row, spec, decode(spec, contact, catalogue), contact, catalogue
+            self._marks, row, spec, decode(spec, contact, catalogue), contact, catalogue, self._pending(row)
         )
         if changed:
             return "changed", changed
