@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
@@ -14,7 +13,7 @@ from target_highlevel.errors import NotFound, Refused, Unknown
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import Outcome
-from target_highlevel.objects.base import Created, Existing, Rejected
+from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
 from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 _MOST_CREATES = 3
 #: Seconds after which a request without an answer has surely been carried out, if it ever will be.
 _AT_WORK = 3.0
-#: What stands on things that stay behind without their marker.
-_MOVED = "Moved to another patient in Cliniko"
-_SHORTER = "No longer part of the note in Cliniko"
 
 
 class Writer:
@@ -323,20 +319,9 @@ class Writer:
 
         In this order a kill in between leaves no two things with one marker: the old one has lost it already.
         """
-        cut_off = bool(row.intent)
-        old = replace(row, notes={})
-        self._work.intend(row, "leave", kind.update_method, kind.update_route)
-        with suppress(NotFound):  # somebody has deleted it: there is nothing to say it on
-            kind.leave(old, spec, _MOVED)
-        row = replace(
-            row, hl_id=None, parent_id=None, notes={**row.notes, "moved_from": [row.hl_id, row.parent_id]}
-        )
-        if cut_off:
-            self._adopt_found(row, spec, kind)
-        if row.hl_id is None:
-            self._create(row, spec, kind, wanted)
-        else:
-            self._update(row, spec, kind, wanted)
+        self._leave(row, spec, kind, MOVED)
+        self._work.left(row)
+        self._create(row, spec, kind, wanted)
 
     def _shorten(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
         """A text may take fewer pieces than it did: those it no longer has lose their marker and say so."""
@@ -344,10 +329,20 @@ class Writer:
         while number and (piece := self._work.row(f"{row.ref}#{number + 1}")):
             number += 1
             if piece.hl_id:
-                self._work.intend(piece, "leave", kind.update_method, kind.update_route)
-                with suppress(NotFound):
-                    kind.leave(piece, spec, _SHORTER)
+                self._leave(piece, spec, kind, SHORTER)
             self._work.drop(piece, "no_longer_wanted")
+
+    def _leave(self, row: Row, spec: StreamSpec, kind: ObjectKind, why: str) -> None:
+        """Say on a record that stays behind why it does; one that somebody has deleted there is nothing to say on."""
+        there: Mapping[str, Any] = {}
+        with suppress(NotFound):
+            there = kind.read(row, spec)
+        said = kind.farewell(row.source_id, there, why)
+        before = {name: there.get(name) for name in said}
+        self._work.intend(row, "leave", kind.update_method, kind.update_route, fields=said, before=before)
+        if said:
+            with suppress(NotFound):
+                kind.update(row, spec, said, there)
 
     # Remove
 
@@ -374,7 +369,6 @@ class Writer:
         notes = {name: value for name, value in notes.items() if name != "rebuilt" and value}
         if row.object == "relation" and wanted:  # HighLevel does not tell it: one day it is the before-image
             notes["link"] = dict(wanted)
-        notes = {**({"moved_from": row.notes["moved_from"]} if "moved_from" in row.notes else {}), **notes}
         written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
         if row.payload is None or row.payload.get("only_these"):
             stays = set(row.written)

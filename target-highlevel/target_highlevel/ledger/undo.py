@@ -123,8 +123,41 @@ class Undo(Work):
         return self._traces(record.c.object == "relation")
 
     def hanging(self) -> set[str]:
-        """Return the HighLevel ids of all notes, appointments and files that are ours, whichever run made them."""
-        return {trace.hl_id for trace in self._traces(record.c.parent_id.is_not(None))}
+        """Return the HighLevel ids of all notes, appointments and files that are ours, whichever run made them.
+
+        Among them are those that a run left behind, on the patient that had them before.
+        """
+        here = {trace.hl_id for trace in self._traces(record.c.parent_id.is_not(None))}
+        return here | {hl_id for _, hl_id, _ in self._left_behind()}
+
+    def copies_left(self) -> list[str]:
+        """Return the refs of records of which the run left a copy behind."""
+        mine = set(self.updated())
+        return [
+            ref for ref in dict.fromkeys(ref for ref, _, _ in self._done("leave", "intent")) if ref in mine
+        ]
+
+    def left_since(self) -> list[tuple[str, str]]:
+        """Return (ref, HighLevel id) of copies that the run had made and a later run left behind."""
+        return [(ref, hl_id) for ref, hl_id, created_run in self._left_behind() if created_run == self.undone]
+
+    def _left_behind(self) -> list[tuple[str, str, str | None]]:
+        """Return (ref, HighLevel id, run that made it) of every copy that a record has in HighLevel beside its own."""
+        own = (record.c.location == before_image.c.location) & (record.c.ref == before_image.c.ref)
+        query = (
+            sa.select(before_image.c.ref, before_image.c.fields, record.c.hl_id)
+            .join(record, own)
+            .where(self._images, record.c.object.in_(["note", "appointment", "file"]))
+        )
+        with self._ledger.transaction() as connection:
+            found = [
+                (ref, json.loads(text).get(KNOWN, {}), now) for ref, text, now in connection.execute(query)
+            ]
+        return [
+            (ref, known["hl_id"], known["created_run"])
+            for ref, known, now in found
+            if known.get("hl_id") not in {None, now}
+        ]
 
     def carriers(self) -> set[str]:
         """Return the HighLevel ids of the contacts that carry something of the run, or did before it was taken back."""
@@ -266,6 +299,12 @@ class Undo(Work):
             row.hl_id, row.notes = hl_id, {"link": before.fields}
             self._audit(connection, row, "outcome", "created")
             self._set(connection, row.ref, **_as_known({**before.known, "hl_id": hl_id, "notes": row.notes}))
+
+    def returned(self, row: Row, before: Before) -> None:
+        """Record that a copy that was left behind stands for its record again."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", "restored", sorted(before.fields))
+            self._set(connection, row.ref, **_as_known(before.known))
 
     def finish(
         self,

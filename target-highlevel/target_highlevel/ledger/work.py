@@ -254,6 +254,15 @@ class Work:
             self._set(connection, row.ref, intent=None, reason=reason)
             self._finish(connection, row, Status.FILTERED)
 
+    def left(self, row: Row) -> None:
+        """Record that a record's copy in HighLevel no longer stands for it: it is to be made anew, as if it had never been."""
+        gone = dict.fromkeys(("hl_id", "parent_id", "written", "notes", "created_run", "intent"))
+        with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", "left")
+            self._set(connection, row.ref, **gone)
+        row.hl_id = row.parent_id = row.created_run = row.intent = None
+        row.written, row.notes = {}, {}
+
     def set_aside(self, row: Row, reason: str) -> None:
         """Leave a record out for now, keeping its content."""
         with self._ledger.transaction() as connection:

@@ -54,6 +54,11 @@ class Existing:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: What stands on things that stay behind without their marker.
+MOVED = "Moved to another patient in Cliniko"
+SHORTER = "No longer part of the note in Cliniko"
+
+
 class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a failure of the program
     """This record cannot be written as it is; ``reason`` is one of the documented codes."""
 
@@ -123,8 +128,9 @@ class ObjectKind(ABC):
         """Return the fields that an update of these may have to change as well; by default none."""
         return set()
 
-    def leave(self, row: Row, spec: StreamSpec, why: str) -> None:  # noqa: B027 - most kinds have nothing to say
-        """Say on a record that stays behind why it no longer stands for one of Cliniko's; by default it stays as it is."""
+    def farewell(self, source_id: str, there: Mapping[str, Any], why: str) -> dict[str, Any]:
+        """Return what to write on a record that no longer stands for one of Cliniko's; by default it stays as it is."""
+        return {}
 
     def parent_id(self, row: Row) -> str:
         """Return the HighLevel id of the contact the record hangs on."""

@@ -79,16 +79,15 @@ class OnContact(ObjectKind):
         )
         return {}
 
-    def leave(self, row: Row, spec: StreamSpec, why: str) -> None:
+    def farewell(self, source_id: str, there: Mapping[str, Any], why: str) -> dict[str, Any]:
         """Take the marker off the copy that stays, so that no two things carry the same one; its text is kept.
 
         What is still to be done is done with the other copy, so this one is closed: nobody shall act on both.
         """
-        there = self.read(row, spec)
-        if marker(row.source_id) in str(there.get("body")):
-            text = str(there["body"]).replace(marker(row.source_id), f"{why} ({row.source_id})")
-            said = {"title": f"{why}: {there.get('title')}", "body": text}
-            self.update(row, spec, {**said, **self.closed(there)}, there)
+        if marker(source_id) not in str(there.get("body")):
+            return {}
+        text = str(there["body"]).replace(marker(source_id), f"{why} ({source_id})")
+        return {"title": f"{why}: {there.get('title')}", "body": text, **self.closed(there)}
 
     def closed(self, there: Mapping[str, Any]) -> dict[str, Any]:
         """Return what closes a copy that is left behind; by default there is nothing to close."""

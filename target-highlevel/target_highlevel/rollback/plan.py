@@ -38,6 +38,8 @@ class Plan:
     #: Relations the run removed or pointed elsewhere.
     unlinked: list[str]
     counts: Mapping[str, Counter[str]]
+    #: Records of which the run left a copy behind.
+    left: list[str]
     #: Records that a later run has written since.
     rewritten: set[str]
     #: ref → the relations to it that other records want.
@@ -55,7 +57,8 @@ def plan_of(undo: Undo) -> Plan:
     changed = undo.updated()
     unlinked = [ref for ref in changed if ref.startswith("relation:")]
     created = [trace for trace in created if trace.ref not in unlinked]
-    updated = [ref for ref in changed if ref not in made and ref not in unlinked]
+    left = undo.copies_left()
+    updated = [ref for ref in changed if ref not in made.union(unlinked, left)]
     everything = undo.relations()
     wanted_by = _wanted_by(everything)
     relations, known = _by_id(created), _by_id(everything)
@@ -63,7 +66,8 @@ def plan_of(undo: Undo) -> Plan:
         levels=_levels(_units(undo, created, updated), wanted_by),
         relations={hl_id: known[hl_id] for hl_id in relations},
         unlinked=unlinked,
-        counts=_counts(created, updated, unlinked),
+        counts=_counts(created, [*updated, *left], unlinked),
+        left=left,
         rewritten=undo.rewritten(),
         wanted_by=wanted_by,
         known_relations=known,

@@ -44,13 +44,13 @@ class Proof:
 class ReadBack:
     """Asks HighLevel whether a rollback did what it says."""
 
-    def __init__(self, session: Session, undo: Undo, result: Result) -> None:
-        """Prove one rollback."""
+    def __init__(self, session: Session, undo: Undo, result: Result, carriers: set[str]) -> None:
+        """Prove one rollback; ``carriers`` are the contacts on which the run had put something."""
         self._session = session
         self._created = undo.ever_created()
         self._spared = {(item.object, item.hl_id) for item in result.spared.values()}
         self._result = result
-        self._carriers = undo.carriers()
+        self._carriers = carriers
 
     def proof(self) -> Proof:
         """Read back."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.undo import Undo, writing_runs
 from target_highlevel.rollback.act import Hand
+from target_highlevel.rollback.copies import Copies
 from target_highlevel.rollback.links import Links
 from target_highlevel.rollback.pages import Pages
 from target_highlevel.rollback.plan import plan_of
@@ -87,8 +89,11 @@ class Rollback:
             do_all(worker.take_back, pages.take_back(made), self._session.stop)
         self._put_back(worker, [unit for level in plan.levels for unit in level if not unit.created])
         do_all(links.remove, list(plan.relations.values()), self._session.stop)
+        carriers = self._undo.carriers()  # now: what is put back tells no longer where else it was
+        do_all(Copies(self._session, self._undo, plan, self.result).put_back, plan.left, self._session.stop)
+        self._spare_left_since()
         self._spare_purged()
-        proof = ReadBack(self._session, self._undo, self.result).proof()
+        proof = ReadBack(self._session, self._undo, self.result, carriers).proof()
         if proof.holds:
             self._finish()
         return proof
@@ -108,6 +113,13 @@ class Rollback:
         refs = () if rolled_back(self._session.ledger, self.undone) else self._undo.purged()
         for row in filter(None, map(self._undo.row, refs)):
             self.result.spare(row, "purged")
+
+    def _spare_left_since(self) -> None:
+        """List what the run made and a later run left behind for another copy: it is that run's to put back."""
+        for ref, hl_id in self._undo.left_since():
+            row = self._undo.row(ref)
+            if row is not None and ref not in self.result.spared:
+                self.result.spare(replace(row, hl_id=hl_id), "written_by_a_later_run")
 
     def _same_kind_of_appointments(self) -> None:
         """Tasks are not removed as calendar events, nor the other way round."""
@@ -130,7 +142,9 @@ class Rollback:
     def _finish(self) -> None:
         adopted = self._undo.adopted()
         restored = {
-            ref: None if ref in adopted else self._written(item) for ref, item in self.result.restored.items()
+            ref: None if ref in adopted else self._written(item)
+            for ref, item in self.result.restored.items()
+            if ref not in self.result.settled
         }
         with self._session.ledger.transaction():
             self._undo.finish(restored, self.result.settled, self.result.spared)

@@ -1,0 +1,77 @@
+"""Copies that a run left behind, because Cliniko gave a record to another patient or made a text shorter: they count again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.crashpoints import reach
+from target_highlevel.errors import NotFound, Refused
+from target_highlevel.objects.base import MOVED, SHORTER, Rejected
+from target_highlevel.rollback.touched import same
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.undo import Before, Undo
+    from target_highlevel.objects.base import ObjectKind
+    from target_highlevel.rollback.plan import Plan
+    from target_highlevel.rollback.result import Result
+
+
+class Copies:
+    """Gives copies their text back; any number of threads may share it, each with its own record."""
+
+    def __init__(self, session: Session, undo: Undo, plan: Plan, result: Result) -> None:
+        """Work for one rollback."""
+        self._session = session
+        self._undo = undo
+        self._plan = plan
+        self._result = result
+
+    def put_back(self, ref: str) -> None:
+        """Have a record's old copy stand for it again, once the new one is gone: no two things carry one marker."""
+        row, before = self._undo.row(ref), self._undo.before(ref)
+        if row is None or before.known.get("hl_id") is None:
+            return
+        if ref in self._plan.rewritten:
+            self._result.spare(row, "written_by_a_later_run")
+        elif row.hl_id in {None, before.known["hl_id"]}:
+            known = before.known
+            self._return(replace(row, hl_id=known["hl_id"], parent_id=known["parent_id"]), before)
+
+    def _return(self, row: Row, before: Before) -> None:
+        spec = self._session.specs[row.stream]
+        kind = self._session.kinds[row.object]
+        try:
+            there = kind.read(row, spec)
+        except NotFound:
+            self._result.settle(row)
+            self._result.spare(row, "deleted_by_somebody")
+            return
+        changes = {name: old for name, old in before.fields.items() if not same(there.get(name), old)}
+        reason = self._write(row, kind, before, there, changes) if changes else None
+        self._undo.returned(row, before)
+        reach("after_crosswalk", row.object)
+        self._result.settle(row)
+        self._result.restore(row, before, changes if reason else ())
+        if reason:
+            self._result.spare(row, reason, changes)
+
+    def _write(
+        self, row: Row, kind: ObjectKind, before: Before, there: Mapping[str, Any], changes: Mapping[str, Any]
+    ) -> str | None:
+        """Write the text of before; return why that was not done."""
+        said = (kind.farewell(row.source_id, before.fields, why) for why in (MOVED, SHORTER))
+        if not any(all(same(there.get(name), value) for name, value in each.items()) for each in said):
+            return "changed"
+        self._undo.intend(row, "restore", kind.update_method, kind.update_route, fields=changes)
+        reach("after_intent", row.object)
+        try:
+            kind.put_back(row, self._session.specs[row.stream], changes, there)
+        except (Rejected, Refused):
+            return "refused"
+        reach("after_response", row.object)
+        return None

@@ -1,0 +1,86 @@
+"""Rollback of moves: the copy that was left with the first patient says again what it did, and goes with the run that made it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hl_mapped import person, record, schemas
+from hl_undoing import differing, dump, loads, spared, undo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hl_loading import Loader
+
+    Start = Callable[..., Loader]
+
+HEAD = schemas("patients", "treatment_notes", "individual_appointments")
+BOTH = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Ada", "King")]
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def note(source_id: str, patient: str, **more: Any) -> str:
+    """Return a note on a patient's contact."""
+    body = f"text\ncliniko:{source_id}"
+    return record("hl_notes", source_id, contact=f"patients/{patient}", title="Note", body=body, **more)
+
+
+def visit(patient: str) -> str:
+    """Return an appointment that is still to come."""
+    source_id = "individual_appointments/7"
+    return record(
+        "hl_appointments", source_id, contact=f"patients/{patient}", title="Visit", body=f"cliniko:{source_id}",
+        status="booked", starts_at="2090-05-01T01:00:00Z", ends_at="2090-05-01T02:00:00Z",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("point", ["", "after_response/note:2", "after_send/appointment"])
+def test_what_was_given_to_another_patient_goes_back(point: str, highlevel: Start) -> None:
+    """A note, an open appointment and the end of a text that became shorter; the run may have been killed, and the undo too."""
+    loader = highlevel()
+    empty = dump(loader)
+    pieces = [note("treatment_notes/9", "2", pieces=2), note("treatment_notes/9#2", "2")]
+    loads(loader, [*HEAD, *BOTH, note("treatment_notes/7", "2"), visit("2"), *pieces])
+    before = dump(loader)
+    moved = [note("treatment_notes/7", "1"), visit("1"), note("treatment_notes/9", "1", pieces=1)]
+    assert loader.load([*HEAD, *BOTH, *moved], CRASH_AT=point).code == (-9 if point else 0)
+    assert loader.tool("rollback", "--yes", CRASH_AT="after_response/note").returncode == -9
+    undo(loader)
+    assert differing(before, dump(loader)) == []
+    assert spared(loader) == {}
+    undo(loader)
+    assert differing(empty, dump(loader)) == []
+
+
+def test_an_old_copy_that_somebody_has_worked_on_stays(highlevel: Start) -> None:
+    """Its text is a person's now: it is left, listed, and keeps its contact when the run before is undone as well."""
+    loader = highlevel()
+    loads(loader, [*HEAD, *BOTH, note("treatment_notes/7", "2")])
+    state = loader.sandbox.highlevel.state
+    (old,) = state.notes
+    loads(loader, [*HEAD, *BOTH, note("treatment_notes/7", "1")])
+    state.damage.edit("notes", old, body="Rang, no answer")
+    undo(loader)
+    ((_, row),) = spared(loader).items()
+    assert (row["highlevel_id"], row["reason"]) == (old, "changed")
+    undo(loader)
+    assert list(state.notes) == [old]
+    assert {row["reason"] for row in spared(loader).values()} == {"changed", "carries_a_spared_record"}
+
+
+def test_the_first_run_alone_leaves_what_the_second_moved(highlevel: Start) -> None:
+    """Both copies and their patients stay and are listed; the rollback ends, and after the second run's both can go."""
+    loader = highlevel()
+    loads(loader, [*HEAD, *BOTH, note("treatment_notes/7", "2")])
+    first = loader.newest_report()["run_id"]
+    loads(loader, [*HEAD, *BOTH, note("treatment_notes/7", "1")])
+    done = loader.tool("rollback", "--yes", "--run", first)
+    assert done.returncode == 0, done.stdout
+    reasons = {row["reason"] for row in spared(loader).values()}
+    assert reasons == {"written_by_a_later_run", "carries_records_of_another_run"}
+    undo(loader)
+    assert loader.tool("rollback", "--yes", "--run", first).returncode == 0
+    assert spared(loader) == {}
+    assert not loader.sandbox.highlevel.state.contacts
