@@ -10,6 +10,7 @@ import sys
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Tap
+from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_cliniko import bookmarks, settings
@@ -66,6 +67,9 @@ class TapCliniko(Tap):
 
     def tell_complete(self) -> None:
         """Mark the last state complete; without it the consumer cannot tell a finished run from a failed one."""
+        if self._run is None:
+            msg = "no stream is selected; select at least one in the catalog, or give no catalog to read all"
+            raise SettingsError(msg)
         self._tell(COMPLETE, True)  # noqa: FBT003 - what is told
         self.state_writer.write_state(self.state)
 
@@ -155,15 +159,17 @@ def _forget_output() -> None:
 
 
 def _checked(file: IO[str] | None, option: str) -> IO[str] | None:
-    """Read a file of the command line, which must hold a JSON object."""
+    """Read a file of the command line, which must hold what its option says."""
     if file is None:
         return None
     text = file.read()
     try:
-        good = isinstance(json.loads(text), dict)
-    except ValueError:
+        given = json.loads(text)
+        # the SDK reads a catalog without looking at what it holds
+        good = isinstance(given, dict) and (option != "catalog" or Catalog.from_dict(given) is not None)
+    except (AttributeError, KeyError, TypeError, ValueError):
         good = False
     if not good:
-        msg = f"the file given with --{option} holds no JSON object"
+        msg = f"the file given with --{option} holds no Singer {option}, which is a JSON object"
         raise SettingsError(msg)
     return io.StringIO(text)

@@ -146,6 +146,40 @@ def test_a_file_that_cannot_be_used_is_named(option: str, text: str | None, tmp_
 
 
 @pytest.mark.parametrize(
+    ("catalog", "said"),
+    [
+        ({"streams": 5}, "--catalog"),
+        ({"streams": [5]}, "--catalog"),
+        ({"streams": [{"stream": "patients"}]}, "--catalog"),
+        ({"streams": []}, "no stream is selected"),
+        (
+            {
+                "streams": [
+                    {
+                        "tap_stream_id": "patients",
+                        "metadata": [{"breadcrumb": [], "metadata": {"selected": False}}],
+                    }
+                ]
+            },
+            "no stream is selected",
+        ),
+    ],
+    ids=["a number", "numbers", "no id", "no streams", "none selected"],
+)
+def test_a_catalog_that_selects_nothing_is_no_complete_run(
+    catalog: dict[str, Any], said: str, quiet_clinic: Sandbox, tmp_path: Path
+) -> None:
+    """To read nothing is no success, and what is no catalog ends as any other wrong file does."""
+    config, given = tmp_path / "config.json", tmp_path / "catalog.json"
+    config.write_text(json.dumps(config_for(quiet_clinic, tmp_path)))
+    given.write_text(json.dumps(catalog))
+    done = tap("--config", str(config), "--catalog", str(given))
+    assert done.returncode == 2
+    assert said in last_line(done)
+    assert '"complete":true' not in done.stdout.replace(" ", "")
+
+
+@pytest.mark.parametrize(
     ("more", "named"),
     [
         ({"attachments_dir": "nothing://bucket/files"}, "TAP_CLINIKO_ATTACHMENTS_DIR"),
