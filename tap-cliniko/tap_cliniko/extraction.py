@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_cliniko import moments
 from tap_cliniko.attachments import Status, StoredFile
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tap_cliniko.client import Row
     from tap_cliniko.known_ids import KnownIds
     from tap_cliniko.run import Run
+
+T = TypeVar("T")
 
 _REREADS = 5
 _MOST_AHEAD = 3600.0
@@ -57,6 +59,7 @@ class Extraction:
     bookmarks: Mapping[str, dict[str, Any]]
     window: Window | None = None
     _heard_of: int | None = None  # number of the newest deletion whose traces were read again
+    _withheld: bool = False  # whether the role was refused a part
 
     def records(self) -> Iterator[Row]:
         """Read the whole stream."""
@@ -109,14 +112,15 @@ class Extraction:
         sample = self.run.sample.filters(listed) if self.run.sample else None
         seen: set[int] = set()
         for path, scope in product((listed.url_path, *listed.also), [()] if sample is None else sample):
-            reader = self._reader(listed, path)
-            for chunk in reader.chunks((*revealed(listed), *scope), [Stretch()]):
+            chunks = self._reader(listed, path).chunks((*revealed(listed), *scope), [Stretch()])
+            for chunk in self._as_far_as_allowed(chunks) if path in listed.also else chunks:
                 fresh = [row for row in chunk.rows if int(row["id"]) not in seen]
                 seen.update(int(row["id"]) for row in fresh)
                 self._remember(listed, fresh)
                 for row in fresh:
                     yield from self._in_sample(list(expand(row)))
-        yield from self._tombstones(seen)
+        if not self._withheld:
+            yield from self._tombstones(seen)
 
     def _read_windows(self) -> Iterator[Row]:
         while (window := self._open_window()) is not None:
@@ -301,10 +305,25 @@ class Extraction:
     def _source(self) -> tuple[Resource, Any]:
         """Return which list is read, and how a record comes from each of its rows."""
         if self.resource.shape is Shape.UNDER_PARENT or self.run.must_go_below(self.resource):
-            return self.run.parent_of(self.resource), expansion_of(
-                self.resource, self.run.client, self._finish
-            )
+            expand = expansion_of(self.resource, self.run.client, self._finish)
+            return self.run.parent_of(self.resource), lambda row: self._as_far_as_allowed(expand(row))
         return self.resource, lambda row: iter((self._finish(row),))
+
+    def _as_far_as_allowed(self, found: Iterator[T]) -> Iterator[T]:
+        try:
+            yield from found
+        except RoleRefused as refusal:
+            self._go_on_without(refusal)
+
+    def _go_on_without(self, refusal: RoleRefused) -> None:
+        """Leave a part out that the role may not read, if the settings say so; another key begins again with it."""
+        if not self.run.settings.skip_refused:
+            raise refusal
+        if not self._withheld:
+            self.run.notice(f"{self.resource.name}: this and the like is left out: {refusal}")
+        self._withheld = True
+        if not self.resource.in_full:
+            self.bookmark[SEEN_BY] = self.run.reader
 
     def _reader(self, listed: Resource, path: str, window: Window | None = None) -> ListReader:
         inside = None
@@ -339,10 +358,8 @@ class Extraction:
         pending = self.bookmark.get("pending_files", [])
         try:
             stored = self.run.attachments.fetch(record, failed_before=record["id"] in pending)
-        except RoleRefused:
-            if not self.run.settings.skip_refused:
-                raise
-            self.bookmark[SEEN_BY] = self.run.reader
+        except RoleRefused as refusal:
+            self._go_on_without(refusal)
             return StoredFile(Status.UNAVAILABLE)
         pending = [each for each in pending if each != record["id"]]
         self.bookmark["pending_files"] = (

@@ -93,6 +93,35 @@ def test_refused_streams_are_skipped_when_the_setting_says_so(
         assert any("treatment_notes" in line and "refused" in line for line in table.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("stream", "refused"),
+    [
+        ("signatures", r"/patient_forms/\d+/signatures/"),
+        ("practitioner_appointment_types", r"/practitioners/\d+/appointment_types$"),
+        ("practitioners", "/practitioners/inactive$"),
+    ],
+)
+def test_a_part_that_is_refused_is_skipped_when_the_setting_says_so(
+    stream: str, refused: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What only the reading shows to be refused stops the run, or is left out with a warning and comes with another key."""
+    with Sandbox(seed=2, patients=20, cliniko={"requests_per_minute": 0}) as sandbox:
+        config = config_for(sandbox, tmp_path, skip_refused_streams=True, detect_deletions=True)
+        before = run_tap(config, None, [stream]).records(stream)
+        sandbox.cliniko.control.add_fault(
+            {"action": "status", "status": 403, "match": {"path_regex": refused}}
+        )
+        with pytest.raises(RoleRefused, match="403"):
+            run_tap({**config, "skip_refused_streams": False}, None, [stream])
+        first = run_tap(config, None, [stream])
+        sandbox.cliniko.control.clear_faults()
+        config["api_key"] = sandbox.cliniko.account.api_key("practitioner")
+        second = run_tap(config, first.state, [stream])
+    assert len(first.records(stream)) < len(before) == len(second.records(stream))
+    assert not any(each.get("_sdc_deleted_at") for each in first.records(stream))
+    assert caplog.text.count("is left out") == 1
+
+
 def test_rows_that_a_role_did_not_see_come_when_another_key_shows_them(tmp_path: Path) -> None:
     """No bookmark stands past rows that were withheld: with the key of an administrator the list is read from its start."""
     options = {"requests_per_minute": 0, "role": "practitioner", "hide_rows_by_role": True}
