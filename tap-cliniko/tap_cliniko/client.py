@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import backoff
 import requests
 
+from tap_cliniko.api_key import shard_of
 from tap_cliniko.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -45,7 +45,6 @@ _LONGEST_PAUSE = 61.0
 _OK = 200
 _DATE_PRECISION = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SHARD = re.compile(r"-([a-z]{2}\d{1,2})$", re.IGNORECASE)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -55,8 +54,7 @@ def base_url(api_key: str, api_url: str | None = None) -> str:
     Keys made before shards existed have no suffix and live on au1 (API documentation, "API keys").
     """
     if not api_url:
-        shard = _SHARD.search(api_key)
-        return f"https://api.{shard.group(1).lower() if shard else 'au1'}.cliniko.com/v1"
+        return f"https://api.{shard_of(api_key) or 'au1'}.cliniko.com/v1"
     parts = urlsplit(api_url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         msg = "api_url (TAP_CLINIKO_API_URL) must begin with https://: the key must not travel in the clear"

@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tap_cliniko.api_key import without_shard
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,7 +65,7 @@ class SharedBudget:
     @classmethod
     def of(cls, base: str, api_key: str, limit: int) -> SharedBudget:
         """Find the budget of a key at an account."""
-        seed = f"{urlsplit(base).netloc.lower()}\n{api_key}"
+        seed = f"{urlsplit(base).netloc.lower()}\n{without_shard(api_key)}"
         name = hashlib.sha256(seed.encode()).hexdigest()[:32]
         return cls(Path(tempfile.gettempdir(), f"tap-cliniko-{name}.budget"), limit)
 

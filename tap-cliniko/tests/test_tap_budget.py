@@ -127,7 +127,7 @@ def test_removing_the_file_does_not_end_a_run(tmp_path: Path) -> None:
 
 
 def test_the_file_tells_nobody_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key is not in name or content; only the owner reads it; each key and host has a file of its own."""
+    """The key is not in name or content; only the owner reads it; each key, however written, and host has one of its own."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     budget = SharedBudget.of(BASE, KEY, 200)
     budget.take(1000.0)
@@ -137,3 +137,4 @@ def test_the_file_tells_nobody_the_key(tmp_path: Path, monkeypatch: pytest.Monke
     elsewhere = SharedBudget.of(BASE.replace("au1", "uk2"), KEY, 200)
     another = SharedBudget.of(BASE, "b-secret-au1", 200)
     assert len({budget.path, elsewhere.path, another.path}) == 3
+    assert SharedBudget.of(BASE, "a-secret", 200).path == budget.path
