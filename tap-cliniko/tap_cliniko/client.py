@@ -269,7 +269,8 @@ class ClinikoClient:
 
     def _failure(self, response: requests.Response, path: str, query: Query | None) -> Exception:
         status = response.status_code
-        html = "html" in response.headers.get("Content-Type", "").lower()
+        # the API's own 403 can be empty, whatever type it claims (redguava/cliniko-api, issues 112 and 233)
+        html = "html" in response.headers.get("Content-Type", "").lower() and bool(response.content.strip())
         if status == 429:  # noqa: PLR2004
             wait = self._pause_named(response)
             self.governor.pause(wait)

@@ -182,6 +182,15 @@ def test_a_final_answer_is_not_repeated(status: int) -> None:
         assert KEY not in str(caught.value)
 
 
+def test_a_refusal_without_a_body_is_no_page_of_the_network() -> None:
+    """A 403 that says nothing means the role, even where the server calls nothing HTML."""
+    empty = Answer(403, b"", content_type="text/html; charset=utf-8")
+    with serving(empty) as script, client_of(script) as client:
+        with pytest.raises(RoleRefused):
+            read_patients(client)
+        assert len(script.seen) == 1
+
+
 def test_the_reset_header_says_how_long_to_wait() -> None:
     """After a 429 nothing is sent before the moment that X-RateLimit-Reset names."""
     naps: list[float] = []
