@@ -55,7 +55,14 @@ def base_url(api_key: str, api_url: str | None = None) -> str:
     """
     if not api_url:
         return f"https://api.{shard_of(api_key) or 'au1'}.cliniko.com/v1"
-    parts = urlsplit(api_url)
+    try:
+        parts = urlsplit(api_url)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or a port that is none
+        whole = False
+    if not whole:
+        msg = "api_url (TAP_CLINIKO_API_URL) must be an address such as https://api.au1.cliniko.com/v1"
+        raise SettingsError(msg)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         msg = "api_url (TAP_CLINIKO_API_URL) must begin with https://: the key must not travel in the clear"
         raise SettingsError(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _PREFIX = "TAP_CLINIKO_"
+# what an HTTP header can carry
+_PLAIN = re.compile("[!-~]*")
 _TRUTH = {
     "true": True,
     "1": True,
@@ -185,9 +188,10 @@ class Settings:
             raise SettingsError("; ".join(problems))
         start, largest = config.get("start_date"), config.get("attachments_max_megabytes")
         return cls(
-            api_key=config["api_key"],
-            contact_email=config["contact_email"],
-            api_url=config.get("api_url") or None,
+            # white space comes along when they are copied
+            api_key=config["api_key"].strip(),
+            contact_email=config["contact_email"].strip(),
+            api_url=(config.get("api_url") or "").strip() or None,
             start=moments.normal(start) if start else None,
             sample_patients=config.get("sample_patients"),
             download_attachments=config.get("download_attachments", True),
@@ -247,7 +251,7 @@ def _data_path(name: str) -> str:
 
 
 def _missing(config: Mapping[str, Any]) -> list[str]:
-    absent = [variable(name) for name in JSON_SCHEMA["required"] if not config.get(name)]
+    absent = [variable(name) for name in JSON_SCHEMA["required"] if not _text(config, name)]
     return [f"set {' and '.join(absent)}"] if absent else []
 
 
@@ -293,12 +297,22 @@ def _fits(name: str, value: Any) -> bool:
 
 def _unlikely(config: Mapping[str, Any]) -> list[str]:
     problems = []
-    email, start = config.get("contact_email"), config.get("start_date")
-    if isinstance(email, str) and email and "@" not in email:
-        problems.append(f"contact_email ({variable('contact_email')}) must be an e-mail address")
+    key, email, start = _text(config, "api_key"), _text(config, "contact_email"), config.get("start_date")
+    if not _PLAIN.fullmatch(key):
+        problems.append(
+            f"api_key ({variable('api_key')}) must be as Cliniko shows it: plain letters, digits and -"
+        )
+    if email and not ("@" in email and _PLAIN.fullmatch(email)):
+        problems.append(
+            f"contact_email ({variable('contact_email')}) must be an e-mail address in plain letters"
+        )
     if isinstance(start, str) and start and not _is_moment(start):
         problems.append(f"start_date ({variable('start_date')}) must be a date such as 2024-01-31")
     return problems
+
+
+def _text(config: Mapping[str, Any], name: str) -> str:
+    return str(config.get(name) or "").strip()
 
 
 def _is_moment(text: str) -> bool:

@@ -18,6 +18,7 @@ from tap_runs import Said, config_for, run_tap
 
 from sandbox import Sandbox
 from tap_cliniko import documentation, errors, settings
+from tap_cliniko.client import base_url
 from tap_cliniko.resources import RESOURCES
 from tap_cliniko.tap import TapCliniko
 
@@ -131,6 +132,37 @@ def test_the_last_state_says_whether_everything_was_read(tmp_path: Path) -> None
     said = Said.from_text(done.stdout)
     assert "taxes" in said.streams()
     assert said.state["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_key", "abc\N{EN DASH}uk1"),
+        ("api_key", "abc uk1"),
+        ("api_key", " "),
+        ("contact_email", "daten@bücher.example"),
+        ("contact_email", "a@b.example and c@d.example"),
+        ("api_url", "https://["),
+        ("api_url", "https://localhost:99999/v1"),
+        ("api_url", "https:///v1"),
+    ],
+)
+def test_what_no_request_can_carry_is_a_wrong_setting(
+    name: str, value: str, quiet_clinic: Sandbox, tmp_path: Path
+) -> None:
+    """It is known before anything is sent, named, and not shown."""
+    with pytest.raises(errors.SettingsError, match=settings.variable(name)) as caught:
+        run_tap({**config_for(quiet_clinic, tmp_path), name: value}, None, ["taxes"])
+    assert value == " " or value not in str(caught.value)
+
+
+def test_white_space_around_a_setting_is_none_of_it(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """It comes along when a key is copied; at the end of a key it would hide the shard."""
+    given = config_for(quiet_clinic, tmp_path)
+    config = {**given, **{name: f" {given[name]} \n" for name in ("api_key", "contact_email", "api_url")}}
+    assert run_tap(config, None, ["taxes"]).records("taxes")
+    read = settings.Settings.read({"api_key": "abc-uk1 ", "contact_email": "a@b.example"})
+    assert base_url(read.api_key) == "https://api.uk1.cliniko.com/v1"
 
 
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
