@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -267,9 +267,8 @@ class ClinikoClient:
         sides; keep the estimate within those bounds. So neither an answer that was long on its way nor one that was wrong for
         once moves the clock for good; a clock that is too far ahead would end a window in the future.
         """
-        stamp = response.headers.get("Date")
-        if stamp:
-            written = parsedate_to_datetime(stamp).timestamp()
+        with suppress(ValueError):  # a stamp that is none says nothing
+            written = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
             self._ahead = min(max(self._ahead, written - time.time()), written + 1 - sent)
             # the header is in whole seconds, and may be a second old
             self.skew = 0.0 if -_DATE_PRECISION < self._ahead <= 0 else self._ahead

@@ -220,6 +220,14 @@ def test_neither_a_slow_nor_a_wrong_answer_moves_the_clock_for_good() -> None:
     assert ahead == pytest.approx([30, 30, -4], abs=2)
 
 
+@pytest.mark.parametrize("stamp", ["", "now", "Sun, 39 Sep 2001 01:46:40 GMT"])
+def test_a_date_that_is_none_says_nothing(stamp: str) -> None:
+    """A proxy's nonsense in a header ends no run, and moves no clock."""
+    with serving(Answer(headers={"Date": stamp})) as script, client_of(script) as client:
+        assert read_patients(client).total == 1
+        assert client.skew == 0.0
+
+
 def test_a_reset_in_the_far_future_is_not_believed() -> None:
     """The window is a minute, so no pause is longer."""
     naps: list[float] = []
