@@ -163,6 +163,18 @@ def test_a_list_below_a_parent_is_read_whole_while_it_changes(tmp_path: Path) ->
     assert sorted(read) == sorted(offered)
 
 
+def test_archived_types_are_still_offered_by_whom_they_were(tmp_path: Path) -> None:
+    """The list below a practitioner hides what is archived, as every other list does."""
+    with Sandbox(seed=2, patients=5, cliniko={"requests_per_minute": 0}) as sandbox:
+        account = sandbox.cliniko.account
+        service = next(each for each in account.services if each["practitioner_ids"])
+        pair = (service["practitioner_ids"][0], service["appointment_type_id"])
+        account.archive("appointment_types", pair[1])
+        said = run_tap(config_for(sandbox, tmp_path), None, ["practitioner_appointment_types"])
+    offered = said.records("practitioner_appointment_types")
+    assert pair in {(each["practitioner_id"], each["appointment_type_id"]) for each in offered}
+
+
 def test_a_refused_filter_is_named() -> None:
     """The text says which list and which fields, so that the change of contract can be found."""
     with with_patients(5) as sandbox, pytest.raises(ContractChanged, match=r"/patients.*merged_at"):

@@ -253,6 +253,7 @@ PRACTITIONER_APPOINTMENT_TYPES = Resource(
     keys=("practitioner_id", "appointment_type_id"),
     shape=Shape.UNDER_PARENT,
     in_full=True,
+    reveal=("archived_at",),
     below=("practitioners", "/practitioners/{id}/appointment_types"),
 )
 
