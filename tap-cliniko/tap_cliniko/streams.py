@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
+from tap_cliniko.errors import TapClinikoError
 from tap_cliniko.extraction import Extraction
 
 if TYPE_CHECKING:
@@ -102,6 +105,12 @@ class ClinikoStream(Stream):
             self._rows_since_state, self._last_state = 0, now
         self.state_manager.is_flushed = False
         super()._write_state_message()
+
+    @override
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        """Leave out that a failure is unhandled, as the SDK calls any, where the last line says what to do."""
+        if level < logging.ERROR or not isinstance(sys.exc_info()[1], TapClinikoError):
+            super().log(message, *args, level=level, **kwargs)
 
     @override
     def log_sync_costs(self) -> None:

@@ -328,6 +328,7 @@ def test_a_refused_key_is_exit_3(quiet_clinic: Sandbox, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "TAP_CLINIKO_API_KEY" in last_line(done)
     assert "wrong-key" not in done.stderr + done.stdout
+    assert "unhandled" not in done.stderr
 
 
 def test_an_address_in_the_clear_is_refused(tmp_path: Path) -> None:
