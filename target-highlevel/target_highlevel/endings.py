@@ -44,7 +44,8 @@ LINES = {
     1: "failed: {error}",
     2: "settings: {error}",
     3: "credentials refused: {error}",
-    4: "complete with rejects: see rejects.csv in the report, mend the causes, then `meltano invoke target-highlevel:retry`",
+    4: "complete with rejects: see rejects.csv in the report, fix the causes, then `meltano invoke target-highlevel:retry`;"
+    " or leave those records behind with TARGET_HIGHLEVEL_ACCEPT_REJECTS=true",
     5: "verification found differences: see differences.csv in the report; `meltano invoke target-highlevel:repair`"
     " says what can be brought back",
     75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
@@ -74,14 +75,14 @@ def complete(
     """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted."""
     what = "everything of this sample" if sample else "everything"
     missing = [
-        f"{number:,} {kind} record{'' if number == 1 else 's'}, {where}"
+        f"{number:,} {kind} record{'' if number == 1 else 's'} ({where})"
         for number, kind, where in (
             (refused, "refused", "listed in rejects.csv"),
-            (held, "waiting", "held until what they belong to is there"),
+            (held, "waiting", "held until what it belongs to is there"),
         )
         if number
     ]
-    but = f" but for {' and '.join(missing)}" if missing else ""
+    but = f" except {' and '.join(missing)}" if missing else ""
     more = "; it says nothing of the other patients" if sample else ""
     if looked_at_changes:
         what = "what has changed lately"
@@ -91,7 +92,7 @@ def complete(
         more = f"; {undone:,} record{'' if undone == 1 else 's'} that a rollback took out {UNDONE}"
     if begun_in_the_middle:
         what, more = "what has changed", f"; {BEGUN_IN_THE_MIDDLE}"
-    return f"complete: {what} is in HighLevel{but}{more}"
+    return f"complete: {what}{but} is in HighLevel{more}"
 
 
 def say(code: int, error: BaseException | None, line: str = "") -> None:

@@ -144,7 +144,7 @@ def test_rejects_and_what_waits_for_them(highlevel: Callable[..., Loader]) -> No
     assert "Zarathustra" not in ended.log
     accepted = loader.load(schemas("patients"), ACCEPT_REJECTS="true")
     assert accepted.code == 0
-    assert "but for 3 refused records, listed in rejects.csv and 1 waiting record, held until" in accepted.log
+    assert "except 3 refused records (listed in rejects.csv) and 1 waiting record (held until" in accepted.log
     done = loader.tool("retry")
     assert set(contacts(loader)) == {"patients/1"}
     assert len(loader.sandbox.highlevel.state.notes) == 1

@@ -127,6 +127,7 @@ def test_rejects_are_grouped_by_reason_with_the_next_step(loaded: ReportedLedger
     first, second = content_of(loaded, 4)["rejects"]
     assert (first["reason"], first["count"], first["fields"]) == ("file_too_large", 7, ["file_size"])
     assert first["examples"] == [f"patient_attachments/{number}" for number in range(1, 6)]
+    assert set(first["contacts"].values()) == {"patients/1"}
     assert "50 MB" in first["meaning"]
     assert (second["reason"], second["examples"]) == ("invalid_date", ["patients/22"])
     assert second["next_step"]

@@ -125,5 +125,5 @@ def _print(finds: Finds) -> None:
         "\nWhat is missing is made again by the next full read, after a look whether it is there after all."
     )
     click.echo("Other values stay as they are without --values: most are people's work in HighLevel.")
-    click.echo("A file with other bytes is mended by deleting it in HighLevel and verifying again.")
+    click.echo("A file with other bytes is put right by deleting it in HighLevel and verifying again.")
     click.echo("A line taken out of differences.csv is left alone.")

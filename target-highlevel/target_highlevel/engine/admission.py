@@ -89,9 +89,7 @@ def approve(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         )
         raise SettingsError(msg)
     if plan["blockers"]:
-        msg = (
-            f"the plan of {plan['at']} has blockers: {'; '.join(plan['blockers'])}; mend them and plan again"
-        )
+        msg = f"the plan of {plan['at']} has blockers: {'; '.join(plan['blockers'])}; fix them and plan again"
         raise SettingsError(msg)
     if plan["digest"] != mapping_digest(settings):
         msg = f"mapping or settings have changed since the plan of {plan['at']}; plan again, then approve"

@@ -250,7 +250,7 @@ class Engine:
             return
         self._rejected_first += 1
         if self._rejected_first >= _FIRST_REJECTED:
-            hint = f"the first {_FIRST_REJECTED} records were all rejected; see rejects.csv, mend the cause, then retry"
+            hint = f"the first {_FIRST_REJECTED} records were all rejected; see rejects.csv, fix the cause, then retry"
             self._end(Refused(hint))
 
     def _end(self, error: BaseException) -> None:

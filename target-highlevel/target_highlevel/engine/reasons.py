@@ -6,11 +6,11 @@ from __future__ import annotations
 
 #: code -> (what it means, what to do)
 REASONS: dict[str, tuple[str, str]] = {
-    "mapping_error": ("The record could not be mapped.", "Mend the field named in Cliniko, or the mapping, and run again."),
-    "invalid_record": ("The mapped record is malformed.", "Mend the mapper or the tap that made it."),
-    "refused": ("HighLevel refused the record.", "Look at the field named; mend it in Cliniko, then run again."),
+    "mapping_error": ("The record could not be mapped.", "Fix the field named in Cliniko, or the mapping, and run again."),
+    "invalid_record": ("The mapped record is malformed.", "Fix the mapper or the tap that made it."),
+    "refused": ("HighLevel refused the record.", "Look at the field named; fix it in Cliniko, then run again."),
     "unknown_property": ("HighLevel does not know a field.", "Check that the field still exists in HighLevel, then `retry`."),
-    "invalid_property": ("HighLevel does not accept a value.", "Mend the field named in Cliniko, then run again."),
+    "invalid_property": ("HighLevel does not accept a value.", "Fix the field named in Cliniko, then run again."),
     "unknown_option": ("A pick-list has no such option.", "Add the option in HighLevel, then `retry`."),
     "duplicate_contact": (
         "HighLevel says the person is there already, but neither the e-mail nor the phone explains it.",
@@ -25,7 +25,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Nothing: the id and the name stand as text in the record.",
     ),
     "file_too_large": ("The file is larger than the 50 MB HighLevel takes.", "Upload it by hand (the web app takes 250 MB)."),
-    "file_type_refused": ("HighLevel does not take files of this type.", "Keep the file elsewhere, or convert it by hand."),
+    "file_type_refused": ("HighLevel does not take files of this type.", "Keep the file elsewhere, or convert it in Cliniko; to leave it behind, set TARGET_HIGHLEVEL_ACCEPT_REJECTS=true."),
     "file_missing": ("The tap could not fetch the bytes of the file.", "Run again; if it stays, open the file in Cliniko."),
     "file_unreadable": ("The file's bytes cannot be read on this machine.", "Check attachments_dir and its permissions, then `retry`."),
     "limit_reached": ("A limit of HighLevel is reached.", "Ask HighLevel to raise it, or make room, then `retry`."),

@@ -160,6 +160,8 @@ class Unsettled:
     object: str
     resource: str
     source_id: str
+    #: Source id of the contact it hangs on, of a refused one.
+    contact: str = ""
 
 
 def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
@@ -167,8 +169,9 @@ def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
     columns = [
         record.c[name] for name in ("status", "reason", "reason_field", "object", "resource", "source_id")
     ]
+    payload = sa.case((record.c.status == Status.REJECTED.value, record.c.payload), else_=None)
     query = (
-        sa.select(*columns)
+        sa.select(*columns, payload.label("payload"))
         .where(_mine(ledger, run), record.c.status.in_(list(_STATUS)))
         .order_by(record.c.source_id, record.c.object)
         .execution_options(yield_per=_AT_ONCE)
@@ -177,7 +180,9 @@ def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
         for row in connection.execute(query):
             outcome = str(_standing(row.status, row.reason))
             reason = _code(row.reason, outcome)
-            yield Unsettled(outcome, reason, row.reason_field or "", row.object, row.resource, row.source_id)
+            contact = (json.loads(row.payload or "{}") or {}).get("contact") or ""
+            named = (row.reason_field or "", row.object, row.resource, row.source_id)
+            yield Unsettled(outcome, reason, *named, contact)
         for item in unplaced(connection, ledger.location, run):
             outcome = str(_standing(item.status, item.reason))
             reason = _code(item.reason, outcome)

@@ -74,7 +74,7 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
         reasons.append(f"{held} records wait: {_AGAIN}")
     if rejected and not accept_rejects:
         reasons.append(
-            f"{rejected} records were refused: mend them and run `meltano invoke target-highlevel:retry`, or"
+            f"{rejected} records were refused: fix them and run `meltano invoke target-highlevel:retry`, or"
             " set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them behind"
         )
     return Agreement(load, verification, hours, held, rejected, tuple(reasons))
@@ -110,7 +110,7 @@ def _about_verification(
         yield f"nothing was read back in full: {_VERIFY}"
         return
     if verification["exit_code"]:
-        yield f"verification {verification['id']} found differences: mend them, then {_VERIFY}"
+        yield f"verification {verification['id']} found differences: fix them, then {_VERIFY}"
     later = [item for item in runs if item["id"] > verification["id"]]
     found = [item["id"] for item in later if item["mode"] == "verify" and item["exit_code"] == _DIFFERS]
     if found:

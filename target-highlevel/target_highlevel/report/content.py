@@ -140,12 +140,16 @@ def grouped(records: Iterable[Unsettled]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[tuple[str, str], dict[str, Any]] = {}
     for item in records:
         key = (item.outcome, item.reason)
-        group = groups.setdefault(key, {"count": 0, "kinds": Counter(), "fields": set(), "examples": []})
+        group = groups.setdefault(
+            key, {"count": 0, "kinds": Counter(), "fields": set(), "examples": [], "contacts": {}}
+        )
         group["count"] += 1
         group["kinds"][label(item.object, item.resource)] += 1
         group["fields"] |= {item.field} - {""}
         if len(group["examples"]) < _MOST_EXAMPLES and item.source_id not in group["examples"]:
             group["examples"].append(item.source_id)
+            if item.contact:
+                group["contacts"][item.source_id] = item.contact
     found: dict[str, list[dict[str, Any]]] = {"rejected": [], "held": [], "filtered": []}
     for (outcome, reason), group in sorted(groups.items(), key=lambda pair: (-pair[1]["count"], pair[0])):
         said = meaning(outcome, reason)
@@ -154,7 +158,14 @@ def grouped(records: Iterable[Unsettled]) -> dict[str, list[dict[str, Any]]]:
             "fields": sorted(group["fields"])[:_MOST_EXAMPLES],
         }
         told = {"reason": reason, "meaning": said.says, "next_step": said.next_step}
-        found[outcome].append({**told, "count": group["count"], **more, "examples": group["examples"]})
+        found[outcome].append(
+            {
+                **told,
+                "count": group["count"],
+                **more,
+                **{name: group[name] for name in ("examples", "contacts")},
+            }
+        )
     return found
 
 

@@ -29,9 +29,9 @@ This page is made from the program's own tables:
 """
 
 _REFUSED = """\
-A refused record is kept as it was received, and whatever depends on it waits. Mend the cause. If the record
+A refused record is kept as it was received, and whatever depends on it waits. Fix the cause. If the record
 changed in Cliniko, the next run brings it anyway; to send everything refused once more as it was received:
-`meltano invoke target-highlevel:retry`. A mended mapping needs a new read: run with `--full-refresh`.
+`meltano invoke target-highlevel:retry`. A corrected mapping needs a new read: run with `--full-refresh`.
 """
 
 _BY_THE_MAPPING = """\

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_KEPT = 50
 #: Runs that worked on a copy of the ledger, which is gone: their tables cannot be made again, and are left as they are.
 _ON_A_COPY = frozenset({"plan", "verify"})
-_REJECTS = ("source", "object", "reason", "field", "what_to_do")
+_REJECTS = ("source", "object", "reason", "field", "what_to_do", "contact")
 _CROSSWALK = ("source", "object", "highlevel_id", "status")
 
 
@@ -137,7 +137,7 @@ def _rejects(ledger: Ledger, run_id: str) -> Iterator[tuple[str, ...]]:
     for item in unsettled_records(ledger, run_id):
         if item.outcome == "rejected":
             next_step = meaning("rejected", item.reason).next_step
-            yield (item.source_id, item.object, item.reason, item.field, next_step)
+            yield (item.source_id, item.object, item.reason, item.field, next_step, item.contact)
 
 
 def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:

@@ -75,14 +75,14 @@ MAPPING_REASONS = {
     "file_unavailable": Meaning(
         "Cliniko did not hand the file out.", "Open the file in Cliniko; if it opens there, run again."
     ),
-    "invalid_boolean": Meaning("A yes-or-no field holds something else.", "Mend the field named in Cliniko, then run again."),
-    "invalid_date": Meaning("A date cannot be read.", "Mend the field named in Cliniko, then run again."),
-    "invalid_date_time": Meaning("A moment cannot be read.", "Mend the field named in Cliniko, then run again."),
+    "invalid_boolean": Meaning("A yes-or-no field holds something else.", "Fix the field named in Cliniko, then run again."),
+    "invalid_date": Meaning("A date cannot be read.", "Fix the field named in Cliniko, then run again."),
+    "invalid_date_time": Meaning("A moment cannot be read.", "Fix the field named in Cliniko, then run again."),
     "invalid_id": Meaning("A reference to another record cannot be read.", "Open the record in Cliniko, save it, then run again."),
     "invalid_list": Meaning("A field that holds a list holds something else.", "Open the record in Cliniko, save it, then run again."),
-    "invalid_number": Meaning("A number cannot be read.", "Mend the field named in Cliniko, then run again."),
+    "invalid_number": Meaning("A number cannot be read.", "Fix the field named in Cliniko, then run again."),
     "invalid_object": Meaning("A field with parts holds something else.", "Open the record in Cliniko, save it, then run again."),
-    "invalid_text": Meaning("A text field holds something else.", "Mend the field named in Cliniko, then run again."),
+    "invalid_text": Meaning("A text field holds something else.", "Fix the field named in Cliniko, then run again."),
     "mapping_failed": Meaning("The mapping failed on this record.", "Report it: the record's id and the field named are enough."),
     "missing_id": Meaning("The record has no id.", "Run again; if it stays, report it."),
 }  # fmt: skip
