@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; print the addresses as one line of JSON."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
     highlevel = {
         "search_lag": given.search_lag,
         "burst_limit": given.burst_limit,
@@ -29,13 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    sandbox = Sandbox(
-        seed=given.seed,
-        patients=given.patients,
-        cliniko={"requests_per_minute": given.cliniko_limit},
-        highlevel=highlevel,
-        ports=(given.cliniko_port, given.highlevel_port),
-    )
+    try:
+        sandbox = Sandbox(
+            seed=given.seed,
+            patients=given.patients,
+            cliniko={"requests_per_minute": given.cliniko_limit},
+            highlevel=highlevel,
+            ports=(given.cliniko_port, given.highlevel_port),
+        )
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        ports = " or ".join(str(port) for port in (given.cliniko_port, given.highlevel_port) if port)
+        parser.error(f"port {ports} is in use or not for you; take another, or 0 for a free one")
     for side in (sandbox.cliniko, sandbox.highlevel):
         side.control.latency = given.latency
     with sandbox:

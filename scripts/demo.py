@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from target_highlevel.report.wording import label, object_name, source_name
+from target_highlevel.report.wording import OUTCOMES, label, meaning, object_name, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +35,8 @@ LOGS = DATA / "logs"
 MELTANO = Path(sys.executable).parent / "meltano"
 # Whatever is set for a real clinic must not reach the demo, nor the demo the clinic.
 PRIVATE_PREFIXES = ("TAP_CLINIKO", "TARGET_HIGHLEVEL", "MELTANO_")
-COLUMNS = ("source", "created", "updated", "unchanged", "filtered", "held", "rejected")
+#: Columns of the report, each with the word that its page has for it.
+COLUMNS = {"source": "looked at", **OUTCOMES}
 LINES_OF_A_FAILURE = 25
 STOP_SECONDS = 10
 
@@ -70,6 +71,8 @@ class Demo:
     environment: dict[str, str]
     reports: set[Path] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
+    #: What a run was -> the folder of its report.
+    pages: dict[str, str] = field(default_factory=dict)
 
     def expect(self, fact: object, otherwise: str) -> None:
         """Go on in any case, but let the demo fail at its end if this is not so."""
@@ -214,8 +217,8 @@ def _show(report: Mapping[str, Any], title: str) -> None:
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in ("in Cliniko", "in HighLevel"):
         table.add_column(name)
-    for name in COLUMNS:
-        table.add_column(name, justify="right")
+    for word in COLUMNS.values():
+        table.add_column(word, justify="right")
     for row in report["objects"]:
         table.add_row(
             source_name(row["resource"]),
@@ -228,8 +231,8 @@ def _show(report: Mapping[str, Any], title: str) -> None:
     for row in report["objects"]:
         for outcome, reasons in row["reasons"].items():
             for reason, number in reasons.items():
-                what = label(row["object"], row["resource"])
-                console.print(f"  {outcome}: {number} of {what}: {reason}", highlight=False)
+                what, why = label(row["object"], row["resource"]), meaning(outcome, reason).says
+                console.print(f"  {OUTCOMES[outcome]}: {number} of {what}. {why}", highlight=False)
 
 
 def _load(demo: Demo, title: str) -> int:
@@ -239,7 +242,7 @@ def _load(demo: Demo, title: str) -> int:
     writes = demo.writes() - before
     _show(report, f"{title}: {writes} writes")
     demo.expect(report["closes_to_zero"], f"{title}: not every record is accounted for")
-    console.print(f"  Report: {report['folder']}")
+    demo.pages[title] = report["folder"]
     return writes
 
 
@@ -268,8 +271,23 @@ def _steps(demo: Demo) -> None:
     demo.expect(demo.writes() == before, "the verification wrote something")
     demo.expect(report["exit_code"] == 0, f"the verification ended with {report['exit_code']}")
     _show(report, "Verification: everything read back and compared")
-    console.print(f"  Report: {report['folder']}")
+    demo.pages["Verification: everything read back and compared"] = report["folder"]
     _requests_used(demo)
+    console.print("\nThe reports: open the page in a browser.", highlight=False)
+    for title, folder in demo.pages.items():
+        console.print(f"  {title}\n    open {folder}/report.html", highlight=False, soft_wrap=True)
+
+
+def _at_least_two(text: str) -> int:
+    """Read the size of the clinic: one patient moves house, another leaves.
+
+    Raises:
+        ArgumentTypeError: it is too small, or no number.
+    """
+    if not text.isdecimal() or int(text) < 2:  # noqa: PLR2004 - as it says
+        msg = "at least 2 patients"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def _interrupted(signum: int, _frame: object) -> NoReturn:
@@ -278,9 +296,9 @@ def _interrupted(signum: int, _frame: object) -> NoReturn:
 
 
 def main() -> int:
-    """Run the demo; 0 if everything arrived and every sum closes."""
+    """Run the demo; 0 if everything arrived and all counts add up."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=40, help="size of the clinic (40)")
+    parser.add_argument("--patients", type=_at_least_two, default=40, help="size of the clinic (40)")
     parser.add_argument("--seed", type=int, default=1, help="which clinic (1)")
     options = parser.parse_args()
     for signum in (signal.SIGINT, signal.SIGTERM):

@@ -33,6 +33,8 @@ def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic
     page.unlink()
     listed = loader.tool("runs")
     assert (listed.returncode, run in listed.stdout) == (0, True)
+    heads, row = listed.stdout.splitlines()[:2]
+    assert heads.index("mode") == row.index("load")
     assert loader.tool("report", "--run", run).returncode == 0
     assert json.loads(page.read_text())["totals"] == first.report["totals"]
     window = loader.tool("report", "--since", run[:4])

@@ -240,6 +240,6 @@ def _line_item(loader: Loader) -> str:
 
 
 def _proof(text: str) -> tuple[int, ...]:
-    names = ("created left", "fields differing from before-image", "spared")
+    names = ("created and still there", "fields not as before the run", "left alone")
     lines = [line.strip() for line in text.splitlines()]
     return tuple(next(int(line.split()[-1]) for line in lines if line.startswith(name)) for name in names)

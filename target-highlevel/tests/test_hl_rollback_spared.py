@@ -57,7 +57,7 @@ def test_what_a_person_touched_stays_and_is_listed(highlevel: Start, small_clini
         for item in state.relations.values()
         for end in _ends(item)
     )
-    assert f"spared                              {len(listed)}" in done.stdout
+    assert f"left alone                          {len(listed)}" in done.stdout
 
 
 def test_contacts_somebody_works_with_are_not_deleted(highlevel: Start, small_clinic: Clinic) -> None:

@@ -139,6 +139,6 @@ def test_what_a_purge_took_away_is_listed_as_not_put_back(highlevel: Start) -> N
     loads(loader, [*HEAD, *both])
     assert loader.tool("purge", "--yes").returncode == 0
     done = undo(loader)
-    assert "is undone, but for 1 records" in done.stderr
+    assert "is undone, except 1 record left alone" in done.stderr
     assert {source: row["reason"] for (_, source), row in spared(loader).items()} == {"patients/1": "purged"}
     assert len(loader.sandbox.highlevel.state.contacts) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,24 @@ def test_an_unknown_option_is_refused() -> None:
     """A misspelt option would leave a test without what it wanted."""
     with pytest.raises(ValueError, match="requests_per_hour"):
         Sandbox(patients=0, cliniko={"requests_per_hour": 5})
+
+
+def test_a_port_in_use_is_named() -> None:
+    """Whoever has the port already, the command says which it is and what to do, and ends with 2."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        command = [sys.executable, "-m", "sandbox", "--patients", "2", "--cliniko-port", port]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert f"port {port} is in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_demo_needs_two_patients() -> None:
+    """One moves house, another leaves: a smaller clinic is refused before anything is begun."""
+    command = [sys.executable, str(ROOT / "scripts" / "demo.py"), "--patients", "1"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, "at least 2 patients" in ended.stderr) == (2, True)
 
 
 def test_the_command_prints_one_line_and_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,17 +45,22 @@ def runs() -> None:
 def _runs() -> tuple[int, str]:
     with opened() as (ledger, _):
         listed = ledger.runs()
-        click.echo(f"{'run':<24} {'mode':<9} {'started':<20} {'ended':<20} {'exit':>4}  remarks")
-        for run in listed:
-            code = "" if run["exit_code"] is None else run["exit_code"]
-            remark = "rolled back" if rolled_back(ledger, run["id"]) else ""
-            if run["facts"].get("undoes"):
-                remark = f"undid {run['facts']['undoes']}"
-            ended = run["ended_at"] or "not ended"
-            click.echo(
-                f"{run['id']:<24} {run['mode']:<9} {run['started_at']:<20} {ended:<20} {code:>4}  {remark}".rstrip()
-            )
+        rows = [
+            ("run", "mode", "started", "ended", "exit", "remarks"),
+            *(_listed(ledger, run) for run in listed),
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
     return 0, f"{len(listed)} runs"
+
+
+def _listed(ledger: Ledger, run: dict[str, Any]) -> tuple[str, ...]:
+    code = "" if run["exit_code"] is None else str(run["exit_code"])
+    remark = "rolled back" if rolled_back(ledger, run["id"]) else ""
+    if run["facts"].get("undoes"):
+        remark = f"undid {run['facts']['undoes']}"
+    return (run["id"], run["mode"], run["started_at"], run["ended_at"] or "not ended", code, remark)
 
 
 @click.command()

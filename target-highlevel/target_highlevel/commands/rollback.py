@@ -15,6 +15,8 @@ from target_highlevel.ledger.undo import Undo
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.report.tables import write_table
 from target_highlevel.report.undone import undone as undone_content
+from target_highlevel.report.verdict import records
+from target_highlevel.report.wording import meaning, object_name, record_name
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.rollback import Rollback, rolled_back, run_to_undo
 
@@ -43,12 +45,14 @@ def _show(run: str | None) -> tuple[int, str]:
 
 
 def _print_plan(plan: Plan) -> None:
-    click.echo(f"  {'object':<42} {'remove':>8} {'restore':>8} {'link again':>11}")
+    click.echo(f"  {'records':<42} {'remove':>8} {'restore':>8} {'link again':>11}")
     for name, counts in plan.counts.items():
-        click.echo(f"  {name:<42} {counts['remove']:>8} {counts['restore']:>8} {counts['link_again']:>11}")
-    click.echo("\nEach record is read first; what a person has touched since is spared and listed.")
+        click.echo(
+            f"  {object_name(name):<42} {counts['remove']:>8} {counts['restore']:>8} {counts['link_again']:>11}"
+        )
+    click.echo("\nEach record is read first; what a person has touched since is left alone and listed.")
     if plan.rewritten:
-        click.echo(f"Spared already: {len(plan.rewritten)} records that a later run has written.")
+        click.echo(f"Left alone for sure: {records(len(plan.rewritten))} that a later run has written.")
 
 
 def _act(run: str | None) -> tuple[int, str]:
@@ -73,11 +77,7 @@ def _act(run: str | None) -> tuple[int, str]:
         raise error
     if not code:
         spared = len(undoing.result.spared)
-        but = (
-            f", but for {spared} records that stay as they are (see spared.csv in the report)"
-            if spared
-            else ""
-        )
+        but = f", except {records(spared)} left alone (see spared.csv in the report)" if spared else ""
         return code, f"run {undone} is undone{but}; {_AGAIN}"
     return (
         code,
@@ -91,12 +91,13 @@ def _print_result(undoing: Rollback, proof: Proof) -> None:
         f"\nRemoved {result.removed}, restored {len(result.restored)}, linked again {len(result.linked)}."
     )
     click.echo("Read back:")
-    click.echo(f"  created left                        {len(proof.left)}")
-    click.echo(f"  fields differing from before-image  {len(proof.differing)}")
-    click.echo(f"  spared                              {len(result.spared)}")
+    click.echo(f"  created and still there             {len(proof.left)}")
+    click.echo(f"  fields not as before the run        {len(proof.differing)}")
+    click.echo(f"  left alone                          {len(result.spared)}")
     for item in sorted(result.spared.values(), key=lambda one: (one.object, one.source_id))[:20]:
         names = f" ({', '.join(item.fields)})" if item.fields else ""
-        click.echo(f"    {item.object} {item.source_id}: {item.reason}{names}")
+        said = meaning("spared", item.reason).says
+        click.echo(f"    {object_name(item.object)} {record_name(item.source_id)}: {said}{names}")
     left = undoing.left_behind()
     click.echo("Left in the sub-account on purpose:")
     for name, found in left.items():

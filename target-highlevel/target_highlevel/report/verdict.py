@@ -89,19 +89,19 @@ def _ended(content: Mapping[str, Any]) -> dict[str, str]:
         return _complete(content)
     if code == 5:  # noqa: PLR2004 - the documented exit code
         return _say(_ATTENTION, "Not quite: HighLevel differs from Cliniko in the fields listed below.")
-    return _broken_off(content, code)
+    return _broken_off(content)
 
 
-def _broken_off(content: Mapping[str, Any], code: int | None) -> dict[str, str]:
+def _broken_off(content: Mapping[str, Any]) -> dict[str, str]:
+    code, writes = content["exit_code"], content["mode"] not in {"plan", "verify"}
     if content["ended_early"] and content["mode"] == "load":
         return _say(
             _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
         )
     if code in _REFUSED:
-        writes = content["mode"] not in {"plan", "verify"}
         what_now = "What was written stands and is not written twice." if writes else "Nothing was written."
         return _say(_BAD, f"No: {_REFUSED[code]} {what_now}")
-    if content["mode"] in {"plan", "verify"}:
+    if not writes:
         return _say(
             _BAD, "No: the run ended early. It writes nothing to HighLevel, so it can simply be run again."
         )

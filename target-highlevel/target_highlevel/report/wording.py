@@ -159,7 +159,7 @@ SPARED = {
     "its_record_is_spared": Meaning("It links a record that stays.", "Nothing: it goes when that record goes."),
     "needed_by_a_spared_record": Meaning("A record that stays needs it.", "Nothing: deal with that record first."),
     "needed_by_another_run": Meaning("A record of another run needs it.", "Roll that run back first, then this one again."),
-    "purged": Meaning("What it held before the run was removed from the ledger by `purge`.", "Look at it in HighLevel, and mend by hand what should be as before."),
+    "purged": Meaning("What it held before the run was removed from the ledger by `purge`.", "Look at it in HighLevel, and put right by hand what should be as before."),
     "refused": Meaning("HighLevel refused the value from before: another contact may have that address now.", "Look at the field named, and enter the value by hand."),
     "somebody_added_appointment": Meaning("Somebody added an appointment or a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_event": Meaning("Somebody added a calendar event to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
