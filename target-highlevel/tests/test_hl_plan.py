@@ -77,6 +77,7 @@ def test_a_first_load_is_predicted(small_clinic: Clinic, highlevel: Callable[...
     """An empty sub-account: every create, every field and object, and the requests they take."""
     loader = highlevel()
     plan, load = assert_predicted(loader, small_clinic.lines)
+    assert load.report["audit"]["intact"]  # the plan's own trail was thrown away with its copy of the ledger
     items = plan.report["plan"]["schema"]["items"]
     created = sorted(item["name"] for item in items if item["state"] == "create")
     assert created == sorted(load.report["schema_created"])
