@@ -23,7 +23,7 @@ class Answer:
     """A status with a JSON body, or with raw bytes of another type."""
 
     status: int
-    body: dict[str, Any] | bytes
+    body: dict[str, Any] | list[Any] | bytes
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
 

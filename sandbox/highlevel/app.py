@@ -10,6 +10,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.routing import Mount
 
 from sandbox.highlevel.answers import Answer, Refusal, refuse, refuse_body, refuse_location, refuse_request
+from sandbox.highlevel.other_shapes import reshaped
 from sandbox.highlevel.routes import CALENDAR_VERSION, MAIN_VERSION, Access, Call, Route, Router
 
 if TYPE_CHECKING:
@@ -108,11 +109,16 @@ class Emulator:
             call.location = self._location(route, call, body)
             _check_body(route, body)
             call.body = body if isinstance(body, dict) else {}
+            _cap_page(call)
             result = route.handler(call)
         finally:
             if call.form is not None:
                 await call.form.close()
-        return result if isinstance(result, Answer) else Answer(route.status, result)
+        if isinstance(result, Answer):
+            return result
+        shapes = self.state.options.shapes
+        shown = reshaped(route.pattern, result, call.location, shapes) if call.location else result
+        return Answer(route.status, shown)
 
     def _location(self, route: Route, call: Call, body: Any) -> Account | None:
         """Return the account that the request is about; the token must open it."""
@@ -158,6 +164,17 @@ def _check_version(route: Route, version: str | None) -> None:
         refuse(401, f"version header is invalid{' for this endpoint' if known else ''}")
 
 
+def _cap_page(call: Call) -> None:
+    """Let no page have more rows than the options say, whatever was asked for; nobody is told."""
+    most = call.state.options.largest_page
+    if most is None:
+        return
+    if "pageLimit" in call.body:
+        call.body = {**call.body, "pageLimit": min(call.body["pageLimit"], most)}
+    if call.query.get("limit", "").isdigit():
+        call.query["limit"] = str(min(int(call.query["limit"]), most))
+
+
 def _check_query(route: Route, query: dict[str, str]) -> None:
     allowed = {*route.query, *route.optional_query}
     problems = [f"property {name} should not exist" for name in query if name not in allowed]
@@ -196,7 +213,7 @@ async def _contents(request: HttpRequest, route: Route) -> tuple[Any, FormData |
 async def _send(send: Send, answer: Answer) -> None:
     """Write the answer in one go."""
     content = answer.body
-    if isinstance(content, dict):
+    if isinstance(content, (dict, list)):
         content = json.dumps(content, separators=(",", ":")).encode()
     headers = {"content-type": answer.media_type, "content-length": str(len(content)), **answer.headers}
     await send(

@@ -39,6 +39,10 @@ class Options:
         wrong_option: `refuse` or `blank` a text that is no option of a contact's field.
         note_limit: characters of a note.
         max_file_bytes: bytes of an uploaded file.
+        shapes: other shapes of the same answers, as `other_shapes.py` lists them.
+        largest_page: rows that a page has at most, whatever was asked for.
+        users_by_search: answer 404 to the deprecated list of users; the search is there.
+        strict_relations: answer `missing_status` when the relations of a record are asked for that is not there.
         open_documents: serve uploaded files without a token.
         workflows: status of each workflow of a location, `published` or `draft`, by name.
     """
@@ -75,6 +79,10 @@ class Options:
     relation_limit: int = 1_000
     max_file_bytes: int = 50 * MEBIBYTE
     open_documents: bool = False
+    shapes: frozenset[str] = frozenset()
+    largest_page: int | None = None
+    users_by_search: bool = False
+    strict_relations: bool = False
     workflows: dict[str, str] = field(
         default_factory=lambda: {"Welcome new contacts": "published", "Win back": "draft"}
     )
@@ -89,7 +97,7 @@ class Options:
         if unknown:
             message = f"unknown HighLevel sandbox options: {', '.join(sorted(unknown))}"
             raise ValueError(message)
-        for name in ("scopes", "agency_scopes"):
+        for name in ("scopes", "agency_scopes", "shapes"):
             if values.get(name) is not None:
                 values[name] = frozenset(values[name])
         return cls(**values)

@@ -215,10 +215,10 @@ def drop_relations_of(account: Account, record: str) -> None:
 )
 def list_relations(call: Call) -> dict[str, Any]:
     """List the relations of a record."""
-    account = call.account
-    rows = [
-        account.relations[identity] for identity in account.children_of("relations", call.path["recordId"])
-    ]
+    account, record = call.account, call.path["recordId"]
+    if call.state.options.strict_relations and record not in {*account.contacts, *account.records}:
+        refuse(call.state.options.missing_status, f"Record with id {record} not found")
+    rows = [account.relations[identity] for identity in account.children_of("relations", record)]
     if wanted := call.query.get("associationIds"):
         rows = [row for row in rows if row["associationId"] in wanted.split(",")]
     return {"relations": rows[_paging(call)], "total": len(rows)}

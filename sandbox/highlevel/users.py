@@ -49,6 +49,8 @@ def _check_company(call: Call, company: str) -> None:
 @route("GET", "/users/", READ, query=("locationId",))
 def list_users(call: Call) -> dict[str, Any]:
     """List the users of the location."""
+    if call.state.options.users_by_search:
+        refuse(404, "Cannot GET /users/")
     return {"users": _people(call)}
 
 

@@ -1,0 +1,221 @@
+"""Other shapes of the same answers: what the vendor's description leaves open, each a word in the option `shapes`.
+
+The data stay as they are; only what an answer shows of them is rewritten, after the work is done.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox.highlevel.contact_values import CHOICES, SEVERAL_CHOICES
+from sandbox.highlevel.naming import epoch_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sandbox.highlevel.account import Account
+
+    Reshape = Callable[[str, Any, Account], Any]
+
+_LISTS = {"/associations/": "associations", "/associations/relations/{recordId}": "relations"}
+_OBJECT_FIELDS = frozenset(
+    {"/custom-fields/object-key/{objectKey}", "/custom-fields/", "/custom-fields/{id}"}
+)
+
+
+def reshaped(pattern: str, body: Any, account: Account, wanted: Iterable[str]) -> Any:
+    """Return an answer's body in the wanted shapes."""
+    for name in wanted:
+        body = SHAPES[name](pattern, body, account)
+    return body
+
+
+def _bare_lists(pattern: str, body: Any, _account: Account) -> Any:
+    return body[_LISTS[pattern]] if pattern in _LISTS else body
+
+
+def _no_total(_pattern: str, body: Any, _account: Account) -> Any:
+    return {name: body[name] for name in body if name != "total"} if isinstance(body, dict) else body
+
+
+def _with(body: Any, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Return an answer with every thing of one kind changed."""
+    if isinstance(body, dict) and name in body:
+        return {**body, name: change(body[name])}
+    if isinstance(body, dict) and f"{name}s" in body:
+        return {**body, f"{name}s": [change(item) for item in body[f"{name}s"]]}
+    return body
+
+
+def _with_values(body: Any, account: Account, change: Callable[[str, Any], Any]) -> Any:
+    """Return an answer with the values of contacts' custom fields changed, each by the type of its field."""
+
+    def contact(item: dict[str, Any]) -> dict[str, Any]:
+        kinds = {identity: definition["dataType"] for identity, definition in account.contact_fields.items()}
+        fields = [
+            {**each, "value": change(kinds.get(each["id"], ""), each["value"])}
+            for each in item["customFields"]
+        ]
+        return {**item, "customFields": fields}
+
+    return _with(body, "contact", contact)
+
+
+def _with_properties(body: Any, account: Account, change: Callable[[dict[str, Any], Any], Any]) -> Any:
+    """Return an answer with the properties of records changed, each by its definition."""
+    definitions = {field["fieldKey"].rpartition(".")[2]: field for field in account.object_fields.values()}
+
+    def record(item: dict[str, Any]) -> dict[str, Any]:
+        values = {name: change(definitions[name], value) for name, value in item["properties"].items()}
+        return {**item, "properties": values}
+
+    return _with(body, "record", record)
+
+
+def _field_value(_pattern: str, body: Any, _account: Account) -> Any:
+    def contact(item: dict[str, Any]) -> dict[str, Any]:
+        fields = [{"id": each["id"], "fieldValue": each["value"]} for each in item["customFields"]]
+        return {**item, "customFields": fields}
+
+    return _with(body, "contact", contact)
+
+
+def _unreadable_fields(_pattern: str, body: Any, _account: Account) -> Any:
+    return _with(
+        body,
+        "contact",
+        lambda item: {**item, "customFields": [{"id": x["id"]} for x in item["customFields"]]},
+    )
+
+
+def _events_without_text(pattern: str, body: Any, _account: Account) -> Any:
+    if pattern != "/contacts/{contactId}/appointments":
+        return body
+    hidden = {"notes", "description"}
+    return _with(body, "event", lambda item: {name: item[name] for name in item if name not in hidden})
+
+
+def _plain_file_names(_pattern: str, body: Any, account: Account) -> Any:
+    def plain(kind: str, value: Any) -> Any:
+        if kind != "FILE_UPLOAD":
+            return value
+        return {
+            key: {**item, "meta": {**item["meta"], "originalname": _plain(item["meta"]["originalname"])}}
+            for key, item in value.items()
+        }
+
+    return _with_values(body, account, plain)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "_", name)
+
+
+def _option_texts(pattern: str, body: Any, _account: Account) -> Any:
+    def field(item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, "options": [option["label"] for option in item.get("options") or ()]}
+
+    return _with(body, "field", field) if pattern in _OBJECT_FIELDS else body
+
+
+def _option_objects(_pattern: str, body: Any, account: Account) -> Any:
+    def whole(definition: dict[str, Any], value: Any) -> Any:
+        if definition["dataType"] not in CHOICES:
+            return value
+        options = {option["key"]: option for option in definition["options"]}
+        return [options[one] for one in value] if isinstance(value, list) else options[value]
+
+    return _with_properties(body, account, whole)
+
+
+def _joined_options(_pattern: str, body: Any, account: Account) -> Any:
+    def joined(kind: str, value: Any) -> Any:
+        return ", ".join(value) if kind in SEVERAL_CHOICES else value
+
+    return _with_values(
+        _with_properties(body, account, lambda definition, value: joined(definition["dataType"], value)),
+        account,
+        joined,
+    )
+
+
+def _epoch_dates(_pattern: str, body: Any, account: Account) -> Any:
+    def moment(kind: str, value: Any) -> Any:
+        return epoch_ms(value[:10]) if kind == "DATE" else value
+
+    def birth(item: dict[str, Any]) -> dict[str, Any]:
+        born = item.get("dateOfBirth")
+        return {**item, "dateOfBirth": epoch_ms(born)} if born else item
+
+    def task(item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, "dueDate": epoch_ms(item["dueDate"])}
+
+    body = _with_properties(body, account, lambda definition, value: moment(definition["dataType"], value))
+    return _with(_with(_with_values(body, account, moment), "contact", birth), "task", task)
+
+
+def _date_times(_pattern: str, body: Any, account: Account) -> Any:
+    def moment(definition: dict[str, Any], value: Any) -> Any:
+        return f"{value}T00:00:00.000Z" if definition["dataType"] == "DATE" else value
+
+    return _with_properties(body, account, moment)
+
+
+def _respelled(_pattern: str, body: Any, _account: Account) -> Any:
+    spellings: dict[str, Callable[[str], str]] = {
+        "email": str.lower,
+        "country": str.lower,
+        "firstName": str.title,
+        "lastName": str.title,
+        "phone": lambda phone: f"{phone[:3]} {phone[3:6]} {phone[6:9]} {phone[9:]}",
+    }
+
+    def contact(item: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: spellings[name](value) if name in spellings and value else value
+            for name, value in item.items()
+        }
+
+    return _with(body, "contact", contact)
+
+
+def _rich_texts(_pattern: str, body: Any, _account: Account) -> Any:
+    def rich(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def thing(item: dict[str, Any]) -> dict[str, Any]:
+            if not item.get(name):
+                return item
+            lines = html.escape(item[name], quote=False).splitlines()
+            return {**item, name: "".join(f"<p>{line}</p>" for line in lines)}
+
+        return thing
+
+    for kind, name in (("note", "body"), ("task", "body"), ("event", "description")):
+        body = _with(body, kind, rich(name))
+    return body
+
+
+def _money_objects(_pattern: str, body: Any, account: Account) -> Any:
+    def money(kind: str, value: Any) -> Any:
+        return {"currency": "default", "value": value} if kind == "MONETORY" else value
+
+    return _with_values(body, account, money)
+
+
+SHAPES: dict[str, Reshape] = {
+    "bare_lists": _bare_lists,
+    "date_times": _date_times,
+    "epoch_dates": _epoch_dates,
+    "events_without_text": _events_without_text,
+    "field_value": _field_value,
+    "joined_options": _joined_options,
+    "money_objects": _money_objects,
+    "no_total": _no_total,
+    "option_objects": _option_objects,
+    "option_texts": _option_texts,
+    "plain_file_names": _plain_file_names,
+    "respelled": _respelled,
+    "rich_texts": _rich_texts,
+    "unreadable_fields": _unreadable_fields,
+}
