@@ -124,7 +124,14 @@ class Session:
             "note": Note(around),
             "file": File(around),
         }
-        self.rebuild = Rebuild(self.client, self._catalogue, self.work, self.ledger, self.kinds)
+        self.rebuild = Rebuild(
+            self.client,
+            self._catalogue,
+            self.work,
+            self.ledger,
+            self.kinds,
+            settle=lambda: self.stop.wait(settings.search_lag_seconds),
+        )
         self.writer = Writer(
             self.work,
             salt=self.ledger.salt,

@@ -18,7 +18,7 @@ from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_highlevel.client.client import Requests
     from target_highlevel.descriptor import StreamSpec
@@ -40,13 +40,16 @@ class Rebuild:
         work: Work,
         ledger: Ledger,
         kinds: Mapping[str, ObjectKind],
+        settle: Callable[[], Any],
     ) -> None:
-        """Fill this ledger."""
+        """Fill this ledger; ``settle`` waits as long as the search may lag behind writes."""
         self._client = client
         self._catalogue = catalogue
         self._work = work
         self._ledger = ledger
         self._kinds = kinds
+        self._settle = settle
+        self._settled = False
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def once(self, spec: StreamSpec) -> None:
@@ -55,13 +58,21 @@ class Rebuild:
         if spec.kind not in {"contact", "custom_object"} or self._ledger.fact(name):
             return
         if spec.kind == "contact" and IDENTITY in self._catalogue.contact_fields:
+            self._wait()
             for page in self._contacts():
                 self._work.adopt([self._contact_row(spec, item) for item in page])
         if spec.kind == "custom_object" and spec.object in self._catalogue.object_keys:
+            self._wait()
             self._catalogue.read_object(spec.object)
             for page in self._records(spec.object):
                 self._work.adopt([self._record_row(spec, item) for item in page])
         self._ledger.remember(name, "done")
+
+    def _wait(self) -> None:
+        """Let the search catch up, once: what an earlier ledger wrote a moment ago would be made again."""
+        if not self._settled:
+            self._settle()
+            self._settled = True
 
     def _contacts(self) -> Iterator[list[dict[str, Any]]]:
         field = self._catalogue.contact_fields[IDENTITY]
