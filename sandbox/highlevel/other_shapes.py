@@ -33,7 +33,7 @@ def reshaped(pattern: str, body: Any, account: Account, wanted: Iterable[str]) -
 
 
 def _bare_lists(pattern: str, body: Any, _account: Account) -> Any:
-    return body[_LISTS[pattern]] if pattern in _LISTS else body
+    return body.get(_LISTS.get(pattern, ""), body)
 
 
 def _no_total(_pattern: str, body: Any, _account: Account) -> Any:

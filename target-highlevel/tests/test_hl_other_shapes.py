@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ def profile(source_id: str, **fields: Any) -> str:
     return record("hl_patient_profiles", source_id, **{**own, **fields})
 
 
+def verifies(loader: Loader, *lines: str) -> Loaded:
+    """See that a verification finds everything, and as it should be."""
+    verified = loader.load([*HEAD, *lines], MODE="verify")
+    assert verified.code == 0, verified.log[-2000:]
+    return verified
+
+
 # A lost ledger
 
 
@@ -66,3 +74,15 @@ def test_a_lost_ledger_waits_until_the_search_knows_what_was_written(
     assert asked[first].at - asked[first - 1].at >= 1
     assert later
     assert asked[later[-1]].at - asked[first].at < 1
+
+
+@pytest.mark.parametrize("shapes", [(), ("no_total",), ("no_total", "bare_lists")], ids=len)
+def test_pages_that_are_shorter_than_was_asked_for(shapes: Any, highlevel: Callable[..., Loader]) -> None:
+    """How long a page may be nobody says: what comes after a short one is not lost, and so not made again."""
+    loader = highlevel(largest_page=2, shapes=shapes)
+    related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    people = [person(f"patients/{n}", "Ada", f"L{n}", relations=related) for n in range(1, 4)]
+    lines = [person("contacts/1", "Doc", "Tor"), *people, *(profile(f"patients/{n}") for n in range(1, 4))]
+    loads(loader, *lines)
+    loads_again(loader, *lines)
+    verifies(loader, *lines)

@@ -107,7 +107,8 @@ class PlanningClient:
     def _related(self, record: str, params: Mapping[str, Any]) -> dict[str, Any]:
         skip = int(params["skip"])
         with self._mutex:
-            return {"relations": self._relations.of(record)[skip : skip + int(params["limit"])]}
+            rows = self._relations.of(record)
+        return {"relations": rows[skip : skip + int(params["limit"])], "total": len(rows)}
 
     def _relations_there(self, record: str) -> list[dict[str, Any]]:
         """Read all relations of a record: the plan's own cost, not the load's."""

@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.client.paging import list_pages
 from target_highlevel.errors import SettingsError, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_highlevel.client.client import Requests
-
-_PAGE = 100
 
 
 @dataclass
@@ -135,18 +134,9 @@ class Catalogue:
 
     def read_associations(self) -> None:
         """Read every association."""
-        skip = 0
-        while True:
-            answer = self._client.request(
-                "GET",
-                "/associations/",
-                route="/associations/",
-                params={"locationId": self.location, "skip": skip, "limit": _PAGE},
-            )
-            self.associations.update({item["key"]: item["id"] for item in answer["associations"]})
-            if len(answer["associations"]) < _PAGE:
-                return
-            skip += _PAGE
+        where, params = "/associations/", {"locationId": self.location}
+        for page in list_pages(self._client, where, where, params, "associations"):
+            self.associations.update({item["key"]: item["id"] for item in page})
 
     def read_object(self, key: str) -> None:
         """Read the fields and folders of a custom object."""
