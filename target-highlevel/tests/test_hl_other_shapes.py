@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,10 +10,21 @@ from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hl_loading import Loaded, Loader
 
-HEAD = schemas("patients", "treatment_notes", "individual_appointments", "patient_attachments", "contacts")
+HEAD = [
+    line.replace('"options": []', '"options": ["Physio", "Pilates, group", "Review"]')
+    for line in schemas(
+        "contacts",
+        "patients",
+        "invoices",
+        "individual_appointments",
+        "treatment_notes",
+        "patient_attachments",
+    )
+]
 
 
 def loads(loader: Loader, *lines: str, **settings: str) -> Loaded:
@@ -33,7 +45,7 @@ def counts(loader: Loader) -> dict[str, int]:
 def loads_again(loader: Loader, *lines: str, **settings: str) -> Loaded:
     """Load the same lines into a ledger that knows nothing, and see that nothing is made twice."""
     before = counts(loader)
-    (loader.folder / "ledger.db").unlink()
+    (loader.folder / "ledger.db").unlink(missing_ok=True)
     again = loads(loader, *lines, **settings)
     assert again.report["totals"]["created"] == 0
     assert counts(loader) == before
@@ -46,11 +58,40 @@ def profile(source_id: str, **fields: Any) -> str:
     return record("hl_patient_profiles", source_id, **{**own, **fields})
 
 
-def verifies(loader: Loader, *lines: str) -> Loaded:
+def verifies(loader: Loader, *lines: str, **settings: str) -> Loaded:
     """See that a verification finds everything, and as it should be."""
-    verified = loader.load([*HEAD, *lines], MODE="verify")
+    verified = loader.load([*HEAD, *lines], MODE="verify", **settings)
     assert verified.code == 0, verified.log[-2000:]
     return verified
+
+
+def everything(folder: Path) -> list[str]:
+    """Return a patient with one of each thing, and values that HighLevel might show in another form."""
+    (folder / "scan.pdf").write_bytes(b"pdf")
+    visit, note, file = "individual_appointments/7", "treatment_notes/8", "patient_attachments/9"
+    hang: dict[str, Any] = {"contact": "patients/1"}
+    return [
+        person("contacts/1", "Doc", "McTor"),
+        person(
+            "patients/1", "Ada", "van Loon", email="Ada@Example.org", phone="+61255500101",
+            dateOfBirth="1980-05-01", country="AU", dnd_email=True,
+            cliniko_appointment_type=["Physio", "Pilates, group"],
+            relations=[{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}],
+        ),
+        record(
+            "hl_invoices", "invoices/1", source_system_id="invoices/1", invoice_number="1", issue_date="2024-02-29",
+            invoice_status="Paid", total_amount="90.5", notes="Tom & Co",
+        ),
+        record(
+            "hl_appointments", visit, **hang, title="Visit", body=f"1 < 2 & 3\n\ncliniko:{visit}", status="arrived",
+            starts_at="2024-05-01T10:00:00Z", ends_at="2024-05-01T11:00:00Z", appointment_type="Physio",
+        ),
+        record("hl_notes", note, **hang, title="Tom & Co", body=f"a < b & c\n  said\ncliniko:{note}"),
+        record(
+            "hl_files", file, **hang, file_name=f"cliniko:{file} 2024-06-17 scan.pdf", file_size=3,
+            file_path=str(folder / "scan.pdf"), file_sha256=hashlib.sha256(b"pdf").hexdigest(),
+        ),
+    ]  # fmt: skip
 
 
 # A lost ledger
@@ -86,3 +127,42 @@ def test_pages_that_are_shorter_than_was_asked_for(shapes: Any, highlevel: Calla
     loads(loader, *lines)
     loads_again(loader, *lines)
     verifies(loader, *lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ({"shapes": ["field_value", "plain_file_names"]}, {}),
+        ({"shapes": ["events_without_text", "bare_lists"]}, {"APPOINTMENTS_AS": "calendar_event"}),
+    ],
+    ids=["what carries our id", "events and lists"],
+)
+def test_the_same_things_in_another_shape(
+    options: dict[str, Any], settings: dict[str, str], highlevel: Callable[..., Loader], tmp_path: Path
+) -> None:
+    """They are known again without a ledger, are what they should be, and can be taken back."""
+    loader = highlevel(**options)
+    empty, lines = counts(loader), everything(tmp_path)
+    loads(loader, *lines, **settings)
+    verifies(loader, *lines, **settings)
+    (loader.folder / "ledger.db").rename(loader.folder / "kept.db")
+    loads_again(loader, *lines, **settings)
+    verifies(loader, *lines, **settings)
+    (loader.folder / "kept.db").rename(loader.folder / "ledger.db")
+    undone = loader.tool("rollback", "--yes", **settings)
+    assert undone.returncode == 0, undone.stderr[-2000:]
+    assert counts(loader) == {**empty, "files": counts(loader)["files"]}
+
+
+def test_contacts_that_do_not_show_their_id_stop_the_load(highlevel: Callable[..., Loader]) -> None:
+    """The search has contacts with our field, and none of them shows it: better no load than everybody twice."""
+    loader = highlevel()
+    loads(loader, person("patients/1", "Ada", "Lovelace"))
+    (loader.folder / "ledger.db").unlink()
+    loader.sandbox.highlevel.state.options.shapes = frozenset({"unreadable_fields"})
+    stopped = loader.load(
+        [*HEAD, person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bo", "Diddley")]
+    )
+    assert stopped.code == 1
+    assert "do not show it" in stopped.log.rstrip().splitlines()[-1]
+    assert counts(loader)["contacts"] == 1

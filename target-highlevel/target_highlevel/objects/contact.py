@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import DuplicateContact
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
-from target_highlevel.objects.contact_values import decode, encode, prepare
+from target_highlevel.objects.contact_values import custom_values, decode, encode, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -198,11 +198,10 @@ class Contact(ObjectKind):
                 "filters": [{"field": f"customFields.{field.id}", "operator": "eq", "value": row.source_id}],
             },
         )
-        ours = (field.id, row.source_id)
         found = (
             contact["id"]
             for contact in answer["contacts"]
-            if ours in {(item["id"], str(item.get("value"))) for item in contact["customFields"]}
+            if str(custom_values(contact).get(field.id)) == row.source_id
         )
         return next(found, None)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 #: Fields that the API clears by an empty text, not by null (highlevel-api.md section 6 lists the nullable ones).
 _NOT_NULL = {"address1", "city", "state", "postalCode", "country", "source", "website"}
+#: What a read may call the value of a custom field.
+_VALUES = ("value", "fieldValue", "field_value")
 _NUMBERS = {"NUMERICAL", "MONETORY"}
 #: What a channel says when do-not-disturb is on for it.
 DND_ON = frozenset({"active", "permanent"})
@@ -99,9 +101,21 @@ def _custom(declared: FieldSpec, value: Any) -> Any:
     return value
 
 
+def custom_values(contact: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a contact's custom fields by the field's id.
+
+    A read names a value otherwise than a write does, and v3 of the API otherwise again (highlevel-api.md sections 6 and 18).
+    """
+    return {
+        item["id"]: item[name]
+        for item in contact.get("customFields") or ()
+        if (name := next((name for name in _VALUES if name in item), None))
+    }
+
+
 def decode(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     """Return a contact of the API in our shape; ``_dnd`` keeps the settings of every channel."""
-    custom = {item["id"]: item.get("value") for item in contact.get("customFields") or ()}
+    custom = custom_values(contact)
     dnd = contact.get("dndSettings") or {}
     fields: dict[str, Any] = {"_dnd": dnd}
     for name, declared in spec.fields.items():

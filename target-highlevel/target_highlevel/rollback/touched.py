@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.objects.contact_values import DND_ON
+from target_highlevel.objects.contact_values import DND_ON, custom_values
 from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def _tags_are_ours(row: Row, spec: StreamSpec, there: set[str], pending: Mapping
 
 def _foreign_fields(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> Iterable[str]:
     known = {field.id: name for name, field in catalogue.contact_fields.items()}
-    for item in contact.get("customFields") or ():
-        name = known.get(item["id"], "")
-        if name not in spec.fields and not empty(item.get("value")):
+    for identity, value in custom_values(contact).items():
+        name = known.get(identity, "")
+        if name not in spec.fields and not empty(value):
             yield name or "custom field"
     yield from (name for name in _THEIRS if not empty(contact.get(name)))
     if contact.get("type") not in {None, "", _MADE_AS}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound
-from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.contact_values import custom_values, decode
 from target_highlevel.objects.event import Event
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.on_contact import Task
@@ -304,8 +304,7 @@ class UnitWorker:
 def files_of(contact: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return every file in any file field of a contact, by key."""
     found: dict[str, dict[str, Any]] = {}
-    for item in contact.get("customFields") or ():
-        value = item.get("value")
+    for value in custom_values(contact).values():
         if isinstance(value, dict):
             found.update(
                 {key: entry for key, entry in value.items() if isinstance(entry, dict) and "meta" in entry}

@@ -11,9 +11,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.client.paging import contact_pages, record_pages
+from target_highlevel.errors import HighLevelError
 from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.contact import IDENTITY
-from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.contact_values import custom_values, decode
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.values import fingerprint
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from target_highlevel.setup.catalogue import Catalogue
 
 _STRIPES = 64
+_UNREADABLE = (
+    "contacts that have the field source_system_id do not show it here: HighLevel may have changed its answers, and without it"
+    " everybody would be made a second time"
+)
 
 
 class Rebuild:
@@ -78,12 +83,14 @@ class Rebuild:
         field = self._catalogue.contact_fields[IDENTITY]
         ours = [{"field": f"customFields.{field.id}", "operator": "exists"}]
         for page in contact_pages(self._client, self._catalogue.location, ours):
+            if not any(field.id in custom_values(item) for item in page):
+                raise HighLevelError(_UNREADABLE, route="/contacts/search")
             yield [item for item in page if self._identity(item)]
 
     def _identity(self, contact: Mapping[str, Any]) -> str | None:
         field = self._catalogue.contact_fields[IDENTITY]
-        values = (item.get("value") for item in contact.get("customFields") or () if item["id"] == field.id)
-        return next((str(value) for value in values if value), None)
+        value = custom_values(contact).get(field.id)
+        return str(value) if value else None
 
     def _records(self, key: str) -> Iterator[list[dict[str, Any]]]:
         for page in record_pages(self._client, self._catalogue.location, key):
