@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from target_highlevel.errors import NotFound
 from target_highlevel.objects.base import Created, Existing, marked, present
 from target_highlevel.objects.on_contact import OnContact, text_of, whole_seconds
 
@@ -96,10 +97,13 @@ class Event(OnContact):
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the event's fields."""
-        answer = self.around.client.request(
-            "GET", f"/calendars/events/appointments/{row.hl_id}", route=self.update_route
+        return self.decode(self._read(str(row.hl_id)))
+
+    def _read(self, hl_id: str) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self.around.client.request(
+            "GET", f"/calendars/events/appointments/{hl_id}", route=self.update_route
         )
-        return self.decode(answer.get("appointment") or answer.get("event") or answer)
+        return answer.get("appointment") or answer.get("event") or answer
 
     def decode(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return an event in our shape."""
@@ -130,7 +134,12 @@ class Event(OnContact):
         return list(answer["events"])
 
     def source_id(self, item: Mapping[str, Any]) -> str | None:
-        """Return the marker; the list of a contact shows the text as ``notes`` or as ``description``."""
+        """Return the marker; a contact's list shows the text as ``notes``, as ``description`` or not at all: then it is read."""
+        if item.get("description") is None and item.get("notes") is None:
+            try:
+                item = self._read(str(item["id"]))
+            except NotFound:
+                return None
         return marked(item.get("description")) or marked(item.get("notes"))
 
     def remove(self, row: Row) -> None:
