@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.client.uploads import Upload
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, marked
+from target_highlevel.objects.contact_values import custom_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ TYPES = frozenset(
         "svg",
     }
 )
+_REPLACED_SIGNS = re.compile(r"cliniko[^0-9A-Za-z]+patient_attachments[^0-9A-Za-z]+(\d+)")
 _LEADING_ID = re.compile(r"^(\d+) \d{4}-\d\d-\d\d ")
 
 
@@ -124,32 +126,35 @@ class File(ObjectKind):
     def remove(self, row: Row) -> None:
         """Take the file out of the contact's field, leaving the others in it."""
         answer = self.around.client.request("GET", f"/contacts/{row.parent_id}", route="/contacts/{id}")
-        for field in answer["contact"].get("customFields") or ():
-            files = field.get("value")
+        for field, files in custom_values(answer["contact"]).items():
             if isinstance(files, dict) and row.hl_id in files:
                 kept = {key: item for key, item in files.items() if key != row.hl_id}
-                body = {"customFields": [{"id": field["id"], "field_value": kept}]}
+                body = {"customFields": [{"id": field, "field_value": kept}]}
                 self.around.client.request(
                     "PUT", f"/contacts/{row.parent_id}", route=self.update_route, json=body
                 )
 
 
 def source_id(item: Mapping[str, Any]) -> str | None:
-    """Return the attachment a file is: by the marker, or by the id that is left of it.
+    """Return the attachment a file is."""
+    return attachment_of(str((item.get("meta") or {}).get("originalname") or ""))
 
-    A server that takes only the last part of a file's path would cut the marker at its slash; the id and the date then still
-    begin the name. A number alone does not do: ``12 month review.pdf`` is somebody's own.
+
+def attachment_of(name: str) -> str | None:
+    """Return the attachment that a file's name says it is: by the marker, or by what a server has left of it.
+
+    One that replaces odd signs leaves the marker's words; one that takes only the last part of a path cuts it at its slash, and
+    the id and the date then still begin the name. A number alone does not do: ``12 month review.pdf`` is somebody's own.
     """
-    name = str((item.get("meta") or {}).get("originalname") or "")
-    found = _LEADING_ID.match(name)
+    found = _REPLACED_SIGNS.search(name) or _LEADING_ID.match(name)
     return marked(name) or (f"patient_attachments/{found.group(1)}" if found else None)
 
 
 def items(contact: Mapping[str, Any], field_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (key, item) of every file in one field of a contact."""
-    for field in contact.get("customFields") or ():
-        if field["id"] == field_id and isinstance(field.get("value"), dict):
-            yield from field["value"].items()
+    files = custom_values(contact).get(field_id)
+    if isinstance(files, dict):
+        yield from files.items()
 
 
 @contextmanager

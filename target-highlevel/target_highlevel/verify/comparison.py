@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.descriptor import FieldSpec
-from target_highlevel.objects.base import marked
+from target_highlevel.objects.file import attachment_of
 from target_highlevel.report.differences import Kind
 from target_highlevel.values import date_time, decimal_text
 
@@ -34,6 +34,7 @@ HOWS = {
     "phone_format": "the same digits, written in another way",
     "date_time_form": "the same moment, written in another way",
     "number_form": "the same number, written in another way",
+    "signs_replaced": "HighLevel replaced signs in the file's name",
     "path_cut": "HighLevel kept only the last part of the file's name",
 }
 
@@ -182,8 +183,12 @@ def _same_end(declared: FieldSpec, wanted: str, there: str) -> bool:
     return declared.name == "file_name" and wanted.rpartition("/")[2] == there
 
 
+def _same_signs(declared: FieldSpec, wanted: str, there: str) -> bool:
+    return declared.name == "file_name" and _letters(wanted) == _letters(there)
+
+
 def _same_marker(declared: FieldSpec, wanted: str, there: str) -> bool:
-    return declared.name == "file_name" and marked(wanted) == marked(there) is not None
+    return declared.name == "file_name" and attachment_of(wanted) == attachment_of(there) is not None
 
 
 def _same_moment(_declared: FieldSpec, wanted: str, there: str) -> bool:
@@ -200,6 +205,7 @@ _SPELLINGS: dict[str, Callable[[FieldSpec, str, str], bool]] = {
     "letter_case": _same_address,
     "phone_format": _same_digits,
     "path_cut": _same_end,
+    "signs_replaced": _same_signs,
     "named_when_uploaded": _same_marker,
     "date_time_form": _same_moment,
     "number_form": _same_number,
@@ -209,6 +215,10 @@ _NUMBERS = {"NUMERICAL", "MONETORY"}
 
 def _trimmed(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text)
 
 
 def _digits(text: str) -> str:
