@@ -6,7 +6,10 @@ answer counts the rows, the count says so; where it does not, an empty page does
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,9 +40,13 @@ def record_pages(client: Requests, location: str, key: str) -> Iterator[list[dic
 
 
 def relation_pages(client: Requests, location: str, record: str) -> Iterator[list[dict[str, Any]]]:
-    """Yield every relation of a contact or a record, under whichever label, up to 100 at a time."""
+    """Yield every relation of a contact or a record, under whichever label, up to 100 at a time.
+
+    One that is not there has none: what HighLevel answers for it is not known.
+    """
     path, route = f"/associations/relations/{record}", "/associations/relations/{recordId}"
-    return list_pages(client, path, route, {"locationId": location}, "relations")
+    with suppress(NotFound):
+        yield from list_pages(client, path, route, {"locationId": location}, "relations")
 
 
 def list_pages(

@@ -121,7 +121,7 @@ class Relation(ObjectKind):
         return None
 
     def all_of(self, hl_id: str) -> Iterator[dict[str, Any]]:
-        """Yield every relation of a record."""
+        """Yield every relation of a record; one that is not there has none."""
         for page in relation_pages(self.around.client, self.around.location, hl_id):
             yield from page
 

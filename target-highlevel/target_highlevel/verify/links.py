@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.errors import NotFound
 from target_highlevel.ledger.rows import Status, row_from
 from target_highlevel.ledger.tables import record
 from target_highlevel.report.differences import Kind
@@ -127,10 +125,7 @@ class Links:
             last = found[-1]
 
     def _listed(self, hl_id: str) -> list[dict[str, Any]]:
-        relations: list[dict[str, Any]] = []
-        with contextlib.suppress(NotFound):
-            relations.extend(self._kind.all_of(hl_id))
-        return relations
+        return list(self._kind.all_of(hl_id))
 
     def _compare(self, hl_id: str, found: list[dict[str, Any]], sides: Mapping[str, str]) -> None:
         wanted = self._wanted(hl_id, sides)
