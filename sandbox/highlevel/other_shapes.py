@@ -13,7 +13,7 @@ from sandbox.highlevel.contact_values import CHOICES, SEVERAL_CHOICES
 from sandbox.highlevel.naming import epoch_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from sandbox.highlevel.account import Account
 
@@ -25,10 +25,11 @@ _OBJECT_FIELDS = frozenset(
 )
 
 
-def reshaped(pattern: str, body: Any, account: Account, wanted: Iterable[str]) -> Any:
+def reshaped(pattern: str, body: Any, account: Account, wanted: Collection[str]) -> Any:
     """Return an answer's body in the wanted shapes."""
-    for name in wanted:
-        body = SHAPES[name](pattern, body, account)
+    for name, reshape in SHAPES.items():
+        if name in wanted:
+            body = reshape(pattern, body, account)
     return body
 
 
@@ -204,18 +205,19 @@ def _money_objects(_pattern: str, body: Any, account: Account) -> Any:
 
 
 SHAPES: dict[str, Reshape] = {
-    "bare_lists": _bare_lists,
     "date_times": _date_times,
     "epoch_dates": _epoch_dates,
     "events_without_text": _events_without_text,
-    "field_value": _field_value,
     "joined_options": _joined_options,
     "money_objects": _money_objects,
-    "no_total": _no_total,
     "option_objects": _option_objects,
     "option_texts": _option_texts,
     "plain_file_names": _plain_file_names,
     "respelled": _respelled,
     "rich_texts": _rich_texts,
+    # last, because the others look for what these take away
+    "no_total": _no_total,
+    "field_value": _field_value,
     "unreadable_fields": _unreadable_fields,
+    "bare_lists": _bare_lists,
 }

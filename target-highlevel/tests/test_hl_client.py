@@ -376,6 +376,15 @@ def test_a_duplicate_may_come_without_any_hint(client: HighLevelClient, highleve
     assert (caught.value.contact_id, caught.value.matching_field) == (None, None)
 
 
+def test_a_duplicate_in_other_words_is_one(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """What `meta` says of the holder counts, whatever the message is."""
+    meta = {"contactId": "A1", "matchingField": "phone"}
+    highlevel.reply(Reply(400, {"message": "Contact already exists with this email or phone", "meta": meta}))
+    with pytest.raises(DuplicateContact) as caught:
+        create(client)
+    assert (caught.value.contact_id, caught.value.matching_field) == ("A1", "phone")
+
+
 @pytest.mark.parametrize(
     ("message", "code", "properties"),
     [
@@ -386,6 +395,11 @@ def test_a_duplicate_may_come_without_any_hint(client: HighLevelClient, highleve
         ("Jane must be a string", "invalid_property", ()),
         ("Both object labels can not be same", "labels_equal", ()),
         ("Could not create relation: duplicate relation of object Ids", "duplicate_relation", ()),
+        ("A record can be associated with up to 1000 records only", "limit_reached", ()),
+        ("Not more than 1,000 records under one label", "limit_reached", ()),
+        ("Max 1000 relations", "limit_reached", ()),
+        ("Pass at least one of number, email query parameter", "address_required", ()),
+        ("Email or phone is required", "address_required", ()),
         ("Jane Citizen of 1 High Street", "not_processable", ()),
     ],
 )  # fmt: skip
@@ -415,6 +429,19 @@ def test_a_refused_create_may_have_been_done_all_the_same(
     with pytest.raises(Refused) as caught:
         create(client)
     assert not caught.value.maybe_created
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [("GET", NotFound), ("DELETE", NotFound), ("PUT", Refused), ("POST", Refused)]
+)
+def test_not_found_may_come_as_a_bad_request(
+    method: str, kind: type, client: HighLevelClient, highlevel: HighLevelServer
+) -> None:
+    """The thing itself is meant where nothing else is named; a write may name a user or a contact that is not there."""
+    highlevel.reply(Reply(400, {"message": "Contact with id abc not found"}))
+    with pytest.raises(Refused) as caught:
+        client.request(method, "/contacts/abc", json=None if method == "GET" else {"assignedTo": "u1"})
+    assert type(caught.value) is kind
 
 
 def test_what_is_gone_is_not_found(client: HighLevelClient, highlevel: HighLevelServer) -> None:

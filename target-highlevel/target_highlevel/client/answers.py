@@ -38,6 +38,7 @@ _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 class Sent:
     """What judging an answer needs to know of the request."""
 
+    method: str
     route: str
     names: frozenset[str]
     scope: str
@@ -138,13 +139,26 @@ def _refused(answer: Answer, sent: Sent, body: Any) -> Outcome:
     if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and body is not _UNREADABLE):
         return _unauthorised(sent, status, findings)
     kind = Refused
-    if findings.code == "duplicate_contact":
+    if findings.code == "duplicate_contact" or _names_the_holder(sent, status, findings):
         kind = DuplicateContact
-    elif status == HTTPStatus.NOT_FOUND:
+    elif status == HTTPStatus.NOT_FOUND or _says_not_found(sent, status, findings):
         kind = NotFound
     maybe_created = status == HTTPStatus.UNPROCESSABLE_ENTITY and not sent.repeatable
     return Outcome(
         error=kind(route=sent.route, status=status, findings=findings, maybe_created=maybe_created)
+    )
+
+
+def _names_the_holder(sent: Sent, status: int, findings: Findings) -> bool:
+    """Whether a refusal names the contact that has an address already: its wording may change, these facts tell all the same."""
+    told = findings.contact_id and findings.matching_field
+    return bool(told) and status == HTTPStatus.BAD_REQUEST and sent.scope.startswith("contacts.")
+
+
+def _says_not_found(sent: Sent, status: int, findings: Findings) -> bool:
+    """Whether a 400 says that the thing itself is not there (highlevel-api.md section 11); of a write it may mean another."""
+    return (
+        status == HTTPStatus.BAD_REQUEST and sent.method in {"GET", "DELETE"} and findings.code == "not_found"
     )
 
 

@@ -127,6 +127,7 @@ class HighLevelClient:
         """
         area = area_of(path)
         sent = Sent(
+            method=method,
             route=route or f"{method} {area.scope}",
             names=frozenset(property_names(json)) | frozenset(params or ()),
             scope=area.scope_for(reads=only_reads(method, path)),
