@@ -157,7 +157,15 @@ class CustomObject(ObjectKind):
             return decimal_text(value)
         labels = {key: label for label, key in self._field(spec, name).options.items()}
         if declared.data_type in _CHOICES:
-            return labels.get(value, value)
+            return _label(labels, value)
         if declared.data_type in _LISTS:
-            return sorted(labels.get(item, item) for item in value)
+            return sorted(_label(labels, item) for item in value)
         return value
+
+
+def _label(labels: Mapping[str, str], option: Any) -> str:
+    """Return an option's label; it comes as its key, as its label, or as an object with both."""
+    key = option
+    if isinstance(option, dict):
+        key = option.get("key") or option.get("label")
+    return labels.get(str(key), str(key))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.client.paging import list_pages
-from target_highlevel.errors import SettingsError, Unknown
+from target_highlevel.errors import NotFound, SettingsError, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,8 +108,7 @@ class Catalogue:
         self.object_keys.update(item["key"] for item in objects["objects"])
 
     def _read_users(self) -> None:
-        answer = self._client.request("GET", "/users/", route="/users/", params={"locationId": self.location})
-        listed = [User(item["id"], str(item.get("email", "")).casefold()) for item in answer["users"]]
+        listed = [User(item["id"], str(item.get("email", "")).casefold()) for item in self._listed_users()]
         self.users = {user.email: user for user in listed if user.email}
         if self._fallback_email:
             found = self.users.get(self._fallback_email.casefold())
@@ -126,6 +125,16 @@ class Catalogue:
         else:
             msg = "set TARGET_HIGHLEVEL_FALLBACK_OWNER: the e-mail of the user who owns patients without a matched practitioner"
             self._block(msg)
+
+    def _listed_users(self) -> list[dict[str, Any]]:
+        """Return the users. Their list is deprecated (highlevel-api.md section 14): where it is gone, they are searched."""
+        params = {"locationId": self.location}
+        try:
+            return list(self._client.request("GET", "/users/", route="/users/", params=params)["users"])
+        except NotFound:
+            params["companyId"] = str(self.settings.get("companyId") or "")
+            where = "/users/search"
+            return [user for page in list_pages(self._client, where, where, params, "users") for user in page]
 
     def _block(self, problem: str) -> None:
         if self._blockers is None:
@@ -262,6 +271,14 @@ def option_texts(options: Any) -> list[str]:
 
 def object_field(item: Mapping[str, Any]) -> Field:
     """Return a field of a custom object as the API describes it; its options are written by key."""
-    options = {option["label"]: option["key"] for option in item.get("options") or ()}
+    options = dict(map(_option, item.get("options") or ()))
     in_forms = bool(item.get("showInForms"))
     return Field(item["id"], item["dataType"], options, name=item.get("name"), in_forms=in_forms)
+
+
+def _option(option: Any) -> tuple[str, str]:
+    """Return label and key of an option; one that comes as its label only has the key that is made of it."""
+    if isinstance(option, str):
+        return option, slug(option)
+    label = str(option.get("label") or option.get("name") or option.get("key"))
+    return label, str(option.get("key") or slug(label))
