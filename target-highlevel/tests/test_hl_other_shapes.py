@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -134,8 +135,17 @@ def test_pages_that_are_shorter_than_was_asked_for(shapes: Any, highlevel: Calla
     [
         ({"shapes": ["field_value", "plain_file_names"]}, {}),
         ({"shapes": ["events_without_text", "bare_lists"]}, {"APPOINTMENTS_AS": "calendar_event"}),
+        (
+            {
+                "shapes": ["option_texts", "option_objects"],
+                "users_by_search": True,
+                "strict_relations": True,
+                "missing_status": 400,
+            },
+            {},
+        ),
     ],
-    ids=["what carries our id", "events and lists"],
+    ids=["what carries our id", "events and lists", "options, users and what is not found"],
 )
 def test_the_same_things_in_another_shape(
     options: dict[str, Any], settings: dict[str, str], highlevel: Callable[..., Loader], tmp_path: Path
@@ -166,3 +176,14 @@ def test_contacts_that_do_not_show_their_id_stop_the_load(highlevel: Callable[..
     assert stopped.code == 1
     assert "do not show it" in stopped.log.rstrip().splitlines()[-1]
     assert counts(loader)["contacts"] == 1
+
+
+def test_somebody_who_may_not_be_without_an_address(highlevel: Callable[..., Loader]) -> None:
+    """Refused for want of an address, a child that has none of its own is named with what can be done about it."""
+    loader = highlevel(require_address=True)
+    parent = person("patients/1", "Ada", "Larkspur", email="fam@example.org")
+    child = person("patients/2", "Bo", "Larkspur", email="fam@example.org")
+    assert loader.load([*HEAD, parent, child, person("patients/3", "Cy", "Larkspur")]).code == 4
+    with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
+        rejects = {row["source"]: row["reason"] for row in csv.DictReader(file)}
+    assert rejects == {"patients/2": "address_required", "patients/3": "address_required"}

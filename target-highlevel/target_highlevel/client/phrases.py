@@ -35,9 +35,19 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "already_exists",
             "a unique value exists already",
         ),
+        (
+            r"(at least one of|either) .*(e-?mail|phone|number)|(e-?mail|phone) (or|and) .*(required|missing|empty)",
+            "address_required",
+            "an e-mail or a phone must be given",
+        ),
         (r"not found|does not exist|no .* found", "not_found", "not found"),
         (
-            r"limit (is |has been )?(reached|exceeded)|exceeds? .*limit|maximum .*(reached|exceeded)",
+            r"limit (is |has been )?(reached|exceeded)|exceeds? .*limit|max(imum)? .*(reached|exceeded|allowed|\d)",
+            "limit_reached",
+            "a limit of HighLevel is reached",
+        ),
+        (
+            r"(up to|more than|at most) [\d,]+",  # what a full label answers nobody has seen (section 11)
             "limit_reached",
             "a limit of HighLevel is reached",
         ),

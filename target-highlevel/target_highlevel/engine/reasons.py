@@ -16,6 +16,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "HighLevel says the person is there already, but neither the e-mail nor the phone explains it.",
         "Look for the contact in HighLevel; allow duplicates there or change the address, then `retry`.",
     ),
+    "address_required": (
+        "HighLevel refused a contact with neither an e-mail nor a phone, or whose addresses other contacts have already.",
+        "Allow duplicate contacts in HighLevel, or add an address in Cliniko, then `retry`.",
+    ),
     "already_exists": ("HighLevel holds a record with the same unique value.", "Compare the two in HighLevel, then `retry`."),
     "deleted_in_highlevel": ("The record was deleted in HighLevel by hand.", "Leave it so; or verify, then `repair`; or restore it there and `retry`."),
     "no_contact": ("The contact it belongs to is not known.", "Load the contact first; the record is then sent by `retry`."),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import DuplicateContact
+from target_highlevel.errors import DuplicateContact, Refused
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
 from target_highlevel.objects.contact_values import custom_values, decode, encode, prepare
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 IDENTITY = "source_system_id"
 #: Addresses by which HighLevel tells duplicates, and what its search for them calls each.
 _ADDRESSES = (("email", "email"), ("phone", "number"))
+
+
+#: Refusals of a contact without any address that say no other reason: whether it may have none is not known (section 7).
+_UNEXPLAINED = frozenset({"bad_request", "not_processable"})
 
 
 class Contact(ObjectKind):
@@ -53,7 +58,15 @@ class Contact(ObjectKind):
                     return taken
                 fields = _without(fields, withheld)
                 continue
+            except Refused as refused:
+                if refused.code in _UNEXPLAINED and not self._has_address(spec, fields):
+                    refused.findings = replace(refused.findings, code="address_required")
+                raise
             return Created(answer["contact"]["id"], notes=_notes(fields, withheld))
+
+    def _has_address(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
+        api_names = {name: item.api_name for name, item in spec.fields.items()}
+        return any(api_names.get(name) in dict(_ADDRESSES) for name in fields)
 
     def _resolve(
         self,
