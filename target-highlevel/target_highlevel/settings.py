@@ -6,6 +6,7 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
@@ -319,7 +320,12 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _read(kind: str, value: Any) -> Any:
-    """Return a text as what its setting is; one that cannot be read stays as it is."""
+    """Return a text as what its setting is; one that cannot be read stays as it is.
+
+    The SDK reads the fractions of a configuration file as ``Decimal``.
+    """
+    if isinstance(value, Decimal) and kind == "number":
+        return float(value)
     if not isinstance(value, str):
         return value
     try:

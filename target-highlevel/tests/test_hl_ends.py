@@ -93,11 +93,14 @@ def test_a_wrong_setting_of_a_file_is_named(
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_may_give_its_values_as_text(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
-    """Meltano writes the value of a setting without a kind as text."""
+@pytest.mark.parametrize("lag", ["0.5", 2.5])
+def test_a_file_may_give_its_values_as_text(
+    lag: object, highlevel: Callable[..., Loader], tmp_path: Path
+) -> None:
+    """Meltano writes the value of a setting without a kind as text; a fraction may be a number as well."""
     side = highlevel().sandbox.highlevel
     settings = {"access_token": side.access_token, "location_id": side.location_id, "api_url": side.url}
-    asked = {"search_lag_seconds": "0.5", "requests_per_day": "1000", "accept_rejects": "false"}
+    asked = {"search_lag_seconds": lag, "requests_per_day": "1000", "accept_rejects": "false"}
     done = configured(tmp_path, json.dumps(settings | asked))
     assert done.returncode == 0, done.stderr
 
