@@ -266,6 +266,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
+_MOST_A_MINUTE = 200
 _LOWEST = {"sample_patients": 1, "requests_per_minute": 1, "lag_seconds": 0, "overlap_seconds": 0}
 
 
@@ -275,7 +276,15 @@ def _wrong(config: Mapping[str, Any]) -> list[str]:
         for name in JSON_SCHEMA["properties"]
         if config.get(name) is not None and not _fits(name, config[name])
     ]
-    return [*wrong, *_unlikely(config)]
+    return [*wrong, *(_unlikely(config) or _too_many(config, wrong))]
+
+
+def _too_many(config: Mapping[str, Any], wrong: list[str]) -> list[str]:
+    """Cliniko itself allows 200 requests a minute for each user (API documentation, "Rate limits")."""
+    asked, name = config.get("requests_per_minute"), "requests_per_minute"
+    if wrong or config.get("api_url") or not isinstance(asked, int) or asked <= _MOST_A_MINUTE:
+        return []
+    return [f"{name} ({variable(name)}) must be at most {_MOST_A_MINUTE}, which is what Cliniko allows"]
 
 
 def _expected(name: str) -> str:

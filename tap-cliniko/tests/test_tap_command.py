@@ -74,6 +74,14 @@ def test_every_wrong_setting_is_named_at_once_and_none_is_shown(tmp_path: Path) 
     assert not any(value in done.stderr for value in ("very-secret", "other-secret", "yesterday", "maybe"))
 
 
+def test_no_more_requests_than_cliniko_allows(tmp_path: Path) -> None:
+    """A server of one's own may be asked more often; Cliniko itself may not."""
+    config = {"api_key": "k-au1", "contact_email": "a@b.example", "requests_per_minute": 500}
+    done = tap_with(config, tmp_path)
+    assert done.returncode == 2
+    assert "TAP_CLINIKO_REQUESTS_PER_MINUTE) must be at most 200" in last_line(done)
+
+
 @pytest.mark.parametrize("largest", [0, -1, "0.0", "nan", "inf"])
 def test_a_limit_of_nothing_is_no_limit_to_set(largest: Any, tmp_path: Path) -> None:
     """0 is neither "no limit" nor "no file": whoever wants no files says so with download_attachments."""

@@ -32,6 +32,8 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "array": (list, "a list in JSON"),
 }
 _LEAST = {"requests_per_10s": 1, "requests_per_day": 1, "search_lag_seconds": 0}
+#: What HighLevel itself allows (highlevel-api.md section 4); a sandbox may be asked more.
+_MOST = {"requests_per_10s": 100, "requests_per_day": 200_000}
 DEFAULT_API_URL = "https://services.leadconnectorhq.com"
 
 SCHEMA = th.PropertiesList(
@@ -263,9 +265,15 @@ def _unfit(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"one of {', '.join(schema['enum'])}"
         if name in _LEAST and not _LEAST[name] <= value < math.inf:  # `nan` is nowhere between them
             yield name, f"at least {_LEAST[name]}"
+        elif name in _MOST and value > _MOST[name] and _is_highlevel(config):
+            yield name, f"at most {_MOST[name]}, which is what HighLevel allows"
     places = config.get("locations") or {}
     if not all(place and isinstance(place, str) for place in places.values()):
         yield "locations", "an object of texts"
+
+
+def _is_highlevel(config: Mapping[str, Any]) -> bool:
+    return str(config.get("api_url") or DEFAULT_API_URL).rstrip("/") == DEFAULT_API_URL
 
 
 def variable(name: str) -> str:

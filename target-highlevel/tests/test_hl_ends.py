@@ -51,6 +51,11 @@ def assert_ended(loaded: Loaded, loader: Loader, code: int, *words: str) -> None
         ({"OVERWRITE": "always"}, 2, ["TARGET_HIGHLEVEL_OVERWRITE", "cliniko_wins"]),
         ({"REQUESTS_PER_DAY": "many"}, 2, ["TARGET_HIGHLEVEL_REQUESTS_PER_DAY"]),
         ({"REQUESTS_PER_10S": "0"}, 2, ["TARGET_HIGHLEVEL_REQUESTS_PER_10S", "at least 1"]),
+        (
+            {"REQUESTS_PER_10S": "200", "API_URL": "https://services.leadconnectorhq.com/"},
+            2,
+            ["TARGET_HIGHLEVEL_REQUESTS_PER_10S", "at most 100"],
+        ),
         ({"SEARCH_LAG_SECONDS": "-1"}, 2, ["TARGET_HIGHLEVEL_SEARCH_LAG_SECONDS", "at least 0"]),
         ({"SEARCH_LAG_SECONDS": "nan"}, 2, ["TARGET_HIGHLEVEL_SEARCH_LAG_SECONDS"]),
         ({"REQUIRE_APPROVED_PLAN": "ja"}, 2, ["TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", "true or false"]),
