@@ -12,11 +12,11 @@ _SHARD = re.compile(r"-([a-z]{2}\d{1,2})$", re.IGNORECASE)
 
 
 def shard_of(api_key: str) -> str | None:
-    """Answer the shard, None for a key from before there were any."""
+    """Return the shard, None for a key from before there were any."""
     found = _SHARD.search(api_key)
     return found.group(1).lower() if found else None
 
 
 def without_shard(api_key: str) -> str:
-    """Answer the part that is the same however the key is written."""
+    """Return the part that is the same however the key is written."""
     return _SHARD.sub("", api_key)
