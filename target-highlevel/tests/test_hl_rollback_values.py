@@ -15,6 +15,7 @@ from hl_undoing import differing, dump, loads, spared, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from hl_loading import Loader
 
@@ -57,6 +58,82 @@ def test_addresses_that_were_passed_on_go_back(highlevel: Start) -> None:
     undo(loader)
     assert differing(before, dump(loader)) == []
     assert spared(loader) == {}
+
+
+def test_a_file_whose_key_highlevel_did_not_tell_is_found_by_its_name(
+    highlevel: Start, tmp_path: Path
+) -> None:
+    """The answer to the upload did not show it, so the ledger has no key of it: it is taken off the contact all the same."""
+    loader = highlevel()
+    path = tmp_path / "letter.pdf"
+    path.write_bytes(b"pdf")
+    own = {"contact": "patients/1", "file_path": str(path), "file_size": 3, "file_sha256": "a"}
+    named = {**own, "file_name": "cliniko:patient_attachments/6 letter.pdf"}
+    head = [*schemas("patients", "patient_attachments"), person("patients/1", "Ada", "Lovelace")]
+    loads(loader, head)
+    loads(loader, [*head, record("hl_files", "patient_attachments/6", **named)])
+    assert _files(loader) == 1
+    with closing(sqlite3.connect(loader.folder / "ledger.db")) as ledger, ledger:
+        ledger.execute("update record set hl_id = parent_id || '/' || source_id where object = 'file'")
+    undo(loader)
+    assert _files(loader) == 0
+
+
+def _files(loader: Loader) -> int:
+    """Return how many files are in the fields of contacts."""
+    contacts = loader.sandbox.highlevel.state.contacts.values()
+    values = [value for one in contacts for value in one["customFields"].values()]
+    return sum(len(value) for value in values if isinstance(value, dict))
+
+
+def test_changed_tasks_are_not_put_back_as_calendar_events(highlevel: Start) -> None:
+    """A run that only changed appointments also says of which kind they were."""
+    loader = highlevel()
+    head = [*schemas("patients", "individual_appointments"), person("patients/1", "Ada", "Lovelace")]
+    own = {
+        "contact": "patients/1",
+        "body": "cliniko:individual_appointments/7",
+        "starts_at": "2090-05-01T01:00:00Z",
+    }
+    for title in ("Visit", "Another visit"):
+        visit = record("hl_appointments", "individual_appointments/7", **own, title=title)
+        loads(loader, [*head, visit])
+    refused = loader.tool("rollback", "--yes", APPOINTMENTS_AS="calendar_event")
+    assert refused.returncode == 2
+    assert "APPOINTMENTS_AS" in refused.stderr
+
+
+def test_what_was_spared_is_tried_again(highlevel: Start) -> None:
+    """Somebody has changed a field, so it is left; when it holds the run's value again, the same command puts it back."""
+    loader = highlevel()
+    loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace", city="Here", postalCode="1000")])
+    before = dump(loader)
+    loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace", city="There", postalCode="2000")])
+    run = loader.newest_report()["run_id"]
+    there = loader.sandbox.highlevel.state
+    (hl_id,) = there.contacts
+    there.damage.edit_contact(hl_id, city="By hand")
+    undo(loader)
+    assert [row["fields"] for row in spared(loader).values()] == ["city"]
+    there.damage.edit_contact(hl_id, city="There")
+    assert loader.tool("rollback", "--yes", "--run", run).returncode == 0
+    assert differing(before, dump(loader)) == []
+    undo(loader)
+    assert not there.contacts
+
+
+def test_a_channel_that_the_undone_run_had_closed_is_not_ours_to_open(highlevel: Start) -> None:
+    """The run closed it and was undone; a person closes it; a later yes in Cliniko does not open it."""
+    loader = highlevel()
+    loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace")])
+    loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace", dnd_email=True)])
+    undo(loader)
+    there = loader.sandbox.highlevel.state
+    (hl_id,) = there.contacts
+    assert there.contacts[hl_id]["dndSettings"]["Email"]["status"] == "inactive"
+    there.damage.edit_contact(hl_id, dndSettings={"Email": {"status": "active"}})
+    loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace", dnd_email=False)])
+    assert there.contacts[hl_id]["dndSettings"]["Email"]["status"] == "active"
 
 
 def test_do_not_disturb_and_a_customer_are_a_persons_doing(highlevel: Start) -> None:

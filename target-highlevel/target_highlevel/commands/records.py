@@ -14,9 +14,9 @@ from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.purge import Purge
 from target_highlevel.ledger.scratch import sweep
+from target_highlevel.ledger.undo import rolled_back
 from target_highlevel.report.run_report import write_again
 from target_highlevel.report.window import write_window
-from target_highlevel.rollback.rollback import rolled_back
 from target_highlevel.settings import settings_from_environment
 
 if TYPE_CHECKING:

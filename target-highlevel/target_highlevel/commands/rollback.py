@@ -11,14 +11,14 @@ from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
 from target_highlevel.endings import Stopped, exit_code, ignore_signals, told
 from target_highlevel.engine.session import Session
-from target_highlevel.ledger.undo import Undo
+from target_highlevel.ledger.undo import Undo, rolled_back
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.report.tables import write_table
 from target_highlevel.report.undone import undone as undone_content
 from target_highlevel.report.verdict import records
 from target_highlevel.report.wording import meaning, object_name, record_name
 from target_highlevel.rollback.plan import plan_of
-from target_highlevel.rollback.rollback import Rollback, rolled_back, run_to_undo
+from target_highlevel.rollback.rollback import Rollback, run_to_undo
 
 if TYPE_CHECKING:
     from target_highlevel.rollback.plan import Plan

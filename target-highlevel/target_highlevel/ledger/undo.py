@@ -15,7 +15,7 @@ from target_highlevel.ledger.work import FORGOTTEN, KNOWN, Work
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from target_highlevel.ledger.ledger import Ledger
 
@@ -24,6 +24,8 @@ WRITING_MODES = ("load", "retry")
 #: Why a record that an undone run had brought is not in HighLevel.
 ROLLED_BACK = "rolled_back"
 _CARRIER = "was_on"
+#: Name of the fact that a run was undone to the end.
+DONE = "rolled_back:"
 _FORGOTTEN: dict[str, Any] = {
     **FORGOTTEN,
     "reason": ROLLED_BACK,
@@ -91,8 +93,9 @@ class Undo(Work):
         with self._ledger.transaction() as connection:
             kept = set(connection.execute(images).scalars())
         made = {f"{object_}:{source_id}" for (object_, _), source_id in self.ever_created().items()}
-        changed = dict.fromkeys(ref for ref, _, _ in self._done("update", "intent", "remove", "leave"))
-        return [ref for ref in changed if ref not in kept | made]
+        changed = [ref for ref, _, _ in self._done("update", "intent", "remove") if ref not in made]
+        left = [ref for ref, _, _ in self._done("leave", "intent")]  # which are made anew elsewhere
+        return [ref for ref in dict.fromkeys([*changed, *left]) if ref not in kept]
 
     def before(self, ref: str) -> Before:
         """Return what a record was before the run first changed it."""
@@ -103,9 +106,13 @@ class Undo(Work):
 
     def rewritten(self) -> set[str]:
         """Return the refs of records that a later run changed, and that was not taken back."""
-        query = sa.select(before_image.c.ref).where(self._images, before_image.c.run > self.undone)
+        query = sa.select(before_image.c.run, before_image.c.ref).where(
+            self._images, before_image.c.run > self.undone
+        )
         with self._ledger.transaction() as connection:
-            return set(connection.execute(query).scalars())
+            found = connection.execute(query).all()
+        taken_back = {run for run in {run for run, _ in found} if rolled_back(self._ledger, run)}
+        return {ref for run, ref in found if run not in taken_back}
 
     def unclear(self) -> list[Row]:
         """Return the records whose create the run began and did not see the end of, or found to have happened and left so."""
@@ -197,12 +204,12 @@ class Undo(Work):
         }
 
     def appointment_routes(self) -> set[str]:
-        """Return the routes by which the run created appointments: they tell tasks from calendar events."""
+        """Return the routes by which the run wrote appointments: they tell tasks from calendar events."""
         query = sa.select(audit.c.route).where(
             audit.c.location == self._ledger.location,
             audit.c.run == self.undone,
             audit.c.object == "appointment",
-            audit.c.action == "create",
+            audit.c.action.in_(["create", "update", "leave"]),
         )
         with self._ledger.transaction() as connection:
             return set(connection.execute(query.distinct()).scalars())
@@ -310,7 +317,7 @@ class Undo(Work):
         self,
         restored: Mapping[str, Mapping[str, str] | None],
         settled: Iterable[str],
-        spared: Iterable[str],
+        spared: Collection[str],
     ) -> None:
         """Have the ledger forget what the run brought: the next full read finds everything as before the run.
 
@@ -323,7 +330,8 @@ class Undo(Work):
             for ref, written in restored.items():
                 kept = {"written": canonical_json(dict(written or {})), "digest": None, "intent": None}
                 self._set(connection, ref, **(_FORGOTTEN if written is None else kept))
-                connection.execute(before_image.delete().where(self._image(ref)))
+                if written is None or ref not in spared:  # what was left alone can be tried again
+                    connection.execute(before_image.delete().where(self._image(ref)))
             for ref in settled:
                 connection.execute(before_image.delete().where(self._image(ref)))
             for ref in spared:
@@ -370,6 +378,11 @@ def _as_known(known: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: canonical_json(known[name]) if known.get(name) else None for name in ("written", "notes")}
     nothing = dict.fromkeys(("reason", "payload", "digest", "intent"))
     return {**told, **texts, **nothing, "status": Status.DONE.value}
+
+
+def rolled_back(ledger: Ledger, run: str) -> bool:
+    """Return whether a run was undone to the end."""
+    return ledger.fact(f"{DONE}{run}") is not None
 
 
 def writing_runs(ledger: Ledger) -> list[str]:

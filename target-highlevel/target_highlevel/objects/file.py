@@ -91,7 +91,8 @@ class File(ObjectKind):
                 files=upload,
             )
         contact = answer.get("contact") or answer
-        return Created(self._find(contact, spec, row.source_id) or f"{parent}/{row.source_id}", parent)
+        found = self._find(contact, spec, row.source_id) or self.find(row, spec)
+        return Created(found or unseen(parent, row.source_id), parent)
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the name under which the file hangs on the contact; its bytes are compared by verify."""
@@ -133,6 +134,11 @@ class File(ObjectKind):
                 self.around.client.request(
                     "PUT", f"/contacts/{row.parent_id}", route=self.update_route, json=body
                 )
+
+
+def unseen(contact_id: str, source_id: str) -> str:
+    """Return what stands for the key of a file that HighLevel took and did not show."""
+    return f"{contact_id}/{source_id}"
 
 
 def source_id(item: Mapping[str, Any]) -> str | None:

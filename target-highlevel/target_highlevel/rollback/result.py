@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,11 @@ class Restored:
     row: Row
     before: Before
     left: tuple[str, ...]
+
+    @property
+    def put_back(self) -> dict[str, Any]:
+        """Return the fields that hold again what they did."""
+        return {name: value for name, value in self.before.fields.items() if name not in self.left}
 
 
 @dataclass

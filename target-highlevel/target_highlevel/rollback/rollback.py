@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.ledger.undo import Undo, writing_runs
+from target_highlevel.ledger.undo import DONE, Undo, rolled_back, writing_runs
 from target_highlevel.rollback.act import Hand
 from target_highlevel.rollback.copies import Copies
 from target_highlevel.rollback.links import Links
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.rollback.plan import Unit
     from target_highlevel.rollback.result import Restored
-
-_DONE = "rolled_back:"
-
-
-def rolled_back(ledger: Ledger, run: str) -> bool:
-    """Return whether a run was undone to the end."""
-    return ledger.fact(f"{_DONE}{run}") is not None
 
 
 def run_to_undo(ledger: Ledger, wanted: str | None) -> str:
@@ -124,7 +117,8 @@ class Rollback:
     def _same_kind_of_appointments(self) -> None:
         """Tasks are not removed as calendar events, nor the other way round."""
         routes = self._undo.appointment_routes()
-        if routes and self._session.kinds["appointment"].create_route not in routes:
+        kind = self._session.kinds["appointment"]
+        if routes and not routes & {kind.create_route, kind.update_route}:
             msg = (
                 "set TARGET_HIGHLEVEL_APPOINTMENTS_AS to what it was when the run was made: its appointments are of"
                 " the other kind"
@@ -148,33 +142,45 @@ class Rollback:
         }
         with self._session.ledger.transaction():
             self._undo.finish(restored, self.result.settled, self.result.spared)
-            self._undo.retag({ref: notes for ref, notes in self._tags_put_back() if ref not in adopted})
-            self._session.ledger.remember(f"{_DONE}{self.undone}", json.dumps({"by": self._session.run}))
+            self._undo.retag({ref: notes for ref, notes in self._notes_put_back() if ref not in adopted})
+            self._session.ledger.remember(f"{DONE}{self.undone}", json.dumps({"by": self._session.run}))
 
-    def _tags_put_back(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the notes of contacts whose tags were put back: else the undoing of an earlier run finds them changed."""
+    def _notes_put_back(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield, of contacts that were put back, which tags and closed channels are ours now: as before the run.
+
+        Else the undoing of an earlier run finds the tags changed, and a later load opens a channel that a person has closed.
+        """
         for ref, item in self.result.restored.items():
-            spec = self._session.specs[item.row.stream]
-            for name, declared in spec.fields.items():
-                if declared.kind == "tags" and name in item.before.fields and name not in item.left:
-                    tags = tags_before(item.row, spec, item.before, name)
-                    known = item.row.notes.get("withheld", {})
-                    withheld = {
-                        field: known.get(field, "unknown")
-                        for field in spec.fields
-                        if f"shared-{field}" in tags
-                    }
-                    yield ref, {**item.row.notes, "tags": sorted(tags), "withheld": withheld}
+            told: dict[str, Any] = {}
+            for name, declared in self._session.specs[item.row.stream].fields.items():
+                if declared.kind == "tags" and name in item.put_back:
+                    told |= self._tags_put_back(item, name)
+            told |= self._channels_put_back(item)
+            if told:
+                yield ref, {**item.row.notes, **told}
+
+    def _tags_put_back(self, item: Restored, name: str) -> dict[str, Any]:
+        spec = self._session.specs[item.row.stream]
+        tags = tags_before(item.row, spec, item.before, name)
+        known = item.row.notes.get("withheld", {})
+        withheld = {field: known.get(field, "unknown") for field in spec.fields if f"shared-{field}" in tags}
+        return {"tags": sorted(tags), "withheld": withheld}
+
+    def _channels_put_back(self, item: Restored) -> dict[str, Any]:
+        fields = self._session.specs[item.row.stream].fields
+        channels = {name for name in item.put_back if name in fields and fields[name].kind == "dnd"}
+        before = set(item.before.known.get("notes", {}).get("dnd", ()))
+        now = set(item.row.notes.get("dnd", ()))
+        return {"dnd": sorted((now - channels) | (before & channels))} if channels else {}
 
     def _written(self, item: Restored) -> dict[str, str]:
         """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""
-        put_back = {name: value for name, value in item.before.fields.items() if name not in item.left}
-        kept = {name: mark for name, mark in item.row.written.items() if name not in put_back}
+        kept = {name: mark for name, mark in item.row.written.items() if name not in item.put_back}
         return {
             **kept,
             **{
                 name: self._marks.hash(value)
-                for name, value in put_back.items()
+                for name, value in item.put_back.items()
                 if value not in (None, "", [])
             },
         }

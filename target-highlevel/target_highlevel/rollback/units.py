@@ -8,6 +8,7 @@ from target_highlevel.errors import NotFound
 from target_highlevel.objects.contact_values import custom_values, decode
 from target_highlevel.objects.event import Event
 from target_highlevel.objects.file import source_id as file_source_id
+from target_highlevel.objects.file import unseen
 from target_highlevel.objects.on_contact import Task
 from target_highlevel.rollback.touched import contact_changes, empty
 
@@ -201,6 +202,8 @@ class UnitWorker:
         """Return what may be removed from the contact, and whether something of ours stays on it."""
         removable, standing = [], False
         for row in self._rows(unit.children):
+            if row.object == "file":
+                row.hl_id = _key_of(row, items["file"])
             there = items[row.object].get(str(row.hl_id))
             if row.object == "file" and row.ref in unit.updated_children:
                 self._restore_file(row, items["file"])
@@ -299,6 +302,14 @@ class UnitWorker:
             along += self._rows(self._plan.known_relations[hl_id])
         self._result.leave_tags(row.notes.get("tags", ()))
         self._remove(row, self._session.kinds["contact"], along)
+
+
+def _key_of(row: Row, files: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return the key of a file; an upload whose answer did not show it has none in the ledger, and its name tells."""
+    if row.hl_id in files or row.parent_id is None or row.hl_id != unseen(row.parent_id, row.source_id):
+        return row.hl_id
+    named = (key for key, item in files.items() if file_source_id(item) == row.source_id)
+    return next(named, row.hl_id)
 
 
 def files_of(contact: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
