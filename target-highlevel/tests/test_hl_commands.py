@@ -28,7 +28,10 @@ def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic
     """Runs are listed, a report is written again as it was, several are summed up, and a changed entry is found."""
     loader = highlevel()
     first = loader.load(small_clinic.lines)
-    run = first.report["run_id"]
+    run, budget = first.report["run_id"], first.report["budget"]
+    assert (
+        budget["spent_in_24_hours"] == budget["requests"]
+    )  # what was counted ahead and not sent is no part of it
     page = loader.folder / "reports" / run / "report.json"
     page.unlink()
     listed = loader.tool("runs")

@@ -94,7 +94,7 @@ def test_a_first_load_is_predicted(small_clinic: Clinic, highlevel: Callable[...
     assert "`meltano invoke target-highlevel:approve`" in plan.report["to_do"][-1]["next_step"]
     assert not [item for item in plan.report["to_do"] if "retry" in item["next_step"]]
     page = (loader.folder / "reports" / plan.report["run_id"] / "report.html").read_text(encoding="utf-8")
-    assert "Would be refused" in page
+    assert "would be refused" in page
     assert "then <code>meltano invoke target-highlevel:retry</code>" not in page
     assert "audit trail" not in page
     assert loader.sandbox.highlevel.control.violations == []

@@ -144,4 +144,10 @@ def test_values_are_in_a_report_only_where_they_were_asked_for(
         assert MARK not in asked.log
         assert loader.tool("report", "--run", run, SHOW_VALUES="true").returncode == 0
         assert shown(run) == {"differences.csv"}
+        assert asked.report["shows_values"]
+        if mode == "plan":
+            mails = {item["email"] for item in asked.report["plan"]["owners"]["practitioners"]} - {None}
+            page = (loader.folder / "reports" / run / "report.html").read_text(encoding="utf-8")
+            assert mails
+            assert not [mail for mail in mails if mail in page]  # the one that was written again
     assert not [path for path in loader.folder.glob("ledger.db*") if MARK.encode() in path.read_bytes()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,9 @@ def test_the_page_of_a_rollback_lists_what_stays_by_reason(reported: ReportedLed
     reasons = [(group["reason"], group["count"]) for group in content["rollback"]["spared_because"]]
     assert reasons == [("changed", 2), ("its_record_is_spared", 1)]
     page = run_page(content)
+    (told,) = re.findall(r"<dt>.*removed, restored or linked again.*</dt><dd>(\d+)</dd>", page)
+    assert told == "1"  # the sum of the table, whose last row says it again
+    assert re.search(r">All</th><td [^>]*>1</td>", page)
     for said in (
         "Somebody changed it since.",
         "patients/1 - invoices/2",

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from target_highlevel.setup.catalogue import Catalogue
 
 
-def owners(ledger: Ledger, catalogue: Catalogue) -> dict[str, Any]:
-    """Return for each practitioner who owns their patients; people are named by their ids only."""
+def owners(ledger: Ledger, catalogue: Catalogue, *, show_values: bool = False) -> dict[str, Any]:
+    """Return for each practitioner who owns their patients; people are named by their ids, and by their e-mail when asked for."""
+    emails: dict[str | None, str] = (
+        {user.id: email for email, user in catalogue.users.items()} if show_values else {}
+    )
     columns = (record.c.source_id, record.c.hl_id, record.c.reason)
     query = (
         sa.select(*columns)
@@ -28,8 +31,14 @@ def owners(ledger: Ledger, catalogue: Catalogue) -> dict[str, Any]:
             "source": row.source_id,
             "match": "user" if row.hl_id else "contact",
             "user": row.hl_id,
+            "email": emails.get(row.hl_id),
             "because": None if row.hl_id else row.reason or "no_user",
         }
         for row in rows
     ]
-    return {"practitioners": practitioners, "fallback_user": catalogue.fallback_owner}
+    fallback = catalogue.fallback_owner
+    return {
+        "practitioners": practitioners,
+        "fallback_user": fallback,
+        "fallback_email": emails.get(fallback),
+    }

@@ -46,7 +46,7 @@ class Prediction:
             "approval": self._approval(),
             "account": account,
             "schema": schema_plan(session.specs.values(), session.schema, session.catalogue()),
-            "owners": owners(session.ledger, session.catalogue()),
+            "owners": owners(session.ledger, session.catalogue(), show_values=session.settings.show_values),
             "shared_addresses": addresses.content(),
             "cost": cost(client.requests, session.settings, spent),
             "settings_to_check": checks(session.catalogue(), session.workflows, account or {}),

@@ -40,7 +40,7 @@ def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
 
 def undone_numbers(rollback: Mapping[str, Any]) -> list[tuple[str, int, str]]:
     """Return the numbers on top of a rollback's page; what is left is known only when it was read back."""
-    did = sum(rollback[name] for name in ("removed", "restored", "linked_again"))
+    did = sum(row[name] for row in rollback["objects"] for name in ("removed", "restored", "linked_again"))
     left = rollback["created_left"] + rollback["fields_differing"]
     return [
         ("removed, restored or linked again", did, "records"),
@@ -78,6 +78,12 @@ def undone_row(item: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def with_sum(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of what a rollback undid, and their sum as the last."""
+    names = ("removed", "restored", "linked_again", "gone_already")
+    return [*rows, {"label": "All", **{name: sum(row[name] for row in rows) for name in names}}]
+
+
 def left_row(item: Mapping[str, str]) -> tuple[str | Markup, ...]:
     """Return a record that a rollback did not get rid of, or a field it did not put back."""
     object_, _, source = item["record"].partition(":")
@@ -102,5 +108,5 @@ def _code(text: str) -> str | Markup:
 #: Filters of the page, by name.
 ROWS = {
     function.__name__: function
-    for function in (how_row, extra_row, undone_row, left_row, spared_row, sides, record_name)
+    for function in (how_row, extra_row, undone_row, with_sum, left_row, spared_row, sides, record_name)
 }

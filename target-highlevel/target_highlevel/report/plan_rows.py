@@ -34,7 +34,9 @@ def route_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
 def owner_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return a practitioner and what stands for them."""
     if item["match"] == "user":
-        return _code(item["source"]), Markup("user <code>{}</code>").format(item["user"])
+        return _code(item["source"]), Markup("user <code>{}</code> {}").format(
+            item["user"], item["email"] or ""
+        )
     because = "has left" if item["because"] == "inactive" else "no user has their e-mail"
     return _code(item["source"]), f"contact ({because}); patients go to the fallback owner"
 

@@ -39,6 +39,7 @@ class RunReport:
         self._run = session.run
         self._settings = session.settings
         self._sample = session.sample
+        session.governor.close()  # requests are counted ahead in blocks: what was not sent is no part of the day's
         figures = session.governor.statistics()
         self._figures = RunFacts(
             requests=figures.requests,
@@ -167,13 +168,19 @@ def private(folder: Path) -> Path:
 
 def _without_values(content: dict[str, Any]) -> dict[str, Any]:
     """Return what the ledger keeps of a report that shows values: what `purge` leaves alone must not hold them."""
-    fields, checked = content["differences"], content["verification"]
+    fields, checked, plan = content["differences"], content["verification"], content["plan"]
     return {
         **content,
         "shows_values": False,
         "differences": fields and [{**item, "samples": []} for item in fields],
         "verification": checked and {**checked, "first": []},
+        "plan": plan and {**plan, "owners": _without_emails(plan["owners"])},
     }
+
+
+def _without_emails(owners: dict[str, Any]) -> dict[str, Any]:
+    listed = [{**item, "email": None} for item in owners["practitioners"]]
+    return {**owners, "practitioners": listed, "fallback_email": None}
 
 
 def _shortened(content: dict[str, Any]) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _go_on(content: Mapping[str, Any], approval: Mapping[str, Any]) -> Task:
     if approval["approved"]:
         load = "The plan is approved. Load a sample: `meltano run tap-cliniko-sample target-highlevel`."
         return "load to start, if all is right", 1, load, "records"
-    needed = ": no load starts without it." if approval["required"] else "."
+    needed = ": no load starts without it." if approval["required"] else ", then load a sample."
     return (
         "plan to approve, if all is right",
         1,

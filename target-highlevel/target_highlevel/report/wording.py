@@ -43,6 +43,7 @@ _SOURCES = {
     "products": "Products",
     "referral_sources": "Referral sources",
     "relationships": "Family relationships",
+    "services": "Who offers which service where",
     "treatment_notes": "Treatment notes",
 }
 
