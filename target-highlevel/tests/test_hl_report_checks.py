@@ -109,6 +109,11 @@ def test_both_obey_the_published_schema(reported: ReportedLedger, tmp_path: Path
 def test_the_page_of_a_verification_shows_each_difference(reported: ReportedLedger, tmp_path: Path) -> None:
     """Counts by kind of record, the first differences masked, an extra record by its id, the cost."""
     page = run_page(verified(reported, tmp_path, different=1, extra=1, normalised=3))
+    told = [int(value) for value in re.findall(r"<dd>(\d+)</dd>", page[: page.index("</header>")])]
+    assert told == [19, 1, 1]
+    left = run_page(verified(reported, tmp_path, filtered=2, held=1, rejected=3))
+    told = [int(value) for value in re.findall(r"<dd>(\d+)</dd>", left[: left.index("</header>")])]
+    assert told == [14, 0, 0, 2, 1, 3]  # every record that was looked at is in one of them
     assert "Patients → contacts" in page
     assert "(text), but another" in page
     assert "Bern" not in page

@@ -11,6 +11,12 @@ from target_highlevel.report.wording import object_name, record_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: What a record may be that is not compared: its outcome, the words on top of the page, the section that tells more.
+_NOT_IN = (
+    ("filtered", "left out on purpose", "filtered"),
+    ("held", "waiting for their turn", "held"),
+    ("rejected", "refused", "rejects"),
+)
 #: Columns of a verification's closing table: those that are always there, those that are when they count.
 _ALWAYS = ("source", "equal", "normalised", "different", "missing")
 _SOMETIMES = {"filtered": "left out", "held": "waiting", "rejected": "refused"}
@@ -34,7 +40,7 @@ def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
         ),
         ("different or missing in HighLevel", totals["different"] + totals["missing"], "differences"),
         ("too many in HighLevel", totals["extra"], "extra"),
-        *([("left out on purpose", totals["filtered"], "filtered")] if totals["filtered"] else ()),
+        *((text, totals[name], section) for name, text, section in _NOT_IN if totals[name]),
     ]
 
 
