@@ -10,12 +10,13 @@ from hl_undoing import differing, dump, loads, spared, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hl_loading import Loader
 
     Start = Callable[..., Loader]
 
-HEAD = schemas("patients", "treatment_notes", "individual_appointments")
+HEAD = schemas("patients", "treatment_notes", "individual_appointments", "patient_attachments")
 BOTH = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Ada", "King")]
 
 pytestmark = pytest.mark.timeout(120)
@@ -36,15 +37,29 @@ def visit(patient: str) -> str:
     )  # fmt: skip
 
 
+def file(patient: str, path: Path) -> str:
+    """Return a file of a patient's."""
+    own = {"file_path": str(path), "file_size": 3, "file_sha256": "a"}
+    name = "cliniko:patient_attachments/6 letter.pdf"
+    return record("hl_files", "patient_attachments/6", contact=f"patients/{patient}", file_name=name, **own)
+
+
 @pytest.mark.parametrize("point", ["", "after_response/note:2", "after_send/appointment"])
-def test_what_was_given_to_another_patient_goes_back(point: str, highlevel: Start) -> None:
-    """A note, an open appointment and the end of a text that became shorter; the run may have been killed, and the undo too."""
+def test_what_was_given_to_another_patient_goes_back(point: str, highlevel: Start, tmp_path: Path) -> None:
+    """A note, an open appointment, a file, the end of a text that became shorter; the run may have been killed, the undo is."""
     loader = highlevel()
+    path = tmp_path / "letter.pdf"
+    path.write_bytes(b"pdf")
     empty = dump(loader)
     pieces = [note("treatment_notes/9", "2", pieces=2), note("treatment_notes/9#2", "2")]
-    loads(loader, [*HEAD, *BOTH, note("treatment_notes/7", "2"), visit("2"), *pieces])
+    loads(loader, [*HEAD, *BOTH, note("treatment_notes/7", "2"), visit("2"), file("2", path), *pieces])
     before = dump(loader)
-    moved = [note("treatment_notes/7", "1"), visit("1"), note("treatment_notes/9", "1", pieces=1)]
+    moved = [
+        note("treatment_notes/7", "1"),
+        visit("1"),
+        file("1", path),
+        note("treatment_notes/9", "1", pieces=1),
+    ]
     assert loader.load([*HEAD, *BOTH, *moved], CRASH_AT=point).code == (-9 if point else 0)
     assert loader.tool("rollback", "--yes", CRASH_AT="after_response/note").returncode == -9
     undo(loader)

@@ -43,27 +43,29 @@ class Copies:
             self._return(replace(row, hl_id=known["hl_id"], parent_id=known["parent_id"]), before)
 
     def _return(self, row: Row, before: Before) -> None:
-        spec = self._session.specs[row.stream]
+        reason = self._say_again(row, before) if before.fields else None  # on a file nothing was said
+        if reason != "deleted_by_somebody":
+            self._undo.returned(row, before)
+            reach("after_crosswalk", row.object)
+        self._result.settle(row)
+        if reason:
+            self._result.spare(row, reason, before.fields)
+        elif before.fields:
+            self._result.restore(row, before, ())
+
+    def _say_again(self, row: Row, before: Before) -> str | None:
+        """Give the copy its text back; return why that was not done."""
         kind = self._session.kinds[row.object]
         try:
-            there = kind.read(row, spec)
+            there = kind.read(row, self._session.specs[row.stream])
         except NotFound:
-            self._result.settle(row)
-            self._result.spare(row, "deleted_by_somebody")
-            return
+            return "deleted_by_somebody"
         changes = {name: old for name, old in before.fields.items() if not same(there.get(name), old)}
-        reason = self._write(row, kind, before, there, changes) if changes else None
-        self._undo.returned(row, before)
-        reach("after_crosswalk", row.object)
-        self._result.settle(row)
-        self._result.restore(row, before, changes if reason else ())
-        if reason:
-            self._result.spare(row, reason, changes)
+        return self._write(row, kind, before, there, changes) if changes else None
 
     def _write(
         self, row: Row, kind: ObjectKind, before: Before, there: Mapping[str, Any], changes: Mapping[str, Any]
     ) -> str | None:
-        """Write the text of before; return why that was not done."""
         said = (kind.farewell(row.source_id, before.fields, why) for why in (MOVED, SHORTER))
         if not any(all(same(there.get(name), value) for name, value in each.items()) for each in said):
             return "changed"
