@@ -186,6 +186,14 @@ def test_a_row_whose_numbers_surprise_is_explained(resource: str, more: dict[str
     assert said in remark({"resource": resource, **more})
 
 
+def test_a_plan_retries_nothing(contents: dict[str, dict[str, Any]]) -> None:
+    """What would be refused was never sent: no step of a plan's page is to send it again."""
+    planned = {**contents["run"]["rejects"][0], "next_step": "Make room, then `retry`."}
+    told = [run_page({**contents["run"], "mode": mode, "rejects": [planned]}) for mode in ("load", "plan")]
+    assert ["then <code>retry</code>" in page for page in told] == [True, False]
+    assert "Make room, then plan again." in told[1]
+
+
 def test_no_part_of_a_bar_is_too_thin_to_be_seen() -> None:
     """One refused record among a hundred thousand shows, and the parts fill the bar exactly."""
     row = {"created": 100_000, "updated": 0, "unchanged": 3, "filtered": 0, "held": 0, "rejected": 1}
