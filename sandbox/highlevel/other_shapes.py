@@ -168,8 +168,6 @@ def _respelled(_pattern: str, body: Any, _account: Account) -> Any:
     spellings: dict[str, Callable[[str], str]] = {
         "email": str.lower,
         "country": str.lower,
-        "firstName": str.title,
-        "lastName": str.title,
         "phone": lambda phone: f"{phone[:3]} {phone[3:6]} {phone[6:9]} {phone[9:]}",
     }
 
@@ -197,19 +195,11 @@ def _rich_texts(_pattern: str, body: Any, _account: Account) -> Any:
     return body
 
 
-def _money_objects(_pattern: str, body: Any, account: Account) -> Any:
-    def money(kind: str, value: Any) -> Any:
-        return {"currency": "default", "value": value} if kind == "MONETORY" else value
-
-    return _with_values(body, account, money)
-
-
 SHAPES: dict[str, Reshape] = {
     "date_times": _date_times,
     "epoch_dates": _epoch_dates,
     "events_without_text": _events_without_text,
     "joined_options": _joined_options,
-    "money_objects": _money_objects,
     "option_objects": _option_objects,
     "option_texts": _option_texts,
     "plain_file_names": _plain_file_names,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:(Z)|([+-]\d\d):?(\d\d)?)?", re.ASCII
 )
@@ -60,6 +64,49 @@ def date_time(text: str) -> datetime | None:
         return datetime.fromisoformat(f"{day}T{minute}{second or ':00'}{zone}")
     except ValueError:
         return None
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def from_epoch(value: Any) -> datetime | None:
+    """Return the moment that a number of milliseconds since 1970 names; none for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=int(value))
+    except OverflowError:
+        return None
+
+
+def day(value: Any) -> Any:
+    """Return the date that a date-time, a number of milliseconds or a date names; anything else as it is."""
+    moment = from_epoch(value)
+    if moment is not None:
+        return moment.date().isoformat()
+    found = _DAY.match(str(value))
+    return found.group() if found else value
+
+
+def amount_text(value: Any) -> str:
+    """Return a number, or the amount of a sum with its currency, as canonical text."""
+    return decimal_text(value["value"] if isinstance(value, dict) else value)
+
+
+def listed_options(value: Any, known: Container[str]) -> list[Any]:
+    """Return the options of a pick-list with several: an array, or a text that joins them by commas.
+
+    An option may have commas itself: it is the longest one that is known.
+    """
+    if not isinstance(value, str):
+        return list(value)
+    parts, found = value.split(", "), []
+    while parts:
+        longest = (size for size in range(len(parts), 1, -1) if ", ".join(parts[:size]) in known)
+        size = next(longest, 1)
+        found.append(", ".join(parts[:size]))
+        parts = parts[size:]
+    return found
 
 
 def canonical_json(value: Any) -> str:

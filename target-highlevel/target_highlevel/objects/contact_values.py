@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.values import decimal_text
+from target_highlevel.values import amount_text, day, listed_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from target_highlevel.descriptor import FieldSpec, StreamSpec
     from target_highlevel.setup.catalogue import Catalogue
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 #: Fields that the API clears by an empty text, not by null (highlevel-api.md section 6 lists the nullable ones).
 _NOT_NULL = {"address1", "city", "state", "postalCode", "country", "source", "website"}
 #: What a read may call the value of a custom field.
@@ -130,24 +128,20 @@ def decode(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -
         elif declared.data_type == "FILE_UPLOAD":
             continue  # its value are the files themselves, each a record of its own
         elif declared.kind == "custom" and name in catalogue.contact_fields:
-            fields[name] = _read(declared, custom.get(catalogue.contact_fields[name].id))
+            field = catalogue.contact_fields[name]
+            fields[name] = _read(declared, custom.get(field.id), field.options)
     return fields
 
 
 def _standard(name: str, value: Any) -> Any:
-    if name == "dateOfBirth" and value:
-        found = _DATE.match(str(value))  # read back as a date-time or as text
-        return found.group() if found else value
-    return value or None
+    return day(value) if name == "dateOfBirth" and value else value or None
 
 
-def _read(declared: FieldSpec, value: Any) -> Any:
+def _read(declared: FieldSpec, value: Any, options: Container[str]) -> Any:
     if value in (None, "", []):
         return [] if declared.data_type in _LISTS else None
     if declared.data_type in _LISTS:
-        return sorted(value)
+        return sorted(listed_options(value, options))
     if declared.data_type in _NUMBERS:
-        return decimal_text(value)
-    if declared.data_type == "DATE":
-        return str(value)[:10]
-    return value
+        return amount_text(value)
+    return day(value) if declared.data_type == "DATE" else value

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
-from target_highlevel.values import decimal_text
+from target_highlevel.values import amount_text, day, listed_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from target_highlevel.setup.catalogue import Field
 
 _LISTS = {"MULTIPLE_OPTIONS", "CHECKBOX"}
+_NUMBERS = {"NUMERICAL", "MONETORY"}
 _CHOICES = {"SINGLE_OPTIONS", "RADIO"}
 
 
@@ -151,15 +152,15 @@ class CustomObject(ObjectKind):
         declared = spec.fields[name]
         if value in (None, "", []):
             return None
-        if declared.data_type == "MONETORY":
-            return decimal_text(value["value"] if isinstance(value, dict) else value)
-        if declared.data_type == "NUMERICAL":
-            return decimal_text(value)
+        if declared.data_type in _NUMBERS:
+            return amount_text(value)
+        if declared.data_type == "DATE":
+            return day(value)
         labels = {key: label for label, key in self._field(spec, name).options.items()}
         if declared.data_type in _CHOICES:
             return _label(labels, value)
         if declared.data_type in _LISTS:
-            return sorted(_label(labels, item) for item in value)
+            return sorted(_label(labels, item) for item in listed_options(value, {*labels, *labels.values()}))
         return value
 
 

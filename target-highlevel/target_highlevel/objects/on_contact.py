@@ -7,7 +7,7 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.objects.base import Created, Existing, ObjectKind, marked, marker, present
-from target_highlevel.values import date_time
+from target_highlevel.values import date_time, from_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -183,12 +183,13 @@ def text_of(fields: Mapping[str, Any]) -> str:
 
 
 def whole_seconds(moment: Any) -> Any:
-    """Return a date-time in UTC without milliseconds, as Cliniko writes it; HighLevel may show it in the clinic's zone.
+    """Return a date-time in UTC without milliseconds, as Cliniko writes it.
 
+    HighLevel may show it in the clinic's zone, or as a number of milliseconds.
     One without a zone is left as it is: nobody says which moment it means.
     """
     text = str(moment or "")
-    named = date_time(text)
+    named = from_epoch(moment) or date_time(text)
     if named is None or named.tzinfo is None:
         return text or None
     return named.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
