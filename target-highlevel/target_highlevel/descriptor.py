@@ -95,6 +95,10 @@ class StreamSpec:
         """Return the fields whose value is put together from partial records."""
         return tuple(item for item in self.fields.values() if item.fold)
 
+    def field(self, name: str) -> FieldSpec:
+        """Return a field as it is declared; what a kind of object adds of itself is plain text."""
+        return self.fields.get(name) or FieldSpec(name)
+
     def association(self, key: str) -> Association | None:
         """Return the association of that key, if the stream declares it."""
         return next((item for item in self.associations if item.key == key), None)

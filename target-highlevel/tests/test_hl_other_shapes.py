@@ -144,8 +144,16 @@ def test_pages_that_are_shorter_than_was_asked_for(shapes: Any, highlevel: Calla
             },
             {},
         ),
+        ({"shapes": ["respelled", "rich_texts", "date_times"]}, {}),
+        ({"shapes": ["epoch_dates", "joined_options"]}, {}),
     ],
-    ids=["what carries our id", "events and lists", "options, users and what is not found"],
+    ids=[
+        "what carries our id",
+        "events and lists",
+        "options, users and what is not found",
+        "spellings and texts",
+        "dates and lists of options",
+    ],
 )
 def test_the_same_things_in_another_shape(
     options: dict[str, Any], settings: dict[str, str], highlevel: Callable[..., Loader], tmp_path: Path
@@ -187,3 +195,29 @@ def test_somebody_who_may_not_be_without_an_address(highlevel: Callable[..., Loa
     with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
         rejects = {row["source"]: row["reason"] for row in csv.DictReader(file)}
     assert rejects == {"patients/2": "address_required", "patients/3": "address_required"}
+
+
+def test_another_spelling_is_nobodys_change(highlevel: Callable[..., Loader]) -> None:
+    """What HighLevel writes in its own way is no edit of the clinic's: with ``never``, Cliniko's change still goes in."""
+    loader = highlevel(shapes=["respelled"])
+    first = {"email": "Ada@Example.org", "phone": "+61255500101", "country": "AU"}
+    loads(loader, person("patients/1", "Ada", "Larkspur", **first))
+    changed = {"email": "Ada@Example.com", "phone": "+61255500102", "country": "NZ"}
+    again = loads(loader, person("patients/1", "Ada", "Larkspur", **changed), OVERWRITE="never")
+    assert again.report["totals"]["updated"] == 1
+    (there,) = loader.sandbox.highlevel.state.contacts.values()
+    assert {name: there[name] for name in changed} == changed
+
+
+def test_white_space_that_changes_in_cliniko_is_written(highlevel: Callable[..., Loader]) -> None:
+    """It is nobody's change in HighLevel, but one of the clinician's in Cliniko: a paragraph more is a paragraph more."""
+    loader = highlevel()
+
+    def note(text: str) -> str:
+        body = f"{text}\ncliniko:treatment_notes/8"
+        return record("hl_notes", "treatment_notes/8", contact="patients/1", title="Note", body=body)
+
+    loads(loader, person("patients/1", "Ada", "Larkspur"), note("one two"))
+    loads(loader, person("patients/1", "Ada", "Larkspur"), note("one\n\ntwo"))
+    (there,) = loader.sandbox.highlevel.state.notes.values()
+    assert there["body"].startswith("one\n\ntwo")

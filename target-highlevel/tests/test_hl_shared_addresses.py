@@ -73,3 +73,13 @@ def test_undoing_a_run_that_took_an_address_away(highlevel: Callable[..., Loader
     assert loader.tool("rollback", "--yes").returncode == 0
     assert spared(loader) == {}
     assert loader.sandbox.highlevel.state.dump(schema=False) == before
+
+
+def test_a_lost_ledger_asks_nothing_again(highlevel: Callable[..., Loader]) -> None:
+    """The tag tells that the address was left out: it would be refused again, and nothing has changed."""
+    loader = family(highlevel)
+    (loader.folder / "ledger.db").unlink()
+    loader.sandbox.highlevel.control.reset_log()
+    loaded = loads(loader, PARENT, CHILD)
+    assert not [item for item in loader.sandbox.highlevel.control.requests if item.method == "PUT"]
+    assert loaded.report["totals"]["updated"] == 0

@@ -13,8 +13,8 @@ from target_highlevel.errors import NotFound, Refused, Unknown
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import Outcome
+from target_highlevel.normal import holds, is_written, mark, normal_form
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
-from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +99,7 @@ class Writer:
             found = self._adopt_found(row, spec, kind)
             if found and row.object == "relation":  # its ends are all it says
                 outcome = Outcome.CREATED if row.created_here else Outcome.UNCHANGED
-                self._settle(row, outcome, row.hl_id, wanted, parent_id=None, notes=row.notes)
+                self._settle(row, spec, outcome, row.hl_id, wanted, parent_id=None, notes=row.notes)
                 return
         # first: once the record is settled, nobody knows of the pieces any more
         self._shorten(row, spec, kind)
@@ -141,7 +141,7 @@ class Writer:
             return
         reach("after_response", row.object)
         notes = {**made.notes, **_switched_on(row, spec, wanted)}
-        self._settle(row, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=notes)
+        self._settle(row, spec, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=notes)
         reach("after_crosswalk", row.object)
 
     def _created(
@@ -209,7 +209,7 @@ class Writer:
                 row, existing.hl_id, ours=True
             )
             outcome = Outcome.CREATED if ours else Outcome.UNCHANGED
-            self._settle(row, outcome, existing.hl_id, wanted, parent_id=None, notes={})
+            self._settle(row, spec, outcome, existing.hl_id, wanted, parent_id=None, notes={})
             return
         ours = existing.notes.get("adopted") != "same_person"
         if not self._work.claim_id(row, existing.hl_id, ours=ours):
@@ -227,13 +227,23 @@ class Writer:
         if not changes:
             outcome = Outcome.CREATED if row.created_here and row.intent else Outcome.UNCHANGED
             self._settle(
-                row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes, stays=untold
+                row,
+                spec,
+                outcome,
+                row.hl_id,
+                wanted,
+                parent_id=self._parent(row, kind),
+                notes=notes,
+                stays=untold,
             )
             return
         current = kind.read(row, spec)
-        if row.created_here:
-            notes |= kind.recall(spec, wanted, current) | _switched_on(row, spec, current)
+        if row.created_here or row.notes.get("rebuilt"):
+            recalled = kind.recall(spec, wanted, current)
+            switched_on = _switched_on(row, spec, current) if row.created_here else {}
+            notes |= recalled | switched_on
             row.notes = notes
+            changes = _not_done(spec, changes, current, recalled.get("withheld", {}))
         differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
         conflicts = self._conflicts(row, spec, differing, current)
         writing = {
@@ -255,7 +265,14 @@ class Writer:
             notes.update({**told, **_switched_on(row, spec, writing)})
         outcome = Outcome.CREATED if row.created_here else (Outcome.UPDATED if writing else Outcome.UNCHANGED)
         self._settle(
-            row, outcome, row.hl_id, wanted, parent_id=self._parent(row, kind), notes=notes, stays=untold
+            row,
+            spec,
+            outcome,
+            row.hl_id,
+            wanted,
+            parent_id=self._parent(row, kind),
+            notes=notes,
+            stays=untold,
         )
         reach("after_crosswalk", row.object)
 
@@ -265,7 +282,9 @@ class Writer:
     def _changes(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""
         changes = {
-            name: value for name, value in wanted.items() if row.written.get(name) != self._hash(value)
+            name: value
+            for name, value in wanted.items()
+            if not is_written(row.written.get(name), value, self._salt)
         }
         if row.payload is not None and not row.payload.get("only_these") and not row.notes.get("rebuilt"):
             gone = set(row.written) - set(wanted) - self._untold(row, spec)
@@ -283,7 +302,7 @@ class Writer:
         """
         withheld = row.notes.get("withheld", {})
         found = set()
-        for name in changes:
+        for name, value in changes.items():
             there = current.get(name)
             if name == "tags" or row.created_here or row.object == "relation":
                 continue  # tags are only added to; a relation has no values
@@ -293,7 +312,10 @@ class Writer:
                 continue
             if name in spec.fields and spec.fields[name].kind == "dnd":
                 continue
-            if row.notes.get("rebuilt") or row.written.get(name) != self._hash(there):
+            declared = spec.field(name)
+            if normal_form(declared, there) == normal_form(declared, value):
+                continue  # only its form is another
+            if row.notes.get("rebuilt") or not holds(row.written.get(name), declared, there, self._salt):
                 found.add(name)  # of a rebuilt record nobody knows who wrote what
         return found
 
@@ -358,6 +380,7 @@ class Writer:
     def _settle(
         self,
         row: Row,
+        spec: StreamSpec,
         outcome: Outcome,
         hl_id: str | None,
         wanted: Mapping[str, Any],
@@ -369,7 +392,11 @@ class Writer:
         notes = {name: value for name, value in notes.items() if name != "rebuilt" and value}
         if row.object == "relation" and wanted:  # HighLevel does not tell it: one day it is the before-image
             notes["link"] = dict(wanted)
-        written = {name: self._hash(value) for name, value in wanted.items() if not _empty(value)}
+        written = {
+            name: mark(spec.field(name), value, self._salt)
+            for name, value in wanted.items()
+            if not _empty(value)
+        }
         if row.payload is None or row.payload.get("only_these"):
             stays = set(row.written)
         written = {
@@ -380,9 +407,6 @@ class Writer:
         self._work.settle(
             row, outcome, hl_id=hl_id, written=written, parent_id=parent_id, notes=notes, keep_payload=keep
         )
-
-    def _hash(self, value: Any) -> str:
-        return fingerprint(value, self._salt)
 
 
 def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
@@ -407,6 +431,18 @@ def _switched_on(row: Row, spec: StreamSpec, values: Mapping[str, Any]) -> dict[
         if name in spec.fields and spec.fields[name].kind == "dnd":
             (ours.add if value is True else ours.discard)(name)
     return {"dnd": sorted(ours)}
+
+
+def _not_done(
+    spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any], withheld: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the changes without what the create has seen to: an address that would be refused again, tags that are all there."""
+    return {
+        name: value
+        for name, value in changes.items()
+        if name not in withheld
+        and not (spec.field(name).kind == "tags" and set(value or ()) <= set(current.get(name) or ()))
+    }
 
 
 def _empty(value: Any) -> bool:

@@ -58,7 +58,7 @@ class Rollback:
         """Prepare; nothing is sent yet."""
         self._session = session
         self._undo = Undo(session.ledger, session.run, undone)
-        self._marks = Marks(session.ledger.salt)
+        self._marks = Marks(session.ledger.salt, session.specs)
         self._hand = Hand(self._undo, self._marks, lambda: f"{session.ledger.now():%Y-%m-%dT%H:%M:%SZ}")
         self.result = Result()
         self.undone = undone
@@ -179,7 +179,7 @@ class Rollback:
         return {
             **kept,
             **{
-                name: self._marks.hash(value)
+                name: self._marks.of(item.row, name, value)
                 for name, value in item.put_back.items()
                 if value not in (None, "", [])
             },

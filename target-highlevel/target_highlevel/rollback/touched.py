@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.normal import holds, mark, normal_form
 from target_highlevel.objects.contact_values import DND_ON, custom_values
-from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,22 +27,24 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Marks:
     """Compares values with the hashes of what was written last."""
 
-    def __init__(self, salt: bytes) -> None:
+    def __init__(self, salt: bytes, specs: Mapping[str, StreamSpec]) -> None:
         """Use the ledger's key."""
         self._salt = salt
+        self._specs = specs
 
-    def hash(self, value: Any) -> str:
-        """Return the hash a value has in the ledger."""
-        return fingerprint(value, self._salt)
+    def of(self, row: Row, name: str, value: Any) -> str:
+        """Return what the ledger keeps of a written value."""
+        return mark(self._specs[row.stream].field(name), value, self._salt)
 
     def holds(self, row: Row, name: str, there: Any, pending: Mapping[str, Any] = _NOTHING) -> bool:
         """Return whether a field holds what we wrote last, or were about to write; a field we left empty must be empty."""
-        if name in pending and same(pending[name], there):
+        declared = self._specs[row.stream].field(name)
+        if name in pending and same(normal_form(declared, pending[name]), normal_form(declared, there)):
             return True
         if name in row.notes.get("withheld", {}):
             return empty(there)
         if name in row.written:
-            return row.written[name] == self.hash(there)
+            return holds(row.written[name], declared, there, self._salt)
         return empty(there) or there is False  # a channel without do-not-disturb reads as False
 
     def differing(

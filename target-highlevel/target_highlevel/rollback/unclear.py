@@ -42,7 +42,9 @@ class Unclear:
             return
         row.hl_id = found
         wanted = self._hand.wanted(row, spec, kind)
-        written = {name: self._marks.hash(value) for name, value in wanted.items() if not empty(value)}
+        written = {
+            name: self._marks.of(row, name, value) for name, value in wanted.items() if not empty(value)
+        }
         notes = kind.recall(spec, wanted, kind.read(row, spec)) if row.object == "contact" else {}
         self._undo.own(row, found, written, notes)
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.client.paging import contact_pages, record_pages
 from target_highlevel.errors import HighLevelError
 from target_highlevel.ledger.work import ALL_LISTED
+from target_highlevel.normal import mark
 from target_highlevel.objects.contact import IDENTITY
 from target_highlevel.objects.contact_values import custom_values, decode
 from target_highlevel.objects.file import source_id as file_source_id
-from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -98,17 +98,17 @@ class Rebuild:
 
     def _contact_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
         fields = decode(spec, item, self._catalogue)
-        return self._row(spec, str(self._identity(item)), item["id"], self._written(fields))
+        return self._row(spec, str(self._identity(item)), item["id"], self._written(spec, fields))
 
     def _record_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
         kind: Any = self._kinds["custom_object"]
         fields = kind.decode(spec, item["properties"])
         source_id = str(item["properties"][IDENTITY])
-        return self._row(spec, source_id, item["id"], self._written(fields))
+        return self._row(spec, source_id, item["id"], self._written(spec, fields))
 
-    def _written(self, fields: Mapping[str, Any]) -> dict[str, str]:
+    def _written(self, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, str]:
         return {
-            name: fingerprint(value, self._ledger.salt)
+            name: mark(spec.field(name), value, self._ledger.salt)
             for name, value in fields.items()
             if value not in (None, "", []) and not name.startswith("_")
         }
@@ -145,7 +145,7 @@ class Rebuild:
         for item in kind.listed(contact_id):
             source_id = kind.source_id(item)
             if source_id:
-                written = self._written(kind.decode(item))
+                written = self._written(spec, kind.decode(item))
                 found.append(self._row(spec, source_id, item["id"], written, parent_id=contact_id))
         return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.descriptor import FieldSpec
+from target_highlevel.normal import digits, is_email, is_phone, plain_text
 from target_highlevel.objects.file import attachment_of
 from target_highlevel.report.differences import Kind
 from target_highlevel.values import date_time, decimal_text
@@ -15,7 +15,7 @@ from target_highlevel.values import date_time, decimal_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.descriptor import FieldSpec, StreamSpec
     from target_highlevel.ledger.rows import Row
 
 #: How a value may differ in its spelling and still be the same.
@@ -30,7 +30,8 @@ HOWS = {
     "there_before": "in the contact before the migration, and Cliniko has no value",
     "set_at_creation_only": "HighLevel takes this field only with a new contact; this one was there before",
     "white_space": "white space or line ends",
-    "letter_case": "upper and lower case of an e-mail address",
+    "letter_case": "upper and lower case of an e-mail address, a name or a country",
+    "rich_text": "the same words, kept as HTML",
     "phone_format": "the same digits, written in another way",
     "date_time_form": "the same moment, written in another way",
     "number_form": "the same number, written in another way",
@@ -62,15 +63,11 @@ class Case:
     spec: StreamSpec
     wanted: Mapping[str, Any]
     there: Mapping[str, Any]
-    #: Hash of a value as the ledger keeps it of what was last written.
-    digest: Callable[[Any], str]
+    #: Whether a field's value is the one the load wrote last, in whatever form HighLevel keeps it.
+    was_written: Callable[[str, Any], bool]
     #: Whether a field may hold this value because time has passed since it was written.
     clocked: Callable[[str, Any], bool]
     overwrite: str = "cliniko_wins"
-
-    def was_written(self, name: str, value: Any) -> bool:
-        """Return whether this very value is the one the load wrote last."""
-        return self.row.written.get(name) == self.digest(value)
 
 
 def compare(case: Case) -> Iterator[Compared]:
@@ -83,7 +80,7 @@ def compare(case: Case) -> Iterator[Compared]:
 
 
 def _field(case: Case, name: str, wanted: Any, there: Any) -> Compared | None:
-    declared = case.spec.fields.get(name) or FieldSpec(name)
+    declared = case.spec.field(name)
     if declared.data_type == "FILE_UPLOAD":
         return None  # filled by the files themselves, which are compared one by one
     if declared.kind == "dnd":
@@ -139,9 +136,10 @@ def _tolerated(case: Case, declared: FieldSpec, wanted: Any, there: Any) -> str:
         return "by_the_clock"
     if name == "user" and (case.was_written(name, there) or (_empty(there) and name not in row.written)):
         return "user_at_that_time"
-    if _is_theirs(case, name, wanted, there):
+    spelling = _spelling(declared, wanted, there)
+    if not spelling and _is_theirs(case, name, wanted, there):
         return "kept_on_purpose"
-    return _adopted(row, declared, wanted) or _spelling(declared, wanted, there)
+    return spelling or _adopted(row, declared, wanted)
 
 
 def _is_theirs(case: Case, name: str, wanted: Any, there: Any) -> bool:
@@ -170,13 +168,18 @@ def _spelling(declared: FieldSpec, wanted: Any, there: Any) -> str:
     return next((how for how, same in _SPELLINGS.items() if same(declared, wanted, there)), "")
 
 
-def _same_address(declared: FieldSpec, wanted: str, there: str) -> bool:
-    return declared.api_name == "email" and wanted.strip().casefold() == there.strip().casefold()
+def _same_letters(declared: FieldSpec, wanted: str, there: str) -> bool:
+    cased = is_email(declared) or declared.api_name in _CASED
+    return cased and wanted.strip().casefold() == there.strip().casefold()
 
 
 def _same_digits(declared: FieldSpec, wanted: str, there: str) -> bool:
-    is_phone = declared.api_name == "phone" or declared.data_type == "PHONE"
-    return is_phone and _digits(wanted) == _digits(there) != ""
+    return is_phone(declared) and digits(wanted) == digits(there) != ""
+
+
+def _same_words(_declared: FieldSpec, wanted: str, there: str) -> bool:
+    """Say nothing of white space where there is no markup: that is judged by its lines."""
+    return _MARKUP.search(there) is not None and plain_text(wanted) == plain_text(there)
 
 
 def _same_end(declared: FieldSpec, wanted: str, there: str) -> bool:
@@ -202,7 +205,8 @@ def _same_number(declared: FieldSpec, wanted: str, there: str) -> bool:
 
 _SPELLINGS: dict[str, Callable[[FieldSpec, str, str], bool]] = {
     "white_space": lambda _declared, wanted, there: _trimmed(wanted) == _trimmed(there),
-    "letter_case": _same_address,
+    "letter_case": _same_letters,
+    "rich_text": _same_words,
     "phone_format": _same_digits,
     "path_cut": _same_end,
     "signs_replaced": _same_signs,
@@ -210,6 +214,9 @@ _SPELLINGS: dict[str, Callable[[FieldSpec, str, str], bool]] = {
     "date_time_form": _same_moment,
     "number_form": _same_number,
 }
+#: Fields that HighLevel may write in letters of another case.
+_CASED = frozenset({"country", "firstName", "lastName"})
+_MARKUP = re.compile(r"<[A-Za-z/]|&#?\w+;")
 _NUMBERS = {"NUMERICAL", "MONETORY"}
 
 
@@ -219,10 +226,6 @@ def _trimmed(text: str) -> str:
 
 def _letters(text: str) -> str:
     return re.sub(r"[\W_]", "", text)
-
-
-def _digits(text: str) -> str:
-    return re.sub(r"\D", "", text)
 
 
 def _number(text: str) -> str | None:

@@ -11,8 +11,8 @@ from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Status, row_from
 from target_highlevel.ledger.scratch import earlier
 from target_highlevel.ledger.tables import record
+from target_highlevel.normal import holds
 from target_highlevel.objects.base import Rejected
-from target_highlevel.values import fingerprint
 from target_highlevel.verify.comparison import Case, Compared, compare
 from target_highlevel.verify.findings import verified
 
@@ -189,7 +189,10 @@ class Expected:
             given = [part[name] for _, part in contributions if part.get(name)]
             return value in {kind.user(item.get("ref")) for item in given}
 
-        case = Case(row, spec, wanted, there, self._digest, clocked, self._session.settings.overwrite)
+        def was_written(name: str, value: Any) -> bool:
+            return holds(row.written.get(name), spec.field(name), value, self._ledger.salt)
+
+        case = Case(row, spec, wanted, there, was_written, clocked, self._session.settings.overwrite)
         return list(compare(case))
 
     def reject(self, row: Row, reason: str, field: str | None) -> None:
@@ -204,9 +207,6 @@ class Expected:
                 "reason_field": field,
             }
             connection.execute(earlier.insert().values(**values))
-
-    def _digest(self, value: Any) -> str:
-        return fingerprint(value, self._ledger.salt)
 
     def settle(self) -> None:
         """Leave the ledger as the report reads it: what is there is unchanged, the rest held or rejected."""

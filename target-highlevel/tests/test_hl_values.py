@@ -1,0 +1,70 @@
+"""Values as HighLevel may show them, and their normal forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from target_highlevel.descriptor import FieldSpec
+from target_highlevel.normal import holds, is_written, mark
+from target_highlevel.objects.on_contact import whole_seconds
+from target_highlevel.values import amount_text, day, listed_options
+
+SALT = b"salt"
+EMAIL = FieldSpec("email", "standard", "email")
+NOTE = FieldSpec("body")
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-02-29", "2024-02-29T00:00:00.000Z", "2024-02-29 10:00", 1709164800000], ids=str
+)
+def test_a_date_in_any_form(value: Any) -> None:
+    """Its day counts; what is no date stays what it is."""
+    assert day(value) == "2024-02-29"
+    assert day("29/02/2024") == "29/02/2024"
+    assert day(-1) == "1969-12-31"
+
+
+def test_a_moment_may_be_a_number() -> None:
+    """Milliseconds since 1970."""
+    assert whole_seconds(1714557600000) == "2024-05-01T10:00:00Z"
+
+
+def test_a_sum_may_have_its_currency() -> None:
+    """Its amount counts."""
+    assert amount_text({"currency": "default", "value": "90.50"}) == amount_text(90.5) == "90.5"
+
+
+def test_options_in_one_text() -> None:
+    """A comma inside an option that is known does not part it."""
+    known = {"Pilates, group", "Physio"}
+    assert listed_options("Physio, Pilates, group, Other", known) == ["Physio", "Pilates, group", "Other"]
+    assert listed_options(["Physio"], known) == ["Physio"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "written", "there"),
+    [
+        (EMAIL, "Ada@Example.org", "ada@example.org"),
+        (FieldSpec("phone", "standard", "phone"), "+61255500101", "+61 255 500 101"),
+        (FieldSpec("country", "standard", "country"), "AU", "au"),
+        (FieldSpec("day", data_type="DATE"), "2024-02-29", "2024-02-29T00:00:00Z"),
+        (FieldSpec("tags", "tags"), ["patient"], ["Patient"]),
+        (NOTE, "a < 2\n  & b", "<p>a &lt; 2</p><p>&amp; b</p>"),
+    ],
+    ids=lambda value: value.name if isinstance(value, FieldSpec) else None,
+)
+def test_a_value_in_another_form_is_still_held(declared: FieldSpec, written: Any, there: Any) -> None:
+    """And another value is not; what was written is told from both."""
+    kept = mark(declared, written, SALT)
+    assert holds(kept, declared, there, SALT)
+    assert not holds(kept, declared, "something else", SALT)
+    assert is_written(kept, written, SALT)
+    assert not is_written(kept, there, SALT)
+    assert not holds(None, declared, there, SALT)
+
+
+def test_what_a_clinician_wrote_in_angle_brackets_counts() -> None:
+    """It is no tag."""
+    assert not holds(mark(NOTE, "BP <80 at rest>", SALT), NOTE, "BP", SALT)
