@@ -15,8 +15,12 @@ from target_highlevel.values import day, fingerprint
 if TYPE_CHECKING:
     from target_highlevel.descriptor import FieldSpec
 
-#: Tags that an editor puts around a text; a clinician's ``<5 mmHg`` is none.
-_TAG = re.compile(r"</?(?:a|b|br|div|em|h[1-6]|i|li|ol|p|span|strong|u|ul)\b[^<>]*>", re.IGNORECASE)
+#: Tags that an editor puts around a text, with proper attributes only: a clinician's ``<5 mmHg`` or ``<i.v. only>`` is none, and
+#: where HighLevel should lose such words, a verification has to see it.
+_TAG = re.compile(
+    r"</?(?:a|b|br|div|em|h[1-6]|i|li|ol|p|span|strong|u|ul)(?:\s+[a-z-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*/?>",
+    re.IGNORECASE,
+)
 _BETWEEN = "~"
 
 

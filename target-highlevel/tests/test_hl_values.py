@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import pytest
@@ -65,6 +66,15 @@ def test_a_value_in_another_form_is_still_held(declared: FieldSpec, written: Any
     assert not holds(None, declared, there, SALT)
 
 
-def test_what_a_clinician_wrote_in_angle_brackets_counts() -> None:
-    """It is no tag."""
-    assert not holds(mark(NOTE, "BP <80 at rest>", SALT), NOTE, "BP", SALT)
+@pytest.mark.parametrize(
+    ("wrote", "left"),
+    [
+        ("BP <80 at rest>", "BP"),
+        ("penicillin <i.v. only>", "penicillin"),
+        ("<a target of 100 or SpO2 > 90", "90"),
+    ],
+)
+def test_what_a_clinician_wrote_in_angle_brackets_counts(wrote: str, left: str) -> None:
+    """It is no tag: where HighLevel should have lost it, that is no other form of the text."""
+    assert not holds(mark(NOTE, wrote, SALT), NOTE, left, SALT)
+    assert holds(mark(NOTE, wrote, SALT), NOTE, f'<p style="margin: 0">{html.escape(wrote)}<br/></p>', SALT)
