@@ -126,7 +126,7 @@ def test_rejects_and_what_waits_for_them(highlevel: Callable[..., Loader]) -> No
     ended = loader.load(
         [
             *schemas("patients", "treatment_notes"),
-            person("patients/1", "Ada", "Lovelace"),
+            person("patients/1", "Ada", "Lovelace", email="ada@example.org"),
             note("treatment_notes/1", "patients/1"),
             json.dumps({"type": "RECORD", "stream": "hl_notes", "record": {"title": "no identity"}}),
             record(
