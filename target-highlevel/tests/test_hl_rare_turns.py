@@ -25,6 +25,7 @@ from target_highlevel.errors import LedgerLost
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, _engine
 from target_highlevel.ledger.migrations import migrate
+from target_highlevel.ledger.tables import record as record_table
 from target_highlevel.ledger.work import Work
 
 if TYPE_CHECKING:
@@ -265,15 +266,41 @@ def test_one_contributor_twice_in_a_chunk(desk: Desk) -> None:
     assert len(desk.work.contributions(desk.row(contact(2)))) == 1
 
 
-@pytest.mark.parametrize(("status", "shared"), [("ready", True), ("done", True), ("filtered", False)])
-def test_a_link_that_another_record_still_wants(status: str, shared: bool, desk: Desk) -> None:  # noqa: FBT001 - expected
-    """It is not removed with one of the two: not even when the other one is to be looked at again."""
-    desk.take(contact(1), contact(2))
-    for item, state in ((contact(1), "done"), (contact(2), status)):
-        with desk.ledger.transaction() as connection:
-            query = sa.text("update record set hl_id = 'same', status = :state where ref = :ref")
-            connection.execute(query, {"state": state, "ref": item.ref})
-    assert desk.work.shared(desk.row(contact(1))) is shared
+LINK = {"association": "knows", "first": "hl-1", "second": "hl-2"}
+
+
+@pytest.mark.parametrize(
+    ("status", "second", "shared"),
+    [
+        ("done", "contact:patients/2", True),
+        ("ready", "contact:patients/2", True),
+        ("ready", "contact:patients/3", False),
+        ("filtered", "contact:patients/2", False),
+    ],
+)
+def test_a_link_that_another_record_still_wants(status: str, second: str, shared: bool, desk: Desk) -> None:  # noqa: FBT001 - expected
+    """It is not removed with one of the two: not even when the other is to be looked at again, unless that one changes too."""
+    desk.take(contact(1), contact(2), contact(3))
+    fields = {"association": "knows", "first": "contact:patients/1", "second": second}
+    rows = [
+        ("relation:a", "done", json.dumps({"fields": {}}), json.dumps({"link": LINK})),
+        ("relation:b", status, json.dumps({"fields": fields}), None),
+    ]
+    with desk.ledger.transaction() as connection:
+        for number in (1, 2, 3):
+            given = {"hl_id": f"hl-{number}", "ref": f"contact:patients/{number}"}
+            connection.execute(sa.text("update record set hl_id = :hl_id where ref = :ref"), given)
+        for ref, state, payload, notes in rows:
+            known = {"ref": ref, "status": state, "payload": payload, "notes": notes, "hl_id": "the link"}
+            connection.execute(
+                record_table.insert().values(
+                    location=LOCATION, object="relation", source_id=ref, resource="", stream="hl_contacts",
+                    version=1, seq=1, rank=3, priority="~", listed="", **known,
+                )
+            )  # fmt: skip
+    row = desk.work.row("relation:a")
+    assert row is not None
+    assert desk.work.shared(row) is shared
 
 
 def test_two_sub_accounts_begin_with_one_salt(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,9 +132,12 @@ def remarks(ledger: Ledger, run: str) -> dict[str, Any]:
 
     A withheld address is listed as long as it is; a conflict by the run that met it.
     """
+    told = record.c.notes.contains('"withheld"') | record.c.notes.contains(
+        '"conflicts"'
+    )  # most notes say neither
     query = (
         sa.select(record.c.outcome_run, record.c.source_id, record.c.notes)
-        .where(record.c.location == ledger.location, record.c.seen_run == run, record.c.notes.is_not(None))
+        .where(record.c.location == ledger.location, record.c.seen_run == run, told)
         .order_by(record.c.object, record.c.source_id)
     )
     withheld, conflicts = [], []

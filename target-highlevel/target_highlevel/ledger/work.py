@@ -135,18 +135,29 @@ class Work:
     def shared(self, row: Row) -> bool:
         """Return whether another wanted record has the same HighLevel id: a relation that both sides of it named.
 
-        One that is still to be written again wants it too.
+        One that is to be written again wants it too, unless its ends have changed as well.
         """
-        query = sa.select(record.c.ref).where(
+        query = sa.select(record).where(
             self._here,
             record.c.object == row.object,
             record.c.hl_id == row.hl_id,
             record.c.ref != row.ref,
             record.c.status != Status.FILTERED.value,
-            ~sa.func.coalesce(record.c.payload.contains('"absent":true'), sa.false()),
         )
         with self._ledger.transaction() as connection:
-            return connection.execute(query.limit(1)).first() is not None
+            others = [row_from(found) for found in connection.execute(query).mappings()]
+        return any(
+            other.status == Status.DONE.value or self._wants(other, row.notes.get("link", {}))
+            for other in others
+        )
+
+    def _wants(self, relation: Row, link: Mapping[str, str]) -> bool:
+        """Return whether a relation that is to be written is this link: association and ids of both ends."""
+        payload, fields = relation.payload or {}, relation.fields
+        if not link or payload.get("absent") or not fields.get("first"):
+            return False
+        ends = {end: self.hl_id(fields[end]) for end in ("first", "second")}
+        return link == {"association": fields["association"], **ends}
 
     def holder(self, object_: str, hl_id: str) -> str | None:
         """Return the source id of our record that has this HighLevel id."""
