@@ -2,6 +2,7 @@
 
 `python scripts/exit_code.py data/begun`, in the project's folder, looks at reports that are newer than the file `data/begun`,
 which a scheduler touches before it starts the run. Without such a report it prints 1: the run was refused, and its log says why.
+The same where the tap has failed before anything came.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ def exit_code(reports: Path, begun: Path) -> int:
     """Return the code in the newest report since then; a run without one, or killed, counts as failed."""
     since = begun.stat().st_mtime
     new = sorted(path for path in reports.glob("*/report.json") if path.stat().st_mtime >= since)
-    code = json.loads(new[-1].read_text(encoding="utf-8"))["exit_code"] if new else None
-    return 1 if code is None else int(code)
+    report = json.loads(new[-1].read_text(encoding="utf-8")) if new else {}
+    code = report.get("exit_code")
+    return 1 if code is None or (code == 0 and report.get("ended_early")) else int(code)
 
 
 def main() -> None:

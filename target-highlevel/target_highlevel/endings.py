@@ -56,6 +56,7 @@ LINES = {
 
 #: What happened to a source, and what to do next, where the target itself has done its part.
 ENDED_EARLY = "the tap ended before it had read everything: its own last line says why; run again"
+NOTHING_CAME = "nothing came from the tap: if it failed, its own last line says why"
 UNDONE = "come again only with `meltano run --full-refresh tap-cliniko target-highlevel`"
 BEGUN_IN_THE_MIDDLE = (
     "this ledger does not know what came before it (was an older one lost?): run once with"
@@ -68,6 +69,7 @@ def complete(
     refused: int = 0,
     held: int = 0,
     sample: bool = False,
+    nothing_came: bool = False,
     undone: int = 0,
     looked_at_changes: bool = False,
     begun_in_the_middle: bool = False,
@@ -83,6 +85,8 @@ def complete(
         if number
     ]
     but = f" except {' and '.join(missing)}" if missing else ""
+    if nothing_came:
+        return f"{NOTHING_CAME}; what an earlier run had left is in HighLevel{but}"
     more = "; it says nothing of the other patients" if sample else ""
     if looked_at_changes:
         what = "what has changed lately"

@@ -184,9 +184,8 @@ class TargetHighLevel(Target):
             self.session.finish()
         engine.finish()
         super().process_endofpipe()
-        if (
-            self.session is not None and self.session.ended_early
-        ):  # what came is dealt with, but it is not what the clinic has
+        # what came is dealt with, but it is not all; where nothing came, the rest of an earlier run was all there was to do
+        if self.session is not None and self._came and self.session.ended_early:
             raise SourceEnded(ENDED_EARLY)
         if self.session is not None and self.session.plan is not None and self._addresses is not None:
             self._prediction = Prediction(self.session, self.session.plan, self._survey, self._addresses)
@@ -261,6 +260,7 @@ class TargetHighLevel(Target):
                 refused=report.rejected,
                 held=report.held,
                 sample=self.session.sample,
+                nothing_came=not self._came,
                 undone=report.undone if self.session.mode == "load" else 0,
                 looked_at_changes=self.session.mode == "verify" and self.session.changes_only,
                 begun_in_the_middle=self.session.mode == "load" and self.session.begun_in_the_middle,

@@ -43,7 +43,7 @@ _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
 def ending(exit_code: int | None, ended_early: bool = False) -> dict[str, str]:  # noqa: FBT001, FBT002 - a fact of the run
     """Return what an exit code means and what to do next."""
     meaning, next_step = _KILLED if exit_code is None else ENDINGS.get(exit_code, ENDINGS[1])
-    if ended_early and exit_code == 1:
+    if ended_early and exit_code in {0, 1, 4}:
         meaning, next_step = _ENDED_EARLY
     return {"exit_meaning": meaning, "next_step": next_step}
 
@@ -85,7 +85,7 @@ def _of_sample(found: dict[str, str], sample: Mapping[str, int] | None) -> dict[
 
 def _ended(content: Mapping[str, Any]) -> dict[str, str]:
     code = content["exit_code"]
-    if code in {0, 4}:
+    if code in {0, 4} and not content["ended_early"]:
         return _complete(content)
     if code == 5:  # noqa: PLR2004 - the documented exit code
         return _say(_ATTENTION, "Not quite: HighLevel differs from Cliniko in the fields listed below.")
