@@ -82,16 +82,22 @@ class TargetHighLevel(Target):
         self.line = ""
         self._addresses: SharedAddresses | None = None
 
-    def open(self) -> Engine:
-        """Open the ledger and start to write what earlier runs left."""
-        if self._engine is None:
+    def begin(self) -> Session:
+        """Open the ledger; nothing is written yet."""
+        if self.session is None:
             self.session = Session(self.settings, self.settings.mode)
+            self._engine = Engine(self.session)
             if self.session.plan is not None:
                 self._addresses = SharedAddresses(self.session.ledger.salt)
                 self._survey = self._core.survey() if hasattr(self._core, "survey") else None
-            self._engine = Engine(self.session)
-            self._engine.start()
-        return self._engine
+        return self.session
+
+    def open(self) -> Engine:
+        """Start to write what earlier runs left and what comes in."""
+        self.begin()
+        engine = cast("Engine", self._engine)
+        engine.start()
+        return engine
 
     def accept(self, stream: str, record: dict[str, Any]) -> None:
         """Take a record of a sink."""
@@ -160,13 +166,13 @@ class TargetHighLevel(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"value"})
         with self._undisturbed():
-            engine, state = self.open(), message_dict["value"]
+            state = message_dict["value"]
             first, self._came = not self._came, True
             if isinstance(state, dict):
-                if first and self.session is not None:  # where the tap goes on from
-                    self.session.goes_on_from(state)
+                if first:  # where the tap goes on from decides of what earlier runs left, too
+                    self.begin().goes_on_from(state)
                 self._source = state
-            engine.checkpoint(state)
+            self.open().checkpoint(state)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
@@ -311,7 +317,7 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
     error: BaseException | None = None
     try:
         target = target_class(config=_configuration(target_class, config), validate_config=False)
-        target.open()
+        target.begin()
         target.listen(file_input)
     except (Stopped, Exception) as caught:
         error = caught

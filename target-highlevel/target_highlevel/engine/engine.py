@@ -61,8 +61,8 @@ class Engine:
         self.progress = Progress(session.work)
 
     def start(self) -> None:
-        """Begin to write what earlier runs left and what comes in; a verification takes it in and writes nothing."""
-        if self._session.mode == "verify":
+        """Begin, once, to write what earlier runs left and what comes in; a verification takes it in and writes nothing."""
+        if self._threads or self._session.mode == "verify":
             return
         self._session.work.resume()
         names = [f"writer-{number}" for number in range(WORKERS)]
