@@ -20,6 +20,9 @@ WRITE_PATH := --include='*/engine/*,*/objects/*,*/crashpoints.py,*/ledger/[bipr]
 export UV_PYTHON_DOWNLOADS := never
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 
+# Hundreds of processes are started: without its bytecode kept, each would compile all of Meltano or SQLAlchemy anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup tidy demo test coverage soak bench lint format build docs constraints clean
 

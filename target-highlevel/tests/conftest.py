@@ -37,6 +37,12 @@ def highlevel(tmp_path: Path) -> Iterator[Callable[..., Loader]]:
 
 
 @pytest.fixture(scope="session")
+def tiny_clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
+    """A clinic of one patient, of whom there is something of every kind."""
+    return read_clinic(1, tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
 def small_clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
     """A clinic of five patients."""
     return read_clinic(SMALL, tmp_path_factory.mktemp("small"))

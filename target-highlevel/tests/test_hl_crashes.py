@@ -44,31 +44,31 @@ def assert_whole(loader: Loader, clinic: Clinic) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("point", SEAMS)
 def test_killed_at_a_seam_and_resumed(
-    point: str, kind: str, small_clinic: Clinic, highlevel: Callable[..., Loader]
+    point: str, kind: str, tiny_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """A load killed at a seam of one kind of object and resumed from its bookmarks ends as if nothing had happened."""
     loader = highlevel()
-    killed = loader.load(small_clinic.lines, CRASH_AT=f"{point}/{kind}")
+    killed = loader.load(tiny_clinic.lines, CRASH_AT=f"{point}/{kind}")
     assert killed.code == KILLED, killed.log[-2000:]
     state = killed.states[-1] if killed.states else None
-    resumed = loader.load(after_state(small_clinic.lines, state))
+    resumed = loader.load(after_state(tiny_clinic.lines, state))
     assert resumed.code in {0, 4}, resumed.log[-2000:]
-    assert_whole(loader, small_clinic)
+    assert_whole(loader, tiny_clinic)
     assert resumed.report["closes_to_zero"]
 
 
 @pytest.mark.parametrize("point", ["before_state", "after_state"])
 def test_killed_around_a_bookmark_and_resumed(
-    point: str, small_clinic: Clinic, highlevel: Callable[..., Loader]
+    point: str, tiny_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """A load killed before or after it passes a bookmark on resumes from what was printed and ends whole."""
     loader = highlevel()
     state = None
     for time in (1, 2, 3):
-        loaded = loader.load(after_state(small_clinic.lines, state), CRASH_AT=f"{point}:{time}")
+        loaded = loader.load(after_state(tiny_clinic.lines, state), CRASH_AT=f"{point}:{time}")
         state = loaded.states[-1] if loaded.states else state
-    assert loader.load(after_state(small_clinic.lines, state)).code in {0, 4}
-    assert_whole(loader, small_clinic)
+    assert loader.load(after_state(tiny_clinic.lines, state)).code in {0, 4}
+    assert_whole(loader, tiny_clinic)
 
 
 def test_no_bookmark_passes_a_record_that_is_still_to_be_written(highlevel: Callable[..., Loader]) -> None:
