@@ -10,8 +10,10 @@ import json
 import os
 import socket
 import sys
+from importlib.metadata import entry_points
 
 from target_highlevel import cli, target
+from target_highlevel.report.page import environment
 
 
 def serve(channel: socket.socket) -> None:
@@ -33,6 +35,14 @@ def serve(channel: socket.socket) -> None:
         channel.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
+def prepare() -> None:
+    """Do once what every process would do anew: import the mapper, compile the templates of the report."""
+    for mapper in entry_points(group="target_highlevel.mappers"):
+        mapper.load()
+    for name in environment().list_templates():
+        environment().get_template(name)
+
+
 def become(command: list[str], environment: dict[str, str], streams: list[int]) -> None:
     """Be the command ``target-highlevel`` or ``highlevel-tools``; does not return."""
     for number, stream in enumerate(streams):
@@ -49,4 +59,5 @@ def become(command: list[str], environment: dict[str, str], streams: list[int]) 
 
 
 if __name__ == "__main__":
+    prepare()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -224,25 +224,34 @@ class Writer:
         wanted = {name: value for name, value in wanted.items() if name not in untold}
         changes = self._changes(row, spec, wanted)
         notes = {**row.notes, "conflicts": sorted(self._standing(row, changes))}
-        if not changes:
-            outcome = Outcome.CREATED if row.created_here and row.intent else Outcome.UNCHANGED
-            self._settle(
-                row,
-                spec,
-                outcome,
-                row.hl_id,
-                wanted,
-                parent_id=self._parent(row, kind),
-                notes=notes,
-                stays=untold,
-            )
-            return
+        written = self._bring(row, spec, kind, wanted, changes, notes) if changes else False
+        outcome = Outcome.UPDATED if written else Outcome.UNCHANGED
+        if row.created_here and (changes or row.intent):
+            outcome = Outcome.CREATED
+        parent = kind.parent_id(row) if kind.on_contact else None
+        self._settle(row, spec, outcome, row.hl_id, wanted, parent_id=parent, notes=notes, stays=untold)
+        reach("after_crosswalk", row.object)
+
+    def _bring(
+        self,
+        row: Row,
+        spec: StreamSpec,
+        kind: ObjectKind,
+        wanted: Mapping[str, Any],
+        changes: dict[str, Any],
+        notes: dict[str, Any],
+    ) -> bool:
+        """Compare the changes with what is in HighLevel, write those that nobody stands in the way of; return whether any was.
+
+        What is to be remembered of it is put into the notes.
+        """
         current = kind.read(row, spec)
         if row.created_here or row.notes.get("rebuilt"):
             recalled = kind.recall(spec, wanted, current)
-            switched_on = _switched_on(row, spec, current) if row.created_here else {}
-            notes |= recalled | switched_on
-            row.notes = notes
+            notes.update(recalled)
+            if row.created_here:
+                notes.update(_switched_on(row, spec, current))
+            row.notes = dict(notes)
             changes = _not_done(spec, changes, current, recalled.get("withheld", {}))
         differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
         conflicts = self._conflicts(row, spec, differing, current)
@@ -250,34 +259,19 @@ class Writer:
             name: value for name, value in differing.items() if self._may_write(name, current, conflicts)
         }
         notes["conflicts"] = sorted({*notes["conflicts"], *conflicts})
-        if writing:
-            before = {name: current.get(name) for name in {*writing, *kind.along(spec, writing)}}
-            if self._on_update:
-                self._on_update(row, before, writing)
-            reach("before_intent", row.object)
-            self._work.intend(
-                row, "update", kind.update_method, kind.update_route, fields=writing, before=before
-            )
-            reach("after_intent", row.object)
-            told = dict(kind.update(row, spec, writing, current))
-            reach("after_response", row.object)
-            row.hl_id = told.pop("hl_id", row.hl_id)
-            notes.update({**told, **_switched_on(row, spec, writing)})
-        outcome = Outcome.CREATED if row.created_here else (Outcome.UPDATED if writing else Outcome.UNCHANGED)
-        self._settle(
-            row,
-            spec,
-            outcome,
-            row.hl_id,
-            wanted,
-            parent_id=self._parent(row, kind),
-            notes=notes,
-            stays=untold,
-        )
-        reach("after_crosswalk", row.object)
-
-    def _parent(self, row: Row, kind: ObjectKind) -> str | None:
-        return kind.parent_id(row) if kind.on_contact else None
+        if not writing:
+            return False
+        before = {name: current.get(name) for name in {*writing, *kind.along(spec, writing)}}
+        if self._on_update:
+            self._on_update(row, before, writing)
+        reach("before_intent", row.object)
+        self._work.intend(row, "update", kind.update_method, kind.update_route, fields=writing, before=before)
+        reach("after_intent", row.object)
+        told = dict(kind.update(row, spec, writing, current))
+        reach("after_response", row.object)
+        row.hl_id = told.pop("hl_id", row.hl_id)
+        notes.update({**told, **_switched_on(row, spec, writing)})
+        return True
 
     def _changes(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""

@@ -20,6 +20,11 @@ _CHAINED = (
 _START = "0" * 64
 
 
+# Built once: every write appends twice.
+_APPEND = audit.insert()
+_NEWEST = sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+_NOTHING = audit.update().where(audit.c.seq < 0).values(seq=audit.c.seq)
+
 #: Key of the lock under which PostgreSQL lets one run after the other append.
 _TURN = 0x61756469
 
@@ -32,7 +37,7 @@ def append(connection: sa.Connection, entry: dict[str, Any]) -> None:
     _take_turn(connection)
     number, previous = head(connection)
     row = {**entry, "seq": number + 1, "prev": previous}
-    connection.execute(audit.insert().values({**row, "hash": _link(previous, row)}))
+    connection.execute(_APPEND, {**row, "hash": _link(previous, row)})
 
 
 def _take_turn(connection: sa.Connection) -> None:
@@ -40,7 +45,7 @@ def _take_turn(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
     else:  # SQLite has one writer at a time, from its first writing statement on, even if that changes nothing
-        connection.execute(audit.update().where(audit.c.seq < 0).values(seq=audit.c.seq))
+        connection.execute(_NOTHING)
 
 
 def _link(previous: str, row: dict[str, Any]) -> str:
@@ -53,8 +58,7 @@ _ON_A_COPY = ("plan", "verify")
 
 def head(connection: sa.Connection) -> tuple[int, str]:
     """Return how many entries there are, and the hash of the newest: whoever has noted it sees a trail cut short."""
-    newest = sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-    last = connection.execute(newest).first()
+    last = connection.execute(_NEWEST).first()
     return (last.seq, last.hash) if last else (0, _START)
 
 

@@ -112,26 +112,35 @@ class Bulk:
             connection.execute(record.insert(), [_complete(row) for row in fresh.values()])
 
 
+_WAITS = (dependency.c.location == sa.bindparam("b_location")) & dependency.c.parent.in_(
+    sa.bindparam("b_parents", expanding=True)
+)
+_WAITING = sa.select(dependency.c.child).where(_WAITS).distinct()
+_WAITED = dependency.delete().where(_WAITS)
+_STILL = sa.select(dependency.c.child).where(
+    dependency.c.location == record.c.location, dependency.c.child == record.c.ref
+)
+_RELEASE = (
+    record.update()
+    .where(
+        record.c.location == sa.bindparam("b_location"),
+        record.c.ref.in_(sa.bindparam("b_children", expanding=True)),
+        record.c.status == Status.HELD.value,
+        ~_STILL.exists(),
+    )
+    .values(status=Status.READY.value, reason=None)
+)
+
+
 def release(connection: sa.Connection, location: str, parents: Iterable[str]) -> None:
     """Make ready whatever waited for these parents and waits for nothing else."""
     for some in batches(parents):
-        waiting = (dependency.c.location == location) & dependency.c.parent.in_(some)
-        children = list(connection.execute(sa.select(dependency.c.child).where(waiting).distinct()).scalars())
-        connection.execute(dependency.delete().where(waiting))
-        still = sa.select(dependency.c.child).where(
-            dependency.c.location == location, dependency.c.child == record.c.ref
-        )
+        waiting = {"b_location": location, "b_parents": some}
+        children = list(connection.execute(_WAITING, waiting).scalars())
+        if children:
+            connection.execute(_WAITED, waiting)
         for few in batches(children):
-            connection.execute(
-                record.update()
-                .where(
-                    record.c.location == location,
-                    record.c.ref.in_(few),
-                    record.c.status == Status.HELD.value,
-                    ~still.exists(),
-                )
-                .values(status=Status.READY.value, reason=None)
-            )
+            connection.execute(_RELEASE, {"b_location": location, "b_children": few})
 
 
 def look_again(connection: sa.Connection, location: str, ref: str, run: str) -> None:

@@ -38,6 +38,19 @@ FORGOTTEN: dict[str, Any] = {
 #: Name in a before-image of what the ledger knew of the record; all others are its fields in HighLevel.
 KNOWN = "_known"
 
+# Every write needs these: to build a statement costs more than to run it, so they are built once.
+_HERE: sa.BindParameter[str] = sa.bindparam("b_location")
+_REF: sa.BindParameter[str] = sa.bindparam("b_ref")
+_ONE = (record.c.location == _HERE) & (record.c.ref == _REF)
+_ROW = sa.select(record).where(_ONE)
+_HL_ID = sa.select(record.c.hl_id).where(_ONE)
+_SET = record.update().where(_ONE)
+_SET_UNCHANGED = record.update().where(_ONE, record.c.version == sa.bindparam("b_version"))
+_JOINED = sa.select(joined.c.target).where(joined.c.location == _HERE, joined.c.child == _REF)
+_GIVEN = sa.select(contribution.c.part, contribution.c.fields).where(
+    contribution.c.location == _HERE, contribution.c.target.in_(sa.bindparam("b_targets", expanding=True))
+)
+
 #: A record that was found in HighLevel and has not been received from the source yet.
 _ADOPTED = {"status": Status.DONE.value, "version": 0, "seq": 0, "priority": "~", "listed": ""}
 
@@ -103,33 +116,23 @@ class Work:
 
     def contributions(self, row: Row) -> list[tuple[str, dict[str, Any]]]:
         """Return (contributor, fields) of every partial that folds into this record."""
-        here = self._ledger.location
-        keys = sa.select(joined.c.target).where(joined.c.location == here, joined.c.child == row.ref)
         with self._ledger.transaction() as connection:
             # two statements: with an OR, or sorted by the database, every contribution to anybody would be read
-            targets = [row.ref, *connection.execute(keys).scalars()]
-            query = sa.select(contribution.c.part, contribution.c.fields).where(
-                contribution.c.location == here, contribution.c.target.in_(targets)
-            )
-            found = connection.execute(query).all()
+            targets = [row.ref, *connection.execute(_JOINED, self._one(row.ref)).scalars()]
+            found = connection.execute(_GIVEN, {"b_location": self.location, "b_targets": targets}).all()
         return [(part, json.loads(fields)) for part, fields in sorted(found, key=lambda each: each.part)]
 
     # Looking things up
 
     def hl_id(self, ref: str) -> str | None:
         """Return the HighLevel id of a record, if it has one."""
-        query = sa.select(record.c.hl_id).where(self._here, record.c.ref == ref)
         with self._ledger.transaction() as connection:
-            return connection.execute(query).scalar()
+            return connection.execute(_HL_ID, self._one(ref)).scalar()
 
     def row(self, ref: str) -> Row | None:
         """Return a record of the ledger."""
         with self._ledger.transaction() as connection:
-            found = (
-                connection.execute(sa.select(record).where(self._here, record.c.ref == ref))
-                .mappings()
-                .first()
-            )
+            found = connection.execute(_ROW, self._one(ref)).mappings().first()
         return row_from(found) if found else None
 
     def shared(self, row: Row) -> bool:
@@ -398,6 +401,9 @@ class Work:
 
     # Inside
 
+    def _one(self, ref: str) -> dict[str, Any]:
+        return {"b_location": self.location, "b_ref": ref}
+
     def _stamp(self) -> str:
         return self._ledger.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -419,14 +425,10 @@ class Work:
             values["reason"] = None
         if not keep_payload:
             values |= {"payload": None, "priority": LAST}  # what decided its turn may be a date of birth
-        connection.execute(
-            record.update()
-            .where(self._here, record.c.ref == row.ref, record.c.version == row.version)
-            .values(**values)
-        )
+        connection.execute(_SET_UNCHANGED, {**self._one(row.ref), "b_version": row.version, **values})
 
     def _set(self, connection: sa.Connection, ref: str, **values: Any) -> None:
-        connection.execute(record.update().where(self._here, record.c.ref == ref).values(**values))
+        connection.execute(_SET, {**self._one(ref), **values})
 
     def _keep_before(self, connection: sa.Connection, row: Row, fields: Mapping[str, Any]) -> None:
         """Keep the first values seen in this run, and what the ledger knew; a second update in the same run only adds fields."""

@@ -36,7 +36,7 @@ def run_page(content: Mapping[str, Any]) -> str:
         "totals_row": {**totals, "difference": sum(row["difference"] for row in content["objects"])},
         "most_shown": _MOST_SHOWN,
     }
-    return _environment().get_template("run.html.j2").render({**content, **more})
+    return environment().get_template("run.html.j2").render({**content, **more})
 
 
 def _numbers(content: Mapping[str, Any]) -> list[tuple[str, int, str]]:
@@ -76,7 +76,7 @@ def _differs(item: Mapping[str, Any]) -> bool:
 
 def window_page(content: Mapping[str, Any]) -> str:
     """Return ``report.html`` of several runs together."""
-    return _environment().get_template("window.html.j2").render({**content, "columns": _WINDOW_COLUMNS})
+    return environment().get_template("window.html.j2").render({**content, "columns": _WINDOW_COLUMNS})
 
 
 #: What the page of several runs shows of each kind of record.
@@ -91,8 +91,9 @@ _WINDOW_COLUMNS = {
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what the templates are rendered with; each is compiled once."""
+    made = Environment(
         loader=PackageLoader("target_highlevel", "report/templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -100,7 +101,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "moment": moment,
         "duration": duration,
         "number": number,
@@ -109,8 +110,8 @@ def _environment() -> Environment:
         **plan_rows.ROWS,
         **check_rows.ROWS,
     }
-    environment.globals |= {"bars": bars, "outcomes": OUTCOMES}
-    return environment
+    made.globals |= {"bars": bars, "outcomes": OUTCOMES}
+    return made
 
 
 def number(value: float) -> str:
