@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 PATIENTS ?= 40
-WORKERS ?= 2
+# More than there are cores, usually: a load waits for the disk and for the search to catch up.
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin

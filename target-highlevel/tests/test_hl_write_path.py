@@ -377,7 +377,7 @@ def test_a_link_that_is_said_to_be_there_and_is_not(highlevel: Callable[..., Loa
 
 def test_a_link_whose_other_end_is_to_be_repaired(highlevel: Callable[..., Loader]) -> None:
     """Tried again before the repair it says what it lacks, and tried again after it it is made."""
-    loader = highlevel()
+    loader = highlevel(search_lag=0.0)  # a deletion is known at once
     related = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
     lines = [*schemas("contacts", "patients"), person("contacts/1", "Doc", "Tor")]
     lines += [person("patients/1", "Ada", "Lovelace", relations=related)]
