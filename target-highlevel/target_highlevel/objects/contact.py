@@ -226,9 +226,7 @@ class Contact(ObjectKind):
 def _without(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, Any]:
     """Leave the withheld addresses out and tag the contact, so that the clinic can find who shares what."""
     kept = {name: value for name, value in fields.items() if name not in withheld}
-    if "tags" in kept or withheld:
-        kept["tags"] = sorted({*kept.get("tags", ()), *(f"shared-{name}" for name in withheld)})
-    return kept
+    return {**kept, "tags": sorted({*kept.get("tags", ()), *(f"shared-{name}" for name in withheld)})}
 
 
 def _with_tags(
