@@ -71,6 +71,13 @@ def test_killed_around_a_bookmark_and_resumed(
     assert_whole(loader, tiny_clinic)
 
 
+def test_a_point_that_is_not_reached_kills_nobody(highlevel: Callable[..., Loader]) -> None:
+    """The second create is waited for, and there is one."""
+    loader = highlevel()
+    lines = [*schemas("patients"), person("patients/1", "Ada", "Lovelace")]
+    assert loader.load(lines, CRASH_AT="after_send/contact:2").code == 0
+
+
 def test_no_bookmark_passes_a_record_that_is_still_to_be_written(highlevel: Callable[..., Loader]) -> None:
     """Killed when the record before a STATE was begun and not done, a load has not passed the STATE on; the next one does."""
     loader = highlevel()
