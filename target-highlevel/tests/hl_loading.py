@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import csv
 import json
 import os
 import socket
@@ -207,6 +208,20 @@ class Loader:
         """Run one of the commands around the load."""
         command = ["highlevel-tools", *arguments]
         return subprocess.CompletedProcess(command, *self._run(command, (), more))
+
+
+def fault(loader: Loader, method: str, path: str, action: str, **more: Any) -> None:
+    """Let requests to a path fail: all of them, or those whose numbers are given as ``nth``."""
+    nth = {"nth": more.pop("nth")} if "nth" in more else {}
+    match = {"method": method, "path_regex": path, **nth}
+    loader.sandbox.highlevel.control.add_fault({"match": match, "action": action, **more})
+
+
+def rejects(loader: Loader) -> set[tuple[str, str]]:
+    """Return (source, reason) of each reject of the newest run."""
+    newest = max((loader.folder / "reports").glob("*/rejects.csv"))
+    with newest.open(encoding="utf-8-sig", newline="") as file:
+        return {(row["source"], row["reason"]) for row in csv.DictReader(file)}
 
 
 def content(state: Any) -> dict[str, Any]:

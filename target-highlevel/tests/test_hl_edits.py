@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_loading import rejects
 from hl_mapped import person, record, schemas, state
-from test_hl_identity import contacts, loads, note, rejects
+from test_hl_identity import contacts, loads, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable

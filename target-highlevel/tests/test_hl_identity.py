@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from hl_loading import rejects
 from hl_mapped import person, record, schemas, state
 
 if TYPE_CHECKING:
@@ -162,13 +162,6 @@ def test_addresses_that_change_and_people_who_vanish(highlevel: Callable[..., Lo
     again = loader.load([*HEAD, person("patients/2", "Bob", "Diddley", email="bo@example.org")])
     assert again.code in {0, 4}
     assert side.state.contacts[found["patients/2"]["id"]]["firstName"] == "Bob"
-
-
-def rejects(loader: Loader) -> set[tuple[str, str]]:
-    """Return (source, reason) of every reject of the newest run."""
-    newest = max((loader.folder / "reports").glob("*/rejects.csv"))
-    with newest.open(encoding="utf-8-sig", newline="") as file:
-        return {(row["source"], row["reason"]) for row in csv.DictReader(file)}
 
 
 def note(source_id: str, contact: str, **fields: Any) -> str:

@@ -277,9 +277,8 @@ def test_bookmarks_and_a_sub_account_without_anything_of_ours(
         assert reading.stdin is not None
         while runs(loader) < 3:
             time.sleep(0.05)
-        time.sleep(
-            0.5
-        )  # a tap needs a moment, too: what the refused runs left must not be judged before it speaks
+        # a tap needs a moment, too: what the refused runs left must not be judged before it speaks
+        time.sleep(0.5)
         everything = [starts_from({}), *CLINIC, profile(occupation="Poet"), alert(5, "Penicillin")]
         reading.stdin.write("".join(f"{line}\n" for line in everything))
         _, log = reading.communicate()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sqlite3
 from contextlib import closing
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from hl_ledgers import USERS
+from hl_loading import fault, rejects
 from hl_mapped import person, record, schemas
 
-from target_highlevel.descriptor import stream_spec
+from target_highlevel.descriptor import Incoming, stream_spec
 from target_highlevel.engine.admission import mapping_text
 from target_highlevel.engine.engine import Engine
+from target_highlevel.engine.session import Session
 from target_highlevel.errors import Interrupted, SettingsError
 from target_highlevel.objects.contact_values import encode
+from target_highlevel.settings import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,19 +37,6 @@ KILLED = -9
 def note(patient: str = "patients/1", said: str = "said") -> str:
     """Return the RECORD line of the one note."""
     return record("hl_notes", "treatment_notes/7", contact=patient, body=f"{said}\ncliniko:treatment_notes/7")
-
-
-def fault(loader: Loader, method: str, path: str, action: str, **more: Any) -> None:
-    """Let requests to a path fail."""
-    nth = {"nth": more.pop("nth")} if "nth" in more else {}
-    match = {"method": method, "path_regex": path, **nth}
-    loader.sandbox.highlevel.control.add_fault({"match": match, "action": action, **more})
-
-
-def rejects(loader: Loader) -> set[tuple[str, str]]:
-    """Return (source, reason) of each reject of the newest run."""
-    with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
-        return {(row["source"], row["reason"]) for row in csv.DictReader(file)}
 
 
 # What people do meanwhile
@@ -73,9 +63,8 @@ def test_a_link_no_longer_wanted_before_anybody_could_look_for_it(highlevel: Cal
     assert loader.load([*lines, referred], CRASH_AT="after_send/relation").code == KILLED
     assert len(loader.sandbox.highlevel.state.relations) == 1
     gone = [*lines, person("patients/1", "Ada", "Lovelace", relations=[])]
-    assert (
-        loader.load(gone, REQUESTS_PER_DAY="1").code == 75
-    )  # what comes in is there, and nothing can be asked
+    # what comes in is there then, and nothing can be asked
+    assert loader.load(gone, REQUESTS_PER_DAY="1").code == 75
     assert loader.load([]).code == 0
     assert not loader.sandbox.highlevel.state.relations
 
@@ -177,16 +166,25 @@ def test_the_file_of_a_mapper_that_has_none_of_its_own(tmp_path: Path) -> None:
     assert mapping_text(other, None) == ""
 
 
-@pytest.mark.parametrize("failed", [True, False])
-def test_an_interruption_is_not_what_ended_a_run(failed: bool) -> None:  # noqa: FBT001 - expected
+def test_an_interruption_is_not_what_ended_a_run(highlevel: Callable[..., Loader]) -> None:
     """A practitioner is looked up while the writers have just ended: what ended them is said, unless nothing did."""
-
-    def interrupted(_item: Any) -> Any:
-        raise Interrupted
-
-    session: Any = SimpleNamespace(work=None, stop=None, directory=SimpleNamespace(resolve=interrupted))
+    loader = highlevel()
+    side = loader.sandbox.highlevel
+    given = {
+        "access_token": side.access_token,
+        "location_id": side.location_id,
+        "api_url": side.url,
+        "fallback_owner": "frontdesk@example.org",
+        "ledger_url": f"sqlite:///{loader.folder}/ledger.db",
+        "report_dir": str(loader.folder / "reports"),
+    }
+    session = Session(settings_from(given))
     engine = Engine(session)
-    if failed:
-        engine._failure = SettingsError("the true reason")
-    with pytest.raises(SettingsError if failed else Interrupted):
-        engine._resolved(SimpleNamespace())  # type: ignore[arg-type]
+    doctor = Incoming(USERS, "practitioners/1", {"email": "doc@example.org"})
+    session.stop.set()
+    with pytest.raises(Interrupted):
+        engine.submit(doctor)
+    engine._failure = SettingsError("the true reason")
+    with pytest.raises(SettingsError, match="the true reason"):
+        engine._resolved(doctor)
+    session.close(1, {})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from hl_loading import fault
 from hl_mapped import person, schemas
 from hl_undoing import spared
 
@@ -17,13 +18,6 @@ HEAD = schemas("patients")
 ADA = person("patients/1", "Ada", "Lovelace", email="ada@example.org")
 CREATES, LOOKS, READS = r"^/contacts/$", r"^/contacts/search$", r"^/contacts/[^/]+$"
 KILLED = -9
-
-
-def fault(loader: Loader, method: str, path: str, action: str, **more: Any) -> None:
-    """Let requests to a path fail."""
-    nth = {"nth": more.pop("nth")} if "nth" in more else {}
-    match = {"method": method, "path_regex": path, **nth}
-    loader.sandbox.highlevel.control.add_fault({"match": match, "action": action, **more})
 
 
 def test_found_again_and_undone(highlevel: Callable[..., Loader]) -> None:

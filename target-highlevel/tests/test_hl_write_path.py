@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_loading import rejects
 from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
@@ -18,12 +18,6 @@ HEAD = schemas("patients", "treatment_notes")
 ADA, GRACE = person("patients/1", "Ada", "Lovelace"), person("patients/2", "Grace", "Hopper")
 KILLED = -9
 CREATES = {"method": "POST", "path_regex": r"^/contacts/$"}
-
-
-def rejects(loader: Loader) -> set[tuple[str, str]]:
-    """Return (source, reason) of each reject of the newest run."""
-    with max((loader.folder / "reports").glob("*/rejects.csv")).open() as file:
-        return {(row["source"], row["reason"]) for row in csv.DictReader(file)}
 
 
 def identity_field(loader: Loader) -> str:

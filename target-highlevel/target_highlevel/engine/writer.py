@@ -404,15 +404,10 @@ class Writer:
 
 
 def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
-    """Some fields are set at creation only; do-not-disturb is never switched off unless we had switched it on.
-
-    A file field is never written as a value: clearing it would take the patient's files away.
-    """
+    """Some fields are set at creation only; do-not-disturb is never switched off unless we had switched it on."""
     declared = spec.fields.get(name)
     if declared is None:
         return True
-    if declared.data_type == "FILE_UPLOAD":
-        return False
     if declared.kind == "dnd" and value is not True:
         return value is False and name in row.notes.get("dnd", ())
     return not declared.create_only

@@ -198,7 +198,8 @@ class Work:
 
     def answered(self, row: Row, *, first: bool) -> None:
         """Take note that HighLevel has refused a create: nothing is there, unless an earlier try has had no answer."""
-        row.intent = {**(row.intent or {}), "answered": first}
+        assert row.intent is not None  # noqa: S101 - what is refused has been intended
+        row.intent["answered"] = first
 
     def claim_id(self, row: Row, hl_id: str, *, ours: bool) -> bool:
         """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact.
