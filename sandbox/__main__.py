@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.both import Sandbox
+from sandbox.highlevel.realities import answers_in, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "burst_limit": given.burst_limit,
         "daily_limit": given.daily_limit,
         "allow_duplicates": given.allow_duplicates,
+        **(options_of(answers_in(given.probe)) if given.probe else {}),
     }
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cliniko-limit", type=int, default=200, help="Cliniko requests a minute; 0: no limit"
     )
     parser.add_argument("--allow-duplicates", action="store_true", help="HighLevel accepts contacts twice")
+    parser.add_argument("--probe", type=Path, help="be the HighLevel that this probe.json tells of")
     parser.add_argument("--ready-file", type=Path, help="the line of JSON is written there too")
     return parser
 

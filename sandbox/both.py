@@ -14,8 +14,7 @@ from sandbox.server import LoopbackServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-
-    from typing_extensions import Self
+    from typing import Self
 
     from sandbox.cliniko.account import Account
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sandbox.faults import FaultRule
@@ -138,7 +138,7 @@ class Control:
 
     def today(self) -> str:
         """Return the server's idea of the UTC date, YYYY-MM-DD."""
-        return datetime.fromtimestamp(self.now(), tz=timezone.utc).date().isoformat()
+        return datetime.fromtimestamp(self.now(), tz=UTC).date().isoformat()
 
     def advance(self, seconds: float) -> None:
         """Move the server's clock forward, over midnight for instance."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,13 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Action(str, Enum):
+LARGE_BODY = 3 * 1024**3
+
+
+class Action(StrEnum):
     """What goes wrong.
 
     STATUS answers with a status instead of working. DROP_BEFORE closes the connection without working,
     DROP_AFTER works and closes it without an answer, STATUS_AFTER_WORK works and answers a status all the
     same. SLOW waits and then works. TRUNCATE answers half of the body with a length that fits, CUT announces
-    the whole length, sends half and closes. HTML answers an HTML error page instead of working.
+    the whole length, sends half and closes. HTML answers an HTML error page instead of working. DRIP works and
+    sends the answer byte by byte, `delay` seconds apart. FLOOD sends `size` bytes instead of working, GZIP_BOMB
+    a few that unpack to `size`.
     """
 
     STATUS = "status"
@@ -29,6 +34,9 @@ class Action(str, Enum):
     TRUNCATE = "truncate"
     CUT = "cut"
     HTML = "html"
+    DRIP = "drip"
+    FLOOD = "flood"
+    GZIP_BOMB = "gzip_bomb"
 
 
 @dataclass(slots=True)
@@ -46,6 +54,7 @@ class FaultRule:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     times: int | None = None
+    size: int = LARGE_BODY
     seen: int = 0
     struck: int = 0
 
@@ -54,10 +63,11 @@ class FaultRule:
         """Read a rule from JSON.
 
         Shape: `{"match": {"method", "path_regex", "nth" (number or list), "every", "probability"}, "action",
-        "status", "delay" (seconds), "headers", "body" (answer of STATUS faults), "times" (at most)}`.
+        "status", "delay" (seconds), "headers", "body" (answer of STATUS faults), "times" (at most),
+        "size" (bytes of a FLOOD or GZIP_BOMB, unpacked)}`.
         """
         match = rule.get("match") or {}
-        unknown = (set(rule) - {"match", "action", "status", "delay", "headers", "body", "times"}) | (
+        unknown = (set(rule) - {"match", "action", "status", "delay", "headers", "body", "times", "size"}) | (
             set(match) - {"method", "path_regex", "nth", "every", "probability"}
         )
         if unknown:
@@ -76,6 +86,7 @@ class FaultRule:
             headers=dict(rule.get("headers") or {}),
             body=rule.get("body"),
             times=rule.get("times"),
+            size=int(rule.get("size", LARGE_BODY)),
         )
 
     def strikes(self, method: str, path: str, chance: random.Random) -> bool:

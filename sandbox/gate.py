@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -16,7 +17,7 @@ from sandbox.control import Request
 from sandbox.faults import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
     from sandbox.control import Control
     from sandbox.faults import FaultRule
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+STREAMS = frozenset({Action.DRIP, Action.FLOOD, Action.GZIP_BOMB})
+PIECE = 1024 * 1024
 CONTROL_PREFIX = "/_sandbox/"
 HTML_PAGE = b"<html><head><title>Error</title></head><body><h1>The service is unavailable</h1></body></html>"
 
@@ -89,6 +92,9 @@ class Gate:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
         fault = self.control.fault_for(request)
         request.fault = fault.action.value if fault else None
+        if fault and fault.action in STREAMS:
+            await self._streamed(fault, scope, receive, send, request)
+            return
         if delay := self.control.latency + (fault.delay if fault else 0.0):
             await asyncio.sleep(delay)
         if fault is None or fault.action is Action.SLOW:
@@ -105,6 +111,28 @@ class Gate:
             await _answer(send, status, headers, body, length=len(body))
             return
         await _gone(receive)
+
+    async def _streamed(
+        self, fault: FaultRule, scope: Scope, receive: Receive, send: Send, request: Request
+    ) -> None:
+        """Send an answer that never seems to end, until it ends or the client has gone."""
+        status, headers, body = 200, [(b"content-type", b"application/json")], b""
+        if fault.action is Action.DRIP:
+            status, headers, body = await _capture(self.app, scope, receive)
+        if fault.action is Action.GZIP_BOMB:
+            headers = [*headers, (b"content-encoding", b"gzip")]
+        self.control.answered(request, status)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            for piece in _pieces(fault, body):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await asyncio.wait([gone], timeout=fault.delay if fault.action is Action.DRIP else 0)
+                if gone.done():
+                    return
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
         status: int | None = None
@@ -220,6 +248,25 @@ _COMMANDS: dict[tuple[str, str], Callable[[Control, Any, dict[str, list[str]]], 
     ("GET", "dump"): _dump,
     ("POST", "mutate"): _mutate,
 }
+
+
+def _pieces(fault: FaultRule, body: bytes) -> Iterator[bytes]:
+    """Cut a body into bytes, or make one of the ordered size without ever holding it."""
+    if fault.action is Action.DRIP:
+        yield from (body[place : place + 1] for place in range(len(body)))
+        return
+    packer = (
+        zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16) if fault.action is Action.GZIP_BOMB else None
+    )
+    blank = b" " * PIECE
+    for start in range(0, fault.size, PIECE):
+        piece = blank[: fault.size - start]
+        if packer is None:
+            yield piece
+        elif packed := packer.compress(piece):
+            yield packed
+    if packer is not None:
+        yield packer.flush()
 
 
 async def _read(receive: Receive) -> bytes | None:

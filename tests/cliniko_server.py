@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -14,12 +14,11 @@ from sandbox.server import LoopbackServer
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from sandbox.cliniko.account import Account
 
-NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 REVEALING = ("archived_at:*", "cancelled_at:*", "deleted_at:*")
 USER_AGENT = "sandbox-tests (tests@example.org)"
 

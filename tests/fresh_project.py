@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("tap-cliniko", "transforms", "target-highlevel", "scripts", "constraints.txt")
-PLUGINS = ("extractors", "loaders", "mappers")
+PARTS = ("tap-cliniko", "transforms", "target-highlevel", "scripts", "constraints.txt", "logging.yaml")
+PLUGINS = ("extractors", "loaders", "mappers", "utilities")
 PRIVATE_PREFIXES = ("TAP_CLINIKO", "TARGET_HIGHLEVEL", "MELTANO_")
 # Waiting is not the point of most tests.
 RAISED = {
@@ -29,15 +29,16 @@ RAISED = {
 }
 
 
-def quick_sandbox(patients: int, now: datetime | None = None) -> Sandbox:
+def quick_sandbox(patients: int, now: datetime | None = None, seed: int = 1) -> Sandbox:
     """Return a clinic and an empty sub-account whose limits never make anybody wait.
 
     Args:
         patients: how many patients the clinic has.
         now: the day the clinic lives in, where it must not be another one every day.
+        seed: which clinic and which sub-account.
     """
     return Sandbox(
-        seed=1,
+        seed=seed,
         patients=patients,
         now=now,
         cliniko={"requests_per_minute": 0},

@@ -13,10 +13,9 @@ from sandbox.server import LoopbackServer
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
-    from typing_extensions import Self
-
-CALENDAR_AREAS = ("/calendars/",)
+CALENDAR_AREAS = ("/calendars/", "/conversations/")
 
 
 class Clock:

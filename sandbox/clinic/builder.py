@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.cliniko.account import Account, timestamp
@@ -24,7 +24,7 @@ class Builder:
     def __init__(self, seed: int, now: datetime | None) -> None:
         """Start with an empty account; without `now` the clinic is as old as today."""
         if now is None:
-            now = datetime.now(tz=timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+            now = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self.now = now
         self.seed = seed
         self.rng = random.Random(seed)

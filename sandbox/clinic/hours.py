@@ -71,6 +71,8 @@ def _time_away(build: Builder, clinic: Clinic) -> None:
     for number in range(BLOCKS):
         created = build.days_ago(60 - number)
         starts = created + timedelta(days=5)
+        if number >= BLOCKS // 2:  # the later half is still to come
+            starts = build.now + timedelta(days=number, hours=2)
         hidden = {}
         if number >= BLOCKS - 2:
             hidden["archived_at"] = timestamp(created + timedelta(days=1))

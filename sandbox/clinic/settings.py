@@ -12,13 +12,20 @@ if TYPE_CHECKING:
     from sandbox.clinic.builder import Builder
 
 OPENED_DAYS_AGO = 8 * 365
+_FIRST_ACCOUNT = 552_900_000_000_000_000
+_BETWEEN_ACCOUNTS = 1_000_003
+
+
+def account_id(seed: int) -> str:
+    """Return the id of the clinic of a seed: another one for each seed, the same on every day."""
+    return str(_FIRST_ACCOUNT + seed * _BETWEEN_ACCOUNTS)
 
 
 def settings(build: Builder, practitioners: Sequence[str]) -> dict[str, Any]:
     """Return the settings; the public part of them is all but the owner's name and address."""
     return {
         "account": {
-            "id": build.account.identities.at(build.days_ago(OPENED_DAYS_AGO)),
+            "id": account_id(build.seed),
             "name": "Sample Street Allied Health",
             "subdomain": "sample-street",
             "country": "Australia",

@@ -34,6 +34,7 @@ def create(account: Account, options: Mapping[str, Any] | None, control: Control
     account.clock = control.now
     account.hiding_bumps_updated_at = chosen.hiding_bumps_updated_at
     account.merging_bumps_children = chosen.merging_bumps_children
+    account.settle_hidden_rows()
     control.dump = lambda: {
         name: {row["id"]: row for row in table.rows()} for name, table in account.tables.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sandbox.cliniko.catalogue import BOOKINGS, RESOURCES
@@ -23,6 +23,8 @@ OWN_CHILDREN = {
 }
 """The columns of each resource that point at a patient."""
 
+HIDING = ("archived_at", "cancelled_at", "deleted_at")
+
 _STATE_MIRRORED = (
     "cancelled_at",
     "cancellation_note",
@@ -34,8 +36,8 @@ _STATE_MIRRORED = (
 def timestamp(moment: datetime | float) -> str:
     """Write a moment as the API does: UTC, whole seconds, ending in Z."""
     if not isinstance(moment, datetime):
-        moment = datetime.fromtimestamp(moment, tz=timezone.utc)
-    return f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+        moment = datetime.fromtimestamp(moment, tz=UTC)
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 @dataclass
@@ -68,6 +70,18 @@ class Account:
                 return key
         message = f"no user of the account has the role {role}"
         raise LookupError(message)
+
+    def settle_hidden_rows(self) -> None:
+        """Let rows that were hidden before the clinic opened look as if hiding had always worked as it does now."""
+        for table in self.tables.values():
+            for row in table.rows():
+                hidden = max((row[name] for name in HIDING if row.get(name)), default=None)
+                if hidden is None:
+                    continue
+                if self.hiding_bumps_updated_at and row["updated_at"] < hidden:
+                    table.update(row["id"], {"updated_at": hidden})
+                elif not self.hiding_bumps_updated_at and row["updated_at"] >= hidden:
+                    table.update(row["id"], {"updated_at": row["created_at"]})
 
     def booking(self, identity: str) -> tuple[str, Row]:
         """Return the kind and the row of a booking; the three kinds share their ids."""

@@ -64,7 +64,9 @@ class ClinikoApi:
         self._control = control
         self._files = files
         self._renderer = Renderer(account, options)
-        self._selections = Selections(account, unstable_ties=options.unstable_ties)
+        self._selections = Selections(
+            account, unstable_ties=options.unstable_ties, late_seconds=options.late_seconds
+        )
         self._windows: dict[str, SlidingWindow] = defaultdict(lambda: SlidingWindow(WINDOW_SECONDS))
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -140,6 +142,8 @@ class ClinikoApi:
         route = find_route(
             path, self._account, legacy=self._options.legacy_paths, recalls=self._options.recalls
         )
+        if route.template == "/practitioners/inactive" and not self._options.inactive_practitioners:
+            raise UnknownPathError(path)
         request.route = route.template
         self._check_role(user, _area(route.resource))
         if isinstance(route, ListRoute):
@@ -177,7 +181,8 @@ class ClinikoApi:
 
     def _public_settings(self) -> dict[str, Any]:
         account = self._account.settings["account"]
-        shown = {key: value for key, value in account.items() if key not in _PRIVATE_SETTINGS}
+        private = _PRIVATE_SETTINGS if self._options.public_account_id else (*_PRIVATE_SETTINGS, "id")
+        shown = {key: value for key, value in account.items() if key not in private}
         return {**self._account.settings, "account": shown}
 
     def _services(self, parts: list[str], query: list[tuple[str, str]], base: str) -> dict[str, Any]:
@@ -210,7 +215,10 @@ class ClinikoApi:
         hides = any(column in row for column in hidden_of(route.resource) if column not in named)
         if hides or not all(condition.test(row) for condition in conditions):
             raise UnknownPathError(route.identity)
-        return self._renderer.record(route.resource, row, base)
+        record = self._renderer.record(route.resource, row, base)
+        if self._options.invoice_detail and route.resource == "invoices":
+            record["payments"] = []
+        return record
 
     def _list(
         self, route: ListRoute, path: str, query: list[tuple[str, str]], base: str, user: Row
@@ -234,7 +242,8 @@ class ClinikoApi:
         if route.template == "/patients/deleted":
             records = [{"deleted_at": one["deleted_at"], "links": one["links"]} for one in records]
         links = _page_links(f"{base}{path}", query, total)
-        return {route.key: records, "total_entries": total, "links": links}
+        totals = {"total_entries": total} if self._options.total_entries else {}
+        return {route.key: records, **totals, "links": links}
 
 
 def _area(resource: str) -> Area:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
-EPOCH = datetime(2019, 1, 1, tzinfo=timezone.utc)
-SMALL_IDS_UNTIL = datetime(2022, 2, 25, tzinfo=timezone.utc)
+EPOCH = datetime(2019, 1, 1, tzinfo=UTC)
+SMALL_IDS_UNTIL = datetime(2022, 2, 25, tzinfo=UTC)
 """The day from which the oldest shard gave out long ids (issue 360 of the API's tracker)."""
-_SMALL_EPOCH = datetime(2010, 1, 1, tzinfo=timezone.utc)
+_SMALL_EPOCH = datetime(2010, 1, 1, tzinfo=UTC)
 _SHARD = 1
 _PER_MILLISECOND = 1024
 _PER_BUCKET = 64

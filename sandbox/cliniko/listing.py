@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from sandbox.cliniko.account import timestamp
 from sandbox.cliniko.catalogue import BOOKINGS, RESOURCES, FilterClass
 from sandbox.cliniko.filters import BadRequestError, Condition, parse_condition
 
@@ -107,8 +108,9 @@ class _Matching:
 class Selections:
     """Finds the rows of list requests; a selection is remembered until a row of its table changes."""
 
-    def __init__(self, account: Account, *, unstable_ties: bool) -> None:
-        """Read from this account."""
+    def __init__(self, account: Account, *, unstable_ties: bool, late_seconds: float = 0.0) -> None:
+        """Read from this account; what was written less than `late_seconds` ago does not show yet."""
+        self._late_seconds = late_seconds
         self._account = account
         self._unstable_ties = unstable_ties
         self._remembered: OrderedDict[Any, tuple[Any, _Matching]] = OrderedDict()
@@ -153,6 +155,9 @@ class Selections:
 
     def _remember(self, key: Any, listing: Listing, make: Any) -> _Matching:
         version = self._version(listing.resource)
+        if self._late_seconds:
+            latest: _Matching = make()
+            return latest
         if listing.scope or (kept := self._remembered.get(key)) is None or kept[0] != version:
             made: _Matching = make()
             if not listing.scope:
@@ -177,9 +182,20 @@ class Selections:
 
     def _rows(self, resource: str) -> list[Row]:
         if resource != "bookings":
-            return self._account.tables[resource].rows()
+            rows = self._account.tables[resource].rows()
+            if not self._late_seconds:
+                return rows
+            return [seen for row in rows if (seen := self._as_seen(resource, row)) is not None]
         united = [row for kind in BOOKINGS for row in self._account.tables[kind].rows()]
         return sorted(united, key=lambda row: int(row["id"]))
+
+    def _as_seen(self, resource: str, row: Row) -> Row | None:
+        """Return a row as it was before a change that does not show yet, None for one that was not there then."""
+        shown_until = self._account.clock() - self._late_seconds
+        changed, before = self._account.former.get((resource, row["id"]), (0.0, row))
+        if changed > shown_until:
+            return before
+        return None if row["created_at"] > timestamp(shown_until) else row
 
     def _version(self, resource: str) -> int:
         kinds = BOOKINGS if resource == "bookings" else (resource,)

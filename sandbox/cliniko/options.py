@@ -26,6 +26,12 @@ class ClinikoOptions:
     stale_seconds: derived fields of appointments and attendees lag by this long.
     require_user_agent: status answered when the User-Agent is not `NAME (EMAIL)`.
     hide_rows_by_role: roles below administrator do not see confidential memos and others' drafts.
+    late_seconds: a row shows in lists only so long after it was written, with the updated_at of when it was.
+    inactive_practitioners: the list of inactive practitioners answers.
+    invoice_detail: an invoice that is read alone carries keys that the list does not have.
+    total_entries: lists say how many rows match.
+    public_account_id: the public settings hold the account's id.
+    fractional_seconds: moments are written with fractions of a second.
     file_url_seconds: how long the URL of a file's bytes is valid.
     """
 
@@ -42,6 +48,12 @@ class ClinikoOptions:
     stale_seconds: float = 0.0
     require_user_agent: int | None = None
     hide_rows_by_role: bool = False
+    late_seconds: float = 0.0
+    inactive_practitioners: bool = True
+    invoice_detail: bool = False
+    total_entries: bool = True
+    public_account_id: bool = True
+    fractional_seconds: bool = False
     file_url_seconds: float = 60.0
 
     @classmethod

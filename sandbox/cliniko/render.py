@@ -48,6 +48,8 @@ class Renderer:
         record["links"] = {"self": f"{base}/{resource}/{row['id']}"}
         if special := _SPECIAL.get(resource):
             special(record, row, base)
+        if self._options.fractional_seconds:
+            record |= {name: _finer(value) for name, value in record.items() if name.endswith("_at")}
         if self._options.extra_fields:
             record["sandbox_unknown_text"] = "unknown"
             record["sandbox_unknown_tree"] = {"list": [1, None, {"deep": True}]}
@@ -79,6 +81,11 @@ class Renderer:
             "business": link(f"{base}/businesses/{service['business_id']}"),
             "practitioners": [link(f"{base}/practitioners/{one}") for one in service["practitioner_ids"]],
         }
+
+
+def _finer(moment: Any) -> Any:
+    """Write a moment with a fraction of its second."""
+    return f"{moment[:-1]}.417Z" if isinstance(moment, str) and moment.endswith("Z") else moment
 
 
 _MIXED = frozenset({"patients", "practitioners", "businesses", "appointment_types", "contacts"})

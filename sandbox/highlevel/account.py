@@ -43,7 +43,6 @@ class Account:
     tasks: Table = field(default_factory=dict)
     calendars: Table = field(default_factory=dict)
     appointments: Table = field(default_factory=dict)
-    appointment_notes: Table = field(default_factory=dict)
     objects: Table = field(default_factory=dict)
     object_fields: Table = field(default_factory=dict)
     folders: Table = field(default_factory=dict)
@@ -51,6 +50,17 @@ class Account:
     associations: Table = field(default_factory=dict)
     relations: Table = field(default_factory=dict)
     files: Table = field(default_factory=dict)
+    custom_values: Table = field(default_factory=dict)
+    pipelines: Table = field(default_factory=dict)
+    opportunities: Table = field(default_factory=dict)
+    opportunities_visible_at: dict[str, float] = field(default_factory=dict)
+    conversations: Table = field(default_factory=dict)
+    submissions: Table = field(default_factory=dict)
+    transactions: Table = field(default_factory=dict)
+    orders: Table = field(default_factory=dict)
+    invoices: Table = field(default_factory=dict)
+    block_slots: Table = field(default_factory=dict)
+    schedules: Table = field(default_factory=dict)
     created: Counter[str] = field(default_factory=Counter)
     updated: Counter[str] = field(default_factory=Counter)
     deleted: Counter[str] = field(default_factory=Counter)
@@ -81,6 +91,13 @@ class Account:
     def user(self, identity: Any) -> Document | None:
         """Return a user of this location."""
         return self.users.get(identity) if isinstance(identity, str) else None
+
+    def assignable(self, identity: Any) -> Document | None:
+        """Return a user who may own something: one who is not deleted, unless an option takes those as well."""
+        user = self.user(identity)
+        if user is not None and user["deleted"] and self.options.assign_deleted_user == "refuse":
+            return None
+        return user
 
     def add_child(self, kind: str, parent: str, child: str) -> None:
         """Note that a row hangs on another one: a note on its contact."""

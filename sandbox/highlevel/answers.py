@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 BAD_REQUEST = 400
 UNPROCESSABLE = 422
@@ -15,6 +18,7 @@ REASONS = {
     415: "Unsupported Media Type",
     UNPROCESSABLE: "Unprocessable Entity",
     429: "Too Many Requests",
+    500: "Internal Server Error",
 }
 
 
@@ -38,7 +42,7 @@ class Refusal(Exception):  # noqa: N818 - not an error of the emulator
         self.body: dict[str, Any] = {
             "statusCode": status,
             "message": message,
-            "error": REASONS[status],
+            "error": REASONS.get(status, "Error"),
             **extra,
         }
 
@@ -60,6 +64,18 @@ def refuse_request(message: str, **extra: Any) -> NoReturn:
 def refuse_body(*messages: str) -> NoReturn:
     """Refuse a body that breaks the rules of its shape."""
     raise Refusal(UNPROCESSABLE, list(messages))
+
+
+def refuse_longer(name: str, value: Any, limit: int | None) -> None:
+    """Refuse a text of more characters than the limit allows; None is no limit."""
+    if limit is not None and isinstance(value, str) and len(value) > limit:
+        refuse_body(f"{name} must be shorter than or equal to {limit} characters")
+
+
+def refuse_long_lines(body: Mapping[str, Any], names: Iterable[str], limit: int | None) -> None:
+    """Refuse a name or a title of more characters than the limit allows; None is no limit."""
+    for name in names:
+        refuse_longer(name, body.get(name), limit)
 
 
 def refuse_location() -> NoReturn:

@@ -30,6 +30,10 @@ FORBIDDEN_AREAS = {
     "/campaigns": "campaign",
     "/invoices": "invoice",
 }
+UNAUTHORIZED = 401
+NO_SCOPE = "The token is not authorized for this scope."
+# Opportunities and payments have a name of their own for the location.
+LOCATION_NAMES = ("locationId", "location_id", "altId")
 MOST_FORM_FILES = 20
 
 
@@ -98,9 +102,14 @@ class Emulator:
             query=dict(request.query_params),
             token=token,
             request=request.scope.get("sandbox.request"),
+            version=request.headers.get("version"),
         )
 
     async def _served(self, request: HttpRequest, route: Route, call: Call) -> Answer:
+        path = request.scope["path"]
+        for part, status in self.state.options.closed.items():
+            if part in path:
+                refuse(status, NO_SCOPE if status == UNAUTHORIZED else f"Cannot {request.method} {path}")
         _check_token(route, call.token, self.state)
         _check_version(route, request.headers.get("version"))
         _check_query(route, call.query)
@@ -126,7 +135,9 @@ class Emulator:
             return None
         names_location = route.body is None or "locationId" in route.body.properties
         sources = (call.path, call.query, body if names_location and isinstance(body, dict) else {})
-        named = {source["locationId"] for source in sources if isinstance(source.get("locationId"), str)}
+        named = {
+            source[name] for source in sources for name in LOCATION_NAMES if isinstance(source.get(name), str)
+        }
         if call.token.location is not None:
             named.add(call.token.location)
         if len(named) > 1 or named - set(self.state.accounts):
@@ -151,7 +162,7 @@ def _check_token(route: Route, token: Token | None, state: State) -> None:
         route.pattern == "/objects/" and state.options.subaccount_creates_objects
     )
     if not may or (token.scopes is not None and route.scope and route.scope not in token.scopes):
-        refuse(401, "The token is not authorized for this scope.")
+        refuse(UNAUTHORIZED, NO_SCOPE)
 
 
 def _check_version(route: Route, version: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse, refuse_body, refuse_request
+from sandbox.highlevel.answers import refuse, refuse_body, refuse_longer, refuse_request
 from sandbox.highlevel.calendars import calendar_row
 from sandbox.highlevel.contacts import wanted
 from sandbox.highlevel.naming import epoch_ms, iso
@@ -19,7 +19,6 @@ READ, WRITE = "calendars/events.readonly", "calendars/events.write"
 STATUSES = ("new", "confirmed", "cancelled", "showed", "noshow", "invalid")
 PLACES = ("custom", "zoom", "gmeet", "phone", "address", "ms_teams", "google")
 FREE = frozenset({"cancelled", "noshow", "invalid"})
-NOTE_LIMIT = 5_000
 _FLAGS = ("overrideLocationConfig", "ignoreDateRange", "toNotify", "ignoreFreeSlotValidation")
 _CHANGE = {
     **dict.fromkeys(
@@ -37,7 +36,6 @@ NEW_APPOINTMENT = Shape(
     required=("calendarId", "locationId", "contactId", "startTime"),
 )
 CHANGED_APPOINTMENT = Shape(_CHANGE)
-NOTE = Shape({"userId": text(), "body": text(filled=True, longest=NOTE_LIMIT)}, required=("body",))
 EMPTY = Shape({})
 _CREATED = (
     "id",
@@ -74,10 +72,10 @@ def _watch_notification(call: Call, what: str) -> None:
         call.violation("notification", f"{what} without toNotify: false")
 
 
-def _check_member(calendar: Document, body: Document) -> None:
+def _check_member(calendar: Document, body: Document, *, needed: bool) -> None:
     team = {member["userId"] for member in calendar.get("teamMembers", ())}
     user = body.get("assignedUserId")
-    if team and not user:
+    if (team or needed) and not user:
         refuse_body("A team member needs to be selected. assignedUserId is missing")
     if user and user not in team:
         refuse_body("The user id not part of calendar team")
@@ -85,10 +83,11 @@ def _check_member(calendar: Document, body: Document) -> None:
 
 def _check_slot(call: Call, row: Document, flags: Document) -> None:
     """Refuse a time in the past and a time that is taken, unless the flags say not to look."""
-    if flags.get("ignoreFreeSlotValidation"):
-        return
     start, end = epoch_ms(row["startTime"]), epoch_ms(row["endTime"])
-    past = start < call.at * 1000 and not flags.get("ignoreDateRange")
+    never = call.state.options.past_appointments == "refuse" and start < call.at * 1000
+    if flags.get("ignoreFreeSlotValidation") and not never:
+        return
+    past = start < call.at * 1000 and (never or not flags.get("ignoreDateRange"))
     if past or any(_clashes(other, row, start, end) for other in _others(call.account, row)):
         refuse_request("The slot you have selected is no longer available.")
 
@@ -123,7 +122,9 @@ def create_appointment(call: Call) -> dict[str, Any]:
         refuse_request(f"Contact with id {body['contactId']} not found")
     if body.get("rrule") and not body.get("ignoreFreeSlotValidation"):
         refuse_request("rrule needs ignoreFreeSlotValidation")
-    _check_member(calendar, body)
+    _check_member(calendar, body, needed=call.state.options.appointment_needs_user)
+    refuse_longer("description", body.get("description"), call.state.options.description_limit)
+    refuse_longer("title", body.get("title"), call.state.options.line_limit)
     end = iso(epoch_ms(body["startTime"]) / 1000 + 60 * calendar["slotDuration"])
     row = {
         "id": account.next_id("appointment"),
@@ -156,7 +157,11 @@ def change_appointment(call: Call) -> dict[str, Any]:
     before = _wanted(call)
     _watch_notification(call, f"appointment {before['id']} changed")
     after = {**before, **body, "dateUpdated": iso(call.at)}
-    _check_member(calendar_row(account, after["calendarId"]), after)
+    _check_member(
+        calendar_row(account, after["calendarId"]), after, needed=call.state.options.appointment_needs_user
+    )
+    refuse_longer("description", body.get("description"), call.state.options.description_limit)
+    refuse_longer("title", body.get("title"), call.state.options.line_limit)
     _check_times(after)
     if {"startTime", "endTime", "calendarId"} & set(body):
         _check_slot(call, after, body)
@@ -183,15 +188,21 @@ def remove_appointment(account: Account, identity: str) -> None:
 
 @route("DELETE", "/calendars/events/{eventId}", WRITE, version=CALENDAR_VERSION, status=201, body=EMPTY)
 def delete_appointment(call: Call) -> dict[str, Any]:
-    """Delete an appointment; the body is an empty object and the answer a 201."""
-    remove_appointment(call.account, _wanted(call)["id"])
-    call.account.deleted["appointments"] += 1
+    """Delete an appointment or a blocked slot; the body is an empty object and the answer a 201."""
+    account = call.account
+    if account.block_slots.pop(call.path["eventId"], None) is not None:
+        account.deleted["block_slots"] += 1
+        return {"succeeded": True}
+    remove_appointment(account, _wanted(call)["id"])
+    account.deleted["appointments"] += 1
     return {"succeeded": True}
 
 
 def _wanted(call: Call) -> Document:
     row = call.account.appointments.get(call.path["eventId"])
     if row is None:
+        if call.state.options.missing_event == "invalid_id":
+            refuse_request("The event id is invalid")
         refuse(call.state.options.missing_status, f"Event with id {call.path['eventId']} not found")
     return row
 
@@ -233,40 +244,3 @@ def list_of_contact(call: Call) -> dict[str, Any]:
     rows = [account.appointments[one] for one in account.children_of("appointments", wanted(call)["id"])]
     events = [{**_event(row), "status": "booked"} for row in rows]
     return {"events": [{name: one[name] for name in one if name != "isRecurring"} for one in events]}
-
-
-@route(
-    "POST", "/calendars/appointments/{eventId}/notes", WRITE, version=CALENDAR_VERSION, status=201, body=NOTE
-)
-def create_note(call: Call) -> dict[str, Any]:
-    """Put a note on an appointment."""
-    account = call.account
-    appointment = _wanted(call)
-    note = {
-        "id": account.next_id("appointment_note"),
-        "contactId": appointment["contactId"],
-        "dateAdded": iso(call.at),
-        **call.body,
-    }
-    account.appointment_notes[note["id"]] = note
-    account.add_child("appointment_notes", appointment["id"], note["id"])
-    account.created["appointment_notes"] += 1
-    return {"note": dict(note)}
-
-
-@route(
-    "GET",
-    "/calendars/appointments/{eventId}/notes",
-    READ,
-    version=CALENDAR_VERSION,
-    query=("limit", "offset"),
-)
-def list_notes(call: Call) -> dict[str, Any]:
-    """List the notes of an appointment, twenty at most."""
-    account = call.account
-    rows = [
-        account.appointment_notes[one]
-        for one in account.children_of("appointment_notes", _wanted(call)["id"])
-    ]
-    limit, offset = min(20, int(call.query["limit"])), int(call.query["offset"])
-    return {"notes": rows[offset : offset + limit], "hasMore": len(rows) > offset + limit}

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse_body
+from sandbox.highlevel.answers import refuse_body, refuse_long_lines
 from sandbox.highlevel.contact_values import CUSTOM_FIELD_ITEM, merged_custom_fields
 from sandbox.highlevel.countries import COUNTRIES
 from sandbox.highlevel.shapes import Shape, anything, boolean, list_of, text
@@ -70,6 +70,8 @@ _PLAIN = (
     "dnd",
     "inboundDndSettings",
 )
+#: Texts of one line.
+_LINES = ("firstName", "lastName", "address1", "city", "state", "companyName")
 
 
 def merged(account: Account, before: Document, body: dict[str, Any]) -> Document:
@@ -78,9 +80,11 @@ def merged(account: Account, before: Document, body: dict[str, Any]) -> Document
     if body.get("name") and not {"firstName", "lastName"} & set(body):
         after["firstName"], _, after["lastName"] = body["name"].partition(" ")
     if "phone" in body:
-        after["phone"] = _phone(body["phone"])
+        after["phone"] = _phone(account, body["phone"])
+    _check_addresses(account, body)
+    refuse_long_lines(body, _LINES, account.options.line_limit)
     if "country" in body:
-        after["country"] = _country(body["country"])
+        after["country"] = _country(account, body["country"])
     if "dateOfBirth" in body:
         after["dateOfBirth"] = _birth_date(body["dateOfBirth"])
     if "assignedTo" in body:
@@ -88,7 +92,7 @@ def merged(account: Account, before: Document, body: dict[str, Any]) -> Document
     if "tags" in body:
         after["tags"] = cleaned_tags(account, body["tags"])
     if "dndSettings" in body:
-        after["dndSettings"] = {**before.get("dndSettings", {}), **body["dndSettings"]}
+        after["dndSettings"] = _channels(account, before.get("dndSettings", {}), body["dndSettings"])
     if "customFields" in body:
         after["customFields"] = merged_custom_fields(account, before["customFields"], body["customFields"])
     return {name: value for name, value in after.items() if value not in (None, "")}
@@ -114,21 +118,44 @@ def add_location_tag(account: Account, name: str) -> Document:
     return row
 
 
-def _phone(value: str | None) -> str | None:
-    if value and not PHONE.fullmatch(value):
+def _channels(account: Account, before: Document, given: Document) -> Document:
+    """Return the channels after a write; one that the patient closed stays closed, unless an option opens it."""
+    closed = {
+        name: channel
+        for name, channel in before.items()
+        if channel["status"] == "permanent" and account.options.permanent_dnd == "keep"
+    }
+    return {**before, **given, **closed}
+
+
+def _check_addresses(account: Account, body: dict[str, Any]) -> None:
+    """Refuse what the platform takes for no address, however well it is formed."""
+    for name, message in (
+        ("email", "email must be an email"),
+        ("phone", "phone must be a valid phone number"),
+    ):
+        value = body.get(name)
+        if value and any(part in value for part in account.options.refused_addresses):
+            refuse_body(message)
+
+
+def _phone(account: Account, value: str | None) -> str | None:
+    if value and account.options.national_phone == "refuse" and not PHONE.fullmatch(value):
         # What the platform makes of a national number is not documented: the emulator takes E.164 alone.
         refuse_body("phone must be a valid phone number in E.164 format")
     return value or None
 
 
-def _country(value: str) -> str:
+def _country(account: Account, value: str) -> str | None:
     if value and value not in COUNTRIES:
+        if account.options.unlisted_country == "blank":
+            return None
         refuse_body("country must be a valid enum value")
     return value
 
 
 def _owner(account: Account, value: str | None) -> str | None:
-    if value and account.user(value) is None:
+    if value and account.assignable(value) is None:
         refuse_body("assignedTo must be a user of the location")
     return value
 

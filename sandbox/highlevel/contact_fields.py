@@ -97,20 +97,22 @@ def create_field(call: Call) -> dict[str, Any]:
         "isAllowedCustomOption": False,
         "position": 0,
         "placeholder": "",
-        **_settings(body, body["dataType"], {}),
+        **_settings(body, body["dataType"], {}, account.options.options_limit),
     }
     account.contact_fields[identity] = field
     account.created["contact_fields"] += 1
     return {"customField": shown(field)}
 
 
-def _settings(body: dict[str, Any], kind: str, before: Document) -> Document:
+def _settings(body: dict[str, Any], kind: str, before: Document, limit: int | None) -> Document:
     """Translate the names on write into the names on read."""
     options: list[str] = body["options"] if "options" in body else before.get("picklistOptions") or []
     if kind in CHOICES and not options:
         refuse_body("options should not be empty")
     if kind not in CHOICES and body.get("options"):
         refuse_body(f"options are not allowed for {kind}")
+    if limit is not None and len(options) > limit:
+        refuse_request(f"A field takes {limit} options at most")
     if len(set(options)) != len(options):
         refuse_body("options must be unique")
     settings: Document = {name: body[name] for name in ("name", "placeholder", "position") if name in body}
@@ -132,7 +134,8 @@ def read_field(call: Call) -> dict[str, Any]:
 def change_field(call: Call) -> dict[str, Any]:
     """Change a field; a list of options replaces the former one, key and type stay."""
     before = _wanted(call)
-    after = {**before, **_settings(call.body, before["dataType"], before)}
+    limit = call.state.options.options_limit
+    after = {**before, **_settings(call.body, before["dataType"], before, limit)}
     call.account.contact_fields[before["id"]] = after
     call.account.updated["contact_fields"] += 1
     return {"customField": shown(after)}

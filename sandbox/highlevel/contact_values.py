@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse_body, refuse_request
+from sandbox.highlevel.answers import refuse_body, refuse_longer, refuse_request
 from sandbox.highlevel.shapes import ISO_TIME, Shape, anything, text
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ CHOICES = SINGLE_CHOICE | SEVERAL_CHOICES
 NUMBERS = frozenset({"NUMERICAL", "MONETORY"})
 TEXTS = frozenset({"TEXT", "LARGE_TEXT", "PHONE", "EMAIL"})
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# Which empty values leave a field as it is, by which ones clear it.
+_IGNORED: dict[str, tuple[Any, ...]] = {"both": (), "null": ("",), "text": (None,)}
 
 
 def merged_custom_fields(
@@ -36,6 +38,14 @@ def merged_custom_fields(
             if account.options.unknown_field == "ignore":
                 continue
             refuse_request(f"customFields: no custom field with id {item['id']}")
+        if definition["dataType"] == "FILE_UPLOAD" and account.options.file_lists != "write":
+            if account.options.file_lists == "ignore":
+                continue
+            refuse_body(f"customFields: {definition['fieldKey']} of type FILE_UPLOAD cannot be written")
+        if item["field_value"] in _IGNORED[account.options.empty_clears]:
+            continue
+        limit = account.options.length_of(definition["dataType"])
+        refuse_longer(f"customFields: {definition['fieldKey']}", item["field_value"], limit)
         value = _accepted(account, definition, item["field_value"])
         if value in (None, "", [], {}):
             after.pop(item["id"], None)

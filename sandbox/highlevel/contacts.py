@@ -60,6 +60,11 @@ def shown(contact: Document) -> Document:
     return answer
 
 
+def full_name(contact: Document) -> str:
+    """Return the names of a contact as one text."""
+    return " ".join(filter(None, (contact.get("firstName"), contact.get("lastName"))))
+
+
 def wanted(call: Call, name: str = "contactId") -> Document:
     """Return the contact of the path."""
     identity = call.path[name]
@@ -91,12 +96,13 @@ def store_new(account: Account, contact: Document, at: float) -> None:
 
 def remove_contact(account: Account, identity: str, at: float) -> None:
     """Remove a contact with everything that hangs on it."""
-    for kind in ("notes", "tasks", "appointments"):
+    for kind in ("notes", "tasks", "appointments", "opportunities"):
         table: dict[str, Document] = getattr(account, kind)
         for child in account.children_of(kind, identity):
             del table[child]
         account.children.pop((kind, identity), None)
-    drop_relations_of(account, identity)
+    if not account.options.relations_outlive:
+        drop_relations_of(account, identity)
     account.drop_contact(identity, at)
 
 
@@ -108,6 +114,8 @@ def create_contact(call: Call) -> dict[str, Any]:
         refuse_request("Pass at least one of number, email query parameter")
     duplicates.refuse_duplicate(account, body.get("email"), body.get("phone"))
     contact = new_contact(account, body, call.at)
+    if call.state.options.country_fill:
+        contact = {"country": call.state.options.country_fill, **contact}
     store_new(account, contact, call.at)
     return {"contact": shown(contact)}
 

@@ -90,6 +90,11 @@ def _child(account: Account, row: Document) -> Document:
     return kept
 
 
+def _schedule(account: Account, row: Document) -> Document:
+    calendars = sorted(str(account.calendars.get(one, {}).get("name")) for one in row["calendarIds"])
+    return {**_child(account, row), "calendarIds": calendars}
+
+
 def _email(account: Account, user: str | None) -> str | None:
     return account.users[user]["email"] if user in account.users else user
 
@@ -136,5 +141,7 @@ def _schema(account: Account) -> dict[str, Any]:
         "folders": _sorted(bare(row) for row in account.folders.values()),
         "associations": _sorted(bare(row) for row in account.associations.values()),
         "calendars": _sorted(_child(account, row) for row in account.calendars.values()),
+        "schedules": _sorted(_schedule(account, row) for row in account.schedules.values()),
+        "block_slots": _sorted(_child(account, row) for row in account.block_slots.values()),
         "tags": sorted(row["name"] for row in account.tags.values()),
     }

@@ -40,6 +40,9 @@ TYPES = frozenset(
         ".svg",
     }
 )
+# The same server under another name: for a client it is another host.
+OTHER_HOST = "localhost"
+LOGIN_PAGE = b"<html><head><title>Log in</title></head><body><form>E-mail, password</form></body></html>"
 PART_NAME = re.compile(r"(?P<field>[A-Za-z0-9]+)_(?P<uuid>[0-9a-fA-F-]{36})")
 
 
@@ -84,10 +87,13 @@ def _appended(
     call: Call, field: Document, before: dict[str, Any], uuid: str, part: UploadFile
 ) -> dict[str, Any]:
     """Return the field's map with one more file, or refuse one more than it takes."""
-    kept = before if field["isMultiFileAllowed"] else {}
-    if len(kept) >= field["maxFileLimit"]:
-        refuse_request(f"Maximum number of files reached for custom field {field['id']}")
-    account = call.account
+    account, kept = call.account, dict(before)
+    if len(kept) >= (field["maxFileLimit"] if field["isMultiFileAllowed"] else 1):
+        if account.options.file_over_limit == "refuse":
+            refuse_request(f"Maximum number of files reached for custom field {field['id']}")
+        if account.options.file_over_limit == "drop":
+            return kept
+        del kept[next(iter(kept))]
     identity = account.next_id("file")
     digest, size = _store(account, identity, part)
     meta = {
@@ -107,7 +113,10 @@ def _appended(
         "size": size,
         "sha256": digest,
     }
-    url = f"{call.origin}/documents/download/{identity}"
+    origin = call.origin
+    if account.options.documents == "other_host":
+        origin = origin.replace("127.0.0.1", OTHER_HOST)
+    url = f"{origin}/documents/download/{identity}"
     return {**kept, uuid: {"meta": meta, "url": url, "documentId": identity}}
 
 
@@ -137,14 +146,24 @@ def stored_bytes(account: Account, identity: str) -> bytes:
 
 @route("GET", "/documents/download/{documentId}", "", access=Access.OPEN, version=NO_VERSION)
 def download(call: Call) -> Answer:
-    """Serve an uploaded file to whoever has a token of its location."""
+    """Serve an uploaded file to whoever may have it: by default everybody with a token of its location."""
+    served = call.state.options.documents
+    if served == "login":
+        return Answer(200, LOGIN_PAGE, "text/html")
+    if served == "other_host" and call.token is not None:
+        call.violation("token_elsewhere", "the token was sent to the host of the documents")
     account = call.location
-    if account is None and call.state.options.open_documents:
+    if served in {"open", "other_host"}:
         accounts = call.state.accounts.values()
         account = next((one for one in accounts if call.path["documentId"] in one.files), None)
     elif account is None:
         refuse(401, "Invalid JWT")
+    if served == "version" and call.version is None:
+        refuse(401, "version header was not found.")
     if account is None or call.path["documentId"] not in account.files:
         refuse(404, "Document not found")
     file = account.files[call.path["documentId"]]
+    for part, status in call.state.options.document_failures.items():
+        if part in file["name"]:
+            refuse(status, "The document could not be read")
     return Answer(200, stored_bytes(account, file["id"]), file["mimetype"])

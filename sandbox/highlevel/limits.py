@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from sandbox.control import SlidingWindow
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from sandbox.highlevel.options import Options
 
 
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, tz=timezone.utc).date().isoformat()
+def _day(at: float, zone: str) -> str:
+    return datetime.fromtimestamp(at, tz=ZoneInfo(zone)).date().isoformat()
 
 
 @dataclass(slots=True)
@@ -60,17 +61,18 @@ class Bucket:
             return {}
         free = self._free_at(at)
         if self.options.retry_after == "date":
-            when = datetime.fromtimestamp(free, tz=timezone.utc) + timedelta(seconds=1)
+            when = datetime.fromtimestamp(free, tz=UTC) + timedelta(seconds=1)
             return {"Retry-After": format_datetime(when, usegmt=True)}
         return {"Retry-After": str(max(1, int(free - at) + 1))}
 
     def _free_at(self, at: float) -> float:
         if self.used_today < self.options.daily_limit:
             return self.window.free_at(at)
-        today = datetime.fromtimestamp(at, tz=timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+        zone = ZoneInfo(self.options.day_zone)
+        today = datetime.fromtimestamp(at, tz=zone).replace(hour=0, minute=0, second=0, microsecond=0)
         return (today + timedelta(days=1)).timestamp()
 
     def _turn_day(self, at: float) -> None:
-        today = _day(at)
+        today = _day(at, self.options.day_zone)
         if today != self.day:
             self.day, self.used_today = today, 0

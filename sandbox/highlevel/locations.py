@@ -42,7 +42,7 @@ def _shown(call: Call) -> dict[str, Any]:
         "email": "clinic@example.org",
         "settings": {
             "allowDuplicateContact": options.allow_duplicates,
-            "allowDuplicateOpportunity": False,
+            "allowDuplicateOpportunity": options.allow_duplicate_opportunities,
             "allowFacebookNameMerge": False,
             "disableContactTimezone": False,
         },

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -47,9 +47,7 @@ def key_from_name(name: str) -> str:
 
 def iso(at: float) -> str:
     """Write an epoch time as ISO 8601 in UTC with milliseconds; such texts sort by time."""
-    return (
-        datetime.fromtimestamp(at, tz=timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(at, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def epoch_ms(moment: str) -> int:
@@ -57,5 +55,5 @@ def epoch_ms(moment: str) -> int:
     normal = re.sub(r"([+-]\d{2})(\d{2})$", r"\1:\2", moment.replace("Z", "+00:00"))
     normal = re.sub(r"\.(\d{1,6})", lambda match: "." + match[1].ljust(6, "0"), normal)
     parsed = datetime.fromisoformat(normal)
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse, refuse_body
+from sandbox.highlevel.answers import refuse, refuse_body, refuse_longer
 from sandbox.highlevel.contacts import wanted
 from sandbox.highlevel.naming import iso
 from sandbox.highlevel.routes import Call, route
@@ -25,10 +25,18 @@ NEW_NOTE = Shape(_CHANGE, required=("body",))
 CHANGED_NOTE = Shape(_CHANGE)
 
 
+def _kept(call: Call) -> dict[str, Any]:
+    """Return what is kept of a body."""
+    kept = ("body", "userId") if call.state.options.note_extras == "drop" else tuple(call.body)
+    return {name: value for name, value in call.body.items() if name in kept}
+
+
 def _check(call: Call) -> None:
-    limit = call.state.options.note_limit
-    if len(call.body.get("body", "")) > limit:
-        refuse_body(f"body must be shorter than or equal to {limit} characters")
+    if call.state.options.note_extras == "refuse":
+        for name in call.body.keys() - {"body", "userId"}:
+            refuse_body(f"property {name} should not exist")
+    refuse_longer("body", call.body.get("body"), call.state.options.note_limit)
+    refuse_longer("title", call.body.get("title"), call.state.options.line_limit)
     author = call.body.get("userId")
     if author and call.account.user(author) is None:
         refuse_body("userId must be a user of the location")
@@ -45,7 +53,7 @@ def create_note(call: Call) -> dict[str, Any]:
         "contactId": contact["id"],
         "dateAdded": iso(call.at),
         "pinned": False,
-        **call.body,
+        **_kept(call),
     }
     account.notes[note["id"]] = note
     account.add_child("notes", contact["id"], note["id"])
@@ -57,7 +65,8 @@ def create_note(call: Call) -> dict[str, Any]:
 def list_notes(call: Call) -> dict[str, Any]:
     """List every note of a contact; there is no paging."""
     account = call.account
-    return {"notes": [account.notes[one] for one in account.children_of("notes", wanted(call)["id"])]}
+    notes = [account.notes[one] for one in account.children_of("notes", wanted(call)["id"])]
+    return {"notes": notes[::-1] if call.state.options.newest_notes_first else notes}
 
 
 @route("GET", "/contacts/{contactId}/notes/{id}", READ)
@@ -71,7 +80,7 @@ def change_note(call: Call) -> dict[str, Any]:
     """Change a note; absent fields stay."""
     before = _wanted_note(call)
     _check(call)
-    after = {**before, **call.body}
+    after = {**before, **_kept(call)}
     call.account.notes[after["id"]] = after
     call.account.updated["notes"] += 1
     return {"note": dict(after)}

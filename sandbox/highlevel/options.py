@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from sandbox.highlevel.other_shapes import SHAPES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,7 +19,7 @@ class Options:
 
     Attributes:
         seed: makes every id and every pre-existing person.
-        users: people with a login, each `{email, first_name, last_name}`; a front desk is always added.
+        users: people with a login, each `{email, first_name, last_name, deleted}`; a front desk is always added.
         extra_locations: how many further sub-accounts of the same agency exist.
         scopes: scopes of the sub-account token; None grants all.
         agency_scopes: scopes of the agency token; None grants all.
@@ -26,6 +28,7 @@ class Options:
         match_second: whether the other address decides as well.
         duplicate_meta: whether the duplicate error carries `meta`.
         require_address: refuse a new contact with neither e-mail nor phone.
+        allow_duplicate_opportunities: the location's setting `allowDuplicateOpportunity`.
         lowercase_tags: store tags in lower case.
         burst_limit: requests allowed in `burst_seconds`.
         daily_limit: requests allowed in a UTC day.
@@ -33,7 +36,7 @@ class Options:
         search_lag: seconds until a write shows in the searches.
         schema_cache: seconds during which reading an object may show an older list of its fields.
         subaccount_creates_objects: let a sub-account token create object schemas.
-        unique_fields: object properties that must be unique, as `custom_objects.x.property`.
+        unique_fields: object properties that must be unique, as `custom_objects.x.property`, or `*.property` for every object.
         missing_status: status for a contact, note, task… that does not exist, 404 or 400.
         unknown_field: `refuse` or `ignore` a contact's custom field that does not exist.
         wrong_option: `refuse` or `blank` a text that is no option of a contact's field.
@@ -43,7 +46,37 @@ class Options:
         largest_page: rows that a page has at most, whatever was asked for.
         users_by_search: answer 404 to the deprecated list of users; the search is there.
         strict_relations: answer `missing_status` when the relations of a record are asked for that is not there.
-        open_documents: serve uploaded files without a token.
+        documents: how uploaded files are served: `token` (to whoever has one of the location), `open` (to
+            everybody), `version` (only with a `Version` header beside the token), `login` (a page to log in
+            on, whatever the token) or `other_host` (on another host, to whoever has the link).
+        document_failures: statuses that single documents answer, by a part of their name.
+        refused_addresses: e-mail addresses and numbers, or parts of them, that are refused as invalid.
+        country_fill: the country that a new contact without one gets.
+        unlisted_country: `refuse` or `blank` a country that is not in the vendor's list.
+        national_phone: `refuse` or `keep` a number that is not E.164.
+        missing_event: `missing_status`, or `invalid_id`: 400 "The event id is invalid", as was once recorded.
+        relations_outlive: keep the relations of a contact or record that is deleted.
+        relation_again: `refuse` a relation that is there already, or answer the `same` one.
+        swapped_relation: `refuse` or `accept` ends in the other order than the association's.
+        file_over_limit: `refuse`, `drop` or, for the oldest one of its field, `replace` by a file too many.
+        file_lists: `write`, `refuse` or `ignore` the list of a field's files in the body of a contact.
+        empty_clears: which empty value clears a contact's custom field: `both`, `null` or `text`.
+        text_limit: characters of a LARGE_TEXT field.
+        line_limit: characters of a name, a title, or a TEXT field.
+        task_limit: characters of a task's body.
+        description_limit: characters of an appointment's description.
+        options_limit: options of a field.
+        newest_notes_first: list the notes of a contact the other way round.
+        note_extras: `keep`, `drop` or `refuse` title, colour and pin of a note.
+        record_owners: `keep`, `drop` or `refuse` the owner of a record.
+        past_appointments: `accept` or `refuse` appointments in the past when both flags ask for them.
+        calendar_hours: a calendar offers the hours of its users' `schedules`, or those of the `calendar` itself.
+        appointment_needs_user: refuse an appointment without `assignedUserId` in any calendar.
+        assign_deleted_user: `refuse` or `accept` a deleted user as an owner.
+        permanent_dnd: `keep` a channel closed that the patient closed, or let a write `reopen` it.
+        closed: statuses that parts of the API answer to everybody, by a part of the path.
+        day_zone: the time zone in whose midnight the day's allowance begins anew.
+        unknown_property_status: status for a record's property that does not exist, 422 or 400.
         workflows: status of each workflow of a location, `published` or `draft`, by name.
     """
 
@@ -61,6 +94,7 @@ class Options:
     match_second: bool = True
     duplicate_meta: bool = True
     require_address: bool = False
+    allow_duplicate_opportunities: bool = False
     lowercase_tags: bool = True
     burst_limit: int = 100
     burst_seconds: float = 10.0
@@ -73,12 +107,40 @@ class Options:
     missing_status: int = 404
     unknown_field: str = "refuse"
     wrong_option: str = "refuse"
-    note_limit: int = 5_000
+    note_limit: int | None = 5_000
     object_limit: int = 10
     association_limit: int = 10
     relation_limit: int = 1_000
     max_file_bytes: int = 50 * MEBIBYTE
-    open_documents: bool = False
+    documents: str = "token"
+    document_failures: dict[str, int] = field(default_factory=dict)
+    refused_addresses: list[str] = field(default_factory=list)
+    country_fill: str | None = None
+    unlisted_country: str = "refuse"
+    national_phone: str = "refuse"
+    missing_event: str = "missing_status"
+    relations_outlive: bool = False
+    relation_again: str = "refuse"
+    swapped_relation: str = "refuse"
+    file_over_limit: str = "refuse"
+    file_lists: str = "write"
+    empty_clears: str = "both"
+    text_limit: int | None = None
+    line_limit: int | None = None
+    task_limit: int | None = None
+    description_limit: int | None = None
+    options_limit: int | None = None
+    newest_notes_first: bool = False
+    note_extras: str = "keep"
+    record_owners: str = "keep"
+    past_appointments: str = "accept"
+    appointment_needs_user: bool = False
+    calendar_hours: str = "schedules"
+    assign_deleted_user: str = "refuse"
+    permanent_dnd: str = "keep"
+    closed: dict[str, int] = field(default_factory=dict)
+    day_zone: str = "UTC"
+    unknown_property_status: int = 422
     shapes: frozenset[str] = frozenset()
     largest_page: int | None = None
     users_by_search: bool = False
@@ -86,6 +148,10 @@ class Options:
     workflows: dict[str, str] = field(
         default_factory=lambda: {"Welcome new contacts": "published", "Win back": "draft"}
     )
+
+    def length_of(self, data_type: str) -> int | None:
+        """Return how many characters a field of a type may hold."""
+        return {"TEXT": self.line_limit, "LARGE_TEXT": self.text_limit}.get(data_type)
 
     @classmethod
     def parse(cls, given: Options | Mapping[str, Any] | None) -> Options:
@@ -96,6 +162,9 @@ class Options:
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             message = f"unknown HighLevel sandbox options: {', '.join(sorted(unknown))}"
+            raise ValueError(message)
+        if strange := set(values.get("shapes", ())) - set(SHAPES):
+            message = f"unknown shapes of answers: {', '.join(sorted(strange))}"
             raise ValueError(message)
         for name in ("scopes", "agency_scopes", "shapes"):
             if values.get(name) is not None:

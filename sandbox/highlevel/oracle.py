@@ -32,7 +32,8 @@ def source_of_record(record: Document) -> str | None:
 def sources(account: Account) -> dict[str, dict[str, list[str]]]:
     """Return, for every kind of object, the ids that carry each source id.
 
-    Kinds are `contacts`, every custom object's key, `notes`, `tasks`, `appointments` and `files`.
+    Kinds are `contacts`, every custom object's key, `notes`, `tasks`, `appointments`, `calendars`, `schedules`, `block_slots`
+    and `files`.
     """
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for kind, source, identity in _pairs(account):
@@ -62,6 +63,9 @@ def _pairs(account: Account) -> Iterator[tuple[str, str, str]]:
         ("notes", ("title", "body")),
         ("tasks", ("title", "body")),
         ("appointments", ("title", "description")),
+        ("calendars", ("description",)),
+        ("schedules", ("name",)),
+        ("block_slots", ("title",)),
     ):
         table: dict[str, Document] = getattr(account, kind)
         for identity, row in table.items():

@@ -161,30 +161,57 @@ def _date_times(_pattern: str, body: Any, account: Account) -> Any:
     def moment(definition: dict[str, Any], value: Any) -> Any:
         return f"{value}T00:00:00.000Z" if definition["dataType"] == "DATE" else value
 
-    return _with_properties(body, account, moment)
+    body = _with_properties(body, account, moment)
+    return _with_values(body, account, lambda kind, value: moment({"dataType": kind}, value))
 
 
-def _respelled(_pattern: str, body: Any, _account: Account) -> Any:
-    spellings: dict[str, Callable[[str], str]] = {
-        "email": str.lower,
-        "country": str.lower,
-        "phone": lambda phone: f"{phone[:3]} {phone[3:6]} {phone[6:9]} {phone[9:]}",
-    }
+def _spelled(body: Any, name: str, spell: Callable[[str], str]) -> Any:
+    """Return an answer with one field of every contact spelled in another way."""
 
     def contact(item: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: spellings[name](value) if name in spellings and value else value
-            for name, value in item.items()
-        }
+        return {**item, name: spell(item[name])} if item.get(name) else item
 
     return _with(body, "contact", contact)
+
+
+def _lowercase_emails(_pattern: str, body: Any, _account: Account) -> Any:
+    return _spelled(body, "email", str.lower)
+
+
+def _lowercase_countries(_pattern: str, body: Any, _account: Account) -> Any:
+    return _spelled(body, "country", str.lower)
+
+
+def _spaced_phones(_pattern: str, body: Any, _account: Account) -> Any:
+    return _spelled(body, "phone", lambda phone: f"{phone[:3]} {phone[3:6]} {phone[6:9]} {phone[9:]}")
+
+
+def _lowercase_names(_pattern: str, body: Any, _account: Account) -> Any:
+    """Answer names in lower case and as they were written beside them, as live answers did in July 2025."""
+
+    def contact(item: dict[str, Any]) -> dict[str, Any]:
+        raw = {f"{name}Raw": item[name] for name in ("firstName", "lastName") if name in item}
+        return {**item, **{name.removesuffix("Raw"): value.lower() for name, value in raw.items()}, **raw}
+
+    return _with(body, "contact", contact)
+
+
+def _plain_texts(_pattern: str, body: Any, _account: Account) -> Any:
+    """Answer texts without what stands in angle brackets, as a platform does that takes it for markup."""
+
+    def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda item: {**item, name: re.sub(r"<[^>]*>", "", item[name])} if item.get(name) else item
+
+    for kind, name in (("note", "body"), ("task", "body"), ("event", "description"), ("event", "notes")):
+        body = _with(body, kind, without(name))
+    return body
 
 
 def _rich_texts(_pattern: str, body: Any, _account: Account) -> Any:
     def rich(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         def thing(item: dict[str, Any]) -> dict[str, Any]:
-            if not item.get(name):
-                return item
+            if not item.get(name) or item[name].startswith("<p>"):
+                return item  # what was written as markup stays what it is
             lines = html.escape(item[name], quote=False).splitlines()
             return {**item, name: "".join(f"<p>{line}</p>" for line in lines)}
 
@@ -203,7 +230,11 @@ SHAPES: dict[str, Reshape] = {
     "option_objects": _option_objects,
     "option_texts": _option_texts,
     "plain_file_names": _plain_file_names,
-    "respelled": _respelled,
+    "lowercase_countries": _lowercase_countries,
+    "lowercase_emails": _lowercase_emails,
+    "lowercase_names": _lowercase_names,
+    "plain_texts": _plain_texts,
+    "spaced_phones": _spaced_phones,
     "rich_texts": _rich_texts,
     # last, because the others look for what these take away
     "no_total": _no_total,

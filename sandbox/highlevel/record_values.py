@@ -6,11 +6,12 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse_body
+from sandbox.highlevel.answers import Refusal, refuse_body, refuse_longer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sandbox.highlevel.options import Options
     from sandbox.highlevel.search_index import Document
 
 SINGLE_CHOICE = frozenset({"SINGLE_OPTIONS", "RADIO"})
@@ -21,12 +22,15 @@ CHANGE_KEYS = frozenset({"add", "remove"})
 
 
 def merged_properties(
-    fields: dict[str, Document], before: dict[str, Any], given: dict[str, Any], *, new: bool
+    fields: dict[str, Document], before: dict[str, Any], given: dict[str, Any], options: Options, *, new: bool
 ) -> dict[str, Any]:
     """Return the properties of a record after a write; null clears, unknown names are refused."""
     if unknown := [name for name in given if name not in fields]:
-        refuse_body(*(f"property {name} should not exist" for name in unknown))
+        messages = [f"property {name} should not exist" for name in unknown]
+        raise Refusal(options.unknown_property_status, messages)
     after = dict(before)
+    for name, value in given.items():
+        refuse_longer(fields[name]["fieldKey"], value, options.length_of(fields[name]["dataType"]))
     for name, value in given.items():
         kept = _kept(fields[name], before.get(name), value, new=new)
         if kept in (None, "", []):

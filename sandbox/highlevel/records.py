@@ -79,12 +79,16 @@ def _short_fields(account: Account, object_key: str) -> dict[str, Document]:
 
 
 def _people(account: Account, body: dict[str, Any], before: Document) -> Document:
+    if "owners" in body and account.options.record_owners == "refuse":
+        refuse_body("property owners should not exist")
+    if account.options.record_owners == "drop":
+        body = {name: value for name, value in body.items() if name != "owners"}
     people: dict[str, list[str]] = {
         "owner": body["owners"] if "owners" in body else before.get("owner") or [],
         "followers": body["followers"] if "followers" in body else before.get("followers") or [],
     }
     for name, identities in people.items():
-        if any(account.user(identity) is None for identity in identities):
+        if any(account.assignable(identity) is None for identity in identities):
             refuse_body(f"{name} must be users of the location")
     return people
 
@@ -94,7 +98,9 @@ def _properties(call: Call, schema: Document, before: dict[str, Any], *, new: bo
     given = call.body.get("properties", {})
     if not isinstance(given, dict):
         refuse_body("properties must be an object")
-    after = merged_properties(_short_fields(account, schema["key"]), before, given, new=new)
+    after = merged_properties(
+        _short_fields(account, schema["key"]), before, given, call.state.options, new=new
+    )
     primary = schema["primaryDisplayProperty"].rpartition(".")[2]
     if primary not in after:
         refuse_body(f"{primary} should not be empty")
@@ -103,7 +109,11 @@ def _properties(call: Call, schema: Document, before: dict[str, Any], *, new: bo
 
 def _unique_names(account: Account, object_key: str) -> list[str]:
     wanted = account.options.unique_fields
-    return [name for name in _short_fields(account, object_key) if f"{object_key}.{name}" in wanted]
+    return [
+        name
+        for name in _short_fields(account, object_key)
+        if {f"{object_key}.{name}", f"*.{name}"} & set(wanted)
+    ]
 
 
 def _claim_unique(account: Account, object_key: str, identity: str, after: dict[str, Any]) -> None:
@@ -175,7 +185,8 @@ def change_record(call: Call) -> dict[str, Any]:
 def remove_record(account: Account, identity: str, at: float) -> None:
     """Remove a record with its relations."""
     release_unique(account, account.records[identity])
-    drop_relations_of(account, identity)
+    if not account.options.relations_outlive:
+        drop_relations_of(account, identity)
     account.drop_record(identity, at)
 
 

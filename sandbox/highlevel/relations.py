@@ -153,11 +153,14 @@ def create_relation(call: Call) -> dict[str, Any]:
     """Relate two records in the order of the association, once, and 1,000 at most for each."""
     account, body = call.account, call.body
     association = _association(account, body["associationId"])
-    first, second = body["firstRecordId"], body["secondRecordId"]
+    first, second = _ends(account, association, body)
     for side, identity in (("first", first), ("second", second)):
         if not _belongs(account, identity, association[f"{side}ObjectKey"]):
             refuse_request(f"{side}RecordId {identity} is no record of {association[f'{side}ObjectKey']}")
-    if (association["id"], first, second) in account.relation_pairs:
+    same = account.relation_pairs.get((association["id"], first, second))
+    if same and call.state.options.relation_again == "same":
+        return dict(account.relations[same])
+    if same:
         refuse_request(
             "Could not create relation: duplicate relation of object Ids "
             f"for given association {association['id']}"
@@ -166,6 +169,15 @@ def create_relation(call: Call) -> dict[str, Any]:
         if account.relation_counts[association["id"], identity, place] >= call.state.options.relation_limit:
             refuse_request(f"Maximum number of relations reached for record {identity}")
     return dict(add_relation(account, association, first, second))
+
+
+def _ends(account: Account, association: Document, body: dict[str, Any]) -> tuple[str, str]:
+    """Return both ends in the association's order, put right where an option lets them come the other way."""
+    first, second = body["firstRecordId"], body["secondRecordId"]
+    swapped = not _belongs(account, first, association["firstObjectKey"])
+    if swapped and account.options.swapped_relation == "accept":
+        return second, first
+    return first, second
 
 
 def add_relation(account: Account, association: Document, first: str, second: str) -> Document:

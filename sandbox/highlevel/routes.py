@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CALENDAR_VERSION = "2021-04-15"
 NO_VERSION = ""
 
 
-class Access(str, Enum):
+class Access(StrEnum):
     """Which kind of token opens an endpoint."""
 
     LOCATION = "location"
@@ -45,6 +45,7 @@ class Call:
     query: dict[str, str]
     token: Token | None
     request: Request | None
+    version: str | None = None
     body: dict[str, Any] = field(default_factory=dict)
     form: FormData | None = None
     location: Account | None = None

@@ -13,6 +13,7 @@ from sandbox.highlevel.naming import Ids
 from sandbox.highlevel.objects import standard_objects
 from sandbox.highlevel.oracle import doubles, sources
 from sandbox.highlevel.population import Population
+from sandbox.highlevel.staff import VERBS, Staff
 from sandbox.highlevel.tokens import TokenBook
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class State:
             self._add_location(number)
         self.main = next(iter(self.accounts.values()))
         self.damage = Damage(self.main, control)
+        self.staff = Staff(self.main, control)
         control.mutate = self.mutate
         control.dump = self.dump
         self.location_tokens = {key: self.tokens.private(key) for key in self.accounts}
@@ -87,6 +89,8 @@ class State:
             return self._set_option(order["id"], order["value"])
         if verb == "populate":
             return self.populate(**order)
+        if verb in VERBS:
+            return self.staff.apply(change)
         return self.damage.apply(change)
 
     def _set_option(self, name: str, value: Any) -> dict[str, Any]:
@@ -143,7 +147,7 @@ class State:
             "email": person["email"],
             "phone": "",
             "extension": "",
-            "permissions": {},
+            "permissions": dict(person.get("permissions") or {}),
             "roles": {"type": "account", "role": "user", "locationIds": [location_id]},
-            "deleted": False,
+            "deleted": bool(person.get("deleted")),
         }

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse, refuse_body
+from sandbox.highlevel.answers import refuse, refuse_body, refuse_longer
 from sandbox.highlevel.contacts import wanted
 from sandbox.highlevel.routes import Call, route
-from sandbox.highlevel.shapes import Shape, boolean, list_of, moment, number, text
+from sandbox.highlevel.shapes import Shape, boolean, moment, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sandbox.highlevel.search_index import Document
 
 READ, WRITE = "contacts.readonly", "contacts.write"
@@ -24,24 +22,14 @@ _CHANGE = {
 }
 NEW_TASK = Shape(_CHANGE, required=("title", "dueDate", "completed"))
 CHANGED_TASK = Shape(_CHANGE)
-COMPLETED = Shape({"completed": boolean()}, required=("completed",))
-SEARCH = Shape(
-    {
-        "contactId": list_of(text()),
-        "completed": boolean(),
-        "assignedTo": list_of(text()),
-        "query": text(),
-        "limit": number(least=1, most=100),
-        "skip": number(least=0),
-        "businessId": text(),
-    }
-)
 
 
 def _check_owner(call: Call) -> None:
     owner = call.body.get("assignedTo")
-    if owner and call.account.user(owner) is None:
+    if owner and call.account.assignable(owner) is None:
         refuse_body("assignedTo must be a user of the location")
+    refuse_longer("body", call.body.get("body"), call.state.options.task_limit)
+    refuse_longer("title", call.body.get("title"), call.state.options.line_limit)
 
 
 @route("POST", "/contacts/{contactId}/tasks", WRITE, status=201, body=NEW_TASK)
@@ -78,12 +66,6 @@ def change_task(call: Call) -> dict[str, Any]:
     return _stored(call, {**before, **call.body})
 
 
-@route("PUT", "/contacts/{contactId}/tasks/{taskId}/completed", WRITE, body=COMPLETED)
-def complete_task(call: Call) -> dict[str, Any]:
-    """Mark a task as done or open."""
-    return _stored(call, {**_wanted_task(call), "completed": call.body["completed"]})
-
-
 def _stored(call: Call, task: Document) -> dict[str, Any]:
     call.account.tasks[task["id"]] = task
     call.account.updated["tasks"] += 1
@@ -105,28 +87,3 @@ def _wanted_task(call: Call) -> Document:
     if task is None or task["contactId"] != call.path["contactId"]:
         refuse(call.state.options.missing_status, f"Task with id {call.path['taskId']} not found")
     return task
-
-
-@route("POST", "/locations/{locationId}/tasks/search", "locations/tasks.readonly", body=SEARCH, write=False)
-def search_tasks(call: Call) -> dict[str, Any]:
-    """Answer a page of the location's tasks, oldest first."""
-    account, body = call.account, call.body
-    rows = list(account.tasks.values())
-    if contacts := body.get("contactId"):
-        rows = [account.tasks[one] for contact in contacts for one in account.children_of("tasks", contact)]
-    for test in _tests(body):
-        rows = [row for row in rows if test(row)]
-    skip = int(body.get("skip", 0))
-    page = rows[skip : skip + int(body.get("limit", 25))]
-    return {"tasks": [{"_id": row["id"], **row, "locationId": account.id, "deleted": False} for row in page]}
-
-
-def _tests(body: dict[str, Any]) -> list[Callable[[Document], bool]]:
-    tests: list[Callable[[Document], bool]] = []
-    if "completed" in body:
-        tests.append(lambda task: task["completed"] is body["completed"])
-    if owners := body.get("assignedTo"):
-        tests.append(lambda task: task.get("assignedTo") in owners)
-    if query := body.get("query", "").casefold():
-        tests.append(lambda task: query in f"{task['title']} {task.get('body', '')}".casefold())
-    return tests

@@ -174,16 +174,6 @@ def test_upsert_merges_and_is_a_violation(highlevel: HighLevelServer) -> None:
     assert highlevel.violations == ["upsert"]
 
 
-def test_tags_are_added_and_removed_beside_the_others(highlevel: HighLevelServer) -> None:
-    """The tag calls leave the other tags alone, unlike PUT."""
-    contact = highlevel.contact(firstName="Ada", tags=["a"])
-    path = f"/contacts/{contact['id']}/tags"
-    assert highlevel.call("POST", path, {"tags": ["B", "a"]}, status=201)["tags"] == ["a", "b"]
-    assert highlevel.call("DELETE", path, {"tags": ["a"]}, status=200)["tags"] == ["b"]
-    listed = highlevel.call("GET", f"/locations/{highlevel.location}/tags")["tags"]
-    assert [row["name"] for row in listed] == ["a", "b"]
-
-
 def test_a_deleted_contact_is_logged(highlevel: HighLevelServer) -> None:
     """A deletion takes the notes along and is remembered."""
     contact = highlevel.contact(firstName="Ada")

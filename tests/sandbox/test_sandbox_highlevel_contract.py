@@ -40,7 +40,12 @@ MORE_PROPERTIES = {
     "/objects/{schemaKey}/records/search": {"filters", "sort"},
 }
 # The description demands what a first page cannot have.
-LESS_REQUIRED = {"/objects/{schemaKey}/records/search": {"page", "query", "searchAfter"}}
+LESS_REQUIRED = {
+    "/objects/{schemaKey}/records/search": {"page", "query", "searchAfter"},
+    # and a calendar, though a user may take its place
+    "/calendars/events/block-slots": {"calendarId"},
+    "/calendars/events/block-slots/{eventId}": {"calendarId"},
+}
 # Described as one association though every client reads a list, or the relation itself.
 OTHER_ANSWERS = {
     ("GET", "/associations/"),
@@ -48,10 +53,12 @@ OTHER_ANSWERS = {
     ("GET", "/associations/relations/{recordId}"),
     ("POST", "/associations/relations"),
     ("DELETE", "/associations/relations/{relationId}"),
-    ("POST", "/locations/{locationId}/tasks/search"),
 }
-# Folders are described with the shape of fields, which they do not have.
-MISDESCRIBED = ("GET /custom-fields/object-key/{objectKey}.folders[]",)
+# Folders are described with the shape of fields, which they do not have, and stages as lists of nothing.
+MISDESCRIBED = (
+    "GET /custom-fields/object-key/{objectKey}.folders[]",
+    "GET /opportunities/pipelines.pipelines[].stages[]",
+)
 # Properties that answers carry beyond their description.
 MORE_ANSWERED = {
     "additionalEmails",
@@ -241,6 +248,7 @@ def walk(highlevel: Watched) -> None:
     contact = _walk_contacts(highlevel, at)
     _walk_activity(highlevel, at, contact)
     _walk_objects(highlevel, at, contact)
+    _walk_sales(highlevel, at, contact)
     highlevel.call("DELETE", f"/contacts/{contact}")
     _walk_oauth(highlevel, at)
 
@@ -261,12 +269,12 @@ def _walk_location(highlevel: Watched, at: str) -> None:
     highlevel.call("GET", f"{fields}/{field}")
     highlevel.call("PUT", f"{fields}/{field}", {"name": "Fund", "options": ["A", "B"]})
     highlevel.call("DELETE", f"{fields}/{field}")
-    tags = f"/locations/{at}/tags"
-    tag = highlevel.call("POST", tags, {"name": "x"})["tag"]["id"]
-    highlevel.call("GET", tags)
-    highlevel.call("GET", f"{tags}/{tag}")
-    highlevel.call("PUT", f"{tags}/{tag}", {"name": "y"})
-    highlevel.call("DELETE", f"{tags}/{tag}")
+    values = f"/locations/{at}/customValues"
+    value = highlevel.call("POST", values, {"name": "Mark", "value": "1"}, status=201)["customValue"]["id"]
+    highlevel.call("GET", values)
+    highlevel.call("GET", f"{values}/{value}")
+    highlevel.call("PUT", f"{values}/{value}", {"name": "Mark", "value": "2"})
+    highlevel.call("DELETE", f"{values}/{value}")
 
 
 def _walk_contacts(highlevel: Watched, at: str) -> str:
@@ -287,10 +295,6 @@ def _walk_contacts(highlevel: Watched, at: str) -> str:
     highlevel.call("POST", "/contacts/upsert", {"locationId": at, "email": "ada@example.org"}, status=200)
     highlevel.call("GET", f"/contacts/search/duplicate?locationId={at}&email=ada@example.org")
     highlevel.search()
-    highlevel.call("POST", f"/contacts/{contact}/tags", {"tags": ["a"]})
-    highlevel.call("DELETE", f"/contacts/{contact}/tags", {"tags": ["a"]})
-    many = {"contacts": [contact], "tags": ["b"], "locationId": at}
-    highlevel.call("POST", "/contacts/bulk/tags/update/add", many, status=201)
     part = (f"{files}_{UUID(int=1)}", ("a.pdf", b"a", "application/pdf"))
     path = f"/forms/upload-custom-files?contactId={contact}&locationId={at}"
     assert highlevel.send("POST", path, files=[part]).status_code == 200
@@ -309,8 +313,6 @@ def _walk_activity(highlevel: Watched, at: str, contact: str) -> None:
     highlevel.call("GET", tasks)
     highlevel.call("GET", f"{tasks}/{task}")
     highlevel.call("PUT", f"{tasks}/{task}", {"title": "y"})
-    highlevel.call("PUT", f"{tasks}/{task}/completed", {"completed": False})
-    highlevel.call("POST", f"/locations/{at}/tasks/search", {}, status=200)
     highlevel.call("DELETE", f"{tasks}/{task}")
     _walk_calendars(highlevel, at, contact)
 
@@ -320,6 +322,8 @@ def _walk_calendars(highlevel: Watched, at: str, contact: str) -> None:
     highlevel.call("GET", f"/calendars/?locationId={at}")
     highlevel.call("GET", f"/calendars/{calendar}")
     highlevel.call("PUT", f"/calendars/{calendar}", {"name": "d"})
+    day = 86_400_000
+    highlevel.call("GET", f"/calendars/{calendar}/free-slots?startDate={day}&endDate={2 * day}")
     visit = {
         "locationId": at,
         "calendarId": calendar,
@@ -335,10 +339,68 @@ def _walk_calendars(highlevel: Watched, at: str, contact: str) -> None:
     highlevel.call("GET", f"/contacts/{contact}/appointments")
     window = f"locationId={at}&calendarId={calendar}&startTime=0&endTime=9999999999999"
     highlevel.call("GET", f"/calendars/events?{window}")
-    highlevel.call("POST", f"/calendars/appointments/{made}/notes", {"body": "x"})
-    highlevel.call("GET", f"/calendars/appointments/{made}/notes?limit=10&offset=0")
     highlevel.call("DELETE", f"/calendars/events/{made}", {})
+    _walk_hours(highlevel, at, calendar, next(iter(highlevel.state.users)))
     highlevel.call("DELETE", f"/calendars/{calendar}")
+
+
+def _walk_sales(highlevel: Watched, at: str, contact: str) -> None:
+    staff = highlevel.state.staff
+    pipeline = staff.add_pipeline("Recalls", ("New", "Booked"))
+    highlevel.call("GET", f"/opportunities/pipelines?locationId={at}")
+    body = {
+        "locationId": at,
+        "pipelineId": pipeline["id"],
+        "name": "Ada",
+        "status": "open",
+        "contactId": contact,
+    }
+    made = highlevel.call("POST", "/opportunities/", body)["opportunity"]["id"]
+    path = f"/opportunities/{made}"
+    highlevel.call("PUT", path, {"pipelineStageId": pipeline["stages"][1]["id"]})
+    highlevel.call("GET", path)
+    search = f"/opportunities/search?location_id={at}&contact_id={contact}"
+    assert highlevel.call("GET", search)["opportunities"]
+    highlevel.call("DELETE", path)
+    for plant in (
+        staff.add_conversation,
+        staff.add_submission,
+        staff.add_payment,
+        staff.add_order,
+        staff.add_invoice,
+    ):
+        plant(contact)
+    both = f"altId={at}&altType=location&contactId={contact}"
+    assert highlevel.call("GET", f"/conversations/search?locationId={at}&contactId={contact}")[
+        "conversations"
+    ]
+    assert highlevel.call("GET", f"/forms/submissions?locationId={at}&q={contact}")["submissions"]
+    assert highlevel.call("GET", f"/payments/transactions?{both}")["data"]
+    assert highlevel.call("GET", f"/payments/orders?altId={at}&contactId={contact}")["data"]
+    assert highlevel.call("GET", f"/invoices/?{both}&limit=10&offset=0")["invoices"]
+
+
+def _walk_hours(highlevel: Watched, at: str, calendar: str, user: str) -> None:
+    span = {"startTime": "2027-01-04T09:00:00+11:00", "endTime": "2027-01-08T17:00:00+11:00"}
+    slot = {"locationId": at, "assignedUserId": user, "title": "Leave", **span}
+    made = highlevel.call("POST", "/calendars/events/block-slots", slot, status=201)["id"]
+    changed = {"locationId": at, "title": "Away"}
+    highlevel.call("PUT", f"/calendars/events/block-slots/{made}", changed, status=201)
+    window = f"locationId={at}&userId={user}&startTime=0&endTime=9999999999999"
+    assert [
+        row["title"] for row in highlevel.call("GET", f"/calendars/blocked-slots?{window}")["events"]
+    ] == ["Away"]
+    highlevel.call("DELETE", f"/calendars/events/{made}", {}, status=201)
+    rules = [{"type": "wday", "day": "monday", "intervals": [{"from": "09:00", "to": "17:00"}]}]
+    body = {"locationId": at, "userId": user, "name": "Usual", "timezone": "Australia/Sydney", "rules": rules}
+    path = f"/calendars/schedules/{highlevel.call('POST', '/calendars/schedules', body)['schedule']['id']}"
+    highlevel.call("PUT", path, {"name": "Hours"})
+    highlevel.call("PUT", f"{path}/associations/{calendar}")
+    search = f"/calendars/schedules/search?locationId={at}&userId={user}&calendarId={calendar}"
+    assert [row["name"] for row in highlevel.call("GET", search)["schedules"]] == ["Hours"]
+    highlevel.call("DELETE", f"{path}/associations/{calendar}")
+    assert highlevel.call("GET", path)["schedule"]["calendarIds"] == []
+    highlevel.call("DELETE", path)
 
 
 def _walk_objects(highlevel: Watched, at: str, contact: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class FilterClass(str, Enum):
+class FilterClass(StrEnum):
     """The kind of a filterable field; it decides which operators are allowed."""
 
     DATE_TIME = "date_time"
@@ -23,7 +23,7 @@ class FilterClass(str, Enum):
     ARRAY = "array"
 
 
-class Area(str, Enum):
+class Area(StrEnum):
     """What a role is or is not allowed to see."""
 
     PATIENTS = "patients"
