@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _report(text: str, code: int) -> int:
-    sys.stderr.write(f"tap-cliniko: {text}\n")
+    sys.stderr.write(f"tap-cliniko: {text} (exit {code})\n")
     return code
 
 

@@ -11,7 +11,6 @@ Several runs may share a folder at the same time: one of them fetches, the other
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import logging
@@ -21,11 +20,12 @@ import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec  # type: ignore[import-untyped]
+from filelock import FileLock
 
 from tap_cliniko.download import Download, Expired, TooLarge
 from tap_cliniko.errors import NotFound, Unavailable
@@ -43,7 +43,7 @@ _OUTAGE = 5
 _FILENAME_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """What became of a file."""
 
     DOWNLOADED = "downloaded"
@@ -123,24 +123,20 @@ class AttachmentStore:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Let one run at a time write; its lock dies with the process."""
-        file = os.open(self._parts / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        lock = FileLock(self._parts / ".lock", mode=0o600)
         try:
-            self._lock(file)
-            yield
-        finally:
-            os.close(file)
-
-    def _lock(self, file: int) -> None:
-        if not self._lockable:
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:  # some network file systems know no locks
+            if self._lockable:
+                lock.acquire()
+        except (NotImplementedError, OSError) as error:  # some network file systems know no locks
             self._lockable = False
             logger.warning(
                 "the attachments folder cannot be locked (%s): let no two runs fetch into it at once",
-                error.strerror,
+                getattr(error, "strerror", None) or type(error).__name__,
             )
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _present(self, name: str, record: Mapping[str, Any]) -> StoredFile | None:
         """Trust a file whose note agrees with its size and with Cliniko's processing time."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tap_cliniko import moments
+from tap_cliniko import timestamps
 from tap_cliniko.errors import SettingsError
 from tap_cliniko.windows import Window
+
+ACCOUNT = "account"
+"""Key of a state: the id of the Cliniko account it belongs to."""
+SAMPLE, NAMED = "sample", "sample_named"
+"""In the state of `patients`: the patients of a sample, and whether `sample_ids` named them."""
 
 
 def checked(state: dict[str, Any]) -> dict[str, Any]:
@@ -21,13 +26,38 @@ def checked(state: dict[str, Any]) -> dict[str, Any]:
 def check_sample(state: dict[str, Any], *, sample: bool) -> None:
     """Refuse the state of a sample for the whole clinic, and the other way round: it stands past rows nobody read."""
     bookmarks = state.get("bookmarks", {})
-    chosen = "sample" in bookmarks.get("patients", {})
+    chosen = SAMPLE in bookmarks.get("patients", {})
     begun = any("replication_key_value" in each or "window" in each for each in bookmarks.values())
     if chosen and not sample:
-        msg = "the state is that of a sample (sample_patients); give the whole clinic a state of its own"
+        msg = "the state is that of a sample (sample_patients, sample_ids); give the whole clinic a state of its own"
         raise SettingsError(msg)
     if begun and sample and not chosen:
-        msg = "the state is that of the whole clinic; give the sample (sample_patients) a state of its own"
+        msg = "the state is that of the whole clinic; give the sample (sample_patients, sample_ids) a state of its own"
+        raise SettingsError(msg)
+
+
+def of_sample(patients: list[str], ids: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return what the state of `patients` keeps of a sample: who is in it, and whether the settings named them."""
+    return {SAMPLE: patients, NAMED: ids is not None}
+
+
+def is_of_sample(state: dict[str, Any], ids: tuple[str, ...] | None) -> bool:
+    """Whether a state can go on: one of other patients stands past rows of those who are wanted now."""
+    patients = state.get("bookmarks", {}).get("patients", {})
+    if SAMPLE not in patients:
+        return True
+    named = bool(patients.get(NAMED))
+    return named == (ids is not None) and (ids is None or set(ids) == set(patients[SAMPLE]))
+
+
+def check_account(state: dict[str, Any], account: str | None) -> None:
+    """Refuse the state of another clinic: its bookmarks would leave out whatever is older here."""
+    before = state.get(ACCOUNT)
+    if before is not None and account is not None and before != account:
+        msg = (
+            f"the state was written for Cliniko account {before}, and the key (TAP_CLINIKO_API_KEY) is of account "
+            f"{account}; use the key of that account, or give this one a state of its own (--state-id-suffix)"
+        )
         raise SettingsError(msg)
 
 
@@ -37,7 +67,7 @@ def _bookmark(name: str, bookmark: Any) -> dict[str, Any]:
     read = dict(bookmark)
     try:
         if read.get("replication_key_value") is not None:
-            read["replication_key_value"] = moments.normal(read["replication_key_value"])
+            read["replication_key_value"] = timestamps.normal(read["replication_key_value"])
         if "window" in read:
             Window.load(read["window"])
     except (AttributeError, KeyError, TypeError, ValueError):

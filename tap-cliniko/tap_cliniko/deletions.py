@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
 from tap_cliniko.errors import NotFound
-from tap_cliniko.filters import AT_ONCE, filters_by, revealed
+from tap_cliniko.filters import AT_ONCE, filters_by, with_archived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,9 +54,9 @@ class DeletionFinder:
         yield from (each for each in missing if self._is_gone(resource, each))
 
     def _missing(self, resource: Resource, after: int, upto: int) -> Iterator[int]:
-        """Cut the stretch in two wherever the numbers differ, until few enough ids are left to name them."""
+        """Cut the range in two wherever the numbers differ, until few enough ids are left to name them."""
         remembered = self._known.count(resource.name, after, upto)
-        bounds = (*revealed(resource), f"id:>{after}", f"id:<={upto}")
+        bounds = (*with_archived(resource), f"id:>{after}", f"id:<={upto}")
         if self._client.page(resource.url_path, resource.name, Query(bounds, size=1)).total == remembered:
             return
         if remembered <= AT_ONCE:
@@ -69,14 +69,16 @@ class DeletionFinder:
     def _missing_of(self, resource: Resource, ids: list[int]) -> list[int]:
         present: set[int] = set()
         for filters in filters_by("id:=", [str(each) for each in ids]):
-            page = self._client.page(resource.url_path, resource.name, Query((*revealed(resource), *filters)))
+            page = self._client.page(
+                resource.url_path, resource.name, Query((*with_archived(resource), *filters))
+            )
             present |= {int(row["id"]) for row in page.rows}
         return [each for each in ids if each not in present]
 
     def _is_gone(self, resource: Resource, ident: int) -> bool:
         """Ask for the row itself: only a plain "not found", hidden rows included, proves the deletion."""
         try:
-            self._client.object(f"{resource.url_path}/{ident}", Query(revealed(resource), size=1))
+            self._client.object(f"{resource.url_path}/{ident}", Query(with_archived(resource), size=1))
         except NotFound:
             return True
         return False

@@ -6,17 +6,26 @@ import html
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tap_cliniko.rebuild import Section, Table
+    from tap_cliniko.rebuild.parts import Section, Table
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
-  color: #222; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; padding-bottom: .3rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1, h2, h3 { line-height: 1.2; } h1 { overflow-wrap: anywhere; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; padding-bottom: .3rem; }
+h3 { margin: 1.8rem 0 .5rem; } nav ol { columns: 18rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9em; } .wide { overflow-x: auto; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #e4e4e4; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #e4e4e4;
+  overflow-wrap: break-word; white-space: pre-line; }
+.pairs td:first-child { font-weight: 600; width: 10rem; }
 th { background: #f5f5f5; } .how { background: #eef5ff; padding: .6rem 1rem; border-left: 4px solid #4a7fc1; }
-@media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
+@media (max-width: 40rem) { body { margin: 1rem auto; } nav ol { columns: auto; }
+  .pairs td { display: block; } .pairs td:first-child { width: auto; border-bottom: 0; padding-bottom: 0; }
+  .pairs thead { display: none; } }
+@media print { body { margin: 0; max-width: none; font-size: 10pt; } .wide { overflow: visible; }
+  h2, h3, .how { break-after: avoid; } tr { break-inside: avoid; } thead { display: table-header-group; }
+  .how, th { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
+_PAIR = 2
 _NOTHING = "Nothing of this kind in the account."
 
 
@@ -30,10 +39,11 @@ def as_markdown(title: str, sections: list[Section]) -> str:
 
 
 def _markdown_table(table: Table) -> str:
+    title = f"### {table.title}\n\n" if table.title else ""
     if not table.rows:
-        return _NOTHING
+        return title + _NOTHING
     lines = [_markdown_row(table.columns), _markdown_row(tuple("---" for _ in table.columns))]
-    return "\n".join([*lines, *map(_markdown_row, table.rows)])
+    return title + "\n".join([*lines, *map(_markdown_row, table.rows)])
 
 
 def _markdown_row(cells: tuple[str, ...]) -> str:
@@ -59,11 +69,13 @@ def _html_section(anchor: str, section: Section) -> str:
 
 
 def _html_table(table: Table) -> str:
+    title = f"<h3>{_safe(table.title)}</h3>" if table.title else ""
     if not table.rows:
-        return f"<p>{_NOTHING}</p>"
+        return f"{title}<p>{_NOTHING}</p>"
     head = "".join(f'<th scope="col">{_safe(cell)}</th>' for cell in table.columns)
     rows = "".join(f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    kind = ' class="pairs"' if len(table.columns) == _PAIR else ""
+    return f'{title}<div class="wide"><table{kind}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _safe(text: str) -> str:

@@ -13,6 +13,7 @@ from tap_cliniko.tap import TapCliniko
 if TYPE_CHECKING:
     from pathlib import Path
 
+_SCHEMA = settings.json_schema()
 _HUB = "tap-cliniko.hub.json"
 # A number has none: Meltano turns `decimal` into a Decimal that it cannot write to the plugin's config file.
 _KINDS = {"boolean": "boolean", "integer": "integer", "string": "string"}
@@ -44,11 +45,9 @@ def settings_table() -> str:
     """Write the settings as `--about` knows them, the tap's own only."""
     about = TapCliniko._get_about_info().settings["properties"]  # noqa: SLF001 - `--about` prints, this asks
     lines = ["| setting | variable | default | meaning |", "| --- | --- | --- | --- |"]
-    for name in settings.JSON_SCHEMA["properties"]:
+    for name in _SCHEMA["properties"]:
         each = about[name]
-        meaning = (
-            f"{each['description']}{' **Required.**' if name in settings.JSON_SCHEMA['required'] else ''}"
-        )
+        meaning = f"{each['description']}{' **Required.**' if name in _SCHEMA['required'] else ''}"
         lines.append(f"| `{name}` | `{settings.variable(name)}` | {_default(each)} | {meaning} |")
     return "\n".join(lines)
 
@@ -71,7 +70,9 @@ def streams_table() -> str:
 
 
 def _reading(resource: Resource) -> str:
-    return ("in full" if resource.in_full else "changes") + (", if asked for" if resource.optional else "")
+    return ("in full" if resource.in_full else "changes") + (
+        ", where the account serves it" if resource.optional else ""
+    )
 
 
 def _readers(resource: Resource) -> str:
@@ -89,14 +90,19 @@ def hub_definition() -> str:
         "namespace": "tap_cliniko",
         "executable": TapCliniko.name,
         "capabilities": sorted(str(each.value) for each in TapCliniko.capabilities),
-        "settings_group_validation": [settings.JSON_SCHEMA["required"]],
-        "settings": [_hub_setting(name, each) for name, each in settings.JSON_SCHEMA["properties"].items()],
+        "settings_group_validation": [_SCHEMA["required"]],
+        "settings": [_hub_setting(name, each) for name, each in _SCHEMA["properties"].items()],
         "commands": {
             "rebuild-reference": {
                 "executable": "tap-cliniko-tools",
                 "args": "rebuild-reference",
                 "description": "Write the reference for rebuilding by hand what no API can move.",
-            }
+            },
+            "probe": {
+                "executable": "tap-cliniko-tools",
+                "args": "probe",
+                "description": "Measure what Cliniko's documents leave open, by reading only.",
+            },
         },
     }
     return json.dumps(definition, indent=2) + "\n"

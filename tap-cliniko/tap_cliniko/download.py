@@ -41,7 +41,7 @@ class Download:
 
     def run(self) -> tuple[str, int]:
         """Fetch everything and return checksum and size."""
-        base = self._client.patience.base
+        base = self._client.retry_policy.base
         # a fresh address for one that expired, at once; a broken connection is given time
         afresh = backoff.on_exception(
             backoff.constant, Expired, interval=0, max_tries=3, jitter=None, logger=None

@@ -7,13 +7,13 @@ target, old rows lack newer fields, and a deselected field is absent.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 Schema = dict[str, Any]
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What a field holds, which decides its schema and how its value is normalised."""
 
     ID = "id"

@@ -24,6 +24,6 @@ def filters_by(by: str, ids: list[str]) -> list[tuple[str, ...]]:
     return [(f"{by}{','.join(chunk)}",) for chunk in chunks]
 
 
-def revealed(listed: Resource) -> tuple[str, ...]:
+def with_archived(listed: Resource) -> tuple[str, ...]:
     """Write the filters that bring hidden rows back into a list."""
     return tuple(f"{column}:*" for column in listed.reveal)

@@ -146,12 +146,12 @@ class KnownIds:
         return int(self._one("SELECT max(id)", resource, 0, 2**63 - 1) or 0)
 
     def middle(self, resource: str, after: int, upto: int) -> int:
-        """Return the id in the middle of a stretch."""
+        """Return the id in the middle of a range."""
         half = (self.count(resource, after, upto) - 1) // 2
         return int(self._one("SELECT id", resource, after, upto, f"ORDER BY id LIMIT 1 OFFSET {half}") or 0)
 
     def ids(self, resource: str, after: int, upto: int) -> list[int]:
-        """List the ids of a stretch."""
+        """List the ids of a range."""
         query = "SELECT id FROM known WHERE resource = ? AND gone IS NULL AND id > ? AND id <= ? ORDER BY id"
         with closing(self._database.execute(query, (resource, after, upto))) as rows:
             return [row[0] for row in rows]

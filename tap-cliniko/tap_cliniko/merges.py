@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tap_cliniko.client import Query
 from tap_cliniko.errors import RoleRefused
 from tap_cliniko.filters import filters_by
-from tap_cliniko.reading import ListReader, Stretch
+from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.records import linked_id
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Merges:
     def _pairs(self, *filters: str) -> Iterator[tuple[str, str | None]]:
         reader = ListReader(self._client, "/patients", "patients")
         try:
-            for chunk in reader.chunks(filters, [Stretch()]):
+            for chunk in reader.chunks(filters, [IdRange()]):
                 if self.known is not None:
                     self.known.add("patients", ((int(row["id"]), ()) for row in chunk.rows))
                     self.known.note_merges(merged(chunk.rows))

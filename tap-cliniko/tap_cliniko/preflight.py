@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
-from tap_cliniko.errors import ContractChanged, NotFound, RoleRefused, SettingsError
-from tap_cliniko.filters import revealed
+from tap_cliniko.errors import ContractChanged, NotFound, RoleRefused, SettingsError, Unavailable
+from tap_cliniko.filters import with_archived
 from tap_cliniko.resources import BY_NAME, Resource, Role, Shape
+from tap_cliniko.resources.account import PUBLIC_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_cliniko.client import ClinikoClient
+    from tap_cliniko.client import ClinikoClient, Row
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """What the key may see of one stream."""
 
     FULL = "full"
@@ -39,6 +40,10 @@ class Access:
     outcome: Outcome
     rows: int | None = None
     below: bool = False
+
+    def dump(self) -> str:
+        """Write it into the state."""
+        return f"{self.outcome.value}{', below' if self.below else ''}"
 
     def remark(self, role: str) -> str:
         """Say in a few words what the outcome means for the key's role."""
@@ -72,6 +77,13 @@ class Preflight:
         self.role = str(owner.get("role") or "unknown")
         self.reader = f"{self.role} {owner.get('id')}"
 
+    def public_settings(self) -> Row:
+        """Return the account's public settings, empty when the key may not read them."""
+        try:
+            return self._client.object(PUBLIC_SETTINGS.url_path)
+        except (ContractChanged, NotFound, RoleRefused):
+            return {}
+
     def check(self, selected: Iterable[Resource]) -> dict[str, Access]:
         """Return what the key may see of each stream."""
         return {resource.name: self._check(resource) for resource in selected}
@@ -88,6 +100,10 @@ class Preflight:
             if resource.below and not never_listed:
                 return Access(resource, self._seen_by_role(resource), below=True)
             return Access(resource, Outcome.ABSENT)
+        except (ContractChanged, Unavailable):
+            if resource.optional:  # nothing promises how an undocumented list behaves
+                return Access(resource, Outcome.ABSENT)
+            raise
         # what was counted are the parents
         return Access(
             resource, self._seen_by_role(resource), None if never_listed else rows, below=never_listed
@@ -97,7 +113,7 @@ class Preflight:
         if resource.shape is Shape.OBJECT:
             self._client.object(resource.url_path)
             return 1
-        query = Query(revealed(resource), size=1)
+        query = Query(with_archived(resource), size=1)
         return self._client.page(resource.url_path, resource.name, query).total
 
     def _seen_by_role(self, resource: Resource) -> Outcome:
@@ -107,7 +123,8 @@ class Preflight:
 
     def refuse(self, access: Mapping[str, Access], *, skip: bool) -> None:
         """Stop when a stream is refused, unless the settings say to go on without it, or absent, unless it is optional."""
-        refused = [each.resource for each in access.values() if each.outcome is Outcome.REFUSED]
+        needed = [each for each in access.values() if not each.resource.optional]
+        refused = [each.resource for each in needed if each.outcome is Outcome.REFUSED]
         if refused and not skip:
             needs = "; ".join(
                 f"{resource.name} needs {needed_role(resource, self.role)}" for resource in refused
@@ -118,17 +135,29 @@ class Preflight:
                 "(TAP_CLINIKO_SKIP_REFUSED_STREAMS) to true"
             )
             raise RoleRefused(msg)
-        absent = [
-            name
-            for name, each in access.items()
-            if each.outcome is Outcome.ABSENT and not each.resource.optional
-        ]
+        absent = [each.resource.name for each in needed if each.outcome is Outcome.ABSENT]
         if absent:
             msg = (
                 f"Cliniko does not find what every account has (404): {', '.join(absent)}. The API has changed; "
                 "deselect the streams to go on without them"
             )
             raise ContractChanged(msg)
+
+
+def account_of(settings: Row) -> str | None:
+    """Return the account's id, which tells two clinics apart, None when the settings do not hold it."""
+    account = settings.get("account")
+    found = account.get("id") if isinstance(account, dict) else None
+    return str(found) if found else None
+
+
+def remembered_access(outcomes: Mapping[str, str]) -> dict[str, Access]:
+    """Return what an earlier preflight found; `below` stands where only the rows below each parent were found."""
+    found = {}
+    for name, text in outcomes.items():
+        outcome, _, below = text.partition(", ")
+        found[name] = Access(BY_NAME[name], Outcome(outcome), below=bool(below))
+    return found
 
 
 def access_table(role: str, access: Mapping[str, Access]) -> list[str]:

@@ -4,7 +4,7 @@ A page number is an offset into a query that runs anew for each page, so one cha
 reader. Here every request asks for the rows *after the greatest id read so far*, sorted by id. A row that
 changes, leaves or is deleted shifts nothing.
 
-The id space of a long list is split into stretches that are read at the same time, which hides the latency:
+The id space of a long list is split into ranges that are read at the same time, which hides the latency:
 Cliniko's budget allows more requests a minute than one connection can make one after another.
 
 Where sorting by id is refused or ignored, a list is cut by id until every piece fits on one page; a single
@@ -34,42 +34,42 @@ _BACKGROUND = Background(3)
 
 
 @dataclass(slots=True, eq=False)
-class Stretch:
-    """A stretch of the id space that is still to be read: ids greater than `after`, and at most `upto`."""
+class IdRange:
+    """A range of ids that is still to be read: ids greater than `after`, and at most `upto`."""
 
     after: int = 0
     upto: int | None = None
 
     def filters(self) -> tuple[str, ...]:
-        """Ask for the rows of the stretch only."""
+        """Ask for the rows of the range only."""
         upper = () if self.upto is None else (f"id:<={self.upto}",)
         # without anything read yet the filter would only cost the server an index look-up
         return (*((f"id:>{self.after}",) if self.after else ()), *upper)
 
     def dump(self) -> list[str | None]:
-        """Write the stretch into the state; ids as text, they exceed what some JSON readers keep exactly."""
+        """Write the range into the state; ids as text, they exceed what some JSON readers keep exactly."""
         return [str(self.after), None if self.upto is None else str(self.upto)]
 
     @classmethod
-    def load(cls, saved: list[str | None]) -> Stretch:
-        """Read a stretch from the state."""
+    def load(cls, saved: list[str | None]) -> IdRange:
+        """Read a range from the state."""
         after, upto = saved
         return cls(int(after or 0), None if upto is None else int(upto))
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows of one answer in ascending id; `stretch.after` is to follow as they are passed on."""
+    """Rows of one answer in ascending id; `id_range.after` is to follow as they are passed on."""
 
     rows: list[Row]
-    stretch: Stretch
+    id_range: IdRange
 
 
 @dataclass(slots=True, eq=False)
-class _Lane:
-    """One stretch being read: `cursor` runs ahead of what was passed on."""
+class _Reader:
+    """One range being read: `cursor` runs ahead of what was passed on."""
 
-    stretch: Stretch
+    id_range: IdRange
     cursor: int
     left: int | None = None
     page: Future[Page] | None = None
@@ -83,7 +83,7 @@ class ListReader:
         client: the account.
         path: where the list is.
         key: under which name the answer holds the rows.
-        lanes: how many stretches are read at the same time.
+        readers: how many ranges are read at the same time.
         inside: tells whether a row belongs to what was asked for, to notice an ignored filter.
         notice: is told about oddities.
     """
@@ -91,55 +91,55 @@ class ListReader:
     client: ClinikoClient
     path: str
     key: str
-    lanes: int = 1
+    readers: int = 1
     inside: Callable[[Row], bool] | None = None
     notice: Callable[[str], None] | None = None
     sortable: bool = True
 
-    def chunks(self, filters: tuple[str, ...], stretches: list[Stretch]) -> Iterator[Chunk]:
-        """Read the stretches to their ends; each leaves the list when all of it was passed on."""
-        while stretches:
-            stretch = stretches[0]
+    def chunks(self, filters: tuple[str, ...], ranges: list[IdRange]) -> Iterator[Chunk]:
+        """Read the ranges to their ends; each leaves the list when all of it was passed on."""
+        while ranges:
+            id_range = ranges[0]
             if self.sortable:
-                yield from self._first_then_all(filters, stretches)
+                yield from self._first_then_all(filters, ranges)
             else:
-                yield from self._cut_to_pages(filters, stretch)
-                stretches.remove(stretch)
+                yield from self._cut_to_pages(filters, id_range)
+                ranges.remove(id_range)
 
     # ------------------------------------------------------------------ sorted by id
 
-    def _first_then_all(self, filters: tuple[str, ...], stretches: list[Stretch]) -> Iterator[Chunk]:
+    def _first_then_all(self, filters: tuple[str, ...], ranges: list[IdRange]) -> Iterator[Chunk]:
         """Read the first page; most lists end there. Prove that sorting works before relying on it."""
-        stretch = stretches[0]
-        page = self._first_page(filters, stretch)
+        id_range = ranges[0]
+        page = self._first_page(filters, id_range)
         if page is None:
             return
-        if page.more and not self._sorts_by_id(filters, stretch):
+        if page.more and not self._sorts_by_id(filters, id_range):
             return
-        yield from self._pass_on(page, stretch)
+        yield from self._pass_on(page, id_range)
         if not page.more:
-            stretches.remove(stretch)
+            ranges.remove(id_range)
             return
-        if len(stretches) == 1 and stretch.upto is None and (page.total or 0) > _WORTH_SPLITTING:
-            stretch.upto = self._greatest_id(filters)
+        if len(ranges) == 1 and id_range.upto is None and (page.total or 0) > _WORTH_SPLITTING:
+            id_range.upto = self._greatest_id(filters)
             # whatever is newer than the greatest id of now
-            stretches.append(Stretch(stretch.upto))
-        lanes = [_Lane(each, each.after) for each in stretches]
-        lanes[0].left = None if page.total is None else page.total - len(page.rows)
-        yield from self._read_lanes(filters, lanes, stretches)
+            ranges.append(IdRange(id_range.upto))
+        readers = [_Reader(each, each.after) for each in ranges]
+        readers[0].left = None if page.total is None else page.total - len(page.rows)
+        yield from self._read_side_by_side(filters, readers, ranges)
 
-    def _first_page(self, filters: tuple[str, ...], stretch: Stretch) -> Page | None:
+    def _first_page(self, filters: tuple[str, ...], id_range: IdRange) -> Page | None:
         try:
-            return self._fetch(filters, stretch)
+            return self._fetch(filters, id_range)
         except ContractChanged:
             # either the sort or a filter is refused: without the sort the answer tells which
-            self.client.page(self.path, self.key, Query((*filters, *stretch.filters()), size=1))
+            self.client.page(self.path, self.key, Query((*filters, *id_range.filters()), size=1))
             self._not_sortable()
             return None
 
-    def _sorts_by_id(self, filters: tuple[str, ...], stretch: Stretch) -> bool:
+    def _sorts_by_id(self, filters: tuple[str, ...], id_range: IdRange) -> bool:
         """Ask for the greatest ids: if they do not come in descending order, the sort was ignored."""
-        query = Query((*filters, *stretch.filters()), sort="id:desc", size=_MANY)
+        query = Query((*filters, *id_range.filters()), sort="id:desc", size=_MANY)
         ids = [_id_of(row) for row in self.client.page(self.path, self.key, query).rows]
         if ids == sorted(ids, reverse=True):
             return True
@@ -155,54 +155,54 @@ class ListReader:
         rows = self.client.page(self.path, self.key, Query(filters, sort="id:desc", size=1)).rows
         return _id_of(rows[0]) if rows else 0
 
-    def _read_lanes(
-        self, filters: tuple[str, ...], lanes: list[_Lane], stretches: list[Stretch]
+    def _read_side_by_side(
+        self, filters: tuple[str, ...], readers: list[_Reader], ranges: list[IdRange]
     ) -> Iterator[Chunk]:
-        """Keep one request under way in each lane, and pass pages on as they arrive."""
-        while lanes:
-            self._start(filters, lanes, stretches)
-            arrived, _ = wait([lane.page for lane in lanes if lane.page], return_when=FIRST_COMPLETED)
-            lane = next(lane for lane in lanes if lane.page in arrived)
-            page = lane.page.result()  # type: ignore[union-attr]
-            lane.page = None
-            rows = self._in_order(page, Stretch(lane.cursor, lane.stretch.upto))
-            lane.cursor = _id_of(rows[-1]) if rows else lane.cursor
-            lane.left = None if page.total is None else page.total - len(rows)
+        """Keep one request under way in each reader, and pass pages on as they arrive."""
+        while readers:
+            self._start(filters, readers, ranges)
+            arrived, _ = wait([reader.page for reader in readers if reader.page], return_when=FIRST_COMPLETED)
+            reader = next(reader for reader in readers if reader.page in arrived)
+            page = reader.page.result()  # type: ignore[union-attr]
+            reader.page = None
+            rows = self._in_order(page, IdRange(reader.cursor, reader.id_range.upto))
+            reader.cursor = _id_of(rows[-1]) if rows else reader.cursor
+            reader.left = None if page.total is None else page.total - len(rows)
             if page.more:
-                self._start(filters, lanes, stretches)
+                self._start(filters, readers, ranges)
             else:
-                lanes.remove(lane)
-            yield Chunk(rows, lane.stretch)
+                readers.remove(reader)
+            yield Chunk(rows, reader.id_range)
             if not page.more:
-                stretches.remove(lane.stretch)
+                ranges.remove(reader.id_range)
 
-    def _start(self, filters: tuple[str, ...], lanes: list[_Lane], stretches: list[Stretch]) -> None:
-        busy = sum(lane.page is not None for lane in lanes)
-        for lane in list(lanes):
-            if lane.page is not None or busy >= self.lanes:
+    def _start(self, filters: tuple[str, ...], readers: list[_Reader], ranges: list[IdRange]) -> None:
+        busy = sum(reader.page is not None for reader in readers)
+        for reader in list(readers):
+            if reader.page is not None or busy >= self.readers:
                 continue
-            if len(lanes) < self.lanes:
-                self._split(lane, lanes, stretches)
-            lane.page = _BACKGROUND.run(self._fetch, filters, Stretch(lane.cursor, lane.stretch.upto))
+            if len(readers) < self.readers:
+                self._split(reader, readers, ranges)
+            reader.page = _BACKGROUND.run(self._fetch, filters, IdRange(reader.cursor, reader.id_range.upto))
             busy += 1
-        if busy < self.lanes and any(lane.page is None for lane in lanes):
-            self._start(filters, lanes, stretches)
+        if busy < self.readers and any(reader.page is None for reader in readers):
+            self._start(filters, readers, ranges)
 
-    def _split(self, lane: _Lane, lanes: list[_Lane], stretches: list[Stretch]) -> None:
-        """Give half of what a lane has left to a lane of its own, when that is much."""
-        upto = lane.stretch.upto
-        if upto is None or (lane.left or 0) < _WORTH_SPLITTING:
+    def _split(self, reader: _Reader, readers: list[_Reader], ranges: list[IdRange]) -> None:
+        """Give half of what a reader has left to a reader of its own, when that is much."""
+        upto = reader.id_range.upto
+        if upto is None or (reader.left or 0) < _WORTH_SPLITTING:
             return
-        middle = (lane.cursor + upto) // 2
-        if not lane.cursor < middle < upto:
+        middle = (reader.cursor + upto) // 2
+        if not reader.cursor < middle < upto:
             return
-        half = Stretch(middle, upto)
-        lane.stretch.upto = middle
-        stretches.append(half)
-        lanes.append(_Lane(half, middle, left=(lane.left or 0) // 2))
+        half = IdRange(middle, upto)
+        reader.id_range.upto = middle
+        ranges.append(half)
+        readers.append(_Reader(half, middle, left=(reader.left or 0) // 2))
 
-    def _fetch(self, filters: tuple[str, ...], stretch: Stretch) -> Page:
-        return self._ask(Query((*filters, *stretch.filters()), sort="id:asc"))
+    def _fetch(self, filters: tuple[str, ...], id_range: IdRange) -> Page:
+        return self._ask(Query((*filters, *id_range.filters()), sort="id:asc"))
 
     def _ask(self, query: Query) -> Page:
         """Ask again when no row comes although there are some: one may just have gone, but not each time."""
@@ -212,31 +212,31 @@ class ListReader:
                 break
         return page
 
-    def _pass_on(self, page: Page, stretch: Stretch) -> Iterator[Chunk]:
-        rows = self._in_order(page, stretch)
+    def _pass_on(self, page: Page, id_range: IdRange) -> Iterator[Chunk]:
+        rows = self._in_order(page, id_range)
         if rows:
-            yield Chunk(rows, stretch)
-            stretch.after = _id_of(rows[-1])
+            yield Chunk(rows, id_range)
+            id_range.after = _id_of(rows[-1])
 
     # ------------------------------------------------------------------ in pieces
 
-    def _cut_to_pages(self, filters: tuple[str, ...], stretch: Stretch) -> Iterator[Chunk]:
-        """Cut the stretch by id until each piece is one page, lowest ids first."""
-        pieces = [Stretch(stretch.after, stretch.upto)]
+    def _cut_to_pages(self, filters: tuple[str, ...], id_range: IdRange) -> Iterator[Chunk]:
+        """Cut the range by id until each piece is one page, lowest ids first."""
+        pieces = [IdRange(id_range.after, id_range.upto)]
         while pieces:
             piece = pieces.pop()
             page = self._ask(Query((*filters, *piece.filters())))
             if not page.more:
-                yield from self._pass_on(page, stretch)
-                stretch.after = max(stretch.after, piece.upto or 0)
+                yield from self._pass_on(page, id_range)
+                id_range.after = max(id_range.after, piece.upto or 0)
                 continue
             self._check_not_empty(page)
             pivot = _pivot(page.rows, piece)
-            pieces += [Stretch(pivot, piece.upto), Stretch(piece.after, pivot)]
+            pieces += [IdRange(pivot, piece.upto), IdRange(piece.after, pivot)]
 
     # ------------------------------------------------------------------ guards
 
-    def _in_order(self, page: Page, stretch: Stretch) -> list[Row]:
+    def _in_order(self, page: Page, id_range: IdRange) -> list[Row]:
         """Return the rows in ascending id, and stop if the id filter was not honoured."""
         self._check_not_empty(page)
         rows = sorted(page.rows, key=_id_of)
@@ -245,9 +245,9 @@ class ListReader:
         if self.sortable and page.more and ids != [_id_of(row) for row in page.rows]:
             msg = f"{self.path}: rows do not come sorted by id although the list can be; the API has changed"
             raise ContractChanged(msg)
-        upto = stretch.upto
+        upto = id_range.upto
         if ids and (
-            ids[0] <= stretch.after or (upto is not None and ids[-1] > upto) or len(set(ids)) < len(ids)
+            ids[0] <= id_range.after or (upto is not None and ids[-1] > upto) or len(set(ids)) < len(ids)
         ):
             msg = f"{self.path}: rows outside the requested ids came back; the filter on id is not honoured"
             raise ContractChanged(msg)
@@ -274,7 +274,7 @@ def _id_of(row: Row) -> int:
     return int(row["id"])
 
 
-def _pivot(rows: list[Row], piece: Stretch) -> int:
+def _pivot(rows: list[Row], piece: IdRange) -> int:
     """Choose where to cut: behind the page when its rows look like the lowest ids, else in its middle."""
     given = [_id_of(row) for row in rows]
     ids = sorted(given)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tap_cliniko.fields import Kind
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 
 _WHOLE = re.compile(r"-?[0-9]+")
+#: The last part of an address's path; a host stands behind two slashes.
+_LAST_ID = re.compile(r"(?<!/)/([0-9]+)/*(?:[?#].*)?\Z", re.DOTALL)
 
 
 def linked_id(link: Any) -> str | None:
@@ -25,15 +26,8 @@ def linked_id(link: Any) -> str | None:
     address = links.get("self") if isinstance(links, dict) else None
     if not isinstance(address, str):
         return None
-    last = _path_of(address).rstrip("/").rpartition("/")[2]
-    return last if last.isdecimal() else None
-
-
-def _path_of(address: str) -> str:
-    try:
-        return urlsplit(address).path
-    except ValueError:  # no address at all, such as "http://[": then there is no id in it either
-        return ""
+    found = _LAST_ID.search(address)
+    return found[1] if found else None
 
 
 def linked_ids(links: Any) -> list[str]:

@@ -6,17 +6,25 @@ import logging
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tap_cliniko import moments
+from tap_cliniko import timestamps
 from tap_cliniko.attachments import AttachmentStore
+from tap_cliniko.changes import ChangeCheck, Remembered
 from tap_cliniko.client import ClinikoClient, base_url
 from tap_cliniko.deletions import DeletionFinder
 from tap_cliniko.errors import SettingsError
 from tap_cliniko.governor import Governor
 from tap_cliniko.known_ids import KnownIds
 from tap_cliniko.merges import Merges
-from tap_cliniko.preflight import Access, Outcome, Preflight, access_table
+from tap_cliniko.preflight import (
+    Access,
+    Outcome,
+    Preflight,
+    access_table,
+    account_of,
+    remembered_access,
+)
 from tap_cliniko.progress import Progress
 from tap_cliniko.records import Normaliser
 from tap_cliniko.resources import BY_NAME, Shape
@@ -25,8 +33,9 @@ from tap_cliniko.settings import variable
 from tap_cliniko.shared_budget import GRANTED, SharedBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from tap_cliniko.client import Row
     from tap_cliniko.resources import Resource
     from tap_cliniko.settings import Settings
 
@@ -43,10 +52,14 @@ class Run:
         end: the moment up to which every stream is read, the same for all.
         access: what the preflight found for each stream.
         reader: whose key it is: the role and the id.
+        account: the id of the Cliniko account, None when it cannot be read.
+        remembered: what the next run is told about the account.
         merges: who was merged with whom.
         attachments: where files go, None when they are not fetched.
         known: the ids seen, None when deletions are not looked for.
         sample: the patients of a sample run.
+        public_settings: the account's public settings, as the preflight read them.
+        quiet: whether nothing has changed, so that nothing is read.
         progress: tells how far the run is.
         read_since: where the first window of each list began that this run has read, None for a list read whole.
     """
@@ -56,9 +69,13 @@ class Run:
     end: str
     access: dict[str, Access]
     reader: str
+    account: str | None
+    remembered: Remembered
     merges: Merges
     progress: Progress
     attachments: AttachmentStore | None = None
+    public_settings: Row = field(default_factory=dict)
+    quiet: bool = False
     known: KnownIds | None = None
     sample: Sample | None = None
     read_since: dict[str, str | None] = field(default_factory=dict)
@@ -66,44 +83,88 @@ class Run:
     _normalisers: dict[str, Normaliser] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, settings: Settings, selected: Iterable[Resource], sampled: list[str] | None = None) -> Run:
+    def begin(
+        cls,
+        settings: Settings,
+        selected: Iterable[Resource],
+        sampled: list[str] | None = None,
+        remembered: Remembered | None = None,
+    ) -> Run:
         """Check the permissions of every selected stream, print them, and fix the run's end.
 
         Args:
             settings: the checked settings.
             selected: the streams to be read.
-            sampled: the patients of an earlier sample run, which this one goes on with.
+            sampled: the patients of an earlier sample run, which this one continues.
+            remembered: what the last run found out; permissions it has checked lately are not checked again.
         """
-        client = connect(settings)
+        client, selected, known = connect(settings), list(selected), remembered or Remembered()
         preflight = Preflight(client)
-        access = preflight.check(selected)
-        for line in access_table(preflight.role, access):
-            logger.info("%s", line)
-        preflight.refuse(access, skip=settings.skip_refused)
+        if known.permissions_known(preflight.reader, selected, client.now()):
+            access = {each.name: remembered_access(known.access)[each.name] for each in selected}
+            logger.info("permissions as checked at %s", known.checked_at)
+        else:
+            access = preflight.check(selected)
+            for line in access_table(preflight.role, access):
+                logger.info("%s", line)
+            known.reader, known.checked_at = preflight.reader, timestamps.from_epoch(client.now())
+            known.access = {name: each.dump() for name, each in access.items()}
+        preflight.refuse(access, skip=settings.skip_refused_streams)
+        public_settings = preflight.public_settings()
+        account = account_of(public_settings)
+        if account is None:
+            logger.warning("/settings/public names no account: a target cannot tell this clinic from another")
         run = cls(
             settings,
             client,
-            moments.from_epoch(client.now() - settings.lag),
+            timestamps.from_epoch(client.now() - settings.lag_seconds),
             access,
             preflight.reader,
+            account,
+            known,
             Merges(client),
             Progress(client.governor),
+            public_settings=public_settings,
         )
         run._open_stores(sampled)
         return run
+
+    def ask_before_reading(self, bookmarks: Mapping[str, dict[str, Any]], *, same_reader: bool) -> None:
+        """Find out whether anything has changed, where an answer can be had, and read nothing if not.
+
+        Args:
+            bookmarks: the state of each stream, which a complete run has left.
+            same_reader: whether that run had this key: another one may see rows that have not changed.
+        """
+        now = self.client.now()
+        if (
+            same_reader
+            and self.sample is None
+            and self.known is None
+            and self.remembered.hiding() == "moves"
+            and self.remembered.read_recently(now)
+        ):
+            check = ChangeCheck(self.client, self.access, bookmarks, self.end, self.settings.overlap_seconds)
+            self.quiet = check.nothing_changed()
+        if self.quiet:
+            logger.info("nothing has changed since %s: no list is read", self.remembered.read_at)
+        else:
+            self.remembered.read_at = self.end
 
     def _open_stores(self, sampled: list[str] | None) -> None:
         settings = self.settings
         if settings.download_attachments and "patient_attachments" in self.access:
             with _usable("attachments_dir"):
                 self.attachments = AttachmentStore(
-                    self.client, settings.attachments_dir, settings.largest_file
+                    self.client, settings.attachments_folder, settings.largest_file
                 )
-        if settings.sample_patients is not None:
+        if settings.sample_ids is not None:
+            self.sample = SampleFinder(self.client).named(list(settings.sample_ids))
+        elif settings.sample_patients is not None:
             self.sample = SampleFinder(self.client).find(settings.sample_patients, sampled)
         elif settings.detect_deletions:
             with _usable("known_ids_path"):
-                self.known = self.merges.known = KnownIds(settings.known_ids_path)
+                self.known = self.merges.known = KnownIds(settings.known_ids_file)
 
     def close(self) -> None:
         """Close what the run holds open."""
@@ -114,7 +175,7 @@ class Run:
     def normaliser(self, resource: Resource) -> Normaliser:
         """Return what turns rows of a resource into records."""
         if resource.name not in self._normalisers:
-            made = Normaliser(resource, access_links=self.settings.access_links)
+            made = Normaliser(resource, access_links=self.settings.include_access_links)
             self._normalisers[resource.name] = made
         return self._normalisers[resource.name]
 
@@ -182,9 +243,8 @@ def _usable(setting: str) -> Iterator[None]:
 
 def connect(settings: Settings) -> ClinikoClient:
     """Make the client of the account that the settings name."""
-    base, limit = base_url(settings.api_key, settings.api_url), settings.requests_per_minute
+    key, limit = settings.api_key.get_secret_value(), settings.requests_per_minute
+    base = base_url(key, settings.api_url)
     # more than Cliniko grants is meant for some other server, and no budget to share
-    shared = SharedBudget.of(base, settings.api_key, limit) if limit <= GRANTED else None
-    return ClinikoClient(
-        base, settings.api_key, settings.contact_email, governor=Governor(limit, shared=shared)
-    )
+    shared = SharedBudget.of(base, key, limit) if limit <= GRANTED else None
+    return ClinikoClient(base, key, settings.contact_email, governor=Governor(limit, shared=shared))

@@ -13,11 +13,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
-from tap_cliniko.filters import filters_by, revealed
+from tap_cliniko.errors import SettingsError
+from tap_cliniko.filters import filters_by, with_archived
 from tap_cliniko.preflight import Preflight
-from tap_cliniko.reading import ListReader, Stretch
+from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import BY_NAME, Resource
+from tap_cliniko.settings import variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,7 +81,26 @@ class SampleFinder:
 
     def find(self, size: int, chosen: list[str] | None = None) -> Sample:
         """Choose patients, or go on with those chosen before, and find what is needed around them."""
-        patients = chosen or sorted(self._choose(size), key=int)
+        return self._around(chosen or sorted(self._choose(size), key=int))
+
+    def named(self, ids: list[str]) -> Sample:
+        """Find what is needed around patients whom the settings name.
+
+        Raises:
+            SettingsError: the account has no such patient, or does not show them to this key.
+        """
+        found = {
+            str(row["id"]) for filters in filters_by("id:=", ids) for row in self._all("patients", filters)
+        }
+        if unknown := [each for each in ids if each not in found]:
+            msg = (
+                f"sample_ids ({variable('sample_ids')}): Cliniko shows this key no patient {', '.join(unknown)}; "
+                "the id is the number in the address of the patient's page"
+            )
+            raise SettingsError(msg)
+        return self._around(ids)
+
+    def _around(self, patients: list[str]) -> Sample:
         bookings = {linked_id(row.get("booking")) for row in self._rows_of("attendees", patients)}
         groups = self._group_ids([each for each in bookings if each])
         invoices = [str(row["id"]) for row in self._rows_of("invoices", patients)]
@@ -114,7 +135,7 @@ class SampleFinder:
 
     def _with(self, name: str, *filters: str) -> list[str]:
         """Name the patients of the first rows of a list."""
-        return _patients_of(self._first(name, (*filters, *revealed(BY_NAME[name]))))
+        return _patients_of(self._first(name, (*filters, *with_archived(BY_NAME[name]))))
 
     def _by_custom_fields(self) -> Iterator[list[str]]:
         """Group the oldest and the newest patients by which custom fields they have filled in."""
@@ -128,7 +149,7 @@ class SampleFinder:
 
     def _pages(self, name: str) -> Iterator[list[Row]]:
         reader = ListReader(self._client, BY_NAME[name].url_path, name)
-        for number, chunk in enumerate(reader.chunks(revealed(BY_NAME[name]), [Stretch()]), start=1):
+        for number, chunk in enumerate(reader.chunks(with_archived(BY_NAME[name]), [IdRange()]), start=1):
             yield chunk.rows
             if number == _PAGES_OF_PATIENTS:
                 return
@@ -155,7 +176,7 @@ class SampleFinder:
         if name in self._without:
             return
         reader = ListReader(self._client, BY_NAME[name].url_path, name)
-        for chunk in reader.chunks((*revealed(BY_NAME[name]), *filters), [Stretch()]):
+        for chunk in reader.chunks((*with_archived(BY_NAME[name]), *filters), [IdRange()]):
             yield from chunk.rows
 
 

@@ -1,242 +1,269 @@
-"""Every setting of the tap, declared once: validation, `--about`, README and Hub definition follow."""
+"""Every setting of the tap, declared once: validation, `--about`, README, Hub definition and meltano.yml follow."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args
 
-from singer_sdk import typing as th
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from tap_cliniko import moments
+from tap_cliniko import pasted, timestamps
 from tap_cliniko.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
 
 _PREFIX = "TAP_CLINIKO_"
-# what an HTTP header can carry
-_PLAIN = re.compile("[!-~]*")
-_TRUTH = {
-    "true": True,
-    "1": True,
-    "yes": True,
-    "on": True,
-    "false": False,
-    "0": False,
-    "no": False,
-    "off": False,
-}
+_ALLOWED_BY_CLINIKO = 200
+"""Requests a minute for each user (API documentation, "Rate limits")."""
+_HEADER_SAFE = re.compile("[!-~]+")
+_EMAIL = re.compile(r"[!-~]+@[!-~]+")
+_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
-_SETTINGS = th.PropertiesList(
-    th.Property(
-        "api_key",
-        th.StringType,
-        required=True,
-        secret=True,
+
+def _no_boolean(value: Any) -> Any:
+    """Refuse true and false where a number is wanted; pydantic would read them as 1 and 0."""
+    if isinstance(value, bool):
+        msg = "a boolean is no number"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError only
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_no_boolean)]
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+
+
+class Settings(BaseModel):
+    """The settings of one run, checked. Names are those of meltano.yml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr = Field(
         title="API key",
         description=(
             "API key of a Cliniko user (My info, Manage API keys), best an administrator: "
             "the tap sees what that user sees."
         ),
-    ),
-    th.Property(
-        "contact_email",
-        th.StringType,
-        required=True,
+        json_schema_extra={"expected": "as Cliniko shows it: plain letters, digits and -"},
+    )
+    contact_email: str = Field(
         title="Contact e-mail",
         description="Where Cliniko can reach whoever runs this; sent in the User-Agent, as Cliniko demands.",
-    ),
-    th.Property(
-        "api_url",
-        th.StringType,
+        json_schema_extra={"expected": "an e-mail address in plain letters"},
+    )
+    api_url: str | None = Field(
+        None,
         title="API URL",
         description="Base URL with /v1. By default it follows from the shard at the end of the key.",
-    ),
-    th.Property(
-        "start_date",
-        th.DateTimeType,
+        json_schema_extra={"expected": "an address such as https://api.au1.cliniko.com/v1"},
+    )
+    start_date: str | None = Field(
+        None,
         title="Start date",
         description="Read only what changed since, in the first run. By default everything is read.",
-    ),
-    th.Property(
-        "sample_patients",
-        th.IntegerType,
+        json_schema_extra={
+            "format": "date-time",
+            "expected": "a date such as 2024-01-31 that is not in the future",
+        },
+    )
+    sample_patients: Count | None = Field(
+        None,
+        ge=1,
         title="Sample of patients",
-        description="Read a representative slice of so many patients, with all that hangs on them. Unset: all.",
-    ),
-    th.Property(
-        "download_attachments",
-        th.BooleanType,
-        default=True,
+        description="Read a representative slice of this many patients, with all that belongs to them. Unset: all.",
+    )
+    sample_ids: tuple[str, ...] | None = Field(
+        None,
+        title="Ids of sample patients",
+        description=(
+            "Read these patients instead, with all that belongs to them: Cliniko's ids, separated by commas, "
+            "as in the address of the patient's page."
+        ),
+        json_schema_extra={"expected": "ids of patients separated by commas, such as 1234,5678"},
+    )
+    download_attachments: bool = Field(
+        True,  # noqa: FBT003 - the default
         title="Download attachments",
         description="Fetch the bytes of patient attachments, one further request each.",
-    ),
-    th.Property(
-        "attachments_dir",
-        th.StringType,
+    )
+    attachments_dir: str | None = Field(
+        None,
         title="Attachments directory",
         description=(
             "Where the bytes go: a local path or any fsspec URL. "
             "By default data/<Meltano environment>/attachments, or data/attachments without one."
         ),
-    ),
-    th.Property(
-        "attachments_max_megabytes",
-        th.NumberType,
+    )
+    attachments_max_megabytes: Number | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
         title="Largest attachment",
         description="Leave larger files where they are (file_status too_large). Unset: no limit.",
-    ),
-    th.Property(
-        "requests_per_minute",
-        th.IntegerType,
-        default=200,
+    )
+    requests_per_minute: Count = Field(
+        _ALLOWED_BY_CLINIKO,
+        ge=1,
         title="Requests per minute",
         description=(
             "The request budget; Cliniko allows 200 per user. "
             "Lower it when another program uses the same Cliniko user."
         ),
-    ),
-    th.Property(
-        "lag_seconds",
-        th.IntegerType,
-        default=120,
+    )
+    lag_seconds: Count = Field(
+        120,
+        ge=0,
         title="Lag",
         description="How far behind the present a run ends, to leave changes under way to the next one.",
-    ),
-    th.Property(
-        "overlap_seconds",
-        th.IntegerType,
-        default=300,
+    )
+    overlap_seconds: Count = Field(
+        300,
+        ge=0,
         title="Overlap",
         description="How far before its bookmark a run begins again, to catch what was committed late.",
-    ),
-    th.Property(
-        "skip_refused_streams",
-        th.BooleanType,
-        default=False,
+    )
+    skip_refused_streams: bool = Field(
+        False,  # noqa: FBT003 - the default
         title="Skip refused streams",
         description="Go on without the streams that the key's role may not read, instead of stopping.",
-    ),
-    th.Property(
-        "include_access_links",
-        th.BooleanType,
-        default=False,
+    )
+    include_access_links: bool = Field(
+        False,  # noqa: FBT003 - the default
         title="Include access links",
         description=(
             "Keep URLs that let their holder in without a password (video call, cancellation, form, payment)."
         ),
-    ),
-    th.Property(
-        "detect_deletions",
-        th.BooleanType,
-        default=False,
+    )
+    detect_deletions: bool = Field(
+        False,  # noqa: FBT003 - the default
         title="Detect deletions",
         description="Find rows deleted for good and emit a record with _sdc_deleted_at for each.",
-    ),
-    th.Property(
-        "known_ids_path",
-        th.StringType,
+    )
+    known_ids_path: str | None = Field(
+        None,
         title="Known ids",
         description=(
             "File in which detect_deletions remembers the ids it has seen. "
             "By default data/<Meltano environment>/known_ids.db, or data/known_ids.db without one."
         ),
-    ),
-)
+    )
 
-JSON_SCHEMA: dict[str, Any] = _SETTINGS.to_dict()
+    @field_validator("api_key", mode="after")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        return SecretStr(_matching(_HEADER_SAFE, value.get_secret_value()))
 
+    @field_validator("contact_email", mode="before")
+    @classmethod
+    def _is_an_address(cls, value: Any) -> Any:
+        return _matching(_EMAIL, pasted.email(value)) if isinstance(value, str) else value
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings of one run, checked."""
+    @field_validator("api_url", mode="before")
+    @classmethod
+    def _is_a_base(cls, value: Any) -> Any:
+        return pasted.api_base(value) if isinstance(value, str) else value
 
-    api_key: str
-    contact_email: str
-    api_url: str | None
-    start: str | None
-    sample_patients: int | None
-    download_attachments: bool
-    attachments_dir: str
-    largest_file: int | None
-    requests_per_minute: int
-    lag: int
-    overlap: int
-    skip_refused: bool
-    access_links: bool
-    detect_deletions: bool
-    known_ids_path: str
+    @field_validator("start_date", mode="after")
+    @classmethod
+    def _is_past(cls, value: str | None) -> str | None:
+        """Refuse a date to come: nothing would be read, and the run would look complete."""
+        if value is None:
+            return None
+        start = timestamps.normal(value)
+        if start > timestamps.from_epoch((datetime.now(UTC) + timedelta(days=1)).timestamp()):
+            msg = "in the future"
+            raise ValueError(msg)
+        return start
 
-    def __repr__(self) -> str:
-        """Show nothing: the key is among them."""
-        return "<Settings>"
+    @field_validator("sample_ids", mode="before")
+    @classmethod
+    def _are_ids(cls, value: Any) -> Any:
+        return pasted.ids(value)
+
+    @field_validator("requests_per_minute", mode="after")
+    @classmethod
+    def _within_the_limit(cls, value: int, info: ValidationInfo) -> int:
+        """Allow more than Cliniko does only to some other server."""
+        if value > _ALLOWED_BY_CLINIKO and not info.data.get("api_url"):
+            msg = f"must be at most {_ALLOWED_BY_CLINIKO}, which is what Cliniko allows"
+            raise _Explained(msg)
+        return value
+
+    # ------------------------------------------------------------------ reading
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], also: Collection[str] = ()) -> Settings:
-        """Check the configuration and report every problem at once, without showing a value.
+    def read(cls, config: Mapping[str, Any], also: Collection[str] = ()) -> Self:
+        """Check a configuration and report every problem at once, without showing a value.
 
         Args:
             config: the configuration as it came.
             also: names of settings that the framework itself understands.
+
+        Raises:
+            SettingsError: names each setting that is missing, wrong or unknown.
         """
-        problems = [*_missing(config), *_wrong(config), *_unknown(config, also)]
-        if problems:
-            raise SettingsError("; ".join(problems))
-        start, largest = config.get("start_date"), config.get("attachments_max_megabytes")
-        return cls(
-            # white space comes along when they are copied
-            api_key=config["api_key"].strip(),
-            contact_email=config["contact_email"].strip(),
-            api_url=(config.get("api_url") or "").strip() or None,
-            start=moments.normal(start) if start else None,
-            sample_patients=config.get("sample_patients"),
-            download_attachments=config.get("download_attachments", True),
-            attachments_dir=config.get("attachments_dir") or _data_path("attachments"),
-            largest_file=int(largest * 1_000_000) if largest is not None else None,
-            requests_per_minute=config.get("requests_per_minute", 200),
-            lag=config.get("lag_seconds", 120),
-            overlap=config.get("overlap_seconds", 300),
-            skip_refused=config.get("skip_refused_streams", False),
-            access_links=config.get("include_access_links", False),
-            detect_deletions=config.get("detect_deletions", False),
-            known_ids_path=config.get("known_ids_path") or _data_path("known_ids.db"),
-        )
+        given = {name: value for name, value in cleaned(config).items() if name not in also}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise SettingsError("; ".join(_problems(error))) from None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether only some patients are read."""
+        return self.sample_patients is not None or self.sample_ids is not None
+
+    @property
+    def attachments_folder(self) -> str:
+        """Where the bytes of attachments go."""
+        return self.attachments_dir or _data_path("attachments")
+
+    @property
+    def known_ids_file(self) -> str:
+        """Where the ids that were seen are remembered."""
+        return self.known_ids_path or _data_path("known_ids.db")
+
+    @property
+    def largest_file(self) -> int | None:
+        """The most bytes that an attachment may have to be fetched."""
+        most = self.attachments_max_megabytes
+        return None if most is None else int(most * 1_000_000)
 
 
-def from_environment(environment: Mapping[str, str], schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """Read settings from environment variables; what does not parse stays text, to be reported."""
-    given = {name: environment.get(variable(name)) for name in schemas}
-    return typed({name: text for name, text in given.items() if text}, schemas)
+class _Explained(ValueError):  # noqa: N818 - never leaves this module
+    """A problem whose text tells what is allowed."""
 
 
-def typed(given: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
-    """Make of texts what their setting is, also in a file: Meltano writes a setting without a kind as text."""
-    return {
-        name: _parsed(schemas[name]["type"][0], value)
-        if isinstance(value, str) and name in schemas
-        else value
-        for name, value in given.items()
+def cleaned(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Take off what comes along when a value is copied, and leave out settings that are empty then."""
+    tidied = {name: pasted.text(value) if isinstance(value, str) else value for name, value in config.items()}
+    return {name: value for name, value in tidied.items() if value is not None and value != ""}
+
+
+def from_environment(environment: Mapping[str, str], names: Collection[str]) -> dict[str, Any]:
+    """Read settings from environment variables.
+
+    A `.env` that an editor on Windows wrote begins with a byte order mark, which then is part of its first name.
+    """
+    given = {
+        name: environment.get(variable(name))
+        or environment.get(f"\N{ZERO WIDTH NO-BREAK SPACE}{variable(name)}")
+        for name in names
     }
-
-
-def _parsed(kind: str, text: str) -> Any:
-    if kind == "boolean":
-        return _TRUTH.get(text.strip().lower(), text)
-    if kind in {"integer", "number"}:
-        try:
-            return int(text) if kind == "integer" else float(text)
-        except ValueError:
-            return text
-    if kind in {"object", "array"}:
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text
+    return {name: text for name, text in given.items() if text}
 
 
 def variable(name: str) -> str:
@@ -244,89 +271,90 @@ def variable(name: str) -> str:
     return f"{_PREFIX}{name.upper()}"
 
 
+def json_schema() -> dict[str, Any]:
+    """Describe the settings as the SDK wants it: the source of `--about` and of the Hub definition."""
+    fields = Settings.model_fields
+    return {
+        "type": "object",
+        "properties": {name: _property(field) for name, field in fields.items()},
+        "required": [name for name, field in fields.items() if field.is_required()],
+    }
+
+
+def _property(field: FieldInfo) -> dict[str, Any]:
+    kind = _kind(field)
+    described: dict[str, Any] = {
+        "type": [kind] if field.is_required() else [kind, "null"],
+        "title": field.title,
+        "description": field.description,
+    }
+    if field.annotation is SecretStr:
+        described |= {"secret": True, "writeOnly": True}
+    if (form := _extra(field).get("format")) is not None:
+        described["format"] = form
+    if field.default is not None and not field.is_required():
+        described["default"] = field.default
+    return described
+
+
+def _kind(field: FieldInfo) -> str:
+    """Name the JSON type; a list is given as text, separated by commas."""
+    return next((_TYPES[each] for each in _parts_of(field.annotation) if each in _TYPES), "string")
+
+
+def _parts_of(annotation: Any) -> Iterator[Any]:
+    """Yield the types that an annotation such as `int | None` is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        if isinstance(part, type) or get_args(part):
+            yield from _parts_of(part)
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Say what is missing, wrong and unknown, each setting by its name and variable."""
+    found = {str(each["loc"][0]): each for each in error.errors(include_url=False, include_input=False)}
+    missing = [variable(name) for name, each in found.items() if each["type"] == "missing"]
+    unknown = sorted(name for name, each in found.items() if each["type"] == "extra_forbidden")
+    problems = [f"set {' and '.join(missing)}"] if missing else []
+    for name, each in found.items():
+        if each["type"] not in {"missing", "extra_forbidden"}:
+            cause = each.get("ctx", {}).get("error")
+            said = (
+                str(cause)
+                if isinstance(cause, (_Explained, pasted.Explained))
+                else f"must be {_expected(name)}"
+            )
+            problems.append(f"{name} ({variable(name)}) {said}")
+    return [
+        *problems,
+        *([f"no such setting: {', '.join(unknown)}; see tap-cliniko --about"] if unknown else []),
+    ]
+
+
+def _expected(name: str) -> str:
+    field = Settings.model_fields[name]
+    if (said := _extra(field).get("expected")) is not None:
+        return str(said)
+    kind = _kind(field)
+    if kind == "number":
+        return "a number above 0"
+    lowest = next((each.ge for each in field.metadata if hasattr(each, "ge")), None)
+    return f"{'an' if kind[0] in 'aio' else 'a'} {kind}{'' if lowest is None else f' of at least {lowest}'}"
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        msg = "not what is wanted"
+        raise ValueError(msg)
+    return text
+
+
 def _data_path(name: str) -> str:
     environment = os.environ.get("MELTANO_ENVIRONMENT")
     root = os.environ.get("MELTANO_PROJECT_ROOT", ".")
     return os.path.join(root, "data", *([environment] if environment else []), name)  # noqa: PTH118 - may be no path
-
-
-def _missing(config: Mapping[str, Any]) -> list[str]:
-    absent = [variable(name) for name in JSON_SCHEMA["required"] if not _text(config, name)]
-    return [f"set {' and '.join(absent)}"] if absent else []
-
-
-def _unknown(config: Mapping[str, Any], also: Collection[str]) -> list[str]:
-    strange = sorted(set(config) - set(JSON_SCHEMA["properties"]) - set(also))
-    return [f"no such setting: {', '.join(strange)}; see tap-cliniko --about"] if strange else []
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-}
-_MOST_A_MINUTE = 200
-_LOWEST = {"sample_patients": 1, "requests_per_minute": 1, "lag_seconds": 0, "overlap_seconds": 0}
-
-
-def _wrong(config: Mapping[str, Any]) -> list[str]:
-    wrong = [
-        f"{name} ({variable(name)}) must be {_expected(name)}"
-        for name in JSON_SCHEMA["properties"]
-        if config.get(name) is not None and not _fits(name, config[name])
-    ]
-    return [*wrong, *(_unlikely(config) or _too_many(config, wrong))]
-
-
-def _too_many(config: Mapping[str, Any], wrong: list[str]) -> list[str]:
-    """Cliniko itself allows 200 requests a minute for each user (API documentation, "Rate limits")."""
-    asked, name = config.get("requests_per_minute"), "requests_per_minute"
-    if wrong or config.get("api_url") or not isinstance(asked, int) or asked <= _MOST_A_MINUTE:
-        return []
-    return [f"{name} ({variable(name)}) must be at most {_MOST_A_MINUTE}, which is what Cliniko allows"]
-
-
-def _expected(name: str) -> str:
-    kind = str(JSON_SCHEMA["properties"][name]["type"][0])
-    if kind == "number":
-        return "a number above 0"
-    lowest = f" of at least {_LOWEST[name]}" if name in _LOWEST else ""
-    return f"{'an' if kind[0] in 'aio' else 'a'} {kind}{lowest}"
-
-
-def _fits(name: str, value: Any) -> bool:
-    kind = JSON_SCHEMA["properties"][name]["type"][0]
-    if isinstance(value, bool) != (kind == "boolean") or not isinstance(value, _TYPES[kind]):
-        return False
-    if kind == "number":
-        return isinstance(value, (int, float)) and 0 < value < math.inf
-    return name not in _LOWEST or (isinstance(value, int) and value >= _LOWEST[name])
-
-
-def _unlikely(config: Mapping[str, Any]) -> list[str]:
-    problems = []
-    key, email, start = _text(config, "api_key"), _text(config, "contact_email"), config.get("start_date")
-    if not _PLAIN.fullmatch(key):
-        problems.append(
-            f"api_key ({variable('api_key')}) must be as Cliniko shows it: plain letters, digits and -"
-        )
-    if email and not ("@" in email and _PLAIN.fullmatch(email)):
-        problems.append(
-            f"contact_email ({variable('contact_email')}) must be an e-mail address in plain letters"
-        )
-    if isinstance(start, str) and start and not _is_moment(start):
-        problems.append(f"start_date ({variable('start_date')}) must be a date such as 2024-01-31")
-    return problems
-
-
-def _text(config: Mapping[str, Any], name: str) -> str:
-    return str(config.get(name) or "").strip()
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        moments.normal(text)
-    except ValueError:
-        return False
-    return True

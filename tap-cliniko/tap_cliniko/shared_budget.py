@@ -12,7 +12,6 @@ The file can be lost or full of nonsense at any time: then a process keeps to it
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import logging
 import os
@@ -23,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from filelock import FileLock
 
 from tap_cliniko.api_key import without_shard
 
@@ -36,6 +37,7 @@ GRANTED = 200
 
 _LONGEST_REQUEST = 75.0  # connecting, reading, and a little
 _LONGEST_CLOSURE = 62.0
+_LONGEST_TURN = 60.0  # another process waits so long for the file, and its idea of now is as old by then
 _MOMENT = struct.Struct("<d")
 _MOST_PLACES = 1000
 
@@ -105,27 +107,30 @@ class SharedBudget:
         return place
 
     def _read(self, file: int, now: float) -> list[float]:
-        """Read the moments; one that nobody can have written, or from before a restart, counts as past."""
+        """Read the moments; one that nobody can have written, or from before a restart, counts as past.
+
+        Whoever wrote a moment may have looked at the clock later than we did, before waiting for the file.
+        """
         content = os.pread(file, (_MOST_PLACES + 1) * _MOMENT.size, 0)
         whole = len(content) // _MOMENT.size * _MOMENT.size
         closed, *places = [each for (each,) in _MOMENT.iter_unpack(content[:whole])] or [0.0]
-        latest = now + self.window + _LONGEST_REQUEST
+        latest = now + self.window + _LONGEST_REQUEST + _LONGEST_TURN
         return [
-            closed if closed <= now + _LONGEST_CLOSURE else 0.0,
+            closed if closed <= now + _LONGEST_CLOSURE + _LONGEST_TURN else 0.0,
             *(until if until <= latest else 0.0 for until in places),
         ]
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
         """Open the file for one process at a time."""
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            if os.fstat(file).st_uid != os.geteuid():  # anybody can put a file there, to hold us back
-                raise PermissionError(errno.EPERM, "it is another user's")
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
-        finally:
-            os.close(file)
+        with FileLock(f"{self.path}.lock", timeout=_LONGEST_TURN, mode=0o600, thread_local=False):
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(file).st_uid != os.geteuid():  # anybody can put a file there, to hold us back
+                    raise PermissionError(errno.EPERM, "it is another user's")
+                yield file
+            finally:
+                os.close(file)
 
     @contextmanager
     def _going_alone_on_failure(self) -> Iterator[None]:
@@ -135,7 +140,9 @@ class SharedBudget:
         except OSError as error:
             self._alone = True
             logger.warning(
-                "the request budget is not shared with other runs: %s: %s", self.path, error.strerror
+                "the request budget is not shared with other runs: %s: %s",
+                self.path,
+                error.strerror or type(error).__name__,
             )
 
 

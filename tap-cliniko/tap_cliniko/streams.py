@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Key of a schema whose stream holds no more than a sample.
 SAMPLE = "x-sample"
+#: Key of a schema that says which tap, and which Cliniko account, the stream comes from.
+ORIGIN = "x-cliniko"
 _ROWS_PER_STATE = 100
 _SECONDS_PER_STATE = 2.0
 
@@ -49,7 +52,6 @@ class ClinikoStream(Stream):
         self.resource = resource
         self.primary_keys = list(resource.keys)
         self.replication_key = None if resource.in_full else "updated_at"
-        self.selected_by_default = not resource.optional
         self._cliniko = tap
         self._extraction: Extraction | None = None
         self._rows_since_state = 0
@@ -59,7 +61,8 @@ class ClinikoStream(Stream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         run = self._cliniko.run
         if not run.readable(self.resource):
-            self.logger.warning("%s: not read (%s)", self.name, run.access[self.name].outcome.value)
+            level = logging.INFO if self.resource.optional else logging.WARNING
+            self.logger.log(level, "%s: not read (%s)", self.name, run.access[self.name].outcome.value)
             return
         run.progress.start(self.name, run.access[self.name].rows)
         others = (self.resource.needed_by or ())[:1]
@@ -77,16 +80,25 @@ class ClinikoStream(Stream):
 
     @override
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Say in every schema that only a sample is read: what comes after must not take it for the clinic."""
+        """Name the origin in every schema, and mark a sample, which a target must not take for the whole clinic."""
+        origin = {"origin": self._cliniko.name}
+        if (account := self._cliniko.run.account) is not None:
+            origin["account"] = account
         for message in super()._generate_schema_messages():
-            if self.config.get("sample_patients") is not None:
-                message.schema = {**message.schema, SAMPLE: True}
+            message.schema = {**message.schema, ORIGIN: origin}
+            if self._cliniko.settings.sampled:
+                message.schema[SAMPLE] = True
             yield message
+
+    @cached_property
+    def _keeps_every_field(self) -> bool:
+        """Whether no field is deselected."""
+        return all(self.mask.values())
 
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         """Leave out the SDK's walk through every value of a record when no field is deselected."""
-        if not all(self.mask.values()):
+        if not self._keeps_every_field:
             yield from super()._generate_record_messages(record)
             return
         for stream_map in self.stream_maps:
@@ -103,6 +115,7 @@ class ClinikoStream(Stream):
                 return
             self._extraction.save()
             self._rows_since_state, self._last_state = 0, now
+        self._cliniko.remember()
         self.state_manager.is_flushed = False
         super()._write_state_message()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import os
@@ -13,18 +12,23 @@ from singer_sdk import Tap
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_cliniko import bookmarks, settings
+from tap_cliniko import bookmarks, sdk_settings
+from tap_cliniko.changes import Remembered
 from tap_cliniko.errors import SettingsError, TargetGone
 from tap_cliniko.resources import BY_NAME, RESOURCES
 from tap_cliniko.run import Run
+from tap_cliniko.settings import Settings, from_environment, json_schema
 from tap_cliniko.streams import ClinikoStream
+from tap_cliniko.writer import MessageWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
 #: Keys of a state: whether the run that wrote it has come to its end, and whether it read more than what has changed.
 COMPLETE, FROM_START = "complete", "from_start"
+REMEMBERED = "remembered"
+"""Key of a state: what one run tells the next about the account."""
 SIGNALLED = 128
 """What shells add to a signal's number to make an exit code."""
 
@@ -34,9 +38,13 @@ class TapCliniko(Tap):
 
     name = "tap-cliniko"
     package_name = "tap-cliniko"
-    config_jsonschema = copy.deepcopy(settings.JSON_SCHEMA)
+    config_jsonschema = json_schema()
+    capabilities = sdk_settings.CAPABILITIES
+    message_writer_class = MessageWriter
 
     _run: Run | None = None
+    _settings: Settings | None = None
+    _resumes_complete = False
 
     @override
     def discover_streams(self) -> Sequence[ClinikoStream]:
@@ -52,18 +60,38 @@ class TapCliniko(Tap):
         return self._streams
 
     @property
+    def settings(self) -> Settings:
+        """The settings, checked."""
+        if self._settings is None:
+            self._settings = self.settings_from(self.config)
+        return self._settings
+
+    @property
     def run(self) -> Run:
         """The run, begun when the first stream is read."""
         if self._run is None:
             selected = [stream.resource for stream in self.streams.values() if stream.selected]
             patients = self.streams["patients"].stream_state
-            bookmarks.check_sample(dict(self.state), sample=self.config.get("sample_patients") is not None)
-            self._run = Run.begin(
-                settings.Settings.read(self.config, self.builtin_settings()), selected, patients.get("sample")
-            )
+            bookmarks.check_sample(dict(self.state), sample=self.settings.sampled)
+            remembered = Remembered.load(dict(self.state).get(REMEMBERED))
+            reader = remembered.reader
+            self._run = Run.begin(self.settings, selected, patients.get("sample"), remembered)
+            bookmarks.check_account(dict(self.state), self._run.account)
+            if self._resumes_complete:
+                by_name = cast("dict[str, Any]", self.state)["bookmarks"]
+                self._run.ask_before_reading(by_name, same_reader=reader == self._run.reader)
+            else:
+                remembered.read_at = self._run.end
+            if self._run.account is not None:
+                self._tell(bookmarks.ACCOUNT, self._run.account)
             if self._run.sample is not None:
-                patients["sample"] = self._run.sample.patients
+                patients |= bookmarks.of_sample(self._run.sample.patients, self.settings.sample_ids)
         return self._run
+
+    def remember(self) -> None:
+        """Bring up to date what the state tells the next run about the account."""
+        if self._run is not None:
+            self._tell(REMEMBERED, self._run.remembered.dump())
 
     def tell_complete(self) -> None:
         """Mark the last state complete; without it the consumer cannot tell a finished run from a failed one."""
@@ -71,9 +99,10 @@ class TapCliniko(Tap):
             msg = "no stream is selected; select at least one in the catalog, or give no catalog to read all"
             raise SettingsError(msg)
         self._tell(COMPLETE, True)  # noqa: FBT003 - what is told
+        self.remember()
         self.state_writer.write_state(self.state)
 
-    def _tell(self, key: str, value: bool) -> None:  # noqa: FBT001 - what is told
+    def _tell(self, key: str, value: Any) -> None:
         cast("dict[str, Any]", self.state)[key] = value
 
     def _bookmarks(self) -> list[dict[str, Any]]:
@@ -88,20 +117,25 @@ class TapCliniko(Tap):
     @override
     def load_state(self, state: dict[str, Any]) -> None:
         """Take the state of an earlier run, if it is one."""
-        super().load_state(bookmarks.checked(state))
+        state = bookmarks.checked(state)
+        if state.get("bookmarks") and not bookmarks.is_of_sample(state, self.settings.sample_ids):
+            self.logger.info("other patients are wanted than those of the state: reading from the start")
+            state = {**state, "bookmarks": {}}
+        super().load_state(state)
         begun = any("replication_key_value" in each or "window" in each for each in self._bookmarks())
         self._tell(FROM_START, not begun and not self.config.get("start_date"))
         self._tell(COMPLETE, False)  # noqa: FBT003 - what is told
+        if isinstance(account := state.get(bookmarks.ACCOUNT), str):
+            self._tell(bookmarks.ACCOUNT, account)
+        if REMEMBERED in state:
+            self._tell(REMEMBERED, state[REMEMBERED])
+        self._resumes_complete = bool(state.get("bookmarks")) and state.get(COMPLETE) is True
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Report every problem at once, by name: the SDK's own messages show the values."""
-        if not raise_errors:
-            return []
-        settings.Settings.read(self.config, self.builtin_settings())
-        if super()._validate_config(raise_errors=False):
-            msg = "a setting of stream_maps, flattening or batch is not valid; see tap-cliniko --about"
-            raise SettingsError(msg)
+        if raise_errors:
+            self._settings = self.settings_from(self.config)
         return []
 
     @override
@@ -110,16 +144,34 @@ class TapCliniko(Tap):
         sys.exit(SIGNALLED + signum)
 
     @classmethod
-    def builtin_settings(cls) -> set[str]:
-        """Name the settings that the SDK itself understands."""
+    def settings_from(cls, config: Mapping[str, Any]) -> Settings:
+        """Check a configuration, the SDK's own settings included.
+
+        Raises:
+            SettingsError: names every setting that is missing, wrong or unknown.
+        """
+        builtin = cls.builtin_settings()
+        found = sdk_settings.problems(sdk_settings.parsed(config, builtin), builtin)
+        try:
+            read = Settings.read(config, {*builtin, sdk_settings.FLATTENING})
+        except SettingsError as error:
+            found.insert(0, str(error))
+        if found:
+            raise SettingsError("; ".join(found))
+        return read
+
+    @classmethod
+    def builtin_settings(cls) -> dict[str, Any]:
+        """Return the schemas of the settings that the SDK itself understands, by their names."""
         cls.append_builtin_config(cls.config_jsonschema)
-        return set(cls.config_jsonschema["properties"]) - set(settings.JSON_SCHEMA["properties"])
+        own = Settings.model_fields
+        return {name: each for name, each in cls.config_jsonschema["properties"].items() if name not in own}
 
     @classmethod
     def settings_from_environment(cls) -> dict[str, Any]:
         """Read the settings from the process environment, as Meltano gives them to a command."""
-        cls.append_builtin_config(cls.config_jsonschema)
-        return settings.from_environment(os.environ, cls.config_jsonschema["properties"])
+        names = [*Settings.model_fields, *cls.builtin_settings(), sdk_settings.FLATTENING]
+        return from_environment(os.environ, names)
 
     @override
     @classmethod
@@ -134,11 +186,11 @@ class TapCliniko(Tap):
     ) -> None:
         """Run the tap; without a configuration file the environment is the configuration."""
         if config is not None:
-            given = settings.typed(config.config, cls.config_jsonschema["properties"])
+            given = dict(config.config)
             if config.parse_env or not given:
                 given |= cls.settings_from_environment()
             # the SDK's own parsing would show the text of a value that is no number
-            config.config, config.parse_env = given, False
+            config.config, config.parse_env = sdk_settings.parsed(given, cls.builtin_settings()), False
         try:
             super().invoke(
                 about=about,

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.helpers._util import read_json_file
 
 from tap_cliniko import documentation
+from tap_cliniko import probe as probing
 from tap_cliniko.document import as_html, as_markdown
 from tap_cliniko.errors import SettingsError, TapClinikoError
-from tap_cliniko.rebuild import Reference
+from tap_cliniko.rebuild.reference import reference
+from tap_cliniko.rebuild.sections import sections
 from tap_cliniko.run import connect
-from tap_cliniko.settings import JSON_SCHEMA, Settings, typed
 from tap_cliniko.tap import TapCliniko
+from tap_cliniko.timestamps import from_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +42,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tap-cliniko-tools", description=__doc__)
     commands = parser.add_subparsers(required=True)
     rebuild = commands.add_parser(
-        "rebuild-reference", help="write what has to be rebuilt by hand, as HTML and Markdown"
+        "rebuild-reference", help="write what has to be rebuilt by hand, as HTML, Markdown and JSON"
     )
     rebuild.add_argument("--config", help="configuration file; by default the TAP_CLINIKO_ variables")
     rebuild.add_argument("--output-dir", help="where to write; by default data/<Meltano environment>/reports")
     rebuild.set_defaults(act=_rebuild_reference)
+    probe = commands.add_parser(
+        "probe", help="measure what Cliniko's documents leave open, by reading only, and write probe.json"
+    )
+    probe.add_argument("--config", help="configuration file; by default the TAP_CLINIKO_ variables")
+    probe.add_argument("--output-dir", help="where to write; by default data/<Meltano environment>/reports")
+    probe.set_defaults(act=_probe)
     document = commands.add_parser(
         "document", help="bring README and Hub definition up to date with the settings"
     )
@@ -57,28 +65,46 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rebuild_reference(given: argparse.Namespace) -> None:
-    client = connect(Settings.read(_config(given.config), TapCliniko.builtin_settings()))
+    client = connect(TapCliniko.settings_from(_config(given.config)))
     try:
-        sections = Reference(client).sections()
+        found = reference(client, from_epoch(client.now()))
     finally:
         client.close()
     folder = Path(given.output_dir or _reports_folder())
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for ending, write in (("html", as_html), ("md", as_markdown)):
+    parts = sections(found)
+    for ending, content in (
+        ("html", as_html(_TITLE, parts)),
+        ("md", as_markdown(_TITLE, parts)),
+        ("json", json.dumps(found, indent=2, ensure_ascii=False) + "\n"),
+    ):
         path = folder / f"rebuild-reference.{ending}"
         # names of users are in it
         with os.fdopen(
             os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
         ) as file:
-            file.write(write(_TITLE, sections))
+            file.write(content)
         sys.stdout.write(f"{path}\n")
+
+
+def _probe(given: argparse.Namespace) -> None:
+    client = connect(TapCliniko.settings_from(_config(given.config)))
+    try:
+        measurements = probing.Probe(client).measure()
+    finally:
+        client.close()
+    for each in measurements:
+        sys.stdout.write(f"{each.question}: {each.answer or 'not measured'} ({each.evidence})\n")
+    path = Path(given.output_dir or _reports_folder()) / "tap-cliniko" / "probe.json"
+    probing.write(path, measurements)
+    sys.stdout.write(f"{path}\n")
 
 
 def _config(path: str | None) -> dict[str, Any]:
     if path is None:
         return TapCliniko.settings_from_environment()
     try:
-        return typed(dict(read_json_file(path)), JSON_SCHEMA["properties"])
+        return dict(read_json_file(path))
     except (OSError, TypeError, ValueError) as error:
         msg = f"the file given with --config cannot be read, or holds no JSON object ({type(error).__name__})"
         raise SettingsError(msg) from None

@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_cliniko import moments
-from tap_cliniko.reading import Stretch
+from tap_cliniko import timestamps
+from tap_cliniko.reading import IdRange
 from tap_cliniko.resources import Shape
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ class Window:
         end: first moment after the window.
         passes: what is still to be read, the pass under way first.
         scope: which of the pass's filter sets is under way.
-        stretches: what is left of the id space in it.
+        ranges: what is left of the id space in it.
     """
 
     start: str | None
     end: str
     passes: list[str]
     scope: int = 0
-    stretches: list[Stretch] = field(default_factory=lambda: [Stretch()])
+    ranges: list[IdRange] = field(default_factory=lambda: [IdRange()])
 
     def dump(self) -> dict[str, Any]:
         """Write the window into the state."""
@@ -61,25 +61,26 @@ class Window:
             "end": self.end,
             "passes": list(self.passes),
             "scope": self.scope,
-            "stretches": [each.dump() for each in self.stretches],
+            "ranges": [each.dump() for each in self.ranges],
         }
 
     @classmethod
     def load(cls, saved: dict[str, Any]) -> Window:
         """Read a window from the state."""
-        stretches = [Stretch.load(each) for each in saved["stretches"]]
-        return cls(saved["start"], saved["end"], list(saved["passes"]), int(saved["scope"]), stretches)
+        # tap-cliniko 0.1.0 called them stretches
+        ranges = [IdRange.load(each) for each in saved.get("ranges") or saved["stretches"]]
+        return cls(saved["start"], saved["end"], list(saved["passes"]), int(saved["scope"]), ranges)
 
     def next_scope(self) -> None:
         """Begin with the pass's next filter set."""
         self.scope += 1
-        self.stretches = [Stretch()]
+        self.ranges = [IdRange()]
 
     def next_pass(self) -> None:
         """Begin with the next pass."""
         self.passes.pop(0)
         self.scope = 0
-        self.stretches = [Stretch()]
+        self.ranges = [IdRange()]
 
 
 def passes_of(resource: Resource, start: str | None) -> list[str]:
@@ -97,28 +98,34 @@ def passes_of(resource: Resource, start: str | None) -> list[str]:
     ]
 
 
+def linked_lists(resource: Resource) -> list[str]:
+    """Name the lists whose changes bring rows of this one along, though these have not changed."""
+    links = [link[0] for link in (resource.needed_by, resource.follows) if link]
+    return [*links, *(["patients"] if MERGED in passes_of(resource, "") else [])]
+
+
 def filters_of(resource: Resource, window: Window) -> tuple[str, ...]:
     """Write the filters of the pass under way; hidden rows are always brought back."""
     current = window.passes[0]
-    revealed = tuple(f"{column}:*" for column in resource.reveal if column != current)
+    revealing = tuple(f"{column}:*" for column in resource.reveal if column != current)
     if current in BY_ID:
-        return revealed
+        return revealing
     if current != CHANGED:
-        return (*revealed, f"{current}:>={window.start}")
+        return (*revealing, f"{current}:>={window.start}")
     lower = (f"updated_at:>={window.start}",) if window.start else ()
-    return (*revealed, *lower, f"updated_at:<{window.end}")
+    return (*revealing, *lower, f"updated_at:<{window.end}")
 
 
-def lies_in(window: Window) -> Callable[[dict[str, Any]], bool]:
+def in_window(window: Window) -> Callable[[dict[str, Any]], bool]:
     """Return a predicate: does a row belong to the current pass?"""
     column = "updated_at" if window.passes[0] == CHANGED else window.passes[0]
     start, end = window.start or "", window.end if column == "updated_at" else "~"
-    return lambda row: start <= _moment(row.get(column)) < end
+    return lambda row: start <= moment_of(row.get(column)) < end
 
 
-def _moment(value: Any) -> str:
+def moment_of(value: Any) -> str:
     """Read a moment of a row, however exactly and in whatever offset it is written; what is none lies nowhere."""
     try:
-        return value if value.endswith("Z") and "." not in value else moments.normal(value)
+        return value if value.endswith("Z") and "." not in value else timestamps.normal(value)
     except (AttributeError, ValueError):
         return ""

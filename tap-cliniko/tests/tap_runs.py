@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_cliniko.client import ClinikoClient, Patience, Query
+from tap_cliniko.client import ClinikoClient, Query, RetryPolicy
 from tap_cliniko.governor import Governor
 from tap_cliniko.records import Normaliser
 from tap_cliniko.resources import BY_NAME, TOMBSTONE, Resource, Shape
@@ -47,7 +47,7 @@ def client_for(sandbox: Sandbox) -> ClinikoClient:
         side.api_key,
         "data@example.org",
         governor=Governor(UNLIMITED),
-        patience=Patience(base=0.001),
+        retry_policy=RetryPolicy(base=0.001),
     )
 
 

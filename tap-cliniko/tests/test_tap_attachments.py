@@ -17,7 +17,7 @@ from tap_runs import client_for, config_for, run_tap
 
 from sandbox import Sandbox
 from tap_cliniko.attachments import AttachmentStore, Status
-from tap_cliniko.client import Patience
+from tap_cliniko.client import RetryPolicy
 from tap_cliniko.errors import RoleRefused, Unavailable
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_delivered_is_left_for_the_next_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One file that Cliniko fails on stops neither the others nor what is read after them."""
-    monkeypatch.setattr("tap_cliniko.client.Patience", partial(Patience, base=0.001))
+    monkeypatch.setattr("tap_cliniko.client.RetryPolicy", partial(RetryPolicy, base=0.001))
     ident = ready_record(clinic)["id"]
     side = clinic.cliniko.control if where == "api" else clinic.cliniko.files_control
     path = f"/patient_attachments/{ident}/content$" if where == "api" else f"/{ident}"

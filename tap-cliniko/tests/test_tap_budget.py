@@ -83,6 +83,13 @@ def test_an_answer_after_the_place_was_given_away_is_counted_elsewhere(tmp_path:
     assert budget.take(1142.0) == pytest.approx(59.0)
 
 
+def test_a_place_taken_while_somebody_waited_for_the_file_is_taken(tmp_path: Path) -> None:
+    """Two processes wait for their turn: the first to get it looked at the clock later than the second."""
+    first, second = SharedBudget(tmp_path / "b", 1), SharedBudget(tmp_path / "b", 1)
+    first.take(1000.5)
+    assert second.take(1000.0) == pytest.approx(60.0)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -131,7 +138,7 @@ def test_the_file_tells_nobody_the_key(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     budget = SharedBudget.of(BASE, KEY, 200)
     budget.take(1000.0)
-    assert [each.name for each in tmp_path.iterdir()] == [budget.path.name]
+    assert {each.name for each in tmp_path.iterdir()} <= {budget.path.name, f"{budget.path.name}.lock"}
     assert stat.S_IMODE(budget.path.stat().st_mode) == 0o600
     assert b"secret" not in budget.path.read_bytes() + os.fsencode(budget.path)
     elsewhere = SharedBudget.of(BASE.replace("au1", "uk2"), KEY, 200)

@@ -9,6 +9,7 @@ from tap_runs import Said, Warehouse, config_for, run_tap
 
 from sandbox import Sandbox
 from tap_cliniko.resources import TOMBSTONE
+from tap_cliniko.timestamps import from_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +106,7 @@ def test_rows_nobody_remembered_when_they_were_read(clinic: Sandbox, tmp_path: P
     """The next run that looks for deletions goes through the list once; a deletion after that is told, and looking is cheap."""
     config = config_for(clinic, tmp_path, detect_deletions=True)
     if why == "start date":
-        config["start_date"] = "2090-01-01"
+        config["start_date"] = from_epoch(clinic.cliniko.control.now())
     state = run_tap({**config, "detect_deletions": why != "off at first"}, None, ["invoice_items"]).state
     if why == "file lost":
         (tmp_path / "known_ids.db").unlink()
@@ -172,6 +173,18 @@ def test_children_of_merged_patients_are_read_again(clinic: Sandbox, tmp_path: P
             stream
         )
         assert not any(each["patient_id"] == loser for each in second.records(stream)), stream
+
+
+def test_signatures_follow_the_forms_of_a_merged_patient(clinic: Sandbox, tmp_path: Path) -> None:
+    """Below a form that a merge has moved its signature is read again: it becomes the survivor's too."""
+    first = read(clinic, tmp_path, None, "patients", "patient_forms", "signatures")
+    form = next(each for each in first.records("patient_forms") if each["signature_ids"])
+    account = clinic.cliniko.account
+    survivor = next(each for each in account.tables["patients"] if each != form["patient_id"])
+    account.merge(form["patient_id"], survivor)
+    clinic.cliniko.control.advance(1)  # within the same second there is nothing new to read yet
+    second = read(clinic, tmp_path, first.state, "patients", "patient_forms", "signatures")
+    assert set(form["signature_ids"]) <= {each["id"] for each in second.records("signatures")}
 
 
 @pytest.mark.parametrize("what", ["changed", "deleted"])

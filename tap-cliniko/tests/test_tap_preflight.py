@@ -66,7 +66,11 @@ def test_a_refused_stream_stops_the_run_before_anything_is_read(tmp_path: Path) 
         assert "TAP_CLINIKO_SKIP_REFUSED_STREAMS" in text
         assert caught.value.exit_code == 3
         # the key's owner and one row of each selected stream, nothing more
-        assert len(sandbox.cliniko.control.requests) == 3
+        assert [each.path for each in sandbox.cliniko.control.requests] == [
+            "/v1/user",
+            "/v1/patients",
+            "/v1/treatment_notes",
+        ]
 
 
 def test_a_role_that_is_refused_is_not_named_as_the_one_needed(tmp_path: Path) -> None:
@@ -188,3 +192,35 @@ def test_what_the_account_does_not_have_or_the_user_leaves_out_is_nothing_missed
         config = config_for(sandbox, tmp_path, skip_refused_streams=True)
         said = run_tap(config, None, ["patients", "treatment_notes", "recalls"])
     assert said.state["complete"] is True
+
+
+@pytest.mark.parametrize("status", [403, 400])
+def test_recalls_come_where_they_are_served_and_stop_no_run(status: int, tmp_path: Path) -> None:
+    """No setting asks for them; the list is undocumented, so whatever else it answers is no reason to stop."""
+    options = {"requests_per_minute": 0, "recalls": True}
+    with Sandbox(seed=2, patients=10, cliniko=options) as sandbox:
+        there = len(sandbox.cliniko.account.tables["recalls"])
+        assert len(run_tap(config_for(sandbox, tmp_path), None, ["recalls"]).records("recalls")) == there > 0
+        refusal = {"match": {"path_regex": "/recalls"}, "action": "status", "status": status}
+        sandbox.cliniko.control.add_fault(refusal)
+        said = run_tap(config_for(sandbox, tmp_path), None, ["recalls", "taxes"])
+    assert said.records("recalls") == []
+    assert said.records("taxes")
+    assert said.state["complete"] is True
+
+
+def test_a_recall_that_was_dealt_with_is_noticed(tmp_path: Path) -> None:
+    """Cliniko lists it no longer: the state knows that it was listed, and a run that was told so says it once."""
+    options = {"requests_per_minute": 0, "recalls": True}
+    with Sandbox(seed=2, patients=10, cliniko=options) as sandbox:
+        config, account = config_for(sandbox, tmp_path), sandbox.cliniko.account
+        first = run_tap(config, None, ["recalls"])
+        gone = next(iter(account.tables["recalls"]))
+        account.delete("recalls", gone)
+        second = run_tap(config, first.state, ["recalls"])
+        third = run_tap(config, second.state, ["recalls"])
+    told = [each for each in second.records("recalls") if each.get("_sdc_deleted_at")]
+    assert [each["id"] for each in told] == [gone]
+    assert not any(
+        each.get("_sdc_deleted_at") for each in first.records("recalls") + third.records("recalls")
+    )

@@ -11,9 +11,9 @@ from tap_runs import account_rows, client_for, config_for, listed_resources, run
 
 from sandbox import Sandbox
 from tap_cliniko.errors import ContractChanged
-from tap_cliniko.reading import ListReader, Stretch
+from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.resources import BY_NAME
-from tap_cliniko.windows import CHANGED, Window, lies_in, passes_of
+from tap_cliniko.windows import CHANGED, Window, in_window, passes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def ids_read(sandbox: Sandbox, filters: tuple[str, ...] = ("archived_at:*",), **
     """Read all patients through a reader."""
     client = client_for(sandbox)
     reader = ListReader(client, "/patients", "patients", **options)
-    found = [int(row["id"]) for chunk in reader.chunks(filters, [Stretch()]) for row in chunk.rows]
+    found = [int(row["id"]) for chunk in reader.chunks(filters, [IdRange()]) for row in chunk.rows]
     client.close()
     return found
 
@@ -56,21 +56,21 @@ def ids_there(sandbox: Sandbox) -> list[int]:
 def test_hundreds_of_rows_in_one_second_are_read_once_each(sorting: str) -> None:
     """Ties longer than a page are no obstacle, whether sorting by id is accepted, refused or ignored."""
     with with_patients(730, sort_by_id=sorting) as sandbox:
-        assert sorted(ids_read(sandbox, lanes=3)) == ids_there(sandbox)
+        assert sorted(ids_read(sandbox, readers=3)) == ids_there(sandbox)
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 5])
-def test_stretches_read_side_by_side_hold_every_row_once(lanes: int) -> None:
+@pytest.mark.parametrize("readers", [1, 2, 5])
+def test_ranges_read_side_by_side_hold_every_row_once(readers: int) -> None:
     """Splitting the id space loses nothing and repeats nothing, with ids of both generations."""
     with with_patients(2500) as sandbox:
-        assert sorted(ids_read(sandbox, lanes=lanes)) == ids_there(sandbox)
+        assert sorted(ids_read(sandbox, readers=readers)) == ids_there(sandbox)
 
 
 def test_several_requests_are_under_way_on_a_long_list() -> None:
     """One connection cannot use the budget at real latencies; three can."""
     with with_patients(2500) as sandbox:
         sandbox.cliniko.control.latency = 0.03
-        ids_read(sandbox, lanes=3)
+        ids_read(sandbox, readers=3)
         assert sandbox.cliniko.control.stats()["greatest_in_flight"] == 3
 
 
@@ -111,11 +111,11 @@ def test_a_moment_may_be_written_another_way(stamp: str) -> None:
             sandbox.cliniko.account.update("patients", ident, {"updated_at": stamp})
         resource = BY_NAME["patients"]
         window = Window(MOMENT, "2024-05-05T05:05:06Z", passes_of(resource, MOMENT))
-        read = ids_read(sandbox, inside=lies_in(window))
+        read = ids_read(sandbox, inside=in_window(window))
         assert read == ids_there(sandbox)
         with pytest.raises(ContractChanged, match="window"):
             ids_read(
-                sandbox, inside=lies_in(Window("2024-05-05T05:05:06Z", "2024-05-06T00:00:00Z", [CHANGED]))
+                sandbox, inside=in_window(Window("2024-05-05T05:05:06Z", "2024-05-06T00:00:00Z", [CHANGED]))
             )
 
 
@@ -131,7 +131,7 @@ def test_pages_without_rows_do_not_come_for_ever(sorting: str) -> None:
         client = client_for(sandbox)
         reader = ListReader(client, "/treatment_notes", "treatment_notes")
         with pytest.raises(ContractChanged, match="without rows"):
-            list(islice(reader.chunks((), [Stretch()]), 20))
+            list(islice(reader.chunks((), [IdRange()]), 20))
         client.close()
         assert len(notes) > 100
 

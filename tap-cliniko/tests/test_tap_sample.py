@@ -170,3 +170,35 @@ def test_a_sample_and_the_whole_clinic_share_no_state(clinic: Sandbox, sampled: 
         run_tap(config_for(clinic, tmp_path), sampled.state, ["patients"])
     with pytest.raises(SettingsError, match="state of its own"):
         run_tap(config_for(clinic, tmp_path, sample_patients=SIZE), whole.state, ["patients"])
+
+
+def test_patients_can_be_named(clinic: Sandbox, tmp_path: Path) -> None:
+    """Exactly these and what hangs on them, archived ones too; the state belongs to these and no others."""
+    # what other tests have changed is older than the overlap, within which a run brings rows once more
+    clinic.cliniko.control.advance(3600)
+    rows = clinic.cliniko.account.tables["patients"].rows()
+    named = [rows[3]["id"], next(row["id"] for row in rows if row.get("archived_at"))]
+    config = config_for(clinic, tmp_path, sample_patients=SIZE, sample_ids=",".join(named))
+    said = run_tap(config)
+    assert chosen(said) == set(named)
+    for name in OF_PATIENTS:
+        there = {
+            key[0] for key, row in account_rows(clinic, BY_NAME[name]).items() if row["patient_id"] in named
+        }
+        assert {each["id"] for each in said.records(name)} == there
+    assert all(each["schema"]["x-sample"] for each in said.messages if each["type"] == "SCHEMA")
+    # nothing has changed for these; another one, or the sample by size, begins at its own start
+    assert run_tap(config, said.state, ["patients"]).records("patients") == []
+    other = run_tap({**config, "sample_ids": rows[4]["id"]}, said.state, ["patients"])
+    assert chosen(other) == {rows[4]["id"]}
+    assert other.state["from_start"] is True
+    by_size = run_tap({**config, "sample_ids": None}, said.state, ["patients"])
+    assert len(chosen(by_size)) == SIZE
+
+
+def test_a_patient_nobody_knows_is_named(clinic: Sandbox, tmp_path: Path) -> None:
+    """Before anything is read, with the setting and where an id is found."""
+    there = clinic.cliniko.account.tables["patients"].rows()[0]["id"]
+    with pytest.raises(SettingsError, match="no patient 5, 6;") as caught:
+        run_tap(config_for(clinic, tmp_path, sample_ids=f"6,{there},5"))
+    assert "TAP_CLINIKO_SAMPLE_IDS" in str(caught.value)

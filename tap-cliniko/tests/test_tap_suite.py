@@ -27,6 +27,7 @@ Suite = get_tap_test_class(
 )
 
 
+@pytest.mark.xdist_group("the standard suite")  # the whole account is read once
 @pytest.mark.filterwarnings("ignore:No records were available to test:UserWarning")
 @pytest.mark.filterwarnings("ignore:Fields in transformed catalog but not in records:UserWarning")
 class TestTapCliniko(Suite):  # type: ignore[misc, valid-type]

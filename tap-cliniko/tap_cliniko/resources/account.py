@@ -95,10 +95,11 @@ RECALLS = Resource(
         link("patient", "patients", "The patient."),
         link("recall_type", "recall_types", "Kind of recall."),
     ),
-    # which filters work is unknown, so it is read page by page
+    # which filters work is unknown, so it is read page by page; one that was dealt with is listed no longer
     shape=Shape.PAGES,
     in_full=True,
     optional=True,
+    ids_in_state=True,
 )
 
 RECALL_TYPES = Resource(
@@ -108,4 +109,5 @@ RECALL_TYPES = Resource(
     shape=Shape.PAGES,
     in_full=True,
     optional=True,
+    rarely_changes=True,
 )

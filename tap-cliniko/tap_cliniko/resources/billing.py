@@ -51,6 +51,7 @@ INVOICES = Resource(
     ),
     reveal=("archived_at", "deleted_at"),
     by_patient="patient_id:=",
+    needed_by=("invoice_items", "invoice"),
     readers=FINANCE,
 )
 
@@ -77,6 +78,7 @@ INVOICE_ITEMS = Resource(
         link("product", "products", "The product, if it was one."),
     ),
     reveal=("archived_at", "deleted_at"),
+    follows=("invoices", "invoice_id:="),
     readers=FINANCE,
 )
 
@@ -123,6 +125,7 @@ PRODUCT_SUPPLIERS = Resource(
     "Someone who supplies products.",
     (*ROW, text("name", "Name.")),
     in_full=True,
+    rarely_changes=True,
 )
 
 STOCK_ADJUSTMENTS = Resource(
@@ -139,6 +142,7 @@ STOCK_ADJUSTMENTS = Resource(
     ),
     reveal=("archived_at",),
     readers=FINANCE,
+    rarely_changes=True,
 )
 
 TAXES = Resource(
@@ -159,6 +163,7 @@ CONCESSION_TYPES = Resource(
     (*ARCHIVABLE, text("name", "Name.")),
     in_full=True,
     reveal=("archived_at",),
+    rarely_changes=True,
 )
 
 CONCESSION_PRICES = Resource(
@@ -172,4 +177,5 @@ CONCESSION_PRICES = Resource(
     ),
     in_full=True,
     readers=FINANCE,
+    rarely_changes=True,
 )

@@ -253,4 +253,5 @@ PRACTITIONER_REFERENCE_NUMBERS = Resource(
         link("practitioner", "practitioners", "The practitioner."),
     ),
     in_full=True,
+    rarely_changes=True,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tap_cliniko.fields import Kind
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from tap_cliniko.fields import Field
 
 TOMBSTONE = "_sdc_deleted_at"
-"""Set on the record that says a row is gone for good (setting detect_deletions)."""
+"""Set on the record that says a row is gone for good (setting detect_deletions, and lists with their ids in the state)."""
 
 
-class Shape(str, Enum):
+class Shape(StrEnum):
     """How a resource is delivered."""
 
     ROWS = "rows"
@@ -31,7 +31,7 @@ class Shape(str, Enum):
     """Rows that are only found below the rows of another resource."""
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     """The roles a Cliniko user can have."""
 
     ADMINISTRATOR = "administrator"
@@ -68,6 +68,7 @@ class Resource:
             an empty one stands for the whole list.
         needed_by: (another list, its link): rows referenced by changed rows of the other list are read with them,
             changed or not, because a mapping needs the two in one run.
+        shows: whether its rows tell what those of the list that needs them say, such as the patients of a class.
         follows: (another list, filter): rows that the filter finds for changed rows of the other list are read
             again with them, because a mapping joins the two.
         path: where the list is.
@@ -75,7 +76,9 @@ class Resource:
         below: (parent resource, path with `{id}`) for rows found below a parent, or as the
             fallback of an account where the list of its own is absent.
         readers: roles that see the rows in full.
-        optional: an absent endpoint is no error, and the stream is off by default.
+        optional: an absent endpoint is no error.
+        ids_in_state: the state holds the ids of a short list that is read by pages, so that a row that is gone is noticed.
+        rarely_changes: not asked for changes by a run that asks before it reads; one a day reads it all the same.
     """
 
     name: str
@@ -88,12 +91,15 @@ class Resource:
     by_patient: str | None = None
     moved_by: tuple[str, ...] = ()
     needed_by: tuple[str, str] | None = None
+    shows: bool = False
     follows: tuple[str, str] | None = None
     path: str = ""
     also: tuple[str, ...] = ()
     below: tuple[str, str] | None = None
     readers: frozenset[Role] = EVERYONE
     optional: bool = False
+    rarely_changes: bool = False
+    ids_in_state: bool = False
 
     @property
     def url_path(self) -> str:
@@ -109,7 +115,7 @@ class Resource:
                 properties.setdefault(field.id_name, field.id_schema())
         for key in self.keys:
             properties[key] = {**properties[key], "type": "string"}
-        if self.shape is Shape.ROWS:
+        if self.shape is Shape.ROWS or self.ids_in_state:
             properties[TOMBSTONE] = {
                 "type": ["string", "null"],
                 "format": "date-time",

@@ -97,6 +97,7 @@ GROUP_APPOINTMENTS = Resource(
     reveal=("archived_at", "deleted_at"),
     by_patient="patient_ids:~",
     needed_by=("attendees", "booking"),
+    shows=True,
     readers=DIARY,
 )
 
@@ -156,6 +157,7 @@ UNAVAILABLE_BLOCK_TYPES = Resource(
         whole("duration_in_minutes", "Usual length."),
         flag("system_controlled", "Whether Cliniko itself made it."),
     ),
+    in_full=True,
     reveal=("archived_at",),
     readers=DIARY,
 )
@@ -255,6 +257,7 @@ PRACTITIONER_APPOINTMENT_TYPES = Resource(
     in_full=True,
     reveal=("archived_at",),
     below=("practitioners", "/practitioners/{id}/appointment_types"),
+    rarely_changes=True,
 )
 
 SERVICES = Resource(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _ISO = re.compile(
@@ -13,7 +13,7 @@ _ISO = re.compile(
 
 def from_epoch(seconds: float) -> str:
     """Write an epoch time, rounded down to the second."""
-    return datetime.fromtimestamp(int(seconds), tz=timezone.utc).strftime(_FORMAT)
+    return datetime.fromtimestamp(int(seconds), tz=UTC).strftime(_FORMAT)
 
 
 def normal(text: str) -> str:
@@ -27,12 +27,12 @@ def normal(text: str) -> str:
         msg = "no ISO 8601 date or time"
         raise ValueError(msg)
     day, minute, second, hours, minutes = found.groups()
-    # Python 3.10 reads fewer spellings than its successors; all of them read this one
+    # Python versions differ in the spellings they read; all of them read this one
     written = f"{day}T{minute or '00:00'}{second or ':00'}{hours or '+00'}:{minutes or '00'}"
-    return datetime.fromisoformat(written).astimezone(timezone.utc).strftime(_FORMAT)
+    return datetime.fromisoformat(written).astimezone(UTC).strftime(_FORMAT)
 
 
 def earlier(moment: str, seconds: float) -> str:
     """Return the moment some seconds before."""
-    parsed = datetime.strptime(moment, _FORMAT).replace(tzinfo=timezone.utc)
+    parsed = datetime.strptime(moment, _FORMAT).replace(tzinfo=UTC)
     return (parsed - timedelta(seconds=seconds)).strftime(_FORMAT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_cliniko import moments
+from tap_cliniko import timestamps
 
 
 @pytest.mark.parametrize(
@@ -23,11 +23,11 @@ from tap_cliniko import moments
 )
 def test_a_moment_is_normalised(text: str, moment: str) -> None:
     """Fractions are dropped, and an offset may have a colon, none, or no minutes."""
-    assert moments.normal(text) == moment
+    assert timestamps.normal(text) == moment
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2024", "20240131", "2024-02-30", "2024-01-31T25:00", ""])
 def test_what_names_no_moment_is_refused(text: str) -> None:
     """A date that does not exist is none either."""
     with pytest.raises(ValueError, match=r"month|hour|day|no ISO"):
-        moments.normal(text)
+        timestamps.normal(text)
