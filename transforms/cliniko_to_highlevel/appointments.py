@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel import contacts
+from cliniko_to_highlevel.diary import CALENDARS
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined, local_time
-from cliniko_to_highlevel.markup import readable
-from cliniko_to_highlevel.people import hidden_at
-from cliniko_to_highlevel.remembered import booking_of
-from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
+from cliniko_to_highlevel.left_out import left_out
+from cliniko_to_highlevel.markup import harmless, readable
+from cliniko_to_highlevel.people import businesses, hidden_at
+from cliniko_to_highlevel.reference_types import booking_of
+from cliniko_to_highlevel.streams import BOOLEAN, LINE, Output, Property, Stream, plain, routing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,19 +24,29 @@ APPOINTMENTS = Stream(
     name="hl_appointments",
     kind="appointment",
     description="One appointment or task for each patient of each booking.",
-    steering=("part", "joins", "unless", "contact"),
+    steering=("contributor", "joins", "skip_if_exists", "contact", "after"),
     properties={
-        "title": plain("Appointment type and practitioner."),
-        "body": plain("Marker, status and notes; of an individual appointment all facts."),
+        "title": plain("Appointment type and practitioner, behind what has become of it."),
+        "title_prefix": plain(
+            "Of a place in a group booking what stands before the title, which is the group's: Cancelled, No-show, Removed."
+        ),
+        "body": plain("Status and notes; of an individual appointment all facts, and the marker at the end."),
         "shared_body": plain("Facts of a group booking, the same for every patient."),
+        "items": Property(
+            LINE, "What was invoiced for it, one line for each item.", {"field": "plain", "fold": "lines"}
+        ),
+        "usual_items": plain("What its type usually contains; shown while nothing was invoiced."),
+        "marker": plain("What ends the text of a place in a group booking."),
         "starts_at": plain("Start, UTC."),
         "ends_at": plain("End, UTC."),
         "status": plain("booked, arrived, did_not_arrive, cancelled or removed."),
         "completed": plain("Whether nothing is left to be done; null: decided by the clock.", BOOLEAN),
         "owner": plain("The practitioner, as a reference to a user."),
         "appointment_type": plain("Name of the appointment type."),
+        "calendar": plain("Calendar of the appointment type, as a reference."),
         "location": plain("Name of the location."),
         "archived": plain("Whether it was archived or deleted in Cliniko.", BOOLEAN),
+        "businesses": routing("Business of the booking, which decides the sub-account."),
     },
 )
 
@@ -45,6 +57,7 @@ _STATUS_TEXTS = {
     "cancelled": "Cancelled",
     "removed": "Removed from Cliniko's calendar",
 }
+_TITLE_PREFIXES = {"cancelled": "Cancelled", "did_not_arrive": "No-show", "removed": "Removed"}
 #: Over for good, whatever the clock says. Not arrived is not among them: Cliniko's "arrived: no" is read off the API, not
 #: documented, and on a class to come it must not tick the visit off.
 _FINISHED = frozenset({"cancelled", "removed"})
@@ -62,11 +75,12 @@ _CANCELLATIONS = {
 
 def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield an individual appointment, and what it adds to the patient's contact."""
-    patient = row.linked("patient_id", "patients")
-    if not patient:
-        yield Output(
-            APPOINTMENTS.name, {**APPOINTMENTS.blank(row.source_id), "filtered": Filter.NO_PATIENT.value}
-        )
+    patient = row.linked("patient_id", "patients") or ""
+    reason = left_out(row, patient, reference, oldest="oldest_visit", at=row.instant("starts_at"))
+    if reason:
+        yield Output(APPOINTMENTS.name, {**APPOINTMENTS.blank(row.source_id), "filtered": reason.value})
+        if patient:
+            yield contacts.from_booking(row, patient, None, reference)
         return
     status = _status(
         row,
@@ -75,13 +89,20 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
         missed=row.flag("did_not_arrive"),
     )
     body = "\n".join(
-        (*_own_lines(row, status, reference, row.reference("business_id")), *_shared_lines(row, reference))
+        (
+            *_own_lines(row, status, reference, row.reference("business_id")),
+            *_shared_lines(row, reference),
+            f"cliniko:{row.source_id}",
+        )
     )
     record = (
         APPOINTMENTS.blank(row.source_id) | _shared_facts(row, reference) | _own_facts(row, patient, status)
     )
-    yield Output(APPOINTMENTS.name, record | {"body": body})
-    yield contacts.from_booking(row, patient, booking_of(row) if _counts(status) else None, reference)
+    title = joined(": ", _TITLE_PREFIXES.get(status), str(record["title"]))
+    after = _calendar(row.reference("appointment_type_id"))
+    yield Output(APPOINTMENTS.name, record | {"title": title, "body": harmless(body), "after": after})
+    booking = booking_of(row) if _counts(status) else None
+    yield contacts.from_booking(row, patient, booking, reference, status, row.reference("business_id"))
 
 
 def from_group(row: Row, reference: Reference) -> Iterator[Output]:
@@ -94,15 +115,20 @@ def from_group(row: Row, reference: Reference) -> Iterator[Output]:
         f"Group booking: {row.source_id}",
         *_shared_lines(row, reference),
         *_lines(
-            Archived=reference.told_time(hidden, row.reference("business_id")),
+            Archived=reference.format_time(hidden, row.reference("business_id")),
             Places=row.amount("max_attendees"),
         ),
         *_lines(**{"Group notes": readable(row.text("notes"))}),
     ]
-    record = {"source_id": row.source_id, "part": row.source_id} | _shared_facts(row, reference)
+    record = {"source_id": row.source_id, "contributor": row.source_id} | _shared_facts(row, reference)
     if hidden:
-        record |= {"status": "removed", "completed": True, "archived": True}
-    yield Output(APPOINTMENTS.name, record | {"shared_body": "\n".join(lines)})
+        record |= {
+            "status": "removed",
+            "title_prefix": _TITLE_PREFIXES["removed"],
+            "completed": True,
+            "archived": True,
+        }
+    yield Output(APPOINTMENTS.name, record | {"shared_body": harmless("\n".join(lines))})
 
 
 def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
@@ -113,11 +139,16 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
     """
     patient, booking = row.linked("patient_id", "patients"), row.reference("booking_id")
     record = APPOINTMENTS.blank(row.source_id)
-    if not patient or not booking:
-        missing = Filter.NO_BOOKING if patient else Filter.NO_PATIENT
-        yield Output(APPOINTMENTS.name, {**record, "filtered": missing.value})
+    group = reference.groups.get(booking or "")
+    reason = left_out(
+        row, patient, reference, oldest="oldest_visit", at=group.starts_at if group else None
+    ) or (None if booking else Filter.NO_BOOKING)
+    if reason or not patient:
+        yield Output(APPOINTMENTS.name, {**record, "filtered": (reason or Filter.NO_PATIENT).value})
+        if patient and group:
+            yield contacts.from_booking(row, patient, None, reference)
         return
-    arrived, group = row.flag("arrived"), reference.groups.get(booking)
+    arrived = row.flag("arrived")
     removed = hidden_at(row) is not None or (group is not None and group.removed)
     status = _status(row, removed=removed, arrived=arrived, missed=arrived is False)
     yield Output(
@@ -126,12 +157,21 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
         | _own_facts(row, patient, status)
         | {
             "joins": [f"group_appointments/{booking}"],
-            "unless": [APPOINTMENTS.ref(f"individual_appointments/{booking}")],
-            "body": "\n".join(_own_lines(row, status, reference, group.business_id if group else None)),
+            "skip_if_exists": [APPOINTMENTS.ref(f"individual_appointments/{booking}")],
+            "body": harmless(
+                "\n".join(_own_lines(row, status, reference, group.business_id if group else None))
+            ),
+            "title_prefix": _TITLE_PREFIXES.get(status),
+            "after": _calendar(group.appointment_type_id if group else None),
+            "marker": f"cliniko:{row.source_id}",
         },
     )
     if group or not _counts(status):
-        yield contacts.from_booking(row, patient, group if _counts(status) else None, reference)
+        # of a class to come "arrived: no" may only say that nobody is there yet (_FINISHED)
+        state = "not_arrived" if status == "did_not_arrive" else status
+        booking_there = group if _counts(status) else None
+        business = group.business_id if group else None
+        yield contacts.from_booking(row, patient, booking_there, reference, state, business)
 
 
 def _status(row: Row, *, removed: bool, arrived: bool | None, missed: bool | None) -> str:
@@ -159,17 +199,26 @@ def _own_facts(row: Row, patient: str, status: str) -> dict[str, object]:
 
 
 def _shared_facts(row: Row, reference: Reference) -> dict[str, object]:
-    kind = reference.appointment_type(row.reference("appointment_type_id"))
+    type_id = row.reference("appointment_type_id")
+    kind = reference.appointment_type(type_id)
     practitioner = reference.practitioner(row.reference("practitioner_id"))
     owner = row.linked("practitioner_id", "practitioners")
+    usual = harmless(", ".join(reference.offered(type_id)))
     return {
-        "title": joined(" with ", kind or "Appointment", practitioner),
+        "title": harmless(joined(" with ", kind or "Appointment", practitioner) or ""),
         "starts_at": row.instant("starts_at"),
         "ends_at": row.instant("ends_at"),
         "owner": owner and f"user:{owner}",
+        "usual_items": joined(" ", "Usual items:", usual) if usual else None,
         "appointment_type": kind,
+        "calendar": next(iter(_calendar(type_id)), None),
         "location": reference.location(row.reference("business_id")),
+        "businesses": businesses(row),
     }
+
+
+def _calendar(type_id: str | None) -> list[str]:
+    return [CALENDARS.ref(f"appointment_types/{type_id}")] if type_id else []
 
 
 def _span(row: Row, reference: Reference) -> str | None:
@@ -186,11 +235,10 @@ def _span(row: Row, reference: Reference) -> str | None:
 
 def _shared_lines(row: Row, reference: Reference) -> list[str]:
     return _lines(
-        Type=reference.type_told(row),
-        Practitioner=reference.practitioner_told(row),
-        Location=reference.location_told(row),
+        Type=reference.type_label(row),
+        Practitioner=reference.practitioner_label(row),
+        Location=reference.location_label(row),
         When=_span(row, reference),
-        Services=", ".join(reference.offered(row.reference("appointment_type_id"))) or None,
         Repeats=_repetition(row),
         **{"Repeat of": _repeated_from(row)},
     )
@@ -200,14 +248,14 @@ def _own_lines(row: Row, status: str, reference: Reference, business_id: str | N
     accepted = row.flag("online_booking_policy_accepted")
     facts = {
         "Status": _STATUS_TEXTS[status],
-        "Cancelled": _cancellation(row, reference.told_time(row.instant("cancelled_at"), business_id)),
-        "Removed": reference.told_time(hidden_at(row), business_id),
+        "Cancelled": _cancellation(row, reference.format_time(row.instant("cancelled_at"), business_id)),
+        "Removed": reference.format_time(hidden_at(row), business_id),
         "Case": row.linked("patient_case_id", "patient_cases"),
         "Online booking policy accepted": None if accepted is None else ("yes" if accepted else "no"),
-        "Booked in Cliniko": reference.told_time(row.instant("created_at"), business_id),
+        "Booked in Cliniko": reference.format_time(row.instant("created_at"), business_id),
         "Notes": readable(row.text("notes")),
     }
-    return [f"cliniko:{row.source_id}", *_lines(**facts)]
+    return _lines(**facts)
 
 
 def _lines(**facts: str | None) -> list[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import emails, joined
 from cliniko_to_highlevel.insurers import INSURERS, covers
-from cliniko_to_highlevel.people import Address, address, hidden_at
+from cliniko_to_highlevel.people import Address, address, given_names, hidden_at
 from cliniko_to_highlevel.phones import Phones
-from cliniko_to_highlevel.remembered import PAYER_TYPE, contact_name
+from cliniko_to_highlevel.reference_types import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import (
     BOOLEAN,
     OWNER,
@@ -19,24 +19,29 @@ from cliniko_to_highlevel.streams import (
     Property,
     Stream,
     custom,
+    routing,
     standard,
 )
+from cliniko_to_highlevel.visits import VISIT_FIELDS, visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cliniko_to_highlevel.custom_fields import Answers
+    from cliniko_to_highlevel.mapping import ClinicMapping
     from cliniko_to_highlevel.reference import Reference
-    from cliniko_to_highlevel.remembered import Booking
+    from cliniko_to_highlevel.reference_types import Booking
     from cliniko_to_highlevel.row import Row
 
 DOCTOR_TYPE = 1
+#: The source of a contact of whom Cliniko does not say how they came to the clinic.
+NO_SOURCE = "Cliniko"
 
 CONTACTS = Stream(
     name="hl_contacts",
     kind="contact",
     description="One contact for each patient, doctor, payer, other contact and practitioner without a user.",
-    steering=("part", "unless", "relations", "priority"),
+    steering=("contributor", "skip_if_exists", "relations", "priority"),
     file_field="cliniko_files",
     associations=(
         Association(
@@ -66,9 +71,11 @@ CONTACTS = Stream(
             "gender", "male or female; HighLevel takes it when a contact is created only.", create_only=True
         ),
         "companyName": standard("companyName", "Company of a contact.", create_only=True),
-        "source": standard("source", "Always Cliniko."),
+        "source": standard("source", "The patient's referral source, else Cliniko.", fold="only"),
         "tags": Property(
-            {"type": ["array", "null"], "items": {"type": "string"}}, "Tags.", {"field": "tags"}
+            {"type": ["array", "null"], "items": {"type": "string"}},
+            "Tags.",
+            {"field": "tags", "fold": "union"},
         ),
         "dnd_email": Property(
             BOOLEAN, "Do not disturb by e-mail: null leaves it.", {"field": "dnd", "channel": "Email"}
@@ -77,12 +84,40 @@ CONTACTS = Stream(
             BOOLEAN, "Do not disturb by SMS: null leaves it.", {"field": "dnd", "channel": "SMS"}
         ),
         "owner": Property(OWNER, "A booking's practitioner.", {"field": "owner", "fold": "owner"}),
-        "businesses": Property(
-            STRINGS,
-            "Businesses of the bookings: decides the sub-account.",
-            {"field": "routing", "fold": "union"},
+        "businesses": routing(
+            "Businesses where the patient has anything, which decide the sub-accounts; of others than patients null."
         ),
-        "source_system_id": custom("Source System ID", "Identity in Cliniko."),
+        "archived": Property(
+            BOOLEAN, "Whether it is archived in Cliniko.", {"field": "standing", "name": "archived"}
+        ),
+        "keeps": Property(
+            STRINGS,
+            "Shared addresses that somebody has decided to be this one's.",
+            {"field": "standing", "name": "keeps"},
+        ),
+        "guardians": Property(
+            STRINGS,
+            "Contacts of the patient's parents.",
+            {"field": "standing", "name": "guardians", "fold": "union"},
+        ),
+        "cliniko_medical_alerts": custom(
+            "Cliniko medical alerts", "One line for each alert in force.", kind="LARGE_TEXT", fold="lines"
+        ),
+        **VISIT_FIELDS,
+        "cliniko_appointment_type": custom(
+            "Cliniko appointment type",
+            "Every type of appointment the patient has had.",
+            kind="MULTIPLE_OPTIONS",
+            fold="union",
+            options=(),
+        ),
+        "cliniko_location": custom(
+            "Cliniko location",
+            "Every location where the patient has had appointments.",
+            kind="MULTIPLE_OPTIONS",
+            fold="union",
+            options=(),
+        ),
         "cliniko_email": custom(
             "Cliniko email", "E-mail as typed in Cliniko, also when another contact holds the address."
         ),
@@ -104,23 +139,12 @@ CONTACTS = Stream(
             "Cliniko contact notes", "Notes on a contact; a practitioner's description.", kind="LARGE_TEXT"
         ),
         "cliniko_archived_at": custom(
-            "Cliniko archived at", "When it was archived or deleted in Cliniko, UTC."
+            "Cliniko archived at", "Day on which it was archived or deleted in Cliniko.", kind="DATE"
         ),
-        "cliniko_created_at": custom("Cliniko created at", "When it was created in Cliniko, UTC."),
-        "cliniko_appointment_type": custom(
-            "Cliniko appointment type",
-            "Every type of appointment the patient has had.",
-            kind="MULTIPLE_OPTIONS",
-            fold="union",
-            options=(),
+        "cliniko_created_at": custom(
+            "Cliniko created at", "Day on which it was created in Cliniko.", kind="DATE"
         ),
-        "cliniko_location": custom(
-            "Cliniko location",
-            "Every location where the patient has had appointments.",
-            kind="MULTIPLE_OPTIONS",
-            fold="union",
-            options=(),
-        ),
+        "source_system_id": custom("Source System ID", "Identity in Cliniko."),
         "cliniko_files": custom("Cliniko files", "Takes the patient's attachments.", kind="FILE_UPLOAD"),
     },
 )
@@ -135,14 +159,22 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
         return
     mapping = reference.mapping
     hidden = hidden_at(row)
-    record |= _reachable(row, "patient_phone_numbers", reference)
+    if row.source_id in reference.left_out_patients:
+        yield Output(CONTACTS.name, {**record, "filtered": Filter.ARCHIVED.value})
+        return
+    record |= _address_fields(row, "patient_phone_numbers", reference)
+    first, last = given_names(row)
     record |= {
         "priority": row.date("date_of_birth"),
-        "firstName": row.text("first_name"),
-        "lastName": row.text("last_name"),
+        "businesses": [],
+        "firstName": first,
+        "lastName": last,
         "dateOfBirth": row.date("date_of_birth"),
         "gender": _gender(row),
-        "tags": mapping.tag("patient", *(["archived"] if hidden else [])),
+        "tags": [
+            *mapping.tag("patient", *(["archived"] if hidden else [])),
+            *_address_tags(record, mapping),
+        ],
         "dnd_email": _dnd(
             row,
             "accepted_email_marketing",
@@ -153,11 +185,13 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
             "accepted_sms_marketing",
             switched_on=mapping.consent["no_to_sms_marketing_means_do_not_disturb"],
         ),
+        "archived": hidden is not None,
         "cliniko_title": row.text("title"),
         "cliniko_preferred_name": row.text("preferred_first_name"),
         "cliniko_occupation": row.text("occupation"),
-        "cliniko_archived_at": hidden,
+        "cliniko_archived_at": reference.local_date(hidden),
         "relations": _relations(row, answers, reference),
+        **answers.contact,
     }
     yield Output(CONTACTS.name, record)
 
@@ -169,12 +203,13 @@ def from_contact(row: Row, reference: Reference) -> Iterator[Output]:
     hidden = hidden_at(row)
     first, last, company = row.text("first_name"), row.text("last_name"), row.text("company_name")
     record = CONTACTS.blank(row.source_id)
-    record |= _reachable(row, "phone_numbers", reference)
+    record |= _address_fields(row, "phone_numbers", reference)
     record |= {
         "firstName": first if first or last else contact_name(row),
         "lastName": last,
         "companyName": company,
-        "tags": mapping.tag(kind, *(["archived"] if hidden else [])),
+        "tags": [*mapping.tag(kind, *(["archived"] if hidden else [])), *_address_tags(record, mapping)],
+        "archived": hidden is not None,
         "cliniko_title": row.text("title"),
         "cliniko_preferred_name": row.text("preferred_name"),
         "cliniko_occupation": row.text("occupation"),
@@ -182,7 +217,7 @@ def from_contact(row: Row, reference: Reference) -> Iterator[Output]:
         "cliniko_provider_number": row.text("provider_number"),
         "cliniko_doctor_type": (row.text("doctor_type") or "").replace("_", " ").capitalize() or None,
         "cliniko_contact_notes": row.text("notes"),
-        "cliniko_archived_at": hidden,
+        "cliniko_archived_at": reference.local_date(hidden),
     }
     yield Output(CONTACTS.name, record)
 
@@ -192,15 +227,19 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     user = reference.users.get(row.reference("user_id") or "")
     active = row.flag("active") is not False
     record = CONTACTS.blank(row.source_id)
-    record |= _person(user, Address(), phones_of(user, reference), row)
+    record |= _person(user, Address(), phones_of(user, reference), row, reference)
     first, last = row.text("first_name"), row.text("last_name")
     record |= {
-        "unless": [f"user:{row.source_id}"],
+        "skip_if_exists": [f"user:{row.source_id}"],
         "firstName": first
         if first or last
         else row.text("display_name") or row.text("label") or row.source_id,
         "lastName": last,
-        "tags": reference.mapping.tag("practitioner", *([] if active else ["inactive_practitioner"])),
+        "tags": [
+            *reference.mapping.tag("practitioner", *([] if active else ["inactive_practitioner"])),
+            *_address_tags(record, reference.mapping),
+        ],
+        "archived": not active,
         "cliniko_title": row.text("title"),
         "cliniko_preferred_name": row.text("display_name"),
         "cliniko_occupation": row.text("designation"),
@@ -209,9 +248,19 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     yield Output(CONTACTS.name, record)
 
 
-def from_booking(row: Row, patient: str, booking: Booking | None, reference: Reference) -> Output:
-    """Return what a booking adds to its patient's contact; without one, what it added is taken back."""
-    names = ("cliniko_appointment_type", "cliniko_location", "businesses", "owner")
+def from_booking(
+    row: Row,
+    patient: str,
+    booking: Booking | None,
+    reference: Reference,
+    state: str = "booked",
+    business: str | None = None,
+) -> Output:
+    """Return what a booking adds to its patient's contact; without one, what it added is taken back.
+
+    A cancelled booking adds nothing but its business: it is a task or event of the patient there all the same.
+    """
+    names = ("cliniko_appointment_type", "cliniko_location", "owner", "visit")
     facts: dict[str, Any] = dict.fromkeys(names)
     if booking:
         kind = reference.appointment_type(booking.appointment_type_id)
@@ -219,10 +268,33 @@ def from_booking(row: Row, patient: str, booking: Booking | None, reference: Ref
         facts = {
             "cliniko_appointment_type": [kind] if kind else None,
             "cliniko_location": [location] if location else None,
-            "businesses": [booking.business_id] if booking.business_id else None,
             "owner": _owner(booking),
+            "visit": visit(booking, state, reference),
         }
-    return Output(CONTACTS.name, {"source_id": patient, "part": row.source_id, **facts})
+    facts["businesses"] = [business] if business else None
+    return Output(CONTACTS.name, {"source_id": patient, "contributor": row.source_id, **facts})
+
+
+def at_business(row: Row, patient: str | None) -> Iterator[Output]:
+    """Yield what brings a patient to the sub-account of the business where a record of theirs was made."""
+    business = row.reference("business_id")
+    if patient and business:
+        yield Output(
+            CONTACTS.name, {"source_id": patient, "contributor": row.source_id, "businesses": [business]}
+        )
+
+
+def from_parent(row: Row, child: str, parent: str) -> Output:
+    """Return what a relationship tells of a child: who answers for it."""
+    guardians = [CONTACTS.ref(f"patients/{parent}")]
+    record = {"source_id": f"patients/{child}", "contributor": row.source_id, "guardians": guardians}
+    return Output(CONTACTS.name, record)
+
+
+def from_no_parent(row: Row, patient: str) -> Output:
+    """Return what takes back what a relationship told of a child, whoever that was."""
+    record = {"source_id": f"patients/{patient}", "contributor": row.source_id}
+    return Output(CONTACTS.name, {**record, "filtered": Filter.NO_PARENT.value})
 
 
 def _owner(booking: Booking) -> dict[str, str] | None:
@@ -241,28 +313,45 @@ def phones_of(user: Row | None, reference: Reference) -> Phones:
     return reference.phones(user, "phone_numbers") if user else Phones(None, None, None)
 
 
-def _reachable(row: Row, phone_field: str, reference: Reference) -> dict[str, Any]:
+def _address_fields(row: Row, phone_field: str, reference: Reference) -> dict[str, Any]:
     place = address(row)
-    return _person(row, place, reference.phones(row, phone_field, place.country), row)
+    return _person(row, place, reference.phones(row, phone_field, place.country), row, reference)
 
 
-def _person(reached: Row | None, place: Address, numbers: Phones, row: Row) -> dict[str, Any]:
+def _person(
+    reached: Row | None, place: Address, numbers: Phones, row: Row, reference: Reference
+) -> dict[str, Any]:
     email = reached.text("email") if reached else None
     return {
         "email": next(iter(emails(email)), None),
+        "keeps": reference.mapping.keeps.get(row.source_id),
         "phone": numbers.e164,
         "address1": place.line,
         "city": place.city,
         "state": place.state,
         "postalCode": place.postal_code,
         "country": place.country,
-        "source": "Cliniko",
+        "source": NO_SOURCE,
         "source_system_id": row.source_id,
         "cliniko_email": email,
         "cliniko_phone": numbers.shown,
         "cliniko_phone_numbers": numbers.listed,
-        "cliniko_created_at": row.instant("created_at"),
+        "cliniko_created_at": reference.local_date(row.instant("created_at")),
     }
+
+
+def _address_tags(record: dict[str, Any], mapping: ClinicMapping) -> list[str]:
+    """Return the tags of a contact whose e-mail or phone was typed, but cannot be used."""
+    return mapping.tag(
+        *(
+            kind
+            for kind, usable, typed in (
+                ("invalid_email", "email", "cliniko_email"),
+                ("invalid_phone", "phone", "cliniko_phone"),
+            )
+            if record[typed] and not record[usable]
+        )
+    )
 
 
 def _gender(row: Row) -> str | None:

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel import mapping as clinic
 from cliniko_to_highlevel import mapping_file
+from cliniko_to_highlevel.alerts import ALERT_NOTES
+from cliniko_to_highlevel.contacts import CONTACTS
 from cliniko_to_highlevel.errors import Filter, MappingError, Reason, RecordError
 from cliniko_to_highlevel.reference import Reference
-from cliniko_to_highlevel.routes import IGNORED, ROUTES, STREAMS
+from cliniko_to_highlevel.routes import IGNORED, OWN_STREAMS, PEOPLE, ROUTES, STREAMS, TAKEN
 from cliniko_to_highlevel.row import Row
 from cliniko_to_highlevel.streams import Output
 from cliniko_to_highlevel.survey import Survey
+from cliniko_to_highlevel.tracing import Tracer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cliniko_to_highlevel.custom_fields import FieldChoice
     from cliniko_to_highlevel.routes import Route
+    from cliniko_to_highlevel.streams import Property
 
 Message = dict[str, Any]
 
@@ -29,6 +33,9 @@ Message = dict[str, Any]
 TOMBSTONE = "_sdc_deleted_at"
 #: What the tap says in the schemas of a run that reads a sample only.
 SAMPLE = "x-sample"
+#: What the tap says in its schemas of itself and of the Cliniko account: ``{"origin": "tap-cliniko", "account": "1"}``.
+ORIGIN = "x-cliniko"
+TAP = "tap-cliniko"
 
 
 class MessageMapper:
@@ -44,7 +51,8 @@ class MessageMapper:
             MappingError: the file cannot be used.
         """
         self._path = mapping_path
-        self._reference = Reference(clinic.load(mapping_path))
+        self._reference = Reference(clinic.load(mapping_path), TAKEN)
+        self._own_fields: dict[str, dict[str, Property]] = {}
         self._options: dict[str, dict[str, dict[str, None]]] = {
             stream.name: {
                 name: dict.fromkeys((item.highlevel or {})["options"])
@@ -54,16 +62,28 @@ class MessageMapper:
         }
         self._unsent = set(STREAMS)
         self._sample = False
-        self._named_insurers: set[str] = set()
+        self._origin: dict[str, Any] | None = None
+        self._streams: set[str] = set()
+        self._people_came = False
+        self._sent: set[tuple[str, str, str | None]] = set()
 
     @staticmethod
     def mapping_text(mapping_path: str | None) -> str:
         """Return the text of the mapping in use: an approval counts for this text only."""
         return mapping_file.text(mapping_path)
 
-    def handles(self, stream: str) -> bool:
-        """Return whether a stream is Cliniko's: mapped, or left out on purpose."""
-        return stream in ROUTES or stream in IGNORED
+    def handles(self, stream: str | None, schema: Mapping[str, Any] | None = None) -> bool:
+        """Return whether a message is for the mapping: of a stream of Cliniko's, mapped or left out on purpose.
+
+        A SCHEMA, which is given with its ``schema``, has to say that tap-cliniko wrote it: other taps have ``contacts``, too.
+        Any other message belongs to the SCHEMA of its stream that came before.
+        """
+        if schema is None:
+            return stream in self._streams
+        told = schema.get(ORIGIN)
+        return (
+            isinstance(told, dict) and told.get("origin") == TAP and (stream in ROUTES or stream in IGNORED)
+        )
 
     @property
     def custom_fields(self) -> tuple[FieldChoice, ...]:
@@ -74,15 +94,24 @@ class MessageMapper:
         """Return a count of what goes by, for the plan of a migration; it counts nothing on its own."""
         return Survey(self._reference, self._path)
 
+    def tracer(self) -> Tracer:
+        """Return what finds out of which values of a row each field is made, for the sheet of a sample."""
+        return Tracer(self._reference, self._own_fields)
+
     def declared(self) -> Iterator[Message]:
         """Yield the schema of every stream that the mapping can give, before any record was seen."""
         yield from map(self._declared, STREAMS)
 
-    def _declared(self, name: str) -> Message:
+    def _declared(self, name: str, *, complete: bool = False) -> Message:
         stream = STREAMS[name]
-        schema = stream.schema({field: list(values) for field, values in self._options[name].items()})
+        options = {field: list(values) for field, values in self._options[name].items()}
+        schema = stream.schema(options, self._own_fields.get(name))
         if self._sample:
             schema["x-highlevel"]["sample"] = True
+        if complete:
+            schema["x-highlevel"]["complete"] = True
+        if self._origin:
+            schema[ORIGIN] = self._origin
         return {
             "type": "SCHEMA",
             "stream": name,
@@ -91,8 +120,17 @@ class MessageMapper:
         }
 
     def schema(self, message: Message) -> Iterator[Message]:
-        """Yield the schemas of the streams that a Cliniko stream feeds: they exist even when it is empty."""
-        self._sample = self._sample or bool(message.get("schema", {}).get(SAMPLE))
+        """Yield the schemas of the streams that a Cliniko stream feeds: they exist even when it is empty.
+
+        The tap reads one list after the other: with the first that tells of no people, all people have come.
+        """
+        schema = message.get("schema", {})
+        if not self._people_came and message["stream"] not in PEOPLE and self._streams >= PEOPLE:
+            self._people_came = True
+            yield self._declared(CONTACTS.name, complete=True)
+        self._streams.add(message["stream"])
+        self._sample = self._sample or bool(schema.get(SAMPLE))
+        self._origin = schema.get(ORIGIN) or self._origin
         route = ROUTES.get(message["stream"])
         if route:
             yield from self._schemas(route.streams)
@@ -116,7 +154,16 @@ class MessageMapper:
 
     def _outputs(self, row: Row) -> list[Output]:
         """Return all that a record becomes, or its rejection: one bad record does not stop the run."""
-        route = ROUTES[row.resource]
+        outputs = self._mapped_or_rejected(row, ROUTES[row.resource])
+        for output in outputs:
+            if output.record.get("filtered") and "contact" in STREAMS[output.stream].steering:
+                output.record.setdefault("contact", _patient(row))  # there somebody will look for it
+            money = STREAMS[output.stream].money
+            if money and not row.values.get(TOMBSTONE):
+                output.record["money"] = money.source(row, self._reference)
+        return outputs
+
+    def _mapped_or_rejected(self, row: Row, route: Route) -> list[Output]:
         try:
             return self._mapped(row, route)
         except MappingError:
@@ -139,12 +186,14 @@ class MessageMapper:
         return [output for make in route.makers for output in make(row, self._reference)]
 
     def _is_repeated(self, output: Output) -> bool:
-        """Return whether an insurer was sent before: named by a hundred patients, it is one record."""
-        source_id = output.record["source_id"]
-        if not source_id.startswith("insurers/"):
+        """Return whether the same was sent before: an insurer named by a hundred patients, the note of several alerts."""
+        source_id, contributor = output.record["source_id"], output.record.get("contributor")
+        is_note = output.stream == ALERT_NOTES.name and contributor in {None, source_id}
+        if not is_note and not source_id.startswith("insurers/"):
             return False
-        repeated = source_id in self._named_insurers
-        self._named_insurers.add(source_id)
+        key = (output.stream, source_id, contributor)
+        repeated = key in self._sent
+        self._sent.add(key)
         return repeated
 
     def _schemas(self, streams: tuple[str, ...]) -> Iterator[Message]:
@@ -155,11 +204,28 @@ class MessageMapper:
 
     def _learn_reference_options(self, row: Row) -> None:
         """Declare appointment types and locations as options before any patient has one."""
-        if row.resource == "appointment_types":
+        if row.resource == "public_settings":
+            self._declare_own_fields()
+        elif row.resource == "appointment_types":
             self._declare("cliniko_appointment_type", self._reference.appointment_types.values())
         elif row.resource == "businesses":
             names = (self._reference.location(key) for key in self._reference.businesses)
             self._declare("cliniko_location", (name for name in names if name))
+
+    def _declare_own_fields(self) -> None:
+        """Declare the clinic's own fields as they are now."""
+        for place, name in OWN_STREAMS.items():
+            fields = self._reference.fields.properties(place)
+            if fields or self._own_fields.get(name):
+                self._own_fields[name] = fields
+                self._options[name].update(
+                    {
+                        key: dict.fromkeys((item.highlevel or {})["options"])
+                        for key, item in fields.items()
+                        if item.is_pick_list
+                    }
+                )
+                self._unsent.add(name)
 
     def _declare(self, field: str, names: Iterable[str]) -> None:
         """Replace the options of a pick list of the contact by those known now."""
@@ -180,9 +246,9 @@ class MessageMapper:
 def _withdrawn(row: Row, route: Route) -> Iterator[Output]:
     """Yield what takes back all that a record deleted for good has given to others."""
     for stream in route.streams:
-        if "part" in STREAMS[stream].steering:
+        if "contributor" in STREAMS[stream].steering:
             blank = STREAMS[stream].blank(row.source_id)
-            yield Output(stream, {**blank, "part": row.source_id, "filtered": Filter.DELETED.value})
+            yield Output(stream, {**blank, "contributor": row.source_id, "filtered": Filter.DELETED.value})
 
 
 def _gone(row: Row, stream: str) -> Output:
@@ -194,7 +260,15 @@ def _gone(row: Row, stream: str) -> Output:
     declared = STREAMS[stream]
     if "absent" in declared.steering:
         return Output(stream, {**declared.blank(source_id), "absent": True})
-    return Output(stream, {**declared.blank(source_id), "filtered": Filter.DELETED.value})
+    left = {**declared.blank(source_id), **declared.when_gone}
+    return Output(stream, {**left, "filtered": Filter.DELETED.value})
+
+
+def _patient(row: Row) -> str | None:
+    try:
+        return row.linked("patient_id", "patients")
+    except RecordError:
+        return None
 
 
 def _rejected(row: Row, stream: str, rejection: dict[str, str]) -> Output:

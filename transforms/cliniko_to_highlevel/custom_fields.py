@@ -5,21 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from cliniko_to_highlevel import clinic_fields
+from cliniko_to_highlevel.answer_checks import fits
+from cliniko_to_highlevel.answer_forms import forms
+from cliniko_to_highlevel.clinic_fields import answers_of, full_label, masked_answer, options_of
 from cliniko_to_highlevel.errors import MappingError
-from cliniko_to_highlevel.fitting import fits
-from cliniko_to_highlevel.formats import folded
-from cliniko_to_highlevel.mapping import IGNORE, KEEP
-from cliniko_to_highlevel.markup import readable
+from cliniko_to_highlevel.formats import folded, told_date
+from cliniko_to_highlevel.mapping_checks import (
+    CONTACT_FIELD,
+    DATE_TARGETS,
+    IGNORE,
+    KEEP,
+    PROFILE_FIELD,
+)
+from cliniko_to_highlevel.recognition import Decision, Definition, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
+    from cliniko_to_highlevel.clinic_fields import ClinicField
     from cliniko_to_highlevel.mapping import ClinicMapping
     from cliniko_to_highlevel.row import Row
+    from cliniko_to_highlevel.streams import Property
 
-
-#: How sure a decision is that the clinic itself made.
-CERTAIN = "certain"
+#: Where a field of its own can stand.
+OWN_PLACES = (CONTACT_FIELD, PROFILE_FIELD)
 
 
 class FieldChoice(NamedTuple):
@@ -28,48 +38,62 @@ class FieldChoice(NamedTuple):
     section: str
     label: str
     token: str
-    target: str
-    decided_by: str
-    confidence: str
+    decision: Decision
+    #: As Cliniko calls it: text, paragraph, date, checkboxes, radiobuttons.
+    kind: str
+
+    @property
+    def target(self) -> str:
+        """Return where the field goes."""
+        return self.decision.target
+
+    @property
+    def decided_by(self) -> str:
+        """Return what decided it."""
+        return self.decision.decided_by
+
+    @property
+    def confidence(self) -> str:
+        """Return how sure that is."""
+        return self.decision.confidence
 
     @property
     def full_label(self) -> str:
         """Return the label as the mapping names it, with its section."""
-        return _full_label(self.section, self.label)
-
-
-class Decision(NamedTuple):
-    """Where a field goes, what decided it, and how sure that is: certain, high, medium or none."""
-
-    target: str
-    decided_by: str
-    confidence: str
-
-    def takes(self, answer: str) -> bool:
-        """Return whether an answer goes to the target: where the clinic named the field, any does."""
-        if self.target == KEEP:
-            return False
-        return self.confidence == CERTAIN or fits(self.target, answer)
+        return full_label(self.section, self.label)
 
 
 class Answers(NamedTuple):
-    """What a patient's custom fields say: by target, and the rest as labelled lines."""
+    """What a patient's custom fields say: by target, as fields of contact and profile, and the rest as labelled lines."""
 
     targets: dict[str, list[str]]
+    contact: dict[str, str | list[str] | None]
+    profile: dict[str, str | list[str] | None]
     kept: list[str]
 
 
 class FieldPlan:
     """Decides for each custom field of the account where it goes."""
 
-    def __init__(self, mapping: ClinicMapping) -> None:
-        """Start without a definition; ``define`` brings the account's."""
+    def __init__(
+        self, mapping: ClinicMapping, taken: Mapping[str, Collection[str]], country: str | None = None
+    ) -> None:
+        """Start without a definition; ``define`` brings the account's.
+
+        Args:
+            mapping: the clinic's decisions.
+            taken: names of the contact's own fields, and labels of the profile's, which a field of the clinic must not have.
+            country: the account's, which decides how ``3/4/2031`` is read.
+        """
         self.insurer_options: dict[str, None] = {}
         self.choices: tuple[FieldChoice, ...] = ()
-        self._rules = mapping.field_rules
+        self._mapping = mapping
+        self._month_first = (mapping.default_country or country) == "US"
+        self._taken = {place: set(names) for place, names in taken.items()}
         self._named = {folded(name): target for name, target in mapping.named_fields.items()}
         self._spelled = {folded(name): name for name in mapping.named_fields}
         self._decided: dict[tuple[str, str, str], Decision] = {}
+        self._own: dict[str, dict[tuple[str, str, str], ClinicField]] = {place: {} for place in OWN_PLACES}
 
     def define(self, definition: Row) -> None:
         """Take the account's definition of its custom fields.
@@ -79,50 +103,94 @@ class FieldPlan:
         """
         choices = []
         for section, field in _fields(definition):
-            label, token = field.text("name") or "", field.text("token") or ""
-            decision = self.decide(section, label, token)
-            choices.append(FieldChoice(section, label, token, *decision))
+            key = _key(section, field)
+            decision = self.decide(section, field)
+            choices.append(FieldChoice(*key, decision, field.text("type") or ""))
             if decision.target == "insurer":
-                names = (option.text("name") for option in field.parts("options"))
-                self.insurer_options.update(
-                    dict.fromkeys(name for name in names if name and decision.takes(name))
-                )
+                names = (name for name in options_of(field) if self._takes(decision, name))
+                self.insurer_options.update(dict.fromkeys(names))
+            elif decision.target in OWN_PLACES:
+                self._define_own(decision.target, section, field)
         self.choices = tuple(choices)
         self._require_named()
 
-    def decide(self, section: str, label: str, token: str) -> Decision:
+    def _define_own(self, place: str, section: str, field: Row) -> None:
+        taken = self._taken[place]
+        if place == CONTACT_FIELD:
+            own = clinic_fields.on_contact(field, section, taken)
+            taken.add(own.name)
+        else:
+            own = clinic_fields.on_profile(field, section, taken)
+            taken.add(folded(own.label))
+        self._own[place][_key(section, field)] = own
+
+    def properties(self, place: str) -> dict[str, Property]:
+        """Return the clinic's own fields of contact or profile as properties, by name."""
+        return {own.name: own.property() for own in self._own[place].values()}
+
+    def decide(self, section: str, field: Row) -> Decision:
         """Return where a field goes, what decided it and how sure that is."""
-        key = (section, label, token)
+        key = _key(section, field)
         if key not in self._decided:
-            self._decided[key] = self._by_name(section, label, token) or self._by_rule(section, label)
+            kind, options = (field.text("type") or "").casefold(), tuple(options_of(field))
+            told = Definition(section, key[1], kind, options)
+            self._decided[key] = self._by_name(*key) or recognise(told, self._mapping)
         return self._decided[key]
 
     def read(self, patient: Row) -> Answers:
         """Return what a patient's custom fields say.
 
-        Where only a pattern decided, an answer that cannot be what the field is for is kept with its label.
+        Where only a pattern decided, an answer that cannot be what the field is for is kept with its label, as is what the type
+        of a field cannot hold, and every answer to a field that the account's definition does not have.
         """
-        answers = Answers({}, [])
+        answers = Answers({}, {}, {}, [])
         for section, field in _fields(patient.part("custom_fields")):
-            label = field.text("name") or ""
-            decision = self.decide(section, label, field.text("token") or "")
+            decision = self.decide(section, field)
             if decision.target == IGNORE:
                 continue
-            kept = []
-            for value in _values(field):
-                if decision.takes(value):
-                    answers.targets.setdefault(decision.target, []).append(value)
-                else:
-                    kept.append(value)
+            kept = self._read_field(decision, section, field, answers)
             if kept:
-                answers.kept.append(f"{_full_label(section, label)}: {', '.join(kept)}")
+                label = full_label(section, field.text("name") or "")
+                answers.kept.append(f"{label}: {', '.join(kept)}")
         return answers
 
-    def filled(self, patient: Row) -> Iterator[tuple[str, str, str]]:
-        """Yield (section, label, token) of every field in which a patient has something."""
+    def _read_field(self, decision: Decision, section: str, field: Row, answers: Answers) -> list[str]:
+        """Put what a field says in its place; return what has none."""
+        own = self._own.get(decision.target, {}).get(_key(section, field))
+        if own:
+            place = answers.contact if decision.target == CONTACT_FIELD else answers.profile
+            place[own.name], kept = own.read(field)
+            return kept
+        kept = []
+        for value in _values(field):
+            if decision.target in DATE_TARGETS:
+                day = told_date(value, month_first=self._month_first)
+                (answers.targets.setdefault(decision.target, []) if day else kept).append(day or value)
+            elif self._takes(decision, value):
+                answers.targets.setdefault(decision.target, []).append(value)
+            else:
+                kept.append(value)
+        return kept
+
+    def _takes(self, decision: Decision, answer: str) -> bool:
+        """Return whether an answer goes to the target: where the clinic named the field, any does."""
+        if decision.target in {KEEP, *OWN_PLACES}:
+            return False
+        return decision.named or fits(decision.target, answer)
+
+    def filled(self, patient: Row) -> Iterator[tuple[tuple[str, str, str], list[frozenset[str]]]]:
+        """Yield (section, label, token) of every field in which a patient has something, and the forms of each answer."""
         for section, field in _fields(patient.part("custom_fields")):
-            if _values(field):
-                yield section, field.text("name") or "", field.text("token") or ""
+            values = _values(field)
+            if values:
+                yield _key(section, field), [forms(value, self._mapping) for value in values]
+
+    def masked_answers(self, patient: Row) -> Iterator[tuple[tuple[str, str, str], str]]:
+        """Yield (section, label, token) of every field in which a patient has something, and what that looks like."""
+        for section, field in _fields(patient.part("custom_fields")):
+            answer = masked_answer(field)
+            if answer:
+                yield _key(section, field), answer
 
     def proposed_names(self) -> Iterator[tuple[str, FieldChoice]]:
         """Yield each field of the account with a name that fits no other one."""
@@ -135,16 +203,8 @@ class FieldPlan:
         for name in (token, f"{section} / {label}", label):
             target = self._named.get(folded(name)) if name else None
             if target:
-                return Decision(target, "named in the mapping", CERTAIN)
+                return Decision(target, named=True)
         return None
-
-    def _by_rule(self, section: str, label: str) -> Decision:
-        """Decide by the first pattern that fits; where patterns of other targets fit too, it is less sure."""
-        targets = [rule.target for rule in self._rules if rule.fits(section, label)]
-        if not targets:
-            return Decision(KEEP, "not recognised", "none")
-        confidence = "high" if len(set(targets)) == 1 else "medium"
-        return Decision(targets[0], "recognised by its label", confidence)
 
     def _require_named(self) -> None:
         known = {
@@ -154,7 +214,7 @@ class FieldPlan:
         }
         missing = [self._spelled[name] for name in self._named if name not in known]
         if missing:
-            listed = ", ".join(f"{_full_label(item.section, item.label)}" for item in self.choices) or "none"
+            listed = ", ".join(item.full_label for item in self.choices) or "none"
             msg = (
                 f"custom_fields.named names {', '.join(sorted(missing))}, which the Cliniko account does not "
                 f"have; correct the label or delete the line. The account's custom fields: {listed}"
@@ -169,14 +229,11 @@ def _fields(tree: Row) -> Iterator[tuple[str, Row]]:
             yield name, field
 
 
+def _key(section: str, field: Row) -> tuple[str, str, str]:
+    return section, field.text("name") or "", field.text("token") or ""
+
+
 def _values(field: Row) -> list[str]:
-    """Return a field's value, or its chosen options with what was typed under *other*."""
-    chosen = [option.text("name") for option in field.parts("options") if option.flag("selected")]
-    other = field.part("other")
-    if other.flag("selected"):
-        chosen.append(other.text("value") or "Other")
-    return [text for text in (readable(field.text("value")), *chosen) if text]
-
-
-def _full_label(section: str, label: str) -> str:
-    return f"{section} / {label}" if section else label
+    """Return all that a field says, one answer after the other."""
+    typed, chosen, other = answers_of(field)
+    return [*typed, *chosen, *other]

@@ -48,9 +48,12 @@ def _becomes(item: Property) -> str:
         return f"{described['dataType']} “{described['label']}”"
     if kind == "standard":
         return f"standard field `{described['name']}`"
-    return {"dnd": "do not disturb", "tags": "tags", "owner": "owner"}.get(
-        str(kind), "part of the record itself"
-    )
+    return {
+        "dnd": "do not disturb",
+        "tags": "tags",
+        "owner": "owner",
+        "fact": "fields that are folded from it",
+    }.get(str(kind), "part of the record itself")
 
 
 def _not_moved() -> Iterator[str]:

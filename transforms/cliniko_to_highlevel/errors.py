@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
 class MappingError(ValueError):
     """The mapping file cannot be used: the text lists what to change."""
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a record cannot be mapped, or its bytes cannot be had. Stable: reports carry these words."""
 
     MISSING_ID = "missing_id"
@@ -26,12 +26,13 @@ class Reason(str, Enum):
     FILE_UNAVAILABLE = "file_unavailable"
 
 
-class Filter(str, Enum):
+class Filter(StrEnum):
     """Why a record is left out on purpose."""
 
     MERGED = "merged"
     DELETED = "deleted_in_cliniko"
     NO_PATIENT = "no_patient"
+    NO_PARENT = "no_parent"
     NO_BOOKING = "no_booking"
     NO_USER = "no_user"
     INACTIVE = "inactive"
@@ -39,6 +40,12 @@ class Filter(str, Enum):
     CONFIDENTIAL = "confidential"
     NOT_READY = "not_ready"
     NOT_REQUESTED = "not_requested"
+    NOT_COMPLETED = "not_completed"
+    ARCHIVED = "archived_left_out"
+    HIDDEN = "deleted_left_out"
+    NOT_IN_FORCE = "not_in_force"
+    TOO_OLD = "too_old"
+    ARCHIVED_TYPE = "archived_type"
 
 
 class RecordError(Exception):

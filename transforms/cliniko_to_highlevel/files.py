@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.errors import Filter, Reason
 from cliniko_to_highlevel.formats import joined, local_time
+from cliniko_to_highlevel.left_out import left_out
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import BOOLEAN, INTEGER, Output, Stream, plain
 
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
 FILES = Stream(
     name="hl_files",
     kind="file",
-    description="Patients' attachments, byte for byte.",
+    description="Patients' attachments, byte for byte. Their first bytes decide about their type, before name and declared type.",
     steering=("contact",),
     file_field="cliniko_files",
     properties={
         "file_path": plain("Where the bytes are."),
-        "file_name": plain("Marker, original date, description and name."),
+        "file_content": plain("The bytes themselves in base64, of a file that lies nowhere: a signature."),
+        "file_name": plain("Description and name, original date, the marker at the end."),
         "file_size": plain("Number of bytes.", INTEGER),
         "file_sha256": plain("Checksum of the bytes."),
         "mime_type": plain("Type of the content."),
-        "zip": plain("Whether it must be zipped, because HighLevel refuses DICOM.", BOOLEAN),
+        "zip": plain("Whether Cliniko calls it DICOM, which HighLevel takes in an archive only.", BOOLEAN),
+        "zip_others": plain("Whether other types that HighLevel refuses go inside an archive too.", BOOLEAN),
         "description": plain("Description in Cliniko."),
     },
 )
@@ -60,9 +63,11 @@ _EXTENSIONS = {
 #: Extensions that HighLevel takes as they are, or inside a ZIP.
 _TAKEN = frozenset({*_EXTENSIONS.values(), *_DICOM_NAMES, ".jpeg", ".rar"})
 _UNFIT = re.compile(r'[\\/:*?"<>|\n\t]+')
+#: Signs without a width, some of which turn what follows them: ``U+202E gpj.exe`` reads as ``exe.jpg``.
+_UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
-#: What file systems take for a name, without the ``.zip`` that DICOM gets.
-_NAME_BYTES = 255 - len(".zip")
+#: What file systems take for a name, without the end that its bytes may tell (``.jpeg.zip``).
+_NAME_BYTES = 255 - len(".jpeg.zip")
 #: What a name keeps of the file's own name beside a long description.
 _LEAST_STEM = 60
 
@@ -72,7 +77,7 @@ def from_attachment(row: Row, reference: Reference) -> Iterator[Output]:
     record: dict[str, object] = {**FILES.blank(row.source_id)}
     patient = row.linked("patient_id", "patients")
     status = row.text("file_status") or "not_requested"
-    reason = _left_out(patient, status, moved=reference.mapping.moves["files"])
+    reason = _left_out(row, patient, status, reference)
     if reason:
         record |= {"filtered": reason.value}
     elif status in _REJECTED:
@@ -82,10 +87,10 @@ def from_attachment(row: Row, reference: Reference) -> Iterator[Output]:
     yield Output(FILES.name, record)
 
 
-def _left_out(patient: str | None, status: str, *, moved: bool) -> Filter | None:
-    if not moved:
+def _left_out(row: Row, patient: str | None, status: str, reference: Reference) -> Filter | None:
+    if not reference.mapping.moves["files"]:
         return Filter.SWITCHED_OFF
-    return _LEFT_OUT.get(status) if patient else Filter.NO_PATIENT
+    return left_out(row, patient, reference, oldest=None, at=None) or _LEFT_OUT.get(status)
 
 
 def _described(row: Row, reference: Reference) -> dict[str, object]:
@@ -93,33 +98,40 @@ def _described(row: Row, reference: Reference) -> dict[str, object]:
     created = row.instant("created_at")
     date = local_time(created, reference.clinic_zone)[:10] if created else None
     archived = "[archived]" if hidden_at(row) else None
-    marker = joined(" ", f"cliniko:{row.source_id}", date, archived) or ""
-    name = _file_name(row, mime_type, _NAME_BYTES - len(f"{marker} "))
+    behind = joined(" ", date, archived, f"cliniko:{row.source_id}") or ""
+    stem, extension = _file_name(row, mime_type, _NAME_BYTES - len(f" {behind}"))
     size = row.whole("file_size")
     return {
         "file_path": row.text("file_path"),
-        "file_name": f"{marker} {name}",
+        "file_name": f"{stem} {behind}{extension}",
         "file_size": row.whole("size") if size is None else size,
         "file_sha256": row.text("file_sha256"),
         "mime_type": mime_type,
-        "zip": mime_type in _DICOM_TYPES or name.lower().endswith(_DICOM_NAMES),
+        "zip": mime_type in _DICOM_TYPES or extension.lower() in _DICOM_NAMES,
+        "zip_others": reference.mapping.moves["other_file_types"],
         "description": row.text("description"),
     }
 
 
-def _file_name(row: Row, mime_type: str | None, room: int) -> str:
-    """Return description and name, fit for every file system, with an extension; the room is in bytes.
+def attached_name(stem: str, behind: str, extension: str) -> str:
+    """Return the name of a file that has no name of its own, with what stands behind it."""
+    room = _NAME_BYTES - len(f" {behind}{extension}".encode())
+    return f"{_cut(_UNFIT.sub(' ', stem), room)} {behind}{extension}"
+
+
+def _file_name(row: Row, mime_type: str | None, room: int) -> tuple[str, str]:
+    """Return description and name, fit for every file system, and the extension; the room is in bytes.
 
     What looks like one (``Letter Dr.Smith``) is part of the name where the type of the content tells a better one.
     """
-    name = _UNFIT.sub("_", row.text("filename") or "").strip(" .") or "file"
+    name = _UNFIT.sub("_", _UNSEEN.sub("", row.text("filename") or "")).strip(" .") or "file"
     extension = _EXTENSION.search(name)
     suffix = extension.group() if extension else ""
     if suffix.lower() not in _TAKEN:
         suffix = _EXTENSIONS.get(mime_type or "", suffix)
     stem = name.removesuffix(suffix)
     description = _UNFIT.sub(" ", row.text("description") or "").strip(" .")
-    return _told(description if description != stem else "", stem, room - len(suffix)) + suffix
+    return _told(description if description != stem else "", stem, room - len(suffix)), suffix
 
 
 def _told(description: str, stem: str, room: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -12,13 +13,40 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 #: Control characters and lone surrogates: no service stores them, and some cut the text off at them.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_ZONE_NAME = re.compile(r"\s*(?:Z|UTC|GMT)$")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?$")
+_DAY_NUMBERS = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_DAY_NAMED = re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<month>[A-Za-z]{3,9})\.? (?P<year>\d{4})")
+_MONTH_NAMED = re.compile(r"(?P<month>[A-Za-z]{3,9})\.? (?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<year>\d{4})")
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1
+    )
+}
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 #: What validators of web services take: no dot at an end or beside another one, 64 characters, plain letters in the domain.
 _EMAIL = re.compile(
     r"(?=[^@]{1,64}@)[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{2,59})"
 )
+#: Signs without a width, which come in with copied text; inside of words of some scripts they matter, at the ends never.
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
+#: What stands around an address and is no part of it: ``<june@example.net>``, ``mailto:june@example.net?subject=…``.
+_AROUND_EMAIL = re.compile(r"[\s,;<>()\[\]{}\"\u201c\u201d\u201e\u00ab\u00bb\\|:]+")
+_BEFORE_EMAIL = "'`*=/"
+_BEHIND_EMAIL = ".!'`*#~/-_=&"
+#: Apostrophes and dots of other keyboards, and an at sign that was written out to hide it from machines.
+_TYPED_OTHERWISE = {ord("\u2019"): "'", ord("\u2018"): "'", ord("\u3002"): ".", ord("\uff61"): "."}
+_AT = re.compile(r"(?<=\w)\s?(?:[(\[{]at[)\]}]|%40)\s?(?=\w)", re.IGNORECASE)
+#: A comma typed for a dot, ``jane@example.com,au``: what stands before it may be somebody else's address.
+_COMMA_FOR_DOT = re.compile(r"(?<=\w),(?=(?:[a-z]{2}|com|net|org|edu|gov)(?:[\s,;>]|$))")
+_BETWEEN_EMAILS = re.compile(r"[/&+]+")
+_SPACED_AT = re.compile(r"\S+\s*@\s*\S+")
+_LONGEST_EMAIL = 254
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _WORD_KINDS = frozenset("LMN")
 #: Far beyond any amount of money, and small enough to be written out without an exponent.
 _LARGEST_EXPONENT = 30
@@ -27,8 +55,14 @@ _LARGEST_EXPONENT = 30
 def clean_text(value: str) -> str | None:
     """Return a text without control characters, with plain line ends; None when nothing is left."""
     if not value.isprintable():
-        value = _UNSTORABLE.sub("", _LINE_ENDS.sub("\n", value))
+        value = _UNSTORABLE.sub("", _LINE_ENDS.sub("\n", value)).strip().strip(_BLANKS)
     return value.strip() or None
+
+
+def plain_characters(value: str) -> str:
+    """Return a text without signs that cannot be seen, in ordinary width and with ordinary dashes: what a person reads."""
+    wide = unicodedata.normalize("NFKC", value).translate(_DASHES)
+    return "".join(char for char in wide if char in "\n\t" or unicodedata.category(char) not in {"Cf", "Cc"})
 
 
 def decimal_text(value: Any) -> str:
@@ -59,6 +93,31 @@ def date_text(value: str) -> str:
     return date.fromisoformat(value.strip()[:10]).isoformat()
 
 
+def told_date(value: str, *, month_first: bool = False) -> str | None:
+    """Return the date that a person has typed as ``YYYY-MM-DD``; None when it is none, or could be two.
+
+    Args:
+        value: such as ``2031-06-30``, ``30/6/2031``, ``30 June 2031`` or ``June 30, 2031``.
+        month_first: how ``3/4/2031`` is read in the person's country.
+    """
+    text = " ".join(value.replace(",", " ").split())
+    if found := _DAY_NUMBERS.fullmatch(text):
+        first, second, year = map(int, found.groups())
+        day, month = (second, first) if month_first else (first, second)
+    elif found := _DAY_NAMED.fullmatch(text) or _MONTH_NAMED.fullmatch(text):
+        told = found.groupdict()
+        day, year = int(told["day"]), int(told["year"])
+        month = _MONTHS.get(told["month"][:3].casefold(), 0)
+    elif _ISO_DAY.match(text):
+        day, month, year = int(text[8:10]), int(text[5:7]), int(text[:4])
+    else:
+        return None
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
+        return None
+
+
 def instant_text(value: str) -> str:
     """Return a date-time in UTC as ``YYYY-MM-DDTHH:MM:SSZ``.
 
@@ -72,13 +131,12 @@ def instant_text(value: str) -> str:
 
 
 def _moment(value: str) -> datetime:
-    if value[-1:] in {"Z", "z"}:
-        value = f"{value[:-1]}+00:00"
+    value = _ZONE_NAME.sub("+00:00", value.translate(_DASHES).upper())
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(timezone.utc)
+        return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(str(error)) from None
 
@@ -100,12 +158,26 @@ def zone(name: str | None) -> ZoneInfo | None:
 
 def local_time(instant: str, zone_name: str | None) -> str:
     """Return an instant as a clinic reads it: ``2024-03-11 14:15`` in its zone, else in UTC."""
-    moment = datetime.fromisoformat(instant[:-1]).replace(tzinfo=timezone.utc)
+    moment = datetime.fromisoformat(instant[:-1]).replace(tzinfo=UTC)
     local = zone(zone_name)
     try:
-        return moment.astimezone(local or timezone.utc).isoformat(sep=" ")[:16]
+        return moment.astimezone(local or UTC).isoformat(sep=" ")[:16]
     except OverflowError:
         return moment.isoformat(sep=" ")[:16]
+
+
+def end_of_day(day: str, zone_name: str | None) -> str:
+    """Return the instant at which a day of a clinic's is over: its midnight, in UTC."""
+    return at_hour(day, 24, zone_name)
+
+
+def at_hour(day: str, hour: int, zone_name: str | None) -> str:
+    """Return the instant, in UTC, at which a clinic's clocks show an hour of a day."""
+    midnight = datetime.fromisoformat(day).replace(tzinfo=zone(zone_name) or UTC)
+    try:
+        return _written((midnight + timedelta(hours=hour)).astimezone(UTC))
+    except OverflowError:
+        return f"{day}T23:59:59Z"
 
 
 @lru_cache(maxsize=65536)
@@ -126,11 +198,38 @@ def folded(name: str) -> str:
 
 def emails(value: str | None) -> list[str]:
     """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
-    return [
-        piece
-        for piece in re.split(r"[\s,;<>]+", value or "")
-        if piece.isprintable() and _EMAIL.fullmatch(piece)
-    ]
+    plain = plain_characters(html.unescape(value or "")).translate(_TYPED_OTHERWISE)
+    text = _COMMA_FOR_DOT.sub("..", _AT.sub("@", plain))
+    if _SPACED_AT.fullmatch(text.strip()):
+        text = "".join(text.split())
+    pieces = (piece for around in _AROUND_EMAIL.split(text) for piece in _each_email(around))
+    valid = (piece for piece in pieces if len(piece) <= _LONGEST_EMAIL and _EMAIL.fullmatch(piece))
+    return list(dict.fromkeys(valid))
+
+
+def _each_email(piece: str) -> list[str]:
+    """Return the addresses in a text without blanks, without a mark at their end or a link's question behind them."""
+    several = _BETWEEN_EMAILS.split(piece) if piece.count("@") > 1 else [piece]
+    plain = []
+    for text in several:
+        name, at, domain = text.partition("@")
+        domain = domain.partition("?")[0].rstrip(_BEHIND_EMAIL)
+        plain.append(f"{name.lstrip(_BEFORE_EMAIL)}{at}{_ascii_domain(domain)}")
+    return plain
+
+
+def _ascii_domain(domain: str) -> str:
+    """Return a domain with letters of other alphabets as name servers and web services know it: ``xn--mller-kva.example``.
+
+    Two letters are read differently by the two versions of the standard, and could lead to somebody else.
+    """
+    letters = domain.replace(".", "").replace("-", "")
+    if domain.isascii() or not letters.isalnum() or set(letters) & {"\u00df", "\u03c2"}:
+        return domain
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return domain
 
 
 def joined(separator: str, *pieces: str | None) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from cliniko_to_highlevel.formats import joined, slug
-from cliniko_to_highlevel.people import RECORD_STATES, address, hidden_at, record_state
-from cliniko_to_highlevel.remembered import PAYER_TYPE, contact_name
+from cliniko_to_highlevel.formats import joined, plain_characters, slug
+from cliniko_to_highlevel.people import RECORD_STATES, STATE_OF_RECORD, address, hidden_at, record_state
+from cliniko_to_highlevel.reference_types import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import Output, Stream, custom
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from cliniko_to_highlevel.custom_fields import Answers
     from cliniko_to_highlevel.reference import Reference
     from cliniko_to_highlevel.row import Row
+
+#: A word, with what an apostrophe adds to it; of ``O'Brien`` the part behind is a word of its own.
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]{1,2}(?![^\W_]))?")
 
 ORIGINS = ("Payer contact", "Named on patients")
 
@@ -46,11 +51,7 @@ INSURERS = Stream(
         "contact_person": custom("Contact person", "The person named on the payer contact."),
         "provider_number": custom("Provider number", "Provider number of the payer contact."),
         "notes": custom("Notes", "Notes on the payer contact.", kind="LARGE_TEXT"),
-        "record_state": custom(
-            "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
-        ),
-        "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
-        "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
+        **STATE_OF_RECORD,
     },
 )
 
@@ -84,8 +85,8 @@ def from_payer(row: Row, reference: Reference) -> Iterator[Output]:
             "provider_number": row.text("provider_number"),
             "notes": row.text("notes"),
             "record_state": record_state(row),
-            "hidden_at": hidden_at(row),
-            "created_in_cliniko": row.instant("created_at"),
+            "hidden_at": reference.local_date(hidden_at(row)),
+            "created_in_cliniko": reference.local_date(row.instant("created_at")),
         },
     )
 
@@ -121,6 +122,11 @@ def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
     return list(found.values())
 
 
+def is_listed(name: str, reference: Reference) -> bool:
+    """Return whether the mapping or a field's options name an insurer, so that its name says nothing of any patient."""
+    return _known(name, reference)
+
+
 def _invoiced_to(row: Row, reference: Reference) -> Iterator[str]:
     """Yield the insurer that invoices go to; often it is a parent or an employer, and then nobody."""
     lines = (row.text("invoice_default_to") or "").splitlines()
@@ -153,13 +159,15 @@ def _cover(name: str, reference: Reference) -> Cover | None:
 def _shown(name: str, reference: Reference) -> str:
     """Return an insurer's name: as the mapping lists it, as an option spells it, else evenly spelled.
 
-    Evenly, because otherwise the patient who happens to be read first would decide in every run anew between
-    ``BUPA`` and ``Bupa``.
+    Even are blanks and capitals, because otherwise the patient who happens to be read first would decide in every run between
+    ``BUPA`` and ``Bupa``. An apostrophe belongs to a name (``Teachers' Mutual``).
     """
     identity = slug(name)
     options = (option for option in reference.fields.insurer_options if slug(option) == identity)
-    return (
-        reference.mapping.insurer_names.get(identity)
-        or next(options, None)
-        or identity.replace("-", " ").title()
-    )
+    return reference.mapping.insurer_names.get(identity) or next(options, None) or _evenly(name)
+
+
+def _evenly(name: str) -> str:
+    """Return a name with single blanks and each word's first letter large."""
+    shown = unicodedata.normalize("NFKC", plain_characters(name))
+    return _WORD.sub(lambda word: word.group().capitalize(), " ".join(shown.split()).strip(" .,;:"))

@@ -23,7 +23,7 @@ _READS_CONFIG = "from_cli_args"  # of the SDK
 
 
 class ClinikoToHighLevel(InlineMapper):
-    """Turns the streams of tap-cliniko into those target-highlevel takes; other streams pass unchanged."""
+    """Turns the streams of tap-cliniko into those target-highlevel takes; streams of other taps pass unchanged."""
 
     name = "cliniko-to-highlevel-mapper"
     package_name = "cliniko-to-highlevel"
@@ -43,7 +43,7 @@ class ClinikoToHighLevel(InlineMapper):
 
     @override
     def map_schema_message(self, message_dict: dict[str, Any]) -> Iterator[singer.Message]:
-        if self._core.handles(message_dict["stream"]):
+        if self._core.handles(message_dict["stream"], message_dict["schema"]):
             return map(_message, self._core.schema(message_dict))
         return iter((singer.SchemaMessage.from_dict(message_dict),))
 

@@ -33,6 +33,9 @@ class ClinicMapping:
     default_country: str | None
     time_zone: str | None
     moves: Mapping[str, bool]
+    oldest: Mapping[str, str | None]
+    owners: Mapping[str, str]
+    keeps: Mapping[str, list[str]]
     consent: Mapping[str, bool]
     tags: Mapping[str, str]
     named_fields: Mapping[str, str]
@@ -44,6 +47,12 @@ class ClinicMapping:
     def tag(self, *kinds: str) -> list[str]:
         """Return the tags of these kinds, without those the clinic switched off."""
         return [self.tags[kind] for kind in kinds if self.tags.get(kind)]
+
+    @property
+    def leaves_invoices(self) -> bool:
+        """Return whether an invoice may be left behind, and its items with it."""
+        moves = self.moves["archived_patients"] and self.moves["deleted_records"]
+        return not moves or self.oldest["oldest_invoice"] is not None
 
     def insurer_identity(self, name: str) -> str:
         """Return what tells an insurer from others; the spellings that the clinic listed are one.
@@ -64,7 +73,7 @@ def load(path: str | None = None) -> ClinicMapping:
     Raises:
         MappingError: the file cannot be read or says something impossible; the text lists every problem.
     """
-    shipped = mapping_file.read(SHIPPED)
+    shipped = mapping_file.shipped()
     own = mapping_file.read(Path(path)) if path else {}
     problems = Problems()
     sections = {
@@ -90,11 +99,16 @@ def own_parts(path: str | None) -> dict[str, Any]:
 
 
 def _checked(sections: Mapping[str, Any], problems: Problems) -> ClinicMapping:
-    fields, insurers = sections["custom_fields"], sections["insurers"]
+    fields, insurers, move = sections["custom_fields"], sections["insurers"], sections["move"]
     return ClinicMapping(
         default_country=checks.country(sections["default_country"], problems),
         time_zone=checks.time_zone(sections["time_zone"], problems),
-        moves=checks.switches("move", sections["move"], problems),
+        moves=checks.switches(
+            "move", {name: value for name, value in move.items() if name not in checks.DAYS}, problems
+        ),
+        oldest=checks.days(move, problems),
+        owners=checks.owners(sections["owners"], problems),
+        keeps=checks.keeps(sections["keeps"], problems),
         consent=checks.switches("consent", sections["consent"], problems),
         tags=checks.tags(sections["tags"], problems),
         named_fields=checks.named_fields(fields["named"], problems),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import phonenumbers
 
-from cliniko_to_highlevel.formats import folded, slug, zone
+from cliniko_to_highlevel.formats import date_text, emails, folded, slug, zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +28,21 @@ FIELD_TARGETS = (
     "employer",
     "school",
 )
-KEEP, IGNORE = "keep", "ignore"
+#: Those of them that are a date.
+DATE_TARGETS = frozenset({"ndis_plan_start", "ndis_plan_end"})
+#: Other places of a custom field: a field of its own, a labelled line beside others, or nowhere.
+CONTACT_FIELD, PROFILE_FIELD, KEEP, IGNORE = "contact_field", "profile_field", "keep", "ignore"
+PLACES = (*FIELD_TARGETS, CONTACT_FIELD, PROFILE_FIELD, KEEP, IGNORE)
+#: Where a field can go by its label alone.
+RECOGNISED = (*FIELD_TARGETS, PROFILE_FIELD)
+
+#: Whoever may share an address, as a record of Cliniko is named.
+_SOURCE = re.compile(r"(patients|contacts|practitioners)/\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """Custom fields whose label fits the pattern, in sections whose name fits theirs, fill this field of the profile."""
+    """Custom fields whose label fits the pattern, in sections whose name fits theirs, go to this place."""
 
     target: str
     labels: re.Pattern[str]
@@ -73,6 +82,54 @@ def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+#: Days before which nothing is moved, under ``move``.
+DAYS = ("oldest_visit", "oldest_note", "oldest_invoice")
+
+
+def days(section: Mapping[str, Any], problems: Problems) -> dict[str, str | None]:
+    """Return the days before which nothing is moved; None where there is no such day."""
+    found: dict[str, str | None] = {}
+    for name in DAYS:
+        value = section.get(name)
+        try:
+            found[name] = None if _is_empty(value) else date_text(str(value))
+        except ValueError:
+            problems.add(f"move.{name}", "is no day; write one such as 2019-07-01, or leave it empty")
+    return found
+
+
+def owners(section: Any, problems: Problems) -> dict[str, str]:
+    """Return the e-mail of the HighLevel user for practitioners, by their id or e-mail in Cliniko."""
+    if not isinstance(section, dict):
+        problems.add("owners", 'must hold lines such as "12": orla@clinic.example, or be {}')
+        return {}
+    found = {}
+    for practitioner, user in section.items():
+        addresses = emails(user) if isinstance(user, str) else []
+        if len(addresses) != 1:
+            problems.add(f"owners.{practitioner}", "must be the e-mail of one HighLevel user")
+        else:
+            found[folded(str(practitioner)).removeprefix("practitioners/")] = addresses[0]
+    return found
+
+
+def keeps(section: Any, problems: Problems) -> dict[str, list[str]]:
+    """Return which addresses somebody keeps whatever the rule says, by source id."""
+    if not isinstance(section, dict):
+        problems.add("keeps", "must hold lines such as patients/1234: [email, phone], or be {}")
+        return {}
+    found = {}
+    for source, kept in section.items():
+        names = kept if isinstance(kept, list) else [kept]
+        if not names or not set(map(str, names)) <= {"email", "phone"}:
+            problems.add(f"keeps.{source}", "must be email, phone or both: [email, phone]")
+        elif not _SOURCE.fullmatch(str(source)):
+            problems.add(f"keeps.{source}", "is no record of Cliniko such as patients/1234")
+        else:
+            found[str(source)] = sorted(names)
+    return found
+
+
 def switches(name: str, section: Mapping[str, Any], problems: Problems) -> dict[str, bool]:
     """Return what is switched on and off."""
     for key, value in section.items():
@@ -99,11 +156,10 @@ def named_fields(section: Any, problems: Problems) -> dict[str, str]:
     if not isinstance(section, dict):
         problems.add("custom_fields.named", 'must hold lines such as "Health fund": insurer')
         return {}
-    allowed = (*FIELD_TARGETS, KEEP, IGNORE)
     known: dict[str, str] = {}
     for label, target in section.items():
-        if target not in allowed:
-            problems.add(f"custom_fields.named.{label}", f"goes nowhere; choose one of {', '.join(allowed)}")
+        if target not in PLACES:
+            problems.add(f"custom_fields.named.{label}", f"goes nowhere; choose one of {', '.join(PLACES)}")
         if folded(label) in known:
             same = known[folded(label)]
             problems.add(f"custom_fields.named.{label}", f'is the same field as "{same}"; delete one of them')
@@ -118,8 +174,8 @@ def field_rules(section: Any, problems: Problems) -> tuple[FieldRule, ...]:
         where = f"custom_fields.recognise, entry {number},"
         if not isinstance(rule, dict) or set(rule) - {"sections"} != {"target", "labels"}:
             problems.add(where, "must hold a target and labels, and may hold sections")
-        elif rule["target"] not in FIELD_TARGETS:
-            problems.add(where, f"has an unknown target; choose one of {', '.join(FIELD_TARGETS)}")
+        elif rule["target"] not in RECOGNISED:
+            problems.add(where, f"has an unknown target; choose one of {', '.join(RECOGNISED)}")
         else:
             labels = _pattern("labels", rule["labels"], where, problems)
             sections = _pattern("sections", rule["sections"], where, problems) if "sections" in rule else None

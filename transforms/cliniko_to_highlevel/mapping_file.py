@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,16 @@ def _text(path: Path) -> str:
         raise MappingError(msg) from None
 
 
+def shipped() -> dict[str, Any]:
+    """Return the parts of the shipped mapping; the same text is parsed once, because that is slow."""
+    return deepcopy(_parsed(SHIPPED, _text(SHIPPED)))
+
+
+@lru_cache(maxsize=2)
+def _parsed(path: Path, _: str) -> dict[str, Any]:
+    return read(path)
+
+
 def read(path: Path) -> dict[str, Any]:
     """Return the parts of a mapping file.
 
@@ -103,6 +115,8 @@ def merged(name: str, shipped: Any, own: Any, problems: Problems) -> Any:
     if not isinstance(own, dict):
         problems.add(name, f"must hold named lines ({', '.join(shipped)})")
         return shipped
+    if not shipped:  # named freely, like owners
+        return own
     for unknown in sorted(set(own) - set(shipped), key=str):
         problems.add(f"{name}.{unknown}", f"is unknown; {name} holds {', '.join(shipped)}")
     return {key: own.get(key, value) for key, value in shipped.items()}

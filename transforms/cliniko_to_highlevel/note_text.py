@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.formats import joined, utf16_length
-from cliniko_to_highlevel.markup import plain_text
+from cliniko_to_highlevel.markup import pictures, plain_text, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from cliniko_to_highlevel.row import Row
 
 #: The kinds of questions that Cliniko's API describes, and what of a question is not its answer.
-_KINDS = frozenset({"text", "paragraph", "date", "checkboxes", "radiobuttons", "bodycharts"})
+_KINDS = frozenset(
+    {"text", "paragraph", "date", "checkboxes", "radiobuttons", "bodycharts"}
+    | {"full_name", "address", "phone", "pronouns", "select", "signature"}
+)
 _QUESTION = frozenset({"name", "type", "answer", "answers", "other", "required"})
 _UNSHOWN = "(answer of a kind that cannot be shown)"
 
@@ -27,6 +30,19 @@ _SKIN_COLOURS = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 def sections_text(content: Row) -> str:
     """Return a note's sections as text, in the order of the template the note was written with."""
     return "\n\n".join(text for section in content.parts("sections") if (text := _section(section)))
+
+
+def pictures_in(content: Row) -> int:
+    """Return how many pictures stand in a note's texts; Cliniko's API gives none of them."""
+    return sum(
+        pictures(section.text("description"))
+        + sum(
+            pictures(question.text("answer"))
+            for question in section.parts("questions")
+            if isinstance(question.values.get("answer"), str)
+        )
+        for section in content.parts("sections")
+    )
 
 
 def _section(section: Row) -> str:
@@ -52,11 +68,29 @@ def _answer(question: Row) -> str | None:
     kind = (question.text("type") or "").casefold()
     if kind == "bodycharts":
         return _body_charts(question)
-    answer = question.text("answer")
-    if answer and kind == "paragraph":
-        answer = plain_text(answer)
+    answer = _patient_answer(question) or question.text("answer")
+    if answer:
+        answer = plain_text(answer) if kind == "paragraph" else readable(answer)
+    if kind == "signature" and question.reference("signature_id"):
+        answer = f"signed (signatures/{question.reference('signature_id')})"
     told = joined(", ", *_chosen(question), answer)
     return told or (_UNSHOWN if kind not in _KINDS and _is_answered(question) else None)
+
+
+def _patient_answer(question: Row) -> str | None:
+    """Return an answer in several pieces (a name, an address, numbers, pronouns) in one line; None when it is in one."""
+    value = question.values.get("answer")
+    if not isinstance(value, (dict, list)):
+        return None
+    if isinstance(value, list) and not all(isinstance(item, dict) for item in value):
+        return joined(", ", *(str(item) for item in value if isinstance(item, (str, int))))
+    parts = [question.part("answer")] if isinstance(value, dict) else list(question.parts("answer"))
+    return joined(", ", *(joined(" ", *(_scalar(part, name) for name in part.values)) for part in parts))
+
+
+def _scalar(part: Row, name: str) -> str | None:
+    value = part.values.get(name)
+    return None if isinstance(value, (dict, list)) else part.text(name)
 
 
 def _is_answered(question: Row) -> bool:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined, local_time, utf16_length
-from cliniko_to_highlevel.markup import readable
-from cliniko_to_highlevel.note_text import LONGEST_BODY, sections_text, split
+from cliniko_to_highlevel.left_out import left_out
+from cliniko_to_highlevel.markup import harmless, readable
+from cliniko_to_highlevel.note_text import LONGEST_BODY, pictures_in, sections_text, split
 from cliniko_to_highlevel.people import hidden_at
-from cliniko_to_highlevel.streams import Output, Stream, plain
+from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +23,14 @@ NOTES = Stream(
     name="hl_notes",
     kind="note",
     description="Notes on patients' contacts.",
-    steering=("contact", "pieces"),
+    steering=("contact", "split_count", "priority"),
     properties={
         "title": plain("Original date and title."),
-        "body": plain("Plain text; the first lines are the marker, the original date and the author."),
+        "body": plain(
+            "Plain text; it begins with the original date and the author, and ends with the marker."
+        ),
         "owner": plain("The author, as a reference to a user."),
+        "pinned": plain("Whether it is pinned in Cliniko; null: it is not.", BOOLEAN),
     },
 )
 
@@ -37,7 +41,7 @@ _TITLE_ROOM = 200
 
 
 @dataclass(frozen=True, slots=True)
-class _Note:
+class Note:
     """A note before it is written: what it says, and about whom."""
 
     contact: str
@@ -47,47 +51,52 @@ class _Note:
     facts: dict[str, str | None]
     text: str
     owner: str | None
+    #: When it was written, if not when its record was made.
+    written: str | None = None
+    pinned: bool = False
 
 
 def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield a treatment note, in several notes when it is too long for one."""
     patient = row.linked("patient_id", "patients")
-    reason = _left_out(patient, moved=reference.mapping.moves["treatment_notes"])
+    reason = _left_out(row, patient, reference, moved=reference.mapping.moves["treatment_notes"])
     if reason:
         yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
         return
     state = _state(row)
     facts = {
-        "Practitioner": reference.practitioner_told(row),
+        "Practitioner": reference.practitioner_label(row),
         "State": state,
-        "Finalised": reference.told_time(row.instant("finalized_at")),
-        "Archived": reference.told_time(hidden_at(row)),
-        "Pinned": reference.told_time(row.instant("pinned_at")),
+        "Finalised": reference.format_time(row.instant("finalized_at")),
+        "Archived": reference.format_time(hidden_at(row)),
+        "Pinned": reference.format_time(row.instant("pinned_at")),
+        "Pictures": _pictures(row),
         "Booking": joined(", ", row.linked("booking_id", "bookings"), row.linked("attendee_id", "attendees")),
     }
-    note = _Note(
+    note = Note(
         contact=patient or "",
         title=row.text("title") or "Treatment note",
         state=None if state == "Final" else f"[{state}]",
-        author=row.text("author_name") or reference.practitioner_told(row),
+        author=row.text("author_name") or reference.practitioner_label(row),
         facts=facts,
         text=sections_text(row.part("content")),
         owner=row.linked("practitioner_id", "practitioners"),
+        pinned=row.instant("pinned_at") is not None,
     )
-    yield from _pieces(note, row, reference)
+    yield from pieces(note, row, reference)
 
 
 def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield an e-mail, a message or a memo as a note; nothing is ever sent by it."""
     patient = row.linked("patient_id", "patients")
     moves = reference.mapping.moves
-    reason = _left_out(patient, moved=moves["communications"])
+    reason = _left_out(row, patient, reference, moved=moves["communications"])
     if not reason and row.flag("confidential") and not moves["confidential_communications"]:
         reason = Filter.CONFIDENTIAL
     if reason:
         yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
         return
-    note = _Note(
+    note = Note(
         contact=patient or "",
         title=_communication_title(row),
         state=None,
@@ -96,7 +105,7 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
         text=readable(row.text("content")) or "",
         owner=None,
     )
-    yield from _pieces(note, row, reference)
+    yield from pieces(note, row, reference)
 
 
 def _communication_facts(row: Row, reference: Reference) -> dict[str, str | None]:
@@ -107,7 +116,7 @@ def _communication_facts(row: Row, reference: Reference) -> dict[str, str | None
         "To": row.text("to"),
         "Confidential": "yes" if row.flag("confidential") else None,
         "About": _about(row),
-        "Archived": reference.told_time(hidden_at(row)),
+        "Archived": reference.format_time(hidden_at(row)),
         "Subject": row.text("content_subject"),
     }
 
@@ -125,16 +134,21 @@ def _direction(row: Row) -> str | None:
     return row.text("direction_description") or _DIRECTIONS.get(row.whole("direction_code") or 0)
 
 
-def _left_out(patient: str | None, *, moved: bool) -> Filter | None:
+def _left_out(row: Row, patient: str | None, reference: Reference, *, moved: bool) -> Filter | None:
     if not moved:
         return Filter.SWITCHED_OFF
-    return None if patient else Filter.NO_PATIENT
+    return left_out(row, patient, reference, oldest="oldest_note", at=row.instant("created_at"))
 
 
 def _state(row: Row) -> str:
     if hidden_at(row):
         return "Archived"
     return "Draft" if row.flag("draft") else "Final"
+
+
+def _pictures(row: Row) -> str | None:
+    count = pictures_in(row.part("content"))
+    return f"{count} (in Cliniko only)" if count else None
 
 
 def _about(row: Row) -> str | None:
@@ -148,19 +162,19 @@ def _about(row: Row) -> str | None:
     return joined(", ", *(row.linked(f"{name}_id", resource) for name, resource in links.items()))
 
 
-def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
-    """Yield the note, or its numbered pieces. Each begins with the marker, the date and the author."""
-    written = row.instant("created_at")
-    date = f"{reference.told_time(written)}, {written}" if written else None
-    head = _lines({"Date": date, "Author": note.author})
-    longest_head = "\n".join((f"cliniko:{row.source_id}#9999", *head, "Part 9999/9999", ""))
-    title = note.title[:_TITLE_ROOM]
-    full_title = {"Title": note.title if title != note.title else None}
-    whole = "\n".join((*_lines(full_title | note.facts), "", note.text)).strip()
-    pieces = split(whole, max(LONGEST_BODY - utf16_length(longest_head), LONGEST_BODY // 2))
-    for number, piece in enumerate(pieces, start=1):
+def pieces(note: Note, row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield the note, or its numbered pieces. Each begins with the date and the author, and ends with its marker."""
+    written = note.written or row.instant("created_at")
+    date = f"{reference.format_time(written)}, {written}" if written else None
+    head = _lines({"Date": date, "Author": note.author and harmless(note.author)})
+    longest_frame = "\n".join((*head, "Part: 9999/9999", "", "", f"cliniko:{row.source_id}#9999"))
+    title = harmless(note.title)[:_TITLE_ROOM]
+    full_title = {"Title": note.title if len(title) == _TITLE_ROOM else None}
+    whole = harmless("\n".join((*_lines(full_title | note.facts), "", note.text))).strip()
+    parts = split(whole, max(LONGEST_BODY - utf16_length(longest_frame), LONGEST_BODY // 2))
+    for number, piece in enumerate(parts, start=1):
         source_id = row.source_id if number == 1 else f"{row.source_id}#{number}"
-        count = f"{number}/{len(pieces)}" if len(pieces) > 1 else None
+        count = f"{number}/{len(parts)}" if len(parts) > 1 else None
         day = local_time(written, reference.clinic_zone)[:10] if written else None
         yield Output(
             NOTES.name,
@@ -168,11 +182,18 @@ def _pieces(note: _Note, row: Row, reference: Reference) -> Iterator[Output]:
                 **NOTES.blank(source_id),
                 "contact": note.contact,
                 "title": joined(" ", day, title, note.state, count and f"({count})"),
-                "body": "\n".join((f"cliniko:{source_id}", *head, *_lines({"Part": count}), piece)).rstrip(),
+                "body": _framed([*head, *_lines({"Part": count})], piece, source_id),
+                "priority": f"{written or '9999'} {number:04}",
+                "pinned": note.pinned or None,
                 "owner": note.owner and f"user:{note.owner}",
-                **({"pieces": len(pieces)} if number == 1 else {}),
+                **({"split_count": len(parts)} if number == 1 else {}),
             },
         )
+
+
+def _framed(head: list[str], text: str, source_id: str) -> str:
+    """Return a text behind its head lines, with the marker as its last line."""
+    return "\n".join(("\n".join((*head, text)).strip(), "", f"cliniko:{source_id}"))
 
 
 def _lines(facts: dict[str, str | None]) -> list[str]:

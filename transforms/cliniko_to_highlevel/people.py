@@ -6,25 +6,40 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from phonenumbers import SUPPORTED_REGIONS
 
-from cliniko_to_highlevel.formats import joined
+from cliniko_to_highlevel.formats import joined, slug
+from cliniko_to_highlevel.streams import custom
 
 if TYPE_CHECKING:
     from cliniko_to_highlevel.row import Row
 
 YES_NO = ("Yes", "No")
 RECORD_STATES = ("Active", "Archived", "Deleted")
+#: Properties of most objects: what Cliniko says of a record as such.
+STATE_OF_RECORD = {
+    "record_state": custom("Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES),
+    "hidden_at": custom("Archived at", "Day on which it was archived or deleted in Cliniko.", kind="DATE"),
+    "created_in_cliniko": custom(
+        "Created in Cliniko", "Day on which it was created in Cliniko.", kind="DATE"
+    ),
+}
 
-#: Country names as Cliniko wrote them before it had codes, for the countries it is sold in.
+#: Country names as Cliniko wrote them before it had codes, and as people write them, for the countries it is sold in.
 _COUNTRY_CODES = {
+    "aotearoa": "NZ",
+    "aus": "AU",
     "australia": "AU",
     "austria": "AT",
     "belgium": "BE",
     "canada": "CA",
     "denmark": "DK",
+    "eire": "IE",
+    "éire": "IE",
     "england": "GB",
     "finland": "FI",
     "france": "FR",
     "germany": "DE",
+    "great britain": "GB",
+    "holland": "NL",
     "hong kong": "HK",
     "india": "IN",
     "ireland": "IE",
@@ -37,12 +52,17 @@ _COUNTRY_CODES = {
     "northern ireland": "GB",
     "norway": "NO",
     "portugal": "PT",
+    "republic of ireland": "IE",
     "scotland": "GB",
     "singapore": "SG",
     "south africa": "ZA",
     "spain": "ES",
     "sweden": "SE",
     "switzerland": "CH",
+    "the netherlands": "NL",
+    "u k": "GB",
+    "u s": "US",
+    "u s a": "US",
     "uk": "GB",
     "united arab emirates": "AE",
     "united kingdom": "GB",
@@ -97,7 +117,26 @@ def country_code(row: Row) -> str | None:
     code, name = (row.text("country_code") or "").upper(), row.text("country") or ""
     if len(code) == 2 and code.isascii() and code.isalpha():  # noqa: PLR2004
         return "GB" if code == "UK" else code
-    return name if name in SUPPORTED_REGIONS else _COUNTRY_CODES.get(name.casefold())
+    if name.upper() in SUPPORTED_REGIONS:
+        return name.upper()
+    return _COUNTRY_CODES.get(slug(name).replace("-", " "))
+
+
+def given_names(patient: Row) -> tuple[str | None, str | None]:
+    """Return a patient's first and last name; of one without either the preferred name, else ``Patient 3183194``.
+
+    HighLevel refuses a contact that has neither a name nor an address. A dot or dash, typed where a form insists, is no name.
+    """
+    first, last = patient.text("first_name"), patient.text("last_name")
+    if is_name(first) or is_name(last):
+        return first, last
+    preferred = patient.text("preferred_first_name")
+    return preferred if is_name(preferred) else f"Patient {patient.reference('id')}", None
+
+
+def is_name(text: str | None) -> bool:
+    """Return whether a text has a letter or digit of any script."""
+    return bool(text and slug(text))
 
 
 def record_state(row: Row) -> str:
@@ -105,6 +144,12 @@ def record_state(row: Row) -> str:
     if row.instant("deleted_at"):
         return "Deleted"
     return "Archived" if row.instant("archived_at") else "Active"
+
+
+def businesses(row: Row) -> list[str]:
+    """Return the business that a record belongs to, if Cliniko names one."""
+    business = row.reference("business_id")
+    return [business] if business else []
 
 
 def hidden_at(row: Row) -> str | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cliniko_to_highlevel.contacts import CONTACTS, is_merged, named
+from cliniko_to_highlevel.clinic_fields import OTHER_FIELDS
+from cliniko_to_highlevel.contacts import CONTACTS, NO_SOURCE, is_merged, named
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined
 from cliniko_to_highlevel.insurers import covers
-from cliniko_to_highlevel.mapping import FIELD_TARGETS
+from cliniko_to_highlevel.mapping_checks import DATE_TARGETS, FIELD_TARGETS
 from cliniko_to_highlevel.markup import readable
-from cliniko_to_highlevel.people import RECORD_STATES, YES_NO, hidden_at, record_state, yes_no
-from cliniko_to_highlevel.streams import Association, Output, Stream, custom
+from cliniko_to_highlevel.people import STATE_OF_RECORD, YES_NO, given_names, hidden_at, record_state, yes_no
+from cliniko_to_highlevel.streams import OF_CONTACT, Association, Output, Stream, custom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from cliniko_to_highlevel.custom_fields import Answers
     from cliniko_to_highlevel.reference import Reference
     from cliniko_to_highlevel.row import Row
+    from cliniko_to_highlevel.streams import Property
 
 #: The five forms of a pronoun set, in the order people write them.
 _PRONOUNS = ("nominative", "accusative", "pronominal_possessive", "predicative_possessive", "reflexive")
@@ -69,6 +72,39 @@ _TARGET_LABELS = {
     "school": "School",
 }
 
+#: The folders in which people find the fields, in their order; what is in none of these is in the last one.
+_FOLDERS = {
+    "Identity": (
+        "patient_name", "title", "preferred_first_name", "pronouns", "sex", "gender", "gender_identity", "occupation", "employer",
+        "school", "emergency_contact",
+    ),
+    "Insurance": (
+        "insurer", "insurance_providers", "member_number", "policy_number", "claim_number", "medicare",
+        "medicare_reference_number", "dva_card_number", "concession", "invoice_default_to", "invoice_email",
+        "invoice_extra_information",
+    ),
+    "NDIS": ("ndis_number", "ndis_plan_start", "ndis_plan_end", "ndis_plan_manager"),
+    "Clinical": (
+        "medical_alerts", "cases", "appointment_notes", "notes", "referring_doctor", "referral_source", "referrer",
+        "referral_notes", "referral_text",
+    ),
+}  # fmt: skip
+
+
+def _in_folders(properties: dict[str, Property]) -> dict[str, Property]:
+    """Return the properties in the order of the folders, each of a field with the name of its folder."""
+    places = {name: folder for folder, names in _FOLDERS.items() for name in names}
+    found = {
+        name: properties[name] for name in [*places, *(name for name in properties if name not in places)]
+    }
+    return {
+        name: replace(item, highlevel={**item.highlevel, "folder": places.get(name, OTHER_FIELDS)})
+        if item.highlevel and item.highlevel["field"] == "custom"
+        else item
+        for name, item in found.items()
+    }
+
+
 PROFILES = Stream(
     name="hl_patient_profiles",
     kind="custom_object",
@@ -77,7 +113,7 @@ PROFILES = Stream(
     description="Everything Cliniko knows of a patient that a contact has no place for.",
     primary="patient_name",
     searchable=("patient_name", "source_system_id"),
-    steering=("part", "relations"),
+    steering=("contributor", "relations", "owner_of"),
     associations=(
         Association(
             "cliniko_profile_contact",
@@ -87,45 +123,50 @@ PROFILES = Stream(
             "Profile",
         ),
     ),
-    properties={
-        "patient_name": custom("Patient name", "First and last name."),
-        "source_system_id": custom("Source System ID", "Identity in Cliniko."),
-        **{
-            name: custom(label, f"Patient field {field}.", kind=kind)
-            for name, (field, label, kind) in _TEXTS.items()
-        },
-        "pronouns": custom("Pronouns", "All five forms."),
-        "concession": custom("Concession", "Concession type."),
-        "referring_doctor": custom("Referring doctor", "Name and identity of the referring doctor."),
-        **{
-            name: custom(label, f"Consent: patient field {name}.", kind="SINGLE_OPTIONS", options=YES_NO)
-            for name, label in _CONSENTS.items()
-        },
-        **{
-            name: custom(_TARGET_LABELS[name], "From the clinic's own fields, by the mapping.")
-            for name in FIELD_TARGETS
-        },
-        "insurance_providers": custom(
-            "Insurance providers", "Names and identities of the related insurers.", kind="LARGE_TEXT"
-        ),
-        "other_fields": custom(
-            "Other Cliniko fields",
-            "The clinic's own fields that nothing else takes, labelled.",
-            kind="LARGE_TEXT",
-        ),
-        "record_state": custom(
-            "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
-        ),
-        "hidden_at": custom("Archived at", "When it was archived or deleted in Cliniko, UTC."),
-        "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
-        "medical_alerts": custom(
-            "Medical alerts", "One line for each alert in force.", kind="LARGE_TEXT", fold="lines"
-        ),
-        "cases": custom("Cases", "One entry for each case.", kind="LARGE_TEXT", fold="lines"),
-        "referral_source": custom("Referral source", "How the patient came to the clinic.", fold="only"),
-        "referrer": custom("Referrer", "Who referred the patient.", fold="only"),
-        "referral_notes": custom("Referral notes", "Notes on the referral.", kind="LARGE_TEXT", fold="only"),
-    },
+    properties=_in_folders(
+        {
+            "patient_name": custom("Patient name", "First and last name."),
+            "owner": OF_CONTACT,
+            "source_system_id": custom("Source System ID", "Identity in Cliniko."),
+            **{
+                name: custom(label, f"Patient field {field}.", kind=kind)
+                for name, (field, label, kind) in _TEXTS.items()
+            },
+            "pronouns": custom("Pronouns", "All five forms."),
+            "concession": custom("Concession", "Concession type."),
+            "referring_doctor": custom("Referring doctor", "Name and identity of the referring doctor."),
+            **{
+                name: custom(label, f"Consent: patient field {name}.", kind="SINGLE_OPTIONS", options=YES_NO)
+                for name, label in _CONSENTS.items()
+            },
+            **{
+                name: custom(
+                    _TARGET_LABELS[name],
+                    "From the clinic's own fields, by the mapping.",
+                    kind="DATE" if name in DATE_TARGETS else "TEXT",
+                )
+                for name in FIELD_TARGETS
+            },
+            "insurance_providers": custom(
+                "Insurance providers", "Names and identities of the related insurers.", kind="LARGE_TEXT"
+            ),
+            "other_fields": custom(
+                "Other Cliniko fields",
+                "Answers to the clinic's own fields that no field of their own can hold, labelled.",
+                kind="LARGE_TEXT",
+            ),
+            **STATE_OF_RECORD,
+            "medical_alerts": custom(
+                "Medical alerts", "One line for each alert in force.", kind="LARGE_TEXT", fold="lines"
+            ),
+            "cases": custom("Cases", "One entry for each case.", kind="LARGE_TEXT", fold="lines"),
+            "referral_source": custom("Referral source", "How the patient came to the clinic.", fold="only"),
+            "referrer": custom("Referrer", "Who referred the patient.", fold="only"),
+            "referral_notes": custom(
+                "Referral notes", "Notes on the referral.", kind="LARGE_TEXT", fold="only"
+            ),
+        }
+    ),
 )
 
 
@@ -135,12 +176,17 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
     if is_merged(row):
         yield Output(PROFILES.name, {**record, "filtered": Filter.MERGED.value})
         return
+    if row.source_id in reference.left_out_patients:
+        yield Output(PROFILES.name, {**record, "filtered": Filter.ARCHIVED.value})
+        return
     record |= {name: readable(row.text(field)) for name, (field, _, _) in _TEXTS.items()}
     record |= {name: yes_no(row.flag(name)) for name in _CONSENTS}
     record |= {name: joined("; ", *dict.fromkeys(answers.targets.get(name, ()))) for name in FIELD_TARGETS}
+    record |= {name: next(iter(answers.targets.get(name, ())), None) for name in DATE_TARGETS}
     record |= {
         "relations": [{"association": "cliniko_profile_contact", "to": CONTACTS.ref(row.source_id)}],
-        "patient_name": joined(" ", row.text("first_name"), row.text("last_name")) or row.source_id,
+        "owner_of": CONTACTS.ref(row.source_id),
+        "patient_name": joined(" ", *given_names(row)),
         "source_system_id": row.source_id,
         "pronouns": _pronouns(row),
         "concession": _concession(row, reference),
@@ -148,21 +194,16 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
         "insurance_providers": _insurers(row, answers, reference),
         "other_fields": joined("\n", *answers.kept),
         "record_state": record_state(row),
-        "hidden_at": hidden_at(row),
-        "created_in_cliniko": row.instant("created_at"),
+        "hidden_at": reference.local_date(hidden_at(row)),
+        "created_in_cliniko": reference.local_date(row.instant("created_at")),
+        **answers.profile,
     }
     yield Output(PROFILES.name, record)
 
 
-def from_medical_alert(row: Row) -> Iterator[Output]:
-    """Yield what an alert adds to the profile; an archived one, which warns no more, is taken back."""
-    text = None if hidden_at(row) else readable(row.text("name"))
-    yield from _partial(row, {"medical_alerts": _line(row, text)})
-
-
 def from_case(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield what a case adds to the profile; a closed or archived one stays, saying so."""
-    yield from _partial(row, {"cases": _line(row, _case(row, reference))})
+    yield from _partial(row, {"cases": line_of(row, _case(row, reference))})
 
 
 def from_referral_source(row: Row, reference: Reference) -> Iterator[Output]:
@@ -177,16 +218,25 @@ def from_referral_source(row: Row, reference: Reference) -> Iterator[Output]:
         "referral_notes": readable(row.text("notes")),
     }
     yield from _partial(row, {name: text if live else None for name, text in facts.items()})
+    patient = row.linked("patient_id", "patients")
+    if patient:
+        kind = reference.referral_types.get(row.reference("referral_source_type_id") or "")
+        source = joined(": ", kind, row.text("subcategory")) if live else None
+        told = {"source_id": patient, "contributor": row.source_id, "source": source or NO_SOURCE}
+        yield Output(CONTACTS.name, told)
 
 
 def _partial(row: Row, facts: dict[str, Any]) -> Iterator[Output]:
     patient = row.linked("patient_id", "patients")
     if not patient:
         facts = {"filtered": Filter.NO_PATIENT.value}
-    yield Output(PROFILES.name, {"source_id": patient or row.source_id, "part": row.source_id, **facts})
+    yield Output(
+        PROFILES.name, {"source_id": patient or row.source_id, "contributor": row.source_id, **facts}
+    )
 
 
-def _line(row: Row, text: str | None) -> dict[str, str] | None:
+def line_of(row: Row, text: str | None) -> dict[str, str] | None:
+    """Return a line for a text that several records add to, in the order in which these were made."""
     return {"order": row.instant("created_at") or "", "text": text} if text else None
 
 
@@ -208,8 +258,8 @@ def _referrer(row: Row, reference: Reference) -> str | None:
     referrer = row.reference("referrer_id")
     if not referrer:
         return None
-    if (row.text("referrer_type") or "").casefold() == "patient":
-        return f"Patient (patients/{referrer})"
+    if (row.text("referrer_type") or "contact").casefold() != "contact":
+        return None  # patients are read later than who referred, and a number is no name
     return named(reference, referrer)
 
 
@@ -222,8 +272,8 @@ def _case(row: Row, reference: Reference) -> str:
         "sessions": None if sessions is None else f"{sessions} at most{_counted(row)}",
         "amount": amount and f"{amount} at most",
         "referring doctor": named(reference, row.reference("contact_id")),
-        "closed": reference.told_time(row.instant("closed_at")) or ("Yes" if row.flag("closed") else None),
-        "archived": reference.told_time(hidden_at(row)),
+        "closed": reference.format_time(row.instant("closed_at")) or ("Yes" if row.flag("closed") else None),
+        "archived": reference.format_time(hidden_at(row)),
     }
     told = "; ".join(f"{name}: {text}" for name, text in facts.items() if text)
     headline = f"{row.text('name') or 'Case'} ({row.source_id})"

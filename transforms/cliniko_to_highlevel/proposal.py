@@ -8,28 +8,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from cliniko_to_highlevel import mapping as clinic
+from cliniko_to_highlevel.mapping_checks import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from cliniko_to_highlevel.recognition import Decision
 
 _HEAD = """\
 # Proposed by the plan: where each custom field of this Cliniko account goes. Nothing was written.
 #
 # Read the lines under `named`, correct what is wrong, keep the file, and set TARGET_HIGHLEVEL_MAPPING to
-# its path. As it stands it maps as the plan did, but for one thing: a field that is named here takes every answer,
-# also one that does not look right for its place (a date as an insurer), which the plan kept with its label instead.
+# its path. It maps as the plan did, but for two things: where patients' answers name another place than the labels do, the
+# line proposes that place and says so; and a field that is named here takes every answer, also one that does not look
+# right for its place (a date as an insurer), which the plan kept with its label instead.
+# Confidence is high when two kinds of evidence agree and none speaks against: read those lines that are medium or none.
 # What is not in it is taken from the shipped mapping.
 """
-_PLACES = ", ".join((*clinic.FIELD_TARGETS, clinic.KEEP, clinic.IGNORE))
+_PLACES = ", ".join(PLACES)
 
 
 class Line(NamedTuple):
     """One custom field: where it goes, and what a person needs to know to confirm it."""
 
     name: str
-    target: str
-    decided_by: str
-    confidence: str
+    judged: Decision
+    until_confirmed: str
     filled: str
 
 
@@ -57,8 +61,11 @@ def _named(lines: list[Line]) -> Iterator[str]:
         return
     yield "  named:\n"
     for line in lines:
-        why = f"{line.decided_by}; confidence: {line.confidence}; filled for {line.filled} patients"
-        yield f"    # {why}\n    {_quoted(line.name)}: {line.target}\n"
+        judged = line.judged
+        why = f"{judged.decided_by}; confidence: {judged.confidence}; filled for {line.filled} patients"
+        if judged.target != line.until_confirmed:
+            why += f"; a load without this line takes it as {line.until_confirmed}"
+        yield f"    # {why}\n    {_quoted(line.name)}: {judged.target}\n"
 
 
 def _quoted(name: str) -> str:

@@ -6,26 +6,29 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.custom_fields import FieldPlan
+from cliniko_to_highlevel.custom_fields import OWN_PLACES, FieldPlan
 from cliniko_to_highlevel.formats import emails, joined, local_time, zone
-from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.people import address, hidden_at
 from cliniko_to_highlevel.phones import Phones, phones
-from cliniko_to_highlevel.remembered import (
+from cliniko_to_highlevel.reference_types import (
     PAYER_TYPE,
     Booking,
     Business,
+    Form,
+    Hours,
     Offer,
     Payer,
     Practitioner,
     Tax,
     booking_of,
     contact_name,
+    hours_of,
     practitioner_name,
     terms_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from cliniko_to_highlevel.mapping import ClinicMapping
     from cliniko_to_highlevel.row import Row
@@ -36,6 +39,8 @@ class Reference:
     """Names by id. The only memory of the mapping; it is filled anew in every run."""
 
     mapping: ClinicMapping
+    #: Names of the contact's own fields and labels of the profile's, by place.
+    taken: Mapping[str, Collection[str]] = field(default_factory=lambda: dict.fromkeys(OWN_PLACES, ()))
     account_country: str | None = None
     fields: FieldPlan = None  # type: ignore[assignment]  # set below: it needs the mapping
     users: dict[str, Row] = field(default_factory=dict)
@@ -47,19 +52,36 @@ class Reference:
     concessions: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, str] = field(default_factory=dict)
     referral_types: dict[str, str] = field(default_factory=dict)
+    recall_types: dict[str, str] = field(default_factory=dict)
     groups: dict[str, Booking] = field(default_factory=dict)
     offers: defaultdict[str, dict[str, Offer]] = field(default_factory=lambda: defaultdict(dict))
     payers: dict[str, Payer] = field(default_factory=dict)
     payer_emails: dict[str, Payer] = field(default_factory=dict)
+    #: Patients that the mapping leaves behind, as far as they were read in this run.
+    left_out_patients: set[str] = field(default_factory=set)
+    forms: dict[str, Form] = field(default_factory=dict)
+    #: Which booking each invoice is for; None where it is for none, or is not in force.
+    invoiced: dict[str | None, str | None] = field(default_factory=dict)
+    #: When a practitioner works at a location, and who offers a type where.
+    hours: defaultdict[tuple[str, str], list[Hours]] = field(default_factory=lambda: defaultdict(list))
+    teams: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    #: Locations and practitioners that nobody can book online.
+    offline: set[str] = field(default_factory=set)
+    offline_practitioners: set[str] = field(default_factory=set)
+    addresses: dict[str, str] = field(default_factory=dict)
+    absence_types: dict[str, str] = field(default_factory=dict)
     _locations: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Start with no definition of custom fields: it comes with the account's settings."""
-        self.fields = FieldPlan(self.mapping)
+        self.fields = self._field_plan()
+
+    def _field_plan(self) -> FieldPlan:
+        return FieldPlan(self.mapping, self.taken, self.account_country)
 
     def learn(self, row: Row) -> None:
         """Remember a reference record; other records are passed over."""
-        learn = _LESSONS.get(row.resource)
+        learn = _LEARNERS.get(row.resource)
         if learn:
             learn(self, row)
 
@@ -81,10 +103,10 @@ class Reference:
     def location(self, business_id: str | None) -> str | None:
         """Return a location's name; locations that share one are told apart."""
         if self._locations is None:
-            self._locations = self._told_apart()
+            self._locations = self._disambiguated()
         return self._locations.get(business_id or "")
 
-    def _told_apart(self) -> dict[str, str]:
+    def _disambiguated(self) -> dict[str, str]:
         """Return each location's name; of those that share one with the detail too, the id is added."""
         shared = Counter(business.name for business in self.businesses.values())
         names = {
@@ -101,10 +123,14 @@ class Reference:
         business = self.businesses.get(business_id or "")
         return (business.time_zone if business else None) or self.clinic_zone
 
-    def told_time(self, instant: str | None, business_id: str | None = None) -> str | None:
+    def format_time(self, instant: str | None, business_id: str | None = None) -> str | None:
         """Return for a text when something was: in the location's own time, else the clinic's, with the zone."""
         zone_name = self.zone_of(business_id)
         return f"{local_time(instant, zone_name)} ({zone_name or 'UTC'})" if instant else None
+
+    def local_date(self, instant: str | None) -> str | None:
+        """Return the day of an instant in the clinic's time zone: HighLevel has fields for dates, none for moments."""
+        return local_time(instant, self.clinic_zone)[:10] if instant else None
 
     def practitioner(self, practitioner_id: str | None) -> str | None:
         """Return a practitioner's name."""
@@ -115,19 +141,19 @@ class Reference:
         """Return an appointment type's name."""
         return self.appointment_types.get(type_id or "")
 
-    def practitioner_told(self, row: Row) -> str | None:
+    def practitioner_label(self, row: Row) -> str | None:
         """Return for a text who a record's practitioner is: his name, else his identity."""
         return self.practitioner(row.reference("practitioner_id")) or row.linked(
             "practitioner_id", "practitioners"
         )
 
-    def type_told(self, row: Row) -> str | None:
+    def type_label(self, row: Row) -> str | None:
         """Return for a text what a record's appointment type is: its name, else its identity."""
         return self.appointment_type(row.reference("appointment_type_id")) or row.linked(
             "appointment_type_id", "appointment_types"
         )
 
-    def location_told(self, row: Row) -> str | None:
+    def location_label(self, row: Row) -> str | None:
         """Return for a text where a record's location is: its name, else its identity."""
         return self.location(row.reference("business_id")) or row.linked("business_id", "businesses")
 
@@ -154,7 +180,7 @@ class Reference:
         account = row.part("account")
         country = (account.text("country_code") or "").upper()
         self.account_country = country or None
-        self.fields = FieldPlan(self.mapping)
+        self.fields = self._field_plan()
         self.fields.define(row.part("patient_custom_fields_definition"))
 
     def _learn_user(self, row: Row) -> None:
@@ -162,6 +188,8 @@ class Reference:
 
     def _learn_practitioner(self, row: Row) -> None:
         self.practitioners[_id(row)] = Practitioner(practitioner_name(row), row.reference("user_id"))
+        if False in {row.flag("active"), row.flag("show_in_online_bookings")}:
+            self.offline_practitioners.add(_id(row))
 
     def _learn_business(self, row: Row) -> None:
         display, label = row.text("display_name"), row.text("label")
@@ -170,6 +198,24 @@ class Reference:
         zone_name = row.text("time_zone_identifier")
         self.businesses[_id(row)] = Business(name, detail, zone_name if zone(zone_name) else None)
         self._locations = None
+        self.addresses[_id(row)] = (address(row).lines or "").replace("\n", ", ")
+        if hidden_at(row) or row.flag("show_in_online_bookings") is False:
+            self.offline.add(_id(row))
+
+    def _learn_availability(self, row: Row) -> None:
+        who, business = row.reference("practitioner_id"), row.reference("business_id")
+        if who and business:
+            named = row.text("time_zone_identifier")
+            time_zone = named if zone(named) else self.zone_of(business)
+            self.hours[who, business] += hours_of(row, time_zone)
+
+    def _learn_team(self, row: Row) -> None:
+        business, kind = row.reference("business_id"), row.reference("appointment_type_id")
+        if business and kind:
+            self.teams[business, kind] = set(row.references("practitioner_ids"))
+
+    def _learn_absence_type(self, row: Row) -> None:
+        self.absence_types[_id(row)] = row.text("name") or ""
 
     def _learn_appointment_type(self, row: Row) -> None:
         self.appointment_types[_id(row)] = row.text("name") or row.source_id
@@ -185,6 +231,9 @@ class Reference:
 
     def _learn_referral_type(self, row: Row) -> None:
         self.referral_types[_id(row)] = row.text("name") or row.source_id
+
+    def _learn_recall_type(self, row: Row) -> None:
+        self.recall_types[_id(row)] = row.text("name") or row.source_id
 
     def _learn_contact(self, row: Row) -> None:
         name = contact_name(row)
@@ -206,7 +255,7 @@ class Reference:
         self.groups[_id(row)] = booking_of(row)
 
 
-_LESSONS: dict[str, Callable[[Reference, Row], None]] = {
+_LEARNERS: dict[str, Callable[[Reference, Row], None]] = {
     "public_settings": Reference._learn_settings,  # noqa: SLF001
     "users": Reference._learn_user,  # noqa: SLF001
     "practitioners": Reference._learn_practitioner,  # noqa: SLF001
@@ -218,9 +267,13 @@ _LESSONS: dict[str, Callable[[Reference, Row], None]] = {
     "concession_types": Reference._learn_concession,  # noqa: SLF001
     "contacts": Reference._learn_contact,  # noqa: SLF001
     "referral_source_types": Reference._learn_referral_type,  # noqa: SLF001
+    "recall_types": Reference._learn_recall_type,  # noqa: SLF001
     "appointment_type_billable_items": Reference._learn_offer,  # noqa: SLF001
     "appointment_type_products": Reference._learn_offer,  # noqa: SLF001
     "group_appointments": Reference._learn_group,  # noqa: SLF001
+    "daily_availabilities": Reference._learn_availability,  # noqa: SLF001
+    "services": Reference._learn_team,  # noqa: SLF001
+    "unavailable_block_types": Reference._learn_absence_type,  # noqa: SLF001
 }
 
 

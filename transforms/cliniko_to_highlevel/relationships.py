@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.contacts import CONTACTS
+from cliniko_to_highlevel.contacts import CONTACTS, from_no_parent, from_parent
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import Association, Output, Stream, plain
@@ -44,20 +44,25 @@ RELATIONSHIPS = Stream(
 
 
 def from_relationship(row: Row) -> Iterator[Output]:
-    """Yield a relation between two patients; an archived relationship must not hold any longer."""
+    """Yield a relation between two patients, and who is whose parent; an archived one must not hold any longer."""
     record = RELATIONSHIPS.blank(row.source_id)
     patient, related = row.reference("patient_id"), row.reference("related_patient_id")
     if not patient or not related or patient == related:
         yield Output(RELATIONSHIPS.name, {**record, "filtered": Filter.NO_PATIENT.value})
         return
     association, first, second = _directed(row, patient, related)
+    gone = hidden_at(row) is not None
     record |= {
         "association": association,
         "first": CONTACTS.ref(f"patients/{first}"),
         "second": CONTACTS.ref(f"patients/{second}"),
-        "absent": hidden_at(row) is not None,
+        "absent": gone,
     }
     yield Output(RELATIONSHIPS.name, record)
+    if association == _PARENT_CHILD[0] and not gone:
+        yield from_parent(row, child=second, parent=first)
+    else:
+        yield from_no_parent(row, patient)
 
 
 def _directed(row: Row, patient: str, related: str) -> tuple[str, str, str]:

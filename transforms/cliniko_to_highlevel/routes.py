@@ -7,17 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel import (
+    alerts,
     appointments,
     contacts,
+    diary,
     files,
+    forms,
     insurers,
     invoices,
     notes,
+    opportunities,
     profiles,
+    recalls,
     relationships,
     services,
     users,
 )
+from cliniko_to_highlevel.formats import folded
+from cliniko_to_highlevel.mapping_checks import CONTACT_FIELD, PROFILE_FIELD
+from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.reference import Reference
 from cliniko_to_highlevel.row import Row
 from cliniko_to_highlevel.streams import Output
@@ -31,6 +39,9 @@ STREAMS: dict[str, Stream] = {
     stream.name: stream
     for stream in (
         users.USERS,
+        diary.CALENDARS,
+        diary.SCHEDULES,
+        diary.ABSENCES,
         contacts.CONTACTS,
         insurers.INSURERS,
         services.SERVICES,
@@ -38,10 +49,24 @@ STREAMS: dict[str, Stream] = {
         relationships.RELATIONSHIPS,
         appointments.APPOINTMENTS,
         notes.NOTES,
+        alerts.ALERT_NOTES,
+        recalls.RECALLS,
+        opportunities.OPPORTUNITIES,
         invoices.INVOICES,
         invoices.INVOICE_ITEMS,
         files.FILES,
     )
+}
+
+#: Which stream holds the clinic's own fields of each place …
+OWN_STREAMS = {CONTACT_FIELD: contacts.CONTACTS.name, PROFILE_FIELD: profiles.PROFILES.name}
+#: … and the names and labels there that they must not have.
+TAKEN = {
+    CONTACT_FIELD: frozenset(contacts.CONTACTS.properties),
+    PROFILE_FIELD: frozenset(
+        folded((item.highlevel or {}).get("label", name))
+        for name, item in profiles.PROFILES.properties.items()
+    ),
 }
 
 
@@ -57,10 +82,15 @@ class Route:
 
 def _patient(row: Row, reference: Reference) -> Iterator[Output]:
     answers = reference.fields.read(row)
-    if not contacts.is_merged(row):
+    if hidden_at(row) and not reference.mapping.moves["archived_patients"]:
+        reference.left_out_patients.add(row.source_id)
+    else:
+        reference.left_out_patients.discard(row.source_id)
+    if not contacts.is_merged(row) and row.source_id not in reference.left_out_patients:
         yield from insurers.from_patient(row, answers, reference)
     yield from contacts.from_patient(row, answers, reference)
     yield from profiles.from_patient(row, answers, reference)
+    yield from opportunities.from_patient(row, reference)
 
 
 def _contact(row: Row, reference: Reference) -> Iterator[Output]:
@@ -73,8 +103,9 @@ def _practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     yield from contacts.from_practitioner(row, reference)
 
 
-def _medical_alert(row: Row, _: Reference) -> Iterator[Output]:
-    return profiles.from_medical_alert(row)
+def _group(row: Row, reference: Reference) -> Iterator[Output]:
+    yield from appointments.from_group(row, reference)
+    yield from diary.from_group(row, reference)
 
 
 def _relationship(row: Row, _: Reference) -> Iterator[Output]:
@@ -94,7 +125,11 @@ ROUTES: dict[str, Route] = {
     "businesses": _NAMES_ONLY,
     "taxes": _NAMES_ONLY,
     "concession_types": _NAMES_ONLY,
-    "appointment_types": _NAMES_ONLY,
+    "daily_availabilities": _NAMES_ONLY,
+    "services": _NAMES_ONLY,
+    "unavailable_block_types": _NAMES_ONLY,
+    "appointment_types": _route(diary.from_appointment_type, "hl_calendars", "hl_schedules"),
+    "unavailable_blocks": _route(diary.from_absence, "hl_absences"),
     "appointment_type_billable_items": _NAMES_ONLY,
     "appointment_type_products": _NAMES_ONLY,
     "referral_source_types": _NAMES_ONLY,
@@ -104,47 +139,49 @@ ROUTES: dict[str, Route] = {
     "contacts": _route(_contact, "hl_contacts", "hl_insurers"),
     "billable_items": _route(services.from_billable_item, "hl_services"),
     "products": _route(services.from_product, "hl_services"),
-    "group_appointments": _route(appointments.from_group, "hl_appointments"),
+    "group_appointments": _route(_group, "hl_appointments", "hl_absences"),
     "individual_appointments": _route(appointments.from_individual, "hl_appointments", "hl_contacts"),
     "attendees": _route(appointments.from_attendee, "hl_appointments", "hl_contacts"),
-    "referral_sources": _route(profiles.from_referral_source, "hl_patient_profiles"),
-    "medical_alerts": _route(_medical_alert, "hl_patient_profiles"),
+    "referral_sources": _route(profiles.from_referral_source, "hl_patient_profiles", "hl_contacts"),
+    "medical_alerts": _route(
+        alerts.from_alert, "hl_patient_profiles", "hl_contacts", "hl_medical_alert_notes"
+    ),
     "patient_cases": _route(profiles.from_case, "hl_patient_profiles"),
     "patients": _route(
         _patient,
         "hl_contacts",
         "hl_patient_profiles",
         "hl_insurers",
+        "hl_opportunities",
         rejected_on=("hl_contacts", "hl_patient_profiles"),
     ),
-    "relationships": _route(_relationship, "hl_relationships"),
+    "relationships": _route(_relationship, "hl_relationships", "hl_contacts"),
     "treatment_notes": _route(notes.from_treatment_note, "hl_notes"),
-    "invoices": _route(invoices.from_invoice, "hl_invoices"),
-    "invoice_items": _route(invoices.from_invoice_item, "hl_invoice_items"),
+    "invoices": _route(invoices.from_invoice, "hl_invoices", "hl_contacts"),
+    "recall_types": _NAMES_ONLY,
+    "recalls": _route(recalls.from_recall, "hl_recalls", "hl_contacts"),
+    "invoice_items": _route(invoices.from_invoice_item, "hl_invoice_items", "hl_appointments"),
+    "patient_forms": _route(forms.from_form, "hl_notes", "hl_contacts"),
+    "signatures": _route(forms.from_signature, "hl_files"),
     "communications": _route(notes.from_communication, "hl_notes"),
     "patient_attachments": _route(files.from_attachment, "hl_files"),
 }
 
+#: Resources that tell of people and of whose parents they are: when they have come, it is known who shares an address.
+PEOPLE = frozenset({"practitioners", "contacts", "patients", "relationships"})
+
 #: Resources of Cliniko that become nothing in HighLevel, and why.
 IGNORED: dict[str, str] = {
     "available_times": "computed by Cliniko for online booking, not stored",
-    "availability_blocks": "opening hours belong to HighLevel's calendars and are set there",
+    "availability_blocks": "extra hours of single days: HighLevel offers none of them, so it never offers too much",
     "bookings": "the same records as individual and group appointments",
     "concession_prices": "prices for concessions; each invoice item has the price that was charged",
-    "daily_availabilities": "opening hours belong to HighLevel's calendars and are set there",
     "patient_form_templates": "blank forms; HighLevel's form builder cannot be filled by its API",
-    "patient_forms": "HighLevel has no place for filled-in forms; print them to PDF in Cliniko, or keep them in a warehouse",
-    "practitioner_appointment_types": "who offers which type: set up in HighLevel's calendars",
+    "practitioner_appointment_types": "the list services says the same, by location",
     "practitioner_reference_numbers": "provider numbers per location; HighLevel users have no field for them",
     "product_suppliers": "the supplier's name is on each product",
-    "recall_types": "not part of Cliniko's documented API",
-    "recalls": "not part of Cliniko's documented API",
-    "services": "who offers which appointment type where: set up in HighLevel's calendars",
     "settings": "settings of Cliniko itself",
-    "signatures": "pictures that belong to patient forms, and stay with them",
     "stock_adjustments": "stock keeping; HighLevel has none, and the product has the resulting stock",
     "treatment_note_templates": "blank notes; each note carries its own questions",
-    "unavailable_block_types": "kinds of absences in Cliniko's calendar",
-    "unavailable_blocks": "absences of practitioners, not facts about patients",
     "user": "the owner of the API key",
 }

@@ -47,6 +47,14 @@ class Row:
             return str(value).strip()
         raise RecordError(Reason.INVALID_ID, field)
 
+    def references(self, field: str) -> list[str]:
+        """Return the ids of a list as texts."""
+        value = self.values.get(field)
+        if value is not None and not isinstance(value, list):
+            raise RecordError(Reason.INVALID_LIST, field)
+        found = (Row(self.resource, {field: item}).reference(field) for item in value or ())
+        return [item for item in found if item]
+
     def linked(self, field: str, resource: str) -> str | None:
         """Return the identity of the record that a link points at: ``patients/1234``."""
         identifier = self.reference(field)

@@ -42,8 +42,10 @@ SERVICES = Stream(
         "record_state": custom(
             "Record state", "State in Cliniko.", kind="SINGLE_OPTIONS", options=RECORD_STATES
         ),
-        "hidden_at": custom("Archived at", "When it was archived in Cliniko, UTC."),
-        "created_in_cliniko": custom("Created in Cliniko", "When it was created in Cliniko, UTC."),
+        "hidden_at": custom("Archived at", "Day on which it was archived in Cliniko.", kind="DATE"),
+        "created_in_cliniko": custom(
+            "Created in Cliniko", "Day on which it was created in Cliniko.", kind="DATE"
+        ),
     },
 )
 
@@ -83,6 +85,6 @@ def _shared(row: Row, reference: Reference) -> dict[str, str | None]:
         "tax_name": tax.name if tax else row.linked("tax_id", "taxes"),
         "tax_rate": tax.rate if tax else None,
         "record_state": record_state(row),
-        "hidden_at": hidden_at(row),
-        "created_in_cliniko": row.instant("created_at"),
+        "hidden_at": reference.local_date(hidden_at(row)),
+        "created_in_cliniko": reference.local_date(row.instant("created_at")),
     }

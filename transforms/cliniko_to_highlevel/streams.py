@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cliniko_to_highlevel.reference import Reference
+    from cliniko_to_highlevel.row import Row
 
 JsonSchema = dict[str, Any]
 
@@ -56,12 +59,19 @@ OWNER: JsonSchema = {
     "required": ["at", "ref"],
 }
 
+#: Who owns a record of a custom object: whoever owns the contact that ``owner_of`` names.
+OF_CONTACT = Property(OWNER, "The owner of the patient's contact.", {"field": "owner", "fold": "owner"})
+
 #: Properties that steer the load; the target's README explains each.
 STEERING: dict[str, Property] = {
     "source_id": Property({"type": "string"}, "Identity: Cliniko resource and id."),
-    "part": Property(STRING, "Null for a main record, else the contributor of a partial one."),
+    "contributor": Property(STRING, "Null for a main record, else the contributor of a partial one."),
     "joins": Property(STRINGS, "Further identities whose partial records belong to this record."),
-    "unless": Property(STRINGS, "The record is left out when one of these exists."),
+    "skip_if_exists": Property(STRINGS, "The record is left out when one of these exists."),
+    "needs": Property(STRINGS, "References to records that must be in HighLevel before this one."),
+    "after": Property(
+        STRINGS, "References to records that are written first, if they are to be written at all."
+    ),
     "filtered": Property(STRING, "Why nothing is written for this record."),
     "rejected": Property(
         {
@@ -84,8 +94,14 @@ STEERING: dict[str, Property] = {
         "Every relation the record shall have.",
     ),
     "contact": Property(STRING, "Identity of the contact the record hangs on."),
-    "pieces": Property({"type": ["integer", "null"]}, "Into how many records a long text was split."),
+    "follows": Property(STRING, "Ref of the contact whose visits and owner are folded into the record, too."),
+    "owner_of": Property(STRING, "Ref of the contact whose owner the record has."),
+    "split_count": Property({"type": ["integer", "null"]}, "Into how many records a long text was split."),
     "priority": Property(STRING, "Lower comes first inside the stream."),
+    "money": Property(
+        {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+        "What the source says it comes to: amount, currency, and what it is summed by.",
+    ),
 }
 
 
@@ -94,9 +110,16 @@ def plain(description: str, json: JsonSchema | None = None) -> Property:
     return Property(json or STRING, description)
 
 
-def standard(name: str, description: str, *, create_only: bool = False) -> Property:
+def routing(description: str) -> Property:
+    """Declare the businesses that a record belongs to, which decide the sub-accounts: none of them is the main one's."""
+    return Property(STRINGS, description, {"field": "routing", "fold": "union"})
+
+
+def standard(name: str, description: str, *, create_only: bool = False, fold: str | None = None) -> Property:
     """Declare a standard field of the contact, by the name the HighLevel API uses."""
     highlevel: JsonSchema = {"field": "standard", "name": name}
+    if fold:
+        highlevel["fold"] = fold
     if create_only:
         highlevel["create_only"] = True
     return Property(STRING, description, highlevel)
@@ -108,14 +131,32 @@ def custom(
     *,
     kind: str = "TEXT",
     fold: str | None = None,
+    of: str = "",
+    always_of: Sequence[str] = (),
     options: Sequence[str] | None = None,
+    folder: str = "",
 ) -> Property:
-    """Declare a custom field (of the contact) or a property (of a custom object)."""
+    """Declare a custom field (of the contact) or a property (of a custom object).
+
+    Args:
+        label: what a person sees.
+        description: what it holds.
+        kind: HighLevel's type.
+        fold: how it is put together from partial records.
+        of: the property of partial records that is folded, where that is another one.
+        always_of: the resources whose records have it even when nobody contributes to it.
+        options: of a pick-list.
+        folder: of a property: the folder in which people find it, where the object has several.
+    """
     highlevel: JsonSchema = {"field": "custom", "dataType": kind, "label": label}
+    if folder:
+        highlevel["folder"] = folder
     if options is not None:
         highlevel["options"] = list(options)
     if fold:
         highlevel["fold"] = fold
+    if of:
+        highlevel |= {"of": of, "always_of": list(always_of)}
     return Property(_json_type(kind, fold), description, highlevel)
 
 
@@ -149,13 +190,23 @@ class Association:
 
 
 @dataclass(frozen=True, slots=True)
+class Money:
+    """What a record of a stream comes to: as the source says, and in which properties the destination holds it."""
+
+    source: Callable[[Row, Reference], dict[str, Any]]
+    #: ``amount``, ``status``, ``date`` and ``business`` -> property; ``of`` -> the property that names the record by which it is
+    #: summed, of the object ``of_object``.
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """One mapped stream."""
 
     name: str
     kind: str
     description: str
-    properties: Mapping[str, Property]
+    properties: dict[str, Property]
     steering: tuple[str, ...] = ()
     associations: tuple[Association, ...] = ()
     key: str = ""
@@ -163,16 +214,23 @@ class Stream:
     primary: str = ""
     searchable: tuple[str, ...] = ()
     file_field: str = ""
+    money: Money | None = None
+    #: Of appointments: these are tasks, whatever appointments become.
+    always_task: bool = False
+    #: When its records are written, where that is not as of others of the kind: ``with_people`` or ``history``.
+    turn: str = ""
+    #: What becomes of a record in HighLevel when Cliniko has it no longer; as it is, it stays.
+    when_gone: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def takes_partials(self) -> bool:
         """Return whether several Cliniko records contribute to one record of this stream."""
-        return "part" in self.steering
+        return "contributor" in self.steering
 
     @property
     def key_properties(self) -> list[str]:
         """Return the Singer key."""
-        return ["source_id", "part"] if self.takes_partials else ["source_id"]
+        return ["source_id", "contributor"] if self.takes_partials else ["source_id"]
 
     @property
     def pick_lists(self) -> dict[str, Property]:
@@ -185,16 +243,23 @@ class Stream:
 
     def blank(self, source_id: str) -> dict[str, Any]:
         """Return a main record that says nothing yet."""
-        return {"source_id": source_id, "part": None} if self.takes_partials else {"source_id": source_id}
+        return (
+            {"source_id": source_id, "contributor": None} if self.takes_partials else {"source_id": source_id}
+        )
 
-    def schema(self, options: Mapping[str, Sequence[str]]) -> JsonSchema:
-        """Return the stream's JSON schema, with the options known by now."""
-        steering = ("source_id", "filtered", "rejected", *self.steering)
+    def schema(
+        self, options: Mapping[str, Sequence[str]], more: dict[str, Property] | None = None
+    ) -> JsonSchema:
+        """Return the stream's JSON schema, with the options known by now and the clinic's own fields."""
+        steering = ("source_id", "filtered", "rejected", *self.steering, *(["money"] if self.money else ()))
         return {
             "type": "object",
             "properties": {
                 **{name: STEERING[name].schema() for name in steering},
-                **{name: item.schema(options.get(name)) for name, item in self.properties.items()},
+                **{
+                    name: item.schema(options.get(name))
+                    for name, item in (self.properties | (more or {})).items()
+                },
             },
             "required": ["source_id"],
             "x-highlevel": self._described(),
@@ -211,6 +276,12 @@ class Stream:
             }
         if self.associations:
             described["associations"] = [item.described() for item in self.associations]
+        if self.always_task:
+            described["as"] = "task"
+        if self.turn:
+            described["turn"] = self.turn
         if self.file_field:
             described["file_field"] = self.file_field
+        if self.money:
+            described["money"] = dict(self.money.properties)
         return described

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cliniko_to_highlevel import proposal
+from cliniko_to_highlevel import insurers, proposal
+from cliniko_to_highlevel.answer_evidence import Answers, beside
 from cliniko_to_highlevel.errors import RecordError
+from cliniko_to_highlevel.formats import emails
+from cliniko_to_highlevel.note_text import pictures_in
+from cliniko_to_highlevel.people import address
+from cliniko_to_highlevel.recognition import Definition
 from cliniko_to_highlevel.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cliniko_to_highlevel.custom_fields import FieldChoice
+    from cliniko_to_highlevel.recognition import Decision
     from cliniko_to_highlevel.reference import Reference
 
+#: A name that so many patients typed is hardly a slip.
+_TYPED_ALIKE = 3
+#: Of so many kinds of answers to one field the most frequent are shown.
+_MOST_LOOKS, _LOOKS_SHOWN = 200, 3
 _TYPED = ("individual_appointments", "group_appointments")
 
 
@@ -36,8 +47,16 @@ class Survey:
         self._path = mapping_path
         self._rows: Counter[str] = Counter()
         self._filled: Counter[tuple[str, str, str]] = Counter()
+        self._answers: defaultdict[tuple[str, str, str], Answers] = defaultdict(Answers)
+        self._looks: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
         self._types: Counter[str] = Counter()
+        self._insurers: Counter[str] = Counter()
+        self._insurer_names: dict[str, str] = {}
         self._files: dict[str, _Files] = {}
+        self._to_download = 0
+        self._unusable: dict[str, list[str]] = {"email": [], "phone": []}
+        self._without_consent: list[str] = []
+        self._pictures = 0
         self._requires_hipaa: bool | None = None
 
     def see(self, message: Mapping[str, Any]) -> None:
@@ -53,11 +72,58 @@ class Survey:
         if row.resource == "public_settings":
             self._requires_hipaa = row.part("patient_privacy").flag("requires_hipaa_compliance")
         elif row.resource == "patients":
-            self._filled.update(set(self._reference.fields.filled(row)))
+            for key, answers in self._reference.fields.filled(row):
+                self._filled[key] += 1
+                for forms in answers:
+                    self._answers[key].see(forms)
+            self._count_insurers(row)
+            self._look_at_answers(row)
+            self._look_at_addresses(row)
+            if not row.flag("accepted_privacy_policy"):
+                self._without_consent.append(row.source_id)
+        elif row.resource == "treatment_notes":
+            self._pictures += pictures_in(row.part("content"))
         elif row.resource in _TYPED:
             self._types[row.reference("appointment_type_id") or ""] += 1
         elif row.resource == "patient_attachments":
             self._count_file(row)
+
+    def _count_insurers(self, patient: Row) -> None:
+        """Count a patient's insurers that no payer contact stands for: each would be made."""
+        reference = self._reference
+        for cover in insurers.covers(patient, reference.fields.read(patient), reference):
+            if cover.named:
+                self._insurers[cover.source_id] += 1
+                if insurers.is_listed(cover.name, reference):
+                    self._insurer_names[cover.source_id] = cover.name
+
+    def _insurer(self, source: str, patients: int) -> dict[str, Any]:
+        name = self._insurer_names.get(source)
+        because = "listed in the mapping, or an option of a field" if name else "typed by patients"
+        sure = name or patients >= _TYPED_ALIKE
+        confidence = "high" if sure else "medium"
+        return {
+            "source": source,
+            "name": name,
+            "patients": patients,
+            "because": because,
+            "confidence": confidence,
+        }
+
+    def _look_at_answers(self, patient: Row) -> None:
+        """Count what the answers to each custom field look like, masked; of very different ones the first."""
+        for key, answer in self._reference.fields.masked_answers(patient):
+            looks = self._looks[key]
+            if answer in looks or len(looks) < _MOST_LOOKS:
+                looks[answer] += 1
+
+    def _look_at_addresses(self, patient: Row) -> None:
+        """List a patient whose e-mail or phone was typed, but cannot be used."""
+        email = patient.text("email")
+        if email and not emails(email):
+            self._unusable["email"].append(patient.source_id)
+        if self._reference.phones(patient, "patient_phone_numbers", address(patient).country).unusable:
+            self._unusable["phone"].append(patient.source_id)
 
     def _count_file(self, row: Row) -> None:
         kind = (row.text("content_type") or "").partition(";")[0].strip().lower() or "unknown"
@@ -66,6 +132,35 @@ class Survey:
         files.count += 1
         files.size += size
         files.largest = max(files.largest, size)
+        if row.text("file_status") in {None, "not_requested"}:
+            self._to_download += size
+
+    def findings(self) -> dict[str, list[str]]:
+        """Return the patients of whom Cliniko holds what cannot be used, or no acceptance of the privacy policy, by finding."""
+        return {
+            "email_unusable": self._unusable["email"],
+            "phone_unusable": self._unusable["phone"],
+            "no_consent": self._without_consent,
+        }
+
+    def _judged(self, choice: FieldChoice) -> Decision:
+        """Return the decision on a field, beside what patients have in it."""
+        return beside(choice.decision, Definition(choice.section, choice.label), self._answers[choice[:3]])
+
+    def _field(self, name: str, choice: FieldChoice) -> dict[str, Any]:
+        judged = self._judged(choice)
+        return {
+            "name": name,
+            "section": choice.section,
+            "label": choice.label,
+            "type": choice.kind,
+            "target": judged.target,
+            "until_confirmed": choice.target,
+            "decided_by": judged.decided_by,
+            "confidence": judged.confidence,
+            "filled": self._filled[choice[:3]],
+            "answers": [look for look, _ in self._looks[choice[:3]].most_common(_LOOKS_SHOWN)],
+        }
 
     def content(self) -> dict[str, Any]:
         """Return what was counted, as the plan's report shows it."""
@@ -73,15 +168,7 @@ class Survey:
         return {
             "rows": dict(sorted(self._rows.items())),
             "custom_fields": [
-                {
-                    "section": choice.section,
-                    "label": choice.label,
-                    "target": choice.target,
-                    "decided_by": choice.decided_by,
-                    "confidence": choice.confidence,
-                    "filled": self._filled[choice.section, choice.label, choice.token],
-                }
-                for choice in reference.fields.choices
+                self._field(name, choice) for name, choice in reference.fields.proposed_names()
             ],
             "appointment_types": [
                 {"source": f"appointment_types/{key}", "name": name, "appointments": self._types[key]}
@@ -98,11 +185,15 @@ class Survey:
             "insurers": {
                 "payers": sorted(payer.source_id for payer in reference.payers.values()),
                 "named_by_fields": sorted(reference.fields.insurer_options),
+                "made": [self._insurer(*item) for item in sorted(self._insurers.items())],
             },
             "attachments": [
                 {"type": kind, "count": files.count, "bytes": files.size, "largest": files.largest}
                 for kind, files in sorted(self._files.items())
             ],
+            "attachment_bytes_to_download": self._to_download,
+            "unusable_addresses": {kind: list(patients) for kind, patients in self._unusable.items()},
+            "pictures_in_notes": self._pictures,
             "country": reference.country,
             "time_zone": reference.clinic_zone,
             "requires_hipaa": self._requires_hipaa,
@@ -117,11 +208,7 @@ class Survey:
         patients = self._rows["patients"]
         lines = [
             proposal.Line(
-                name,
-                choice.target,
-                choice.decided_by,
-                choice.confidence,
-                f"{self._filled[choice[:3]]} of {patients}",
+                name, self._judged(choice), choice.target, f"{self._filled[choice[:3]]} of {patients}"
             )
             for name, choice in self._reference.fields.proposed_names()
         ]

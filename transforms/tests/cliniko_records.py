@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+#: What every schema of the tap says of itself, beside the properties.
+SCHEMA: dict[str, Any] = {"properties": {}, "x-cliniko": {"origin": "tap-cliniko", "account": "1"}}
 FIRST_VISIT = "2024-03-11T03:15:00Z"
 
 RECORDS: dict[str, dict[str, Any]] = {
@@ -146,6 +148,36 @@ RECORDS: dict[str, dict[str, Any]] = {
         "name": "Student",
         "updated_at": "2020-01-02T00:00:00Z",
     },
+    "daily_availabilities": {
+        "id": "41",
+        "availabilities": [
+            {"starts_at": "09:00", "ends_at": "13:00"},
+            {"starts_at": "14:00", "ends_at": "17:30"},
+        ],
+        "business_id": "30",
+        "created_at": "2020-01-01T00:00:00Z",
+        "day_of_week": 1,
+        "practitioner_id": "9",
+        "time_zone": "Melbourne",
+        "time_zone_identifier": "Australia/Melbourne",
+        "updated_at": "2020-01-02T00:00:00Z",
+    },
+    "services": {
+        "appointment_type_id": "20",
+        "business_id": "30",
+        "practitioner_ids": ["9"],
+        "practitioners": [{"links": {"self": "https://api.au1.cliniko.com/v1/practitioners/9"}}],
+    },
+    "unavailable_block_types": {
+        "id": "42",
+        "archived_at": None,
+        "color": "#123456",
+        "created_at": "2020-01-01T00:00:00Z",
+        "duration_in_minutes": 30,
+        "name": "Leave",
+        "system_controlled": False,
+        "updated_at": "2020-01-02T00:00:00Z",
+    },
     "appointment_types": {
         "id": "20",
         "add_deposit_to_account_credit": False,
@@ -248,6 +280,21 @@ RECORDS: dict[str, dict[str, Any]] = {
         "repeated_from_id": "99",
         "starts_at": "2024-03-12T00:00:00Z",
         "telehealth_url": "https://clinic.example/secret",
+        "updated_at": "2024-01-02T00:00:00Z",
+    },
+    "unavailable_blocks": {
+        "id": "43",
+        "archived_at": None,
+        "business_id": "30",
+        "created_at": "2024-01-01T00:00:00Z",
+        "deleted_at": None,
+        "ends_at": "2090-03-12T01:00:00Z",
+        "notes": "Dentist",
+        "practitioner_id": "9",
+        "repeat_rule": {"repeat_type": "Weekly", "number_of_repeats": 10, "repeating_interval": 1},
+        "repeated_from_id": "40",
+        "starts_at": "2090-03-12T00:00:00Z",
+        "unavailable_block_type_id": "42",
         "updated_at": "2024-01-02T00:00:00Z",
     },
     "individual_appointments": {
@@ -515,6 +562,20 @@ RECORDS: dict[str, dict[str, Any]] = {
         "total_amount": "104.5",
         "updated_at": "2024-03-11T04:10:02Z",
     },
+    "recall_types": {
+        "id": "166",
+        "created_at": "2020-01-01T00:00:00Z",
+        "name": "Six-month review",
+        "updated_at": "2020-01-02T00:00:00Z",
+    },
+    "recalls": {
+        "id": "165",
+        "created_at": "2024-03-11T04:05:00Z",
+        "patient_id": "7",
+        "recall_at": "2024-09-11",
+        "recall_type_id": "166",
+        "updated_at": "2024-03-11T04:10:02Z",
+    },
     "invoice_items": {
         "id": "170",
         "archived_at": None,
@@ -561,6 +622,58 @@ RECORDS: dict[str, dict[str, Any]] = {
         "type_code": 2,
         "updated_at": "2024-03-10T02:30:05Z",
     },
+    "patient_forms": {
+        "id": "195",
+        "archived_at": None,
+        "attendee_id": "77",
+        "booking_id": "88",
+        "business_id": "30",
+        "completed_at": "2024-03-04T01:00:02Z",
+        "content": {
+            "sections": [
+                {
+                    "name": "About you",
+                    "questions": [
+                        {
+                            "name": "Full name",
+                            "type": "full_name",
+                            "answer": {"title": "Ms", "first_name": "Juniper"},
+                        },
+                        {
+                            "name": "Phone",
+                            "type": "phone",
+                            "answer": [{"number": "0491 570 156", "phone_type": "Mobile"}],
+                        },
+                        {
+                            "name": "Injuries",
+                            "type": "checkboxes",
+                            "answers": [{"value": "Knee", "selected": True}],
+                        },
+                        {"name": "Anything else?", "type": "paragraph", "answer": "<div>No</div>"},
+                        {"name": "I agree", "type": "signature", "signature_id": "196"},
+                    ],
+                }
+            ]
+        },
+        "created_at": "2024-03-03T21:00:00Z",
+        "edited_at": None,
+        "email_to_patient_on_completion": False,
+        "name": "New client intake",
+        "patient_id": "7",
+        "restricted_to_practitioner": False,
+        "signatures": None,
+        "signature_ids": ["196"],
+        "updated_at": "2024-03-04T01:00:02Z",
+        "url": "https://clinic.example/forms/x",
+    },
+    "signatures": {
+        "id": "196",
+        "created_at": "2024-03-04T01:00:00Z",
+        "image": "data:image/png;base64,iVBORw0KGgo=",
+        "patient_form_id": "195",
+        "updated_at": "2024-03-04T01:00:00Z",
+        "user_id": "3",
+    },
     "patient_attachments": {
         "id": "190",
         "archived_at": None,
@@ -594,9 +707,7 @@ def messages(*changed: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
     given = dict(changed)
     lines: list[dict[str, Any]] = []
     for resource in RECORDS:
-        lines.append(
-            {"type": "SCHEMA", "stream": resource, "schema": {"properties": {}}, "key_properties": ["id"]}
-        )
+        lines.append({"type": "SCHEMA", "stream": resource, "schema": SCHEMA, "key_properties": ["id"]})
         lines.append(
             {"type": "RECORD", "stream": resource, "record": given.get(resource) or record(resource)}
         )

@@ -20,12 +20,16 @@ REFERENCE = (
     "billable_items",
     "products",
     "concession_types",
+    "daily_availabilities",
+    "services",
+    "unavailable_block_types",
     "appointment_types",
     "appointment_type_billable_items",
     "appointment_type_products",
     "contacts",
     "referral_source_types",
     "group_appointments",
+    "recall_types",
 )
 
 

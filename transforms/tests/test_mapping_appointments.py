@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cliniko_records import FIRST_VISIT
-from mapping_runs import mapped, one
+from cliniko_records import FIRST_VISIT, record
+from mapping_runs import mapped, one, run
 
 WHEN = "2024-03-10T01:00:00Z"
 
@@ -26,16 +26,16 @@ def test_an_appointment_has_its_state(changes: dict[str, Any], status: str, comp
     """Every state of a booking arrives; what is over for good needs no clock."""
     found = one("individual_appointments", "hl_appointments", **changes)
     assert (found["status"], found["completed"]) == (status, completed)
-    assert found["body"].startswith("cliniko:individual_appointments/88\nStatus: ")
+    assert found["body"].startswith("Status: ")
 
 
 def test_an_appointment_tells_all_about_itself() -> None:
     """The text names type, practitioner, place, local time, services, case and notes."""
     found = one("individual_appointments", "hl_appointments", cancelled_at=WHEN)
-    assert found["title"] == "Standard with Orla Featherstone"
+    assert found["title"] == "Cancelled: Standard with Orla Featherstone"
     assert (found["contact"], found["owner"]) == ("patients/7", "user:practitioners/9")
     assert (found["starts_at"], found["ends_at"]) == (FIRST_VISIT, "2024-03-11T04:00:00Z")
-    assert found["body"].split("\n")[1:] == [
+    assert found["body"].split("\n") == [
         "Status: Cancelled",
         "Cancelled: 2024-03-10 12:00 (Australia/Melbourne), Sick, Felt unwell",
         "Case: patient_cases/110",
@@ -46,7 +46,43 @@ def test_an_appointment_tells_all_about_itself() -> None:
         "Practitioner: Orla Featherstone",
         "Location: North clinic",
         "When: 2024-03-11 14:15 to 15:00 (Australia/Melbourne)",
-        "Services: Band x 2 (discount 10 %), Standard consultation",
+        "cliniko:individual_appointments/88",
+    ]
+    assert found["usual_items"] == "Usual items: Band x 2 (discount 10 %), Standard consultation"
+
+
+@pytest.mark.parametrize(
+    ("changes", "target"),
+    [
+        ({}, "individual_appointments/88"),
+        ({"appointment_id": None}, "attendees/77"),
+        ({"archived_at": WHEN}, None),
+        ({"appointment_id": None, "attendee_id": None}, None),
+    ],
+)
+def test_what_was_invoiced_stands_in_the_text_of_the_booking(
+    changes: dict[str, Any], target: str | None
+) -> None:
+    """An item tells the booking of its invoice; where that is none, or not in force, it takes back what it told."""
+    lines = [
+        {"type": "RECORD", "stream": "invoices", "record": record("invoices", **changes)},
+        {"type": "RECORD", "stream": "invoice_items", "record": record("invoice_items")},
+    ]
+    (told,) = [
+        line["record"]
+        for line in run(lines)
+        if line["type"] == "RECORD" and line["stream"] == "hl_appointments"
+    ]
+    text = (
+        {"order": told["items"]["order"], "text": "Invoiced: Standard consultation · 90.00"}
+        if target
+        else None
+    )
+    assert (told["contributor"], told.get("items")) == ("invoice_items/170", text)
+    assert told["source_id"] == (target or "invoice_items/170")
+    assert told.get("filtered") == (None if target else "no_booking")
+    assert not [
+        line for line in run(lines[1:]) if line["type"] == "RECORD" and line["stream"] == "hl_appointments"
     ]
 
 
@@ -56,11 +92,12 @@ def test_a_booking_adds_to_the_patients_contact() -> None:
     assert found == {
         "stream": "hl_contacts",
         "source_id": "patients/7",
-        "part": "individual_appointments/88",
+        "contributor": "individual_appointments/88",
         "cliniko_appointment_type": ["Standard"],
         "cliniko_location": ["North clinic"],
         "businesses": ["30"],
         "owner": {"at": FIRST_VISIT, "ref": "user:practitioners/9"},
+        "visit": {"at": FIRST_VISIT, "day": "2024-03-11", "state": "arrived", "type": "Standard"},
     }
 
 
@@ -80,10 +117,10 @@ def test_a_place_in_a_group_joins_the_groups_facts() -> None:
     """An attendance waits for its group, and gives way to the individual appointment of the same booking."""
     found = one("attendees", "hl_appointments")
     assert found["joins"] == ["group_appointments/100"]
-    assert found["unless"] == ["appointment:individual_appointments/100"]
-    assert (found["part"], found["contact"], found["status"]) == (None, "patients/7", "arrived")
+    assert found["skip_if_exists"] == ["appointment:individual_appointments/100"]
+    assert (found["contributor"], found["contact"], found["status"]) == (None, "patients/7", "arrived")
     shared = one("group_appointments", "hl_appointments")
-    assert shared["source_id"] == shared["part"] == "group_appointments/100"
+    assert shared["source_id"] == shared["contributor"] == "group_appointments/100"
     assert shared["shared_body"].startswith("Group booking: group_appointments/100\nType: Standard\n")
     assert "status" not in shared
 
@@ -99,10 +136,11 @@ def test_a_group_that_was_archived_takes_its_places_with_it(hidden: str) -> None
     """Cliniko may keep the attendance of an archived group as it was: it is removed all the same, and says so."""
     shared = one("group_appointments", "hl_appointments", **{hidden: WHEN})
     assert (shared["status"], shared["completed"], shared["archived"]) == ("removed", True, True)
+    assert shared["title_prefix"] == "Removed"
     attendance, contact = mapped("attendees", given={"group_appointments": {hidden: WHEN}})
     assert (attendance["status"], attendance["completed"]) == ("removed", True)
-    assert "\nStatus: Removed from Cliniko's calendar\n" in attendance["body"]
-    assert contact["part"] == "attendees/77"
+    assert attendance["body"].startswith("Status: Removed from Cliniko's calendar\n")
+    assert contact["contributor"] == "attendees/77"
     assert not any(contact[name] for name in ("cliniko_appointment_type", "cliniko_location", "owner"))
 
 

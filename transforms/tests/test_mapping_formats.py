@@ -64,6 +64,12 @@ def test_no_digit_of_a_number_is_lost(number: Decimal) -> None:
         ("2024-03-11T03:15:00.250Z", "2024-03-11T03:15:00Z"),
         ("2024-03-11T14:15:00+11:00", "2024-03-11T03:15:00Z"),
         ("2024-03-11T03:15:00", "2024-03-11T03:15:00Z"),
+        ("2024-03-11T14:15:00+1100", "2024-03-11T03:15:00Z"),
+        ("2024-03-11T03:15:00.12Z", "2024-03-11T03:15:00Z"),
+        ("2024-03-11 14:15:00 +1100", "2024-03-11T03:15:00Z"),
+        ("2024-03-11T03:15:00 UTC", "2024-03-11T03:15:00Z"),
+        ("2024-03-10t17:15:00\u221210:00", "2024-03-11T03:15:00Z"),
+        ("20240311T031500z", "2024-03-11T03:15:00Z"),
     ],
 )
 def test_a_moment_is_written_in_utc(value: str, expected: str) -> None:
@@ -149,8 +155,7 @@ def test_the_country_that_the_clinic_decided_on_goes_first() -> None:
         ("june@-example.net", []),
         ("june@ex_ample.net", []),
         ("june@example..net", []),
-        ("june@exämple.net", []),
-        ("june@example.net\u200b", []),
+        ("june@exämple.net", ["june@xn--exmple-cua.net"]),
         (f"{'j' * 65}@example.net", []),
         (f"{'j' * 64}@example.net", [f"{'j' * 64}@example.net"]),
         ("o'júne/q@mail.example.net", ["o'júne/q@mail.example.net"]),

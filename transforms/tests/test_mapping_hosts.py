@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cliniko_records import messages, record
+from cliniko_records import SCHEMA, messages, record
 from mapping_runs import one, run
 
 from cliniko_to_highlevel.core import MessageMapper
@@ -63,7 +63,7 @@ def test_the_target_lets_an_archived_group_override_its_places(hidden: str | Non
         spec, without_stream(one("group_appointments", "hl_appointments", archived_at=hidden))
     )
     assert group.part in place.joins
-    folded = importlib.import_module("target_highlevel.engine.fold").fold(
+    folded = importlib.import_module("target_highlevel.desired").fold(
         spec, place.fields, [(group.part, group.fields)], "2024-03-01T00:00:00Z"
     )
     assert (folded["status"], folded.get("completed")) == (status, True if hidden else None)
@@ -97,14 +97,31 @@ def test_numbers_are_the_same_from_either_side_of_a_pipe() -> None:
 
 
 def test_what_is_not_clinikos_passes_unchanged(tmp_path: Path) -> None:
-    """State and streams of other taps pass in order; versions of Cliniko's streams are dropped."""
-    other = [
-        {"type": "SCHEMA", "stream": "orders", "schema": {"properties": {}}, "key_properties": ["id"]},
-        {"type": "RECORD", "stream": "orders", "record": {"id": 1}},
-        STATE,
+    """State and streams of other taps pass in order, whatever they are called; versions of Cliniko's streams are dropped."""
+    foreign = {"properties": {"id": {"type": "string"}}}
+    other: list[dict[str, Any]] = [
+        {"type": "SCHEMA", "stream": name, "schema": schema, "key_properties": ["id"]}
+        for name, schema in (
+            ("orders", foreign),
+            ("contacts", foreign),
+            ("users", {**foreign, "x-cliniko": None}),
+        )
     ]
+    other += [
+        {"type": "RECORD", "stream": name, "record": {"id": "1"}} for name in ("orders", "contacts", "users")
+    ]
+    other += [{"type": "ACTIVATE_VERSION", "stream": "contacts", "version": 1}, STATE]
+    patients = {"type": "SCHEMA", "stream": "patients", "schema": SCHEMA, "key_properties": ["id"]}
     version = {"type": "ACTIVATE_VERSION", "stream": "patients", "version": 1}
-    assert emitted(stage([*other[:2], version, other[2]], tmp_path)) == other
+    passed = emitted(stage([patients, *other[:-1], version, other[-1]], tmp_path))
+    assert [item for item in passed if not item.get("stream", "").startswith("hl_")] == other
+
+
+def test_the_origin_is_told_on() -> None:
+    """Every mapped stream says which tap and which Cliniko account its records come from."""
+    schemas = [line["schema"] for line in run(messages()) if line["type"] == "SCHEMA"]
+    assert {str(schema["x-cliniko"]) for schema in schemas} == {str(SCHEMA["x-cliniko"])}
+    assert "x-cliniko" not in next(MessageMapper().declared())["schema"]
 
 
 def test_a_wrong_mapping_ends_with_one_line(tmp_path: Path) -> None:

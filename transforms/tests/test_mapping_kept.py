@@ -12,7 +12,7 @@ from cliniko_to_highlevel.not_moved import NOT_MOVED, NOT_OF_USERS
 
 WHEN = "2024-03-10T01:00:00Z"
 UNSHOWN = "(answer of a kind that cannot be shown)"
-FILE = "cliniko:patient_attachments/190 2024-03-11"
+FILE = "cliniko:patient_attachments/190.pdf"
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,9 @@ FILE = "cliniko:patient_attachments/190 2024-03-11"
         ("Philippines", None, "12 Example Lane, Philippines"),
         ("Deutschland", None, "12 Example Lane, Deutschland"),
         ("XX", None, "12 Example Lane, XX"),
+        ("U.K.", "GB", "12 Example Lane"),
+        ("nz", "NZ", "12 Example Lane"),
+        ("Republic of Ireland", "IE", "12 Example Lane"),
         (None, None, "12 Example Lane"),
     ],
 )
@@ -44,9 +47,9 @@ def test_an_insurers_unknown_country_stays_in_the_address() -> None:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"description": "x" * 100}, f"{FILE} {'x' * 100} - referral.pdf"),
-        ({"description": "Knee", "archived_at": WHEN}, f"{FILE} [archived] Knee - referral.pdf"),
-        ({"description": "referral"}, f"{FILE} referral.pdf"),
+        ({"description": "x" * 100}, f"{'x' * 100} - referral 2024-03-11 {FILE}"),
+        ({"description": "Knee", "archived_at": WHEN}, f"Knee - referral 2024-03-11 [archived] {FILE}"),
+        ({"description": "referral"}, f"referral 2024-03-11 {FILE}"),
     ],
 )
 def test_a_file_keeps_its_description_and_state_in_its_name(changes: dict[str, Any], name: str) -> None:
@@ -65,9 +68,9 @@ def test_the_longest_file_name_fits_every_file_system() -> None:
         archived_at=WHEN,
     )
     name = found["file_name"]
-    assert len(f"{name}.zip") == 255
+    assert len(f"{name}.jpeg.zip") == 255
     assert name.count("d") > 60
-    assert name.endswith(f" - {'f' * 60}.pdf")
+    assert name.endswith(f" - {'f' * 60} 2024-03-11 [archived] cliniko:patient_attachments/{'9' * 20}.pdf")
 
 
 def test_a_long_title_is_cut_and_its_state_is_not() -> None:
@@ -87,7 +90,7 @@ def test_a_long_title_is_cut_and_its_state_is_not() -> None:
         ({"type": "text", "answers": [], "answer": "here"}, "Q: here"),
         ({"type": "scale", "answer": 7}, "Q: 7"),
         ({"type": "scale", "position": 7}, f"Q: {UNSHOWN}"),
-        ({"type": "signature", "required": True, "signature_id": "12"}, f"Q: {UNSHOWN}"),
+        ({"type": "signature", "required": True, "signature_id": "12"}, "Q: signed (signatures/12)"),
         ({"type": "scale", "required": True, "position": None}, None),
         ({"type": "text"}, None),
         ({"type": "checkboxes", "answers": [{"value": "Stairs"}]}, None),
@@ -97,7 +100,8 @@ def test_an_answer_that_cannot_be_shown_says_so(question: dict[str, Any], told: 
     """An answer is never left out without a word; a question without one is."""
     content = {"sections": [{"name": "S", "questions": [{"name": "Q", **question}]}]}
     body = one("treatment_notes", "hl_notes", content=content)["body"]
-    assert body.endswith(f"## S\n{told}" if told else "## S")
+    text = body.removesuffix("\n\ncliniko:treatment_notes/150")
+    assert text.endswith(f"## S\n{told}" if told else "## S")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +155,6 @@ def test_what_a_matched_practitioner_loses_is_listed(resource: str, field: str) 
     )
     assert after[0] == before[0]
     assert after[1] != before[1]
-    assert before[1]["unless"] == ["user:practitioners/9"]
+    assert before[1]["skip_if_exists"] == ["user:practitioners/9"]
     assert field in RECORDS[resource]
     assert field not in NOT_MOVED[resource]

@@ -137,13 +137,12 @@ def _content(answer: str) -> dict[str, Any]:
 
 
 def test_a_treatment_note_tells_everything_in_order() -> None:
-    """A note begins with marker, date and author; sections and questions keep the template's order."""
+    """A note begins with date and author and ends with the marker; sections and questions keep the template's order."""
     note = one("treatment_notes", "hl_notes")
     assert note["title"] == "2024-03-11 Standard consultation"
     assert note["contact"] == "patients/7"
     assert note["owner"] == "user:practitioners/9"
     assert note["body"].split("\n") == [
-        "cliniko:treatment_notes/150",
         "Date: 2024-03-11 15:20 (Australia/Melbourne), 2024-03-11T04:20:00Z",
         "Author: Orla Featherstone",
         "Practitioner: Orla Featherstone",
@@ -162,6 +161,8 @@ def test_a_treatment_note_tells_everything_in_order() -> None:
         "",
         "## Plan",
         "Complaint: x",
+        "",
+        "cliniko:treatment_notes/150",
     ]
 
 
@@ -184,7 +185,8 @@ def test_a_note_without_content_is_still_a_note() -> None:
     """A note that nobody filled in arrives with its date and author."""
     note = one("treatment_notes", "hl_notes", content=None, title="")
     assert note["title"] == "2024-03-11 Treatment note"
-    assert note["body"].startswith("cliniko:treatment_notes/150\nDate: ")
+    assert note["body"].startswith("Date: ")
+    assert note["body"].endswith("\n\ncliniko:treatment_notes/150")
 
 
 def test_a_long_note_is_split_and_numbered() -> None:
@@ -197,7 +199,8 @@ def test_a_long_note_is_split_and_numbered() -> None:
     for number, note in enumerate(notes, start=1):
         assert utf16_length(note["body"]) <= LONGEST_BODY
         assert note["title"].endswith(f"({number}/{len(notes)})")
-        assert note["body"].startswith(f"cliniko:{note['source_id']}\nDate: 2024-03-11")
+        assert note["body"].startswith("Date: 2024-03-11")
+        assert note["body"].endswith(f"\n\ncliniko:{note['source_id']}")
         assert f"\nPart: {number}/{len(notes)}\n" in note["body"]
     together = "\n".join(note["body"] for note in notes)
     assert all(f"Line {number}: 🦵 bends {number}°" in together for number in range(900))
@@ -210,6 +213,7 @@ def test_communications_are_left_out_unless_wanted(tmp_path: Any) -> None:
     path.write_text("move: {communications: true}")
     note = one("communications", "hl_notes", str(path))
     assert note["title"] == "2024-03-10 Email sent: Your appointment"
-    assert note["body"].endswith("Subject: Your appointment\n\nHello,\nsee you on Monday.")
+    text = "Subject: Your appointment\n\nHello,\nsee you on Monday.\n\ncliniko:"
+    assert note["body"].rpartition(text)[2] == note["source_id"]
     assert "About: bookings/88, attendees/77, invoices/160, letters/181, payments/182" in note["body"]
     assert one("communications", "hl_notes", str(path), confidential=True)["filtered"] == "confidential"

@@ -8,7 +8,7 @@ import pytest
 from mapping_runs import mapped
 
 from cliniko_to_highlevel import mapping
-from cliniko_to_highlevel.fitting import fits
+from cliniko_to_highlevel.answer_checks import fits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,9 @@ def moved(
         ("Funding", "Private health insurance", "AAMI 24", "insurer"),
         ("Funding", "Health fund member number", "00 12", "member_number"),
         ("Funding", "Membership No.", "HBF-991", "member_number"),
+        ("Health fund", "Membership", "HBF-991", "member_number"),
+        ("Private health", "No.", "HBF-991", "member_number"),
+        ("Funding", "Which health fund are you with?", "Example Health", "insurer"),
         ("Funding", "Insurance policy number", "P-1", "policy_number"),
         ("Funding", "Policy", "P-1", "policy_number"),
         ("Funding", "Policy #", "P-1", "policy_number"),
@@ -49,6 +52,14 @@ def moved(
         ("Funding", "Claim number", "C 77", "claim_number"),
         ("Funding", "Claim #", "C 77", "claim_number"),
         ("", "Employer", "Example Ltd", "employer"),
+        ("Work", "Name of employer", "Example Ltd", "employer"),
+        ("Intake", "Where do you work?", "Example Ltd", "employer"),
+        ("Child", "Which school?", "Example Primary", "school"),
+        ("Primary insurance", "Subscriber ID", "W 77", "member_number"),
+        ("Extended health", "Plan number", "P-1", "policy_number"),
+        ("Workers comp", "Carrier", "Example Mutual", "insurer"),
+        ("ACC", "ACC45", "AB12345", "claim_number"),
+        ("Intake", "Who are you insured with?", "Example Mutual", "insurer"),
     ],
 )
 def test_usual_labels_are_recognised(section: str, label: str, value: str, target: str) -> None:
@@ -84,11 +95,27 @@ def test_usual_labels_are_recognised(section: str, label: str, value: str, targe
         ("Funding", "Insurance contact phone"),
         ("Funding", "Insurer claims email"),
         ("Funding", "Health cover level"),
+        ("Funding", "Insurance plan"),
+        ("Funding", "Insurance tier"),
+        ("Funding", "Insurance deductible"),
+        ("Funding", "Insurance limit"),
+        ("Funding", "Insurance verified by"),
+        ("Funding", "Insurance holder"),
+        ("Funding", "Insurance case manager"),
+        ("Funding", "Insurance relationship"),
+        ("Funding", "Health fund waiting period"),
+        ("Funding", "NDIS plan management type"),
         ("Staff", "Staff member? (Yes/No)"),
         ("Family", "Family member contact no"),
         ("Sport", "Gym membership"),
         ("Other", "Treatment goals"),
         ("Other", "Preferred room"),
+        ("Work", "Employer phone"),
+        ("Work", "Employer aware of injury?"),
+        ("Child", "School holidays"),
+        ("Insurance", "Group number"),
+        ("Insurance", "Authorisation number"),
+        ("Insurance", "National insurance number"),
     ],
 )
 def test_labels_that_only_look_alike_are_kept(section: str, label: str) -> None:

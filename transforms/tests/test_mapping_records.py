@@ -82,7 +82,7 @@ def test_archived_patients_are_tagged() -> None:
     """An archived patient is loaded, tagged, and his profile says since when."""
     assert contact(archived_at=WHEN)["tags"] == ["patient", "archived"]
     found = profile(archived_at=WHEN)
-    assert (found["record_state"], found["hidden_at"]) == ("Archived", WHEN)
+    assert (found["record_state"], found["hidden_at"]) == ("Archived", "2024-03-10")
 
 
 def test_a_patient_merged_away_is_only_counted() -> None:
@@ -91,6 +91,7 @@ def test_a_patient_merged_away_is_only_counted() -> None:
     assert [(item["stream"], item["filtered"]) for item in found] == [
         ("hl_contacts", "merged"),
         ("hl_patient_profiles", "merged"),
+        ("hl_opportunities", "merged"),
     ]
 
 
@@ -205,6 +206,22 @@ def test_an_insurer_is_sent_once_in_a_run() -> None:
     assert sent == [f"insurers/{sha256(b'example-health').hexdigest()[:16]}"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("teachers' MUTUAL", "Teachers' Mutual"),
+        ("O\u2019BRIEN  fund", "O\u2019Brien Fund"),
+        ("vet's own insurance", "Vet's Own Insurance"),
+        ("Smith & Sons Ins.", "Smith & Sons Ins"),
+        ("MEDIBANK", "Medibank Private"),
+    ],
+)
+def test_an_insurers_name_keeps_its_punctuation(typed: str, shown: str) -> None:
+    """Only blanks and capitals are evened out; a spelling that the mapping lists becomes the insurer's one name."""
+    found = one("patients", "hl_insurers", custom_fields=answers(Insurer=typed), invoice_default_to=None)
+    assert found["insurer_name"] == shown
+
+
 def test_custom_fields_go_where_the_mapping_says_and_none_is_dropped() -> None:
     """Recognised fields fill their own, others stay labelled in one text."""
     found = profile(
@@ -228,7 +245,7 @@ def test_a_practitioner_is_a_user_or_else_a_contact() -> None:
     """A practitioner is matched by his user's e-mail; his contact is left out when that succeeds."""
     user, person = mapped("practitioners")
     assert (user["email"], user["active"], user["filtered"]) == ("orla@clinic.example", True, None)
-    assert person["unless"] == ["user:practitioners/9"]
+    assert person["skip_if_exists"] == ["user:practitioners/9"]
     assert (person["tags"], person["phone"]) == (["practitioner"], "+61491570156")
 
 
@@ -326,9 +343,9 @@ def test_alerts_cases_and_referrals_add_to_the_profile() -> None:
 
 
 def test_an_attachment_tells_its_story_in_its_name() -> None:
-    """A file's name has the marker, the original date, the description and the name."""
+    """A file's name has description and name, the original date and, at the end, the marker."""
     found = one("patient_attachments", "hl_files")
-    assert found["file_name"] == "cliniko:patient_attachments/190 2024-03-11 Referral letter - referral.pdf"
+    assert found["file_name"] == "Referral letter - referral 2024-03-11 cliniko:patient_attachments/190.pdf"
     assert (found["file_size"], found["zip"], found["contact"]) == (48211, False, "patients/7")
 
 
@@ -336,6 +353,7 @@ def test_an_attachment_tells_its_story_in_its_name() -> None:
     ("changes", "name", "zipped"),
     [
         ({"filename": "scan", "content_type": "image/png"}, "scan.png", False),
+        ({"filename": "knee\u202egpj.pdf\u200b", "content_type": None}, "kneegpj.pdf", False),
         ({"filename": "a/b\\c:d.pdf"}, "a_b_c_d.pdf", False),
         ({"filename": "knee.DCM", "content_type": "application/octet-stream"}, "knee.DCM", True),
         ({"filename": "knee", "content_type": "application/dicom"}, "knee.dcm", True),
@@ -344,13 +362,15 @@ def test_an_attachment_tells_its_story_in_its_name() -> None:
         ({"filename": "knee.JPEG", "content_type": "image/jpeg"}, "knee.JPEG", False),
         ({"filename": "notes.pages", "content_type": "application/x-iwork"}, "notes.pages", False),
         ({"filename": None, "content_type": None}, "file", False),
-        ({"filename": "例" * 100 + ".pdf"}, "例" * 68 + ".pdf", False),
+        ({"filename": "例" * 100 + ".pdf"}, "例" * 66 + ".pdf", False),
     ],
 )
 def test_file_names_are_fit_for_every_system(changes: dict[str, Any], name: str, zipped: bool) -> None:  # noqa: FBT001
     """Names lose what file systems refuse, gain a missing extension, and DICOM is marked for zipping."""
     found = one("patient_attachments", "hl_files", description=None, **changes)
-    assert found["file_name"] == f"cliniko:patient_attachments/190 2024-03-11 {name}"
+    stem, dot, extension = name.rpartition(".")
+    behind = "2024-03-11 cliniko:patient_attachments/190"
+    assert found["file_name"] == (f"{stem} {behind}.{extension}" if dot else f"{name} {behind}")
     assert found["zip"] is zipped
 
 

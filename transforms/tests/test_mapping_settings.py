@@ -133,9 +133,9 @@ def test_the_plan_can_list_where_each_field_goes() -> None:
     mapper = MessageMapper()
     list(mapper.record({"type": "RECORD", "stream": "public_settings", "record": record("public_settings")}))
     assert [(item.label, item.target, item.decided_by) for item in mapper.custom_fields] == [
-        ("Health fund", "insurer", "recognised by its label"),
-        ("NDIS number", "ndis_number", "recognised by its label"),
-        ("Favourite colour", "keep", "not recognised"),
+        ("Health fund", "insurer", "recognised by its label, section and options (1 of 1 names or words)"),
+        ("NDIS number", "ndis_number", "recognised by its label and section"),
+        ("Favourite colour", "profile_field", "recognised by its label"),
     ]
 
 

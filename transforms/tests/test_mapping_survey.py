@@ -50,7 +50,7 @@ def test_rows_fields_and_files_are_counted() -> None:
         message("businesses"),
         message("appointment_types"),
         message("patients"),
-        message("patients", id="8", custom_fields=None),
+        message("patients", id="8", custom_fields=None, email="nowhere"),
         message("individual_appointments"),
         message("patient_attachments"),
         message(
@@ -59,6 +59,7 @@ def test_rows_fields_and_files_are_counted() -> None:
             content_type="application/pdf; charset=x",
             size=2048,
             file_size=2048,
+            file_status="not_requested",
         ),
     ]
     content = surveyed(messages)[0].content()
@@ -66,13 +67,39 @@ def test_rows_fields_and_files_are_counted() -> None:
     assert [(item["label"], item["filled"], item["confidence"]) for item in content["custom_fields"]] == [
         ("Health fund", 1, "high"),
         ("NDIS number", 1, "high"),
-        ("Favourite colour", 1, "none"),
+        ("Favourite colour", 1, "high"),
     ]
     assert sum(item["count"] for item in content["attachments"]) == 2
     pdf = next(item for item in content["attachments"] if item["type"] == "application/pdf")
     assert (pdf["count"], pdf["bytes"]) == (2, 2048 + pdf["largest"])
+    assert content["attachment_bytes_to_download"] == 2048  # the other one is downloaded already
     assert len(content["appointment_types"]) == len(content["locations"]) == 1
     assert content["requires_hipaa"] is False
+    assert content["unusable_addresses"] == {"email": ["patients/8"], "phone": []}
+
+
+def test_what_answers_look_like_is_shown_masked() -> None:
+    """The three most frequent forms of what was typed, and options as the clinic wrote them."""
+
+    def answered(number: int, *values: str) -> dict[str, Any]:
+        options = [{"name": "Bupa", "selected": True}, {"name": "HCF"}]
+        typed = {"name": "Number", "type": "text", "token": "t-1"}
+        chosen = {"name": "Fund", "type": "radiobuttons", "token": "t-2", "options": options}
+        fields = [*({**typed, "value": value} for value in values), chosen]
+        return message(
+            "patients", id=str(number), custom_fields={"sections": [{"name": "Cover", "fields": fields}]}
+        )
+
+    told = ["AB 12-3", "xy", "CD 98-7", "  Zoë\n9 ", "x" * 40, "QQ"]
+    rows = [answered(number, value) for number, value in enumerate(told)]
+    definition = settings(("Cover", "Number", "t-1"), ("Cover", "Fund", "t-2"))
+    survey, _ = surveyed([definition, *rows])
+    number, fund = survey.content()["custom_fields"]
+    assert (number["name"], number["type"], number["filled"]) == ("Cover / Number", "text", 6)
+    assert number["answers"] == ["AA 99-9", "aa", "Aaa 9"]
+    assert fund["answers"] == ["Bupa"]
+    survey, _ = surveyed([definition, answered(1, "x" * 40)])
+    assert survey.content()["custom_fields"][0]["answers"] == ["a" * 24 + "…"]
 
 
 def test_the_survey_keeps_nothing_of_a_patient() -> None:
@@ -98,7 +125,7 @@ custom_fields:
   named: {Favourite colour: school}
   recognise:
     - {target: insurer, labels: '\\bfund\\b'}
-    - {target: member_number, labels: 'number'}
+    - {target: ndis_number, labels: 'number'}
 """
 
 
@@ -134,7 +161,7 @@ def test_awkward_labels_survive() -> None:
     named = yaml.safe_load(survey.proposed_mapping())["custom_fields"]["named"]
     assert len(named) == len(fields)
     assert {"a3", "a4"} <= set(named)
-    assert set(named.values()) == {"keep"}
+    assert set(named.values()) == {"profile_field"}
 
 
 def test_an_account_without_fields_gets_a_file_too(tmp_path: Path) -> None:
@@ -150,5 +177,34 @@ def test_every_stream_can_be_told_before_any_record() -> None:
     told = {item["stream"]: item for item in mapper.declared()}
     assert set(told) == set(STREAMS)
     sent = list(mapper.schema({"type": "SCHEMA", "stream": "invoices"}))
-    assert [item["stream"] for item in sent] == ["hl_invoices"]
+    assert [item["stream"] for item in sent] == ["hl_invoices", "hl_contacts"]
     assert sent[0] == told["hl_invoices"]
+
+
+def test_insurers_that_would_be_made_are_counted_and_typed_names_are_not_shown() -> None:
+    """A listed one is sure; what a patient typed may be anybody's name, and is sure when several typed it."""
+    section = ("Funding", "Health fund", "t")
+
+    def patient(number: int, answer: str) -> dict[str, Any]:
+        field = {"name": section[1], "type": "text", "token": section[2], "value": answer}
+        fields = {"sections": [{"name": section[0], "fields": [field]}]}
+        nobody = {"invoice_default_to": None, "invoice_email": None}
+        return message("patients", id=str(number), custom_fields=fields, **nobody)
+
+    answers = [
+        "Bupa",
+        "BUPA",
+        "Teachers' Mutual",
+        "Odd Fellow Fund",
+        "odd fellow fund",
+        "Odd Fellow Fund",
+        "self funded",
+    ]
+    survey, _ = surveyed(
+        [settings(section), *(patient(number, item) for number, item in enumerate(answers, 20))]
+    )
+    made = survey.content()["insurers"]["made"]
+    told = sorted((item["name"], item["patients"], item["confidence"]) for item in made if item["name"])
+    typed = sorted((item["patients"], item["confidence"]) for item in made if not item["name"])
+    assert (told, typed) == ([("Bupa", 2, "high")], [(1, "medium"), (3, "high")])
+    assert "odd" not in str(made).lower()

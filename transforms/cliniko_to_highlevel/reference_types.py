@@ -1,16 +1,20 @@
-"""What is remembered of single reference records, and how it is read from them."""
+"""Reference records as the mapping keeps them: what each is reduced to, and how it is read."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.formats import joined
 from cliniko_to_highlevel.people import hidden_at
 
 if TYPE_CHECKING:
+    from cliniko_to_highlevel.errors import Filter
     from cliniko_to_highlevel.row import Row
 
 PAYER_TYPE = 2
+_SUNDAY = 7
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::\d\d)?$")
 
 
 class Practitioner(NamedTuple):
@@ -46,11 +50,29 @@ class Booking(NamedTuple):
     removed: bool
 
 
+class Hours(NamedTuple):
+    """A stretch of a weekday in which a practitioner works: local clock times, Monday is 1, Sunday 7."""
+
+    day: int
+    starts: str
+    ends: str
+    time_zone: str | None
+    business_id: str | None
+
+
 class Tax(NamedTuple):
     """A tax's name and rate in percent."""
 
     name: str | None
     rate: str | None
+
+
+class Form(NamedTuple):
+    """A patient's form: whose it is, what it is called, and why it is not moved."""
+
+    patient: str | None
+    name: str
+    left_out: Filter | None = None
 
 
 class Offer(NamedTuple):
@@ -71,6 +93,26 @@ def booking_of(row: Row) -> Booking:
     )
 
 
+def hours_of(row: Row, time_zone: str | None) -> list[Hours]:
+    """Return when a practitioner works on one weekday; a time that is no clock time is left out: nobody can be booked then."""
+    day = row.whole("day_of_week")
+    if day is None or not 0 <= day <= _SUNDAY:
+        return []
+    found = []
+    for span in row.parts("availabilities"):
+        starts, ends = (_clock(span.text(name)) for name in ("starts_at", "ends_at"))
+        if ends == "00:00":  # midnight ends the day
+            ends = "23:59"
+        if starts and ends and starts < ends:
+            found.append(Hours(day or _SUNDAY, starts, ends, time_zone, row.reference("business_id")))
+    return found
+
+
+def _clock(text: str | None) -> str | None:
+    found = _CLOCK.match(text or "")
+    return f"{int(found.group(1)):02}:{found.group(2)}" if found else None
+
+
 def practitioner_name(row: Row) -> str | None:
     """Return the name patients know a practitioner by."""
     return (
@@ -81,11 +123,13 @@ def practitioner_name(row: Row) -> str | None:
 
 
 def contact_name(row: Row) -> str:
-    """Return a contact's name: of a payer its company's, of a person his own."""
-    person = joined(" ", row.text("title"), row.text("first_name"), row.text("last_name"))
+    """Return a contact's name: of a payer its company's, of a person his own, else the preferred one; a title alone is none."""
+    title, preferred = row.text("title"), row.text("preferred_name")
+    person = joined(" ", row.text("first_name"), row.text("last_name"))
+    person = joined(" ", title, person) if person else preferred
     company = row.text("company_name")
     names = (company, person) if row.whole("type_code") == PAYER_TYPE else (person, company)
-    return names[0] or names[1] or row.source_id
+    return names[0] or names[1] or joined(" ", title, row.source_id) or row.source_id
 
 
 def terms_of(row: Row) -> str | None:

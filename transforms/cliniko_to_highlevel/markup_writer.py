@@ -1,0 +1,314 @@
+"""Writes rich text as plain text, so that what its formatting says is still said."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from cliniko_to_highlevel.list_marks import ListMarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BLOCKS = frozenset(
+    {"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"}
+    | {"dl", "dt", "dd", "caption", "figure", "figcaption"}
+)
+SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "dl", "figure"})
+LISTS = frozenset({"ul", "ol"})
+#: Elements whose content is no text for a reader.
+HIDDEN = frozenset({"script", "style", "head", "noscript", "iframe"})
+STRUCK = frozenset({"s", "strike", "del"})
+#: Elements that mark a part of a line.
+INLINE = frozenset({"sup", "sub", "span", "font", "a", "q"} | STRUCK)
+_SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
+_LINK = re.compile(r"(?:https?://|ftp://|mailto:|tel:|sms:|www\.)\S+", re.IGNORECASE)
+_LIST_TAG = re.compile(r"<(/?)(ul|ol|li)\b", re.IGNORECASE)
+#: Deeper quotes and lists are written as deep as this: each line would else carry a sign for every level.
+_DEEPEST = 5
+#: A line that grows beyond this is put aside, but for its end: else each sign added would copy all of it.
+_LONG_LINE = 8192
+_ORDINALS = frozenset({"st", "nd", "rd", "th", "tm", "®", "™"})
+#: What needs no brackets to be read as one exponent or index.
+_ONE_TERM = re.compile(r"[+\-\u2212]?[\w.,]+")
+
+
+@dataclass(slots=True)
+class _Mark:
+    """An open element that marks a part of a line; what begins it is written when its text comes."""
+
+    tag: str
+    kind: str = ""
+    end: str = ""
+
+
+class MarkupWriter(HTMLParser):
+    """Writes the text of a document line by line while it is parsed."""
+
+    def __init__(self, markup: str) -> None:
+        """Prepare for this text: a list that counts down has to know how many items it has."""
+        super().__init__(convert_charrefs=True)
+        self.lines: list[str] = [""]
+        self._items = _items_of_lists(markup)
+        self._lists: list[ListMarks] = []
+        self._quotes = 0
+        self._hidden: str | None = None
+        self._hidden_text: list[str] = []
+        self._link: str | None = None
+        self._marks: list[_Mark] = []
+        self._pending: list[_Mark] = []
+        self._open_kinds: set[str] = set()
+        self._open_tags: Counter[str] = Counter()
+        self._fresh = True
+        self._bullet_only = False
+        self._cells = 0
+        self._preformatted = 0
+        self._aside: dict[int, list[str]] = {}
+
+    @override
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        if self._hidden:
+            return
+        attributes = dict(attrs)
+        if tag in HIDDEN:
+            self._hidden, self._hidden_text = tag, []
+        elif tag in INLINE:
+            self._open_inline(tag, attributes)
+        elif tag in {"img", "input"}:
+            self.handle_data(_picture(attributes) if tag == "img" else _field(attributes))
+        elif tag in {"ul", "ol", "li"}:
+            self._open_list(tag, attributes)
+        else:
+            self._open_block(tag)
+
+    def _open_list(self, tag: str, attributes: dict[str, str | None]) -> None:
+        if tag == "li":
+            self._item((self._lists[-1] if self._lists else ListMarks()).next(attributes))
+            return
+        self._new_line(spaced=not self._lists)
+        self._lists.append(ListMarks.of(tag, attributes, next(self._items, 0)))
+
+    def _open_block(self, tag: str) -> None:
+        if tag == "br":
+            self._break()
+        elif tag in {"td", "th"}:
+            self._cell()
+        elif tag == "blockquote":
+            self._new_line(spaced=True)
+            self._quotes += 1
+        elif tag in BLOCKS:
+            self._preformatted += tag == "pre"
+            self._block(tag)
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        if self._hidden:
+            self._hidden = None if tag == self._hidden else self._hidden
+        elif tag in LISTS and self._lists:
+            self._lists.pop()
+            self._new_line(spaced=not self._lists)
+        elif tag == "blockquote":
+            self._new_line(spaced=True)
+            self._quotes = max(0, self._quotes - 1)
+        elif tag in INLINE:
+            self._close_inline(tag)
+        elif tag in BLOCKS and tag != "hr":
+            self._preformatted = max(0, self._preformatted - (tag == "pre"))
+            self._block(tag)
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if self._hidden:
+            self._hidden_text.append(data)
+            return
+        first, *others = data.splitlines() if self._preformatted and data else [data]
+        self._write(first)
+        for line in others:
+            self._break()
+            self._write(line)
+        if others and data.endswith("\n"):
+            self._break()
+
+    def _write(self, data: str) -> None:
+        """Write text at the end of the line, its blanks as a page shows them."""
+        text = _SPACES.sub(" ", data)
+        if self._fresh or self.lines[-1].endswith(" "):
+            text = text.lstrip(" ")
+        if not text:
+            return
+        self._begin()
+        self._begin_marks(text)
+        self.lines[-1] += text
+        self._bullet_only = self._bullet_only and not text.strip()
+        if len(self.lines[-1]) > _LONG_LINE:
+            line = self.lines[-1]
+            self._aside.setdefault(len(self.lines) - 1, []).append(line[: -_LONG_LINE // 2])
+            self.lines[-1] = line[-_LONG_LINE // 2 :]
+
+    @override
+    def set_cdata_mode(self, elem: str, **_options: bool) -> None:
+        """Stay in the ordinary mode: the other one drops what stands behind a script that never ends."""
+
+    @override
+    def close(self) -> None:
+        """Finish; an element that never ends hides nothing, because what follows it may be a whole note."""
+        super().close()
+        if self._hidden:
+            self._hidden = None
+            self.handle_data(" ".join(self._hidden_text))
+        for mark in reversed(self._marks):
+            self._end(mark)
+        for number, pieces in self._aside.items():
+            self.lines[number] = "".join((*pieces, self.lines[number]))
+
+    def _open_inline(self, tag: str, attributes: dict[str, str | None]) -> None:
+        """Remember an element; inside of another one that says the same it says nothing more."""
+        if tag == "a":
+            self._link = attributes.get("href")
+        kind = _kind(tag, (attributes.get("style") or "").casefold())
+        mark = _Mark(tag, "" if kind in self._open_kinds else kind)
+        self._marks.append(mark)
+        self._open_tags[tag] += 1
+        if mark.kind:
+            self._open_kinds.add(mark.kind)
+            self._pending.append(mark)
+
+    def _begin_marks(self, text: str) -> None:
+        if not text.strip():
+            return
+        for mark in self._pending:
+            begin, mark.end = _signs(mark.kind, text.strip())
+            self.lines[-1] += begin
+        self._pending.clear()
+
+    def _close_inline(self, tag: str) -> None:
+        """End the innermost element of that name, and those that were left open inside of it."""
+        if tag == "a":
+            self._close_link()
+        while self._open_tags[tag]:
+            mark = self._marks.pop()
+            self._end(mark)
+            if mark.tag == tag:
+                return
+
+    def _end(self, mark: _Mark) -> None:
+        self._open_tags[mark.tag] -= 1
+        self._open_kinds.discard(mark.kind)
+        if self._pending and self._pending[-1] is mark:
+            self._pending.pop()
+        if mark.end:
+            number = len(self.lines) - 1
+            while number and not self.lines[number].strip():  # a paragraph inside of it has ended the line
+                number -= 1
+            line = self.lines[number]
+            text = line.rstrip()
+            self.lines[number] = f"{text}{mark.end}{line[len(text) :]}"
+
+    def _block(self, tag: str) -> None:
+        """Begin or end a block; what a list item begins with stands beside its bullet."""
+        if tag == "tr":
+            self._cells = 0
+        if not self._bullet_only:
+            self._new_line(spaced=tag in SPACED and not self._lists)
+        if tag == "hr":
+            self.handle_data("---")
+            self._break()
+
+    def _break(self) -> None:
+        self.lines[-1] = self.lines[-1].rstrip()
+        self.lines.append("")
+        self._fresh = True
+        self._bullet_only = False
+
+    def _begin(self) -> None:
+        """Write what stands before the text of a line that is still empty."""
+        if self._fresh:
+            self.lines[-1] += self._quoted() + "  " * min(len(self._lists), _DEEPEST)
+            self._fresh = False
+
+    def _quoted(self) -> str:
+        return "> " * min(self._quotes, _DEEPEST)
+
+    def _new_line(self, *, spaced: bool) -> None:
+        if not self._fresh:
+            self._break()
+        if spaced and any(self.lines[-2:]):
+            self.lines.append("")
+
+    def _item(self, mark: str) -> None:
+        self._new_line(spaced=False)
+        self.lines[-1] = self._quoted() + "  " * min(max(0, len(self._lists) - 1), _DEEPEST) + mark
+        self._fresh = False
+        self._bullet_only = True
+
+    def _cell(self) -> None:
+        """Part a cell from the one before it, also from an empty one: the columns stay what they are."""
+        if self._cells or not self._fresh:
+            self._begin()
+            self.lines[-1] = f"{self.lines[-1].rstrip()} | ".lstrip()
+        self._cells += 1
+
+    def _close_link(self) -> None:
+        """Write the address of a link behind its text, unless the text is the address itself."""
+        link, self._link = self._link, None
+        if link and _LINK.fullmatch(link) and re.sub(r"^(?:mailto|tel):", "", link) not in self.lines[-1]:
+            self.handle_data(f" ({link})")
+
+
+def _picture(attributes: dict[str, str | None]) -> str:
+    told = " ".join((attributes.get("alt") or attributes.get("title") or "").split())
+    return f"[picture: {told}]" if told else "[picture]"
+
+
+def _field(attributes: dict[str, str | None]) -> str:
+    """Return a check box, or what was typed into a field."""
+    kind = (attributes.get("type") or "text").casefold()
+    if kind in {"checkbox", "radio"}:
+        return "[x] " if "checked" in attributes else "[ ] "
+    return "" if kind in {"hidden", "password", "submit", "button"} else attributes.get("value") or ""
+
+
+def _kind(tag: str, style: str) -> str:
+    """Return what an element says of its text: by its name, or by the style that word processors write."""
+    if tag in STRUCK or "line-through" in style:
+        return "struck"
+    if tag in {"sup", "sub", "q"}:
+        return tag
+    named = ("sup", "sub") if "vertical-align" in style else ()
+    return next((name for name in named if name in style), "")
+
+
+def _signs(kind: str, text: str) -> tuple[str, str]:
+    """Return what begins and ends a part of a line: ``10^9``, ``CO_2``, ``[struck out: penicillin]``."""
+    if kind == "struck":
+        return "[struck out: ", "]"
+    if kind == "q":
+        return '"', '"'
+    if text.casefold() in _ORDINALS:
+        return "", ""
+    sign = "^" if kind == "sup" else "_"
+    return (sign, "") if _ONE_TERM.fullmatch(text) else (f"{sign}(", ")")
+
+
+def _items_of_lists(markup: str) -> Iterator[int]:
+    """Yield how many items of its own each list of a text has, in the order in which the lists begin."""
+    if "reversed" not in markup.casefold():
+        return
+    counts: list[int] = []
+    lists: list[int] = []
+    for tag in _LIST_TAG.finditer(markup):
+        ends, name = bool(tag.group(1)), tag.group(2).casefold()
+        if name == "li":
+            if lists and not ends:
+                counts[lists[-1]] += 1
+        elif not ends:
+            lists.append(len(counts))
+            counts.append(0)
+        elif lists:
+            lists.pop()
+    yield from counts

@@ -1,0 +1,203 @@
+"""Phones and e-mails as people type, paste and export them: found where a person would find them, never guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mapping_runs import one
+
+from cliniko_to_highlevel.formats import emails
+from cliniko_to_highlevel.phones import e164
+
+
+@pytest.mark.parametrize(
+    ("typed", "normalized", "country", "expected"),
+    [
+        # went through a spreadsheet: exact, one zero short and told by Cliniko, or rounded for good
+        ("4.9157011E8", "491570110", "AU", "+61491570110"),
+        ("6.1491570156E10", "61491570156", "AU", "+61491570156"),
+        ("4.91570156E8", None, "AU", "+61491570156"),
+        ("4.9157011E8", None, "AU", None),
+        ("4.9157011E8", "491570118", "AU", None),
+        ("4.92E+08", "492000000", "AU", None),
+        ("491570110", "491570110", "AU", "+61491570110"),
+        ("61491570110.0", "614915701100", "AU", "+61491570110"),
+        ("491570110,00", None, "AU", "+61491570110"),
+        ("16045550143.0", None, "CA", "+16045550143"),
+        ("491,570,110", None, "AU", "+61491570110"),
+        ("4,9157E+08", "491570000", "AU", None),
+        ('="0491570110"', None, "AU", "+61491570110"),
+        ("'0491570110", None, "AU", "+61491570110"),
+        # letters inside
+        ("03 98E76 5432", None, "AU", None),
+        ("03 98E76 5432", "61398765432", "AU", None),
+        ("02 5550 0O199", "61255500199", "AU", None),
+        ("0491570159x12", "61491570159", "AU", "+61491570159"),
+        ("0491570159 ask4Jane", "61491570159", "AU", "+61491570159"),
+        ("0491 57O 006", "6149157006", "AU", None),
+        ("O491 570 006", None, "AU", None),
+        ("1800 FLOWERS", None, "AU", None),
+        # several in one
+        ("0491 570 006 & 0491 570 156", "61491570006491570156", "AU", "+61491570006"),
+        ("0491 570 006 0491 570 156", None, "AU", "+61491570006"),
+        ("0491 570 006\n0491 570 156", None, "AU", "+61491570006"),
+        ("Jane 0491 570 159, John 0491 570 160", None, "AU", "+61491570159"),
+        ("03 9876 5432/33", None, "AU", "+61398765432"),
+        ("604-555-0143 / 604-555-0144", None, "CA", "+16045550143"),
+        ("0491 570 006 0", None, "AU", None),
+        # remarks and labels
+        ("0491 570 159 (wife Jane)", None, "AU", "+61491570159"),
+        ("0491570159wife", None, "AU", "+61491570159"),
+        ("0491570159m", None, "AU", "+61491570159"),
+        ("w0398765432", None, "AU", "+61398765432"),
+        ("0491 570 159 - 9am to 5:30pm", None, "AU", "+61491570159"),
+        ("0491 570 159 17:00", None, "AU", "+61491570159"),
+        ("0491 570 006 after 5pm", None, "AU", "+61491570006"),
+        ("0491 570 006 dob 12/3/80", None, "AU", "+61491570006"),
+        ("mob0491570006", None, "AU", "+61491570006"),
+        ("m0491570006", None, "AU", "+61491570006"),
+        ("tel:+61491570006", None, "NZ", "+61491570006"),
+        ("03 9876 5432 x12", None, "AU", "+61398765432"),
+        ("021 234 5678 wife", None, "NZ", "+64212345678"),
+        ("07400 123456 (mum)", None, "GB", "+447400123456"),
+        ("087 123 4567 dad", None, "IE", "+353871234567"),
+        ("(202) 555-0143 work", None, "US", "+12025550143"),
+        ("0491 570 006 (2nd floor)", None, "AU", "+61491570006"),
+        # signs between digits that mean nothing
+        ("0491_570_006", None, "AU", "+61491570006"),
+        ("0491\u00b7570\u00b7006", None, "AU", "+61491570006"),
+        ("0491,570,006", None, "AU", "+61491570006"),
+        ("0491,570,0066", None, "AU", None),
+        # signs nobody sees, wide digits, dashes of all lengths, prefixes
+        ("0491570006\u200b", None, "AU", "+61491570006"),
+        ("\u202a+61 491 570 006\u202c", None, "NZ", "+61491570006"),
+        ("\uff10\uff14\uff19\uff11 570 006", None, "AU", "+61491570006"),
+        ("0491\u2013570\u2013006", None, "AU", "+61491570006"),
+        ("0061 491 570 006", None, "AU", "+61491570006"),
+        ("+61 (0)491 570 006", None, "IE", "+61491570006"),
+        # too short, too long
+        ("9876 5432", None, "AU", None),
+        ("0491 570 00", "6149157000", "AU", None),
+        ("0491 570 0066", None, "AU", None),
+    ],
+)
+def test_a_number_is_found_where_a_person_would_find_it(
+    typed: str, normalized: str | None, country: str, expected: str | None
+) -> None:
+    """A number is read out of remarks and labels; digits are never made up, dropped or joined."""
+    assert e164(typed, normalized, None, (country,)) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("jane.citizen@example.com.", ["jane.citizen@example.com"]),
+        ("jane@example.com\u200b", ["jane@example.com"]),
+        ("\ufeffjane@\u2060example.com", ["jane@example.com"]),
+        ("mailto:jane@example.com", ["jane@example.com"]),
+        ("MAILTO:jane@example.com?subject=Hello", ["jane@example.com"]),
+        ('"Citizen, Jane" <jane@example.com>', ["jane@example.com"]),
+        ("[jane@example.com](mailto:jane@example.com)", ["jane@example.com"]),
+        ("'jane@example.com'", ["jane@example.com"]),
+        ("jane@example.com (work)", ["jane@example.com"]),
+        ("e-mail: jane@example.com!", ["jane@example.com"]),
+        ("jane @ example.com", ["jane@example.com"]),
+        ("\uff4aane\uff20example.com", ["jane@example.com"]),
+        ("a@example.com;b@example.com", ["a@example.com", "b@example.com"]),
+        ("a@example.com, b@example.com", ["a@example.com", "b@example.com"]),
+        ("a@example.com b@example.com", ["a@example.com", "b@example.com"]),
+        ("a@example.com/b@example.com", ["a@example.com", "b@example.com"]),
+        ("broken@example; b@example.com", ["b@example.com"]),
+        ("a+b@example.com", ["a+b@example.com"]),
+        ("\u201cjane@example.com\u201d", ["jane@example.com"]),
+        ("&lt;jane@example.com&gt;&nbsp;", ["jane@example.com"]),
+        ("mailto:jane%40example.com", ["jane@example.com"]),
+        ("jane (at) example.com", ["jane@example.com"]),
+        ("jane[AT]example.com", ["jane@example.com"]),
+        ("jane@example\u3002com", ["jane@example.com"]),
+        ("jane@example.com=", ["jane@example.com"]),
+        ("meet (at) noon", []),
+        ("*jane@example.com*", ["jane@example.com"]),
+        ("=jane@example.com", ["jane@example.com"]),
+        ("http://jane@example.com/", ["jane@example.com"]),
+        ("jane@example.com'", ["jane@example.com"]),
+        ("o\u2019brien@example.com", ["o'brien@example.com"]),
+        ("jane@m\u00fcller.example", ["jane@xn--mller-kva.example"]),
+        ("jane@stra\u00dfe.example", []),
+        ("jane@example\u2026com", []),
+        ("jane@example.com,au", []),
+        ("jane@example.com,Jo", ["jane@example.com"]),
+        ("jane citizen @example.com", []),
+        ("jane@@example.com", []),
+        ("jane@example,com", []),
+    ],
+)
+def test_an_address_is_found_where_a_person_would_find_it(typed: str, expected: list[str]) -> None:
+    """What stands around an address is left out; what is wrong in it is not mended."""
+    assert emails(typed) == expected
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (("Home", "mobile"), "+61491570156"),
+        (("Cell", "Home"), "+61491570156"),
+        (("Cell", "Fax"), "+61491570006"),
+        (("Work fax", None), "+61491570156"),
+    ],
+)
+def test_a_number_of_an_unknown_kind_is_one_too(kinds: tuple[str | None, ...], expected: str) -> None:
+    """Only a fax never becomes the contact's phone, however its kind is spelled."""
+    numbers = ("0491 570 006", "0491 570 156")
+    phones = [{"number": number, "phone_type": kind} for number, kind in zip(numbers, kinds, strict=True)]
+    assert one("patients", "hl_contacts", patient_phone_numbers=phones)["phone"] == expected
+
+
+def test_an_unusable_address_is_kept_and_the_contact_tagged() -> None:
+    """The text stays on the contact, and a tag finds who cannot be reached; one good address of several is enough."""
+    phones = [{"number": "03 98E76 5432", "phone_type": "Mobile"}]
+    found = one("patients", "hl_contacts", email="jane@@example.com", patient_phone_numbers=phones)
+    assert (found["email"], found["phone"]) == (None, None)
+    assert (found["cliniko_email"], found["cliniko_phone"]) == ("jane@@example.com", "03 98E76 5432")
+    assert found["tags"] == ["patient", "invalid-email", "invalid-phone"]
+    two = "jane@@example.com, june@example.com"
+    found = one("patients", "hl_contacts", email=two, patient_phone_numbers=[])
+    assert (found["email"], found["cliniko_email"], found["tags"]) == ("june@example.com", two, ["patient"])
+    assert one("contacts", "hl_contacts", email="nowhere")["tags"][-1] == "invalid-email"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"preferred_first_name": "Bob"}, ("Bob", None)),
+        ({"preferred_first_name": None}, ("Patient 7", None)),
+        ({"first_name": "\u200b", "preferred_first_name": " "}, ("Patient 7", None)),
+        ({"first_name": ".", "last_name": "-", "preferred_first_name": "Bob"}, ("Bob", None)),
+        ({"first_name": "?", "preferred_first_name": "..."}, ("Patient 7", None)),
+        ({"first_name": "\u674e", "last_name": "."}, ("\u674e", ".")),
+        ({"last_name": "Only", "preferred_first_name": "Bob"}, (None, "Only")),
+    ],
+)
+def test_a_patient_without_a_name_gets_one(names: dict[str, Any], expected: tuple[Any, Any]) -> None:
+    """HighLevel refuses a contact without name and address: the preferred name is one, else the number in Cliniko."""
+    changes = {"first_name": None, "last_name": None} | names
+    found = one("patients", "hl_contacts", **changes)
+    assert (found["firstName"], found["lastName"]) == expected
+    shown = one("patients", "hl_patient_profiles", **changes)["patient_name"]
+    assert shown == " ".join(filter(None, expected))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"company_name": "Acme"}, "Acme"),
+        ({"preferred_name": "Bob"}, "Bob"),
+        ({"title": "Dr"}, "Dr contacts/55"),
+        ({"title": None}, "contacts/55"),
+    ],
+)
+def test_a_contact_without_a_name_gets_one(names: dict[str, Any], expected: str) -> None:
+    """The company or the preferred name is one; a title alone names nobody."""
+    changes = {"first_name": None, "last_name": None, "preferred_name": None, "company_name": None} | names
+    assert one("contacts", "hl_contacts", **changes)["firstName"] == expected

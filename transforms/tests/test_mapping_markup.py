@@ -1,0 +1,136 @@
+"""What formatting says in a note is still said in plain text, and nothing in it can be run or blow up."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mapping_runs import mapped, one
+
+from cliniko_to_highlevel.markup import harmless, plain_text
+
+LIVE = "<img src=x onerror=alert(1)>"
+ESCAPED = "&lt;img src=x onerror=alert(1)&gt;"
+DEAD = "< img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("10<sup>9</sup>/L", "10^9/L"),
+        ("10<sup>-3</sup> and x<sup>a b</sup>", "10^-3 and x^(a b)"),
+        ("H<sub>2</sub>O", "H_2O"),
+        ("<p>1<sup>st</sup> visit</p>", "1st visit"),
+        ("allergic to <strike>penicillin </strike> latex", "allergic to [struck out: penicillin] latex"),
+        ("<del>a <s>b</s></del> c", "[struck out: a b] c"),
+        ('<span style="text-decoration: line-through">old</span> new', "[struck out: old] new"),
+        ('5<span style="vertical-align: super">2</span>', "5^2"),
+        ("<p><s>one</p><p>two</s></p>", "[struck out: one\n\ntwo]"),
+        ("<s></s>nothing", "nothing"),
+        ("a<s>b<sup>c</s>d</sup>e", "a[struck out: b^c]de"),
+        ("<strike>never ends", "[struck out: never ends]"),
+        ('<ol start="3"><li>a</li><li value="7">b</li><li>c</li></ol>', "3. a\n7. b\n8. c"),
+        ("<ol reversed><li>a<ol><li>x</li></ol></li><li>b</li></ol>", "2. a\n  1. x\n1. b"),
+        ('<ol type="a"><li>x</li></ol><ol type="I" start=4><li>y</li></ol>', "a. x\n\nIV. y"),
+        ('<ol style="list-style-type: lower-roman" start="9"><li>x</li></ol>', "ix. x"),
+        ('<ol type="A" start="27"><li>x</li></ol>', "AA. x"),
+        ('<ol type="i" start="999999999"><li>x</li></ol>', "999999999. x"),
+        ('<img alt="wound day 3" src="x.png"> healing', "[picture: wound day 3] healing"),
+        ('<img title="left knee" src="x.png">', "[picture: left knee]"),
+        ("<del><p>one</p><p>two</p></del>three", "[struck out: one\n\ntwo]\n\nthree"),
+        ("<pre>ROM  90\nSLR 60\n</pre>next", "ROM 90\nSLR 60\nnext"),
+        ("<ul><li><pre>a\nb</pre></li></ul>", "- a\n  b"),
+        ('<p hidden>x</p><abbr title="blood pressure">BP</abbr>', "x\n\nBP"),
+        ("<p>Before <img src=x> after</p>", "Before [picture] after"),
+        ("<p><input type=checkbox checked> done</p><p><input type=radio> open</p>", "[x] done\n\n[ ] open"),
+        ('<ul><li data-checked="true">a</li><li data-list="unchecked">b</li></ul>', "[x] a\n[ ] b"),
+        ('<a href="mailto:a@example.com">a@example.com</a>', "a@example.com"),
+        ('see <a href="www.example.com/x">here</a>', "see here (www.example.com/x)"),
+        ("<table><tr><th>Test</th><th>L</th></tr><tr><td>SLR</td><td>60</td></tr></table>", "Test | L\nSLR | 60"),
+        ("<dl><dt>Pain</dt><dd>4/10</dd></dl>", "Pain\n4/10"),
+        ("above<hr>below", "above\n---\nbelow"),
+        ("he said <q>worse</q>", 'he said "worse"'),
+    ],
+)  # fmt: skip
+def test_the_meaning_of_formatting_is_kept(markup: str, text: str) -> None:
+    """Powers, indices, struck out words, numbers of lists, pictures, boxes and links are told in words and signs."""
+    assert plain_text(markup) == text
+
+
+def _content(answer: str) -> dict[str, Any]:
+    return {"sections": [{"name": "S", "questions": [{"name": "Q", "type": "paragraph", "answer": answer}]}]}
+
+
+@pytest.mark.parametrize("answer", [ESCAPED, f"<p>{ESCAPED}</p>", f"<p>&lt;svg/onload=x&gt; {ESCAPED}</p>"])
+def test_escaped_markup_stays_harmless(answer: str) -> None:
+    """Whether HighLevel shows a note as text or as HTML, what a clinician wrote about a tag is read, not run."""
+    body = one("treatment_notes", "hl_notes", content=_content(answer))["body"]
+    assert DEAD in body
+    assert harmless(body) == body
+
+
+def test_no_text_of_a_note_or_visit_can_begin_a_tag() -> None:
+    """Titles, authors and notes of bookings are typed by people too."""
+    live = LIVE.replace("<img", "<svg")
+    note = one("treatment_notes", "hl_notes", title=live, author_name=live)
+    visit = one("individual_appointments", "hl_appointments", notes=live)
+    for text in (note["title"], note["body"], visit["body"], visit["title"]):
+        assert "<svg" not in text
+    assert "< svg src=x" in note["title"]
+    assert "< svg src=x" in visit["body"]
+
+
+@given(st.text(alphabet="<>/!?ab &;lt", max_size=60))
+def test_harmless_text_begins_no_tag_and_stays_itself(text: str) -> None:
+    """Only blanks are added, and once is enough."""
+    made = harmless(text)
+    assert "".join(made.split()) == "".join(text.split())
+    assert harmless(made) == made
+
+
+def test_pictures_are_counted() -> None:
+    """A note tells how many pictures are in Cliniko only."""
+    answer = '<p><img alt="wound" src="a"></p><p><img src="b"></p>'
+    assert (
+        "\nPictures: 2 (in Cliniko only)\n"
+        in one("treatment_notes", "hl_notes", content=_content(answer))["body"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("10<sup>9</sup>/L", "10^9/L"),
+        ("a &amp; b < c", "a &amp; b < c"),
+        ("<b>&lt;svg onload=x&gt;</b>", "< svg onload=x>"),
+    ],
+)
+def test_formatting_in_a_short_answer_is_read_too(answer: str, told: str) -> None:
+    """A question of one line holds what was typed; tags that were pasted into it are read."""
+    content = {"sections": [{"name": "S", "questions": [{"name": "Q", "type": "text", "answer": answer}]}]}
+    assert f"\nQ: {told}\n" in one("treatment_notes", "hl_notes", content=content)["body"]
+
+
+def test_a_line_of_any_length_stays_whole() -> None:
+    """A long line is put together again, with every sign where it belongs."""
+    assert plain_text(
+        "<p>x</p><s>old</s> new " * 2000 + "<p>end"
+    ) == "x\n\n" + "[struck out: old] new\n\nx\n\n" * 1999 + ("[struck out: old] new\n\nend")
+    assert plain_text("<s>old</s> new " * 2000 + "<br>end") == "[struck out: old] new " * 1999 + (
+        "[struck out: old] new\nend"
+    )
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["<blockquote>a", "<ul><li>a", "<ol reversed><li>a", "<s>a", "<sup>a", "<img>", "<li>", "<td>", "<hr>"],
+)
+def test_a_long_text_of_nested_markup_makes_few_notes(unit: str) -> None:
+    """65 KB of any element inside itself become about as many notes as 65 KB of text, in moments."""
+    begun = time.process_time()
+    answer = unit * (65_536 // len(unit))
+    assert len(mapped("treatment_notes", content=_content(answer))) <= 30
+    assert time.process_time() - begun < 10
