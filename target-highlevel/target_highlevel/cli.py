@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_highlevel.commands.ending import ending
+from target_highlevel.commands.ending import begun, ending
 from target_highlevel.commands.go_live import go_live
+from target_highlevel.commands.probe import probe
 from target_highlevel.commands.records import approve, purge, report, runs, verify_audit
 from target_highlevel.commands.repair import repair
 from target_highlevel.commands.rollback import rollback
-from target_highlevel.endings import Stopped, complete, exit_code, ignore_signals, told, wind_up
+from target_highlevel.endings import (
+    SignalReceived,
+    complete,
+    exit_code,
+    ignore_signals,
+    public_message,
+    shut_down,
+)
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.report.run_report import RunReport
-from target_highlevel.settings import settings_from_environment
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from target_highlevel.settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["--help"]})
@@ -32,7 +41,7 @@ def main() -> None:
 
 
 def _stopped(signum: int, _frame: FrameType | None) -> None:
-    raise Stopped(signum)
+    raise SignalReceived(signum)
 
 
 @main.command()
@@ -41,15 +50,16 @@ def retry() -> None:
     ending(_retry)
 
 
-def _retry() -> tuple[int, str]:
-    session = Session(settings_from_environment(), mode="retry")
+def _retry(settings: Settings) -> tuple[int, str]:
+    session = Session(settings, mode="retry")
+    begun(session.run)
     engine = Engine(session)
     error: BaseException | None = None
     try:
         session.work.replay()
         engine.start()
         engine.finish()
-    except (Stopped, Exception) as caught:  # noqa: BLE001 - reported below with its exit code
+    except (SignalReceived, Exception) as caught:  # noqa: BLE001 - reported below with its exit code
         error = caught
     return _close(session, engine, error)
 
@@ -57,16 +67,16 @@ def _retry() -> tuple[int, str]:
 def _close(session: Session, engine: Engine, error: BaseException | None) -> tuple[int, str]:
     """Finish what is in flight and write the report; raise what ended the run early."""
     ignore_signals()
-    error = wind_up(session, engine, error)
+    error = shut_down(session, engine, error)
     report = RunReport(session)
     refused, held = report.rejected, report.held
     code = exit_code(error) or (4 if refused and not session.settings.accept_rejects else 0)
-    report.write(code, error=told(error))
+    report.write(code, error=public_message(error))
     session.close(code, report.facts)
     if error is not None:
         raise error
     return code, "" if code else complete(refused=refused, held=held)
 
 
-for command in (approve, go_live, purge, repair, report, rollback, runs, verify_audit):
+for command in (approve, go_live, probe, purge, repair, report, rollback, runs, verify_audit):
     main.add_command(command)

@@ -5,28 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from target_highlevel.client.oauth import OAuthApp, OAuthTokens
-from target_highlevel.client.tokens import PrivateToken
 from target_highlevel.errors import SettingsError
+from target_highlevel.http.oauth import LocationTokens, OAuthApp, OAuthTokens
+from target_highlevel.http.tokens import PrivateToken
 
 if TYPE_CHECKING:
-    from target_highlevel.client.tokens import TokenProvider
+    import threading
+
+    from target_highlevel.http.tokens import TokenProvider
     from target_highlevel.settings import Settings
 
 
-def sub_account_tokens(settings: Settings) -> TokenProvider:
+def sub_account_tokens(settings: Settings, stop_event: threading.Event | None = None) -> TokenProvider:
     """Return the sub-account's token: of the OAuth app where one is named, else the private one.
+
+    Where an agency has installed the app for several sub-accounts, each has a token of its own by the agency's.
+
+    Args:
+        settings: what names the token
+        stop_event: when set, no new token is asked for any more
 
     Raises:
         SettingsError: what is set cannot be a token, or there is none.
     """
-    app = (settings.oauth_client_id, settings.oauth_client_secret)
-    if settings.oauth_file and app[0] and app[1]:
-        return OAuthTokens(Path(settings.oauth_file), OAuthApp(app[0], app[1]), settings.api_url)
+    client_id, client_secret = settings.oauth_client_id, settings.oauth_client_secret
+    if settings.oauth_file and client_id and client_secret:
+        app = OAuthApp(client_id, client_secret.get_secret_value())
+        tokens = OAuthTokens(Path(settings.oauth_file), app, settings.api_url, stop_event=stop_event)
+        if tokens.company:
+            return LocationTokens(tokens, settings.location_id)
+        if settings.location_id == settings.main_location:
+            return tokens
+        msg = (
+            f"TARGET_HIGHLEVEL_ACCESS_TOKENS has no token for sub-account {settings.location_id}, and the app's tokens are"
+            " for one sub-account only: install it for the agency, or name a token"
+        )
+        raise SettingsError(msg)
     if not settings.access_token:
         msg = "set TARGET_HIGHLEVEL_ACCESS_TOKEN"
         raise SettingsError(msg)
-    return PrivateToken(settings.access_token)
+    return PrivateToken(settings.access_token.get_secret_value())
 
 
 def agency_tokens(settings: Settings) -> PrivateToken | None:
@@ -35,4 +53,5 @@ def agency_tokens(settings: Settings) -> PrivateToken | None:
     Raises:
         SettingsError: what is set cannot be a token.
     """
-    return PrivateToken(settings.agency_token, "agency_token") if settings.agency_token else None
+    token = settings.agency_token
+    return PrivateToken(token.get_secret_value(), "agency_token") if token else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
+from target_highlevel.payload import Payload
 from target_highlevel.values import canonical
 
 if TYPE_CHECKING:
@@ -19,21 +20,61 @@ if TYPE_CHECKING:
 STEERING = frozenset(
     {
         "source_id",
-        "part",
+        "contributor",
         "joins",
-        "unless",
+        "skip_if_exists",
+        "needs",
+        "after",
         "filtered",
         "rejected",
         "absent",
         "relations",
         "contact",
+        "owner_of",
+        "follows",
         "priority",
-        "pieces",
+        "split_count",
+        "money",
     }
 )
+#: Former names of three of them, under which a mapper of an earlier release, or a record kept for a retry, still comes.
+_FORMER = {"contributor": "part", "skip_if_exists": "unless", "split_count": "pieces"}
+_STEERING = STEERING | frozenset(_FORMER.values())
 
-#: Order in which kinds of objects are written: parents before what hangs on them.
-RANKS = {"user": 0, "contact": 1, "custom_object": 2, "relation": 3, "appointment": 4, "note": 5, "file": 6}
+
+class Rank:
+    """Order of writing: what a practice needs first, parents before what hangs on them, then contact by contact."""
+
+    DEFINITIONS = 0
+    PEOPLE = 1
+    WITH_PEOPLE = 2
+    COMING = 3
+    OBJECTS = 4
+    LINKS = 5
+    HISTORY = 6
+
+
+#: With what is up to here in HighLevel, the front desk can work.
+FRONT_DESK = Rank.COMING
+
+#: When each kind of object is written, unless its stream says otherwise; appointments to come are earlier.
+RANKS = {
+    "user": Rank.DEFINITIONS,
+    "calendar": Rank.DEFINITIONS,
+    "schedule": Rank.PEOPLE,
+    "contact": Rank.PEOPLE,
+    "relation": Rank.WITH_PEOPLE,
+    "blocked_slot": Rank.COMING,
+    "custom_object": Rank.OBJECTS,
+    "appointment": Rank.HISTORY,
+    "note": Rank.HISTORY,
+    "file": Rank.HISTORY,
+    "opportunity": Rank.HISTORY,
+}
+#: What a stream may say of that itself.
+_TURNS = {"with_people": Rank.WITH_PEOPLE, "history": Rank.HISTORY}
+#: Kinds of which a load removes what is gone in Cliniko; of any other it stays, or is undone by a rollback.
+MAY_GO = frozenset({"relation", "schedule", "blocked_slot"})
 
 
 @dataclass(frozen=True)
@@ -47,8 +88,19 @@ class FieldSpec:
     label: str = ""
     options: tuple[str, ...] = ()
     fold: str | None = None
+    #: Name of the property whose values are folded, where that is another one.
+    of: str = ""
+    #: The resource whose records have the field even when nobody contributes to it: a patient without a visit has had 0.
+    always_of: tuple[str, ...] = ()
     channel: str = ""
     create_only: bool = False
+    #: Of a custom object: the folder in which people find it; empty: the object's first one.
+    folder: str = ""
+
+    @property
+    def input(self) -> str:
+        """Return the name of the property whose values are folded."""
+        return self.of or self.name
 
 
 @dataclass(frozen=True)
@@ -82,22 +134,48 @@ class StreamSpec:
     primary: str = ""
     searchable: tuple[str, ...] = ()
     file_field: str = ""
+    #: Of appointments: these are tasks, whatever appointments become.
+    always_task: bool = False
+    #: When its records are written, where that is not as of others of the kind: ``with_people`` or ``history``.
+    turn: str = ""
     fields: Mapping[str, FieldSpec] = field(default_factory=dict)
     associations: tuple[Association, ...] = ()
+    #: Which properties hold what a record comes to and by what it is summed; empty where a record comes to nothing.
+    money: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rank(self) -> int:
-        """Return the place of this kind of object in the order of writing."""
-        return RANKS[self.kind]
+        """Return the place of this stream in the order of writing."""
+        return _TURNS[self.turn] if self.turn else RANKS[self.kind]
 
     @property
     def folded(self) -> tuple[FieldSpec, ...]:
         """Return the fields whose value is put together from partial records."""
         return tuple(item for item in self.fields.values() if item.fold)
 
+    @property
+    def is_composed(self) -> bool:
+        """Return whether others contribute to the text of an appointment: what was invoiced for it."""
+        return self.kind == "appointment" and any(item.kind == "plain" for item in self.folded)
+
     def field(self, name: str) -> FieldSpec:
         """Return a field as it is declared; what a kind of object adds of itself is plain text."""
         return self.fields.get(name) or FieldSpec(name)
+
+    @property
+    def custom(self) -> tuple[FieldSpec, ...]:
+        """Return the fields that the sub-account must have a definition of."""
+        return tuple(item for item in self.fields.values() if item.kind == "custom")
+
+    @property
+    def by_api_name(self) -> dict[str, str]:
+        """Return our name of each standard field of a contact, by HighLevel's."""
+        return {item.api_name: item.name for item in self.fields.values() if item.kind == "standard"}
+
+    @property
+    def standing(self) -> dict[str, str]:
+        """Return our name of each field that tells who keeps a shared address: ``archived``, ``guardians``, ``keeps``."""
+        return {item.api_name: item.name for item in self.fields.values() if item.kind == "standing"}
 
     def association(self, key: str) -> Association | None:
         """Return the association of that key, if the stream declares it."""
@@ -108,16 +186,27 @@ def stream_spec(message: Mapping[str, Any]) -> StreamSpec | None:
     """Return the description inside a SCHEMA message, or None when the stream does not describe itself.
 
     Raises:
-        SettingsError: the description names a kind of object the target does not know.
+        SettingsError: the description is not whole, or names a kind of object the target does not know.
     """
     described = message["schema"].get("x-highlevel")
     if not described:
         return None
+    try:
+        return _stream_spec(message, described)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"stream {message['stream']}: its x-highlevel is not whole ({type(error).__name__}: {error})"
+    raise SettingsError(msg)
+
+
+def _stream_spec(message: Mapping[str, Any], described: Mapping[str, Any]) -> StreamSpec:
     stream, kind = message["stream"], described.get("object")
     if kind not in RANKS:
         msg = f"stream {stream}: x-highlevel.object is {kind!r}; it must be one of {', '.join(RANKS)}"
         raise SettingsError(msg)
-    labels = described.get("labels", {})
+    labels, turn = described.get("labels", {}), described.get("turn", "")
+    if turn and turn not in _TURNS:
+        msg = f"stream {stream}: x-highlevel.turn is {turn!r}; it must be one of {', '.join(_TURNS)}"
+        raise SettingsError(msg)
     return StreamSpec(
         stream=stream,
         kind=kind,
@@ -128,12 +217,15 @@ def stream_spec(message: Mapping[str, Any]) -> StreamSpec | None:
         primary=described.get("primary", ""),
         searchable=tuple(described.get("searchable", ())),
         file_field=described.get("file_field", ""),
+        always_task=described.get("as") == "task",
+        turn=turn,
         fields={
             name: _field_spec(name, declared.get("x-highlevel") or {})
             for name, declared in message["schema"]["properties"].items()
-            if name not in STEERING and not name.startswith("_sdc_")
+            if name not in _STEERING and not name.startswith("_sdc_")
         },
         associations=tuple(_association(item) for item in described.get("associations", ())),
+        money=dict(described.get("money") or {}),
     )
 
 
@@ -146,7 +238,10 @@ def _field_spec(name: str, described: Mapping[str, Any]) -> FieldSpec:
         label=described.get("label", name),
         options=tuple(described.get("options") or ()),
         fold=described.get("fold"),
+        of=described.get("of", ""),
+        always_of=tuple(described.get("always_of", ())),
         channel=described.get("channel", ""),
+        folder=described.get("folder", ""),
         create_only=bool(described.get("create_only")) or described.get("name") == "gender",
     )
 
@@ -172,16 +267,26 @@ class Incoming:
     part: str | None = None
     joins: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    #: Records that must be in HighLevel before this one, and those that come first if they come at all.
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     filtered: str | None = None
     rejected: Mapping[str, str] | None = None
     absent: bool = False
     relations: tuple[tuple[str, str], ...] = ()
     contact: str | None = None
+    #: Ref of the contact whose owner the record has.
+    owner_of: str | None = None
+    #: Ref of the contact whose visits and owner are folded into the record, too.
+    follows: str | None = None
     priority: str | None = None
     #: Into how many records one long text was split; this is the first, the others end in ``#2``, ``#3``…
     pieces: int | None = None
     #: (HighLevel id, reason why there is none): set when the target has matched the record with what is there already.
     resolved: tuple[str | None, str | None] | None = None
+    #: What the record comes to, as its source says: amount, status, year, business, currency, or ``of``, the ref of the record
+    #: by which it is summed. No part of what is written.
+    money: Mapping[str, str] | None = None
 
     @property
     def ref(self) -> str:
@@ -193,21 +298,34 @@ class Incoming:
         """Return the source resource, the part of the source id before the slash."""
         return self.source_id.partition("/")[0]
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> Payload:
         """Return what the ledger keeps until the record is written."""
-        return {
-            "fields": dict(self.fields),
-            "joins": list(self.joins),
-            "relations": [list(item) for item in self.relations],
-            "contact": self.contact,
-            "absent": self.absent,
-            "only_these": self.filtered or False,
-            **({"pieces": self.pieces} if self.pieces else {}),
-        }
+        return Payload(
+            fields=self.fields,
+            joins=self.joins,
+            relations=self.relations,
+            contact=self.contact,
+            absent=self.absent,
+            filtered=self.filtered,
+            pieces=self.pieces,
+            owner_of=self.owner_of,
+        )
 
     def digest_source(self) -> Any:
         """Return everything that makes two receptions of the record equal or not."""
-        return [self.payload(), list(self.unless), self.filtered, dict(self.rejected or {}), self.spec.stream]
+        return [
+            self.payload().content(),
+            list(self.unless),
+            self.filtered,
+            dict(self.rejected or {}),
+            self.spec.stream,
+        ]
+
+
+def steering(record: Mapping[str, Any], name: str) -> Any:
+    """Return a steering property of a mapped record, by its name or its former one."""
+    value = record.get(name)
+    return record.get(_FORMER[name]) if value is None and name in _FORMER else value
 
 
 def incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
@@ -216,15 +334,14 @@ def incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
         return _incoming(spec, record)
     except (AttributeError, KeyError, TypeError, ValueError):  # the texts of these errors may hold values
         # of a partial record its contributor is at fault, not the record it belongs to
-        identity = str(record.get("part") or record.get("source_id") or f"{spec.stream}/?")
+        identity = str(steering(record, "contributor") or record.get("source_id") or f"{spec.stream}/?")
         return Incoming(spec, identity, {}, rejected={"reason": "invalid_record", "field": "source_id"})
 
 
 def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
     if not isinstance(record["source_id"], str) or not record["source_id"]:
         raise TypeError
-    if record.get("absent") and spec.kind != "relation":
-        # a load deletes links only: whatever else is gone in Cliniko stays, or is undone by a rollback
+    if record.get("absent") and spec.kind not in MAY_GO:
         return Incoming(
             spec, record["source_id"], {}, rejected={"reason": "invalid_record", "field": "absent"}
         )
@@ -234,16 +351,21 @@ def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
         fields={
             name: canonical(value)
             for name, value in record.items()
-            if name not in STEERING and name in spec.fields and value is not None
+            if name not in _STEERING and name in spec.fields and value is not None
         },
-        part=record.get("part"),
+        part=steering(record, "contributor"),
         joins=tuple(record.get("joins") or ()),
-        unless=tuple(record.get("unless") or ()),
+        unless=tuple(steering(record, "skip_if_exists") or ()),
+        needs=tuple(record.get("needs") or ()),
+        after=tuple(record.get("after") or ()),
         filtered=record.get("filtered"),
         rejected=record.get("rejected"),
         absent=bool(record.get("absent")),
         relations=tuple((item["association"], item["to"]) for item in record.get("relations") or ()),
         contact=record.get("contact"),
+        owner_of=record.get("owner_of"),
+        follows=record.get("follows"),
         priority=record.get("priority"),
-        pieces=record.get("pieces"),
+        pieces=steering(record, "split_count"),
+        money={name: str(value) for name, value in (record.get("money") or {}).items()} or None,
     )

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_highlevel.errors import DayBudgetSpent, HighLevelError
-from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.partials import LEFT_OUT_ALONG
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from target_highlevel.engine.engine import Engine
     from target_highlevel.engine.session import Session
+    from target_highlevel.notify import Notice
 
 
-class Stopped(BaseException):
+class SignalReceived(BaseException):
     """A signal asked us to stop; raised while reading, so that a slow tap cannot keep us."""
 
     def __init__(self, signum: int) -> None:
@@ -27,16 +32,60 @@ def exit_code(error: BaseException | None) -> int:
     """Return the exit code that an error stands for; 0 without one."""
     if error is None:
         return 0
-    if isinstance(error, Stopped):
+    if isinstance(error, SignalReceived):
         return 128 + error.signum
     return error.exit_code if isinstance(error, HighLevelError) else 1
 
 
-def told(error: BaseException | None) -> str:
+def public_message(error: BaseException | None) -> str:
     """Return what may be said of an error anywhere: the text of one of ours, else only its kind."""
-    if error is None or isinstance(error, Stopped):
+    if error is None or isinstance(error, SignalReceived):
         return ""
     return str(error) if isinstance(error, HighLevelError) else type(error).__name__
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, in one sub-account or as a whole.
+
+    Attributes:
+        code: the exit code
+        error: what ended it early
+        line: what happened and what to do next, where the exit code alone does not tell
+        location: the sub-account's id
+        run: the run's id
+    """
+
+    code: int
+    error: BaseException | None = None
+    line: str = ""
+    location: str = ""
+    run: str = ""
+
+
+#: Exit codes from the one that needs a person most to the one that needs nobody.
+_WORST_FIRST = (143, 130, 2, 3, 1, 75, 5, 4, 6, 0)
+
+
+def together(parts: Sequence[Ended]) -> Ended:
+    """Return how a run ended that worked on several sub-accounts: as the worst of them did; what is alike is said once."""
+    if len(parts) == 1:
+        return parts[0]
+    ordered = sorted(
+        parts, key=lambda part: _WORST_FIRST.index(part.code) if part.code in _WORST_FIRST else 0
+    )
+    worst = ordered[0]
+    alike: dict[str, list[str]] = {}
+    for part in ordered:
+        alike.setdefault(_said(part.code, part.error, part.line), []).append(part.location)
+    if len(alike) == 1:
+        line = f"{next(iter(alike))} (in each of {len(parts)} sub-accounts)"
+    else:
+        line = "; ".join(
+            f"sub-account{'s' if len(where) > 1 else ''} {', '.join(where)}: {said}"
+            for said, where in alike.items()
+        )
+    return Ended(worst.code, worst.error, line, parts[0].location, parts[0].run)
 
 
 #: How a run ended that did not come to its end well, in one line: what happened and what to do next.
@@ -48,6 +97,7 @@ LINES = {
     " or leave those records behind with TARGET_HIGHLEVEL_ACCEPT_REJECTS=true",
     5: "verification found differences: see differences.csv in the report; `meltano invoke target-highlevel:repair`"
     " says what can be brought back",
+    6: "verification found no differences, but could not read everything back: see `unreadable` in differences.csv",
     75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
     130: "interrupted: run again, nothing is lost",
     143: "interrupted: run again, nothing is lost",
@@ -74,10 +124,20 @@ def complete(
     looked_at_changes: bool = False,
     begun_in_the_middle: bool = False,
 ) -> str:
-    """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted."""
+    """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted.
+
+    Args:
+        refused: records that HighLevel or the mapping refused
+        held: records that wait for what they belong to
+        sample: whether the source read a sample only
+        nothing_came: whether the source said nothing at all
+        undone: records that a rollback took out
+        looked_at_changes: whether a verification saw only what has changed
+        begun_in_the_middle: whether the ledger does not know what came before it
+    """
     what = "everything of this sample" if sample else "everything"
     missing = [
-        f"{number:,} {kind} record{'' if number == 1 else 's'} ({where})"
+        f"{counted(number, f'{kind} record')} ({where})"
         for number, kind, where in (
             (refused, "refused", "listed in rejects.csv"),
             (held, "waiting", "held until what it belongs to is there"),
@@ -93,17 +153,31 @@ def complete(
         more = "; the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything"
     if undone:
         what = "what has changed"
-        more = f"; {undone:,} record{'' if undone == 1 else 's'} that a rollback took out {UNDONE}"
+        more = f"; {counted(undone, 'record')} that a rollback took out {UNDONE}"
     if begun_in_the_middle:
         what, more = "what has changed", f"; {BEGUN_IN_THE_MIDDLE}"
     return f"complete: {what}{but} is in HighLevel{more}"
 
 
-def say(code: int, error: BaseException | None, line: str = "") -> None:
-    """Write the last line of a run on standard error."""
-    said = line or (complete() if not code else LINES.get(code, LINES[1]).format(error=told(error)))
-    sys.stderr.write(f"target-highlevel: {said} (exit {code})\n")
+def left_out_words(left_out: Mapping[str, int]) -> str:
+    """Return what a last line says of the records that settings leave out."""
+    each = ", ".join(f"{number:,} of {stream}" for stream, number in sorted(left_out.items()))
+    return f"; records left out by unknown_streams or stream_maps: {each}"
+
+
+def print_last_line(
+    code: int, error: BaseException | None, line: str = "", notice: Notice | None = None
+) -> None:
+    """Write the last line of a run on standard error; whoever wants to be notified is told the same just before."""
+    said = f"{_said(code, error, line)} (exit {code})"
+    if notice is not None:
+        notice.send(code, said)
+    sys.stderr.write(f"target-highlevel: {said}\n")
     sys.stderr.flush()
+
+
+def _said(code: int, error: BaseException | None, line: str) -> str:
+    return line or (complete() if not code else LINES.get(code, LINES[1]).format(error=public_message(error)))
 
 
 def ignore_signals() -> None:
@@ -112,13 +186,14 @@ def ignore_signals() -> None:
         signal.signal(name, signal.SIG_IGN)
 
 
-def wind_up(session: Session, engine: Engine, error: BaseException | None) -> BaseException | None:
+def shut_down(session: Session, engine: Engine, error: BaseException | None) -> BaseException | None:
     """Finish what is in flight, keep the rest, pass on the last bookmark; return what the run ends with.
 
     Nobody may be listening any more: that is an end of its own, and no reason to write no report.
     """
     engine.stop()
-    session.work.pass_on(OTHER_SUB_ACCOUNT)
+    for reason in LEFT_OUT_ALONG:
+        session.work.pass_on(reason)
     if isinstance(error, DayBudgetSpent):
         engine.flush()
         session.work.hold_rest("day_budget_spent")

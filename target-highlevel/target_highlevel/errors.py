@@ -10,6 +10,7 @@
     ├── DayBudgetSpent          stop cleanly; run again when the day has turned
     ├── LedgerLost              stop; what is done now could not be remembered
     ├── SourceEnded             stop; the tap has to be mended, its own last line says how
+    ├── Unforeseen              stop; it says what is wrong and where, as far as that can be told
     ├── SettingsError           stop; a setting has to be mended
     └── Interrupted             somebody asked us to stop before this request was sent (or repeated)
 
@@ -36,6 +37,7 @@ __all__ = [
     "SettingsError",
     "SourceEnded",
     "Unavailable",
+    "Unforeseen",
     "Unknown",
 ]
 
@@ -51,6 +53,8 @@ class Findings:
     matching_field: str | None = None
     existing_id: str | None = None
     trace_id: str | None = None
+    #: Numbers that a message about a length names.
+    numbers: tuple[int, ...] = ()
 
     @property
     def meta(self) -> dict[str, str]:
@@ -199,6 +203,10 @@ class LedgerLost(HighLevelError):  # noqa: N818 - named for what happened
 
 class SourceEnded(HighLevelError):  # noqa: N818 - named for what happened
     """Our input ended before the source had read everything, and half of it would tell nothing."""
+
+
+class Unforeseen(HighLevelError):  # noqa: N818 - named for what happened
+    """Something outside HighLevel failed (a disk, the ledger, this program); its own text is never repeated."""
 
 
 class Interrupted(HighLevelError):  # noqa: N818 - named for what to do

@@ -43,14 +43,10 @@ class MessageReader(SimpleSingerReader):
     def deserialize_json(self, line: str) -> dict[str, Any]:
         self._number += 1
         try:
-            message = _decoder.decode(line)
+            return decode_line(line)
         except ValueError:
-            message = None
-        if not isinstance(message, dict):
-            raise BrokenInput(self.hint("is no Singer message"))
-        if _MAYBE_UNSTORABLE.search(line):  # of one record it must not end the run
-            message = _storable(message)
-        return cast("dict[str, Any]", message)
+            pass
+        raise BrokenInput(self.hint("is no Singer message"))
 
     @override
     def assert_line_requires(self, line_dict: dict[str, Any], requires: Iterable[str]) -> None:  # type: ignore[override]
@@ -66,6 +62,21 @@ class MessageReader(SimpleSingerReader):
         """Return what is wrong with the present line, and where to look."""
         where = "see what stands before this target in the pipe, and whether it ended early"
         return f"line {self._number} of the input {what}; {where}"
+
+
+def decode_line(line: str) -> dict[str, Any]:
+    """Return the object that a line of JSON holds, numbers exactly.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    message = _decoder.decode(line)
+    if not isinstance(message, dict):
+        problem = "no object"
+        raise ValueError(problem)  # noqa: TRY004 - what else no JSON is
+    if _MAYBE_UNSTORABLE.search(line):  # of one record it must not end the run
+        message = _storable(message)
+    return cast("dict[str, Any]", message)
 
 
 def _storable(value: Any) -> Any:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class HighLevelSink(RecordSink):
-    """One stream; a stream that does not describe itself is passed over with a warning."""
+    """One stream: hands its records to the engine."""
 
     @override
     def __init__(self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Any) -> None:

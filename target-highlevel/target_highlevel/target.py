@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -15,35 +14,29 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.target_base import Target
 from typing_extensions import override
 
-from target_highlevel.descriptor import incoming
+from target_highlevel import batches
+from target_highlevel.configuration import configuration, notice_of
 from target_highlevel.endings import (
-    ENDED_EARLY,
-    Stopped,
-    complete,
+    Ended,
+    SignalReceived,
     exit_code,
     ignore_signals,
-    say,
-    told,
-    wind_up,
+    print_last_line,
+    together,
 )
-from target_highlevel.engine.engine import Engine
-from target_highlevel.engine.session import Session
-from target_highlevel.errors import HighLevelError, SettingsError, SourceEnded
-from target_highlevel.plan.addresses import SharedAddresses
-from target_highlevel.plan.prediction import Prediction
+from target_highlevel.errors import Interrupted, SettingsError
 from target_highlevel.reader import MessageReader, MissingSchema
-from target_highlevel.report.run_report import RunReport
-from target_highlevel.settings import SCHEMA, configuration, settings_from
+from target_highlevel.run import Run
+from target_highlevel.settings import json_schema, settings_from
 from target_highlevel.sinks import HighLevelSink
-from target_highlevel.verify.verification import Verification
+from target_highlevel.source_streams import SourceStreams
+from target_highlevel.unexpected import known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from target_highlevel.descriptor import StreamSpec
-
-logger = logging.getLogger(__name__)
 
 _MAPPERS = "target_highlevel.mappers"
 
@@ -52,7 +45,7 @@ class TargetHighLevel(Target):
     """Loads mapped streams into a HighLevel sub-account; source streams are mapped by the installed mapper first."""
 
     name = "target-highlevel"
-    config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA.to_dict()
+    config_jsonschema: ClassVar[dict[str, Any]] = json_schema()
     default_sink_class = HighLevelSink
     message_reader_class = MessageReader
     capabilities: ClassVar[list[Any]] = [
@@ -65,89 +58,101 @@ class TargetHighLevel(Target):
     def __init__(self, **arguments: Any) -> None:
         self._critical = False
         self._signal = 0
-        self._came = False
+        self._accepted = 0
         #: What the newest state says of its run: whether it came to its end, and whether it read more than what has changed.
         self._source: dict[str, Any] = {}
         super().__init__(**arguments)
         self.settings = settings_from(self.config)
         self._core = _mapper(self.settings.mapping)
+        self._streams = SourceStreams(
+            self._core, self.settings.streams, ignore_unknown=self.settings.unknown_streams == "ignore"
+        )
         self._specs: dict[str, StreamSpec] = {}
         self._as_is: dict[str | None, bool] = {}
-        self._engine: Engine | None = None
-        self.session: Session | None = None
-        self._verification: Verification | None = None
+        self._expected = False
         self._survey: Any = None
-        self._prediction: Prediction | None = None
-        #: The last line of a run whose end the exit code alone does not tell.
-        self.line = ""
-        self._addresses: SharedAddresses | None = None
+        self.running: Run | None = None
 
-    def begin(self) -> Session:
+    def begin(self) -> Run:
         """Open the ledger; nothing is written yet."""
-        if self.session is None:
-            self.session = Session(self.settings, self.settings.mode)
-            self._engine = Engine(self.session)
-            if self.session.plan is not None:
-                self._addresses = SharedAddresses(self.session.ledger.salt)
-                self._survey = self._core.survey() if hasattr(self._core, "survey") else None
-        return self.session
-
-    def open(self) -> Engine:
-        """Start to write what earlier runs left and what comes in."""
-        self.begin()
-        engine = cast("Engine", self._engine)
-        engine.start()
-        return engine
+        if self.running is None:
+            if self.settings.mode == "plan" and hasattr(self._core, "survey"):
+                self._survey = self._core.survey()
+            shows = self.settings.show_values and hasattr(self._core, "tracer")
+            self.running = Run(self.settings, self._survey, self._core.tracer() if shows else None)
+        return self.running
 
     def accept(self, stream: str, record: dict[str, Any]) -> None:
         """Take a record of a sink."""
         spec = self._specs.get(stream)
+        self._accepted += 1
         if spec is not None:
-            if self._addresses is not None:
-                self._addresses.see(spec, record)
-            self.open().submit(incoming(spec, record))
+            self.begin().accept(spec, record)
 
     # Messages
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         with self._undisturbed():
-            self._came = True
-            for message in self._mapped(message_dict, "schema"):
+            self.begin().source.came = True
+            self._assert_line_requires(message_dict, requires={"stream", "schema"})
+            self._check_account(message_dict)
+            for message in self._streams.schema(message_dict):
                 self._declare(message)
+
+    def _check_account(self, schema_message: Mapping[str, Any]) -> None:
+        """Make sure that the Cliniko account a tap names belongs to ledger and sub-account."""
+        schema = schema_message.get("schema")
+        origin = schema.get("x-cliniko") if isinstance(schema, dict) else None
+        self.begin().check_account(origin.get("account") if isinstance(origin, dict) else None)
 
     def _declare(self, message: dict[str, Any]) -> None:
         self._as_is.pop(message.get("stream"), None)
         super()._process_schema_message(message)
         self._expect(message.get("stream"))
-        spec = self.open().declare(message)
-        if spec is None:
-            logger.warning(
-                "highlevel.stream_ignored stream=%s: its schema has no x-highlevel", message["stream"]
-            )
-        else:
+        spec = self.begin().declare(message)
+        if spec is not None:
             self._specs[spec.stream] = spec
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         with self._undisturbed():
-            if self._survey is not None and self._core.handles(message_dict.get("stream")):
+            self._assert_line_requires(message_dict, requires={"stream", "record"})
+            if self._survey is not None and self._core.handles(message_dict["stream"]):
                 self._survey.see(message_dict)
-            for message in self._mapped(message_dict, "record"):
+            if self._core is not None and self._core.handles(message_dict["stream"]):
+                self.begin().see(message_dict)
+            for message in self._streams.record(message_dict):
                 if message["type"] == "SCHEMA":
                     self._declare(message)
-                elif "record" in message and self._is_passed_as_is(message.get("stream")):
+                elif self._is_passed_as_is(message["stream"]):
                     self.accept(message["stream"], message["record"])
                 else:
-                    super()._process_record_message(message)
+                    self._change_and_accept(message)
+
+    def _change_and_accept(self, message: dict[str, Any]) -> None:
+        """Let the stream maps of the settings change a record; one that they drop is counted."""
+        before = self._accepted
+        super()._process_record_message(message)
+        if self._accepted == before:
+            self._streams.left_out[message["stream"]] += 1
+
+    @override
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
+        for record in batches.records(message_dict):
+            self._process_record_message(
+                {"type": "RECORD", "stream": message_dict["stream"], "record": record}
+            )
 
     def _expect(self, stream: str | None) -> None:
-        """Tell the session of all streams of the mapper when the first comes, from whichever mapper."""
-        if self.session is None or self.session.expected or not hasattr(self._core, "declared"):
+        """Tell the run of all streams of the mapper when the first comes, from whichever mapper."""
+        if self._expected or not hasattr(self._core, "declared"):
             return
         declared = list(self._core.declared())
         if stream in {item["stream"] for item in declared}:
-            self.session.expect(declared)
+            self._expected = True
+            self.begin().expect(declared)
 
     @override
     def _assert_sink_exists(self, stream_name: str) -> None:
@@ -166,13 +171,11 @@ class TargetHighLevel(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"value"})
         with self._undisturbed():
-            state = message_dict["value"]
-            first, self._came = not self._came, True
+            state, running = message_dict["value"], self.begin()
+            first, running.source.came = not running.source.came, True
             if isinstance(state, dict):
-                if first:  # where the tap goes on from decides of what earlier runs left, too
-                    self.begin().goes_on_from(state)
                 self._source = state
-            self.open().checkpoint(state)
+            running.checkpoint(state, first=first)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
@@ -180,46 +183,21 @@ class TargetHighLevel(Target):
 
     @override
     def process_endofpipe(self) -> None:
-        engine = self.open()
-        if self.session is not None:
-            self.session.ended_early = not self._came or self._source.get("complete") is False
-            self.session.changes_only = self._source.get("from_start") is False
-            if self.session.ended_early and self.session.mode in {"plan", "verify"}:
-                raise SourceEnded(ENDED_EARLY)
-            engine.flush()
-            self.session.finish()
-        engine.finish()
+        running = self.begin()
+        source = running.source
+        source.ended_early = not source.came or self._source.get("complete") is False
+        source.changes_only = self._source.get("from_start") is False
+        running.finish()
         super().process_endofpipe()
-        # what came is dealt with, but it is not all; where nothing came, the rest of an earlier run was all there was to do
-        if self.session is not None and self._came and self.session.ended_early:
-            raise SourceEnded(ENDED_EARLY)
-        if self.session is not None and self.session.plan is not None and self._addresses is not None:
-            self._prediction = Prediction(self.session, self.session.plan, self._survey, self._addresses)
-        if self.session is not None and self.session.mode == "verify":
-            verification = Verification(self.session)
-            verification.run()
-            self._verification = verification
-
-    def _mapped(self, message: dict[str, Any], action: str) -> Iterator[dict[str, Any]]:
-        if self._core is None or not self._core.handles(message.get("stream")):
-            yield message
-            return
-        self._assert_line_requires(message, requires={action})
-        mapped: Callable[[dict[str, Any]], Iterator[dict[str, Any]]] = getattr(self._core, action)
-        try:
-            yield from mapped(message)
-        except (
-            ValueError
-        ) as error:  # a bad record is rejected by the mapper itself: this is the mapping's fault
-            msg = f"mapping: {error}"
-            raise SettingsError(msg) from None
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop taking input; the SDK would drain and exit with 0, which an orchestrator takes for success."""
         self._signal = signum
         if not self._critical:
-            raise Stopped(signum)
+            raise SignalReceived(signum)
+        if self.running is not None:  # a request that the message at hand waits for must not keep us
+            self.running.stop()
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
@@ -230,7 +208,7 @@ class TargetHighLevel(Target):
         finally:
             self._critical = False
         if self._signal:
-            raise Stopped(self._signal)
+            raise SignalReceived(self._signal)
 
     @classmethod
     @override
@@ -250,48 +228,14 @@ class TargetHighLevel(Target):
 
     # Ending
 
-    def end(self, error: BaseException | None) -> tuple[int, BaseException | None]:
-        """Finish what is in flight and write the report, whatever ended the run; return the exit code and what it is for."""
-        if self.session is None or self._engine is None:
-            return exit_code(error), error
-        error = wind_up(self.session, self._engine, error)
-        report = RunReport(self.session)
-        code = exit_code(error) or self._complete(report)
-        report.write(code, error=told(error), **self._beside())
-        if self._prediction is not None:
-            self._prediction.write_mapping(report.folder)
-            self.line = "" if code else self._prediction.line()
-        elif not code:
-            self.line = complete(
-                refused=report.rejected,
-                held=report.held,
-                sample=self.session.sample,
-                nothing_came=not self._came,
-                undone=report.undone if self.session.mode == "load" else 0,
-                looked_at_changes=self.session.mode == "verify" and self.session.changes_only,
-                begun_in_the_middle=self.session.mode == "load" and self.session.begun_in_the_middle,
-            )
-        self.session.close(code, report.facts)
-        return code, error
-
-    def _beside(self) -> dict[str, Any]:
-        """Return what the report of a plan or a verification that came to its end has beside the counts."""
-        if self._prediction is not None:
-            return {"differences": self._prediction.differences(), "plan": self._prediction.content}
-        if self._verification is not None:
-            return {
-                "differences": self._verification.differences(),
-                "verification": self._verification.content,
-            }
-        return {}
-
-    def _complete(self, report: RunReport) -> int:
-        """Return the exit code of a run that went through: a verification minds differences, a load rejects."""
-        if self.settings.mode == "plan":
-            return 0  # what it predicts is no failure of the plan
-        if self.settings.mode == "verify":
-            return 5 if self._verification is not None and self._verification.failed else 0
-        return 4 if report.rejected and not self.settings.accept_rejects else 0
+    def end(self, error: BaseException | None) -> Ended:
+        """Finish what is in flight and write the reports, whatever ended the run."""
+        if self._signal and isinstance(error, Interrupted):
+            error = SignalReceived(self._signal)
+        if self.running is None:
+            error = known(error, self.settings)
+            return Ended(exit_code(error), error)
+        return together(self.running.end(error, self._streams.left_out))
 
 
 def _mapper(mapping: str | None) -> Any:
@@ -307,8 +251,11 @@ def _mapper(mapping: str | None) -> Any:
 def _configuration(target_class: type[TargetHighLevel], config: Any) -> dict[str, Any]:
     declared = copy.deepcopy(target_class.config_jsonschema)
     target_class.append_builtin_config(declared)
-    asked = config.parse_env or not config.config  # without a file nothing else is left to mean
-    return configuration(config.config, declared["properties"], environment=asked)
+    return configuration(config.config, declared["properties"], environment=_asks_environment(config))
+
+
+def _asks_environment(config: Any) -> bool:
+    return config.parse_env or not config.config  # without a file nothing else is left to mean
 
 
 def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> int:
@@ -319,18 +266,16 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
         target = target_class(config=_configuration(target_class, config), validate_config=False)
         target.begin()
         target.listen(file_input)
-    except (Stopped, Exception) as caught:
+    except (SignalReceived, Exception) as caught:  # noqa: BLE001 - said below, with its exit code
         error = caught
-        if not isinstance(caught, (HighLevelError, Stopped)):
-            logger.debug("highlevel.failed", exc_info=True)
     ignore_signals()
     try:
-        code, error = target.end(error) if target else (exit_code(error), error)
-    except Exception as caught:
-        error, code = error or caught, 1
-        logger.debug("highlevel.failed", exc_info=True)
-    say(code, error, target.line if target else "")
-    return code
+        ended = target.end(error) if target else Ended(exit_code(error), known(error))
+    except Exception as caught:  # noqa: BLE001 - said below, with its exit code
+        ended = Ended(1, known(error or caught, target.settings if target else None))
+    notice = notice_of(config.config, environment=_asks_environment(config), run=ended.run)
+    print_last_line(ended.code, ended.error, ended.line, notice)
+    return ended.code
 
 
 def main() -> None:
@@ -341,5 +286,5 @@ def main() -> None:
         told = (
             f"the file given with --config cannot be read, or holds no JSON object ({type(error).__name__})"
         )
-        say(SettingsError.exit_code, SettingsError(told))
+        print_last_line(SettingsError.exit_code, SettingsError(told))
         sys.exit(SettingsError.exit_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -60,13 +60,13 @@ def date_time(text: str) -> datetime | None:
     day, minute, second, in_utc, hours, minutes = found.groups()
     zone = f"{hours or '+00'}:{minutes or '00'}" if in_utc or hours else ""
     try:
-        # Python 3.10 reads fewer spellings than its successors; all of them read this one.
+        # Python versions differ in the spellings they read; all of them read this one.
         return datetime.fromisoformat(f"{day}T{minute}{second or ':00'}{zone}")
     except ValueError:
         return None
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_epoch(value: Any) -> datetime | None:

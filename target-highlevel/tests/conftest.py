@@ -1,34 +1,64 @@
-"""A small clinic's lines, read once by the real tap, and what they become on a healthy day."""
+"""What the tests of the target share: clinics to load, sub-accounts to load them into, ledgers of both databases."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+import hl_snapshots
+import hl_transitions
 import pytest
+from filelock import FileLock
 from hl_ledgers import Desk, address
-from hl_loading import Clinic, Loader, a_sandbox, content, tap_lines
+from hl_loading import Clinic, Loader, a_sandbox
 from postgres_server import running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from postgres_server import PostgresServer
 
     from sandbox import Sandbox
 
-SMALL = 5
+hl_transitions.watch()
+
+ROOT = Path(__file__).resolve().parents[2]
+#: What decides which fields and objects a load creates.
+SCHEMA_SOURCES = (
+    "transforms/cliniko_to_highlevel/**/*.py",
+    "transforms/mapping.yml",
+    "sandbox/highlevel/*.py",
+    "target-highlevel/target_highlevel/setup/*.py",
+    "target-highlevel/tests/hl_snapshots.py",
+)
+#: Options of the sandbox that change nothing of the schema.
+WITHOUT_EFFECT_ON_SCHEMA = {"search_lag", "allow_duplicates", "require_address", "relation_limit"}
+
+
+class StartHighLevel(Protocol):
+    """Starts a sub-account; see `highlevel`."""
+
+    def __call__(self, *, empty: bool = False, **options: Any) -> Loader:
+        """Return a loader for it."""
 
 
 @pytest.fixture
-def highlevel(tmp_path: Path) -> Iterator[Callable[..., Loader]]:
-    """Return a function that starts an empty HighLevel and gives a loader for it."""
+def highlevel(tmp_path: Path, schema: Callable[[], Path]) -> Iterator[StartHighLevel]:
+    """Return a function that starts a HighLevel without any data and gives a loader for it.
+
+    The fields and objects of a load are there already, since creating them takes most of the requests of a small load, unless
+    the test asks for an `empty` sub-account or for options that change what can be created.
+    """
     running: list[Sandbox] = []
 
-    def start(**options: Any) -> Loader:
+    def start(*, empty: bool = False, **options: Any) -> Loader:
         sandbox = a_sandbox(**options)
         sandbox.__enter__()
         running.append(sandbox)
+        if not empty and options.keys() <= WITHOUT_EFFECT_ON_SCHEMA:
+            hl_snapshots.put(sandbox, schema())
         return Loader(sandbox, tmp_path)
 
     yield start
@@ -37,40 +67,54 @@ def highlevel(tmp_path: Path) -> Iterator[Callable[..., Loader]]:
 
 
 @pytest.fixture(scope="session")
-def tiny_clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
+def shared_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run, the same for all its workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "shared"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clinic(shared_folder: Path) -> Clinic:
     """A clinic of one patient, of whom there is something of every kind."""
-    return read_clinic(1, tmp_path_factory.mktemp("tiny"))
+    return Clinic(1, shared_folder / "tiny")
 
 
 @pytest.fixture(scope="session")
-def small_clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
+def small_clinic(shared_folder: Path) -> Clinic:
     """A clinic of five patients."""
-    return read_clinic(SMALL, tmp_path_factory.mktemp("small"))
+    return Clinic(5, shared_folder / "small")
 
 
 @pytest.fixture(scope="session")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Clinic:
+def clinic(shared_folder: Path) -> Clinic:
     """A clinic of forty patients with every awkward case."""
-    return read_clinic(40, tmp_path_factory.mktemp("clinic"))
+    return Clinic(40, shared_folder / "clinic")
 
 
-def read_clinic(patients: int, folder: Path) -> Clinic:
-    """Read a clinic with the real tap and load it once without any trouble."""
-    with a_sandbox(patients) as sandbox:
-        lines = tap_lines(sandbox, folder)
-        loader = Loader(sandbox, folder)
-        loaded = loader.load(lines)
-        assert loaded.code in {0, 4}, loaded.log[-3000:]
-        state = sandbox.highlevel.state
-        assert not state.doubles()
-        return Clinic(
-            lines=lines,
-            sources={kind: set(found) for kind, found in state.sources().items()},
-            relations=len(state.relations),
-            requests=sandbox.highlevel.control.stats()["requests"],
-            created=loaded.report["totals"]["created"],
-            dump=content(state),
-        )
+@pytest.fixture(scope="session")
+def schema(request: pytest.FixtureRequest, tiny_clinic: Clinic) -> Callable[[], Path]:
+    """Return a function for a snapshot of a sub-account with nothing but what a load creates before its first record.
+
+    It is kept from one test run to the next, by what it is made from.
+    """
+    sources = sorted(path for pattern in SCHEMA_SOURCES for path in ROOT.glob(pattern))
+    made_from = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    cache = request.config.cache
+    assert cache is not None
+    kept = cache.mkdir("highlevel-schema") / made_from
+
+    def folder() -> Path:
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                part = kept.with_suffix(".part")
+                shutil.rmtree(part, ignore_errors=True)
+                shutil.copytree(tiny_clinic.schema, part)
+                part.rename(kept)
+        return kept
+
+    return folder
 
 
 @pytest.fixture(scope="session")

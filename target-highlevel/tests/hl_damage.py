@@ -11,7 +11,7 @@ from sandbox.highlevel.relations import add_relation
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
     from pathlib import Path
 
     from sandbox import Sandbox
@@ -66,7 +66,8 @@ class Vandal:
             self.change_contact, self.change_record, self.change_note, self.change_task, self.flip_task,
             self.delete_note, self.delete_task, self.delete_record, self.remove_relation, self.add_relation,
             self.replace_file, self.remove_file, self.double_record, self.double_contact, self.double_note,
-            self.double_task, self.delete_contact,
+            self.double_task, self.delete_contact, self.swap_notes, self.join_lines, self.add_note, self.give_tag,
+            self.open_channel, self.change_currency, self.move_file, self.change_pin, self.move_task,
         ]  # fmt: skip
         while len(self.done) < number and ways:
             for way in list(ways):
@@ -138,6 +139,45 @@ class Vandal:
         self._expect(identity)
         return "contact deleted"
 
+    def give_tag(self) -> str | None:
+        """Give a contact a tag of ours that says of a patient what is not so."""
+        identity = self._pick("contacts")
+        if identity is None:
+            return None
+        there = self.state.contacts[identity].get("tags", [])
+        ours = sorted(
+            {
+                tag
+                for contact in self.crosswalk
+                for tag in self.state.contacts.get(contact, {}).get("tags", ())
+            }
+        )
+        others = [tag for tag in ours if tag not in there]
+        if not others:
+            return None
+        self.damage.edit_contact(identity, tags=[*there, self.chance.choice(others)])
+        self._expect(identity)
+        return "tag of ours given"
+
+    def open_channel(self) -> str | None:
+        """Open a channel to a patient who has said no."""
+        closed = {
+            identity: channel
+            for identity, contact in self.state.contacts.items()
+            for channel, setting in (contact.get("dndSettings") or {}).items()
+            if (setting or {}).get("status") == "active"
+        }
+        identity = self._pick("contacts", closed)
+        if identity is None:
+            return None
+        settings = self.state.contacts[identity]["dndSettings"]
+        self.damage.edit_contact(
+            identity,
+            dndSettings={**settings, closed[identity]: {**settings[closed[identity]], "status": "inactive"}},
+        )
+        self._expect(identity)
+        return f"channel opened: {closed[identity]}"
+
     # Records and relations
 
     def change_record(self) -> str | None:
@@ -150,6 +190,23 @@ class Vandal:
         self.damage.edit_record(identity, **{name: self._other(properties[name])})
         self._expect(identity)
         return f"record changed: {name}"
+
+    def change_currency(self) -> str | None:
+        """Have an amount in another currency."""
+        money = {
+            identity: name
+            for identity, record in self.state.records.items()
+            for name, value in record["properties"].items()
+            if isinstance(value, dict) and "currency" in value
+        }
+        identity = self._pick("records", money)
+        if identity is None:
+            return None
+        name = money[identity]
+        value = self.state.records[identity]["properties"][name]
+        self.damage.edit_record(identity, **{name: {**value, "currency": "EUR"}})
+        self._expect(identity)
+        return f"currency changed: {name}"
 
     def delete_record(self) -> str | None:
         """Delete a record with its relations."""
@@ -242,6 +299,64 @@ class Vandal:
         self._expect(identity)
         return f"{table} changed: {name}"
 
+    def swap_notes(self) -> str | None:
+        """Swap the texts of two notes, each with its marker."""
+        one, other = self._pick("notes"), self._pick("notes")
+        if one is None or other is None:
+            return None
+        bodies = [self.state.notes[identity]["body"] for identity in (one, other)]
+        for identity, body in zip((other, one), bodies, strict=True):
+            self.damage.edit("notes", identity, body=body)
+            self._expect(identity)
+        return "notes swapped"
+
+    def join_lines(self) -> str | None:
+        """Lose the line breaks of a note."""
+        several = {
+            identity for identity, note in self.state.notes.items() if str(note["body"]).count("\n") > 1
+        }
+        identity = self._pick("notes", several)
+        if identity is None:
+            return None
+        text, _, marker = self.state.notes[identity]["body"].rpartition("\n")
+        self.damage.edit("notes", identity, body=f"{text.replace(chr(10), ' ')}\n{marker}")
+        self._expect(identity)
+        return "line breaks of a note lost"
+
+    def add_note(self) -> str | None:
+        """Make a note with our marker that Cliniko knows nothing of."""
+        identity = self._pick("notes")
+        if identity is None:
+            return None
+        source = f"treatment_notes/{10**9 + len(self.done)}"
+        copy = self.damage.double("notes", identity)
+        self.damage.edit("notes", copy["id"], body=f"Nobody wrote this\ncliniko:{source}")
+        self.expected.add(("note", source))
+        return "note added that Cliniko does not know"
+
+    def change_pin(self) -> str | None:
+        """Take the pin off a note."""
+        identity = self._pick(
+            "notes", {identity for identity, note in self.state.notes.items() if note.get("pinned")}
+        )
+        if identity is None:
+            return None
+        self.damage.edit("notes", identity, pinned=False)
+        self._expect(identity)
+        return "pin taken off"
+
+    def move_task(self) -> str | None:
+        """Put a task on another contact."""
+        identity, other = self._pick("tasks"), self._pick("contacts")
+        before = self.state.tasks[identity]["contactId"] if identity else None
+        if identity is None or other is None or before == other:
+            return None
+        self.damage.edit("tasks", identity, contactId=other)
+        self.state.main.drop_child("tasks", before, identity)
+        self.state.main.add_child("tasks", other, identity)
+        self._expect(identity)
+        return "task moved"
+
     def flip_task(self) -> str | None:
         """Mark a done task as open, or an open one as done."""
         identity = self._pick("tasks")
@@ -294,6 +409,22 @@ class Vandal:
         self.damage.replace_file(identity, self.chance.randbytes(64))
         return "file replaced"
 
+    def move_file(self) -> str | None:
+        """Put a file into another patient's field."""
+        identity, other = self._pick_file(), self._pick("contacts")
+        if identity is None or other is None or self.state.files[identity]["contactId"] == other:
+            return None
+        file = self.state.files[identity]
+        field, key = file["fieldId"], self._file_key(file)
+        self._expect(key)
+        here = dict(self.state.contacts[file["contactId"]]["customFields"][field])
+        entry = here.pop(key)
+        there = dict(self.state.contacts[other]["customFields"].get(field, {}))
+        self.damage.edit_contact(file["contactId"], customFields={field: here or None})
+        self.damage.edit_contact(other, customFields={field: {**there, key: entry}})
+        self.state.files[identity] = {**file, "contactId": other}
+        return "file moved"
+
     def remove_file(self) -> str | None:
         """Take a file off its contact."""
         identity = self._pick_file()
@@ -318,12 +449,15 @@ class Vandal:
 
     # Choosing
 
-    def _pick(self, table: str) -> str | None:
+    def _pick(self, table: str, among: Container[str] | None = None) -> str | None:
         """Choose something of ours that is as it was; whom a deletion took along is left in peace as well."""
         free = [
             identity
             for identity in getattr(self.state, table)
-            if identity in self.crosswalk and identity not in self._touched and self._whole(table, identity)
+            if identity in self.crosswalk
+            and identity not in self._touched
+            and (among is None or identity in among)
+            and self._whole(table, identity)
         ]
         if not free:
             return None

@@ -37,7 +37,11 @@ class Seen:
 
 @dataclass
 class Reply:
-    """What to answer; `reset` drops the connection instead, `cut` sends only so many bytes of the body."""
+    """What to answer; `reset` drops the connection instead, `cut` sends only so many bytes of the body.
+
+    `drip` sends the body byte by byte, so many seconds apart, with `drip_head` the head too; `endless` repeats the body until
+    nobody listens.
+    """
 
     status: int = 200
     body: Any = field(default_factory=dict)
@@ -45,6 +49,9 @@ class Reply:
     reset: bool = False
     cut: int | None = None
     delay: float = 0.0
+    drip: float = 0.0
+    drip_head: bool = False
+    endless: bool = False
 
     @property
     def content(self) -> bytes:
@@ -59,6 +66,7 @@ class HighLevelServer:
         self.seen: list[Seen] = []
         self.script: list[Reply] = []
         self.respond: Callable[[Seen], Reply] | None = None
+        self._deaf = threading.Event()
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
@@ -72,6 +80,15 @@ class HighLevelServer:
     def reply(self, *replies: Reply) -> None:
         """Answer the next requests so."""
         self.script.extend(replies)
+
+    def stop_reading(self) -> None:
+        """Take connections from now on, but not a byte of any body."""
+        self._deaf.set()
+
+    def wait_while_deaf(self) -> None:
+        """Read on only once the server ends."""
+        while self._deaf.wait(0.01) and self._thread.is_alive():
+            time.sleep(0.01)
 
     def take(self, seen: Seen) -> Reply:
         """Note a request and choose its answer."""
@@ -104,6 +121,8 @@ def _handler(server: HighLevelServer) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             arrived_at = time.monotonic()
+            if server._deaf.is_set():
+                server.wait_while_deaf()
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             parts = urlsplit(self.path)
             seen = Seen(self.command, parts.path, parts.query, dict(self.headers), body, arrived_at)
@@ -121,7 +140,7 @@ def _handler(server: HighLevelServer) -> type[BaseHTTPRequestHandler]:
             head = {"Content-Type": "application/json", "Content-Length": str(len(content))} | reply.headers
             lines = [f"HTTP/1.1 {reply.status} x", *(f"{name}: {value}" for name, value in head.items())]
             cut = content if reply.cut is None else content[: reply.cut]
-            self.wfile.write("\r\n".join(lines).encode() + b"\r\n\r\n" + cut)
+            _write(self.wfile, reply, "\r\n".join(lines).encode() + b"\r\n\r\n", cut)
             if reply.cut is not None:
                 self.close_connection = True
 
@@ -132,3 +151,15 @@ def _handler(server: HighLevelServer) -> type[BaseHTTPRequestHandler]:
             """Keep standard error clean."""
 
     return Handler
+
+
+def _write(file: Any, reply: Reply, head: bytes, body: bytes) -> None:
+    at_once, slowly = (b"", head + body) if reply.drip_head else (head, body)
+    if not reply.drip:
+        at_once, slowly = head + body, b""
+    file.write(at_once)
+    for byte in slowly:
+        file.write(bytes([byte]))
+        time.sleep(reply.drip)
+    while reply.endless:
+        file.write(body)

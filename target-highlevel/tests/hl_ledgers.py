@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from target_highlevel.descriptor import Association, FieldSpec, Incoming, StreamSpec
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.partials import OWN
 from target_highlevel.ledger.rows import Outcome, Row
 from target_highlevel.ledger.work import Work
 
@@ -79,6 +80,11 @@ def part(number: int, contributor: str, **more: Any) -> Incoming:
     return contact(number, part=contributor, **more)
 
 
+def given(desk: Desk, item: Incoming) -> list[tuple[str, dict[str, Any]]]:
+    """Return what others contribute to a record."""
+    return [(part, fields) for part, fields in desk.work.contributions(desk.row(item)) if part != OWN]
+
+
 def address(backend: str, folder: Path, postgres: PostgresServer | None) -> str:
     """Return the address of an empty ledger."""
     if backend == "sqlite":
@@ -100,7 +106,11 @@ class Desk:
     @classmethod
     def open(cls, url: str, location: str = LOCATION) -> Desk:
         """Begin a run."""
-        ledger = Ledger(url, location)
+        return cls.begun(url, Ledger(url, location))
+
+    @classmethod
+    def begun(cls, url: str, ledger: Ledger) -> Desk:
+        """Begin a run with an open ledger."""
         run = ledger.begin_run("load")
         return cls(url, ledger, run, Intake(ledger, run), Work(ledger, run))
 
@@ -133,7 +143,7 @@ class Desk:
         """Bring a record into HighLevel, as far as the ledger is concerned."""
         row = self.row(item)
         action = "update" if row.hl_id else "create"
-        self.work.intend(row, action, "POST", "/things", fields=row.fields)
+        self.work.intend(row, action, "things", fields=row.fields)
         outcome = Outcome.UPDATED if row.hl_id else Outcome.CREATED
         self.work.settle(
             row, outcome, hl_id=row.hl_id or f"hl-{row.ref}", written=dict.fromkeys(row.fields, "hash")

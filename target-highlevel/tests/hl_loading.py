@@ -6,18 +6,26 @@ import atexit
 import csv
 import json
 import os
+import pickle
+import shutil
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hl_snapshots
+from filelock import FileLock
+
 from sandbox import Sandbox
+from target_highlevel.settings import settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_highlevel.settings import Settings
 
 BIN = Path(sys.executable).parent
 TARGET = [BIN / "target-highlevel"]
@@ -26,7 +34,8 @@ TARGET = [BIN / "target-highlevel"]
 REFERENCE = frozenset(
     {
         "public_settings", "users", "practitioners", "businesses", "taxes", "billable_items", "products", "concession_types",
-        "appointment_types", "appointment_type_billable_items", "appointment_type_products", "contacts",
+        "daily_availabilities", "services", "unavailable_block_types", "appointment_types", "appointment_type_billable_items",
+        "appointment_type_products", "contacts",
         "referral_source_types",
     }
 )  # fmt: skip
@@ -42,7 +51,7 @@ def a_sandbox(patients: int = 5, **highlevel: Any) -> Sandbox:
     )
 
 
-def tap_lines(sandbox: Sandbox, folder: Path, state: str | None = None) -> list[str]:
+def tap_lines(sandbox: Sandbox, folder: Path, state: str | None = None, **more: str) -> list[str]:
     """Return everything the real tap says about the sandbox's clinic, or what it says after a state."""
     env = {
         **os.environ,
@@ -52,21 +61,17 @@ def tap_lines(sandbox: Sandbox, folder: Path, state: str | None = None) -> list[
         "TAP_CLINIKO_ATTACHMENTS_DIR": str(folder / "attachments"),
         "TAP_CLINIKO_REQUESTS_PER_MINUTE": "100000",
         "TAP_CLINIKO_LAG_SECONDS": "0",
+        **more,
     }
-    command: list[str | Path] = [BIN / "tap-cliniko", "--config", "ENV"]
+    command = ["tap-cliniko", "--config", "ENV"]
     if state is not None:
         folder.joinpath("state.json").write_text(state, encoding="utf-8")
-        command += ["--state", folder / "state.json"]
-    done = subprocess.run(
-        command,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.splitlines()
+        command += ["--state", str(folder / "state.json")]
+    output, log = folder / "tap.singer", folder / "tap.log"
+    with Path(os.devnull).open("rb") as stdin, output.open("wb") as stdout, log.open("wb") as stderr:
+        code = ready_process().run(command, env, [stdin.fileno(), stdout.fileno(), stderr.fileno()])
+    assert code == 0, log.read_text(encoding="utf-8")[-2000:]
+    return output.read_text(encoding="utf-8").splitlines()
 
 
 def after_state(lines: Iterable[str], state: str | None) -> list[str]:
@@ -103,8 +108,14 @@ class ReadyProcess:
 
     def run(self, command: list[str], environment: Mapping[str, str], streams: list[int]) -> int:
         """Run a command to its end; return its exit code, negative for a signal."""
-        socket.send_fds(self._channel, [f"{json.dumps([command, dict(environment)])}\n".encode()], streams)
-        return int(self._channel.recv(64))
+        try:
+            socket.send_fds(
+                self._channel, [f"{json.dumps([command, dict(environment)])}\n".encode()], streams
+            )
+            return int(self._channel.recv(64))
+        except BaseException:
+            ready_process.cache_clear()  # an answer that comes later is not the next command's
+            raise
 
     def close(self) -> None:
         """End it."""
@@ -130,18 +141,6 @@ class Loaded:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Clinic:
-    """What the tap said of a clinic, and how many of each thing HighLevel holds after an undisturbed load."""
-
-    lines: list[str]
-    sources: dict[str, set[str]]
-    relations: int
-    requests: int
-    created: int
-    dump: dict[str, Any]
-
-
 @dataclass
 class Loader:
     """Runs target processes against one sandbox with one ledger."""
@@ -149,6 +148,8 @@ class Loader:
     sandbox: Sandbox
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    #: Of which its processes are forks; by default the one that all share.
+    process: ReadyProcess | None = None
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the variables of a target process."""
@@ -196,7 +197,7 @@ class Loader:
         source.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         with source.open("rb") as stdin, output.open("wb") as stdout, log.open("wb") as stderr:
             streams = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
-            code = ready_process().run(command, self.environment(more), streams)
+            code = (self.process or ready_process()).run(command, self.environment(more), streams)
         return code, output.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
 
     def newest_report(self) -> dict[str, Any]:
@@ -208,6 +209,20 @@ class Loader:
         """Run one of the commands around the load."""
         command = ["highlevel-tools", *arguments]
         return subprocess.CompletedProcess(command, *self._run(command, (), more))
+
+
+def settings_of(loader: Loader, **more: Any) -> Settings:
+    """Return the settings of a session in this process, on the loader's sub-account and ledger."""
+    side = loader.sandbox.highlevel
+    given = {
+        "access_token": side.access_token,
+        "location_id": side.location_id,
+        "api_url": side.url,
+        "fallback_owner": "frontdesk@example.org",
+        "ledger_url": f"sqlite:///{loader.folder}/ledger.db",
+        "report_dir": str(loader.folder / "reports"),
+    }
+    return settings_from({**given, **more})
 
 
 def fault(loader: Loader, method: str, path: str, action: str, **more: Any) -> None:
@@ -225,15 +240,111 @@ def rejects(loader: Loader) -> set[tuple[str, str]]:
 
 
 def content(state: Any) -> dict[str, Any]:
-    """Return all that HighLevel holds, but for who of a family has the address they share.
-
-    Whose record comes in first decides that where the eldest is not among those at hand: a matter of moments.
-    """
+    """Return all that HighLevel holds."""
     dump: dict[str, Any] = state.dump()
-    for contact in dump["contacts"]:
-        contact["tags"] = [tag for tag in contact["tags"] if not tag.startswith("shared-")]
-        contact.pop("email", None)
-        contact.pop("phone", None)
-    dump["contacts"].sort(key=lambda contact: json.dumps(contact, sort_keys=True))
-    dump["schema"]["tags"] = [tag for tag in dump["schema"]["tags"] if not tag.startswith("shared-")]
     return dump
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What HighLevel holds after a load without any trouble."""
+
+    sources: dict[str, set[str]]
+    relations: int
+    requests: int
+    created: int
+    dump: dict[str, Any]
+
+
+class Clinic:
+    """What the tap says of a clinic of some patients, and what becomes of it; each is made when it is first asked for."""
+
+    def __init__(self, patients: int, folder: Path) -> None:
+        """Keep it in a folder that all workers share."""
+        self.patients, self.folder = patients, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The messages of the tap."""
+        self._once("lines.singer", self._read)
+        return self.folder.joinpath("lines.singer").read_text(encoding="utf-8").splitlines()
+
+    @cached_property
+    def undisturbed(self) -> Undisturbed:
+        """What a load of it leaves in HighLevel."""
+        self._once("undisturbed.pickle", self._load)
+        found: Undisturbed = pickle.loads(self.folder.joinpath("undisturbed.pickle").read_bytes())  # noqa: S301
+        return found
+
+    @property
+    def sources(self) -> dict[str, set[str]]:
+        """The source ids in HighLevel, by kind of object."""
+        return self.undisturbed.sources
+
+    @property
+    def relations(self) -> int:
+        """How many relations there are."""
+        return self.undisturbed.relations
+
+    @property
+    def requests(self) -> int:
+        """How many requests the load took, those for the schema among them."""
+        return self.undisturbed.requests
+
+    @property
+    def created(self) -> int:
+        """How many things the load created."""
+        return self.undisturbed.created
+
+    @property
+    def dump(self) -> dict[str, Any]:
+        """All that HighLevel holds, comparable."""
+        return self.undisturbed.dump
+
+    @cached_property
+    def schema(self) -> Path:
+        """A snapshot of a sub-account that has the schema and nothing else."""
+        self._once("undisturbed.pickle", self._load)
+        return self.folder / "schema"
+
+    def restore(self, loader: Loader) -> None:
+        """Put records, ledger and reports there as a load of this clinic leaves them, without loading it."""
+        self._once("undisturbed.pickle", self._load)
+        hl_snapshots.put(loader.sandbox, self.folder / "loaded")
+        shutil.copytree(self.folder / "run", loader.folder, dirs_exist_ok=True)
+
+    def _once(self, name: str, make: Callable[[], None]) -> None:
+        with FileLock(self.folder / f"{name}.lock"):
+            if not self.folder.joinpath(name).exists():
+                make()
+
+    def _read(self) -> None:
+        with a_sandbox(self.patients) as sandbox:
+            lines = tap_lines(sandbox, self.folder)
+        self._write("lines.singer", "".join(f"{line}\n" for line in lines).encode())
+
+    def _load(self) -> None:
+        lines, run = self.lines, self.folder / "run"
+        run.mkdir()
+        with a_sandbox(self.patients) as sandbox:
+            loaded = Loader(sandbox, run).load(lines)
+            assert loaded.code in {0, 4}, loaded.log[-3000:]
+            state = sandbox.highlevel.state
+            assert not state.doubles()
+            hl_snapshots.take(sandbox, self.folder / "loaded")
+            hl_snapshots.take(sandbox, self.folder / "schema", hl_snapshots.SCHEMA)
+            found = Undisturbed(
+                sources={kind: set(found) for kind, found in state.sources().items()},
+                relations=len(state.relations),
+                requests=sandbox.highlevel.control.stats()["requests"],
+                created=loaded.report["totals"]["created"],
+                dump=content(state),
+            )
+        self._write("undisturbed.pickle", pickle.dumps(found))
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Write a file that is there whole or not at all."""
+        part = self.folder / f"{name}.part"
+        part.write_bytes(content)
+        part.rename(self.folder / name)

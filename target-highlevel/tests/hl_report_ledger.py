@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.descriptor import FieldSpec, StreamSpec, incoming
@@ -11,14 +11,17 @@ from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.ledger.work import Work
+from target_highlevel.report.handover import Handover
 from target_highlevel.report.readback import read_back
 from target_highlevel.report.undone import undone
 from target_highlevel.rollback.result import Spared
+from target_highlevel.settings import settings_from
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.rows import Notes, Row
 
 LOCATION = "loc_clinic"
 #: Stands for everything personal a record carries; no file of a report may hold it.
@@ -43,7 +46,7 @@ class Clock:
     """A clock that moves a second with every look."""
 
     def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 22, 10, 0, tzinfo=timezone.utc)
+        self.moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
     def __call__(self) -> datetime:
         """Return the next second."""
@@ -79,22 +82,22 @@ class ReportedLedger:
         item = incoming(USERS, {"source_id": source_id})
         self.intake.take([replace(item, resolved=(user, reason))])
 
-    def write(self, outcome: Outcome = Outcome.CREATED, notes: dict[str, Any] | None = None) -> None:
+    def write(self, outcome: Outcome = Outcome.CREATED, notes: Notes | None = None) -> None:
         """Write everything that is ready."""
         while rows := self.work.claim(100, ()):
             for row in rows:
                 self.settle(row, outcome, notes)
 
-    def settle(self, row: Row, outcome: Outcome, notes: dict[str, Any] | None = None) -> None:
+    def settle(self, row: Row, outcome: Outcome, notes: Notes | None = None) -> None:
         """Write one record."""
-        self.work.intend(row, "create", "POST", "/route", fields=["name"])
+        self.work.intend(row, "create", "things", fields=["name"])
         hl_id = row.hl_id or f"hl-{row.source_id.replace('/', '-')}"
         self.work.settle(row, outcome, hl_id=hl_id, written={"name": "hash"}, notes=notes)
 
     def reject(self, reason: str, field: str | None = None) -> None:
         """Have HighLevel refuse everything that is ready."""
         for row in self.work.claim(100, ()):
-            self.work.intend(row, "create", "POST", "/route")
+            self.work.intend(row, "create", "things")
             self.work.reject(row, reason, field)
 
 
@@ -124,6 +127,12 @@ def a_clinic(reported: ReportedLedger) -> None:
     reported.practitioner("practitioners/1", "user-1")
     reported.practitioner("practitioners/2", None, "no_user")
     reported.practitioner("practitioners/3", None, "inactive")
+
+
+def handed_over(ledger: Ledger, runs: Sequence[str], folder: str = ".", **settings: Any) -> Handover:
+    """Return the handover of these runs."""
+    needed = {"access_token": "token", "location_id": LOCATION, "report_dir": folder}
+    return Handover(ledger, settings_from({**needed, **settings}), runs)
 
 
 def a_verification(first: list[dict[str, str]], **counts: int) -> dict[str, Any]:

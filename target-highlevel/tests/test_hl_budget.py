@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from hl_loading import Clinic, Loader
 
 A_DAY = 86_400
+DAYS = 2.3
+#: About so many requests a run takes before it writes.
+OF_A_RUN = 15
 
 
-def test_a_day_that_is_too_short(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
-    """Exit 75 with the input read to its end and the last bookmark passed on; an empty input then finishes the job."""
-    loader = highlevel(daily_limit=230, burst_limit=100, burst_seconds=10.0)
+def test_a_load_of_more_than_two_days(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+    """Twice exit 75, with the input read to its end and the last bookmark passed on; an empty input then finishes the job."""
+    a_day = int((small_clinic.requests + 3 * OF_A_RUN) / DAYS)
+    loader = highlevel(daily_limit=a_day, burst_limit=400, burst_seconds=10.0)
     side = loader.sandbox.highlevel
-    spent = loader.load(small_clinic.lines, REQUESTS_PER_10S="100")
+    bucket = side.state.bucket(side.location_id)
+    spent = loader.load(small_clinic.lines, REQUESTS_PER_10S="400")
     assert spent.code == 75, spent.log[-2000:]
     last = spent.log.rstrip().splitlines()[-1]
     assert "run again" in last
@@ -32,19 +37,22 @@ def test_a_day_that_is_too_short(small_clinic: Clinic, highlevel: Callable[..., 
 
     too_early = loader.load([])
     assert too_early.code == 75
-    assert side.state.bucket(side.location_id).greatest_day <= 230
-    assert side.state.bucket(side.location_id).refused == 0
-
     side.control.advance(A_DAY)
-    side.state.options.daily_limit = 200_000
-    rest = loader.load([], REQUESTS_PER_10S="100")
+    second = loader.load([], REQUESTS_PER_10S="400")
+    assert second.code == 75
+    assert 0 < second.report["totals"]["held"] < spent.report["totals"]["held"]
+    side.control.advance(A_DAY)
+    rest = loader.load([], REQUESTS_PER_10S="400")
     assert rest.code == 0, rest.log[-2000:]
+    assert 0 < bucket.greatest_day <= a_day
+    assert bucket.refused == 0
     assert side.state.doubles() == {}
     assert content(side.state) == small_clinic.dump
     stats = side.control.stats()
-    assert stats["greatest_window"] <= 100
+    assert stats["greatest_window"] <= 400
     assert "429" not in stats["by_status"]
 
+    side.state.options.daily_limit = 200_000
     before = stats["requests"]
     unchanged = loader.load(after_state(small_clinic.lines, None))
     assert unchanged.code == 0

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hl_http_server import HighLevelServer, Reply, Seen
 
-from target_highlevel.client import Governor, HighLevelClient, Limits, PrivateToken, Upload
 from target_highlevel.errors import (
     CredentialsRefused,
     DayBudgetSpent,
@@ -26,14 +25,16 @@ from target_highlevel.errors import (
     Unavailable,
     Unknown,
 )
+from target_highlevel.http import Bounds, Governor, HighLevelClient, Limits, PrivateToken, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from target_highlevel.client.governor import Slot
+    from target_highlevel.http.governor import Slot
 
 FAST = Limits(requests=10_000, seconds=0.05)
+SHORT = Bounds(connecting=2.0, silence=2.0)
 
 
 @pytest.fixture
@@ -62,9 +63,7 @@ def make_client(highlevel: HighLevelServer, pauses: list[float]) -> Iterator[Cal
     def make(url: str = highlevel.url, **kwargs: Any) -> HighLevelClient:
         tokens = kwargs.pop("tokens", PrivateToken("pit-token"))
         governor = kwargs.pop("governor", None) or Governor(FAST)
-        made.append(
-            HighLevelClient(url, tokens, governor, **{"sleep": pause, "timeout": (2.0, 2.0), **kwargs})
-        )
+        made.append(HighLevelClient(url, tokens, governor, **{"sleep": pause, "bounds": SHORT, **kwargs}))
         return made[-1]
 
     yield make
@@ -247,7 +246,7 @@ def test_a_time_out_after_sending_leaves_a_create_unknown(
     """The server was reached and did not answer in time."""
     highlevel.reply(Reply(201, {"contact": {}}, delay=1.0))
     with pytest.raises(Unknown) as caught:
-        create(make_client(timeout=(2.0, 0.1)))
+        create(make_client(bounds=Bounds(silence=0.1)))
     assert caught.value.code == "no_answer"
     assert len(highlevel.seen) == 1
 
@@ -431,16 +430,44 @@ def test_a_refused_create_may_have_been_done_all_the_same(
     assert not caught.value.maybe_created
 
 
+EVENT, TASK, RECORD = "/calendars/events/appointments/e1", "/contacts/c1/tasks/t1", "/objects/k/records/r1"
+
+
 @pytest.mark.parametrize(
-    ("method", "kind"), [("GET", NotFound), ("DELETE", NotFound), ("PUT", Refused), ("POST", Refused)]
-)
-def test_not_found_may_come_as_a_bad_request(
-    method: str, kind: type, client: HighLevelClient, highlevel: HighLevelServer
+    ("method", "path", "status", "message", "kind"),
+    [
+        ("GET", "/contacts/abc", 400, "Contact with id abc not found", NotFound),
+        ("DELETE", "/contacts/abc", 400, "Contact with id abc not found", NotFound),
+        ("PUT", "/contacts/abc", 400, "Contact with id abc not found", NotFound),
+        ("POST", "/contacts/", 400, "Contact with id abc not found", Refused),
+        ("PUT", "/contacts/abc", 400, "User u1 not found", Refused),
+        ("PUT", EVENT, 400, "The event id is invalid", NotFound),
+        ("GET", EVENT, 400, "The event id is invalid", NotFound),
+        ("DELETE", EVENT, 422, ["eventId does not exist"], NotFound),
+        ("PUT", EVENT, 400, "Calendar not found", Refused),
+        ("PUT", EVENT, 400, "This appointment has been deleted", NotFound),
+        ("PUT", TASK, 422, "No such task", NotFound),
+        ("PUT", TASK, 400, "Task no longer exists", NotFound),
+        ("GET", RECORD, 400, "Invalid record id", NotFound),
+        ("PUT", RECORD, 400, "Could not find r1", NotFound),
+        ("GET", "/contacts/abc", 410, "Gone", NotFound),
+        ("GET", "/contacts/abc", 404, "Cannot GET /contacts/abc", Refused),
+        ("PUT", "/contacts/abc", 422, "property gender should not exist", Refused),
+    ],
+)  # fmt: skip
+def test_what_is_gone_is_known_by_its_several_words(
+    method: str,
+    path: str,
+    status: int,
+    message: Any,
+    kind: type,
+    client: HighLevelClient,
+    highlevel: HighLevelServer,
 ) -> None:
-    """The thing itself is meant where nothing else is named; a write may name a user or a contact that is not there."""
-    highlevel.reply(Reply(400, {"message": "Contact with id abc not found"}))
+    """The thing itself is meant where nothing else is named; a write may name a user or a calendar that is not there."""
+    highlevel.reply(Reply(status, {"message": message}))
     with pytest.raises(Refused) as caught:
-        client.request(method, "/contacts/abc", json=None if method == "GET" else {"assignedTo": "u1"})
+        client.request(method, path, json=None if method == "GET" else {"assignedTo": "u1"})
     assert type(caught.value) is kind
 
 
@@ -546,13 +573,64 @@ def test_the_agency_token_is_used_only_where_asked_for(
         make_client().request("POST", "/objects/", json={}, agency=True)
 
 
-def test_a_page_of_a_firewall_refuses_the_record_not_the_token(
-    client: HighLevelClient, highlevel: HighLevelServer
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 405, 422, 451])
+@pytest.mark.parametrize("content", [b"<html>blocked</html>", b""], ids=["page", "nothing"])
+def test_what_is_no_json_is_no_verdict(
+    status: int, content: bytes, client: HighLevelClient, highlevel: HighLevelServer
 ) -> None:
-    """403 in HTML comes from a proxy that disliked the body."""
-    highlevel.reply(Reply(403, b"<html>blocked</html>"))
-    with pytest.raises(Refused):
+    """A firewall's page refuses neither the record nor the token: a read is repeated, a create is to be looked for."""
+    assert read(client) == {}
+    highlevel.reply(Reply(status, content), Reply(200, {"contact": {}}), Reply(status, content))
+    assert read(client) == {"contact": {}}
+    with pytest.raises(Unknown):
         create(client)
+
+
+def test_a_page_that_says_too_large_is_a_verdict(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Whoever on the way says it: the same would come again."""
+    highlevel.reply(Reply(413, b"<html>too large</html>"))
+    with pytest.raises(Refused) as caught:
+        create(client)
+    assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("email must be an email", "email"),
+        ("Invalid email address", "email"),
+        ("The email is not valid", "email"),
+        ("phone must be a valid phone number", "phone"),
+        ("Invalid phone number", "phone"),
+        ("Invalid country calling code", "phone"),
+        ("The string supplied did not seem to be a phone number", "phone"),
+        ("customFields.2.field_value must be shorter than or equal to 5000 characters", "customFields.2.field_value"),
+        ("contact.cliniko_location exceeds 5000 characters", "contact.cliniko_location"),
+        ("Invalid option for field cliniko_location", "cliniko_location"),
+        ("customFields: contact.cliniko_location must be shorter than or equal to 5000 characters", "contact.cliniko_location"),
+        ("customFields[2].field_value must be shorter than or equal to 5000 characters", "customFields.2.field_value"),
+        ("custom_objects.pet.cliniko_notes must be shorter than or equal to 5000 characters", "cliniko_notes"),
+        ("website must be a URL address", "website"),
+        ("The email field must be a valid email address.", "email"),
+        ("Email address jane@x.com is not valid", "email"),
+        ("email: Invalid format", "email"),
+        ("Validation failed: invalid email", "email"),
+        ("The phone provided is invalid", "phone"),
+        ("Phone number too short", "phone"),
+        ("Invalid country code", "country"),
+        ("Invalid date for dateOfBirth", "dateOfBirth"),
+        ("Option 'Hobart' is not valid for contact.cliniko_location", "cliniko_location"),
+        ("Value not allowed for field: cliniko_location", "cliniko_location"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_field(
+    message: str, name: str, client: HighLevelClient, highlevel: HighLevelServer
+) -> None:
+    """So that whoever writes the record can leave the field out."""
+    highlevel.reply(Reply(422, {"message": [message]}))
+    with pytest.raises(Refused) as caught:
+        create(client)
+    assert caught.value.properties == (name,)
 
 
 # Files
@@ -599,7 +677,7 @@ def test_nothing_personal_and_no_secret_is_ever_shown(
 ) -> None:
     """No log line at DEBUG, no error and no chained error holds what was sent or answered."""
     caplog.set_level(logging.DEBUG)
-    client = make_client(tokens=PrivateToken("pit-SECRETMARK"), timeout=(2.0, 0.3))
+    client = make_client(tokens=PrivateToken("pit-SECRETMARK"), bounds=Bounds(silence=0.3))
     echo = {"message": ["PERSONMARK is wrong", "PERSONMARK must be a string"], "error": "PERSONMARK"}
     troubles = [
         *[
@@ -614,7 +692,7 @@ def test_nothing_personal_and_no_secret_is_ever_shown(
     ]
     shown: list[str] = []
     for trouble in troubles:
-        client = make_client(tokens=PrivateToken("pit-SECRETMARK"), timeout=(2.0, 0.3))
+        client = make_client(tokens=PrivateToken("pit-SECRETMARK"), bounds=Bounds(silence=0.3))
         highlevel.reply(trouble)
         with pytest.raises(HighLevelError) as caught:
             create_with_query(client)

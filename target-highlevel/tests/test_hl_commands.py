@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_highlevel.engine import admission
+from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.preflight import admission
 from target_highlevel.settings import settings_from
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ pytestmark = pytest.mark.timeout(120)
 def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic) -> None:
     """Runs are listed, a report is written again as it was, several are summed up, and a changed entry is found."""
     loader = highlevel()
-    first = loader.load(small_clinic.lines)
-    run, budget = first.report["run_id"], first.report["budget"]
+    small_clinic.restore(loader)
+    first = loader.newest_report()
+    run, budget = first["run_id"], first["budget"]
     assert (
         budget["spent_in_24_hours"] == budget["requests"]
     )  # what was counted ahead and not sent is no part of it
@@ -39,7 +41,7 @@ def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic
     heads, row = listed.stdout.splitlines()[:2]
     assert heads.index("mode") == row.index("load")
     assert loader.tool("report", "--run", run).returncode == 0
-    assert json.loads(page.read_text())["totals"] == first.report["totals"]
+    assert json.loads(page.read_text())["totals"] == first["totals"]
     window = loader.tool("report", "--since", run[:4])
     assert window.returncode == 2  # neither a run nor a day
     window = loader.tool("report", "--since", run)
@@ -53,10 +55,45 @@ def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic
     assert (broken.returncode, broken.stdout.split()) == (1, ["7"])
 
 
+def test_a_table_that_is_the_same_in_the_next_report_is_kept_once(
+    highlevel: Start, small_clinic: Clinic
+) -> None:
+    """Of a large clinic that runs every few minutes the crosswalk would fill the disk. Written again, it is one's own again."""
+    loader = highlevel()
+    small_clinic.restore(loader)
+    loader.load(small_clinic.lines)
+    first, second = sorted((loader.folder / "reports").glob("*/crosswalk.csv"))
+    assert first.samefile(second)
+    with sqlite3.connect(loader.folder / "ledger.db") as ledger:
+        ledger.execute("update record set hl_id = 'other' where object = 'contact'")
+    before = second.read_text()
+    assert loader.tool("report", "--run", first.parent.name).returncode == 0
+    assert not first.samefile(second)
+    assert (second.read_text(), "other" in first.read_text()) == (before, True)
+
+
+def test_runs_for_programs(highlevel: Start) -> None:
+    """One object a line; of each mode and code only the newest, where so many were asked for."""
+    loader = highlevel()
+    ledger = Ledger(f"sqlite:///{loader.folder}/ledger.db", loader.sandbox.highlevel.location_id)
+    ended = [("load", 1), ("load", 0), ("verify", 0), ("load", 0), ("load", 75), ("load", 0)]
+    for mode, code in ended:
+        ledger.end_run(ledger.begin_run(mode), code, {})
+    ledger.close()
+
+    def listed(*options: str) -> list[tuple[str, int]]:
+        found = [json.loads(line) for line in loader.tool("runs", "--json", *options).stdout.splitlines()]
+        return [(run["mode"], run["exit_code"]) for run in found]
+
+    assert listed() == ended
+    assert listed("--newest", "1") == [("load", 1), ("verify", 0), ("load", 75), ("load", 0)]
+    assert listed("--newest", "2") == [("load", 1), ("verify", 0), ("load", 0), ("load", 75), ("load", 0)]
+
+
 def test_purge_removes_personal_data_and_says_what_it_costs(highlevel: Start, small_clinic: Clinic) -> None:
     """Shown first; afterwards no text of a patient is in the ledger's files, and no load takes it for whole."""
     loader = highlevel()
-    loader.load(small_clinic.lines)
+    small_clinic.restore(loader)
     files = [loader.folder / "ledger.db", loader.folder / "ledger.db-wal"]
     alert = _a_contributed_text(loader)
     shown = loader.tool("purge")
@@ -68,14 +105,14 @@ def test_purge_removes_personal_data_and_says_what_it_costs(highlevel: Start, sm
     assert refused.code == 2
     assert "purged" in refused.log
     assert loader.tool("retry").returncode == 2
-    assert loader.tool("rollback", "--yes").returncode == 0  # creates need no values
-    assert loader.sandbox.highlevel.state.contacts == {}
+    assert loader.tool("rollback", "--yes").returncode == 2  # who has changed what cannot be told any more
 
 
 def test_purge_before_a_run_leaves_deltas_possible(highlevel: Start, small_clinic: Clinic) -> None:
     """Housekeeping between deltas: the next load finds nothing changed."""
     loader = highlevel()
-    run = loader.load(small_clinic.lines).report["run_id"]
+    small_clinic.restore(loader)
+    run = loader.newest_report()["run_id"]
     assert loader.tool("purge", "--before", "none", "--yes").returncode == 2
     assert loader.tool("purge", "--before", run, "--yes").returncode == 0
     again = loader.load(small_clinic.lines)
@@ -97,6 +134,7 @@ def test_nothing_is_loaded_before_the_plan_is_approved(highlevel: Start, small_c
     sampled = loader.tool("approve")
     assert (sampled.returncode, "of a sample" in sampled.stderr) == (2, True)
     admission.remember_plan(settings, "20261122T110000Z-abcdef", [], sample=False)
+    admission.remember_plan(settings, "20261122T113000Z-abcdef", [], sample=True)  # a preview on the way
     assert loader.tool("approve", OVERWRITE="never").returncode == 2  # not the mapping that was planned
     assert loader.load(small_clinic.lines, **needed).code == 2
     assert loader.sandbox.highlevel.state.contacts == {}

@@ -58,7 +58,7 @@ def test_lost_answers_and_refusals_that_were_none(
     small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """Dropped, cut, broken or refused after the work was done: found again, even by a slow search, never made twice."""
-    loader = highlevel(search_lag=2.0)
+    loader = highlevel(empty=True, search_lag=2.0)
     for path in CREATES:
         strike(loader, fault(path, "status_after_work", 1, status=422, body=SAYS_NO))
         strike(loader, fault(path, "drop_after", 2), fault(path, "status_after_work", 3, status=502))
@@ -77,7 +77,7 @@ def test_lost_answers_and_refusals_that_were_none(
 
 def test_failures_before_the_work(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
     """429 with and without Retry-After, 5xx, resets, HTML pages, slowness: tried again, once."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     # Two unclear answers to each, for one record may get them all, and is put off after the third.
     for path in CREATES:
         strike(loader, fault(path, "drop_before", 3))
@@ -102,7 +102,7 @@ def test_a_dead_token_then_a_highlevel_that_is_down(
     small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """The first ends with 3 and names the scope, the second with 1; each next run goes on where the last one was."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     refusal = {"status": 401, "body": {"statusCode": 401}}
     strike(loader, {"match": {"path_regex": RECORDS}, "action": "status", **refusal})
     ended = loader.load(small_clinic.lines)

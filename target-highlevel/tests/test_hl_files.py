@@ -72,17 +72,44 @@ def test_what_highlevel_would_refuse_is_not_sent(highlevel: Callable[..., Loader
     assert list(stored(loader).values()) == [b"pdf"]
 
 
+def test_files_behind_an_address(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
+    """What the tap has put into a store of another kind arrives as from the disk, and what is gone there is missing."""
+    loader = highlevel()
+    (tmp_path / "letter.pdf").write_bytes(b"pdf")
+    there, gone = ((tmp_path / name).as_uri() for name in ("letter.pdf", "gone.pdf"))
+    lines = [a_file(1, None, "letter.pdf", file_path=there), a_file(2, None, "gone.pdf", file_path=gone)]
+    loaded = loader.load([*HEAD, *lines])
+    assert loaded.code == 4, loaded.log[-2000:]
+    assert list(stored(loader).values()) == [b"pdf"]
+    assert [item["reason"] for item in loaded.report["rejects"]] == ["file_missing"]
+
+
 def test_a_scan_goes_inside_an_archive_of_its_own(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
-    """DICOM is zipped; the bytes inside are the same, and so is the archive each time it is made."""
+    """DICOM is zipped; the bytes inside are the same, and so is the archive each time it is made.
+
+    One of 54 MB that packs well is sent: HighLevel's limit is on what it receives.
+    """
     loader = highlevel()
     (tmp_path / "scan.dcm").write_bytes(b"DICM" * 1000)
+    with (tmp_path / "large").open("wb") as file:
+        file.write(b"\0" * 128 + b"DICM")
+        file.truncate(54 * 1024 * 1024)
     lines = [a_file(number, tmp_path / "scan.dcm", "scan.dcm", zip=True) for number in (1, 2)]
+    lines.append(a_file(3, tmp_path / "large", "IM000001", file_size=54 * 1024 * 1024))
     assert loader.load([*HEAD, *lines]).code == 0
-    packed = list(stored(loader).items())
-    assert all(name.endswith("scan.dcm.zip") for name, _ in packed)
-    for _, content in packed:
+    packed = stored(loader)
+    assert sum(name.endswith("scan.dcm.zip") for name in packed) == 2
+    large = next(content for name, content in packed.items() if name.endswith("IM000001.dcm.zip"))
+    assert len(large) < 1024 * 1024
+    for content in packed.values():
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            assert [archive.read(name) for name in archive.namelist()] == [b"DICM" * 1000]
+            (inside,) = archive.infolist()
+            assert inside.filename.endswith(".dcm")
+            assert (
+                inside.file_size == 54 * 1024 * 1024
+                if content is large
+                else archive.read(inside) == b"DICM" * 1000
+            )
 
 
 def test_a_file_that_is_there_is_left_as_it_is(highlevel: Callable[..., Loader], tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target_highlevel.client import Governor, InMemoryDayCounter, Limits
 from target_highlevel.errors import DayBudgetSpent, Interrupted
+from target_highlevel.http import Governor, InMemoryDayCounter, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -135,7 +135,7 @@ def test_addresses_that_change_and_people_who_vanish(highlevel: Callable[..., Lo
     side = loader.sandbox.highlevel
     people = [
         person("patients/1", "Ada", "Lovelace", email="ada@example.org"),
-        person("patients/2", "Bo", "Diddley", email="bo@example.org"),
+        person("patients/2", "Bo", "Diddley", email="bo@example.org", dateOfBirth="1950-01-01"),
         person("patients/3", "Cy", "Twombly", email="cy@example.org"),
         person("patients/4", "Di", "Prima", email="di@example.org"),
         person("patients/5", "Ed", "Wood", email="ed@example.org"),
@@ -243,11 +243,14 @@ def test_a_note_that_has_become_shorter(highlevel: Callable[..., Loader]) -> Non
     """The second half of a note that no longer has one says nothing any more."""
     loader = highlevel()
     first = person("patients/1", "Ada", "Lovelace")
-    halves = [note("treatment_notes/9", "patients/1", pieces=2), note("treatment_notes/9#2", "patients/1")]
+    halves = [
+        note("treatment_notes/9", "patients/1", split_count=2),
+        note("treatment_notes/9#2", "patients/1"),
+    ]
     loads(loader, first, *halves)
     notes = loader.sandbox.highlevel.state.notes
     second = next(item["id"] for item in notes.values() if "#2" in item["body"])
-    loaded = loads(loader, first, note("treatment_notes/9", "patients/1", pieces=1))
+    loaded = loads(loader, first, note("treatment_notes/9", "patients/1", split_count=1))
     assert set(loader.sandbox.highlevel.state.sources()["notes"]) == {"treatment_notes/9"}
     assert notes[second]["title"].startswith("No longer part of the note")
     assert notes[second]["body"].startswith("text")

@@ -61,7 +61,7 @@ def do(desk: Desk, deed: str, row: Row) -> None:
     elif deed == "hold":
         desk.work.hold(row, "server_error")
     else:
-        desk.work.intend(row, "create", "POST", "/things")
+        desk.work.intend(row, "create", "things")
         if deed == "unclear":
             desk.work.hold(row, "server_error")
         else:
@@ -83,7 +83,11 @@ def assert_closed(desk: Desk) -> None:
     ) == [(0,)]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=settings().max_examples // 8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(RUNS)
 def test_the_counts_close_to_zero(runs: list[list[tuple[list[Incoming], list[str]]]]) -> None:
     """For random chunks, writes, refusals and restarts, the source is the sum of all outcomes."""

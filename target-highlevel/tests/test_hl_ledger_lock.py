@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from hl_ledgers import LOCATION
+from postgres_server import POOLER, running_pooler
 
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.ledger import Ledger
@@ -75,6 +76,29 @@ def test_who_has_lost_the_lock_writes_no_more(postgres: PostgresServer) -> None:
     assert second.fact("mark") is None
     for ledger in (first, second):
         ledger.close()
+
+
+@pytest.mark.skipif(POOLER is None, reason="no PgBouncer here")
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_pooler_that_shares_sessions_is_refused(postgres: PostgresServer, *, exclusive: bool) -> None:
+    """Behind it a lock would be another client's a moment later, and two runs would write at once; no lock is left behind."""
+    database = postgres.new_database()
+    with (
+        running_pooler(postgres, "transaction") as pooler,
+        pytest.raises(SettingsError, match="shares sessions between transactions"),
+    ):
+        Ledger(pooler.url(database), LOCATION, exclusive=exclusive)
+    Ledger(postgres.url(database), LOCATION).close()
+
+
+@pytest.mark.skipif(POOLER is None, reason="no PgBouncer here")
+def test_a_pooler_that_keeps_sessions_works(postgres: PostgresServer) -> None:
+    """One run holds the sub-account through it, and the next is kept out until that has ended."""
+    with running_pooler(postgres, "session") as pooler:
+        url = pooler.url(postgres.new_database())
+        with held(url), pytest.raises(SettingsError, match="another run is writing"):
+            Ledger(url, LOCATION)
+        Ledger(url, LOCATION).close()
 
 
 def test_another_sub_account_is_not_kept_out(ledger_url: str) -> None:

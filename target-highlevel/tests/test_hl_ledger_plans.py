@@ -21,7 +21,8 @@ WIDE = re.compile(r"SCAN (?!CONSTANT)|\(location=\?\)|\(location=\? AND status=\
 #: Those that do not belong to a record: the next records to write, the oldest, how many there are; the end of the trail; and
 #: who names a practitioner for whom another user stands now.
 NOT_OF_A_RECORD = re.compile(
-    r"^SELECT (min|count)\(|ORDER BY record\.rank|ORDER BY audit\.seq DESC|contribution\.fields LIKE",
+    r"^SELECT (min|count)\(|ORDER BY record\.rank|ORDER BY audit\.seq DESC|contribution\.fields LIKE"
+    r"|record\.payload LIKE",
     re.MULTILINE,
 )
 
@@ -53,15 +54,15 @@ def work(desk: Desk) -> None:
     desk.take(profile(1, related=False), replace(note(3, 1), filtered="deleted"), contact(8))
     desk.take(practitioner(9, None))
     rows = desk.work.claim(10, ())
-    desk.work.reject(rows[0], "refused", "name")
+    desk.work.reject(desk.row(contact(8)), "refused", "name")
     desk.work.hold(rows[-1], "server_error")
     for row in (desk.row(person), desk.row(insured)):
         desk.work.contributions(row)
         desk.work.shared(row)
         desk.work.claim_id(row, "other", ours=True)
         desk.work.mark_listed(row, "note")
-        desk.work.set_aside(row, "elsewhere")
         desk.work.settle(row, Outcome.UPDATED, hl_id=row.hl_id, written={})
+        desk.work.set_aside(row, "elsewhere")
         desk.work.drop(row, "no_longer_wanted")
     desk.work.low_water()
     desk.work.waiting()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hl_ledgers import LOCATION, Desk, contact, note, part
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.ledger import migrations
+from target_highlevel.ledger import migrations, old_reports
 from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.migrations import migrate
@@ -90,7 +90,7 @@ def test_the_trail_names_fields_and_never_values(trail: Desk) -> None:
         "delete from audit where seq = 1",
         "update audit set seq = seq + 1000 where seq = 5",
         (
-            "insert into audit select 9, at, location, run, event, action, object, source_id, hl_id, method, route,"
+            "insert into audit select 9, at, location, run, event, action, object, source_id, hl_id, method, api,"
             " status, fields, prev, hash from audit where seq = 8"
         ),
     ],
@@ -234,3 +234,38 @@ def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files if path.suffix != ".lock"} == {0}
     assert stat.S_IMODE((tmp_path / "deep").stat().st_mode) == 0o700
     desk.ledger.close()
+
+
+def test_few_runs_are_found_among_many(ledger_url: str) -> None:
+    """The newest, those of each kind of end, and one by its id; of this sub-account, and in the order in which they began."""
+    ledger, other = Ledger(ledger_url, LOCATION), Ledger(ledger_url, "another")
+    ends = [("load", 0), ("load", None), ("verify", 0), ("load", 0), ("load", 75), ("load", 0)]
+    ids = []
+    for mode, code in ends:
+        ids.append(ledger.begin_run(mode))
+        other.begin_run(mode)
+        if code is not None:
+            ledger.end_run(ids[-1], code, {"number": len(ids)})
+    assert [item["id"] for item in ledger.runs()] == ids
+    assert [item["id"] for item in ledger.runs(2)] == ids[-2:]
+    assert [item["id"] for item in ledger.newest_of_each(1)] == [ids[1], ids[2], ids[4], ids[5]]
+    assert [item["id"] for item in ledger.newest_of_each(2)] == [*ids[1:]]
+    assert ledger.run_of(ids[3])["facts"] == {"number": 4}
+    for each in (ledger, other):
+        each.close()
+
+
+def test_old_loads_keep_of_their_reports_what_others_ask_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest are whole; an older load is shortened to its figures, whatever else is kept of it; a verification is not."""
+    monkeypatch.setattr(old_reports, "WHOLE_REPORTS", 2)
+    report = {"run_id": "x", "objects": [1], "audit": {"entries": 1, "head": "h"}, "sample": None}
+    ids = []
+    for mode in ("load", "verify", "load", "load", "load"):
+        ids.append(desk.ledger.begin_run(mode))
+        desk.ledger.end_run(ids[-1], 0, {"report": report, "undoes": "y"})
+    kept = [desk.ledger.run_of(each)["facts"] for each in ids]
+    short = {"report": {"audit": report["audit"], "sample": None}, "undoes": "y"}
+    whole = {"report": report, "undoes": "y"}
+    assert kept == [short, whole, short, whole, whole]

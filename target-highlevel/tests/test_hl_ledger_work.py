@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def begun(desk: Desk, ref: str) -> Row:
     """Return a record whose write was begun."""
     row = desk.row(ref)
-    desk.work.intend(row, "create", "POST", "/contacts/", fields=row.fields)
+    desk.work.intend(row, "create", "contacts", fields=row.fields)
     return row
 
 
@@ -48,13 +48,13 @@ def test_nobody_gets_what_another_worker_holds(desk: Desk) -> None:
 
 
 def test_an_intent_is_durable_before_the_write(desk: Desk) -> None:
-    """What was begun is known after a restart, with its route and without any value."""
+    """What was begun is known after a restart, with where it was sent and without any value."""
     desk.take(contact(1))
     begun(desk, "contact:patients/1")
     desk.next_run()
     intent = desk.row("contact:patients/1").intent
     assert intent is not None
-    assert (intent["action"], intent["method"], intent["route"]) == ("create", "POST", "/contacts/")
+    assert (intent["action"], intent["api"]) == ("create", "contacts")
     assert "Patient 1" not in str(intent)
 
 
@@ -189,6 +189,18 @@ def test_two_records_never_share_an_id(desk: Desk) -> None:
     assert desk.work.holder("contact", "hl-1") == "patients/1"
 
 
+def test_a_link_that_two_rows_name_is_made_by_one_of_them(desk: Desk) -> None:
+    """The answer to one's create is lost and the other finds the link there: the first has made it, and nobody else has."""
+    desk.take(contact(1), contact(2), profile(1), profile(2))
+    refs = desk.numbers("SELECT ref FROM record WHERE object = 'relation' ORDER BY ref")
+    first, second = (desk.row(ref) for (ref,) in refs)
+    desk.work.intend(first, "create", "relations", fields={})
+    desk.work.settle(second, Outcome.UNCHANGED, hl_id="link-1", written={})
+    assert desk.work.claim_id(first, "link-1", ours=True)
+    assert desk.row(first.ref).created_run == desk.run
+    assert not desk.work.claim_id(second, "link-1", ours=True)
+
+
 def test_a_dropped_record_is_forgotten(desk: Desk) -> None:
     """What is no longer wanted loses its id and counts as filtered."""
     desk.take(contact(1))
@@ -239,8 +251,8 @@ def test_the_first_values_of_a_run_are_what_rollback_restores(desk: Desk) -> Non
     desk.take(contact(1))
     desk.write("contact:patients/1")
     row = desk.row("contact:patients/1")
-    desk.work.intend(row, "update", "PUT", "/contacts/{id}", before={"name": "old"})
-    desk.work.intend(row, "update", "PUT", "/contacts/{id}", before={"name": "newer", "city": "old"})
+    desk.work.intend(row, "update", "contacts", before={"name": "old"})
+    desk.work.intend(row, "update", "contacts", before={"name": "newer", "city": "old"})
     ((fields,),) = desk.numbers("select fields from before_image where run = :run", run=desk.run)
     kept = json.loads(fields)
     known = kept.pop(KNOWN)
@@ -255,7 +267,7 @@ def test_a_step_that_fails_leaves_nothing(desk: Desk) -> None:
 
     def fail() -> None:
         with desk.ledger.transaction():
-            desk.work.intend(row, "create", "POST", "/contacts/")
+            desk.work.intend(row, "create", "contacts")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

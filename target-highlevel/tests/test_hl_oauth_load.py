@@ -84,3 +84,25 @@ def test_half_of_an_app_is_a_wrong_setting(small_clinic: Clinic, highlevel: Call
     assert loaded.code == 2
     missing = [name for name in OAUTH if f"set TARGET_HIGHLEVEL_{name.upper()}" in loaded.log]
     assert missing == ["oauth_client_id", "oauth_client_secret"]
+
+
+def test_an_agencys_app_serves_every_sub_account(
+    tiny_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """Two businesses with sub-accounts of their own, and no token but the pair of the agency."""
+    loader = highlevel(extra_locations=2)
+    file = installed(loader)
+    state = loader.sandbox.highlevel.state
+    access, refresh = state.tokens.pair(None, time.time())
+    pair = {"access_token": access, "refresh_token": refresh, "expires_in": 86_399}
+    file.write_text(json.dumps({**pair, "userType": "Company", "companyId": state.company_id}))
+    businesses = list(loader.sandbox.cliniko.account.tables["businesses"])[1:3]
+    places = list(state.accounts)
+    loader.settings["LOCATIONS"] = json.dumps(dict(zip(businesses, places[1:], strict=True)))
+    loaded = loader.load(tiny_clinic.lines, ACCEPT_REJECTS="true")
+    assert loaded.code == 0, loaded.log[-2000:]
+    assert all(account.contacts for account in state.accounts.values())
+    installed(loader)  # a pair of one sub-account does for that one only
+    refused = loader.load(tiny_clinic.lines)
+    assert refused.code == 2, refused.log[-2000:]
+    assert places[1] in refused.log.splitlines()[-1]

@@ -18,7 +18,7 @@ def test_a_fresh_sub_account_gets_all_it_lacks_before_the_first_record(
     small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """Objects, their fields and the associations of every stream are made together, not when each stream's turn comes."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     assert loader.load(small_clinic.lines).code == 0
     made = [item.route for item in loader.sandbox.highlevel.control.requests if item.method == "POST"]
     last_of_set_up = max(number for number, route in enumerate(made) if route in SET_UP)
@@ -29,7 +29,7 @@ def test_a_fresh_sub_account_gets_all_it_lacks_before_the_first_record(
 
 def test_a_queue_of_one_family_holds_nobody_else_up(highlevel: Callable[..., Loader]) -> None:
     """People who share a phone number are written one after the other; everybody behind them goes past."""
-    loader = highlevel(allow_duplicates=True)
+    loader = highlevel(empty=True, allow_duplicates=True)
     family = [
         person(f"patients/{number}", "Ann", "Elm", phone="+61255500101", priority="1950-01-01")
         for number in range(100)

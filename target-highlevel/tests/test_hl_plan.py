@@ -13,6 +13,8 @@ import pytest
 from hl_loading import after_state
 from jsonschema import Draft202012Validator
 
+from target_highlevel.report.tasks import things_to_do
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,7 +77,7 @@ def records_in(ledger: Path) -> list[tuple[Any, ...]]:
 
 def test_a_first_load_is_predicted(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
     """An empty sub-account: every create, every field and object, and the requests they take."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     plan, load = assert_predicted(loader, small_clinic.lines)
     assert load.report["audit"]["intact"]  # the plan's own trail was thrown away with its copy of the ledger
     items = plan.report["plan"]["schema"]["items"]
@@ -98,12 +100,23 @@ def test_a_first_load_is_predicted(small_clinic: Clinic, highlevel: Callable[...
     assert "then <code>meltano invoke target-highlevel:retry</code>" not in page
     assert "audit trail" not in page
     assert loader.sandbox.highlevel.control.violations == []
+    notes = [row for row in load.report["objects"] if row["object"] == "note"]
+    longer = sum(
+        row["created"] for row in notes if row["resource"] != "patients"
+    )  # theirs is of alerts, and short
+    assert plan.report["plan"]["note_sizes"]["notes"] == longer
+    assert plan.report["plan"]["downloads"]["files"] > 0
+    users = loader.sandbox.highlevel.state.users
+    assert len(plan.report["plan"]["note_readers"]["not_known"]) == len(users)
+    assert {"users of HighLevel who would read every patient's notes"} < set(tasks)
+    plan.report["plan"]["downloads"]["enough"] = False
+    assert "disk too small for the attachments" in [item["what"] for item in things_to_do(plan.report)]
     assert plan.report["plan"]["schema"]["objects"] == {"after": 5, "new": 5, "limit": 10}
 
 
 def test_requests_of_a_larger_clinic_are_predicted(clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
     """Forty patients with every awkward case cost what the plan says."""
-    plan = planned(highlevel(), clinic.lines)
+    plan = planned(highlevel(empty=True), clinic.lines)
     predicted = plan.report["plan"]["cost"]["requests"]
     assert abs(predicted - clinic.requests) <= MOST_WRONG * clinic.requests
 
@@ -113,7 +126,7 @@ def test_a_load_beside_people_who_were_there_is_predicted(
     small_clinic: Clinic, highlevel: Callable[..., Loader], *, allow_duplicates: bool
 ) -> None:
     """Two hundred contacts, patients and sharers of addresses among them, in both regimes of duplicates."""
-    loader = highlevel(allow_duplicates=allow_duplicates)
+    loader = highlevel(empty=True, allow_duplicates=allow_duplicates)
     patients = records_of(small_clinic.lines, "patients")
     loader.sandbox.highlevel.state.populate(200, patients, same_person=3, shared_email=2)
     plan, load = assert_predicted(loader, small_clinic.lines)
@@ -128,7 +141,7 @@ def test_a_load_beside_people_who_were_there_is_predicted(
 
 def test_a_delta_is_predicted(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
     """From the bookmarks of a load: changes are updates, field by field, and the ledger stays as it was."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     first = loader.load(small_clinic.lines)
     delta = [*after_state(small_clinic.lines, first.states[-1]), *changed(small_clinic.lines)]
     before = records_in(loader.folder / "ledger.db")
@@ -152,11 +165,11 @@ def test_a_load_with_a_lost_ledger_is_predicted(
     small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """What an earlier ledger had written is found, relations and all that hangs on contacts included."""
-    loader = highlevel()
-    assert loader.load(small_clinic.lines).code == 0
+    loader = highlevel(empty=True)
+    small_clinic.restore(loader)
     for file in loader.folder.glob("ledger.db*"):
         file.unlink()
-    plan, _ = assert_predicted(loader, small_clinic.lines, SEARCH_LAG_SECONDS="0")
+    plan, _ = assert_predicted(loader, small_clinic.lines, SEARCH_LAG_SECONDS="0", TAKE_OVER="true")
     assert plan.report["totals"]["created"] == 0
 
 
@@ -164,7 +177,7 @@ def test_differences_are_masked_and_the_files_are_private(
     small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """The report obeys its schema, holds no name or address of anybody, and what is beside it neither."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     patients = records_of(small_clinic.lines, "patients")
     loader.sandbox.highlevel.state.populate(200, patients, same_person=3, shared_email=2)
     plan = planned(loader, small_clinic.lines)
@@ -182,7 +195,7 @@ def test_differences_are_masked_and_the_files_are_private(
 
 def test_a_plan_is_known_to_the_ledger(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
     """Its run is listed, its report written again, its reads counted for the day; no record is kept."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     plan = planned(loader, small_clinic.lines)
     run = plan.report["run_id"]
     assert records_in(loader.folder / "ledger.db") == []
@@ -202,7 +215,7 @@ def test_the_proposed_mapping_is_the_one_that_was_planned(
     small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """Confirmed as it stands, the file gives the same plan, with every field named and certain."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     first = planned(loader, small_clinic.lines)
     proposed = loader.folder / "reports" / first.report["run_id"] / "mapping.proposed.yml"
     again = planned(loader, small_clinic.lines, MAPPING=str(proposed))

@@ -57,7 +57,7 @@ def test_what_would_stop_a_load_is_planned_and_stops_it(
     settings: dict[str, str], words: list[str], small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """The plan ends with 0 and names everything; the load ends with 2, names the same and writes nothing."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     plan = loader.load(small_clinic.lines, MODE="plan", **settings)
     load = loader.load(small_clinic.lines, **settings)
     assert (plan.code, load.code) == (0, 2), plan.log[-2000:] + load.log[-2000:]
@@ -73,7 +73,7 @@ def test_a_location_that_cannot_be_reached_is_planned_as_a_blocker(
     small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
     """The account is audited all the same; the load refuses, as with any refused credentials."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     plan = loader.load(small_clinic.lines, MODE="plan", LOCATION_ID="nowhere0000000000000")
     assert plan.code == 0, plan.log[-2000:]
     assert any("location_id" in item for item in plan.report["plan"]["blockers"])
@@ -86,7 +86,7 @@ def test_a_location_that_cannot_be_reached_is_planned_as_a_blocker(
 
 def test_a_token_that_is_not_accepted_ends_the_plan(highlevel: Callable[..., Loader]) -> None:
     """Nothing of the sub-account can be read, so there is nothing to plan from: one line says so, once."""
-    loader = highlevel()
+    loader = highlevel(empty=True)
     plan = loader.load(schemas("patients"), MODE="plan", ACCESS_TOKEN="pit-wrong")
     assert plan.code == 3, plan.log[-2000:]
     assert last_line(plan).count("HTTP 401") == 1

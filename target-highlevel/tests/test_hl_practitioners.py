@@ -44,7 +44,7 @@ def test_the_patients_of_one_who_left_go_to_the_fallback_owner(
 ) -> None:
     """A practitioner who was matched and then leaves owns nobody any more; coming back, everybody again."""
     loader = highlevel()
-    loader.load(small_clinic.lines)
+    small_clinic.restore(loader)
     state = loader.sandbox.highlevel.state
     before = owners(state)
     desk = next(user["id"] for user in state.users.values() if user["email"] == "frontdesk@example.org")
@@ -67,7 +67,7 @@ def test_a_key_that_may_not_read_users_takes_nobody_away(
 ) -> None:
     """A later run without Cliniko's users leaves every owner, and makes no contact of a practitioner who has a user."""
     loader = highlevel()
-    loader.load(small_clinic.lines)
+    small_clinic.restore(loader)
     state = loader.sandbox.highlevel.state
     before = owners(state)
     fewer = [line for line in small_clinic.lines if '"type":"RECORD","stream":"users"' not in line]

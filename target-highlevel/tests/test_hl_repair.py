@@ -33,7 +33,7 @@ def verify(loader: Loader, lines: list[str]) -> Loaded:
 def damaged(highlevel: Callable[..., Loader], small_clinic: Clinic) -> tuple[Loader, Vandal]:
     """A clinic in HighLevel, and somebody who can do damage there."""
     loader = highlevel()
-    assert loader.load(small_clinic.lines).code == 0
+    small_clinic.restore(loader)
     return loader, Vandal(loader.sandbox, read_crosswalk(newest(loader)), random.Random(5))  # noqa: S311 - damage
 
 

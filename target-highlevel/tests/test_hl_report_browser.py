@@ -23,6 +23,7 @@ from hl_report_ledger import (
     a_clinic,
     a_rollback,
     a_verification,
+    handed_over,
     ledger_at,
 )
 
@@ -146,7 +147,7 @@ def folder(small_clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Pa
     facts = RunFacts(requests=123_456, greatest_window=97, schema_created=made)
     content = gather(ledger, reported.run, facts, 4, error="x" * 120, differences=differences.summary())
     (folder / "run.html").write_text(run_page(content), encoding="utf-8")
-    window = window_content(ledger, [earlier, reported.run])
+    window = window_content(handed_over(ledger, [earlier, reported.run]))
     (folder / "window.html").write_text(window_page(window), encoding="utf-8")
     found_too = differences.summary()
     checked = a_verification(differences.first, different=1, extra=2, rejected=1, held=1, filtered=1)

@@ -65,7 +65,7 @@ def undone(reported: ReportedLedger, **counts: int) -> dict[str, Any]:
          "Yes: all that went in agrees with Cliniko; 2 records were refused, 1 is waiting."),
         ({"different": 1}, "attention", "Not quite: 1 record differs in HighLevel."),
         ({"different": 2, "missing": 1, "extra": 4}, "attention",
-         "Not quite: 2 records differ, 1 is missing and 4 are too many in HighLevel."),
+         "Not quite: 2 records differ, 1 is missing and 4 are extra in HighLevel."),
     ],
 )  # fmt: skip
 def test_a_verification_says_first_whether_both_sides_agree(

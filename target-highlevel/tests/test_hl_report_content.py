@@ -17,6 +17,7 @@ from hl_report_ledger import (
     PERSONAL,
     ReportedLedger,
     a_clinic,
+    handed_over,
     ledger_at,
 )
 from jsonschema import Draft202012Validator
@@ -28,7 +29,8 @@ from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.page import run_page
 from target_highlevel.report.run_report import RunReport, write_again
 from target_highlevel.report.window import window_content, write_window
-from target_highlevel.settings import Settings
+from target_highlevel.report.wording import label
+from target_highlevel.settings import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,12 +78,14 @@ def loaded(clinic: tuple[Path, str], tmp_path: Path) -> Iterator[ReportedLedger]
 def session(tmp_path: Path) -> Iterator[Session]:
     """A session of a real run that has sent nothing."""
     opened = Session(
-        Settings(
-            access_token="token",
-            location_id=LOCATION,
-            ledger_url=f"sqlite:///{tmp_path / 'run' / 'ledger.db'}",
-            report_dir=str(tmp_path / "reports"),
-            requests_per_10s=25,
+        settings_from(
+            {
+                "access_token": "token",
+                "location_id": LOCATION,
+                "ledger_url": f"sqlite:///{tmp_path / 'run' / 'ledger.db'}",
+                "report_dir": str(tmp_path / "reports"),
+                "requests_per_10s": 25,
+            }
         )
     )
     yield opened
@@ -120,6 +124,14 @@ def test_every_kind_of_record_closes_to_zero(loaded: ReportedLedger) -> None:
         content["totals"][name]
         for name in ("created", "updated", "unchanged", "filtered", "held", "rejected")
     )
+
+
+def test_a_row_is_called_what_it_is() -> None:
+    """A patient's one note is that of their alerts, and a group booking in the diary an absence."""
+    assert "medical alerts" in label("note", "patients")
+    assert "absences" in label("blocked_slot", "group_appointments")
+    assert label("blocked_slot", "unavailable_blocks").startswith("Absences")
+    assert label("note", "treatment_notes") == "Treatment notes → notes on the contact"
 
 
 def test_rejects_are_grouped_by_reason_with_the_next_step(loaded: ReportedLedger) -> None:
@@ -164,7 +176,7 @@ def test_what_cannot_move_is_counted_where_the_ledger_can_tell(loaded: ReportedL
     assert limits["documents_tab"]["concerns"] == 10
     assert limits["large_files"]["concerns"] == 7
     assert limits["logins"]["concerns"] == 1
-    assert limits["claims"]["concerns"] is limits["patient_forms"]["concerns"] is None
+    assert limits["claims"]["concerns"] is None
     page = run_page(content)
     assert "(among 2 treatment notes)" in page
     assert "(7 attachments)" in page
@@ -203,6 +215,8 @@ def test_a_run_that_stopped_says_how_to_go_on(loaded: ReportedLedger) -> None:
         first = content["to_do"][0]
         assert (first["section"], first["next_step"]) == ("course", content["next_step"])
     assert content_of(loaded, 2)["verdict"]["sentence"].startswith("No: a setting stopped the run.")
+    came_to_its_end = [content_of(loaded, code)["to_do"] for code in (0, 4, 5, 6)]
+    assert all(task["section"] != "course" for tasks in came_to_its_end for task in tasks)
 
 
 def test_what_the_clinic_accepted_needs_nobody(loaded: ReportedLedger) -> None:
@@ -219,7 +233,7 @@ def test_what_the_clinic_accepted_needs_nobody(loaded: ReportedLedger) -> None:
         "sentence": "Yes: everything is in HighLevel except 8 records that you accepted to leave behind.",
     }
     assert "refused, and accepted" in run_page(content)
-    window = window_content(loaded.ledger, [loaded.run], accept_rejects=True)
+    window = window_content(handed_over(loaded.ledger, [loaded.run], accept_rejects=True))
     assert window["verdict"] == content["verdict"]
 
 
@@ -262,7 +276,11 @@ def test_report_json_obeys_its_published_schema(loaded: ReportedLedger, session:
     validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     a_clinic(in_session(session))
     written = json.loads((RunReport(session).write(4) / "report.json").read_text(encoding="utf-8"))
-    for content in (written, content_of(loaded, None), window_content(loaded.ledger, [loaded.run])):
+    for content in (
+        written,
+        content_of(loaded, None),
+        window_content(handed_over(loaded.ledger, [loaded.run])),
+    ):
         assert [error.message for error in validator.iter_errors(content)] == []
 
 
@@ -304,12 +322,13 @@ def test_several_runs_add_up(loaded: ReportedLedger, tmp_path: Path) -> None:
     loaded.work.replay()
     loaded.write()
     loaded.write()
-    content = window_content(loaded.ledger, [second, first])
-    assert [run["id"] for run in content["runs"]] == sorted([first, second])
+    content = window_content(handed_over(loaded.ledger, [second, first]))
+    assert [run["id"] for run in content["runs"]] == [first, second]
     notes = row_of(content, "Treatment notes → notes on the contact")
     assert (notes["created"], notes["updated"], notes["held"]) == (2, 1, 0)
     assert content["standing"]["rejected"] == 0
-    assert (write_window(loaded.ledger, [first, second], str(tmp_path)) / "report.html").exists()
+    settings = handed_over(loaded.ledger, (), str(tmp_path)).settings
+    assert (write_window(loaded.ledger, [first, second], settings) / "report.html").exists()
 
 
 def test_no_file_of_a_report_holds_personal_data(session: Session) -> None:
@@ -317,6 +336,6 @@ def test_no_file_of_a_report_holds_personal_data(session: Session) -> None:
     a_clinic(in_session(session))
     folder = RunReport(session).write(4)
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["crosswalk.csv", "rejects.csv", "report.html", "report.json"]
+    assert names == ["crosswalk.csv", "money.csv", "rejects.csv", "report.html", "report.json"]
     for path in folder.iterdir():
         assert not any(word in path.read_text(encoding="utf-8") for word in PERSONAL.split())

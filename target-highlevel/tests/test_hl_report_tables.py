@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind, masked
-from target_highlevel.report.tables import write_table
+from target_highlevel.report.tables import read_table, write_table
 from target_highlevel.report.wording import REJECTED
 
 if TYPE_CHECKING:
@@ -119,3 +119,30 @@ def test_values_are_shown_only_when_asked_for(tmp_path: Path) -> None:
 def test_a_masked_value_tells_its_kind_only(values: tuple[object, ...], shown: str) -> None:
     """Two values of a kind look the same, whatever their length."""
     assert {masked(value) for value in values} == {shown}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator", "end", "top"),
+    [
+        ("utf-8", ",", "\n", ""),
+        ("utf-8-sig", ";", "\r\n", ""),
+        ("cp1252", ";", "\r\n", ""),
+        ("utf-16", "\t", "\r\n", ""),
+        ("utf-8", ";", "\r", "sep=;"),
+    ],
+)
+def test_a_table_is_read_as_any_spreadsheet_saves_it(
+    tmp_path: Path, encoding: str, separator: str, end: str, top: str
+) -> None:
+    """Whatever its country's encoding and separator; columns may have changed places, blank lines been added."""
+    rows = [
+        ["Kind", "source", "value"],
+        ["missing", "patients/1", "Zoë"],
+        ["", "", ""],
+    ]
+    lines = [*([top] if top else []), *(separator.join(row) for row in rows)]
+    path = tmp_path / "differences.csv"
+    path.write_bytes(end.join(lines).encode(encoding))
+    assert list(read_table(path, ("source", "kind"))) == [{"source": "patients/1", "kind": "missing"}]
+    with pytest.raises(ValueError, match="there is no column field"):
+        list(read_table(path, ("source", "field")))

@@ -22,10 +22,10 @@ BOTH = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bob", "Ki
 pytestmark = pytest.mark.timeout(120)
 
 
-def referred(doctor: str) -> str:
-    """Return a patient whom this doctor has referred."""
+def referred(doctor: str, patient: int = 1) -> str:
+    """Return a patient whom this doctor has referred, or nobody."""
     link = {"association": "cliniko_referring_doctor", "to": f"contact:contacts/{doctor}"}
-    return person("patients/1", "Ada", "Lovelace", relations=[link])
+    return person(f"patients/{patient}", "Ada", f"Lovelace {patient}", relations=[link] if doctor else [])
 
 
 def family(number: int, first: str, second: str, **more: Any) -> str:
@@ -47,6 +47,23 @@ def test_another_doctor_and_back_again_undone_run_after_run(highlevel: Start) ->
         undo(loader)
         assert differing(before, dump(loader)) == []
         assert spared(loader) == {}
+
+
+def test_a_delta_of_links_undone_and_loaded_again(highlevel: Start) -> None:
+    """Links that a delta added, changed and removed are undone; the next full read brings those of now, and nothing else."""
+    loader = highlevel()
+    loads(loader, [*HEAD, *DOCTORS, referred("1", 1), referred("1", 2), referred("", 3)])
+    before = dump(loader)
+    delta = [*HEAD, *DOCTORS, referred("2", 1), referred("", 2), referred("2", 3)]
+    loads(loader, delta)
+    after = dump(loader)
+    assert len(differing(before, after)) == 4
+    undo(loader)
+    assert differing(before, dump(loader)) == []
+    loads(loader, delta)
+    assert differing(after, dump(loader)) == []
+    verified = loader.load(delta, MODE="verify")
+    assert verified.code == 0, verified.log[-2000:]
 
 
 def test_a_link_whose_end_somebody_deleted_is_not_made_again(highlevel: Start) -> None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(120)
 def test_what_a_person_touched_stays_and_is_listed(highlevel: Start, small_clinic: Clinic) -> None:
     """A contact changed, a note rewritten, a task done, an invoice corrected: these stay, the untouched rest goes."""
     loader = highlevel()
-    loader.load(small_clinic.lines)
+    small_clinic.restore(loader)
     state, damage = loader.sandbox.highlevel.state, loader.sandbox.highlevel.state.damage
     patients = _patients(loader)
     note = next(iter(state.notes.values()))
@@ -63,7 +63,7 @@ def test_what_a_person_touched_stays_and_is_listed(highlevel: Start, small_clini
 def test_contacts_somebody_works_with_are_not_deleted(highlevel: Start, small_clinic: Clinic) -> None:
     """A note, a relation, a tag or a web address added by hand is reason enough, and each is named."""
     loader = highlevel()
-    loader.load(small_clinic.lines)
+    small_clinic.restore(loader)
     patients = _patients(loader)
     noted, tagged, linked, visited, other = list(patients)[:5]
     _add_note(loader, noted)
@@ -108,7 +108,7 @@ def test_what_somebody_deleted_already_is_no_hindrance(highlevel: Start, small_c
     """A contact, a record and a note deleted by hand before the rollback: nothing is left, nothing is spared."""
     loader = highlevel()
     empty = dump(loader)
-    loader.load(small_clinic.lines)
+    small_clinic.restore(loader)
     state = loader.sandbox.highlevel.state
     state.damage.delete("contacts", next(iter(_patients(loader))))
     state.damage.delete("records", next(iter(state.records)))
@@ -154,6 +154,64 @@ def test_an_event_shown_in_the_clinics_own_zone_is_untouched(highlevel: Start) -
     assert spared(loader) == {}
     assert not state.appointments
     assert not state.contacts
+
+
+def test_a_contact_that_somebody_works_with_is_spared_and_links_that_outlive_it_are_removed(
+    highlevel: Start,
+) -> None:
+    """An opportunity, a conversation, a form, a payment, an order, an invoice: each alone is reason enough."""
+    loader = highlevel(relations_outlive=True)
+    doctor = record(
+        "hl_contacts", "contacts/1", lastName="House", source_system_id="contacts/1", tags=["contact"]
+    )
+    link = {"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}
+    referred = person("patients/8", "Ada", "Lovelace 8", relations=[link])
+    people = [person(f"patients/{number}", "Ada", f"Lovelace {number}") for number in range(1, 8)]
+    loaded = loader.load([*schemas("patients", "contacts"), doctor, *people, referred])
+    assert loaded.code == 0, loaded.log[-2000:]
+    state = loader.sandbox.highlevel.state
+    assert len(state.relations) == 1
+    *found, stopped = list(_patients(loader))[:7]
+    engaged = dict(
+        zip(("opportunity", "conversation", "form", "payment", "order", "invoice"), found, strict=True)
+    )
+    state.staff.add_opportunity(engaged["opportunity"])
+    state.staff.add_conversation(engaged["conversation"])
+    state.staff.add_submission(engaged["form"])
+    state.staff.add_payment(engaged["payment"])
+    state.staff.add_order(engaged["order"])
+    state.staff.add_invoice(engaged["invoice"])
+    state.staff.close_channel(stopped)
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    listed = {row["highlevel_id"]: row["reason"] for row in spared(loader).values()}
+    assert listed == {
+        **{hl_id: f"engaged_{kind}" for kind, hl_id in engaged.items()},
+        stopped: "changed",
+    }
+    assert set(state.contacts) == {*engaged.values(), stopped}
+    assert state.contacts[stopped]["dndSettings"]["SMS"]["status"] == "permanent"
+    assert state.relations == {}
+
+
+def test_without_the_scopes_a_contact_with_any_activity_is_spared_and_the_line_says_so(
+    highlevel: Start,
+) -> None:
+    """Nobody knows what happened on it; another, on which nothing did, is removed."""
+    loader = highlevel(closed={"/opportunities/": 403, "/conversations/": 401, "/payments/": 403})
+    people = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bo", "King")]
+    loader.load([*schemas("patients"), *people])
+    state = loader.sandbox.highlevel.state
+    active = next(hl_id for hl_id, source in _patients(loader).items() if source == "patients/1")
+    later = "2099-01-01T00:00:00.000Z"
+    state.contacts[active] = {**state.contacts[active], "dateUpdated": later}
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {key: row["reason"] for key, row in spared(loader).items()} == {
+        ("contact", "patients/1"): "activity_since"
+    }
+    assert set(state.contacts) == {active}
+    assert "the token may not see conversations, opportunities, orders, payments" in done.stderr
 
 
 def _patients(loader: Loader) -> dict[str, str]:

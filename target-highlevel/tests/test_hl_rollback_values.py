@@ -86,8 +86,8 @@ def _files(loader: Loader) -> int:
     return sum(len(value) for value in values if isinstance(value, dict))
 
 
-def test_changed_tasks_are_not_put_back_as_calendar_events(highlevel: Start) -> None:
-    """A run that only changed appointments also says of which kind they were."""
+def test_changed_tasks_are_put_back_as_tasks(highlevel: Start) -> None:
+    """Whatever new appointments would be made as by then."""
     loader = highlevel()
     head = [*schemas("patients", "individual_appointments"), person("patients/1", "Ada", "Lovelace")]
     own = {
@@ -98,9 +98,10 @@ def test_changed_tasks_are_not_put_back_as_calendar_events(highlevel: Start) -> 
     for title in ("Visit", "Another visit"):
         visit = record("hl_appointments", "individual_appointments/7", **own, title=title)
         loads(loader, [*head, visit])
-    refused = loader.tool("rollback", "--yes", APPOINTMENTS_AS="calendar_event")
-    assert refused.returncode == 2
-    assert "APPOINTMENTS_AS" in refused.stderr
+    undone = loader.tool("rollback", "--yes", APPOINTMENTS_AS="calendar_event")
+    assert undone.returncode == 0, undone.stderr
+    (task,) = loader.sandbox.highlevel.state.tasks.values()
+    assert task["title"] == "Visit"
 
 
 def test_what_was_spared_is_tried_again(highlevel: Start) -> None:
@@ -173,7 +174,10 @@ def test_made_and_changed_by_a_run_that_was_killed(highlevel: Start) -> None:
     """What came late in the same run is on the contact, and its outcome was never noted: nobody touched it, so it goes."""
     loader = highlevel()
     late = record(
-        "hl_contacts", "patients/1", part="individual_appointments/1", cliniko_location=["Sample Street"]
+        "hl_contacts",
+        "patients/1",
+        contributor="individual_appointments/1",
+        cliniko_location=["Sample Street"],
     )
     with loader.start((), {"CRASH_AT": "after_response/contact:2"}, stdin=subprocess.PIPE) as killed:
         assert killed.stdin is not None
@@ -208,14 +212,14 @@ def _wait_until_written(loader: Loader) -> None:
     pytest.fail("no contact was written")
 
 
-def test_what_a_purge_took_away_is_listed_as_not_put_back(highlevel: Start) -> None:
-    """The run made one patient, which goes, and changed another, which cannot be put back: the rollback says so."""
+def test_after_a_purge_nothing_is_removed(highlevel: Start) -> None:
+    """Which records a person has changed cannot be told any more: the rollback says so, and leaves everything as it is."""
     loader = highlevel()
     loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace", city="Here")])
     both = [person("patients/1", "Ada", "Lovelace", city="Elsewhere"), person("patients/2", "Bo", "King")]
     loads(loader, [*HEAD, *both])
     assert loader.tool("purge", "--yes").returncode == 0
-    done = undo(loader)
-    assert "is undone, except 1 record left alone" in done.stderr
-    assert {source: row["reason"] for (_, source), row in spared(loader).items()} == {"patients/1": "purged"}
-    assert len(loader.sandbox.highlevel.state.contacts) == 1
+    refused = loader.tool("rollback", "--yes")
+    assert refused.returncode == 2
+    assert "purged" in refused.stderr
+    assert len(loader.sandbox.highlevel.state.contacts) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hl_mapped import person
+from hl_mapped import person, schemas
 from hl_undoing import spared
 from test_hl_identity import contacts, loads
 
@@ -65,7 +65,7 @@ def test_an_address_typed_in_by_hand_is_a_persons_edit(highlevel: Callable[..., 
 def test_undoing_a_run_that_took_an_address_away(highlevel: Callable[..., Loader]) -> None:
     """A new address was somebody's, so the old one went and a tag came: undone, all is as before, and nothing is spared."""
     loader = highlevel()
-    other = person("patients/2", "Bo", "Diddley", email="bo@example.org")
+    other = person("patients/2", "Bo", "Diddley", email="bo@example.org", dateOfBirth="1950-01-01")
     loads(loader, PARENT, other)
     before = loader.sandbox.highlevel.state.dump(schema=False)
     loads(loader, person("patients/1", "Ada", "Larkspur", email="bo@example.org"), other)
@@ -81,5 +81,31 @@ def test_a_lost_ledger_asks_nothing_again(highlevel: Callable[..., Loader]) -> N
     (loader.folder / "ledger.db").unlink()
     loader.sandbox.highlevel.control.reset_log()
     loaded = loads(loader, PARENT, CHILD)
-    assert not [item for item in loader.sandbox.highlevel.control.requests if item.method == "PUT"]
+    asked = loader.sandbox.highlevel.control.requests
+    assert not [item for item in asked if item.method == "PUT" and item.path.startswith("/contacts/")]
     assert loaded.report["totals"]["updated"] == 0
+
+
+def test_an_address_that_highlevel_refuses_never_costs_the_patient(highlevel: Callable[..., Loader]) -> None:
+    """The contact comes without it, tagged and listed; changed in Cliniko, it is tried again; undone, all is as before."""
+    loader = highlevel(refused_addresses=["ada@", "101"])
+    ada: dict[str, Any] = {"email": "ada@example.org", "phone": "+61255500101"}
+    first = loads(loader, person("patients/1", "Ada", "Larkspur", **ada))
+    found = contacts(loader)["patients/1"]
+    assert not {"email", "phone"} & set(found)
+    assert set(found["tags"]) == {"patient", "invalid-email", "invalid-phone"}
+    assert [item["because"] for item in first.report["withheld"]["records"]] == ["refused", "refused"]
+    verified = loader.load(
+        [*schemas("patients"), person("patients/1", "Ada", "Larkspur", **ada)], MODE="verify"
+    )
+    assert verified.code == 0, verified.log[-1000:]
+    before = loader.sandbox.highlevel.state.dump(schema=False)
+    loads(loader, person("patients/1", "Ada", "Larkspur", **{**ada, "email": "al@example.org"}))
+    found = contacts(loader)["patients/1"]
+    assert (found["email"], set(found["tags"])) == ("al@example.org", {"patient", "invalid-phone"})
+    loads(loader, person("patients/1", "Ada", "Larkspur", **{**ada, "email": "ada@example.com"}))
+    assert "email" not in contacts(loader)["patients/1"]
+    for _ in range(2):
+        undone = loader.tool("rollback", "--yes")
+        assert undone.returncode == 0, undone.stderr
+    assert loader.sandbox.highlevel.state.dump(schema=False)["contacts"] == before["contacts"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_http_server import HighLevelServer, Reply
 from hl_loading import after_state, content
 
 if TYPE_CHECKING:
@@ -47,3 +49,27 @@ def test_stopped_by_a_signal(
     state = loader.sandbox.highlevel.state
     assert state.doubles() == {}
     assert content(state) == small_clinic.dump
+
+
+@pytest.mark.parametrize("mode", ["load", "verify"])
+def test_a_server_that_drips_does_not_keep_a_run_from_stopping(
+    mode: str, tiny_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """SIGTERM ends a run within 30 seconds, also where an answer would take hours."""
+    dripping = HighLevelServer()
+    dripping.respond = lambda _: Reply(200, b"[" + b" " * 10_000, drip=2.0)
+    loader = highlevel()
+    loader.settings = {"API_URL": dripping.url, "MODE": mode}
+    process = loader.start(tiny_clinic.lines)
+    try:
+        while not dripping.seen and process.poll() is None:
+            time.sleep(0.05)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+        assert process.returncode == 143, log[-2000:]
+        assert time.monotonic() - began < 30
+        assert log.rstrip().splitlines()[-1].endswith("nothing is lost (exit 143)")
+    finally:
+        process.kill()
+        dripping.stop()

@@ -58,7 +58,7 @@ def test_half_a_clinic_is_neither_planned_nor_verified(
 ) -> None:
     """Both fail and say why: a plan of it could be approved, and a verification would find that nothing differs."""
     loader = highlevel()
-    assert loader.load(small_clinic.lines).code in {0, 4}
+    small_clinic.restore(loader)
     lines = until_it_failed(small_clinic.lines) if said == "half" else []
     ended = loader.load(lines, MODE=mode)
     assert ended.code == 1
@@ -73,7 +73,7 @@ def test_a_verification_of_changes_only_says_so_and_is_not_counted(
 ) -> None:
     """The tap went on from its bookmarks: what it read agrees, and of the rest nothing is known."""
     loader = highlevel()
-    assert loader.load(small_clinic.lines).code in {0, 4}
+    small_clinic.restore(loader)
     last = json.loads(small_clinic.lines[-1])
     assert last["value"]["from_start"] is True
     last["value"]["from_start"] = False

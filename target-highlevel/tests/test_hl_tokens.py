@@ -11,8 +11,9 @@ from urllib.parse import parse_qs
 import pytest
 from hl_http_server import HighLevelServer, Reply, Seen
 
-from target_highlevel.client import OAuthApp, OAuthTokens, PrivateToken, TokenPair
 from target_highlevel.errors import CredentialsRefused, SettingsError, Unavailable
+from target_highlevel.http import OAuthApp, OAuthTokens, PrivateToken, TokenPair
+from target_highlevel.http.oauth import LocationTokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,3 +167,43 @@ def test_a_missing_or_broken_file_is_a_wrong_setting(tmp_path: Path, content: st
     tokens = OAuthTokens(tmp_path / "oauth.json", OAuthApp("client", "s"), "http://127.0.0.1:1")
     with pytest.raises(SettingsError, match="install the app again"):
         tokens.token()
+
+
+def agency_tokens(folder: Path, url: str) -> LocationTokens:
+    """The tokens of a sub-account for which an agency has installed the app."""
+    answer = {"access_token": "agency-0", "refresh_token": "refresh-0", "expires_at": NOW + 3600}
+    (folder / "oauth.json").write_text(json.dumps({**answer, "userType": "Company", "companyId": "c"}))
+    agency = OAuthTokens(
+        folder / "oauth.json", OAuthApp("client", "app-secret"), url, now=lambda: NOW, sleep=lambda _: None
+    )
+    assert agency.company == "c"
+    return LocationTokens(agency, "place", now=lambda: NOW)
+
+
+def test_an_agencys_app_gives_each_sub_account_a_token(tmp_path: Path, highlevel: HighLevelServer) -> None:
+    """For the agency's, which is exchanged when it is refused; asked for again when the sub-account's own is refused."""
+    pair = {"access_token": "agency-1", "refresh_token": "refresh-1", "expires_in": 86399}
+    given = [{"access_token": f"place-{number}", "expires_in": 86399} for number in (1, 2)]
+    highlevel.reply(Reply(401, {}), Reply(200, pair), Reply(200, given[0]), Reply(200, given[1]))
+    tokens = agency_tokens(tmp_path, highlevel.url)
+    assert [tokens.token(), tokens.token()] == ["place-1", "place-1"]
+    assert not tokens.refresh("place-0") or tokens.token() == "place-1"
+    assert tokens.refresh("place-1")
+    assert tokens.token() == "place-2"
+    assert "place-" not in repr(tokens)
+    asked = [parse_qs(seen.body.decode()) for seen in highlevel.seen if seen.path.endswith("/locationToken")]
+    assert asked == [{"companyId": ["c"], "locationId": ["place"]}] * 3
+    exchanged = next(seen for seen in highlevel.seen if seen.path.endswith("/token"))
+    assert parse_qs(exchanged.body.decode())["user_type"] == ["Company"]
+    kept = json.loads((tmp_path / "oauth.json").read_text())
+    assert (kept["refresh_token"], kept["company_id"]) == ("refresh-1", "c")
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, CredentialsRefused), (503, Unavailable)])
+def test_a_sub_account_without_the_app_is_named(
+    status: int, error: type[Exception], tmp_path: Path, highlevel: HighLevelServer
+) -> None:
+    """A refusal says where to install it; a failing issuer may be asked again by the next run."""
+    highlevel.respond = lambda _: Reply(status, {})
+    with pytest.raises(error, match="place" if status == 403 else "later"):
+        agency_tokens(tmp_path, highlevel.url).token()

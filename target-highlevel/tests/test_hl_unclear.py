@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_loading import fault
-from hl_mapped import person, schemas
+from hl_mapped import person, record, schemas
 from hl_undoing import spared
 
 if TYPE_CHECKING:
@@ -72,6 +72,26 @@ def test_a_look_that_is_refused_decides_nothing(highlevel: Callable[..., Loader]
     assert len(loader.sandbox.highlevel.state.contacts) == 1
 
 
+@pytest.mark.parametrize("answer", [{}, {"contact": {"id": None}}])
+def test_a_success_that_nobody_understands(answer: dict[str, Any], highlevel: Callable[..., Loader]) -> None:
+    """It is looked for and not sent again by the same run: it may only be late to be found. The others are written."""
+    loader = highlevel()
+    fault(loader, "POST", CREATES, "status", status=200, body=answer, nth=1)
+    ended = loader.load([*HEAD, ADA, person("patients/2", "Bo", "Byron")])
+    assert ended.code == 1
+    assert (ended.report["totals"]["held"], ended.report["totals"]["created"]) == (1, 1)
+    assert len(posts(loader)) == 2
+    assert loader.tool("retry").returncode == 0
+    assert len(posts(loader)) == 3
+    assert len(loader.sandbox.highlevel.state.contacts) == 2
+
+
+def posts(loader: Loader) -> list[str]:
+    """Return the creates of contacts that have arrived."""
+    control = loader.sandbox.highlevel.control
+    return [item.path for item in control.requests if (item.method, item.path) == ("POST", "/contacts/")]
+
+
 @pytest.mark.parametrize(("tags", "stays"), [(["patient"], False), (["patient", "vip"], True)])
 def test_undoing_a_run_that_was_killed(
     tags: list[str], *, stays: bool, highlevel: Callable[..., Loader]
@@ -97,3 +117,49 @@ def test_a_link_that_was_cut_off_and_is_no_longer_wanted(highlevel: Callable[...
     assert len(loader.sandbox.highlevel.state.relations) == 1
     assert loader.load([*lines, person("patients/1", "Ada", "Lovelace", relations=[])]).code == 0
     assert not loader.sandbox.highlevel.state.relations
+
+
+def test_a_search_that_lags_more_than_the_settings_say(highlevel: Callable[..., Loader]) -> None:
+    """The contact is looked for at the end of the run, by the lag of one that is known to be there: nobody is made twice."""
+    loader = highlevel(search_lag=3.0)
+    fault(loader, "POST", CREATES, "drop_after", nth=1)
+    loaded = loader.load([*HEAD, ADA, person("patients/2", "Bo", "Diddley")], SEARCH_LAG_SECONDS="1")
+    assert loaded.code == 0, loaded.log[-2000:]
+    assert loaded.report["totals"]["created"] == 2
+    assert len(loader.sandbox.highlevel.state.contacts) == 2
+
+
+def test_nothing_to_compare_the_search_with(highlevel: Callable[..., Loader]) -> None:
+    """The only create of a run is not sent again by it; the next run looks for it, and sends it where it is not there."""
+    loader = highlevel(search_lag=1.0)
+    contacts = loader.sandbox.highlevel.state.contacts
+    fault(loader, "POST", CREATES, "drop_before", nth=1)
+    put_off = loader.load([*HEAD, ADA])
+    assert (put_off.code, put_off.report["totals"]["held"], len(contacts)) == (1, 1, 0)
+    assert loader.load([*HEAD, ADA]).code == 0
+    assert len(contacts) == 1
+    loader.sandbox.highlevel.control.clear_faults()
+    fault(loader, "POST", CREATES, "drop_after", nth=1)
+    bo = person("patients/2", "Bo", "Diddley")
+    loader.sandbox.highlevel.state.options.search_lag = 6.0
+    assert loader.load([*HEAD, ADA, bo]).code == 1
+    assert loader.load([*HEAD, ADA, bo], SEARCH_LAG_SECONDS="2").code == 0
+    assert len(contacts) == 2
+
+
+def test_a_firewall_that_dislikes_some_records_stops_nobody_else(highlevel: Callable[..., Loader]) -> None:
+    """Its pages reject nothing: twelve contacts are put off though HighLevel answers, the rest arrives, and then they do."""
+    loader = highlevel()
+    fault(loader, "POST", CREATES, "html", status=403)
+    people = [person(f"patients/{number}", "Ada", f"Elm {number}") for number in range(12)]
+    service = record(
+        "hl_services", "billable_items/1", service_name="Massage", source_system_id="billable_items/1"
+    )
+    blocked = loader.load([*HEAD, *schemas("billable_items"), *people, service])
+    assert blocked.code == 1, blocked.log[-2000:]
+    assert "12 records, because" in blocked.log.splitlines()[-1]
+    assert blocked.report["totals"]["rejected"] == 0
+    assert loader.sandbox.highlevel.state.sources()["custom_objects.cliniko_service"]
+    loader.sandbox.highlevel.control.clear_faults()
+    assert loader.load([*HEAD, *people]).code == 0
+    assert len(loader.sandbox.highlevel.state.contacts) == 12

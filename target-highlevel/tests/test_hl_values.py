@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from target_highlevel.descriptor import FieldSpec
-from target_highlevel.normal import holds, is_written, mark
+from target_highlevel.fields import holds, is_written, mark
 from target_highlevel.objects.on_contact import whole_seconds
 from target_highlevel.values import amount_text, day, listed_options
 

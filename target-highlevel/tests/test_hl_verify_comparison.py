@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from target_highlevel.descriptor import FieldSpec, StreamSpec
-from target_highlevel.ledger.rows import Row
+from target_highlevel.fields import kind_of
+from target_highlevel.fields.kinds import CLOSED_BY_OTHERS
+from target_highlevel.ledger.rows import Notes, Row
 from target_highlevel.report.differences import Kind
 from target_highlevel.verify.comparison import HOWS, Case, compare
 
@@ -19,6 +21,7 @@ FIELDS = {
     "email": FieldSpec("email", "standard", "email"),
     "phone": FieldSpec("phone", "standard", "phone"),
     "country": FieldSpec("country", "standard", "country"),
+    "birth": FieldSpec("birth", "standard", "dateOfBirth"),
     "gender": FieldSpec("gender", "standard", "gender", create_only=True),
     "fee": FieldSpec("fee", "custom", "fee", "MONETORY"),
     "tags": FieldSpec("tags", "tags"),
@@ -29,7 +32,7 @@ FIELDS = {
 SPEC = StreamSpec("hl_contacts", "contact", "contact", fields=FIELDS)
 
 
-def judge(
+def judge(  # noqa: PLR0913 - everything that a judgement may depend on
     name: str,
     wanted: Any,
     there: Any,
@@ -38,17 +41,29 @@ def judge(
     created: bool = True,
     clocked: Callable[[str, Any], bool] = lambda _name, _value: False,
     overwrite: str = "cliniko_wins",
+    spec: StreamSpec = SPEC,
+    our_tags: frozenset[str] = frozenset(),
     **notes: Any,
 ) -> tuple[Kind, str] | None:
     """Compare one field of a contact; what was written is the value itself here."""
-    row = Row("contact:patients/1", "contact", "patients/1", "hl_contacts", "ready", 1, notes=notes)
+    row = Row(
+        "contact:patients/1", "contact", "patients/1", "hl_contacts", "ready", 1, notes=cast("Notes", notes)
+    )
     row.created_run = "run" if created else None
     row.written = {} if written is None else {name: str(written)}
 
     def was_written(which: str, value: Any) -> bool:
         return row.written.get(which) == str(value)
 
-    found = list(compare(Case(row, SPEC, {name: wanted}, {name: there}, was_written, clocked, overwrite)))
+    def highlevels_own(which: str, value: Any) -> bool:
+        return which not in row.written and kind_of(SPEC.field(which)).is_highlevels_own(
+            value, notes, {"country": "AU"}
+        )
+
+    case = Case(
+        row, spec, {name: wanted}, {name: there}, was_written, clocked, highlevels_own, overwrite, our_tags
+    )
+    found = list(compare(case))
     assert all(item.how in {"", *HOWS} for item in found)
     return (found[0].kind, found[0].how) if found else None
 
@@ -156,24 +171,81 @@ def test_what_was_in_a_contact_before_the_migration_may_stay() -> None:
     assert judge("gender", "female", None, created=False) == (Kind.NORMALISED, "set_at_creation_only")
 
 
-def test_a_conflict_that_was_kept_on_purpose_is_no_difference() -> None:
-    """With ``overwrite`` other than cliniko_wins the clinic's own value was to stay."""
-    kept = judge("first_name", "Ann", "Annie", overwrite="never", conflicts=["first_name"])
-    assert kept == (Kind.NORMALISED, "kept_on_purpose")
-    assert judge("first_name", "Ann", "Annie", conflicts=["first_name"]) == (Kind.DIFFERENT, "")
+def test_what_a_person_entered_and_the_setting_leaves_is_counted_apart() -> None:
+    """With ``overwrite`` other than cliniko_wins the clinic's own value stays: neither equal nor a fault."""
+    kept = judge("city", "Perth", "Peth", overwrite="never", conflicts=["city"])
+    assert kept == (Kind.KEPT, "kept_on_purpose")
+    assert judge("city", "Perth", "Peth", conflicts=["city"]) == (Kind.DIFFERENT, "")
 
 
 @pytest.mark.parametrize(
     ("overwrite", "there", "kind"),
     [
-        ("never", "Annie", Kind.NORMALISED),
-        ("never", None, Kind.NORMALISED),
-        ("fill_empty", "Annie", Kind.NORMALISED),
+        ("never", "Peth", Kind.KEPT),
+        ("never", None, Kind.KEPT),
+        ("fill_empty", "Peth", Kind.KEPT),
         ("fill_empty", None, Kind.MISSING),
-        ("cliniko_wins", "Annie", Kind.DIFFERENT),
+        ("cliniko_wins", "Peth", Kind.DIFFERENT),
     ],
 )
 def test_an_edit_of_what_cliniko_has_not_changed(overwrite: str, there: str | None, kind: Kind) -> None:
-    """No load will look at the field while Cliniko's value stays: where people's edits stay, it is no difference."""
-    found = judge("first_name", "Ann", there, written="Ann", overwrite=overwrite)
-    assert found == (kind, "kept_on_purpose" if kind is Kind.NORMALISED else "")
+    """No load will look at the field while Cliniko's value stays: it is counted under every setting."""
+    found = judge("city", "Perth", there, written="Perth", overwrite=overwrite)
+    assert found == (kind, "kept_on_purpose" if kind is Kind.KEPT else "")
+
+
+NOTES = StreamSpec("hl_notes", "note", "note")
+
+
+@pytest.mark.parametrize("overwrite", ["cliniko_wins", "fill_empty", "never"])
+@pytest.mark.parametrize(
+    ("name", "wanted", "there", "spec"),
+    [
+        ("source_system_id", "patients/1", "patients/2", SPEC),
+        ("first_name", "Ann", "Anne", SPEC),
+        ("birth", "1980-05-01", "1980-05-02", SPEC),
+        ("owner", "u1", "u2", SPEC),
+        ("fee", "90.5", "90.5 USD", SPEC),
+        ("fee", "90.5", "90.4", SPEC),
+        ("file_name", "cliniko:patient_attachments/5 x.pdf", "cliniko:patient_attachments/6 x.pdf", SPEC),
+        ("body", "one\ntwo", "another patient's", NOTES),
+        ("body", "one\ntwo", "one two", NOTES),
+        ("user", "u1", "u2", NOTES),
+    ],
+)
+def test_what_no_person_would_change_is_a_difference_under_every_setting(
+    name: str, wanted: str, there: str, spec: StreamSpec, overwrite: str
+) -> None:
+    """Who somebody is, what is owed, what was noted: where it differs, two patients may have been taken for each other."""
+    found = judge(name, wanted, there, written=wanted, overwrite=overwrite, spec=spec, conflicts=[name])
+    assert found == (Kind.DIFFERENT, "")
+
+
+def test_a_country_that_highlevel_fills_in_is_no_difference() -> None:
+    """Unless Cliniko has had one, or it is neither the sub-account's nor what came with the create."""
+    assert judge("country", None, "AU") == (Kind.NORMALISED, "set_by_highlevel")
+    assert judge("country", None, "US", filled={"country": "US"}) == (Kind.NORMALISED, "set_by_highlevel")
+    assert judge("country", None, "NZ", filled={"country": "US"}) == (Kind.EXTRA, "")
+    assert judge("country", None, "AU", written="AU") == (Kind.EXTRA, "")
+
+
+def test_a_tag_of_ours_on_the_wrong_contact_is_a_difference() -> None:
+    """Also one that tells of a shared address; a contact from before the migration may have had it."""
+    ours = frozenset({"patient", "practitioner"})
+    added = ["patient", "practitioner"]
+    assert judge("tags", ["patient"], added, our_tags=ours) == (Kind.DIFFERENT, "")
+    assert judge("tags", ["patient"], ["patient", "shared-email"]) == (Kind.DIFFERENT, "")
+    assert judge("tags", ["patient"], added, our_tags=ours, created=False) == (
+        Kind.NORMALISED,
+        "further_tags",
+    )
+
+
+def test_a_channel_that_the_patient_closed_is_respected() -> None:
+    """Whatever we had set, and whatever Cliniko says."""
+    stopped = CLOSED_BY_OTHERS
+    assert judge("dnd_email", wanted=True, there=stopped) == (Kind.EQUAL, "")
+    assert judge("dnd_email", wanted=False, there=stopped, dnd=["dnd_email"]) == (
+        Kind.NORMALISED,
+        "set_in_highlevel",
+    )

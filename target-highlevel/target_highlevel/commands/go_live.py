@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from target_highlevel.assumptions.kept import known
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
 from target_highlevel.report.agreement import Agreement, agreement
+
+if TYPE_CHECKING:
+    from target_highlevel.settings import Settings
 
 #: The documented exit code of a verification that found differences: the same question, asked of the ledger.
 _DIFFERS = 5
@@ -24,17 +30,18 @@ _DIFFERS = 5
 )
 def go_live(hours: float) -> None:
     """Say whether both sides agree now: newest verification, waiting and refused records, newest load."""
-    ending(lambda: _go_live(hours))
+    ending(lambda settings: _go_live(settings, hours))
 
 
-def _go_live(hours: float) -> tuple[int, str]:
-    with opened() as (ledger, settings):
+def _go_live(settings: Settings, hours: float) -> tuple[int, str]:
+    with opened(settings) as ledger:
         found = agreement(ledger, within_hours=hours, accept_rejects=settings.accept_rejects)
-    _print(found)
+        advice = known(ledger).advice(ledger.now())
+    _print(found, advice)
     return (0 if found.agrees else _DIFFERS), found.sentence
 
 
-def _print(found: Agreement) -> None:
+def _print(found: Agreement, advice: str) -> None:
     load, verification = found.load, found.verification
     ago = f"{load['id']}, {found.hours_since_load:.1f} hours ago" if load else "none"
     click.echo(f"Newest load          {ago}")
@@ -43,3 +50,6 @@ def _print(found: Agreement) -> None:
     click.echo(f"Newest verification  {told}")
     click.echo(f"Waiting records      {found.held}")
     click.echo(f"Refused records      {found.rejected}")
+    for line in found.money or ["nothing read back"]:
+        click.echo(f"Money                {line}")
+    click.echo(f"Measured             {advice or 'yes, lately'}")

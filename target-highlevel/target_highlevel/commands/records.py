@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from target_highlevel.commands.ending import ending
-from target_highlevel.engine import admission
+from target_highlevel.commands.names import contact_names
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.purge import Purge
 from target_highlevel.ledger.scratch import sweep
 from target_highlevel.ledger.undo import rolled_back
+from target_highlevel.preflight import admission
 from target_highlevel.report.run_report import write_again
 from target_highlevel.report.window import write_window
-from target_highlevel.settings import settings_from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_highlevel.settings import Settings
 
+_OF_A_RUN = ("id", "location", "mode", "started_at", "ended_at", "exit_code")
+
 
 @contextmanager
-def opened(*, exclusive: bool = False) -> Iterator[tuple[Ledger, Settings]]:
-    """Open the ledger; without ``exclusive`` also while a run goes on."""
-    settings = settings_from_environment()
+def opened(settings: Settings, *, exclusive: bool = False) -> Iterator[Ledger]:
+    """Open the ledger for a sub-account; without ``exclusive`` also while a run goes on."""
     ledger = Ledger(settings.ledger_url, settings.location_id, exclusive=exclusive)
     try:
-        yield ledger, settings
+        yield ledger
     finally:
         ledger.close()
 
 
+def with_run(run: str | None) -> Callable[[Settings], Sequence[Settings]]:
+    """Return what chooses the sub-account that a run was about; all of them where no run is named, or none knows it."""
+
+    def choose(settings: Settings) -> Sequence[Settings]:
+        accounts = settings.sub_accounts()
+        return [each for each in accounts if run is not None and _knows(each, run)] or accounts
+
+    return choose
+
+
+def _knows(settings: Settings, run: str) -> bool:
+    with opened(settings) as ledger:
+        return ledger.knows(run)
+
+
 @click.command()
-def runs() -> None:
-    """List the runs against this sub-account."""
-    ending(_runs)
+@click.option("--json", "as_json", is_flag=True, help="For programs: one object a line.")
+@click.option("--newest", type=int, metavar="N", help="Of each mode and exit code only the newest N.")
+def runs(*, as_json: bool, newest: int | None) -> None:
+    """List the runs against each sub-account."""
+    ending(lambda settings: _runs(settings, as_json=as_json, newest=newest), heading=not as_json)
 
 
-def _runs() -> tuple[int, str]:
-    with opened() as (ledger, _):
-        listed = ledger.runs()
+def _runs(settings: Settings, *, as_json: bool, newest: int | None) -> tuple[int, str]:
+    with opened(settings) as ledger:
+        listed = ledger.runs() if newest is None else ledger.newest_of_each(newest)
+        if as_json:
+            for run in listed:
+                click.echo(json.dumps({name: run[name] for name in _OF_A_RUN}))
+            return 0, f"{len(listed)} runs"
         rows = [
             ("run", "mode", "started", "ended", "exit", "remarks"),
             *(_listed(ledger, run) for run in listed),
@@ -70,11 +93,11 @@ def _listed(ledger: Ledger, run: dict[str, Any]) -> tuple[str, ...]:
 )
 def report(run: str | None, since: str | None) -> None:
     """Write the report of a run again, or of several together."""
-    ending(lambda: _report(run, since))
+    ending(lambda settings: _report(settings, run, since), among=with_run(run), heading=False)
 
 
-def _report(run: str | None, since: str | None) -> tuple[int, str]:
-    with opened() as (ledger, settings):
+def _report(settings: Settings, run: str | None, since: str | None) -> tuple[int, str]:
+    with opened(settings) as ledger:
         known = [item["id"] for item in ledger.runs()]
         if since is not None:
             chosen = [
@@ -84,8 +107,8 @@ def _report(run: str | None, since: str | None) -> tuple[int, str]:
             if not chosen:
                 msg = f"--since {since}: no run of that id and none from that day on; `runs` lists them"
                 raise SettingsError(msg)
-            accepted = settings.accept_rejects
-            folder = write_window(ledger, chosen, settings.report_dir, accept_rejects=accepted)
+            names = contact_names(ledger, settings) if settings.show_values else None
+            folder = write_window(ledger, chosen, settings, names)
         else:
             folder = write_again(ledger, _one(known, run), settings.report_dir)
     click.echo(str(folder))
@@ -102,11 +125,11 @@ def _one(known: list[str], wanted: str | None) -> str:
 @click.command("verify-audit")
 def verify_audit() -> None:
     """Check the chain of the audit trail: any entry changed, removed or put in later breaks it."""
-    ending(_verify_audit)
+    ending(_verify_audit, among=lambda settings: (settings,))  # a ledger has one trail, whoever writes in it
 
 
-def _verify_audit() -> tuple[int, str]:
-    with opened() as (ledger, _), ledger.transaction() as connection:
+def _verify_audit(settings: Settings) -> tuple[int, str]:
+    with opened(settings) as ledger, ledger.transaction() as connection:
         broken = list(broken_links(connection))
     if not broken:
         return 0, "the audit trail is whole: no entry was changed, removed or put in later"
@@ -121,13 +144,17 @@ def _verify_audit() -> tuple[int, str]:
 @click.command()
 def approve() -> None:
     """Confirm the newest plan."""
-    ending(_approve)
+    ending(_approve, heading=False)
 
 
-def _approve() -> tuple[int, str]:
-    with opened() as (ledger, settings):
+def _approve(settings: Settings) -> tuple[int, str]:
+    with opened(settings) as ledger:
         plan = admission.approve(ledger, settings)
-    return 0, f"the plan of {plan['at']} (run {plan['run']}) is approved; the load may start"
+    account = f"Cliniko account {plan['account']}" if plan.get("account") else "the Cliniko account"
+    return 0, (
+        f"the plan of {plan['at']} (run {plan['run']}) from {account} to sub-account {ledger.location} is approved; the load may"
+        " start"
+    )
 
 
 @click.command()
@@ -137,11 +164,11 @@ def _approve() -> tuple[int, str]:
 @click.option("--yes", is_flag=True, help="Act; without it nothing is changed.")
 def purge(before: str | None, yes: bool) -> None:  # noqa: FBT001 - the flag of a command
     """Remove personal data from the ledger; without --yes only say what would go."""
-    ending(lambda: _purge(before, act=yes))
+    ending(lambda settings: _purge(settings, before, act=yes), among=with_run(before))
 
 
-def _purge(before: str | None, *, act: bool) -> tuple[int, str]:
-    with opened(exclusive=True) as (ledger, _):
+def _purge(settings: Settings, before: str | None, *, act: bool) -> tuple[int, str]:
+    with opened(settings, exclusive=True) as ledger:
         if before is not None:
             _one([item["id"] for item in ledger.runs()], before)
         removal = Purge(ledger, before)
@@ -149,7 +176,7 @@ def _purge(before: str | None, *, act: bool) -> tuple[int, str]:
         click.echo(f"Payloads of records         {found.payloads}")
         click.echo(f"Contributions to records    {found.contributions}")
         click.echo(f"Values from before updates  {found.before_images}")
-        click.echo("What stays: ids, hashes, counts, the audit trail (names of fields, never values).\n")
+        click.echo(f"{_STAYS if before is None else _STAYS_BEFORE}\n")
         click.echo(_CONSEQUENCES if before is None else _CONSEQUENCES_BEFORE.format(run=before))
         if not act:
             return 0, "nothing was changed; `purge --yes` removes it"
@@ -158,8 +185,12 @@ def _purge(before: str | None, *, act: bool) -> tuple[int, str]:
     return 0, "personal data is removed from the ledger"
 
 
+_STAYS = (
+    "What stays: ids, counts, the audit trail (names of fields, never values). Hashes and their key go too."
+)
+_STAYS_BEFORE = "What stays: ids, hashes, counts, the audit trail (names of fields, never values)."
 _CONSEQUENCES = """Afterwards:
-  - no update can be rolled back any more (creates still can);
+  - no run can be rolled back any more: what somebody has changed since cannot be told;
   - rejected records cannot be sent again by `retry`;
   - no load runs with this ledger: the next one needs a new ledger and --full-refresh, and rebuilds the crosswalk
     from HighLevel."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,21 +9,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from target_highlevel.commands.doubles import Doubles
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.counts import writes
 from target_highlevel.ledger.repair import Repair
 from target_highlevel.report.differences import Kind
-from target_highlevel.report.verdict import records
+from target_highlevel.report.tables import read_table
 from target_highlevel.report.wording import object_name
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
+    from target_highlevel.settings import Settings
 
 _VERIFY = "`meltano run tap-cliniko target-highlevel-verify`"
 _FOUND = 5
+#: Values that HighLevel holds and Cliniko does not (a person's, say) are mended with ``--values`` as well.
+_MENDED = frozenset({Kind.MISSING.value, Kind.DIFFERENT.value, Kind.EXTRA.value, Kind.KEPT.value})
+_LOOKED = {0, _FOUND, 6}
 
 
 @dataclass
@@ -33,6 +38,8 @@ class Finds:
 
     gone: dict[str, Row] = field(default_factory=dict)
     other: dict[str, tuple[Row, set[str]]] = field(default_factory=dict)
+    #: (ref, HighLevel id) of second copies.
+    doubles: list[tuple[str, str]] = field(default_factory=list)
 
 
 @click.command()
@@ -44,27 +51,49 @@ class Finds:
 @click.option("--yes", is_flag=True, help="Act; without it nothing is changed.")
 def repair(values: bool, yes: bool) -> None:  # noqa: FBT001 - the flags of a command
     """Have the next full read bring back what the newest verification missed."""
-    ending(lambda: _repair(values=values, act=yes))
+    ending(lambda settings: _repair(settings, values=values, act=yes))
 
 
-def _repair(*, values: bool, act: bool) -> tuple[int, str]:
-    with opened(exclusive=act) as (ledger, settings):
+def _repair(settings: Settings, *, values: bool, act: bool) -> tuple[int, str]:
+    with opened(settings, exclusive=act) as ledger:
         run = _verification(ledger)
         work = Repair(ledger, run)
         finds = _finds(work, Path(settings.report_dir) / run / "differences.csv")
         _print(finds)
         marked = len(finds.gone) + (len(finds.other) if values else 0)
-        if not act:
-            return (
-                0,
-                f"nothing was changed; `repair{' --values' if values else ''} --yes` marks {records(marked)}",
-            )
-        for row in finds.gone.values():
+        for row in finds.gone.values() if act else ():
             work.bring_again(row)
-        for row, names in finds.other.values() if values else ():
+        for row, names in finds.other.values() if act and values else ():
             work.write_again(row, names)
+    doubled = _doubles(settings, run, finds, act=act) if finds.doubles else 0
+    also = f" and {'removes' if not act else 'removed'} {doubled} second copies" if doubled else ""
+    if not act:
+        flags = f"{' --values' if values else ''} --yes"
+        return 0, f"nothing was changed; `repair{flags}` marks {counted(marked, 'record')}{also}"
+    if doubled and not marked:
+        return 0, f"removed {doubled} second copies; verify again"
     again = "run `meltano run --full-refresh tap-cliniko target-highlevel`, then verify again"
-    return 0, f"marked {records(marked)}; {again}" if marked else "there is nothing to repair"
+    return 0, f"marked {counted(marked, 'record')}{also}; {again}" if marked else "there is nothing to repair"
+
+
+def _doubles(settings: Settings, run: str, finds: Finds, *, act: bool) -> int:
+    """Show which copies are kept and why; with ``act`` remove those that say the same. Return how many go."""
+    doubles, going = Doubles(settings, run), 0
+    code = 1
+    try:
+        click.echo("\nIn HighLevel more than once:")
+        judged = doubles.judged(finds.doubles)
+        if act:
+            doubles.claim()
+        for double in judged:
+            if act and not double.stays:
+                doubles.remove(double)
+            click.echo(f"  {object_name(double.row.object)} {double.line()}")
+            going += not double.stays
+        code = 0
+    finally:
+        doubles.close(code)
+    return going
 
 
 def _verification(ledger: Ledger) -> str:
@@ -74,12 +103,13 @@ def _verification(ledger: Ledger) -> str:
         SettingsError: there is nothing to go by.
     """
     runs = ledger.runs()
-    verified = [item for item in runs if item["mode"] == "verify" and item["exit_code"] in {0, _FOUND}]
+    verified = [item for item in runs if item["mode"] == "verify" and item["exit_code"] in _LOOKED]
     if not verified or verified[-1]["exit_code"] != _FOUND:
         msg = f"no verification has found anything to repair; {_VERIFY} looks"
         raise SettingsError(msg)
     newest = str(verified[-1]["id"])
-    since = [item["id"] for item in runs if item["id"] > newest and writes(ledger, item["id"])]
+    later = runs[runs.index(verified[-1]) + 1 :]
+    since = [item["id"] for item in later if writes(ledger, item["id"])]
     if since:
         msg = f"run {since[-1]} has written since the verification {newest}: {_VERIFY} looks again"
         raise SettingsError(msg)
@@ -92,17 +122,23 @@ def _finds(work: Repair, table: Path) -> Finds:
     for ref in work.deleted_by_hand():
         _take(finds, work, ref, "")
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            for line in csv.DictReader(file):
-                if line["kind"] in {Kind.MISSING.value, Kind.DIFFERENT.value}:
-                    _take(finds, work, f"{line['object']}:{line['source']}", line["field"])
-    except (OSError, KeyError) as error:
+        for line in read_table(table, ("source", "object", "field", "kind", "highlevel_value", "how")):
+            if line["kind"] == Kind.EXTRA.value and line["how"] == "doubled":
+                finds.doubles.append((f"{line['object']}:{line['source']}", line["highlevel_value"]))
+            elif line["kind"] in _MENDED:
+                _take(finds, work, f"{line['object']}:{line['source']}", line["field"], line["kind"])
+    except OSError as error:
         msg = f"report_dir: differences.csv of the verification cannot be read ({type(error).__name__})"
+        raise SettingsError(msg) from None
+    except ValueError as error:
+        msg = f"report_dir: differences.csv of the verification is not as it was written: {error}"
         raise SettingsError(msg) from None
     return finds
 
 
-def _take(finds: Finds, work: Repair, ref: str, name: str) -> None:
+def _take(finds: Finds, work: Repair, ref: str, name: str, kind: str = Kind.MISSING.value) -> None:
+    if not name and kind != Kind.MISSING.value:
+        return
     row = work.known(ref)
     if row is None or (name and row.object == "file"):  # what is behind a file cannot be written over
         return

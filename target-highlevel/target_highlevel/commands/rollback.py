@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from target_highlevel.commands.ending import ending
-from target_highlevel.commands.records import opened
-from target_highlevel.endings import Stopped, exit_code, ignore_signals, told
+from target_highlevel.commands.ending import begun, ending
+from target_highlevel.commands.records import opened, with_run
+from target_highlevel.endings import SignalReceived, exit_code, ignore_signals, public_message
 from target_highlevel.engine.session import Session
+from target_highlevel.errors import SettingsError
+from target_highlevel.ledger.ledger import begun_together
 from target_highlevel.ledger.undo import Undo, rolled_back
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.report.tables import write_table
 from target_highlevel.report.undone import undone as undone_content
-from target_highlevel.report.verdict import records
 from target_highlevel.report.wording import meaning, object_name, record_name
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.rollback import Rollback, run_to_undo
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.proof import Proof
+    from target_highlevel.settings import Settings
 
 _AGAIN = "the next load needs `--full-refresh`: the ledger has forgotten what this run brought"
+
+_SIGNS = {
+    "opportunity": "opportunities",
+    "conversation": "conversations",
+    "form": "forms",
+    "payment": "payments",
+    "order": "orders",
+    "invoice": "invoices",
+}
 
 
 @click.command()
@@ -32,11 +47,32 @@ _AGAIN = "the next load needs `--full-refresh`: the ledger has forgotten what th
 @click.option("--yes", is_flag=True, help="Act; without it nothing is changed.")
 def rollback(run: str | None, yes: bool) -> None:  # noqa: FBT001 - the flag of a command
     """Show how a run would be undone; with --yes, undo it."""
-    ending(lambda: _act(run) if yes else _show(run))
+    work = _act if yes else _show
+    ending(lambda settings: work(settings, run), among=with_run(run) if run else _of_the_newest)
 
 
-def _show(run: str | None) -> tuple[int, str]:
-    with opened() as (ledger, _):
+def _of_the_newest(settings: Settings) -> Sequence[Settings]:
+    """Return the sub-accounts that the newest run wrote to: what one run did in several is undone in all of them."""
+    accounts = settings.sub_accounts()
+    if len(accounts) == 1:
+        return accounts
+    with opened(
+        settings
+    ) as ledger:  # every run of several has a part in the main one, also where it wrote nothing
+        order = [begun_together(run["id"]) for run in ledger.runs()]
+    wrote = {each.location_id: begun_together(run) for each in accounts if (run := _newest(each))}
+    newest = max(wrote.values(), key=lambda run: order.index(run) if run in order else -1, default=None)
+    return [each for each in accounts if newest and wrote.get(each.location_id) == newest] or accounts
+
+
+def _newest(settings: Settings) -> str | None:
+    with opened(settings) as ledger, suppress(SettingsError):
+        return run_to_undo(ledger, None)
+    return None
+
+
+def _show(settings: Settings, run: str | None) -> tuple[int, str]:
+    with opened(settings) as ledger:
         undone = run_to_undo(ledger, run)
         again = " (undone before; what was spared is tried again)" if rolled_back(ledger, undone) else ""
         click.echo(f"Undoing run {undone}{again} would:\n")
@@ -52,20 +88,23 @@ def _print_plan(plan: Plan) -> None:
         )
     click.echo("\nEach record is read first; what a person has touched since is left alone and listed.")
     if plan.rewritten:
-        click.echo(f"Left alone for sure: {records(len(plan.rewritten))} that a later run has written.")
+        click.echo(
+            f"Left alone for sure: {counted(len(plan.rewritten), 'record')} that a later run has written."
+        )
 
 
-def _act(run: str | None) -> tuple[int, str]:
-    with opened() as (ledger, settings):
+def _act(settings: Settings, run: str | None) -> tuple[int, str]:
+    with opened(settings) as ledger:
         undone = run_to_undo(ledger, run)  # what undoes nothing begins no run
     session = Session(settings, mode="rollback")
+    begun(session.run)
     undoing = Rollback(session, undone)
     click.echo(f"Undoing run {undone}.")
     proof: Proof | None = None
     error: BaseException | None = None
     try:
         proof = undoing.act()
-    except (Stopped, Exception) as caught:  # noqa: BLE001 - whatever ended it, there is a report
+    except (SignalReceived, Exception) as caught:  # noqa: BLE001 - whatever ended it, there is a report
         error = caught
     ignore_signals()
     code = exit_code(error) or (0 if proof and proof.holds else 1)
@@ -77,12 +116,23 @@ def _act(run: str | None) -> tuple[int, str]:
         raise error
     if not code:
         spared = len(undoing.result.spared)
-        but = f", except {records(spared)} left alone (see spared.csv in the report)" if spared else ""
+        but = (
+            f", except {counted(spared, 'record')} left alone (see spared.csv in the report)"
+            if spared
+            else ""
+        )
+        if undoing.unseen:
+            but += f"; the token may not see {_unseen(undoing)}: contacts with any activity since were left alone"
         return code, f"run {undone} is undone{but}; {_AGAIN}"
     return (
         code,
         f"run {undone} is not wholly undone: see left.csv in the report, then run the same command again",
     )
+
+
+def _unseen(undoing: Rollback) -> str:
+    """Return which signs of people's work could not be asked for: *conversations, payments*."""
+    return ", ".join(sorted(_SIGNS[kind] for kind in undoing.unseen))
 
 
 def _print_result(undoing: Rollback, proof: Proof) -> None:
@@ -132,7 +182,7 @@ def _write_report(
     left = _left(proof) if proof else []
     code = exit_code(error) or (0 if proof and proof.holds else 1)
     content = undone_content(session.ledger, session.run, facts, spared, left)
-    folder = report.write(code, error=told(error), rollback=content)
+    folder = report.write(code, error=public_message(error), rollback=content)
     rows = ((item.source_id, item.object, item.hl_id, item.reason, " ".join(item.fields)) for item in spared)
     write_table(folder / "spared.csv", ("source", "object", "highlevel_id", "reason", "fields"), rows)
     write_table(folder / "left.csv", ("record", "highlevel_id", "field"), left)

@@ -6,7 +6,10 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.engine.absence import MaybeThere
+from target_highlevel.engine.diary import in_use
 from target_highlevel.engine.progress import Progress
+from target_highlevel.engine.queue import Queue
 from target_highlevel.errors import (
     CredentialsRefused,
     DayBudgetSpent,
@@ -17,12 +20,15 @@ from target_highlevel.errors import (
     Unavailable,
     Unknown,
 )
+from target_highlevel.ledger.rows import DIARY
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_highlevel.descriptor import Incoming, StreamSpec
     from target_highlevel.engine.session import Session
+    from target_highlevel.engine.state import Checkpoint
     from target_highlevel.ledger.rows import Row
 
 logger = logging.getLogger(__name__)
@@ -31,10 +37,13 @@ logger = logging.getLogger(__name__)
 WORKERS = 16
 _CHUNK = 500
 _TICK = 0.5
-#: Records that wait for another of their contact or family, and are kept at hand.
-_MOST_WAITING = 1000
-_MOST_FAILURES_IN_A_ROW = 5
+#: After so many failures one after another it is asked whether HighLevel answers at all…
+_FAILURES_TO_ASK_AFTER = 5
+#: … and after so many the run ends all the same.
+_MOST_FAILURES_IN_A_ROW = 50
 _FIRST_REJECTED = 50
+#: At the end of a run it is decided so often anew who keeps a shared address.
+_MOST_SHARED_OUT = 5
 
 
 class Engine:
@@ -44,26 +53,27 @@ class Engine:
         """Prepare; ``start`` begins to write."""
         self._session = session
         self._buffer: list[Incoming] = []
-        self._state: dict[str, Any] | None = None  # the newest that came after something in the buffer
+        self._state: Checkpoint | None = None  # the newest that came after something in the buffer
         self._mutex = threading.Lock()
         self._wake = threading.Condition()
-        self._busy: dict[str, frozenset[str]] = {}
-        self._queue: list[Row] = []
-        self._look = True  # whether something may have become ready since the ledger was last asked
-        self._draining = False
+        self._queue = Queue(session)
         self._failure: BaseException | None = None
         self._failures_in_a_row = 0
         self._put_off_number = 0
+        self._undecided_number = 0
+        self._unclear: set[str] = set()
+        self._shared_out = 0
         self._settled = 0
         self._rejected_first = 0
         self._stop = session.stop
         self._threads: list[threading.Thread] = []
-        self.progress = Progress(session.work)
+        self.progress = Progress(session.work, self._queue, session.day)
 
     def start(self) -> None:
         """Begin, once, to write what earlier runs left and what comes in; a verification takes it in and writes nothing."""
         if self._threads or self._session.mode == "verify":
             return
+        self._session.mind_the_clock()
         self._session.work.resume()
         names = [f"writer-{number}" for number in range(WORKERS)]
         self._threads = [threading.Thread(target=self._write_all, name=name, daemon=True) for name in names]
@@ -76,13 +86,21 @@ class Engine:
     def declare(self, message: Mapping[str, Any]) -> StreamSpec | None:
         """Take the SCHEMA of a mapped stream; records of it may follow."""
         self.flush()
-        return self._session.declare(message)
+        waited_for = not self._session.everybody_came
+        spec = self._session.declare(message)
+        if waited_for and self._session.everybody_came:
+            self._share_out()
+        return spec
 
     def submit(self, item: Incoming) -> None:
-        """Take a mapped record."""
+        """Take a mapped record; opportunities only where there is a pipeline for them."""
         self.check()
+        if item.spec.kind == "opportunity" and not self._session.settings.pipeline:
+            return
         if item.spec.kind == "user":
             item = self._resolved(item)
+        if item.spec.kind in DIARY:
+            item = in_use(item, self._session.settings)
         with self._mutex:
             self._buffer.append(item)
             full = len(self._buffer) >= _CHUNK
@@ -97,7 +115,7 @@ class Engine:
                 raise self._failure from None
             raise
 
-    def checkpoint(self, state: dict[str, Any]) -> None:
+    def checkpoint(self, state: Checkpoint) -> None:
         """Take a STATE: it is passed on when everything before it is settled."""
         self.check()
         with self._mutex:
@@ -119,10 +137,22 @@ class Engine:
         if chunk:
             self._wake_writers()
 
+    def _share_out(self) -> bool:
+        """Have written what follows from who keeps a shared address."""
+        found = self._session.share_out()
+        if found:
+            self._wake_writers()
+        return found
+
     def _wake_writers(self) -> None:
         with self._wake:
-            self._look = True
+            self._queue.look = True
             self._wake.notify_all()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the workers, if anything did."""
+        return self._failure
 
     def check(self) -> None:
         """Raise what ended the workers, if anything did.
@@ -133,10 +163,17 @@ class Engine:
             raise self._failure
 
     def finish(self) -> None:
-        """Wait until everything that can be written is written; raise what ended the run early."""
+        """Wait until everything that can be written is written; raise what ended the run early.
+
+        What only the clock has changed comes last: most of it the source has said something new of.
+        """
         self.flush()
+        self._share_out()
+        if self._threads:
+            self._session.work.take_up_due()
+            self._wake_writers()
         with self._wake:
-            self._draining = True
+            self._queue.ending = True
             self._wake.notify_all()
         for thread in self._threads:
             while thread.is_alive():
@@ -144,11 +181,16 @@ class Engine:
         self._session.states.release()
         if self._failure is not None:
             raise self._failure
-        if self._put_off_number:
-            hint = (
-                f"{self._put_off_number} records wait in the ledger because HighLevel kept failing; run again"
-            )
-            raise Unavailable(hint)
+        if self._put_off_number or self._undecided_number:
+            raise Unavailable(self._why_records_wait())
+
+    def _why_records_wait(self) -> str:
+        reasons = {
+            "HighLevel kept failing": self._put_off_number,
+            "the search does not tell yet whether a lost answer created them": self._undecided_number,
+        }
+        waiting = [f"{counted(number, 'record')}, because {why}" for why, number in reasons.items() if number]
+        return f"not written yet: {'; '.join(waiting)}; nothing is lost, run again"
 
     def stop(self) -> None:
         """Stop taking up records; what is in flight is finished."""
@@ -166,8 +208,7 @@ class Engine:
                 self._write(row)
             finally:
                 with self._wake:
-                    self._busy.pop(row.ref, None)
-                    self._look = True
+                    self._queue.done(row)
                     self._wake.notify_all()
 
     def _next_or_end(self) -> Row | None:
@@ -181,34 +222,25 @@ class Engine:
         """Return the next record to write, waiting for one; None when there will be none."""
         with self._wake:
             while not self._stop.is_set():
-                row = self._take()
+                row = self._queue.take()
                 if row is not None:
                     return row
-                if self._draining and not self._busy:
+                if self._queue.ending and self._queue.is_idle and not self._look_once_more():
                     return None
                 self._wake.wait(_TICK)
         return None
 
-    def _take(self) -> Row | None:
-        row = self._pick()
-        if row is None and self._look:  # what is queued waits for its turn, so look beyond it
-            waiting = min(len(self._queue), _MOST_WAITING)
-            self._queue = self._session.work.claim(waiting + 4 * WORKERS, self._busy)
-            row = self._pick()
-            self._look = row is not None
-        return row
-
-    def _pick(self) -> Row | None:
-        """Take the first record out of the queue that is in nobody's way."""
-        taken = frozenset().union(*self._busy.values())
-        for number, row in enumerate(self._queue):
-            places = self._session.places(row)
-            if row.ref not in self._busy and not places & taken:
-                del self._queue[number]
-                self._busy[row.ref] = places
-                return row
-            taken |= places  # nobody overtakes: the elder of a family comes first, and keeps the address
-        return None
+    def _look_once_more(self) -> bool:
+        """Take up, when all else is done, what may have been created; return whether there is anything."""
+        refs, self._unclear = self._unclear, set()
+        if refs:
+            self._session.writer.absence.at_the_end = True
+            self._session.work.take_up(refs)
+            self._queue.look = True
+            return True
+        # somebody may have been refused, or belong elsewhere, and cannot keep an address
+        self._shared_out += 1
+        return self._shared_out <= _MOST_SHARED_OUT and self._share_out()
 
     def _write(self, row: Row) -> None:
         try:
@@ -217,6 +249,8 @@ class Engine:
             self._end(spent)
         except (CredentialsRefused, SettingsError, Interrupted) as error:
             self._end(error)
+        except MaybeThere as error:
+            self._put_off_to_the_end(row, error)
         except (Unavailable, Unknown) as error:
             if self._session.is_prepared(row):
                 self._put_off(row, error)
@@ -230,14 +264,34 @@ class Engine:
             self._failures_in_a_row = 0
             self._count(row)
 
+    def _put_off_to_the_end(self, row: Row, error: MaybeThere) -> None:
+        """Look again when all else is done: by then the search may have caught up."""
+        self._session.work.hold(row, "server_error")
+        if self._session.writer.absence.at_the_end:
+            self._undecided_number += 1
+            logger.warning("highlevel.put_off record=%s %s", row.ref, error)
+            return
+        with self._wake:
+            self._unclear.add(row.ref)
+
     def _put_off(self, row: Row, error: HighLevelError) -> None:
-        """Try the record again in the next run; a row of failures means that HighLevel is down."""
+        """Try the record again in the next run; end this one where it is not the records' trouble."""
         self._session.work.hold(row, "server_error")
         self._put_off_number += 1
         self._failures_in_a_row += 1
         logger.warning("highlevel.put_off record=%s %s", row.ref, error)
-        if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW:
+        if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW or self._is_down():
             self._end(error)
+
+    def _is_down(self) -> bool:
+        """Ask after a row of failures whether HighLevel answers at all: a firewall may dislike what some records hold."""
+        if self._failures_in_a_row % _FAILURES_TO_ASK_AFTER:
+            return False
+        try:
+            self._session.highlevel.account.location()
+        except HighLevelError:
+            return True
+        return False
 
     def _count(self, row: Row) -> None:
         """Stop a run in which nothing but rejects comes out: it is the mapping or the account, not the records."""
@@ -263,9 +317,10 @@ class Engine:
         while not self._stop.is_set():
             with self._wake:
                 self._wake.wait(_TICK)
-                done = self._draining and not self._busy and not self._queue
+                done = self._queue.ending and not self._queue
             try:
                 self.flush()
+                self._session.partners.check()
                 self._session.states.release()
                 self.progress.show()
                 self._wake_writers()

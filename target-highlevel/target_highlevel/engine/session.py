@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.client.client import HighLevelClient
-from target_highlevel.client.governor import Governor, Limits
-from target_highlevel.credentials import agency_tokens, sub_account_tokens
+from target_highlevel.api.live import LiveHighLevel
+from target_highlevel.api.planned import PlannedHighLevel
+from target_highlevel.api.read_only import ReadOnlyHighLevel
+from target_highlevel.assumptions.kept import known
+from target_highlevel.connection import connect
 from target_highlevel.descriptor import stream_spec
-from target_highlevel.engine.admission import refuse_unready, remember_plan
-from target_highlevel.engine.budget import LedgerDayCounter
+from target_highlevel.desired import Desired, is_clocked
 from target_highlevel.engine.directory import Directory
-from target_highlevel.engine.planning import PlanningClient
+from target_highlevel.engine.places import Places
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
-from target_highlevel.errors import SettingsError
+from target_highlevel.fields import own_currency
+from target_highlevel.ledger.budget import Day, LedgerDayCounter
+from target_highlevel.ledger.clock import mind_the_clock
+from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
 from target_highlevel.ledger.publish import publish_run
@@ -26,26 +31,30 @@ from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.scratch import count_requests, scratch_copy
 from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
-from target_highlevel.objects.base import Surroundings
-from target_highlevel.objects.contact import IDENTITY, Contact
-from target_highlevel.objects.custom_object import CustomObject
-from target_highlevel.objects.event import Event
-from target_highlevel.objects.file import File
-from target_highlevel.objects.on_contact import Note, Task
-from target_highlevel.objects.relation import Relation
+from target_highlevel.money import in_highlevel
+from target_highlevel.objects.base import ObjectContext
+from target_highlevel.objects.event import EVENT_ONLY
+from target_highlevel.objects.kinds import Kinds
+from target_highlevel.partners import Partners
+from target_highlevel.partners.partners import Ourselves
+from target_highlevel.preflight.admission import refuse_unapproved_account, refuse_unready, remember_plan
+from target_highlevel.preflight.continuity import Continuity
+from target_highlevel.preflight.preflight import Preflight
+from target_highlevel.recovery.rebuild import Rebuild
 from target_highlevel.report.run_report import private
+from target_highlevel.routing import Routing
 from target_highlevel.setup.catalogue import Catalogue
-from target_highlevel.setup.rebuild import Rebuild
 from target_highlevel.setup.schema import SchemaSetup
-from target_highlevel.setup.workflows import ADVICE, NONE, look_for_workflows
-from target_highlevel.values import canonical_json
-from target_highlevel.verify.reading import ReadingClient
+from target_highlevel.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
     from tempfile import TemporaryDirectory
 
+    from target_highlevel.api.protocol import HighLevel
     from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.engine.state import StateOutput
     from target_highlevel.ledger.rows import Row
     from target_highlevel.objects.base import ObjectKind
     from target_highlevel.settings import Settings
@@ -54,10 +63,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SCHEMA = "schema:"
-#: Name of the fact that says from where on a ledger knows what the source has said, and what it may say.
-_BEGUN = "begun:"
-_AT_THE_START, _UNPROVEN, _IN_THE_MIDDLE = "", "unproven", "in the middle"
-_ADVICE = "run once with --full-refresh, which reads everything"
+#: Name of the fact that says whether the sub-account allowed duplicates when it was asked last.
+_DUPLICATES, _ALLOWED = "duplicates:", "allowed"
 #: Exit codes of a plan that was gone through to its end.
 _PLANNED = frozenset({0, 4})
 
@@ -65,88 +72,149 @@ _PLANNED = frozenset({0, 4})
 class Session:
     """Client, ledger, catalogue and kinds of objects of one run."""
 
-    def __init__(self, settings: Settings, mode: str = "load") -> None:
-        """Open the ledger and the client; nothing is sent yet. A plan works on a scratch copy and sends no write at all."""
+    #: Whether all contacts of this run have come, so that it is known who shares an address.
+    everybody_came = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        mode: str = "load",
+        *,
+        states: StateOutput | None = None,
+        source: Source | None = None,
+        beside: Ledger | None = None,
+        began: datetime | None = None,
+    ) -> None:
+        """Open the ledger and the client; nothing is sent yet. A plan works on a scratch copy and sends no write at all.
+
+        Args:
+            settings: of this sub-account.
+            mode: what the run does.
+            states: where states go that this sub-account has settled; by default to standard output.
+            source: what the source says of itself, where the run has one.
+            beside: the ledger of another sub-account of the same load.
+            began: when the run began that this is a part of; by default now.
+        """
         self.settings = settings
+        self.routing = Routing(settings.location_id, settings.main_location, settings.locations)
         self.mode = mode
+        self.source = source or Source()
         private(Path(settings.report_dir))  # said now, not when hours of work are to be reported
         self.stop = threading.Event()
-        self.ledger, self._scratch = _ledger(settings, mode)
-        self.governor = Governor(
-            Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day),
-            day=LedgerDayCounter(self.ledger),
-            stop_event=self.stop,
-        )
-        client = HighLevelClient(
-            settings.api_url,
-            sub_account_tokens(settings),
-            self.governor,
-            agency_tokens=agency_tokens(settings),
-            stop_event=self.stop,
-        )
-        self.run = self.ledger.begin_run(mode)  # what the client would not take has begun no run
+        self.ledger, self._scratch = _ledger(settings, mode, beside)
+        #: What a probe has measured of this sub-account, and what is assumed of the rest.
+        self.known = known(self.ledger)
+        self.governor, self.client = connect(settings, self.ledger, self.stop)
+        self.run = self.ledger.begin_run(mode, began)  # what the client would not take has begun no run
         self.work = Work(self.ledger, self.run)
-        self.intake = Intake(self.ledger, self.run, wait_for_relations=bool(settings.locations))
-        self.states = StateGate(self.work, silent=mode != "load")
+        self.identity = Identity(self.ledger)
+        self.partners = Partners(
+            LiveHighLevel(self.client, settings.location_id).custom_values,
+            self.identity,
+            Ourselves(
+                self.run,
+                self.ledger.identity,
+                self.ledger.place,
+                settings.location_id,
+                take_over=settings.take_over,
+            ),
+            wait=self.stop.wait,
+        )
+        self.intake = Intake(self.ledger, self.run, wait_for_relations=self.routing.is_divided)
+        self.continuity = Continuity(
+            self.ledger,
+            mode=mode,
+            work=self.work,
+            intake=self.intake,
+            identity=self.identity,
+            routing=self.routing,
+        )
+        self.states = StateGate(self.work, self.identity, states, silent=mode != "load")
         self.blockers: list[str] = []
-        self.plan = PlanningClient(client, settings.location_id, self.blockers) if mode == "plan" else None
-        reading = ReadingClient(client) if mode == "verify" else client
-        self.client: HighLevelClient | PlanningClient | ReadingClient = self.plan or reading
+        location = settings.location_id
+        self.plan = PlannedHighLevel(self.client, location, self.blockers) if mode == "plan" else None
+        self.highlevel: HighLevel = self.plan or (
+            ReadOnlyHighLevel(self.client, location)
+            if mode == "verify"
+            else LiveHighLevel(self.client, location)
+        )
         #: Streams that a mapper may still send: what they need is asked for before anything is written.
         self.expected: dict[str, StreamSpec] = {}
         lenient = self.blockers if mode == "plan" else None
         self._catalogue = Catalogue(
-            self.client, settings.location_id, settings.fallback_owner, blockers=self.blockers
+            self.highlevel, settings.fallback_owner, blockers=self.blockers, known=self.known
         )
-        self._catalogue_read = False
-        #: What was found of the sub-account's automations, in words; empty when nobody looked.
-        self.workflows = ""
         self._mutex = threading.RLock()
         self.specs: dict[str, StreamSpec] = {}
-        #: Whether the source was asked for a sample only.
-        self.sample = False
-        #: Whether the source ended before it had read everything.
-        self.ended_early = False
-        #: Whether the source read only what has changed since an earlier run of it.
-        self.changes_only = False
-        agency = bool(settings.agency_token)
-        self.schema = SchemaSetup(self.client, self._catalogue, agency=agency, blockers=lenient)
+        self.schema = SchemaSetup(
+            self.highlevel, self._catalogue, agency=bool(settings.agency_token), blockers=lenient
+        )
+        self.preflight = Preflight(self, self._catalogue, self._mutex)
         self.differences: list[tuple[str, str, str, Any, Any]] = []
+        #: Bookings to come that a plan would make: those that would be tasks, and those that would be events.
+        self.bookings_to_come: Counter[str] = Counter()
+        self._made: tuple[bool, bool] | None = None
         self.directory = Directory(self.work, self.catalogue, self.ledger.salt)
-        around = Surroundings(self.client, self._catalogue, self.schema, self.work, settings, utc_now)
-        self.kinds: dict[str, ObjectKind] = {
-            "contact": Contact(around),
-            "custom_object": CustomObject(around),
-            "relation": Relation(around),
-            "appointment": Task(around)
-            if settings.appointments_as == "task"
-            else Event(around, makes_calendars=mode not in {"verify", "rollback"}),
-            "note": Note(around),
-            "file": File(around),
-        }
+        ctx = ObjectContext(
+            self.highlevel, self._catalogue, self.schema, self.work, settings, utc_now, self.ledger.salt
+        )
+        self.kinds = Kinds.of_run(
+            ctx,
+            loading_run=self._loading_run(),
+            makes_calendars=mode not in {"verify", "rollback"},
+            made_before=self._appointments_made,
+        )
         self.rebuild = Rebuild(
-            self.client,
+            self.highlevel,
             self._catalogue,
             self.work,
             self.ledger,
             self.kinds,
-            settle=lambda: self.stop.wait(settings.search_lag_seconds),
+            settle=lambda: self.stop.wait(self.search_lag),
         )
         self.writer = Writer(
             self.work,
             salt=self.ledger.salt,
             overwrite=settings.overwrite,
-            search_lag=settings.search_lag_seconds,
+            search_lag=self.search_lag,
             now=utc_now,
             sleep=self.stop.wait,
-            locations=settings.locations,
+            money=self.money,
+            keeps_related=self.routing.is_divided,
+            anew=self.kinds.anew,
             on_update=self._note_differences if mode == "plan" else None,
         )
-        #: Whether everything is read once more, into a ledger that had begun in the middle.
-        self.reads_anew = False
-        self._begin(self.ledger.fact(f"{_BEGUN}{self.ledger.location}") or _AT_THE_START)
+        self._places = Places(
+            self.routing,
+            self.ledger,
+            self.run,
+            kinds=self.kinds,
+            writer=self.writer,
+            specs=self.specs,
+            prepare=self._prepare,
+        )
         self._prepared: set[str] = set()
-        self.recall()
+        declared = (stream_spec(json.loads(text)) for text in self.ledger.facts(_SCHEMA))
+        self.specs.update({spec.stream: spec for spec in declared if spec is not None})
+
+    @property
+    def coming(self) -> Iterable[StreamSpec]:
+        """The streams that were declared, in this run or an earlier one, and those that may still come."""
+        return {**self.expected, **self.specs}.values()
+
+    @property
+    def search_lag(self) -> float:
+        """Seconds that HighLevel's search may be behind: the longer one of what is set and what was measured."""
+        measured = self.known.number("search_lag") if self.known.is_measured("search_lag") else None
+        return max(self.settings.search_lag_seconds, measured or 0)
+
+    def day(self) -> Day:
+        """Return what is left of the day's requests."""
+        return LedgerDayCounter(self.ledger).day(self.settings.requests_per_day)
+
+    def money(self, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return what these values of a record come to in HighLevel, by what they are summed."""
+        return in_highlevel(spec, values, own_currency(self._catalogue.settings))
 
     def declare(self, message: Mapping[str, Any]) -> StreamSpec | None:
         """Take the SCHEMA of a stream; what it needs in HighLevel is made when the first record of it is written.
@@ -155,117 +223,72 @@ class Session:
         """
         spec = stream_spec(message)
         if spec is not None:
-            self.sample = self.sample or bool(message["schema"]["x-highlevel"].get("sample"))
+            described = message["schema"]["x-highlevel"]
+            self.source.sample = self.source.sample or bool(described.get("sample"))
+            self.everybody_came = self.everybody_came or (
+                spec.kind == "contact" and bool(described.get("complete"))
+            )
             with self._mutex:
                 if self.specs.get(spec.stream) != spec:
+                    self.continuity.note_untold(self.specs.get(spec.stream), spec)
                     self._prepared -= {spec.stream, f"{spec.stream} relations"}
-                    kept = {name: message[name] for name in ("stream", "schema")}
-                    self.ledger.remember(f"{_SCHEMA}{spec.stream}", canonical_json(kept))
+                    # not sorted: fields stand in HighLevel in the order in which they are described
+                    kept = json.dumps({name: message[name] for name in ("stream", "schema")})
+                    self.ledger.remember(f"{_SCHEMA}{spec.stream}", kept)
                 self.specs[spec.stream] = spec
         return spec
+
+    def check_account(self, account: str | None) -> None:
+        """Make sure that the Cliniko account a tap names is the one of ledger, sub-account and approved plan.
+
+        Raises:
+            SettingsError: it is another one.
+        """
+        if self.mode == "load":
+            refuse_unapproved_account(self.ledger, self.settings, account)
+        self.partners.check_account(account)
+
+    def mind_the_clock(self) -> None:
+        """Have what depends on the time written again, where an earlier run's clock was ahead of the present one."""
+        clocked = {stream for stream, spec in self.specs.items() if any(map(is_clocked, spec.folded))}
+        mind_the_clock(self.ledger, self.run, clocked)
 
     def expect(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Take the schemas of all streams that may come: what they need is asked for before the first write."""
         for spec in filter(None, map(stream_spec, messages)):
             self.expected[spec.stream] = spec
 
-    def goes_on_from(self, state: Mapping[str, Any]) -> None:
-        """Take the state that the tap starts from: a ledger that never received anything begins in the middle then.
+    def catalogue(self) -> Catalogue:
+        """Return the sub-account's definitions; see ``Preflight.catalogue``."""
+        return self.preflight.catalogue()
 
-        Only what has changed since comes. Where an earlier ledger was lost, all else is in HighLevel already; what other lists
-        say of a record (medical alerts, appointment types, the owner) is not known, and left as it stands there until
-        everything is read anew. Where nothing of ours is there, most records would be missing: see ``catalogue``.
-        """
-        if self.mode == "verify":
-            return
-        goes_on = _goes_on(state.get("bookmarks"))
-        if goes_on and not self.intake.seq:
-            self._begin(_UNPROVEN)
-        if not goes_on and self.begun != _AT_THE_START:
-            self.work.forget_received()
-            self.work.knows_all = True  # of what comes in this run; of all, when it has come to its end
-            self.reads_anew = True
-        elif self.begun == _IN_THE_MIDDLE:
-            logger.warning("highlevel.ledger_lost advice=%s", _ADVICE)
-
-    def _begin(self, where: str) -> None:
-        """Know, and remember, from where on the ledger has received what the source said."""
-        self.begun, name = where, f"{_BEGUN}{self.ledger.location}"
-        self.work.knows_all = where == _AT_THE_START
-        if where != (self.ledger.fact(name) or _AT_THE_START):
-            self.ledger.remember(name, where)
-
-    @property
-    def begun_in_the_middle(self) -> bool:
-        """Whether the ledger does not know what the source said before it was begun: an older one was lost."""
-        return self.begun == _IN_THE_MIDDLE
-
-    def _prove(self) -> None:
-        """Find out whether a ledger that begins in the middle was lost, or is the first of this sub-account."""
-        if self.begun != _UNPROVEN or self.reads_anew:
-            return
-        if IDENTITY in self._catalogue.contact_fields:
-            self._begin(_IN_THE_MIDDLE)
-            logger.warning("highlevel.ledger_lost advice=%s", _ADVICE)
-            return
-        self.blockers.append(
-            "the tap goes on from bookmarks, but neither this ledger nor the sub-account has anything of Cliniko so far"
-            " (was another one used before?): run once with `meltano run --full-refresh`"
-        )
+    def resume_from(self, state: Mapping[str, Any]) -> None:
+        """Take the state that the tap starts from."""
+        self.continuity.resume_from(state, self.preflight.explain_state)
 
     def finish(self) -> None:
         """Take note that everything came, or find out what no record has asked for: nobody shall be told that all is there.
 
         A reading anew that was broken off goes on from bookmarks, some of them older than it: then not everything came.
         """
-        if self.reads_anew and not self.ended_early:
-            self._begin(_AT_THE_START)
-        elif self.begun == _UNPROVEN:
-            self.catalogue()
+        if self.mode == "verify":
+            self._places.set_all_aside(self._now())
+        continuity = self.continuity
+        if self.all_came:
+            continuity.all_came()
+            if continuity.is_full_reread:
+                return
+        if (
+            continuity.is_unproven
+            or (self.intake.held and continuity.received_before)
+            or (self.mode == "load" and continuity.was_behind)
+        ):
+            self.catalogue()  # what is held may wait for a record that an older copy of this ledger does not know
 
-    def recall(self) -> None:
-        """Take up the schemas that earlier runs declared."""
-        declared = (stream_spec(json.loads(text)) for text in self.ledger.facts(_SCHEMA))
-        self.specs.update({spec.stream: spec for spec in declared if spec is not None})
-
-    def catalogue(self) -> Catalogue:
-        """Return the sub-account's definitions, read once a run and only when something is to be written.
-
-        Raises:
-            SettingsError: a load cannot do what it has to; nothing was written, and all that is missing is named.
-        """
-        with self._mutex:
-            if not self._catalogue_read:
-                self._catalogue.read()
-                self._prove()
-                if self.mode in {*WRITING_MODES, "plan"}:
-                    self._look_for_workflows()
-                    if self.settings.calendar_id and self.settings.appointments_as == "calendar_event":
-                        self._catalogue.expect_calendar(self.settings.calendar_id)
-                    self.blockers += self.schema.obstacles({**self.expected, **self.specs}.values())
-                if self.blockers and self.mode != "plan":
-                    raise SettingsError("; ".join(dict.fromkeys(self.blockers)))
-                self._catalogue_read = True
-                logger.info(
-                    "highlevel.preflight location=reachable duplicates=%s users=%d contact_fields=%d objects=%d"
-                    " workflows=%s",
-                    "allowed" if self._catalogue.allows_duplicates() else "refused",
-                    len(self._catalogue.users),
-                    len(self._catalogue.contact_fields),
-                    len(self._catalogue.object_keys),
-                    self.workflows,
-                )
-                if self.workflows and self.workflows != NONE:
-                    logger.warning("highlevel.workflows found=%s advice=%s", self.workflows, ADVICE)
-            self.directory.match_again(self._catalogue)
-            return self._catalogue
-
-    def _look_for_workflows(self) -> None:
-        """Look past the plan's stand-in, to which a refusal is a blocker: that these cannot be read stops no load."""
-        if self.plan is not None:
-            self.plan.requests["GET /workflows/"] += 1
-        client = self.plan.reading if self.plan is not None else self.client
-        self.workflows = look_for_workflows(client, self.settings.location_id)
+    @property
+    def all_came(self) -> bool:
+        """Whether the source has read everything it has; known when it has ended."""
+        return not (self.continuity.goes_on or self.source.ended_early or self.source.sample)
 
     def write(self, row: Row) -> None:
         """Write one record.
@@ -273,29 +296,101 @@ class Session:
         Its contributions are read before the schema is looked at for the last time: whatever they use was declared before they
         came in, so the schema is never behind them.
         """
+        if self._places.leaves(row.ref, self._now()):
+            return
         spec = self._prepare(row)
-        kind = self.kinds["relation" if row.object == "relation" else spec.kind]
+        kind = self.kinds.of(row, spec)
         if kind.on_contact and row.hl_id is None and row.contact:
             self.rebuild.list_contact(row.contact, spec)
         current = self.work.row(row.ref)
         # it may have been left out meanwhile
         if current is not None and current.status == Status.READY.value:
             contributions = self.work.contributions(current)
+            kind, current_id = self.kinds.of(current, spec, contributions), current.hl_id
+            if (
+                self.mode == "plan"
+                and spec.kind == "appointment"
+                and current.hl_id is None
+                and not spec.always_task
+            ):
+                self._count_booking(current, kind, contributions)
             self.writer.write(current, self._prepare(row), kind, contributions)
+            if current.object == "schedule" and self.work.hl_id(current.ref) != current_id:
+                self.work.came_or_went(current.ref)
 
-    def places(self, row: Row) -> frozenset[str]:
-        """Return what only one record at a time may work on: a contact's files, an address that a family shares."""
-        if row.object == "file":  # two uploads into one field could lose one
-            return frozenset({str(row.contact)})
+    def _loading_run(self) -> str:
+        """Return the run whose new calendars are not opened yet: this one, or of a verification the newest load."""
+        if self.mode != "verify":
+            return self.run
+        loads = [run["id"] for run in self.ledger.newest_of_each(1) if run["mode"] in WRITING_MODES]
+        return loads[-1] if loads else self.run
+
+    def _count_booking(
+        self, row: Row, kind: ObjectKind, contributions: Iterable[tuple[str, Mapping[str, Any]]]
+    ) -> None:
+        """Count, for the plan, a booking to come that takes place as far as is known."""
+        parts = [row.fields, *(fields for _, fields in contributions)]
+        gone = any(part.get("completed") for part in parts)
+        if not gone and self.kinds.is_to_come(row, parts):
+            with self._mutex:
+                self.bookings_to_come["task" if kind is self.kinds.task else "event"] += 1
+
+    def _appointments_made(self) -> tuple[bool, bool]:
+        """Return whether this ledger has appointments that were made as events, and as tasks; known once it is asked for."""
+        if self._made is None:
+            self._made = self.work.made_with("appointment", EVENT_ONLY)
+        return self._made
+
+    def _now(self) -> str:
+        return f"{self.ledger.now():%Y-%m-%dT%H:%M:%SZ}"
+
+    def exclusive_keys(self, row: Row) -> frozenset[str]:
+        """Return what only one record at a time may work on: a contact's notes or files, an address of a family, an invoice.
+
+        Of an address that changes hands, both: who gives it up and who takes it.
+        """
+        if row.object == "file":  # two changes of one field could lose one; a file that moves changes two
+            before = self.work.holder("contact", row.parent_id) if row.parent_id else None
+            return frozenset({str(row.contact), *filter(None, [before])})
+        if row.object == "note":  # they stand in the order in which they are written
+            return frozenset({f"notes of {row.contact or row.parent_id}"})
+        if self.routing.is_divided and "." in row.object:  # what hangs on a record may have to leave with it
+            return frozenset({row.ref, *(ref for _, ref in row.content.relations)})
         if row.object != "contact":
             return frozenset()
-        declared = self.specs[row.stream].fields
-        named = [
-            name
-            for name, item in declared.items()
-            if item.api_name in {"email", "phone"} and item.kind == "standard"
-        ]
-        return frozenset(str(row.fields[name]).casefold() for name in named if row.fields.get(name))
+        keys = {key for claim in row.claims.values() for key in (claim.key, claim.held)}
+        return frozenset(filter(None, keys))
+
+    def share_out(self) -> bool:
+        """Decide who keeps each address that several people share; return whether that leaves anything to write.
+
+        The sub-account may have come to allow duplicates, or to refuse them: it is asked when something is to be written anyhow.
+        """
+        name = f"{_DUPLICATES}{self.ledger.location}"
+        if self.preflight.passed or (self.everybody_came and self.work.waits_for_everybody()):
+            allowed = self.catalogue().allows_duplicates()
+            self.ledger.remember(name, _ALLOWED if allowed else "")
+        if self.mode == "verify" and self.source.changes_only:
+            self.work.claims.go_on()  # of those who did not come nobody knows enough to decide anew
+            return False
+        guardians = {spec.standing.get("guardians") for spec in self.specs.values()}
+        return self.work.claims.share_out(
+            self.ledger.now().date(),
+            guardians=sorted(filter(None, guardians)),
+            duplicates_allowed=self.ledger.fact(name) == _ALLOWED,
+            everybody_came=self.everybody_came,
+            belongs=self._belongs_here,
+        )
+
+    def _belongs_here(self, ref: str) -> bool:
+        """Return whether a contact that is not made yet belongs to this sub-account."""
+        row = self.work.row(ref) if self.routing.is_divided else None
+        if row is None:
+            return True
+        spec = self.specs[row.stream]
+        return self.routing.takes(
+            spec, Desired.of(row, spec, self.work.contributions(row), self._now()).fields
+        )
 
     def is_prepared(self, row: Row) -> bool:
         """Return whether everything that a record needs was set up in HighLevel."""
@@ -308,7 +403,7 @@ class Session:
             spec = self.specs[row.stream]
             if spec.stream not in self._prepared:
                 self.catalogue()
-                self._lay_ground()
+                self._create_missing_schema()
                 self.rebuild.once(spec)
                 self.schema.ensure(spec)
                 self._prepared.add(spec.stream)
@@ -317,13 +412,12 @@ class Session:
                 self._prepared.add(f"{spec.stream} relations")
             return spec
 
-    def _lay_ground(self) -> None:
+    def _create_missing_schema(self) -> None:
         """Make what a fresh sub-account lacks of all streams that may come before anything is written there."""
-        coming = {**self.expected, **self.specs}.values()
-        for spec in coming:
+        for spec in self.coming:
             if self.schema.is_missing(spec):
                 self.rebuild.once(spec)
-        self.schema.ensure_missing(coming)
+        self.schema.ensure_missing(self.coming)
 
     def _note_differences(self, row: Row, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         for name, value in after.items():
@@ -331,11 +425,19 @@ class Session:
 
     def close(self, exit_code: int, facts: dict[str, object]) -> None:
         """End the run in the ledger and close everything."""
+        self.stop.clear()  # all workers have ended; what is sent now says so to the sub-account
+        self.partners.release()
         self.governor.close()
         if self.plan is not None and exit_code in _PLANNED:
-            remember_plan(self.settings, self.run, sorted(self.blockers), sample=self.sample)
+            remember_plan(
+                self.settings,
+                self.run,
+                sorted(self.blockers),
+                sample=self.source.sample,
+                account=self.partners.account,
+            )
         self.ledger.end_run(self.run, exit_code, facts)
-        ended = self.ledger.runs()[-1:] if self._scratch else []
+        ended = self.ledger.runs(1) if self._scratch else []
         self.client.close()
         self.ledger.close()
         if self._scratch is not None:
@@ -346,17 +448,13 @@ class Session:
             )
 
 
-def _goes_on(bookmarks: Any) -> bool:
-    """Return whether a source has passed records on before; which patients a sample takes is no sign of it."""
-    if not isinstance(bookmarks, dict):
-        return False
-    return any(set(each) - {"sample"} if isinstance(each, dict) else each for each in bookmarks.values())
-
-
-def _ledger(settings: Settings, mode: str) -> tuple[Ledger, TemporaryDirectory[str] | None]:
+def _ledger(
+    settings: Settings, mode: str, beside: Ledger | None
+) -> tuple[Ledger, TemporaryDirectory[str] | None]:
     if mode in {"plan", "verify"}:
         return scratch_copy(settings.ledger_url, settings.location_id, crosswalk_only=mode == "verify")
-    ledger = Ledger(settings.ledger_url, settings.location_id)
+    location = settings.location_id
+    ledger = beside.beside(location) if beside else Ledger(settings.ledger_url, location)
     if mode in WRITING_MODES:
         try:
             refuse_unready(ledger, settings)

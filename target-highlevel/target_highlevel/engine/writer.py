@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, cast
 
+from target_highlevel.api.answers import AnswerNotUnderstood
 from target_highlevel.crashpoints import reach
-from target_highlevel.engine.fold import asked, fold
-from target_highlevel.engine.reasons import reason_for
-from target_highlevel.errors import NotFound, Refused, Unknown
-from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.desired import Desired
+from target_highlevel.engine.absence import IN_FLIGHT_SECONDS, Absence
+from target_highlevel.engine.changes import Changes, not_done, switched_on
+from target_highlevel.errors import DayBudgetSpent, Interrupted, NotFound, Refused, Unknown
+from target_highlevel.fields import is_empty, kind_of, mark
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import Outcome
-from target_highlevel.normal import holds, is_written, mark, normal_form
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
+from target_highlevel.reasons import reason_for
+from target_highlevel.withheld import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,23 +27,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from target_highlevel.descriptor import StreamSpec
-    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.rows import Notes, Row
     from target_highlevel.ledger.work import Work
     from target_highlevel.objects.base import ObjectKind
 
     #: (contributor, fields) of every partial record that folds into one.
     Contributions = list[tuple[str, dict[str, Any]]]
+    Anew = Callable[[Row, StreamSpec, ObjectKind, Contributions], tuple[ObjectKind, str] | None]
 
 #: A create whose outcome stayed unclear is looked for and tried again so often before it is put off to the next run.
 _MOST_CREATES = 3
-#: Seconds after which a request without an answer has surely been carried out, if it ever will be.
-_AT_WORK = 3.0
 
 
 class Writer:
     """Writes one record at a time; any number of threads may share it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what only some runs have is named
         self,
         work: Work,
         *,
@@ -48,7 +52,9 @@ class Writer:
         now: Callable[[], datetime],
         sleep: Callable[[float], Any] = time.sleep,
         on_update: Callable[[Row, Mapping[str, Any], Mapping[str, Any]], None] | None = None,
-        locations: Mapping[str, str] | None = None,
+        money: Callable[[StreamSpec, Mapping[str, Any]], dict[str, str]] | None = None,
+        keeps_related: bool = False,
+        anew: Anew = lambda *_: None,
     ) -> None:
         """Write for one run.
 
@@ -60,17 +66,25 @@ class Writer:
             now: the clock.
             sleep: waits for some seconds.
             on_update: told of every update: the record, the values before and the values written.
-            locations: sub-account of each location that has one of its own.
+            money: says what these values of a record come to.
+            keeps_related: whether the content of what hangs on other records is kept: it may leave with them, and come back.
+            anew: says of what hangs on a contact whether it has to be made anew as something else, and what its copy is told.
         """
-        self._locations = locations or {}
+        self._anew = anew
+        self._money = money
+        self._keeps_related = keeps_related
+        #: Told of every record that is in HighLevel as wanted: its values, and what the report must say of it.
+        self.on_settled: Callable[[Row, Mapping[str, Any], Notes], None] | None = None
         self._on_update = on_update
         self._work = work
         self._salt = salt
         self._overwrite = overwrite
+        self._changes = Changes(work, salt, overwrite)
         self._search_lag = search_lag
         self._now = now
         self._sleep = sleep
         self._began = time.monotonic()
+        self.absence = Absence(search_lag, sleep)
 
     def write(self, row: Row, spec: StreamSpec, kind: ObjectKind, contributions: Contributions) -> None:
         """Bring one record into HighLevel as wanted, or reject it; everything else is raised for the run to end or go on."""
@@ -84,135 +98,171 @@ class Writer:
             self._work.reject(row, reason_for(refused.code), next(iter(refused.properties), None))
 
     def _write(self, row: Row, spec: StreamSpec, kind: ObjectKind, contributions: Contributions) -> None:
-        if (row.payload or {}).get("absent"):
+        if row.content.absent:
             if row.hl_id is None and row.intent and row.fields:
-                self._adopt_found(row, spec, kind)
-            self._remove(row, kind)
+                self.adopt_found(row, spec, kind)
+            self._remove(row, spec, kind)
             return
         now = f"{self._now():%Y-%m-%dT%H:%M:%SZ}"
-        fields = fold(spec, row.fields, contributions, now)
-        if row.hl_id is None and self._elsewhere(spec, fields):
-            self._work.set_aside(row, OTHER_SUB_ACCOUNT)
+        desired = Desired.of(row, spec, contributions, now)
+        row.changes_at = desired.next_change()
+        if self._is_without_place(row, spec, kind, desired.fields):
             return
-        wanted = asked(row, spec, kind.prepare(row, spec, fields))
+        wanted = desired.values(kind)
         if row.hl_id is None and row.intent:
-            found = self._adopt_found(row, spec, kind)
+            found = self.adopt_found(row, spec, kind)
             if found and row.object == "relation":  # its ends are all it says
                 outcome = Outcome.CREATED if row.created_here else Outcome.UNCHANGED
                 self._settle(row, spec, outcome, row.hl_id, wanted, parent_id=None, notes=row.notes)
                 return
         # first: once the record is settled, nobody knows of the pieces any more
-        self._shorten(row, spec, kind)
-        if row.hl_id is None and (row.payload or {}).get("only_these"):
-            self._work.leave_out(row, str((row.payload or {})["only_these"]))
+        self._retire_extra_parts(row, spec, kind)
+        if row.hl_id is None and row.content.filtered:
+            self._work.leave_out(row, row.content.filtered)
         elif row.hl_id is None:
             self._create(row, spec, kind, wanted)
+        elif kind.on_contact and (turned := self._anew(row, spec, kind, contributions)):
+            other, why = turned
+            self._make_anew(row, spec, kind, why, other, desired.values(other))
         elif kind.on_contact and self._moved(row):
-            self._move(row, spec, kind, wanted)
+            self._make_anew(row, spec, kind, MOVED, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
 
-    def _untold(self, row: Row, spec: StreamSpec) -> set[str]:
-        """Return the fields that other records contribute to, if what they said of this one is not known: it was here before."""
-        if self._work.knows_all or row.created_run:
-            return set()
-        return {item.name for item in spec.folded}
-
-    def _elsewhere(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
-        """Whether the record belongs to locations that have sub-accounts of their own, and this is none of them.
-
-        A record of no location, or of one without a sub-account of its own, belongs everywhere: better twice than nowhere.
-        """
-        names = [name for name, declared in spec.fields.items() if declared.kind == "routing"]
-        places = {
-            self._locations[item]
-            for name in names
-            for item in fields.get(name) or ()
-            if item in self._locations
-        }
-        return bool(places) and self._work.location not in places
+    def _is_without_place(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, fields: Mapping[str, Any]
+    ) -> bool:
+        """Leave a record out that has no place here as things are, and remove it if it is there; return whether it is so."""
+        reason = kind.left_out(row, fields) or (None if row.hl_id else kind.not_yet(fields))
+        if reason and row.hl_id:
+            self._remove(row, spec, kind, reason)
+        elif reason and not row.intent:
+            self._work.set_aside(row, reason)
+        else:
+            return False
+        return True
 
     # Create
 
-    def _create(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
+    def _create(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: dict[str, Any]) -> None:
         made = self._created(row, spec, kind, wanted)
         if isinstance(made, Existing):
-            self._take_over(row, spec, kind, wanted, made)
+            self._adopt(row, spec, kind, wanted, made)
             return
         reach("after_response", row.object)
-        notes = {**made.notes, **_switched_on(row, spec, wanted)}
+        notes: Notes = {**made.notes, **switched_on(row, spec, wanted)}
         self._settle(row, spec, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=notes)
+        if kind.search_is_eventual:
+            self.absence.created(row, spec)
         reach("after_crosswalk", row.object)
 
     def _created(
-        self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: dict[str, Any]
     ) -> Created | Existing:
-        """Create, and after every unclear answer find out what happened before anything is sent again."""
-        for number in range(_MOST_CREATES):
+        """Create, and after every unclear answer find out what happened before anything is sent again.
+
+        A field that HighLevel refuses, and that the record can do without, is left out of the next attempt; a text that it
+        finds too long is cut, in what is wanted as well.
+        """
+        withheld = row.gives_up
+        lessons = 0
+        for number in count():
             reach("before_intent", row.object)
-            self._work.intend(row, "create", kind.create_method, kind.create_route, fields=wanted)
+            self._work.intend(row, "create", kind.api, fields=wanted)
             reach("after_intent", row.object)
+            sent = kind.without(spec, wanted, withheld)
             try:
-                made = kind.create(row, spec, wanted)
+                made = self._sent(row, spec, kind, sent, first=number == 0)
             except Unknown as unknown:
                 last: Unknown | Refused = unknown
+                unclear = True
             except Refused as refused:
-                # a property that the clinic has made unique, such as our id: what has it may be ours, of an answer that was lost
-                if not refused.maybe_created and refused.code != "already_exists":
-                    self._work.answered(row, first=number == 0)
-                    raise
                 last = refused
+                # a property that the clinic has made unique, such as our id: what has it may be ours, of an answer that was lost
+                unclear = refused.maybe_created or refused.code == "already_exists"
             else:
                 reach("after_send", row.object)
-                return made
-            found = self._find(row, spec, kind)
+                return _with_withheld(made, withheld)
+            found = self._found_after(row, spec, kind, last) if unclear else None
             if found:
                 return Existing(found)
-            if isinstance(last, Refused):
-                raise last
+            name = kind.refused_field(last, spec, sent) if isinstance(last, Refused) else None
+            if name is not None:
+                withheld[name] = REFUSED
+            elif isinstance(last, Refused) and kind.learn(last, spec, sent):
+                lessons += 1
+                wanted.update(kind.fit(row, spec, wanted))
+            elif (
+                # a success that nobody understands is looked for, in later runs too, before anything is sent again
+                isinstance(last, (Refused, AnswerNotUnderstood))
+                or number - len(withheld) - lessons + 1 >= _MOST_CREATES
+            ):
+                break
+        if isinstance(last, Refused) and not unclear:
+            self._work.answered(row, first=number == 0)
         raise last
+
+    def _sent(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, fields: Mapping[str, Any], *, first: bool
+    ) -> Created | Existing:
+        """Send a create; one that never left is known not to have happened.
+
+        Kinds whose search lags send nothing after the request that creates; others look afterwards, and are found at once.
+        """
+        try:
+            return kind.create(row, spec, fields)
+        except (DayBudgetSpent, Interrupted):
+            if kind.search_is_eventual and first:
+                self._work.not_sent(row)
+            raise
+
+    def _found_after(
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, last: Unknown | Refused
+    ) -> str | None:
+        """Return the id of what a create has made whose outcome is unclear; None when it may be sent again."""
+        self.absence.lost(row)
+        found = self._find(row, spec, kind)
+        return found or (self._prove(row, spec, kind) if isinstance(last, Unknown) else None)
 
     def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
         """Ask the witness when it has had time to know: the search index lags, and a server may still be at work."""
         assert row.intent is not None  # noqa: S101 - who asks what became of a write has intended it
-        lag = self._search_lag if kind.witness_lags else min(self._search_lag, _AT_WORK)
+        lag = self._search_lag if kind.search_is_eventual else min(self._search_lag, IN_FLIGHT_SECONDS)
         # when the intent was noted says nothing: the request may have waited for the budget for minutes before it left
         since = time.monotonic() - self._began if row.intent["run"] != self._work.run else 0.0
         if since < lag:
             self._sleep(lag - since)
-        try:
-            return kind.find(row, spec)
-        except NotFound:  # what it would hang on is gone
-            raise
-        except Refused as refused:  # says nothing of the record: it must not be sent again on that
-            hint = "the look whether it is there was refused; run again"
-            raise Unknown(
-                hint, route=refused.route, status=refused.status, findings=refused.findings
-            ) from None
+        return _look(row, spec, kind)
 
-    def _adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> bool:
+    def _prove(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
+        """Make sure that a record which was not found is not there, as far as its search lags; return its id if it is."""
+        if not kind.search_is_eventual:
+            return None
+        return self.absence.prove(row, spec, kind, lambda: _look(row, spec, kind))
+
+    def adopt_found(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> bool:
         """An earlier run was cut off between intent and outcome: see whether its write arrived.
 
         Or a repair wants to know whether the record is there again: then it is not our write that was found.
         """
         found = self._find(row, spec, kind)
         ours = row.intent is not None and row.intent["action"] != LOOK_FIRST
-        return bool(found) and self._work.claim_id(row, str(found), ours=ours)
+        if not found and ours:
+            found = self._prove(row, spec, kind)
+        parent = kind.parent_id(row) if found and kind.on_contact else None
+        return bool(found) and self._work.claim_id(row, str(found), ours=ours, parent_id=parent)
 
-    def _take_over(
+    def _adopt(
         self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any], existing: Existing
     ) -> None:
         """The record is there already: ours from a lost answer, or somebody's that is the same person beyond doubt."""
         if row.object == "relation":
             # two rows of Cliniko may say the same of the same two people, each from its side
-            ours = not existing.notes.get("linked_before") and self._work.claim_id(
-                row, existing.hl_id, ours=True
-            )
+            ours = existing.ours and self._work.claim_id(row, existing.hl_id, ours=True)
             outcome = Outcome.CREATED if ours else Outcome.UNCHANGED
             self._settle(row, spec, outcome, existing.hl_id, wanted, parent_id=None, notes={})
             return
-        ours = existing.notes.get("adopted") != "same_person"
-        if not self._work.claim_id(row, existing.hl_id, ours=ours):
+        if not self._work.claim_id(row, existing.hl_id, ours=existing.ours):
             raise Rejected("duplicate_contact")  # noqa: EM101 - a reject is named by its code
         self._update(row, spec, kind, wanted)
 
@@ -220,154 +270,148 @@ class Writer:
 
     def _update(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
         """Write the fields that changed in Cliniko, and only those; nothing is read when nothing changed."""
-        untold = self._untold(row, spec)
+        untold = self._changes.unseen(row, spec)
         wanted = {name: value for name, value in wanted.items() if name not in untold}
-        changes = self._changes(row, spec, wanted)
-        notes = {**row.notes, "conflicts": sorted(self._standing(row, changes))}
-        written = self._bring(row, spec, kind, wanted, changes, notes) if changes else False
+        changes = self._changes.of(row, spec, wanted)
+        notes: Notes = {**row.notes, "conflicts": sorted(self._changes.kept(row, changes))}
+        written = self._apply_changes(row, spec, kind, wanted, changes, notes) if changes else False
         outcome = Outcome.UPDATED if written else Outcome.UNCHANGED
         if row.created_here and (changes or row.intent):
             outcome = Outcome.CREATED
         parent = kind.parent_id(row) if kind.on_contact else None
+        notes["withheld"] = {**notes.get("withheld", {}), **row.gives_up}
         self._settle(row, spec, outcome, row.hl_id, wanted, parent_id=parent, notes=notes, stays=untold)
         reach("after_crosswalk", row.object)
 
-    def _bring(
+    def _apply_changes(
         self,
         row: Row,
         spec: StreamSpec,
         kind: ObjectKind,
-        wanted: Mapping[str, Any],
+        wanted: dict[str, Any],
         changes: dict[str, Any],
-        notes: dict[str, Any],
+        notes: Notes,
     ) -> bool:
-        """Compare the changes with what is in HighLevel, write those that nobody stands in the way of; return whether any was.
+        """Write the changed fields that are not in conflict; return whether there were any.
 
-        What is to be remembered of it is put into the notes.
+        Conflicts, and what else a later run must know, are put into the notes.
         """
         current = kind.read(row, spec)
         if row.created_here or row.notes.get("rebuilt"):
-            recalled = kind.recall(spec, wanted, current)
+            recalled = kind.reconstruct_notes(spec, wanted, current)
             notes.update(recalled)
             if row.created_here:
-                notes.update(_switched_on(row, spec, current))
-            row.notes = dict(notes)
-            changes = _not_done(spec, changes, current, recalled.get("withheld", {}))
-        differing = {name: value for name, value in changes.items() if not _same(current.get(name), value)}
-        conflicts = self._conflicts(row, spec, differing, current)
+                notes.update(switched_on(row, spec, current))
+            row.notes = notes.copy()
+            changes = not_done(spec, changes, current, recalled.get("withheld", {}))
+        notes.update(switched_on(row, spec, {name: current.get(name) for name in row.notes.get("dnd", ())}))
+        differing = {
+            name: value
+            for name, value in changes.items()
+            if not kind_of(spec.field(name)).is_done(value, current.get(name))
+        }
+        conflicts = {
+            name
+            for name in self._changes.conflicts(row, spec, differing, current)
+            if not kind.is_highlevels_own(row, spec, name, current.get(name))
+        }
         writing = {
-            name: value for name, value in differing.items() if self._may_write(name, current, conflicts)
+            name: value
+            for name, value in differing.items()
+            if self._changes.may_write(name, current, conflicts)
         }
         notes["conflicts"] = sorted({*notes["conflicts"], *conflicts})
         if not writing:
             return False
-        before = {name: current.get(name) for name in {*writing, *kind.along(spec, writing)}}
+        before = {name: current.get(name) for name in {*writing, *kind.co_written_fields(spec, writing)}}
         if self._on_update:
             self._on_update(row, before, writing)
-        reach("before_intent", row.object)
-        self._work.intend(row, "update", kind.update_method, kind.update_route, fields=writing, before=before)
-        reach("after_intent", row.object)
-        told = dict(kind.update(row, spec, writing, current))
+        told = self._updated(row, spec, kind, wanted, writing, current, before)
         reach("after_response", row.object)
+        row.cleared = {name for name in writing if not is_empty(current.get(name))}
         row.hl_id = told.pop("hl_id", row.hl_id)
-        notes.update({**told, **_switched_on(row, spec, writing)})
+        notes.update(cast("Notes", {**told, **switched_on(row, spec, writing)}))
         return True
 
-    def _changes(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""
-        changes = {
-            name: value
-            for name, value in wanted.items()
-            if not is_written(row.written.get(name), value, self._salt)
-        }
-        if row.payload is not None and not row.payload.get("only_these") and not row.notes.get("rebuilt"):
-            gone = set(row.written) - set(wanted) - self._untold(row, spec)
-            changes.update({name: None for name in gone if name in spec.fields})
-        for name in [name for name, value in changes.items() if _empty(value) and name not in row.written]:
-            del changes[name]
-        return {name: value for name, value in changes.items() if _may_change(spec, row, name, value)}
-
-    def _conflicts(
-        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> set[str]:
-        """Return the fields somebody changed in HighLevel since we wrote them (or had filled before we came).
-
-        A patient's *no* is never a conflict: do-not-disturb is switched on whatever stands there.
-        """
-        withheld = row.notes.get("withheld", {})
-        found = set()
-        for name, value in changes.items():
-            there = current.get(name)
-            if name == "tags" or row.created_here or row.object == "relation":
-                continue  # tags are only added to; a relation has no values
-            if name in withheld and _empty(there):
-                continue  # it never was written
-            if _empty(there) and name not in row.written:
-                continue
-            if name in spec.fields and spec.fields[name].kind == "dnd":
-                continue
-            declared = spec.field(name)
-            if normal_form(declared, there) == normal_form(declared, value):
-                continue  # only its form is another
-            if row.notes.get("rebuilt") or not holds(row.written.get(name), declared, there, self._salt):
-                found.add(name)  # of a rebuilt record nobody knows who wrote what
-        return found
-
-    def _standing(self, row: Row, changes: Mapping[str, Any]) -> set[str]:
-        """Return the fields that were left to a person before and are not looked at now; where Cliniko wins none is."""
-        left = () if self._overwrite == "cliniko_wins" else row.notes.get("conflicts", ())
-        return set(left) - set(changes)
-
-    def _may_write(self, name: str, current: Mapping[str, Any], conflicts: set[str]) -> bool:
-        if name not in conflicts or self._overwrite == "cliniko_wins":
-            return True
-        return self._overwrite == "fill_empty" and _empty(current.get(name))
+    def _updated(
+        self,
+        row: Row,
+        spec: StreamSpec,
+        kind: ObjectKind,
+        wanted: dict[str, Any],
+        writing: dict[str, Any],
+        current: Mapping[str, Any],
+        before: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Update; a text that HighLevel finds too long is cut, in what is wanted as well."""
+        while True:
+            reach("before_intent", row.object)
+            self._work.intend(row, "update", kind.api, fields=writing, before=before)
+            reach("after_intent", row.object)
+            try:
+                return dict(kind.update(row, spec, writing, current))
+            except Refused as refused:
+                if not kind.learn(refused, spec, writing):
+                    raise
+                writing.update(kind.fit(row, spec, writing))
+                wanted.update(kind.fit(row, spec, wanted))
 
     # Move
 
     def _moved(self, row: Row) -> bool:
-        """Cliniko has given the record to another patient, as it does when two are merged."""
+        """Whether Cliniko has given the record to another patient, as it does when two are merged."""
         new = self._work.hl_id(f"contact:{row.contact}") if row.contact else None
         return bool(new and row.parent_id and new != row.parent_id)
 
-    def _move(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
-        """HighLevel cannot move what hangs on a contact: say so on the copy that stays, then make it anew on the other one.
+    def _make_anew(
+        self,
+        row: Row,
+        spec: StreamSpec,
+        kind: ObjectKind,
+        why: str,
+        other: ObjectKind,
+        wanted: dict[str, Any],
+    ) -> None:
+        """HighLevel cannot move what hangs on a contact, nor turn it into something else: say so on the copy, then make another.
 
         In this order a kill in between leaves no two things with one marker: the old one has lost it already.
         """
-        self._leave(row, spec, kind, MOVED)
-        self._work.left(row)
-        self._create(row, spec, kind, wanted)
+        self._detach(row, spec, kind, why)
+        self._work.detach(row)
+        self._create(row, spec, other, wanted)
 
-    def _shorten(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
-        """A text may take fewer pieces than it did: those it no longer has lose their marker and say so."""
-        number = (row.payload or {}).get("pieces")
+    def _retire_extra_parts(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+        """Detach the parts that a text no longer needs, because it has become shorter."""
+        number = row.content.pieces
         while number and (piece := self._work.row(f"{row.ref}#{number + 1}")):
             number += 1
             if piece.hl_id:
-                self._leave(piece, spec, kind, SHORTER)
+                self._detach(piece, spec, kind, SHORTER)
             self._work.drop(piece, "no_longer_wanted")
 
-    def _leave(self, row: Row, spec: StreamSpec, kind: ObjectKind, why: str) -> None:
-        """Say on a record that stays behind why it does; one that somebody has deleted there is nothing to say on."""
+    def _detach(self, row: Row, spec: StreamSpec, kind: ObjectKind, why: str) -> None:
+        """Write on a copy that stays behind why it does, unless somebody has deleted it."""
         there: Mapping[str, Any] = {}
         with suppress(NotFound):
             there = kind.read(row, spec)
-        said = kind.farewell(row.source_id, there, why)
+        said = kind.detached_text(row.source_id, there, why)
         before = {name: there.get(name) for name in said}
-        self._work.intend(row, "leave", kind.update_method, kind.update_route, fields=said, before=before)
+        self._work.intend(row, "leave", kind.api, fields=said, before=before)
+        reach("after_intent", row.object)
         if said:
             with suppress(NotFound):
                 kind.update(row, spec, said, there)
+        reach("after_response", row.object)
 
     # Remove
 
-    def _remove(self, row: Row, kind: ObjectKind) -> None:
-        before = row.notes.get("link", {}) if row.hl_id else None
+    def _remove(self, row: Row, spec: StreamSpec, kind: ObjectKind, reason: str = "no_longer_wanted") -> None:
+        before = kind.before_removal(row, spec) if row.hl_id else None
         if row.hl_id and not self._work.shared(row):
-            self._work.intend(row, "remove", "DELETE", kind.remove_route, before=before)
-            kind.remove(row)
-        self._work.drop(row, "no_longer_wanted", before=before)
+            self._work.intend(row, "remove", kind.api, before=before)
+            with suppress(NotFound):
+                kind.remove(row)
+        self._work.drop(row, reason, before=before)
 
     # Settle
 
@@ -380,63 +424,71 @@ class Writer:
         wanted: Mapping[str, Any],
         *,
         parent_id: str | None,
-        notes: Mapping[str, Any],
+        notes: Notes,
         stays: AbstractSet[str] = frozenset(),
     ) -> None:
-        notes = {name: value for name, value in notes.items() if name != "rebuilt" and value}
+        notes = cast("Notes", {name: value for name, value in notes.items() if name != "rebuilt" and value})
         if row.object == "relation" and wanted:  # HighLevel does not tell it: one day it is the before-image
             notes["link"] = dict(wanted)
+        # of what this reception is not about, it is as it was
+        if shortened := (set(notes.get("shortened", ())) - set(wanted)) | (row.shortened & set(wanted)):
+            notes["shortened"] = sorted(shortened)
+        else:
+            notes.pop("shortened", None)
+        self._note_money(row, spec, wanted, notes)
+        if self.on_settled:
+            self.on_settled(row, wanted, notes)
         written = {
             name: mark(spec.field(name), value, self._salt)
             for name, value in wanted.items()
-            if not _empty(value)
+            if not is_empty(value)
         }
-        if row.payload is None or row.payload.get("only_these"):
+        if not row.is_whole:
             stays = set(row.written)
         written = {
             **{name: mark for name, mark in row.written.items() if name in stays - set(wanted)},
             **written,
         }
-        keep = bool((row.payload or {}).get("joins"))
+        related = self._keeps_related and spec.kind == "custom_object" and row.content.relations
+        owners = [item.name for item in spec.folded if kind_of(item).of_record]
         self._work.settle(
-            row, outcome, hl_id=hl_id, written=written, parent_id=parent_id, notes=notes, keep_payload=keep
+            row,
+            outcome,
+            hl_id=hl_id,
+            written=written,
+            parent_id=parent_id,
+            notes=notes,
+            # a text of several pieces is made anew when one of them changes, from all that the record itself says
+            keep_payload=bool(row.content.joins or related or spec.is_composed),
+            owner_changed=row.object == "contact"
+            and outcome is Outcome.UPDATED
+            and any(written.get(name) != row.written.get(name) for name in owners),
         )
 
-
-def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
-    """Some fields are set at creation only; do-not-disturb is never switched off unless we had switched it on."""
-    declared = spec.fields.get(name)
-    if declared is None:
-        return True
-    if declared.kind == "dnd" and value is not True:
-        return value is False and name in row.notes.get("dnd", ())
-    return not declared.create_only
-
-
-def _switched_on(row: Row, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return, as a note, which channels we have closed, now that these values are written: we open no others again."""
-    ours = set(row.notes.get("dnd", ()))
-    for name, value in values.items():
-        if name in spec.fields and spec.fields[name].kind == "dnd":
-            (ours.add if value is True else ours.discard)(name)
-    return {"dnd": sorted(ours)}
+    def _note_money(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any], notes: Notes) -> None:
+        """Note what the record now comes to in HighLevel: a refused field is not there, a person's value is as it was."""
+        kept = self._overwrite != "cliniko_wins" and set(notes.get("conflicts", ())) & set(
+            spec.money.values()
+        )
+        if not spec.money or row.object != spec.object or self._money is None or not row.is_whole or kept:
+            return
+        there = {name: value for name, value in wanted.items() if name not in notes.get("withheld", {})}
+        notes["money"] = self._money(spec, there)
 
 
-def _not_done(
-    spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any], withheld: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the changes without what the create has seen to: an address that would be refused again, tags that are all there."""
-    return {
-        name: value
-        for name, value in changes.items()
-        if name not in withheld
-        and not (spec.field(name).kind == "tags" and set(value or ()) <= set(current.get(name) or ()))
-    }
+def _with_withheld(made: Created | Existing, withheld: Mapping[str, str]) -> Created | Existing:
+    """Note on what was created which fields were refused."""
+    if not withheld or isinstance(made, Existing):
+        return made
+    return replace(made, notes={**made.notes, "withheld": {**made.notes.get("withheld", {}), **withheld}})
 
 
-def _empty(value: Any) -> bool:
-    return value is None or value in ("", [])
-
-
-def _same(there: Any, wanted: Any) -> bool:
-    return there == wanted or (_empty(there) and _empty(wanted))
+def _look(row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
+    """Look for a record whose create is unclear."""
+    try:
+        return kind.find(row, spec)
+    except NotFound:  # what it would hang on is gone
+        raise
+    except Refused as refused:  # says nothing of the record: it must not be sent again on that
+        hint = "the look whether it is there was refused; run again"
+        raise Unknown(hint, route=refused.route, status=refused.status, findings=refused.findings) from None

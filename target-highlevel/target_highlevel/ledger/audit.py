@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHAINED = (
-    "seq", "at", "location", "run", "event", "action", "object", "source_id", "hl_id", "method", "route", "status", "fields",
+    "seq", "at", "location", "run", "event", "action", "object", "source_id", "hl_id", "method", "api", "status", "fields",
 )  # fmt: skip
 _START = "0" * 64
 

@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.rows import Row, Status, row_from
+from target_highlevel.ledger.rows import DIARY, Row, Status, row_from
 from target_highlevel.ledger.tables import contribution, dependency, exclusion, record
+from target_highlevel.ledger.transitions import ADMITTED, CHANGED, RECEIVED, RELEASED, STOOD_BACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from target_highlevel.ledger.ledger import Ledger
 
 #: SQLite takes at most some ten thousand variables in a statement; stay far below.
 _MOST_VARIABLES = 500
 #: Reason of a record that is left out because another one stands for the same person.
 BESIDE = "beside_another"
+#: What stands before a ref that is waited for until it is settled, one way or another.
+AFTER = "after:"
 
 
 class Bulk:
@@ -53,7 +58,7 @@ class Bulk:
         return found
 
     def contributed(self, connection: sa.Connection, targets: set[str]) -> set[str]:
-        """Return which of these keys somebody contributes to."""
+        """Return which of these keys have contributions."""
         found: set[str] = set()
         for some in batches(targets):
             query = sa.select(contribution.c.target).where(
@@ -63,34 +68,30 @@ class Bulk:
         return found
 
     def excluded(self, connection: sa.Connection, arriving: set[str]) -> None:
-        """Filter records that waited and now turn out to stand beside another one."""
+        """Filter held records that turn out to duplicate one that has arrived."""
         for some in batches(arriving):
             query = sa.select(exclusion.c.child).where(
                 exclusion.c.location == self.location, exclusion.c.other.in_(some)
             )
             children = list(connection.execute(query).scalars())
             for few in batches(children):
-                connection.execute(
-                    record.update()
-                    .where(self._here, record.c.ref.in_(few), record.c.status == Status.HELD.value)
-                    .values(status=Status.FILTERED.value, reason=BESIDE, version=record.c.version + 1)
-                )
+                waiting = STOOD_BACK.update(self._here, record.c.ref.in_(few))
+                connection.execute(waiting.values(reason=BESIDE, version=record.c.version + 1))
 
-    def admit(self, connection: sa.Connection, gone: Iterable[str], run: str) -> None:
-        """Make ready what stood back for one of these, which stands there no longer."""
+    def readmit(self, connection: sa.Connection, gone: Iterable[str], run: str) -> None:
+        """Requeue records that stood back for one of these, which are gone."""
         for some in batches(gone):
             back = sa.select(exclusion.c.child).where(
                 exclusion.c.location == self.location, exclusion.c.other.in_(some)
             )
-            stood_back = (
+            stood_back = ADMITTED.update(
                 self._here,
                 record.c.ref.in_(back),
-                record.c.status == Status.FILTERED.value,
                 record.c.reason == BESIDE,
                 record.c.payload.is_not(None),
             )
-            values = {"status": Status.READY.value, "reason": None, "version": record.c.version + 1}
-            connection.execute(record.update().where(*stood_back).values(seen_run=run, **values))
+            values = {"reason": None, "version": record.c.version + 1, "seen_run": run}
+            connection.execute(stood_back.values(values))
 
     def upsert(self, connection: sa.Connection, records: list[dict[str, Any]]) -> None:
         """Insert these rows, or update those that are there with the columns given."""
@@ -107,9 +108,12 @@ class Bulk:
                 name: sa.bindparam(f"b_{name}") for name in names if name not in {"location", "ref"}
             }
             key = (record.c.location == sa.bindparam("b_location")) & (record.c.ref == sa.bindparam("b_ref"))
-            connection.execute(record.update().where(key).values(**values), rows)
+            connection.execute(
+                record.update().where(key).values(**values), rows, execution_options=RECEIVED.options
+            )
         if fresh:
-            connection.execute(record.insert(), [_complete(row) for row in fresh.values()])
+            rows = [_complete(row) for row in fresh.values()]
+            connection.execute(record.insert(), rows, execution_options=RECEIVED.options)
 
 
 _WAITS = (dependency.c.location == sa.bindparam("b_location")) & dependency.c.parent.in_(
@@ -120,20 +124,15 @@ _WAITED = dependency.delete().where(_WAITS)
 _STILL = sa.select(dependency.c.child).where(
     dependency.c.location == record.c.location, dependency.c.child == record.c.ref
 )
-_RELEASE = (
-    record.update()
-    .where(
-        record.c.location == sa.bindparam("b_location"),
-        record.c.ref.in_(sa.bindparam("b_children", expanding=True)),
-        record.c.status == Status.HELD.value,
-        ~_STILL.exists(),
-    )
-    .values(status=Status.READY.value, reason=None)
-)
+_RELEASE = RELEASED.update(
+    record.c.location == sa.bindparam("b_location"),
+    record.c.ref.in_(sa.bindparam("b_children", expanding=True)),
+    ~_STILL.exists(),
+).values(reason=None)
 
 
 def release(connection: sa.Connection, location: str, parents: Iterable[str]) -> None:
-    """Make ready whatever waited for these parents and waits for nothing else."""
+    """Release the records that waited for these parents and for nothing else."""
     for some in batches(parents):
         waiting = {"b_location": location, "b_parents": some}
         children = list(connection.execute(_WAITING, waiting).scalars())
@@ -143,20 +142,40 @@ def release(connection: sa.Connection, location: str, parents: Iterable[str]) ->
             connection.execute(_RELEASE, {"b_location": location, "b_children": few})
 
 
-def look_again(connection: sa.Connection, location: str, ref: str, run: str) -> None:
-    """Make ready again whatever names this practitioner as a possible owner: another user stands for it now, or none."""
+def requeue_diary(connection: sa.Connection, location: str, ref: str, run: str) -> None:
+    """Requeue the entries of the diary that name this record, which has come or gone."""
+    naming = (
+        (record.c.location == location)
+        & record.c.object.in_(DIARY)
+        & record.c.payload.contains(f'"{ref}"', autoescape=True)
+    )
+    # one that is being written may have looked it up already: with another version it stays ready
+    being_written = record.c.status == Status.READY.value
+    connection.execute(record.update().where(naming, being_written).values(version=record.c.version + 1))
+    again = {"version": record.c.version + 1, "reason": None, "seen_run": run}
+    connection.execute(CHANGED.update(naming).values(again))
+
+
+def requeue_naming(connection: sa.Connection, location: str, ref: str, run: str) -> None:
+    """Requeue every record that names this practitioner as a possible owner: its user has changed or is gone."""
+    requeue_diary(connection, location, ref, run)
     named = sa.select(contribution.c.target).where(
         contribution.c.location == location, contribution.c.fields.contains(f'"{ref}"', autoescape=True)
     )
-    here = (record.c.location == location) & record.c.ref.in_(named)
+    requeue_written(connection, location, named, run)
+
+
+def requeue_written(connection: sa.Connection, location: str, refs: sa.Select[tuple[str]], run: str) -> None:
+    """Requeue written records whose sources have changed."""
+    here = (record.c.location == location) & record.c.ref.in_(refs)
     # one that is being written has looked up the user already: with another version it stays ready
     connection.execute(
         record.update()
         .where(here, record.c.status == Status.READY.value)
         .values(version=record.c.version + 1)
     )
-    values = {"status": Status.READY.value, "version": record.c.version + 1, "seen_run": run}
-    connection.execute(record.update().where(here, record.c.status == Status.DONE.value).values(values))
+    written = CHANGED.update(here, record.c.status == Status.DONE.value)
+    connection.execute(written.values(version=record.c.version + 1, seen_run=run))
 
 
 def batches(values: Iterable[str]) -> Iterable[list[str]]:
@@ -166,5 +185,17 @@ def batches(values: Iterable[str]) -> Iterable[list[str]]:
         yield ordered[start : start + _MOST_VARIABLES]
 
 
+def portions(ledger: Ledger, query: sa.Select[Any], key: sa.ColumnElement[Any]) -> Iterator[sa.RowMapping]:
+    """Yield what a query finds in the order of a key that is unique; the ledger is free between two portions."""
+    query, last = query.order_by(key).limit(_MOST_VARIABLES), 0 if isinstance(key.type, sa.Integer) else ""
+    while True:
+        with ledger.transaction() as connection:
+            found = connection.execute(query.where(key > last)).mappings().all()
+        yield from found
+        if len(found) < _MOST_VARIABLES:
+            return
+        last = found[-1][key.name]
+
+
 def _complete(row: dict[str, Any]) -> dict[str, Any]:
-    return {"origin": None, "listed": "", "hl_id": None, **row}
+    return {"origin": None, "listed": "", "hl_id": None, "money": None, **row}

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.partials import LEFT_OUT_ALONG
 from target_highlevel.ledger.rows import Outcome, Status
 from target_highlevel.ledger.tables import audit, record
 from target_highlevel.ledger.undo import ROLLED_BACK
 from target_highlevel.ledger.unplaced import unplaced
+from target_highlevel.payload import Payload
+from target_highlevel.withheld import tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +91,11 @@ def _add_unplaced(
         _add(count, item.status, item.reason, None, 1)
 
 
-def _mine(ledger: Ledger, run: str) -> sa.ColumnElement[bool]:
-    """Return the records a run answers for: those it received, and those earlier runs left open."""
+def _mine(ledger: Ledger, run: str | None) -> sa.ColumnElement[bool]:
+    """Return the records a run answers for: those it received, and those earlier runs left open; without a run all."""
     here = (record.c.location == ledger.location) & (record.c.stream != "")
+    if run is None:
+        return here
     open_ = record.c.status.in_([Status.HELD.value, Status.READY.value, Status.REJECTED.value])
     return here & ((record.c.seen_run == run) | open_)
 
@@ -105,8 +109,8 @@ def _add(count: ObjectCount, status: str, reason: str | None, did: str | None, n
 
 
 def _standing(status: str, reason: str | None) -> str | None:
-    """Return under which heading an unwritten record counts; what waits for a patient of another sub-account waits for nobody."""
-    return "filtered" if reason == OTHER_SUB_ACCOUNT else _STATUS.get(status)
+    """Return under which heading an unwritten record counts; what waits for a patient who is left out waits for nobody."""
+    return "filtered" if reason in LEFT_OUT_ALONG else _STATUS.get(status)
 
 
 def _code(reason: str | None, column: str) -> str:
@@ -127,30 +131,37 @@ def crosswalk(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
         yield from (tuple(row) for row in connection.execute(query))
 
 
-def remarks(ledger: Ledger, run: str) -> dict[str, Any]:
-    """Return what the report must mention of records of a run: withheld addresses and conflicts, by record and field.
+def remarks(ledger: Ledger, run: str | None) -> dict[str, Any]:
+    """Return what the report must mention of records of a run, by record and field.
 
-    A withheld address is listed as long as it is; a conflict by the run that met it.
+    A withheld address and a value that HighLevel did not take whole are listed as long as that is so; a conflict by the run
+    that met it. Without a run, of every record.
     """
-    told = record.c.notes.contains('"withheld"') | record.c.notes.contains(
-        '"conflicts"'
-    )  # most notes say neither
+    notes_of = ("withheld", "shortened", "conflicts")
+    told = sa.or_(*(record.c.notes.contains(f'"{name}"') for name in notes_of))  # most notes say none of it
     query = (
         sa.select(record.c.outcome_run, record.c.source_id, record.c.notes)
-        .where(record.c.location == ledger.location, record.c.seen_run == run, told)
+        .where(
+            record.c.location == ledger.location, told, sa.true() if run is None else record.c.seen_run == run
+        )
         .order_by(record.c.object, record.c.source_id)
     )
-    withheld, conflicts = [], []
+    withheld: list[dict[str, Any]] = []
+    not_taken: list[dict[str, Any]] = []
+    conflicts: list[dict[str, Any]] = []
     with ledger.transaction() as connection:
         for settled_in, source_id, notes in connection.execute(query):
             said = json.loads(notes)
-            withheld += [
-                {"source": source_id, "field": name, "because": why}
-                for name, why in said.get("withheld", {}).items()
+            for name, why in said.get("withheld", {}).items():
+                told_of = withheld if tags({name: why}) else not_taken
+                because = why if tags({name: why}) else "left_out"
+                told_of.append({"source": source_id, "field": name, "because": because})
+            not_taken += [
+                {"source": source_id, "field": name, "because": "cut"} for name in said.get("shortened", ())
             ]
-            met = said.get("conflicts", ()) if settled_in == run else ()
+            met = said.get("conflicts", ()) if run in {None, settled_in} else ()
             conflicts += [{"source": source_id, "field": name} for name in met]
-    return {"withheld": withheld, "conflicts": conflicts}
+    return {"withheld": withheld, "not_taken": not_taken, "conflicts": conflicts}
 
 
 @dataclass(frozen=True)
@@ -167,8 +178,8 @@ class Unsettled:
     contact: str = ""
 
 
-def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
-    """Yield every record of a run that is held, rejected or filtered, in the order of source ids."""
+def unsettled_records(ledger: Ledger, run: str | None) -> Iterator[Unsettled]:
+    """Yield every record of a run, or of all, that is held, rejected or filtered, in the order of source ids."""
     columns = [
         record.c[name] for name in ("status", "reason", "reason_field", "object", "resource", "source_id")
     ]
@@ -183,7 +194,7 @@ def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
         for row in connection.execute(query):
             outcome = str(_standing(row.status, row.reason))
             reason = _code(row.reason, outcome)
-            contact = (json.loads(row.payload or "{}") or {}).get("contact") or ""
+            contact = Payload.from_json(row.payload or "{}").contact or ""
             named = (row.reason_field or "", row.object, row.resource, row.source_id)
             yield Unsettled(outcome, reason, *named, contact)
         for item in unplaced(connection, ledger.location, run):
@@ -192,15 +203,20 @@ def unsettled_records(ledger: Ledger, run: str) -> Iterator[Unsettled]:
             yield Unsettled(outcome, reason, "", item.object, item.resource, item.source_id)
 
 
-def practitioners_without_user(ledger: Ledger) -> Iterator[tuple[str, str]]:
-    """Yield (source id, reason) of every practitioner whom no HighLevel user stands for."""
+def practitioners(ledger: Ledger) -> list[tuple[str, str | None, str]]:
+    """Return (source id, id of the matching HighLevel user or None, reason why there is none) of every practitioner."""
     query = (
-        sa.select(record.c.source_id, record.c.reason)
-        .where(record.c.location == ledger.location, record.c.object == "user", record.c.hl_id.is_(None))
+        sa.select(record.c.source_id, record.c.hl_id, record.c.reason)
+        .where(record.c.location == ledger.location, record.c.object == "user")
         .order_by(record.c.source_id)
     )
     with ledger.transaction() as connection:
-        yield from ((source_id, reason or "no_user") for source_id, reason in connection.execute(query).all())
+        return [(row.source_id, row.hl_id, row.reason or "no_user") for row in connection.execute(query)]
+
+
+def practitioners_without_user(ledger: Ledger) -> Iterator[tuple[str, str]]:
+    """Yield (source id, reason) of every practitioner without a matching HighLevel user."""
+    yield from ((source_id, reason) for source_id, user, reason in practitioners(ledger) if user is None)
 
 
 def undone_records(ledger: Ledger) -> int:
@@ -231,10 +247,11 @@ def standing_records(ledger: Ledger) -> list[ObjectCount]:
     return sorted(counts.values(), key=lambda item: (item.object, item.resource))
 
 
-def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
+def writes(ledger: Ledger, run: str, *, whole: bool = False) -> Counter[tuple[str, str, str]]:
     """Return how many records of each (object, resource) a run created, updated, removed or found gone.
 
-    The trail only grows, so this is true of a run long ago and of one that was killed.
+    The trail only grows, so this is true of a run long ago and of one that was killed. Counted ``whole``, the further parts of
+    a long text belong to its first: a part that is new is a change of it.
     """
     same = (record.c.location == audit.c.location) & (record.c.object == audit.c.object)
     query = (
@@ -245,8 +262,12 @@ def writes(ledger: Ledger, run: str) -> Counter[tuple[str, str, str]]:
     )
     did: dict[tuple[str, str], tuple[str, str]] = {}
     with ledger.transaction() as connection:
-        for object_, source_id, status, resource in connection.execute(query):
-            if did.get((object_, source_id), ("", ""))[1] != Outcome.CREATED.value:
+        for object_, written, status, resource in connection.execute(query):
+            source_id = written.partition("#")[0] if whole and object_ == "note" else written
+            if source_id != written:
+                named = resource or source_id.partition("/")[0]
+                did.setdefault((object_, source_id), (named, Outcome.UPDATED.value))
+            elif did.get((object_, source_id), ("", ""))[1] != Outcome.CREATED.value:
                 did[object_, source_id] = (resource or source_id.partition("/")[0], _WRITES[status])
     return Counter((object_, resource, status) for (object_, _), (resource, status) in did.items())
 

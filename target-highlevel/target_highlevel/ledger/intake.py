@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.bulk import BESIDE, Bulk, batches, look_again
-from target_highlevel.ledger.partials import Partials
-from target_highlevel.ledger.relations import LAST, Chunk, Relations
+from target_highlevel.ledger.bulk import AFTER, BESIDE, Bulk, batches, requeue_naming
+from target_highlevel.ledger.claims import EVERYBODY, Claims
+from target_highlevel.ledger.partials import FOLLOWS, OWNER_OF, Partials
+from target_highlevel.ledger.relations import Chunk, Relations
 from target_highlevel.ledger.rows import Row, Status
 from target_highlevel.ledger.tables import dependency, exclusion, joined, record
+from target_highlevel.ledger.turns import Turns
 from target_highlevel.values import canonical_json, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from target_highlevel.descriptor import Incoming
     from target_highlevel.ledger.ledger import Ledger
@@ -26,16 +29,20 @@ class Intake:
     def __init__(self, ledger: Ledger, run: str, *, wait_for_relations: bool = False) -> None:
         """Go on counting where the ledger stands, so that a later reception always has a higher number.
 
-        With ``wait_for_relations`` a record waits for all it is related to: where patients are spread over sub-accounts, an
-        invoice must not arrive in one that does not get its patient.
+        With ``wait_for_relations`` a record of a custom object waits for all it is related to: where patients are spread over
+        sub-accounts, a profile must not arrive in one that does not get its patient, nor an item without its invoice.
         """
         self._wait_for_relations = wait_for_relations
+        #: How many of the records taken in changed and wait for another one.
+        self.held = 0
         self._ledger = ledger
         self._run = run
         self._here = record.c.location == ledger.location
         self._bulk = Bulk(ledger.location)
         self._partials = Partials(ledger.location, run)
         self._relations = Relations(self._bulk, run)
+        self._claims = Claims(ledger, run)
+        self._turns = Turns(ledger)
         with ledger.transaction() as connection:
             self.seq: int = (
                 connection.execute(sa.select(sa.func.max(record.c.seq)).where(self._here)).scalar() or 0
@@ -60,12 +67,14 @@ class Intake:
             digest = fingerprint(item.digest_source(), self._ledger.salt)
             if digests.get(ref) == digest:
                 chunk.seen.append(ref)
+                chunk.money |= {ref: canonical_json(item.money)} if item.money else {}
             else:
                 changed[ref] = digest
         if changed:
             existing = self._bulk.rows(connection, changed)
             fresh = [(mains[ref], existing.get(ref), digest) for ref, digest in changed.items()]
             self._changed(connection, fresh, mains, chunk)
+            self._partials.keep_own(connection, [item for item, _, _ in fresh])
         self._write(connection, chunk)
 
     def _changed(
@@ -77,37 +86,47 @@ class Intake:
     ) -> None:
         items = [item for item, _, _ in fresh]
         states = self._bulk.states(
-            connection, {ref for item in items for ref in [*self._needs(item), *item.unless]}
+            connection, {ref for item in items for ref in [*self._needs(item), *item.unless, *item.after]}
         )
+        coming = {item.ref for item in items if _stands(item)}
         arriving = {ref for ref, item in mains.items() if _stands(item)}
         contributed = self._bulk.contributed(
             connection, {target for item in items for target in _join_targets(item)}
         )
+        undecided = self._claims.take(connection, items)
+        chunk.turns = self._turns.of(connection, items)
         relating: list[Incoming] = []
         for item, row, digest in fresh:
             waits = [ref for ref in self._needs(item) if not states.get(ref, (None, ""))[1]]
             waits += [f"join:{target}" for target in _join_targets(item) if target not in contributed]
+            waits += [EVERYBODY] if item.ref in undecided else []
+            waits += [f"{AFTER}{ref}" for ref in item.after if _is_pending(ref, states, coming)]
             beside = any(
                 ref in arriving or states.get(ref, ("", None))[0] in _STANDING for ref in item.unless
             )
             status, reason = _status(item, row, waits=waits, beside=beside)
             if item.resolved and row and row.hl_id != item.resolved[0]:
-                look_again(connection, self._ledger.location, item.ref, self._run)
+                requeue_naming(connection, self._ledger.location, item.ref, self._run)
                 chunk.gone += [] if item.resolved[0] else [item.ref]
-            chunk.records.append(self._record(item, row, digest, status, reason))
+            chunk.records.append(self._record(item, row, digest, status, reason, chunk.turns[item.ref]))
             chunk.cleared.append(item.ref)
             if status == Status.HELD:
+                self.held += waits != [EVERYBODY]
                 chunk.dependencies += [(item.ref, ref) for ref in waits]
             chunk.exclusions += [(item.ref, ref) for ref in item.unless]
             chunk.joins += [(item.ref, target) for target in _join_targets(item)]
+            if item.owner_of:
+                chunk.joins.append((item.ref, f"{OWNER_OF}{item.owner_of}"))
+            if item.follows:
+                chunk.joins.append((item.ref, f"{FOLLOWS}{item.follows}"))
             if status in {Status.READY, Status.HELD} and not item.filtered and item.spec.kind != "relation":
                 relating.append(item)
         self._bulk.excluded(connection, arriving)
         self._relations.derive(connection, [item for item in relating if item.spec.associations], chunk)
 
     def _needs(self, item: Incoming) -> list[str]:
-        related = [ref for _, ref in item.relations] if self._wait_for_relations else []
-        return [*_needs(item), *related]
+        waits = self._wait_for_relations and item.spec.kind == "custom_object"
+        return [*_needs(item), *(ref for _, ref in item.relations if waits)]
 
     def _record(
         self,
@@ -116,6 +135,7 @@ class Intake:
         digest: str,
         status: Status,
         reason: tuple[str | None, str | None],
+        turn: tuple[int, str],
     ) -> dict[str, Any]:
         known = {"hl_id": item.resolved[0]} if item.resolved else {}
         return {
@@ -129,13 +149,14 @@ class Intake:
             "status": status.value,
             "reason": reason[0],
             "reason_field": reason[1],
-            "payload": None if item.resolved or item.rejected else canonical_json(item.payload()),
+            "payload": None if item.resolved or item.rejected else item.payload().json(),
             "digest": digest,
             "version": (row.version if row else 0) + 1,
             "seq": self.seq,
-            "rank": item.spec.rank,
-            "priority": item.priority or LAST,
+            "rank": turn[0],
+            "priority": turn[1],
             "seen_run": self._run,
+            "money": canonical_json(item.money) if item.money else None,
         }
 
     def _write(self, connection: sa.Connection, chunk: Chunk) -> None:
@@ -145,8 +166,14 @@ class Intake:
                 connection.execute(
                     record.update().where(self._here, key.in_(some)).values(seen_run=self._run)
                 )
+        if chunk.money:  # a ledger of an earlier version did not keep it
+            unknown = record.update().where(
+                self._here, record.c.ref == sa.bindparam("b_ref"), record.c.money.is_(None)
+            )
+            known = [{"b_ref": ref, "b_money": money} for ref, money in chunk.money.items()]
+            connection.execute(unknown.values(money=sa.bindparam("b_money")), known)
         self._bulk.upsert(connection, chunk.records)
-        self._bulk.admit(connection, chunk.gone, self._run)
+        self._bulk.readmit(connection, chunk.gone, self._run)
         here = self._ledger.location
         for table, column, pairs in (
             (dependency, "parent", chunk.dependencies),
@@ -162,8 +189,11 @@ class Intake:
                 connection.execute(table.insert(), rows)
 
 
+#: Why a contact is held that wants an address which others may want too.
+UNDECIDED = "addresses_undecided"
 #: Statuses in which another record counts as standing there.
 _STANDING = {Status.READY.value, Status.HELD.value, Status.DONE.value}
+_PENDING = {Status.READY.value, Status.HELD.value}
 
 
 def _status(
@@ -180,7 +210,7 @@ def _status(
     if beside and not written:
         return Status.FILTERED, (BESIDE, None)
     if waits:
-        return Status.HELD, (f"waits_for:{waits[0]}", None)
+        return Status.HELD, (UNDECIDED if waits[0] == EVERYBODY else f"waits_for:{waits[0]}", None)
     return Status.READY, (None, None)
 
 
@@ -192,10 +222,16 @@ def _stands(item: Incoming) -> bool:
 
 def _needs(item: Incoming) -> list[str]:
     """Return the refs that must be in HighLevel before this record can be sent."""
-    needs = [f"contact:{item.contact}"] if item.contact else []
+    needs = [*item.needs, *([f"contact:{item.contact}"] if item.contact else [])]
     if item.spec.kind == "relation":
         needs += [item.fields[end] for end in ("first", "second") if item.fields.get(end)]
     return needs
+
+
+def _is_pending(ref: str, states: Mapping[str, tuple[str, str | None]], coming: AbstractSet[str]) -> bool:
+    """Return whether a record will be written that is not in HighLevel yet."""
+    status, hl_id = states.get(ref, ("", None))
+    return not hl_id and (ref in coming or status in _PENDING)
 
 
 def _join_targets(item: Incoming) -> list[str]:

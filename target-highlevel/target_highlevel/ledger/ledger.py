@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
 import threading
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timezone
+from copy import copy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_highlevel.errors import LedgerLost, SettingsError
-from target_highlevel.ledger.lock import FileLock, NoLock, PostgresLock
+from target_highlevel.ledger.lock import LedgerLock, NoLock, PostgresLock, check_session, machine
 from target_highlevel.ledger.migrations import migrate
+from target_highlevel.ledger.old_reports import shorten_old_report
 from target_highlevel.ledger.tables import budget, fact, run
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 def utc_now() -> datetime:
     """Return the present moment in UTC."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class Ledger:
@@ -47,11 +50,14 @@ class Ledger:
         self.now = now
         self._mutex = threading.RLock()
         self._engine = _engine(url)
-        self._lock: FileLock | PostgresLock | NoLock = NoLock()
+        self._lock: LedgerLock | PostgresLock | NoLock = NoLock()
+        self._is_guest = False
         try:
             with ExitStack() as undo:
                 undo.callback(self._engine.dispose)
                 self._connection = undo.enter_context(self._engine.connect())
+                if self._engine.dialect.name == "postgresql":
+                    check_session(self._connection)
                 if exclusive:
                     self._lock = _lock(self._connection, location)
                     undo.callback(self._lock.close)
@@ -60,7 +66,20 @@ class Ledger:
         except sa.exc.DBAPIError as error:
             msg = f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__})"
             raise SettingsError(msg) from None
-        self.salt = bytes.fromhex(self._secret("salt"))
+        self.salt = bytes.fromhex(self._once("salt", secrets.token_hex(32)))
+        #: Identity of this ledger, which its copies share; it follows from the salt, so that older copies have the same.
+        self.identity = self._once("ledger", hashlib.blake2b(self.salt, digest_size=8).hexdigest())
+
+    def beside(self, location: str) -> Ledger:
+        """Return the same ledger for another sub-account of this process, over the same connection; it is closed before this one.
+
+        Raises:
+            SettingsError: another run holds that sub-account.
+        """
+        other = copy(self)
+        other.location, other._is_guest = location, True  # noqa: SLF001 - of our own kind
+        other._lock = _lock(self._connection, location)  # noqa: SLF001
+        return other
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -81,7 +100,7 @@ class Ledger:
             with self._connection.begin():
                 yield self._connection
 
-    def hurry(self) -> None:
+    def disable_fsync(self) -> None:
         """Stop waiting for the disk: for copies, which nobody needs after a power cut."""
         with self._mutex:
             self._connection.exec_driver_sql("PRAGMA synchronous=OFF")
@@ -90,8 +109,9 @@ class Ledger:
     def close(self) -> None:
         """Close the connection and give the lock back."""
         with self._mutex:
-            self._connection.close()
-            self._engine.dispose()
+            if not self._is_guest:
+                self._connection.close()
+                self._engine.dispose()
             self._lock.close()
 
     def compact(self) -> None:
@@ -106,17 +126,25 @@ class Ledger:
 
     # Runs
 
-    def begin_run(self, mode: str) -> str:
-        """Record that a run began; return its id, which sorts by time."""
-        started = self.now()
+    def begin_run(self, mode: str, at: datetime | None = None) -> str:
+        """Record that a run began; return its id, which tells when. The order of runs is that of their numbers.
+
+        Args:
+            mode: what it does.
+            at: the moment at which it began with its part in another sub-account; by default now.
+        """
+        started = at or self.now()
         identity = f"{started:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"
+        begun = {"id": identity, "location": self.location, "mode": mode, "started_at": _text(started)}
         with self.transaction() as connection:
-            connection.execute(
-                run.insert().values(
-                    id=identity, location=self.location, mode=mode, started_at=_text(started), facts="{}"
-                )
-            )
+            number = next_number(connection, self.location)
+            connection.execute(run.insert().values(**begun, number=number, facts="{}"))
         return identity
+
+    def run_number(self, identity: str) -> int:
+        """Return the number of a run; 0 when there is no such run."""
+        with self.transaction() as connection:
+            return connection.execute(sa.select(run.c.number).where(run.c.id == identity)).scalar() or 0
 
     def end_run(self, identity: str, exit_code: int, facts: dict[str, Any]) -> None:
         """Record how a run ended."""
@@ -126,13 +154,39 @@ class Ledger:
                 .where(run.c.id == identity)
                 .values(ended_at=_text(self.now()), exit_code=exit_code, facts=json.dumps(facts))
             )
+            shorten_old_report(connection, self.location, identity)
 
-    def runs(self) -> list[dict[str, Any]]:
-        """Return every run of this sub-account, oldest first."""
+    def runs(self, newest: int | None = None) -> list[dict[str, Any]]:
+        """Return every run of this sub-account, or the newest so many, oldest first.
+
+        Every run keeps its report: who needs one run, or the last ones, must not read a year of them.
+        """
+        query = sa.select(run).where(run.c.location == self.location)
+        return self._listed(query.order_by(run.c.number.desc()).limit(newest))[::-1]
+
+    def newest_of_each(self, number: int) -> list[dict[str, Any]]:
+        """Return the newest so many runs of each mode and exit code, oldest first."""
+        rank = sa.func.row_number().over(
+            partition_by=(run.c.mode, run.c.exit_code), order_by=run.c.number.desc()
+        )
+        ranked = sa.select(run.c.id, rank.label("rank")).where(run.c.location == self.location).subquery()
+        wanted = sa.select(ranked.c.id).where(ranked.c.rank <= number)
+        return self._listed(sa.select(run).where(run.c.id.in_(wanted)).order_by(run.c.number))
+
+    def knows(self, identity: str) -> bool:
+        """Return whether this is a run of this sub-account."""
+        query = sa.select(run.c.id).where(run.c.location == self.location, run.c.id == identity)
         with self.transaction() as connection:
-            rows = connection.execute(
-                sa.select(run).where(run.c.location == self.location).order_by(run.c.id)
-            ).mappings()
+            return connection.execute(query).first() is not None
+
+    def run_of(self, identity: str) -> dict[str, Any]:
+        """Return one run of this sub-account, which is known."""
+        (found,) = self._listed(sa.select(run).where(run.c.location == self.location, run.c.id == identity))
+        return found
+
+    def _listed(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        with self.transaction() as connection:
+            rows = connection.execute(query).mappings()
             return [{**row, "facts": json.loads(row["facts"] or "{}")} for row in rows]
 
     # Facts
@@ -158,10 +212,27 @@ class Ledger:
             kept = self._insert(name, value)
             connection.execute(kept.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
-    def _secret(self, name: str) -> str:
+    @property
+    def place(self) -> str:
+        """Return a digest of where the ledger is: machine and real path of its file, or the database on a server."""
+        url = self._engine.url
+        if self._engine.dialect.name != "sqlite":
+            where = f"{url.host}:{url.port}/{url.database}"
+        elif url.database and url.database != ":memory:":
+            where = f"{machine()} {Path(url.database).resolve()}"
+        else:
+            where = self.identity
+        return hashlib.sha256(where.encode()).hexdigest()[:16]
+
+    def forget_salt(self) -> None:
+        """Replace the key of all hashes: those made with it tell nothing any more."""
+        self.salt = secrets.token_bytes(32)
+        self.remember("salt", self.salt.hex())
+
+    def _once(self, name: str, value: str) -> str:
         """Return a value that is made once, whoever begins first."""
         with self.transaction() as connection:
-            made = self._insert(name, secrets.token_hex(32))
+            made = self._insert(name, value)
             connection.execute(made.on_conflict_do_nothing(index_elements=["name"]))
         return str(self.fact(name))
 
@@ -174,11 +245,15 @@ class Ledger:
 
     def spent_since(self, hour: str) -> int:
         """Return the requests counted in this hour (``2026-11-22T10``) and later ones."""
+        return sum(self.spent_by_hour(hour).values())
+
+    def spent_by_hour(self, since: str) -> dict[str, int]:
+        """Return the requests counted in this hour and in each later one, oldest first."""
+        query = sa.select(budget.c.hour, budget.c.requests).where(
+            budget.c.location == self.location, budget.c.hour >= since
+        )
         with self.transaction() as connection:
-            query = sa.select(sa.func.sum(budget.c.requests)).where(
-                budget.c.location == self.location, budget.c.hour >= hour
-            )
-            return int(connection.execute(query).scalar() or 0)
+            return {row.hour: row.requests for row in connection.execute(query.order_by(budget.c.hour))}
 
     def spend(self, hour: str, requests: int) -> None:
         """Add requests to an hour; a negative number gives unused ones back."""
@@ -198,8 +273,19 @@ class Ledger:
             connection.execute(budget.delete().where(budget.c.location == self.location))
 
 
+def begun_together(run: str) -> str:
+    """Return what the ids of the parts have in common that one run has in several sub-accounts."""
+    return run.partition("-")[0]
+
+
 def _text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def next_number(connection: sa.Connection, location: str) -> int:
+    """Return the number of the next run of a sub-account."""
+    newest = sa.select(sa.func.max(run.c.number)).where(run.c.location == location)
+    return int(connection.execute(newest).scalar() or 0) + 1
 
 
 def _engine(url: str) -> sa.Engine:
@@ -252,10 +338,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _lock(connection: sa.Connection, location: str) -> FileLock | PostgresLock | NoLock:
+def _lock(connection: sa.Connection, location: str) -> LedgerLock | PostgresLock | NoLock:
     if connection.dialect.name == "postgresql":
         return PostgresLock(connection, location)
     database = connection.engine.url.database
     if not database or database == ":memory:":
         return NoLock()
-    return FileLock(Path(f"{database}.{location}.lock"))
+    return LedgerLock(Path(database), location)

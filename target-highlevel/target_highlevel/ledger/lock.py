@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import os
+import socket
 import time
-from typing import TYPE_CHECKING
+import uuid
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 
 from target_highlevel.errors import SettingsError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: PostgreSQL drops the lock of a killed process when it notices the closed connection: give it a moment.
 _TRIES = 20
 _PAUSE = 0.1
 
+#: How often a second connection looks whether it is given the first one's session.
+_LOOKS = 3
+
+_POOLED = (
+    "ledger_url: leads through a pooler that shares sessions between transactions; a ledger needs a session of its own."
+    " Use the server's own address, or the pooler's in session mode"
+)
+
 _BUSY = "another run is writing to this sub-account with the same ledger; wait for it to end, then run again"
 
 
-class FileLock:
-    """An advisory lock on a file beside a SQLite ledger; the kernel drops it when the process ends, however it ends."""
+class LedgerLock:
+    """An advisory lock on a file beside a SQLite ledger; the kernel drops it when the process ends, however it ends.
 
-    def __init__(self, path: Path) -> None:
+    It lies beside the real file: a symbolic link to a ledger leads to the same lock.
+    """
+
+    def __init__(self, ledger: Path, location: str) -> None:
         """Take the lock.
 
         Raises:
             SettingsError: another process holds it.
         """
-        self._file = path.open("a")
+        real = ledger.resolve()
+        # a lock may be given back by another thread than the one that took it
+        self._lock = FileLock(real.with_name(f"{real.name}.{location}.lock"), timeout=0, thread_local=False)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
+            self._lock.acquire()
+        except Timeout:
             raise SettingsError(_BUSY) from None
 
     def close(self) -> None:
         """Give the lock back."""
-        self._file.close()
+        self._lock.release()
 
 
 class PostgresLock:
@@ -73,8 +87,43 @@ class PostgresLock:
         """Do nothing: the lock goes with the connection."""
 
 
+def check_session(connection: sa.Connection) -> None:
+    """See that a connection keeps its session, before a lock is left in one that goes to somebody else.
+
+    A pooler tells its clients made-up process ids. Then a second connection, in a transaction of its own, is given the
+    session that the first has just left, or takes its place, unless the pooler keeps sessions for as long as connections.
+
+    Raises:
+        SettingsError: a pooler gives the session away between two transactions.
+    """
+    driver: Any = connection.connection.driver_connection
+    session = _session(connection)
+    if driver.info.backend_pid == session:
+        return
+    with connection.engine.connect() as second:
+        for _ in range(_LOOKS):
+            with second.begin():
+                if _session(second, begin=False) == session or _session(connection) != session:
+                    raise SettingsError(_POOLED)
+
+
+def _session(connection: sa.Connection, *, begin: bool = True) -> int:
+    """Return the process of the server that works for a connection."""
+    with connection.begin() if begin else nullcontext():
+        return int(connection.execute(sa.text("select pg_backend_pid()")).scalar() or 0)
+
+
 class NoLock:
     """The lock of a ledger in memory: nobody else can reach it."""
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def machine() -> str:
+    """Return what tells this machine, and on it this user, from others."""
+    try:
+        identity = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except OSError:
+        identity = ""
+    return f"{identity or uuid.getnode()} {socket.gethostname()} {os.getuid()}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.ledger.tables import metadata
+from target_highlevel.ledger.tables import audit, claim, metadata, record, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,7 @@ _STATISTICS = {
         "record_seq": "400000 400000 100000 300",
         "record_id": "400000 400000 40000 1",
         "record_origin": "400000 400000 2",
+        "record_clock": "400000 400000 20",
     },
     "dependency": {
         "sqlite_autoindex_dependency_1": "300000 300000 2 1",
@@ -54,8 +57,65 @@ def _tell_sizes(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ANALYZE sqlite_master")  # has them read
 
 
+def _number_runs(connection: sa.Connection) -> None:
+    """Give each run its number: in the order in which they were begun where the database knows it, else by their clock."""
+    columns = {column["name"] for column in sa.inspect(connection).get_columns(run.name)}
+    if run.c.number.name not in columns:
+        connection.exec_driver_sql("ALTER TABLE run ADD COLUMN number INTEGER NOT NULL DEFAULT 0")
+    order = sa.text("rowid") if connection.dialect.name == "sqlite" else run.c.id
+    numbers: Counter[str] = Counter()
+    for identity, location in connection.execute(sa.select(run.c.id, run.c.location).order_by(order)).all():
+        numbers[location] += 1
+        connection.execute(run.update().where(run.c.id == identity).values(number=numbers[location]))
+
+
+def _know_money(connection: sa.Connection) -> None:
+    columns = {column["name"] for column in sa.inspect(connection).get_columns(record.name)}
+    if record.c.money.name not in columns:
+        connection.exec_driver_sql("ALTER TABLE record ADD COLUMN money TEXT")
+
+
+def _note_the_clock(connection: sa.Connection) -> None:
+    """Give each record the moment from which on it should be another by the clock alone."""
+    columns = {column["name"] for column in sa.inspect(connection).get_columns(record.name)}
+    if record.c.changes_at.name not in columns:
+        connection.exec_driver_sql("ALTER TABLE record ADD COLUMN changes_at VARCHAR")
+        next(index for index in record.indexes if index.name == "record_clock").create(connection)
+    _tell_sizes(connection)
+
+
+def _keep_claims(connection: sa.Connection) -> None:
+    claim.create(connection, checkfirst=True)
+
+
+def _name_the_api(connection: sa.Connection) -> None:
+    """Name the part of the API that a write was sent to, instead of its route: in open intents; what the trail says, it says."""
+    columns = {column["name"] for column in sa.inspect(connection).get_columns(audit.name)}
+    if audit.c.api.name not in columns:
+        connection.exec_driver_sql("ALTER TABLE audit RENAME COLUMN route TO api")
+    begun = sa.select(record.c.location, record.c.ref, record.c.intent).where(record.c.intent.is_not(None))
+    for location, ref, text in connection.execute(begun).all():
+        intent = json.loads(text)
+        route = str(intent.pop("route", ""))
+        intent.pop("method", None)
+        intent.setdefault("api", next((api for part, api in _APPOINTMENTS.items() if part in route), ""))
+        one = (record.c.location == location) & (record.c.ref == ref)
+        connection.execute(record.update().where(one).values(intent=json.dumps(intent)))
+
+
+#: Where an appointment may have been sent: the only kind of record that is looked for by what its intent says.
+_APPOINTMENTS = {"/calendars/events": "events", "/tasks": "tasks"}
+
 #: Never edit a step that was released: add one. A step must work on SQLite and on PostgreSQL.
-STEPS: tuple[Callable[[sa.Connection], None], ...] = (_first, _tell_sizes)
+STEPS: tuple[Callable[[sa.Connection], None], ...] = (
+    _first,
+    _tell_sizes,
+    _number_runs,
+    _know_money,
+    _note_the_clock,
+    _keep_claims,
+    _name_the_api,
+)
 
 
 def migrate(engine: sa.Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from target_highlevel.ledger.bulk import batches, release
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import contribution, joined, record
+from target_highlevel.ledger.transitions import CHANGED
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -16,8 +18,19 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import Incoming
 
+#: Contributor under whose name stands what a main record itself says of folded fields: it is needed again when only a
+#: contribution changes.
+OWN = ""
+#: Before the ref of a contact in the table of joins: the record has the owner of that contact.
+OWNER_OF = "owner of "
 #: Why a patient of another location is left out; a booking here brings the patient back.
 OTHER_SUB_ACCOUNT = "other_sub_account"
+#: The same for a record that is looked at again whenever something else is said of that contact.
+FOLLOWS = "follows "
+#: Why a patient without visits has no opportunity yet; a visit brings it.
+NO_VISIT = "no_visit"
+#: Why patients and invoices are left out, and with them what waits for them.
+LEFT_OUT_ALONG = (OTHER_SUB_ACCOUNT, "archived_left_out", "deleted_left_out", "too_old")
 
 
 class Partials:
@@ -30,7 +43,7 @@ class Partials:
         self._here = record.c.location == location
 
     def take(self, connection: sa.Connection, parts: Sequence[Incoming], seq: int) -> None:
-        """Keep what contributors give, and have the records concerned written again under this number."""
+        """Store contributions and requeue the records concerned under this sequence number."""
         self._forget_rejects(connection, {f"{item.spec.object}:{item.part}" for item in parts})
         gone = {str(item.part) for item in parts if item.filtered}
         given = [item for item in parts if not item.filtered]
@@ -63,6 +76,38 @@ class Partials:
         if rows or moved:
             self._touch(connection, {item.ref for item in changed} | moved, seq)
 
+    def keep_own(self, connection: sa.Connection, mains: Sequence[Incoming]) -> None:
+        """Keep what main records say of folded fields; one that is left out adds to what it said before, if that is known."""
+        left_out = {item.ref for item in mains if item.spec.folded and item.filtered}
+        before = {ref: json.loads(text) for (ref, _), text in self._known_own(connection, left_out).items()}
+        folding = [
+            item
+            for item in mains
+            if item.spec.folded
+            and not item.rejected
+            and item.resolved is None
+            and (not item.filtered or item.ref in before)
+        ]
+        for some in batches({item.ref for item in folding}):
+            connection.execute(contribution.delete().where(self._own, contribution.c.target.in_(some)))
+        rows = []
+        for item in folding:
+            names = {declared.name for declared in item.spec.folded} & item.fields.keys()
+            said = {**before.get(item.ref, {}), **{name: item.fields[name] for name in names}}
+            rows.append(
+                {"location": self._location, "target": item.ref, "part": OWN, "fields": canonical_json(said)}
+            )
+        if rows:
+            connection.execute(contribution.insert(), rows)
+
+    @property
+    def _own(self) -> sa.ColumnElement[bool]:
+        return (contribution.c.location == self._location) & (contribution.c.part == OWN)
+
+    def _known_own(self, connection: sa.Connection, targets: set[str]) -> dict[tuple[str, str], str]:
+        known = self._known_contributions(connection, targets)
+        return {key: fields for key, fields in known.items() if key[1] == OWN}
+
     def _forget_rejects(self, connection: sa.Connection, contributors: set[str]) -> None:
         """A contributor that could not be mapped stood in the list of rejects under its own name; now it could be."""
         for some in batches(contributors):
@@ -74,7 +119,7 @@ class Partials:
             connection.execute(record.delete().where(self._here, record.c.ref.in_(some), unmapped))
 
     def _withdraw(self, connection: sa.Connection, gone: set[str], given: Sequence[Incoming]) -> set[str]:
-        """Take back what contributors that are gone gave, and what others gave to another record of the kind before.
+        """Withdraw the contributions of contributors that are gone or that now contribute to another record.
 
         An appointment moved to another patient no longer says anything of the first one.
         """
@@ -107,27 +152,27 @@ class Partials:
         return found
 
     def _touch(self, connection: sa.Connection, targets: set[str], seq: int) -> None:
-        """Have every record that folds these keys written again, and release those that waited for them."""
+        """Requeue every record that folds these keys, and release those that waited for them."""
         refs = set(targets)
         for some in batches(targets):
             query = sa.select(joined.c.child).where(
-                joined.c.location == self._location, joined.c.target.in_(some)
+                joined.c.location == self._location,
+                joined.c.target.in_([*some, *(f"{FOLLOWS}{target}" for target in some)]),
             )
             refs.update(connection.execute(query).scalars())
         for some in batches(refs):
             # A record found in HighLevel (lost ledger) has no digest until it is received: by then all partials are here.
-            again = record.update().where(
+            again = CHANGED.update(
                 self._here,
                 record.c.ref.in_(some),
                 (record.c.status == Status.DONE.value)
-                | ((record.c.status == Status.FILTERED.value) & (record.c.reason == OTHER_SUB_ACCOUNT)),
+                | (
+                    (record.c.status == Status.FILTERED.value)
+                    & record.c.reason.in_([OTHER_SUB_ACCOUNT, NO_VISIT])
+                ),
                 record.c.digest.is_not(None),
             )
-            connection.execute(
-                again.values(
-                    status=Status.READY.value, version=record.c.version + 1, seq=seq, seen_run=self._run
-                )
-            )
+            connection.execute(again.values(version=record.c.version + 1, seq=seq, seen_run=self._run))
             pending = record.update().where(
                 self._here,
                 record.c.ref.in_(some),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.ledger import Ledger, next_number
 from target_highlevel.ledger.tables import run
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ def publish_run(url: str, location: str, ended: Mapping[str, Any]) -> None:
     real = Ledger(url, location, exclusive=False)
     try:
         with real.transaction() as connection:
-            connection.execute(run.insert().values({**ended, "facts": json.dumps(ended["facts"])}))
+            number = next_number(connection, location)
+            known = {**ended, "number": number, "facts": json.dumps(ended["facts"])}
+            connection.execute(run.insert().values(known))
     finally:
         real.close()

@@ -11,7 +11,7 @@ from target_highlevel.ledger.bulk import BESIDE
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.relations import LAST
 from target_highlevel.ledger.rows import Status
-from target_highlevel.ledger.tables import before_image, contribution, record
+from target_highlevel.ledger.tables import before_image, claim, contribution, record, run
 
 if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
@@ -34,6 +34,7 @@ class Purge:
         self._ledger = ledger
         payloads = (record.c.location == ledger.location) & record.c.payload.is_not(None)
         images = before_image.c.location == ledger.location
+        self._all = before is None
         if before is None:
             self._payloads, self._images = payloads, images
             self._contributions = contribution.c.location == ledger.location
@@ -45,11 +46,14 @@ class Purge:
             settled = record.c.status.in_([Status.DONE.value, Status.FILTERED.value]) & ~sa.func.coalesce(
                 comes_back, sa.false()
             )
+            earlier = sa.select(run.c.id).where(
+                run.c.location == ledger.location, run.c.number < ledger.run_number(before)
+            )
             # what joins shared facts is put together anew when these change
             self._payloads = (
-                payloads & settled & (record.c.seen_run < before) & (record.c.object != "appointment")
+                payloads & settled & record.c.seen_run.in_(earlier) & (record.c.object != "appointment")
             )
-            self._images = images & (before_image.c.run < before)
+            self._images = images & before_image.c.run.in_(earlier)
             self._contributions = sa.false()
 
     def count(self) -> Holdings:
@@ -76,6 +80,29 @@ class Purge:
             # written records have none any more; a ledger of an earlier version may still hold dates of birth there
             here = record.c.location == self._ledger.location
             connection.execute(record.update().where(here, record.c.payload.is_(None)).values(priority=LAST))
+            if self._all:  # without contributions nobody can say what time brings
+                connection.execute(record.update().where(here).values(changes_at=None))
             if for_good:
+                self._forget_hashes(connection)
                 self._ledger.remember(f"purged:{self._ledger.location}", f"{self._ledger.now():%Y-%m-%d}")
         self._ledger.compact()
+
+    def _forget_hashes(self, connection: sa.Connection) -> None:
+        """Remove what a value could be guessed by: hashes of what was written or wanted, with their key, and contacts' tags.
+
+        A date of birth has some 40,000 values: whoever has a hash of it and the key finds it in a second.
+        """
+        here = record.c.location == self._ledger.location
+        forgotten = dict.fromkeys(("digest", "written", "notes", "money"))
+        connection.execute(record.update().where(here).values(**forgotten))
+        connection.execute(claim.delete().where(claim.c.location == self._ledger.location))
+        others = sa.select(sa.func.count()).where(~here, record.c.digest.is_not(None))
+        if not connection.execute(
+            others
+        ).scalar_one():  # another sub-account's hashes need the key until it is purged too
+            self._ledger.forget_salt()
+
+
+def purged_on(ledger: Ledger) -> str | None:
+    """Return the day on which a ledger was purged for good, if it was."""
+    return ledger.fact(f"purged:{ledger.location}")

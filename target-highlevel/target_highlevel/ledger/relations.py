@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_highlevel.descriptor import Rank
 from target_highlevel.ledger.bulk import batches
 from target_highlevel.ledger.rows import Row, Status, row_from
 from target_highlevel.ledger.tables import record
-from target_highlevel.values import canonical_json
+from target_highlevel.payload import Payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,10 @@ class Chunk:
     cleared: list[str] = field(default_factory=list)
     #: Records that stood for somebody and do no longer.
     gone: list[str] = field(default_factory=list)
+    #: What unchanged records come to, by their ref.
+    money: dict[str, str] = field(default_factory=dict)
+    #: Rank and priority of changed records, by their ref.
+    turns: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 class Relations:
@@ -58,16 +63,12 @@ class Relations:
         )
         for origin, ends in wanted.items():
             for ref, pair in ends.items():
-                if (
-                    ref not in known
-                    or (known[ref].payload or {}).get("absent")
-                    or known[ref].status == Status.FILTERED
-                ):
+                if ref not in known or known[ref].content.absent or known[ref].status == Status.FILTERED:
                     waits = [end for end in pair if not states.get(end, (None, ""))[1]]
                     version = known[ref].version if ref in known else 0
                     chunk.records.append(
                         {
-                            **self._relation(by_ref[origin], ref, pair, waits),
+                            **self._relation(by_ref[origin], ref, pair, waits, chunk.turns[origin]),
                             "version": version + 1,
                             "seq": chunk.seq,
                         }
@@ -80,7 +81,12 @@ class Relations:
                 chunk.cleared.append(ref)
 
     def _relation(
-        self, item: Incoming, ref: str, pair: tuple[str, str], waits: Sequence[str]
+        self,
+        item: Incoming,
+        ref: str,
+        pair: tuple[str, str],
+        waits: Sequence[str],
+        turn: tuple[int, str],
     ) -> dict[str, Any]:
         source_id = ref.partition(":")[2]
         fields = {"association": source_id.partition("|")[0], "first": pair[0], "second": pair[1]}
@@ -95,10 +101,10 @@ class Relations:
             "status": (Status.HELD if waits else Status.READY).value,
             "reason": f"waits_for:{waits[0]}" if waits else None,
             "reason_field": None,
-            "payload": canonical_json({"fields": fields}),
+            "payload": Payload(fields=fields).json(),
             "digest": None,
-            "rank": 3,
-            "priority": item.priority or LAST,
+            "rank": max(turn[0], Rank.LINKS),
+            "priority": turn[1],
             "seen_run": self._run,
         }
 
@@ -109,7 +115,7 @@ class Relations:
             "ref": row.ref,
             "status": (Status.FILTERED if gone else Status.READY).value,
             "reason": "no_longer_wanted" if gone else None,
-            "payload": canonical_json({"fields": row.fields, "absent": True}),
+            "payload": Payload(fields=row.fields, absent=True).json(),
             "version": row.version + 1,
             "seq": chunk.seq,
             "seen_run": self._run,

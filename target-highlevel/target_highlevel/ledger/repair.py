@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import record
+from target_highlevel.ledger.transitions import MISSED
 from target_highlevel.ledger.work import FORGOTTEN, Work
 from target_highlevel.values import canonical_json
 
@@ -29,22 +31,38 @@ class Repair(Work):
         super().__init__(ledger, verification)
 
     def known(self, ref: str) -> Row | None:
-        """Return a record that the ledger takes to be in HighLevel; any other comes with the next load anyway."""
+        """Return a record of the crosswalk; any other comes with the next load anyway."""
         row = self.row(ref)
         return row if row is not None and row.hl_id is not None else None
 
+    def carries(self, contact: str) -> bool:
+        """Return whether the ledger leads to anything on a contact, by the contact's HighLevel id."""
+        query = record.select().where(self._here, record.c.parent_id == contact, record.c.hl_id.is_not(None))
+        with self._ledger.transaction() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def bring_again(self, row: Row) -> None:
-        """Have a record that is gone made again by the next full read.
+        """Have the next full read create a missing record again.
 
         With an open intent the load looks for it first: somebody may have taken it out of HighLevel's bin meanwhile, and what
         it says then is theirs.
         """
-        intent = {"action": LOOK_FIRST, "run": self.run, "at": self._stamp(), "method": "POST", "route": ""}
+        intent = {"action": LOOK_FIRST, "run": self.run, "at": self._stamp(), "api": ""}
         notes = canonical_json({**row.notes, "rebuilt": True})
         with self._ledger.transaction() as connection:
-            self._set(connection, row.ref, **FORGOTTEN, reason=REASON, notes=notes, intent=json.dumps(intent))
-            if row.origin:  # a link is wanted by a record, and derived anew when that is taken in
-                self._set(connection, row.origin, digest=None)
+            known = {"reason": REASON, "notes": notes, "intent": json.dumps(intent)}
+            self._move(connection, row.ref, MISSED, **FORGOTTEN, **known)
+            self._derive_again(connection, [row.origin])
+
+    def removing(self, copy: Row, api: str) -> None:
+        """Note in the audit trail that a second copy of a record is about to be deleted; of the record nothing changes."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, replace(copy, intent=_remove(api)), "intent", None)
+
+    def removed_copy(self, copy: Row, api: str, status: str) -> None:
+        """Note that it is gone."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, replace(copy, intent=_remove(api)), "outcome", status)
 
     def write_again(self, row: Row, fields: Iterable[str]) -> None:
         """Have the next full read compare these fields with HighLevel and write them, as the setting ``overwrite`` wants."""
@@ -62,3 +80,7 @@ class Repair(Work):
         )
         with self._ledger.transaction() as connection:
             return [row.ref for row in connection.execute(query.order_by(record.c.ref))]
+
+
+def _remove(api: str) -> dict[str, str]:
+    return {"action": "remove", "api": api}

@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from target_highlevel.payload import NOTHING, Payload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Status(str, Enum):
+#: Whose an address is that another contact of ours keeps.
+ANOTHER = "another_record"
+#: Kinds of objects whose records keep their content: it names practitioners, no patients, and another user changes it.
+DIARY = frozenset({"calendar", "schedule", "blocked_slot"})
+
+
+class Notes(TypedDict, total=False):
+    """What the ledger knows of a written record beside its values: for later runs, and for the report."""
+
+    #: Fields that are not there, each with the reason.
+    withheld: dict[str, str]
+    #: Texts that HighLevel found too long and that were cut.
+    shortened: list[str]
+    #: Fields that somebody changed in HighLevel and that were left alone.
+    conflicts: list[str]
+    #: Channels that we have closed.
+    dnd: list[str]
+    #: Tags of a contact that are ours.
+    tags: list[str]
+    #: Of a relation: association and HighLevel ids of both ends.
+    link: dict[str, str]
+    #: What HighLevel filled in by itself when the record was created.
+    filled: dict[str, Any]
+    #: What the record comes to in HighLevel, by what it is summed.
+    money: dict[str, str]
+    #: Found again in HighLevel: nobody knows who wrote what.
+    rebuilt: bool
+
+
+class Status(StrEnum):
     """Where a destination record stands."""
 
     READY = "ready"
@@ -21,13 +52,31 @@ class Status(str, Enum):
     REJECTED = "rejected"
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """What a run did to a destination record."""
 
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An e-mail or a phone that a contact wants, and that others may want too."""
+
+    #: Hash of the address; none where the contact wants none any more.
+    key: str | None
+    #: The address, where several want it.
+    value: str | None = None
+    #: Ref of the contact that keeps it instead.
+    keeper: str | None = None
+    #: Hash of the address that was written last.
+    held: str | None = None
+    #: Whether others give it up to this contact.
+    kept: bool = False
+    #: HighLevel id of a contact that had it before we came.
+    met: str | None = None
 
 
 @dataclass
@@ -44,9 +93,9 @@ class Row:
     parent_id: str | None = None
     origin: str | None = None
     reason: str | None = None
-    payload: dict[str, Any] | None = None
+    payload: Payload | None = None
     written: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
     intent: dict[str, Any] | None = None
     digest: str | None = None
     created_run: str | None = None
@@ -55,16 +104,45 @@ class Row:
     listed: str = ""
     #: Made by us, and nothing of it is settled yet: what it holds nobody else wrote.
     created_here: bool = False
+    #: From when on it should be another, though nobody says anything new of it.
+    changes_at: str | None = None
+    #: Of a contact: its addresses, by field.
+    claims: dict[str, Claim] = field(default_factory=dict)
+    #: Fields that had a value and were emptied, or given another one.
+    cleared: set[str] = field(default_factory=set)
+    #: Fields of which the text was cut to what HighLevel takes.
+    shortened: set[str] = field(default_factory=set)
+    #: Its place in the order of writing.
+    rank: int = 0
+
+    @property
+    def gives_up(self) -> dict[str, str]:
+        """Return the addresses that another contact keeps, and whose they are."""
+        return {name: ANOTHER for name, claim in self.claims.items() if claim.keeper}
+
+    def wants(self, address: str) -> bool:
+        """Return whether a contact wants an e-mail or phone, as far as the ledger knows."""
+        return address not in self.claims or self.claims[address].key is not None
+
+    @property
+    def content(self) -> Payload:
+        """Return what is wanted of the main record; nothing when it did not change."""
+        return self.payload or NOTHING
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether all that the record should hold is known, not only what others say or what is left to say."""
+        return self.payload is not None and not self.payload.filtered
 
     @property
     def fields(self) -> dict[str, Any]:
         """Return the wanted fields of the main record; empty when the main record did not change."""
-        return dict((self.payload or {}).get("fields", {}))
+        return dict(self.content.fields)
 
     @property
     def contact(self) -> str | None:
         """Return the source id of the contact this record hangs on."""
-        return (self.payload or {}).get("contact")
+        return self.content.contact
 
 
 def row_from(mapping: Mapping[Any, Any]) -> Row:
@@ -76,11 +154,12 @@ def row_from(mapping: Mapping[Any, Any]) -> Row:
         stream=mapping["stream"],
         status=mapping["status"],
         version=mapping["version"],
+        rank=mapping["rank"],
         hl_id=mapping["hl_id"],
         parent_id=mapping["parent_id"],
         origin=mapping["origin"],
         reason=mapping["reason"],
-        payload=_loaded(mapping["payload"], None),
+        payload=_payload(mapping["payload"]),
         written=_loaded(mapping["written"], {}),
         notes=_loaded(mapping["notes"], {}),
         intent=_loaded(mapping["intent"], None),
@@ -89,8 +168,17 @@ def row_from(mapping: Mapping[Any, Any]) -> Row:
         outcome=mapping["outcome"],
         outcome_run=mapping["outcome_run"],
         listed=mapping["listed"],
+        changes_at=mapping["changes_at"],
         created_here=_is_fresh(mapping),
     )
+
+
+#: Kept of a refused record of which only changed what others say, so that it can be replayed: it has no payload of its own.
+OTHERS_SAY = json.dumps({"others_say": True})
+
+
+def _payload(text: str | None) -> Payload | None:
+    return Payload.from_json(text) if text and text != OTHERS_SAY else None
 
 
 def _is_fresh(mapping: Mapping[Any, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
 import shutil
 import tempfile
 import time
@@ -10,16 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
-from target_highlevel.ledger.tables import budget, contribution, dependency, exclusion, fact, joined, record
+from target_highlevel.ledger.tables import (
+    budget,
+    claim,
+    contribution,
+    dependency,
+    exclusion,
+    fact,
+    joined,
+    record,
+)
+from target_highlevel.ledger.transitions import COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BATCH = 1000
-_PREFIX = "highlevel-"
+_PREFIX = "target-highlevel-scratch-"
+#: A file of this name and content says that a folder is a copy of ours; whatever else is called so is left alone.
+_MARK = (
+    "TARGET-HIGHLEVEL-SCRATCH",
+    "A working copy of a ledger; it is removed when its run ends, or by the next one.\n",
+)
 #: Seconds after which a copy without a lock is one whose run was killed at its very beginning.
 _UNFINISHED = 3600
 _tables = sa.MetaData()
@@ -45,18 +61,19 @@ def scratch_copy(
     """
     sweep()
     folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+    Path(folder.name, _MARK[0]).write_text(_MARK[1], encoding="utf-8")
     real = Ledger(url, location, exclusive=False)
     copy = Ledger(f"sqlite:///{Path(folder.name) / 'scratch.db'}", location)
-    copy.hurry()
+    copy.disable_fsync()
     try:
         with real.transaction() as source, copy.transaction() as destination:
             tables = (
-                (record, fact, budget)
+                (record, fact, budget, claim)
                 if crosswalk_only
-                else (record, fact, budget, dependency, exclusion, contribution, joined)
+                else (record, fact, budget, claim, dependency, exclusion, contribution, joined)
             )
             for table in tables:
-                _copy(source, destination, table)
+                _copy(source, destination, table, location)
             if crosswalk_only:
                 _keep_earlier(destination)
                 known = record.c.hl_id.is_not(None)
@@ -68,7 +85,7 @@ def scratch_copy(
                     "outcome": None,
                     "payload": None,
                 }
-                destination.execute(record.update().values(**values))
+                destination.execute(record.update().values(**values), execution_options=COPIED.options)
         copy.salt = bytes.fromhex(str(real.fact("salt")))
     finally:
         real.close()
@@ -86,19 +103,27 @@ def sweep() -> int:
 def _is_left(folder: Path) -> bool:
     """Return whether nobody works on a copy any more: its lock is free, or it never came to have one."""
     try:
+        if not _is_ours(folder):
+            return False
         locks = list(folder.glob("*.lock"))
         return all(map(_is_free, locks)) if locks else time.time() - folder.stat().st_mtime > _UNFINISHED
     except OSError:  # somebody else's, or just being removed
         return False
 
 
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder is one that this program has made for this user, by its mark."""
+    mark = folder / _MARK[0]
+    mine = not folder.is_symlink() and folder.stat().st_uid == os.getuid() and mark.is_file()
+    return mine and mark.read_text(encoding="utf-8") == _MARK[1]
+
+
 def _is_free(lock: Path) -> bool:
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def count_requests(url: str, location: str, requests: int) -> None:
@@ -119,12 +144,16 @@ def _keep_earlier(destination: sa.Connection) -> None:
     destination.execute(earlier.insert().from_select([item.name for item in earlier.c], unwritten))
 
 
-def _copy(source: sa.Connection, destination: sa.Connection, table: sa.Table) -> None:
+def _copy(source: sa.Connection, destination: sa.Connection, table: sa.Table, location: str) -> None:
+    """Copy the rows of one sub-account; a ledger may hold several, and each is planned and verified alone."""
     destination.execute(table.delete())
-    result = source.execution_options(stream_results=True).execute(sa.select(table)).mappings()
+    query = sa.select(table)
+    if "location" in table.c:
+        query = query.where(table.c.location == location)
+    result = source.execution_options(stream_results=True).execute(query).mappings()
     while rows := result.fetchmany(_BATCH):
         _insert(destination, table, rows)
 
 
 def _insert(destination: sa.Connection, table: sa.Table, rows: Sequence[sa.RowMapping]) -> None:
-    destination.execute(table.insert(), [dict(row) for row in rows])
+    destination.execute(table.insert(), [dict(row) for row in rows], execution_options=COPIED.options)

@@ -46,10 +46,15 @@ record = sa.Table(
         default="",
         comment="kinds of things on this contact that are known; * all",
     ),
+    sa.Column(
+        "money", sa.Text, comment="what it comes to, as the source says: amount, and what it is summed by"
+    ),
+    sa.Column("changes_at", sa.String, comment="from when on it should be another by the clock alone"),
     sa.Index("record_work", "location", "status", "rank", "priority", "seq"),
     sa.Index("record_seq", "location", "status", "seq"),
     sa.Index("record_id", "location", "object", "hl_id"),
     sa.Index("record_origin", "location", "origin"),
+    sa.Index("record_clock", "location", "changes_at"),
 )
 
 #: A held record and what it waits for: the ref of a record, or ``join:<object>:<key>``.
@@ -83,6 +88,23 @@ contribution = sa.Table(
     sa.Index("contribution_part", "location", "part"),
 )
 
+#: E-mails and phones that contacts want, by a keyed hash, and who of those who share one keeps it.
+claim = sa.Table(
+    "claim",
+    metadata,
+    sa.Column("location", sa.String, primary_key=True),
+    sa.Column("ref", sa.String, primary_key=True),
+    sa.Column("field", sa.String, primary_key=True),
+    sa.Column("key", sa.String, comment="hash of the address that is wanted; none wants none any more"),
+    sa.Column("value", sa.String, comment="the address itself, kept only while several want it"),
+    sa.Column("facts", sa.Text, nullable=False, comment="what decides: date of birth, archived, reachable"),
+    sa.Column("keeper", sa.String, comment="ref of who keeps it instead; none: it is this one's"),
+    sa.Column("reason", sa.String, comment="why the keeper comes first"),
+    sa.Column("held", sa.String, comment="hash of the address that was written last, as far as it is known"),
+    sa.Column("met", sa.String, comment="HighLevel id of a contact that had the address before we came"),
+    sa.Index("claim_key", "location", "key"),
+)
+
 #: Which records fold which join key.
 joined = sa.Table(
     "joined",
@@ -110,6 +132,13 @@ run = sa.Table(
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("location", sa.String, nullable=False),
     sa.Column("mode", sa.String, nullable=False),
+    sa.Column(
+        "number",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="counts the runs of a sub-account: their order, whatever the clock says",
+    ),
     sa.Column("started_at", sa.String, nullable=False),
     sa.Column("ended_at", sa.String),
     sa.Column("exit_code", sa.Integer),
@@ -129,8 +158,10 @@ audit = sa.Table(
     sa.Column("object", sa.String, nullable=False),
     sa.Column("source_id", sa.String, nullable=False),
     sa.Column("hl_id", sa.String),
-    sa.Column("method", sa.String, nullable=False),
-    sa.Column("route", sa.String, nullable=False),
+    sa.Column("method", sa.String, nullable=False, comment="of entries of earlier versions"),
+    sa.Column(
+        "api", sa.String, nullable=False, comment="part of HighLevel's API; of earlier versions a route"
+    ),
     sa.Column("status", sa.String),
     sa.Column("fields", sa.Text, nullable=False),
     sa.Column("prev", sa.String, nullable=False),

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.rows import Row, Status, row_from
-from target_highlevel.ledger.tables import audit, before_image, dependency, record
+from target_highlevel.ledger.departures import DEPART
+from target_highlevel.ledger.rows import Notes, Row, Status, row_from
+from target_highlevel.ledger.tables import audit, before_image, claim, dependency, record
 from target_highlevel.ledger.tables import run as runs
+from target_highlevel.ledger.transitions import RESTORED, TAKEN_BACK
 from target_highlevel.ledger.work import FORGOTTEN, KNOWN, Work
 from target_highlevel.values import canonical_json
 
@@ -24,6 +26,8 @@ WRITING_MODES = ("load", "retry")
 #: Why a record that an undone run had brought is not in HighLevel.
 ROLLED_BACK = "rolled_back"
 _CARRIER = "was_on"
+#: Actions of a load that take something out of HighLevel.
+REMOVALS = ("remove", DEPART)
 #: Name of the fact that a run was undone to the end.
 DONE = "rolled_back:"
 _FORGOTTEN: dict[str, Any] = {
@@ -61,6 +65,14 @@ class Before:
     fields: dict[str, Any]
     known: dict[str, Any]
 
+    def elsewhere(self, replaced: Mapping[str, str]) -> Before:
+        """Return the same with the ids of records that were removed and made again since as they are now."""
+        now = {
+            name: replaced.get(value, value) if isinstance(value, str) else value
+            for name, value in self.fields.items()
+        }
+        return replace(self, fields=now)
+
 
 class Undo(Work):
     """The ledger's side of a rollback: ``undone`` is the run that is taken back, ``run`` the one that does it."""
@@ -87,13 +99,33 @@ class Undo(Work):
             ref for ref, text in found if json.loads(text).get(KNOWN, {}).get("created_run") != self.undone
         ]
 
+    def taken_away(self) -> list[str]:
+        """Return the refs of the records, links apart, that the run took out of HighLevel and that are not there."""
+        removed = self._removals()
+        return [
+            ref
+            for ref in self.updated()
+            if ref in removed and not ref.startswith("relation:") and self.hl_id(ref) is None
+        ]
+
+    def replaced(self) -> dict[str, str]:
+        """Return, by the ids they had before the run, the ids of the records that it removed and that were made again."""
+        removed = self._removals()
+        pairs = (
+            (self.before(ref).known.get("hl_id"), self.hl_id(ref)) for ref in self.updated() if ref in removed
+        )
+        return {before: now for before, now in pairs if before and now and before != now}
+
+    def _removals(self) -> set[str]:
+        return {ref for ref, _, _ in self._done("remove", "intent", DEPART)}
+
     def purged(self) -> list[str]:
         """Return the refs of records the run set out to change or to remove and whose before-image is no longer there."""
         images = sa.select(before_image.c.ref).where(self._images, before_image.c.run == self.undone)
         with self._ledger.transaction() as connection:
             kept = set(connection.execute(images).scalars())
         made = {f"{object_}:{source_id}" for (object_, _), source_id in self.ever_created().items()}
-        changed = [ref for ref, _, _ in self._done("update", "intent", "remove") if ref not in made]
+        changed = [ref for ref, _, _ in self._done("update", "intent", *REMOVALS) if ref not in made]
         left = [ref for ref, _, _ in self._done("leave", "intent")]  # which are made anew elsewhere
         return [ref for ref in dict.fromkeys([*changed, *left]) if ref not in kept]
 
@@ -105,17 +137,26 @@ class Undo(Work):
         return Before(known=kept.pop(KNOWN, {}), fields=kept)
 
     def rewritten(self) -> set[str]:
-        """Return the refs of records that a later run changed, and that was not taken back."""
-        query = sa.select(before_image.c.run, before_image.c.ref).where(
-            self._images, before_image.c.run > self.undone
+        """Return the refs of records that a later run changed or made anew, and that was not taken back."""
+        later = runs.c.number > self._ledger.run_number(self.undone)
+        changed = (
+            sa.select(before_image.c.run, before_image.c.ref)
+            .join(runs, runs.c.id == before_image.c.run)
+            .where(self._images, later)
+        )
+        images = sa.select(before_image.c.ref).where(self._images, before_image.c.run == self.undone)
+        made = (
+            sa.select(record.c.created_run, record.c.ref)
+            .join(runs, runs.c.id == record.c.created_run)
+            .where(self._here, later, record.c.ref.in_(images))
         )
         with self._ledger.transaction() as connection:
-            found = connection.execute(query).all()
+            found = [*connection.execute(changed), *connection.execute(made)]
         taken_back = {run for run in {run for run, _ in found} if rolled_back(self._ledger, run)}
         return {ref for run, ref in found if run not in taken_back}
 
     def unclear(self) -> list[Row]:
-        """Return the records whose create the run began and did not see the end of, or found to have happened and left so."""
+        """Return the records whose create or removal the run began and did not see the end of, or left unsettled."""
         mine = record.c.created_run == self.undone
         rows = self._rows(record.c.intent.is_not(None) | (mine & record.c.written.is_(None)))
         return [row for row in rows if self._is_unclear(row)]
@@ -123,7 +164,11 @@ class Undo(Work):
     def _is_unclear(self, row: Row) -> bool:
         if row.created_here and row.created_run == self.undone:
             return True
-        return row.intent is not None and (row.intent["run"], row.intent["action"]) == (self.undone, "create")
+        if row.intent is None or row.intent["run"] != self.undone:
+            return False
+        return row.intent["action"] == "create" or (
+            row.intent["action"] in REMOVALS and row.hl_id is not None
+        )
 
     def relations(self) -> list[Trace]:
         """Return every relation that is in HighLevel, whichever run made it."""
@@ -136,6 +181,21 @@ class Undo(Work):
         """
         here = {trace.hl_id for trace in self._traces(record.c.parent_id.is_not(None))}
         return here | {hl_id for _, hl_id, _ in self._left_behind()}
+
+    def ids(self, object_: str) -> set[str]:
+        """Return the HighLevel ids of all records of a kind that are ours, whichever run made them."""
+        return {trace.hl_id for trace in self._traces(record.c.object == object_)}
+
+    def last_touch(self, contact_id: str) -> str | None:
+        """Return when we last asked something of a contact, or of what hangs on it, as the audit trail says."""
+        on_it = sa.select(record.c.hl_id).where(
+            self._here, (record.c.parent_id == contact_id) | (record.c.hl_id == contact_id)
+        )
+        query = sa.select(sa.func.max(audit.c.at)).where(
+            audit.c.location == self._ledger.location, audit.c.hl_id.in_(on_it)
+        )
+        with self._ledger.transaction() as connection:
+            return connection.execute(query).scalar()
 
     def copies_left(self) -> list[str]:
         """Return the refs of records of which the run left a copy behind."""
@@ -154,7 +214,7 @@ class Undo(Work):
         query = (
             sa.select(before_image.c.ref, before_image.c.fields, record.c.hl_id)
             .join(record, own)
-            .where(self._images, record.c.object.in_(["note", "appointment", "file"]))
+            .where(self._images, record.c.object.in_(["note", "appointment", "file", "opportunity"]))
         )
         with self._ledger.transaction() as connection:
             found = [
@@ -174,6 +234,11 @@ class Undo(Work):
             before = {json.loads(text).get(_CARRIER) for text in notes}
         here = {trace.parent_id for trace in self.created()}
         return {str(hl_id) for hl_id in before | here if hl_id}
+
+    def files_of_others(self) -> set[tuple[str | None, str]]:
+        """Return (contact, key) of every file in HighLevel that another run has put there: one that moves keeps its key."""
+        files = self._traces(record.c.object == "file")
+        return {(trace.parent_id, trace.hl_id) for trace in files if trace.owner != self.undone}
 
     def contacts(self) -> dict[str, str]:
         """Return the ref of every contact that is in HighLevel, by its id there."""
@@ -203,17 +268,6 @@ class Undo(Work):
             if hl_id and status == "created"
         }
 
-    def appointment_routes(self) -> set[str]:
-        """Return the routes by which the run wrote appointments: they tell tasks from calendar events."""
-        query = sa.select(audit.c.route).where(
-            audit.c.location == self._ledger.location,
-            audit.c.run == self.undone,
-            audit.c.object == "appointment",
-            audit.c.action.in_(["create", "update", "leave"]),
-        )
-        with self._ledger.transaction() as connection:
-            return set(connection.execute(query.distinct()).scalars())
-
     def _done(self, action: str, event: str, *actions: str) -> list[tuple[str, str | None, str | None]]:
         query = (
             sa.select(audit.c.object, audit.c.source_id, audit.c.hl_id, audit.c.status)
@@ -240,7 +294,9 @@ class Undo(Work):
     def _rows(self, *conditions: sa.ColumnElement[bool]) -> list[Row]:
         query = sa.select(record).where(self._here, *conditions).order_by(record.c.rank, record.c.ref)
         with self._ledger.transaction() as connection:
-            return [row_from(found) for found in connection.execute(query).mappings()]
+            rows = [row_from(found) for found in connection.execute(query).mappings()]
+            self.add_claims(rows)
+        return rows
 
     def _traces(self, *conditions: sa.ColumnElement[bool]) -> list[Trace]:
         owner = sa.func.coalesce(record.c.created_run, record.c.outcome_run)
@@ -255,7 +311,7 @@ class Undo(Work):
 
     # Taking it back
 
-    def own(self, row: Row, hl_id: str, written: Mapping[str, str], notes: Mapping[str, Any]) -> None:
+    def own(self, row: Row, hl_id: str, written: Mapping[str, str], notes: Notes) -> None:
         """Record that a create whose end nobody saw did happen, and what it wrote."""
         known = {
             "written": canonical_json(dict(written)),
@@ -267,6 +323,12 @@ class Undo(Work):
             row.hl_id = hl_id
             self._audit(connection, row, "outcome", "created")
         row.intent = None
+
+    def went(self, row: Row) -> None:
+        """Record that a removal whose end nobody saw did happen."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", "removed")
+            self._set(connection, row.ref, intent=None, hl_id=None)
 
     def disown(self, row: Row) -> None:
         """Record that a create whose end nobody saw did not happen; an id that was only taken over is not ours either."""
@@ -282,16 +344,23 @@ class Undo(Work):
                 self._gone(connection, other, "removed_with_its_record")
 
     def _gone(self, connection: sa.Connection, row: Row, status: str) -> None:
-        intent = row.intent or {"action": "remove", "method": "DELETE", "route": ""}
+        intent = row.intent or {"action": "remove", "api": ""}
         self._audit(connection, replace(row, intent=intent), "outcome", status)
         crumb = {"notes": canonical_json({_CARRIER: row.parent_id})} if row.parent_id else {}
-        self._set(connection, row.ref, **{**_FORGOTTEN, **crumb})
+        self._move(connection, row.ref, TAKEN_BACK, **{**_FORGOTTEN, **crumb})
+        self._derive_again(connection, [row.origin])
 
-    def restored(self, row: Row, fields: Iterable[str]) -> None:
-        """Record that fields of a record hold again what they held before the run; the row itself is set right at the end."""
+    def restored(self, row: Row, fields: Iterable[str], written: Mapping[str, str] | None = None) -> None:
+        """Record that fields of a record hold again what they held before the run, and what of it then counts as written.
+
+        So a load that comes before this rollback has ended compares with what is there.
+        """
+        known: dict[str, Any] = {"intent": None}
+        if written is not None:
+            known |= {"written": canonical_json(dict(written)), "digest": None}
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", "restored", sorted(fields))
-            self._set(connection, row.ref, intent=None)
+            self._set(connection, row.ref, **known)
 
     def file_restored(self, row: Row, earlier: str | None) -> None:
         """Record that the file a run had added beside an earlier one is gone, and that the earlier one counts again."""
@@ -305,13 +374,16 @@ class Undo(Work):
         with self._ledger.transaction() as connection:
             row.hl_id, row.notes = hl_id, {"link": before.fields}
             self._audit(connection, row, "outcome", "created")
-            self._set(connection, row.ref, **_as_known({**before.known, "hl_id": hl_id, "notes": row.notes}))
+            known = {**before.known, "hl_id": hl_id, "notes": row.notes}
+            self._move(connection, row.ref, RESTORED, **_as_known(known))
+            self._derive_again(connection, [row.origin])
 
-    def returned(self, row: Row, before: Before) -> None:
-        """Record that a copy that was left behind stands for its record again."""
+    def returned(self, row: Row, before: Before, hl_id: str | None = None) -> None:
+        """Record that a copy that was left behind, or one that was made as it was, stands for its record again."""
+        known = {**before.known, "hl_id": hl_id or before.known["hl_id"]}
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", "restored", sorted(before.fields))
-            self._set(connection, row.ref, **_as_known(before.known))
+            self._move(connection, row.ref, RESTORED, **_as_known(known))
 
     def finish(
         self,
@@ -328,8 +400,12 @@ class Undo(Work):
         """
         with self._ledger.transaction() as connection:
             for ref, written in restored.items():
-                kept = {"written": canonical_json(dict(written or {})), "digest": None, "intent": None}
-                self._set(connection, ref, **(_FORGOTTEN if written is None else kept))
+                if written is None:
+                    self._move(connection, ref, TAKEN_BACK, **_FORGOTTEN)
+                else:
+                    self._set(
+                        connection, ref, written=canonical_json(dict(written)), digest=None, intent=None
+                    )
                 if written is None or ref not in spared:  # what was left alone can be tried again
                     connection.execute(before_image.delete().where(self._image(ref)))
             for ref in settled:
@@ -338,10 +414,15 @@ class Undo(Work):
                 self._set(connection, ref, digest=None, intent=None)
             removed = self._here & (record.c.reason == ROLLED_BACK)
             connection.execute(record.update().where(removed).values(notes=None))
-            connection.execute(record.update().where(self._said_again()).values(**_FORGOTTEN))
+            said_again = self._said_again()
+            origins = sa.select(record.c.origin).where(said_again, record.c.origin.is_not(None))
+            self._derive_again(connection, connection.execute(origins).scalars().all())
+            connection.execute(TAKEN_BACK.update(said_again).values(**_FORGOTTEN))
             self._forget_pending(connection)
+            mine = claim.c.location == self._ledger.location
+            connection.execute(claim.update().where(mine).values(held=None))  # who has what now is not known
 
-    def retag(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
+    def retag(self, notes: Mapping[str, Notes]) -> None:
         """Take note of which tags of a contact are ours now: ref → notes."""
         with self._ledger.transaction() as connection:
             for ref, kept in notes.items():
@@ -367,9 +448,11 @@ class Undo(Work):
                 dependency.c.location == self._ledger.location, dependency.c.child.in_(waiting)
             )
         )
-        connection.execute(record.update().where(mine, record.c.hl_id.is_(None)).values(**_FORGOTTEN))
-        values = {"status": Status.DONE.value, "payload": None, "digest": None, "reason": None}
-        connection.execute(record.update().where(mine, record.c.hl_id.is_not(None)).values(**values))
+        origins = sa.select(record.c.origin).where(mine, record.c.origin.is_not(None)).distinct()
+        self._derive_again(connection, connection.execute(origins).scalars().all())
+        connection.execute(TAKEN_BACK.update(mine, record.c.hl_id.is_(None)).values(**_FORGOTTEN))
+        known = RESTORED.update(mine, record.c.hl_id.is_not(None))
+        connection.execute(known.values(payload=None, digest=None, reason=None))
 
 
 def _as_known(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -377,7 +460,7 @@ def _as_known(known: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: known.get(name) for name in ("hl_id", "parent_id", "created_run", "outcome", "outcome_run")}
     texts = {name: canonical_json(known[name]) if known.get(name) else None for name in ("written", "notes")}
     nothing = dict.fromkeys(("reason", "payload", "digest", "intent"))
-    return {**told, **texts, **nothing, "status": Status.DONE.value}
+    return {**told, **texts, **nothing}
 
 
 def rolled_back(ledger: Ledger, run: str) -> bool:
@@ -391,7 +474,7 @@ def writing_runs(ledger: Ledger) -> list[str]:
     query = (
         sa.select(runs.c.id)
         .where(runs.c.location == ledger.location, runs.c.mode.in_(WRITING_MODES), runs.c.id.in_(wrote))
-        .order_by(runs.c.id)
+        .order_by(runs.c.number)
     )
     with ledger.transaction() as connection:
         return list(connection.execute(query).scalars())

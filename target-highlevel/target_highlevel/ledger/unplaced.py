@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import Bulk
-from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.partials import LEFT_OUT_ALONG, OWN
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import contribution, joined, record
 
@@ -68,6 +68,7 @@ def _not_in_highlevel(location: str, run: str | None) -> sa.Select[tuple[str, st
         .select_from(contribution.outerjoin(target, takes_it))
         .where(
             contribution.c.location == location,
+            contribution.c.part != OWN,
             target.c.status.is_(None) | (target.c.status != Status.DONE.value),
             target.c.status.is_(None) | ~left_out | seen,
             ~sa.exists().where(joins_it),
@@ -81,6 +82,6 @@ def _told(target: str, part: str, status: str | None, reason: str | None) -> Unp
     object_, _, source_id = target.partition(":")
     if source_id == part:
         return Unplaced(Status.FILTERED.value, JOINED_BY_NONE, object_, part)
-    if status == Status.FILTERED.value or reason == OTHER_SUB_ACCOUNT:
+    if status == Status.FILTERED.value or reason in LEFT_OUT_ALONG:
         return Unplaced(Status.FILTERED.value, str(reason), object_, part)
     return Unplaced(Status.HELD.value, f"waits_for:{target}", object_, part)

@@ -1,4 +1,4 @@
-"""What is to be written next, and what became of it: intent before a request, outcome after, both durable."""
+"""The write log: which records to write next, an intent before each request and an outcome after it, both durable."""
 
 from __future__ import annotations
 
@@ -7,11 +7,37 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_highlevel.descriptor import FRONT_DESK, Rank
 from target_highlevel.ledger import audit
-from target_highlevel.ledger.bulk import Bulk, look_again, release
+from target_highlevel.ledger.bulk import (
+    AFTER,
+    Bulk,
+    batches,
+    release,
+    requeue_diary,
+    requeue_naming,
+    requeue_written,
+)
+from target_highlevel.ledger.claims import EVERYBODY
+from target_highlevel.ledger.lookup import ONE, Lookup
+from target_highlevel.ledger.partials import OWNER_OF
 from target_highlevel.ledger.relations import LAST
-from target_highlevel.ledger.rows import Outcome, Row, Status, row_from
-from target_highlevel.ledger.tables import before_image, contribution, dependency, joined, record
+from target_highlevel.ledger.rows import DIARY, OTHERS_SAY, Notes, Outcome, Row, Status, row_from
+from target_highlevel.ledger.tables import before_image, contribution, dependency, exclusion, joined, record
+from target_highlevel.ledger.transitions import (
+    CHANGED,
+    FOUND,
+    LEFT_OUT,
+    MATCHED,
+    PUT_OFF,
+    REJECTED,
+    REPLAYED,
+    RETRIED,
+    SETTLED,
+    UNMATCHED,
+    Transition,
+)
+from target_highlevel.ledger.turns import Turns
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -28,7 +54,6 @@ ALL_LISTED = "*"
 FORGOTTEN: dict[str, Any] = {
     "hl_id": None,
     "parent_id": None,
-    "status": Status.FILTERED.value,
     "reason_field": None,
     "payload": None,
     "digest": None,
@@ -38,45 +63,30 @@ FORGOTTEN: dict[str, Any] = {
 #: Name in a before-image of what the ledger knew of the record; all others are its fields in HighLevel.
 KNOWN = "_known"
 
-# Every write needs these: to build a statement costs more than to run it, so they are built once.
-_HERE: sa.BindParameter[str] = sa.bindparam("b_location")
-_REF: sa.BindParameter[str] = sa.bindparam("b_ref")
-_ONE = (record.c.location == _HERE) & (record.c.ref == _REF)
-_ROW = sa.select(record).where(_ONE)
-_HL_ID = sa.select(record.c.hl_id).where(_ONE)
-_SET = record.update().where(_ONE)
-_SET_UNCHANGED = record.update().where(_ONE, record.c.version == sa.bindparam("b_version"))
-_JOINED = sa.select(joined.c.target).where(joined.c.location == _HERE, joined.c.child == _REF)
-_GIVEN = sa.select(contribution.c.part, contribution.c.fields).where(
-    contribution.c.location == _HERE, contribution.c.target.in_(sa.bindparam("b_targets", expanding=True))
-)
+_PENDING = (Status.READY.value, Status.HELD.value)
+_SET = record.update().where(ONE)
+_SET_UNCHANGED = record.update().where(ONE, record.c.version == sa.bindparam("b_version"))
 
 #: A record that was found in HighLevel and has not been received from the source yet.
-_ADOPTED = {"status": Status.DONE.value, "version": 0, "seq": 0, "priority": "~", "listed": ""}
+_ADOPTED = {"status": FOUND.status.value, "version": 0, "seq": 0, "priority": "~", "listed": ""}
 
 
-class Work:
+class Work(Lookup):
     """Hands out ready records and takes back what was done with them."""
 
     def __init__(self, ledger: Ledger, run: str) -> None:
         """Work for one run."""
+        super().__init__(ledger, run)
         self.settled = 0
-        #: Whether everything that contributors have ever said is in the ledger.
-        self.knows_all = True
-        self._ledger = ledger
-        self.location = ledger.location
-        self.run = run
-        self._here = record.c.location == ledger.location
+        self._turns = Turns(ledger)
 
     # What is there to do
 
     def resume(self) -> int:
-        """Make ready what an earlier run put off for a passing reason; return how many records wait to be written."""
+        """Requeue what an earlier run put off for a passing reason; return how many records are ready."""
         with self._ledger.transaction() as connection:
-            put_off = record.update().where(
-                self._here, record.c.status == Status.HELD.value, record.c.reason.in_(PASSING)
-            )
-            connection.execute(put_off.values(status=Status.READY.value, reason=None))
+            put_off = RETRIED.update(self._here, record.c.reason.in_(PASSING))
+            connection.execute(put_off.values(reason=None))
             connection.execute(
                 record.update()
                 .where(self._here, record.c.status == Status.READY.value)
@@ -84,10 +94,53 @@ class Work:
             )
             return self._count(connection, Status.READY)
 
+    def take_up_due(self) -> None:
+        """Requeue records whose values are due to change with time: a patient's next visit has begun, say."""
+        due = (
+            self._here,
+            record.c.changes_at <= f"{self._ledger.now():%Y-%m-%dT%H:%M:%SZ}",
+            record.c.status == Status.DONE.value,
+            # what was taken back by a rollback waits until it is received again
+            record.c.digest.is_not(None),
+        )
+        with self._ledger.transaction() as connection:
+            again = CHANGED.update(*due).values(version=record.c.version + 1, seen_run=self.run)
+            connection.execute(again)
+
     def waiting(self) -> int:
         """Return how many records are ready to be written."""
         with self._ledger.transaction() as connection:
             return self._count(connection, Status.READY)
+
+    def ahead(self) -> tuple[int, int]:
+        """Return how many records are still to be written before the front desk can work, and how many in all.
+
+        With those that wait for a record that is to be written; not with those whose record may never come.
+        """
+        first = sa.func.coalesce(sa.func.sum(sa.case((record.c.rank <= FRONT_DESK, 1), else_=0)), 0)
+        pending = record.c.status.in_(_PENDING)
+        query = sa.select(first, sa.func.count()).where(self._here, pending)
+        parent = record.alias()
+        coming = (
+            sa.select(parent.c.ref)
+            .where(parent.c.location == dependency.c.location, parent.c.ref == dependency.c.parent)
+            .where(parent.c.status.in_(_PENDING))
+        )
+        on_records = ~dependency.c.parent.startswith(AFTER) & (dependency.c.parent != EVERYBODY)
+        stuck = sa.select(sa.func.count(dependency.c.child.distinct())).where(
+            dependency.c.location == self.location, on_records, ~coming.exists()
+        )
+        with self._ledger.transaction() as connection:
+            ready = self._count(connection, Status.READY)
+            number, every = connection.execute(query).one()
+            left = max(ready, every - connection.execute(stuck).scalar_one())
+        return min(int(number), left), left
+
+    def standing(self) -> dict[str, int]:
+        """Return how many records are ready, held and rejected."""
+        with self._ledger.transaction() as connection:
+            statuses = (Status.READY, Status.HELD, Status.REJECTED)
+            return {status.value: self._count(connection, status) for status in statuses}
 
     def _count(self, connection: sa.Connection, status: Status) -> int:
         query = (
@@ -95,80 +148,26 @@ class Work:
         )
         return int(connection.execute(query).scalar_one())
 
-    def claim(self, limit: int, busy: Iterable[str]) -> list[Row]:
-        """Return the next ready records that no worker holds, parents first."""
+    def claim(self, limit: int, busy: Iterable[str], *, last: int = Rank.HISTORY) -> list[Row]:
+        """Return the next ready records that no worker holds, in the order of writing, up to the last rank."""
         busy = set(busy)
         query = (
             sa.select(record)
-            .where(self._here, record.c.status == Status.READY.value)
+            .where(self._here, record.c.status == Status.READY.value, record.c.rank <= last)
             .order_by(record.c.rank, record.c.priority, record.c.seq)
             .limit(limit + len(busy))
         )
         with self._ledger.transaction() as connection:
             rows = connection.execute(query).mappings().all()
-        return [row_from(row) for row in rows if row["ref"] not in busy][:limit]
+            found = [row_from(row) for row in rows if row["ref"] not in busy][:limit]
+            self.add_claims(found)
+        return found
 
     def low_water(self) -> int | None:
-        """Return the number of the oldest reception that is still to be written, or None when there is none."""
+        """Return the sequence number of the oldest reception still to be written, or None."""
         query = sa.select(sa.func.min(record.c.seq)).where(self._here, record.c.status == Status.READY.value)
         with self._ledger.transaction() as connection:
             return connection.execute(query).scalar()
-
-    def contributions(self, row: Row) -> list[tuple[str, dict[str, Any]]]:
-        """Return (contributor, fields) of every partial that folds into this record."""
-        with self._ledger.transaction() as connection:
-            # two statements: with an OR, or sorted by the database, every contribution to anybody would be read
-            targets = [row.ref, *connection.execute(_JOINED, self._one(row.ref)).scalars()]
-            found = connection.execute(_GIVEN, {"b_location": self.location, "b_targets": targets}).all()
-        return [(part, json.loads(fields)) for part, fields in sorted(found, key=lambda each: each.part)]
-
-    # Looking things up
-
-    def hl_id(self, ref: str) -> str | None:
-        """Return the HighLevel id of a record, if it has one."""
-        with self._ledger.transaction() as connection:
-            return connection.execute(_HL_ID, self._one(ref)).scalar()
-
-    def row(self, ref: str) -> Row | None:
-        """Return a record of the ledger."""
-        with self._ledger.transaction() as connection:
-            found = connection.execute(_ROW, self._one(ref)).mappings().first()
-        return row_from(found) if found else None
-
-    def shared(self, row: Row) -> bool:
-        """Return whether another wanted record has the same HighLevel id: a relation that both sides of it named.
-
-        One that is to be written again wants it too, unless its ends have changed as well.
-        """
-        query = sa.select(record).where(
-            self._here,
-            record.c.object == row.object,
-            record.c.hl_id == row.hl_id,
-            record.c.ref != row.ref,
-            record.c.status != Status.FILTERED.value,
-        )
-        with self._ledger.transaction() as connection:
-            others = [row_from(found) for found in connection.execute(query).mappings()]
-        return any(
-            other.status == Status.DONE.value or self._wants(other, row.notes.get("link", {}))
-            for other in others
-        )
-
-    def _wants(self, relation: Row, link: Mapping[str, str]) -> bool:
-        """Return whether a relation that is to be written is this link: association and ids of both ends."""
-        payload, fields = relation.payload or {}, relation.fields
-        if not link or payload.get("absent") or not fields.get("first"):
-            return False
-        ends = {end: self.hl_id(fields[end]) for end in ("first", "second")}
-        return link == {"association": fields["association"], **ends}
-
-    def holder(self, object_: str, hl_id: str) -> str | None:
-        """Return the source id of our record that has this HighLevel id."""
-        query = sa.select(record.c.source_id).where(
-            self._here, record.c.object == object_, record.c.hl_id == hl_id
-        )
-        with self._ledger.transaction() as connection:
-            return connection.execute(query.limit(1)).scalar()
 
     # The write protocol
 
@@ -176,19 +175,17 @@ class Work:
         self,
         row: Row,
         action: str,
-        method: str,
-        route: str,
+        api: str,
         *,
         fields: Iterable[str] = (),
         before: Any = None,
     ) -> None:
-        """Make durable that a write is about to be tried, with what rollback would need to undo it."""
+        """Record that a write is about to be attempted, with the before-image that a rollback needs."""
         row.intent = {
             "action": action,
             "run": self.run,
             "at": self._stamp(),
-            "method": method,
-            "route": route,
+            "api": api,
         }
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, intent=json.dumps(row.intent))
@@ -197,12 +194,20 @@ class Work:
             self._audit(connection, row, "intent", None, sorted(fields))
 
     def answered(self, row: Row, *, first: bool) -> None:
-        """Take note that HighLevel has refused a create: nothing is there, unless an earlier try has had no answer."""
+        """Note that HighLevel refused a create: nothing exists, unless an earlier attempt went unanswered."""
         assert row.intent is not None  # noqa: S101 - what is refused has been intended
         row.intent["answered"] = first
 
-    def claim_id(self, row: Row, hl_id: str, *, ours: bool) -> bool:
-        """Take a HighLevel record for this one, unless another of our records has it: two patients never share a contact.
+    def not_sent(self, row: Row) -> None:
+        """Withdraw an intent whose request was never sent: there is nothing to look for."""
+        row.intent = None
+        with self._ledger.transaction() as connection:
+            self._set(connection, row.ref, intent=None)
+
+    def claim_id(self, row: Row, hl_id: str, *, ours: bool, parent_id: str | None = None) -> bool:
+        """Claim a HighLevel record for this one, unless another of ours has it: two patients never share a contact.
+
+        Two rows of Cliniko may name the same link, which belongs to both and is made by one of them.
 
         With ``ours`` we have made it ourselves, which is remembered even if the run ends before the record is settled.
         """
@@ -210,11 +215,17 @@ class Work:
             query = sa.select(record.c.ref).where(
                 self._here, record.c.object == row.object, record.c.hl_id == hl_id
             )
+            if row.object == "relation":
+                query = query.where(record.c.created_run.is_not(None))
             owner = connection.execute(query.limit(1)).scalar()
             if owner not in {None, row.ref}:
                 return False
-            self._set(connection, row.ref, hl_id=hl_id, **({"created_run": self.run} if ours else {}))
+            told = {"created_run": self.run if ours else None, "parent_id": parent_id}
+            self._set(
+                connection, row.ref, hl_id=hl_id, **{name: value for name, value in told.items() if value}
+            )
         row.hl_id, row.created_here = hl_id, ours
+        row.parent_id = parent_id or row.parent_id
         row.created_run = self.run if ours else row.created_run
         return True
 
@@ -226,16 +237,21 @@ class Work:
         hl_id: str | None,
         written: Mapping[str, str],
         parent_id: str | None = None,
-        notes: Mapping[str, Any] | None = None,
+        notes: Notes | None = None,
         keep_payload: bool = False,
+        owner_changed: bool = False,
     ) -> None:
-        """Make durable that a record is in HighLevel as wanted, and release what waited for it."""
+        """Record that HighLevel holds the record as wanted, and release what waited for it.
+
+        What has the owner of a contact is looked at again when that is another now.
+        """
         with self._ledger.transaction() as connection:
             values: dict[str, Any] = {
                 "hl_id": hl_id,
                 "written": canonical_json(dict(written)),
                 "notes": canonical_json(dict(notes)) if notes else None,
                 "intent": None,
+                "changes_at": row.changes_at,
                 **self._outcome(row, outcome),
             }
             if parent_id is not None:
@@ -244,32 +260,40 @@ class Work:
                 values["created_run"] = self.run
                 values["listed"] = ALL_LISTED  # nothing of ours can hang on what we have just made
             self._set(connection, row.ref, **values)
-            self._finish(connection, row, Status.DONE, keep_payload=keep_payload)
+            self._finish(connection, row, SETTLED, keep_payload=keep_payload)
             row.hl_id = hl_id
             self._audit(connection, row, "outcome", outcome.value)
+            self.claims.settled(connection, row, (notes or {}).get("withheld", ()))
+            if row.object == "contact":
+                self._turns.decide(connection, row.ref)
             release(connection, self._ledger.location, [row.ref])
+            if owner_changed:
+                owned = sa.select(joined.c.child).where(
+                    joined.c.location == self.location, joined.c.target == f"{OWNER_OF}{row.ref}"
+                )
+                requeue_written(connection, self.location, owned, self.run)
 
     def drop(self, row: Row, reason: str, *, before: Mapping[str, Any] | None = None) -> None:
-        """Record that a record is not wanted in HighLevel, or no longer there by our own doing."""
+        """Record that a record is not wanted in HighLevel, or that we have removed it."""
         with self._ledger.transaction() as connection:
             if before is not None:
                 self._keep_before(connection, row, before)
             self._audit(connection, row, "outcome", Outcome.REMOVED.value)
             # Received again as it was, an absent record stays absent; anything else that comes again is wanted again.
-            digest = row.digest if (row.payload or {}).get("absent") else None
+            digest = row.digest if row.content.absent else None
             self._set(
                 connection, row.ref, hl_id=None, intent=None, written=None, digest=digest, reason=reason
             )
-            self._finish(connection, row, Status.FILTERED)
+            self._finish(connection, row, LEFT_OUT)
 
     def leave_out(self, row: Row, reason: str) -> None:
-        """Record that a record is not wanted, and that a write of it which was begun had not happened."""
+        """Record that a record is not wanted, and that its interrupted write never took effect."""
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, intent=None, reason=reason)
-            self._finish(connection, row, Status.FILTERED)
+            self._finish(connection, row, LEFT_OUT)
 
-    def left(self, row: Row) -> None:
-        """Record that a record's copy in HighLevel no longer stands for it: it is to be made anew, as if it had never been."""
+    def detach(self, row: Row) -> None:
+        """Detach a record from its copy in HighLevel, so that it is created again."""
         gone = dict.fromkeys(("hl_id", "parent_id", "written", "notes", "created_run", "intent"))
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", "left")
@@ -278,72 +302,79 @@ class Work:
         row.written, row.notes = {}, {}
 
     def set_aside(self, row: Row, reason: str) -> None:
-        """Leave a record out for now, keeping its content."""
+        """Leave a record out for now and keep its content."""
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, reason=reason)
-            self._finish(connection, row, Status.FILTERED, keep_payload=True)
+            self._finish(connection, row, LEFT_OUT, keep_payload=True)
 
     def pass_on(self, reason: str) -> None:
-        """Give what waits for records that were set aside the same reason, and what waits for that, and so on."""
-        parent = record.alias()
-        waiting = (
-            sa.select(dependency.c.child)
-            .join(
-                parent,
-                (parent.c.location == dependency.c.location) & (parent.c.ref == dependency.c.parent),
+        """Give the same reason to everything that waits, directly or not, for records that were set aside.
+
+        So too what one of these would have stood for: the attendance of an individual appointment, say.
+        """
+        other = record.alias()
+        left_out = [
+            sa.exists().where(
+                table.c.location == record.c.location,
+                table.c.child == record.c.ref,
+                other.c.location == table.c.location,
+                other.c.ref == ref,
+                other.c.reason == reason,
             )
-            .where(dependency.c.location == self._ledger.location, parent.c.reason == reason)
-        )
+            for table, ref in ((dependency, dependency.c.parent), (exclusion, exclusion.c.other))
+        ]
         held = record.update().where(
             self._here,
             record.c.status == Status.HELD.value,
             record.c.reason != reason,
-            record.c.ref.in_(waiting),
+            sa.or_(*left_out),
         )
         with self._ledger.transaction() as connection:
             while connection.execute(held.values(reason=reason)).rowcount:
                 pass
 
     def reject(self, row: Row, reason: str, field: str | None = None) -> None:
-        """Keep a record that HighLevel or the mapping refused, with its payload, so that it can be replayed."""
+        """Reject a record and keep its payload for `retry`."""
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", f"rejected:{reason}")
             self._set(connection, row.ref, reason=reason, reason_field=field)
+            if row.payload is None and row.hl_id:
+                self._set(connection, row.ref, payload=OTHERS_SAY)
             if row.hl_id or not row.intent or row.intent.get("answered"):
                 self._set(connection, row.ref, intent=None)  # else a create may have happened all the same
-            self._finish(connection, row, Status.REJECTED, keep_payload=True)
+            self._finish(connection, row, REJECTED, keep_payload=True)
 
     def hold(self, row: Row, reason: str) -> None:
-        """Put a record off; its intent stays open when nobody knows whether the write happened."""
+        """Postpone a record; its intent stays open while the outcome of the write is unknown."""
         with self._ledger.transaction() as connection:
-            connection.execute(
-                record.update()
-                .where(self._here, record.c.ref == row.ref, record.c.status == Status.READY.value)
-                .values(status=Status.HELD.value, reason=reason)
-            )
+            one = PUT_OFF.update(self._here, record.c.ref == row.ref)
+            connection.execute(one.values(reason=reason))
 
     def hold_rest(self, reason: str) -> int:
-        """Put off everything that is still to be written; return how many records that is."""
+        """Postpone everything that is still to be written; return how many records that is."""
         with self._ledger.transaction() as connection:
-            ready = record.update().where(self._here, record.c.status == Status.READY.value)
-            return connection.execute(ready.values(status=Status.HELD.value, reason=reason)).rowcount
+            return connection.execute(PUT_OFF.update(self._here).values(reason=reason)).rowcount
+
+    def take_up(self, refs: Iterable[str]) -> None:
+        """Requeue what this run has postponed."""
+        with self._ledger.transaction() as connection:
+            for some in batches(refs):
+                connection.execute(RETRIED.update(self._here, record.c.ref.in_(some)).values(reason=None))
+
+    def came_or_went(self, ref: str) -> None:
+        """Requeue the entries of the diary that name this record."""
+        with self._ledger.transaction() as connection:
+            requeue_diary(connection, self.location, ref, self.run)
 
     def replay(self) -> int:
-        """Make every rejected record ready again as it was received; return how many."""
+        """Requeue every rejected record as it was received; return how many."""
         with self._ledger.transaction() as connection:
-            rejected = record.update().where(
-                self._here, record.c.status == Status.REJECTED.value, record.c.payload.is_not(None)
-            )
-            values = {
-                "status": Status.READY.value,
-                "reason": None,
-                "reason_field": None,
-                "seen_run": self.run,
-            }
-            return connection.execute(rejected.values(**values)).rowcount
+            rejected = REPLAYED.update(self._here, record.c.payload.is_not(None))
+            values = {"reason": None, "reason_field": None, "seen_run": self.run}
+            return connection.execute(rejected.values(values)).rowcount
 
     def adopt(self, found: Iterable[Mapping[str, Any]]) -> None:
-        """Put records found in HighLevel into the ledger (rebuild of the crosswalk); what it knows already is left alone."""
+        """Add records found in HighLevel to the crosswalk; those it already has are left alone."""
         with self._ledger.transaction() as connection:
             for values in found:
                 known = connection.execute(
@@ -353,7 +384,8 @@ class Work:
                 if known is None:
                     notes = canonical_json(values.get("notes", {}))
                     row = {**values, "written": written, "notes": notes, "location": self._ledger.location}
-                    connection.execute(record.insert().values(**row, **_ADOPTED))
+                    added = record.insert().values(**row, **_ADOPTED)
+                    connection.execute(added, execution_options=FOUND.options)
                 elif known.hl_id is None:
                     more = {
                         "hl_id": values["hl_id"],
@@ -365,13 +397,13 @@ class Work:
                 release(connection, self._ledger.location, [values["ref"]])
 
     def match(self, ref: str, hl_id: str) -> None:
-        """Give a practitioner a user, and have the contacts that name the practitioner as their owner looked at again."""
+        """Match a practitioner with a user and requeue the contacts that name the practitioner as owner."""
         with self._ledger.transaction() as connection:
-            self._set(connection, ref, hl_id=hl_id, status=Status.DONE.value, reason=None)
-            look_again(connection, self._ledger.location, ref, self.run)
+            self._move(connection, ref, MATCHED, hl_id=hl_id, reason=None)
+            requeue_naming(connection, self._ledger.location, ref, self.run)
 
     def unmatch(self, users: Collection[str]) -> list[str]:
-        """Take from practitioners the users that are none of these any more; return the practitioners' refs."""
+        """Unmatch the practitioners whose user is not among these; return their refs."""
         with self._ledger.transaction() as connection:
             query = sa.select(record.c.ref).where(
                 self._here,
@@ -381,28 +413,23 @@ class Work:
             )
             gone = list(connection.execute(query).scalars())
             for ref in gone:
-                self._set(
-                    connection, ref, hl_id=None, status=Status.FILTERED.value, reason="no_user", digest=None
-                )
-                look_again(connection, self._ledger.location, ref, self.run)
-            Bulk(self._ledger.location).admit(connection, gone, self.run)
+                self._move(connection, ref, UNMATCHED, hl_id=None, reason="no_user", digest=None)
+                requeue_naming(connection, self._ledger.location, ref, self.run)
+            Bulk(self._ledger.location).readmit(connection, gone, self.run)
         return gone
 
-    def forget_received(self) -> None:
-        """Have every record looked at again when it comes, and everything that contributors say taken as new."""
+    def reset_digests(self) -> None:
+        """Forget all digests and contributions, so that whatever is received next counts as new."""
         with self._ledger.transaction() as connection:
             connection.execute(record.update().where(self._here).values(digest=None))
             connection.execute(contribution.delete().where(contribution.c.location == self._ledger.location))
 
     def mark_listed(self, row: Row, kind: str) -> None:
-        """Record that everything of this kind that hangs on a contact has been read."""
+        """Record that this kind of activity has been listed for a contact."""
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, listed=f"{row.listed} {kind}".strip())
 
     # Inside
-
-    def _one(self, ref: str) -> dict[str, Any]:
-        return {"b_location": self.location, "b_ref": ref}
 
     def _stamp(self) -> str:
         return self._ledger.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -416,22 +443,39 @@ class Work:
         return {"outcome": outcome.value, "outcome_run": self.run, "seen_run": self.run}
 
     def _finish(
-        self, connection: sa.Connection, row: Row, status: Status, *, keep_payload: bool = False
+        self, connection: sa.Connection, row: Row, made: Transition, *, keep_payload: bool = False
     ) -> None:
-        """Set the status unless the record changed while it was being written: then it stays ready."""
+        """Set the status, unless the record changed while it was being written: then it stays ready."""
         self.settled += 1
-        values: dict[str, Any] = {"status": status.value}
-        if status is Status.DONE:
+        values: dict[str, Any] = {"status": made.status.value}
+        if made is SETTLED:
             values["reason"] = None
-        if not keep_payload:
+        if not keep_payload and row.object not in DIARY:
             values |= {"payload": None, "priority": LAST}  # what decided its turn may be a date of birth
-        connection.execute(_SET_UNCHANGED, {**self._one(row.ref), "b_version": row.version, **values})
+        one = {**self._one(row.ref), "b_version": row.version}
+        connection.execute(_SET_UNCHANGED, {**one, **values}, execution_options=made.options)
+        if row.object in DIARY:
+            release(connection, self._ledger.location, [f"{AFTER}{row.ref}"])
 
     def _set(self, connection: sa.Connection, ref: str, **values: Any) -> None:
         connection.execute(_SET, {**self._one(ref), **values})
 
+    def _move(self, connection: sa.Connection, ref: str, made: Transition, **values: Any) -> None:
+        """Set the status and these values unconditionally."""
+        values["status"] = made.status.value
+        connection.execute(_SET, {**self._one(ref), **values}, execution_options=made.options)
+
+    def _derive_again(self, connection: sa.Connection, origins: Iterable[str | None]) -> None:
+        """Have the links of these records derived anew when they are next received, even if they come unchanged.
+
+        A link is derived from the record that wants it, and only when that record differs from its digest: whoever takes a link
+        out of the ledger, or puts back an earlier one, has to reset the digest too.
+        """
+        for some in batches(set(filter(None, origins))):
+            connection.execute(record.update().where(self._here, record.c.ref.in_(some)).values(digest=None))
+
     def _keep_before(self, connection: sa.Connection, row: Row, fields: Mapping[str, Any]) -> None:
-        """Keep the first values seen in this run, and what the ledger knew; a second update in the same run only adds fields."""
+        """Keep the before-image of a record; a second update in the same run only adds fields."""
         key = (
             (before_image.c.location == self._ledger.location)
             & (before_image.c.run == self.run)
@@ -449,7 +493,7 @@ class Work:
     def _audit(
         self, connection: sa.Connection, row: Row, event: str, status: str | None, fields: Iterable[str] = ()
     ) -> None:
-        """Note what was begun, or what came of it; of a record that needed no write there is nothing to say."""
+        """Append an intent or an outcome to the audit trail; a record that needed no write leaves no entry."""
         intent = row.intent
         if intent is None:
             return
@@ -464,8 +508,8 @@ class Work:
                 "object": row.object,
                 "source_id": row.source_id,
                 "hl_id": row.hl_id,
-                "method": intent["method"],
-                "route": intent["route"],
+                "method": "",
+                "api": intent["api"],
                 "status": status,
                 "fields": canonical_json(list(fields)),
             },
@@ -473,7 +517,7 @@ class Work:
 
 
 def _known(row: Row) -> dict[str, Any]:
-    """Return what the ledger knows of a record and a rollback gives back to it."""
+    """Return the state of a record that a rollback restores."""
     return {
         "hl_id": row.hl_id,
         "parent_id": row.parent_id,

@@ -1,17 +1,26 @@
-"""What every kind of object has in common, and the surroundings it works in."""
+"""What every kind of object has in common, and the context it works in."""
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from target_highlevel.assumptions import question
+from target_highlevel.errors import NotFound, Refused
+from target_highlevel.fields import is_empty, is_words, kind_of
+from target_highlevel.ledger.rows import Notes
+from target_highlevel.marker import cut
+from target_highlevel.objects.refused_fields import named_fields, too_long
+from target_highlevel.texts import utf16_length
+from target_highlevel.withheld import REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from target_highlevel.client.client import Requests
+    from target_highlevel.api.protocol import HighLevel
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.work import Work
@@ -21,20 +30,17 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Surroundings:
+class ObjectContext:
     """What a kind of object needs to do its work."""
 
-    client: Requests
+    highlevel: HighLevel
     catalogue: Catalogue
     schema: SchemaSetup
     work: Work
     settings: Settings
     now: Callable[[], datetime]
-
-    @property
-    def location(self) -> str:
-        """Return the id of the sub-account."""
-        return self.settings.location_id
+    #: Key of the hashes of what was written.
+    salt: bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Created:
 
     hl_id: str
     parent_id: str | None = None
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,17 @@ class Existing:
     """The record is in HighLevel already: it is to be updated instead."""
 
     hl_id: str
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether it is there by a write of ours whose answer was lost; else it was there before.
+    ours: bool = True
 
 
 #: What stands on things that stay behind without their marker.
 MOVED = "Moved to another patient in Cliniko"
 SHORTER = "No longer part of the note in Cliniko"
+IN_CALENDAR = "In the calendar now"
+IN_TASKS = "A task now"
+#: All that may stand there.
+STAYS_BEHIND = (MOVED, SHORTER, IN_CALENDAR, IN_TASKS)
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a failure of the program
@@ -72,19 +83,18 @@ class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a failure 
 class ObjectKind(ABC):
     """One kind of object: what is wanted of a record, and the requests that bring it there."""
 
-    #: The witness of an unclear create is the search index, which lags behind writes.
-    witness_lags = False
-    #: Records of this kind hang on a contact, whose own lists are the witness.
+    #: After an unclear create the record is looked for in the search index, which lags behind writes.
+    search_is_eventual = False
+    #: Records of this kind hang on a contact, in whose own lists they are looked for.
     on_contact = False
-    create_method = "POST"
-    create_route = ""
-    update_method = "PUT"
-    update_route = ""
-    remove_route = ""
+    #: Name of the part of HighLevel's API for this kind: the audit trail names it, and an unclear write is looked for there.
+    api: ClassVar[str]
+    #: A text that is longer than HighLevel takes may be cut.
+    cuts_texts = True
 
-    def __init__(self, around: Surroundings) -> None:
-        """Work in these surroundings."""
-        self.around = around
+    def __init__(self, ctx: ObjectContext) -> None:
+        """Work in this context."""
+        self.ctx = ctx
 
     @abstractmethod
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +114,7 @@ class ObjectKind(ABC):
     ) -> Mapping[str, Any]:
         """Write these fields only; return notes for the report."""
 
-    def put_back(
+    def restore(
         self, row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any]
     ) -> None:
         """Write the values of before again, or none of them (rollback)."""
@@ -118,47 +128,129 @@ class ObjectKind(ABC):
     def remove(self, row: Row) -> None:
         """Delete the record (rollback, and relations no longer wanted)."""
 
-    def recall(
+    def left_out(self, row: Row, fields: Mapping[str, Any]) -> str | None:
+        """Return why a record has no place in HighLevel, as things are; by default there is no reason."""
+        return None
+
+    def before_removal(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """Return what a rollback needs to make a record again that a load removes; of one that is gone there is nothing."""
+        with suppress(NotFound):
+            return self.read(row, spec)
+        return {}
+
+    def make_again(self, row: Row, spec: StreamSpec, before: Mapping[str, Any]) -> Created | Existing:
+        """Make a record that a load has removed as it was (rollback); by default like any other."""
+        return self.create(row, spec, before)
+
+    def reconstruct_notes(
         self, spec: StreamSpec, wanted: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    ) -> Notes:
         """Return the notes that a create would have given whose answer was lost; by default none."""
         return {}
 
-    def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
+    def co_written_fields(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return the fields that an update of these may have to change as well; by default none."""
         return set()
 
-    def farewell(self, source_id: str, there: Mapping[str, Any], why: str) -> dict[str, Any]:
+    def is_highlevels_own(self, row: Row, spec: StreamSpec, name: str, there: Any) -> bool:
+        """Return whether HighLevel has filled a value in by itself: then it is nobody's edit; by default it fills in none."""
+        return False
+
+    def not_yet(self, fields: Mapping[str, Any]) -> str | None:
+        """Return why a record is not to be created yet; by default there is no reason."""
+        return None
+
+    def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Return the field that a refusal is about, if the record can do without it."""
+        return None
+
+    def named_by(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Iterable[str]:
+        """Return our names of the fields that a refusal names, of those that were sent."""
+        return named_fields(refused, spec.by_api_name, fields)
+
+    # Texts that are longer than HighLevel takes
+
+    def length_question(self, spec: StreamSpec, name: str) -> str:
+        """Return the question of the register that says how long the text of a field may be."""
+        is_long = spec.field(name).data_type == "LARGE_TEXT"
+        return question("long_text_length") if is_long else question("line_length")
+
+    def _texts(self, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return those of a record's values that are somebody's words: they can be cut."""
+        return {
+            name: value
+            for name, value in values.items()
+            if self.cuts_texts and isinstance(value, str) and is_words(kind_of(spec.field(name)))
+        }
+
+    def text_place(self, spec: StreamSpec, name: str) -> str:
+        """Return what stands for a field where the ledger keeps how long its text may be."""
+        return f"{spec.object}.{name}"
+
+    def fit(self, row: Row, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values, each text cut that is longer than HighLevel is known to take; the record knows which."""
+        known = self.ctx.catalogue.known
+        fitted = dict(values)
+        for name, text in self._texts(spec, values).items():
+            longest = known.longest(self.length_question(spec, name), self.text_place(spec, name))
+            if longest is not None and utf16_length(text) > longest:
+                fitted[name] = cut(text, longest)
+                row.shortened.add(name)
+        return fitted
+
+    def too_long(
+        self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]
+    ) -> tuple[str, int] | None:
+        """Return which text a refusal finds too long, and how long it may be; none where it is about something else."""
+        return too_long(refused, self._texts(spec, fields), self.named_by(refused, spec, fields))
+
+    def learn(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
+        """Know from now on how long a text may be that was refused for its length; return whether it was."""
+        found = self.too_long(refused, spec, fields)
+        if found is not None:
+            self.ctx.catalogue.known.learn(self.text_place(spec, found[0]), found[1])
+        return found is not None
+
+    def leaving_out(
+        self, spec: StreamSpec, changes: Mapping[str, Any], write: Callable[[Mapping[str, Any]], object]
+    ) -> Mapping[str, Any]:
+        """Write changes without the fields that HighLevel refuses and the record can do without; return a note of these."""
+        withheld: dict[str, str] = {}
+        while left := self.without(spec, changes, withheld):
+            try:
+                write(left)
+            except Refused as refused:
+                name = self.refused_field(refused, spec, left)
+                if name is None:
+                    raise
+                withheld[name] = REFUSED
+            else:
+                break
+        return {"withheld": withheld} if withheld else {}
+
+    def without(
+        self, spec: StreamSpec, wanted: Mapping[str, Any], withheld: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return the wanted fields without those that were refused."""
+        return {name: value for name, value in wanted.items() if name not in withheld}
+
+    def detached_text(self, source_id: str, there: Mapping[str, Any], why: str) -> dict[str, Any]:
         """Return what to write on a record that no longer stands for one of Cliniko's; by default it stays as it is."""
         return {}
 
     def parent_id(self, row: Row) -> str:
         """Return the HighLevel id of the contact the record hangs on."""
-        found = row.parent_id or (self.around.work.hl_id(f"contact:{row.contact}") if row.contact else None)
+        found = row.parent_id or (self.ctx.work.hl_id(f"contact:{row.contact}") if row.contact else None)
         if not found:
             raise Rejected("no_contact", "contact")
         return found
 
-    def user(self, ref: str | None) -> str | None:
-        """Return the HighLevel user of a practitioner, else the fallback owner."""
-        matched = self.around.work.hl_id(ref) if ref else None
-        return matched or self.around.catalogue.fallback_owner
-
-
-def marker(source_id: str) -> str:
-    """Return the text by which a task, note, appointment or file says which Cliniko record it is."""
-    return f"cliniko:{source_id}"
-
-
-_MARKER = re.compile(r"cliniko:([a-z_]+/\d+(?:#\d+)?)(?![\w/])")
-
-
-def marked(text: str | None) -> str | None:
-    """Return the source id that a text carries, if any."""
-    found = _MARKER.search(text or "")
-    return found.group(1) if found else None
+    def user(self, refs: Sequence[str] | str | None) -> str | None:
+        """Return the HighLevel user of the first practitioner who has one, else the fallback owner."""
+        named = [refs] if isinstance(refs, str) else refs or ()
+        return next(filter(None, map(self.ctx.work.hl_id, named)), self.ctx.catalogue.fallback_owner)
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None and value not in ("", [])}
+    return {name: value for name, value in fields.items() if not is_empty(value)}

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from target_highlevel.errors import DuplicateContact, Refused
+from target_highlevel.fields import kind_of
+from target_highlevel.ledger.rows import Notes, Row
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
-from target_highlevel.objects.contact_values import custom_values, decode, encode, prepare
+from target_highlevel.objects.contact_values import decode, encode, filled_in, prepare
+from target_highlevel.objects.refused_fields import named_fields, refused_field
+from target_highlevel.withheld import REFUSED, told_by
+from target_highlevel.withheld import tags as tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from target_highlevel.api.contacts import Contacts
     from target_highlevel.descriptor import StreamSpec
-    from target_highlevel.ledger.rows import Row
 
 IDENTITY = "source_system_id"
 #: Addresses by which HighLevel tells duplicates, and what its search for them calls each.
@@ -27,31 +34,38 @@ _UNEXPLAINED = frozenset({"bad_request", "not_processable"})
 class Contact(ObjectKind):
     """A person: patient, practitioner without a user, or a contact such as a referring doctor."""
 
-    witness_lags = True
-    create_route = "/contacts/"
-    update_route = "/contacts/{id}"
-    remove_route = "/contacts/{id}"
+    search_is_eventual = True
+    api = "contacts"
+
+    @property
+    def _contacts(self) -> Contacts:
+        return self.ctx.highlevel.contacts
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the wanted fields with the owner resolved."""
-        return prepare(spec, fields, self.user)
+        """Return the wanted fields with the owner resolved.
+
+        Raises:
+            Rejected: it would be made without any address, in a sub-account that was measured to refuse such contacts.
+        """
+        wanted = prepare(spec, fields, self.user)
+        alone = row.hl_id is None and not self._has_address(spec, present(wanted))
+        if alone and self.ctx.catalogue.known.answer("contact_without_address") == "refused":
+            raise Rejected("address_required")
+        return wanted
 
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Create the contact; an address that belongs to somebody else is withheld, never followed.
 
         In a sub-account without duplicates a create with a known e-mail or phone answers 400 and names the contact that has it
-        (highlevel-api.md section 7): at most two such answers can come, one for each address.
+        (docs/api-facts.md, Shared addresses): at most two such answers can come, one for each address.
         """
         fields = present(wanted)
+        if met := self._met(row, spec, fields):
+            return Existing(met, ours=False)
         withheld: dict[str, str] = {}
         while True:
             try:
-                answer = self.around.client.request(
-                    "POST",
-                    "/contacts/",
-                    route=self.create_route,
-                    json={"locationId": self.around.location, **encode(spec, fields, self.around.catalogue)},
-                )
+                made = self._contacts.create(encode(spec, fields, self.ctx.catalogue))
             except DuplicateContact as duplicate:
                 taken = self._resolve(duplicate, row, spec, fields, withheld)
                 if taken is not None:
@@ -62,7 +76,30 @@ class Contact(ObjectKind):
                 if refused.code in _UNEXPLAINED and not self._has_address(spec, fields):
                     refused.findings = replace(refused.findings, code="address_required")
                 raise
-            return Created(answer["contact"]["id"], notes=_notes(fields, withheld))
+            notes: Notes = {
+                **_notes(fields, withheld),
+                **filled_in(spec, fields, decode(spec, made, self.ctx.catalogue)),
+            }
+            return Created(str(made["id"]), notes=notes)
+
+    def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Return the field that a refusal is about, if the contact can do without it: an address, an option.
+
+        A text that can be cut is not left out.
+        """
+        if self.too_long(refused, spec, fields):
+            return None
+        return refused_field(refused, spec, fields, _custom(spec, fields))
+
+    @override
+    def named_by(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Iterable[str]:
+        return named_fields(refused, spec.by_api_name, fields, _custom(spec, fields))
+
+    def without(
+        self, spec: StreamSpec, wanted: Mapping[str, Any], withheld: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return the wanted fields without those that were refused; a tag tells of an address."""
+        return _without(wanted, withheld) if withheld else dict(wanted)
 
     def _has_address(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
         api_names = {name: item.api_name for name, item in spec.fields.items()}
@@ -80,11 +117,19 @@ class Contact(ObjectKind):
         holder, name = self._holder(duplicate, row, spec, fields)
         whose = self._whose(holder, row, spec, fields) if holder else "unknown"
         if holder and whose in {"ours", "same_person"}:
-            return Existing(holder, {"adopted": whose})
+            return Existing(holder, ours=whose == "ours")
         if name is None or name in withheld:
             raise Rejected("duplicate_contact", name)
+        if holder and whose == "another_person":
+            self.ctx.work.claims.meet(row, name, holder)
         withheld[name] = whose
         return None
+
+    def _met(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Return the contact of before that is this person, where it has an address that the person gives up to another."""
+        met = {row.claims[name].met for name in row.gives_up} - {None}
+        same = (hl_id for hl_id in met if hl_id and self._whose(hl_id, row, spec, fields) == "same_person")
+        return next(same, None)
 
     def _holder(
         self, duplicate: DuplicateContact, row: Row, spec: StreamSpec, fields: Mapping[str, Any]
@@ -93,28 +138,24 @@ class Contact(ObjectKind):
 
         It may be our own contact, from a create whose answer was lost. When nobody is found the e-mail goes first.
         """
-        by_api = {item.api_name: item.name for item in spec.fields.values() if item.kind == "standard"}
+        by_api = spec.by_api_name
         ours = [(by_api[api], parameter) for api, parameter in _ADDRESSES if fields.get(by_api.get(api, ""))]
         hinted = by_api.get(duplicate.matching_field or "")
         if duplicate.contact_id and hinted in fields:
             return duplicate.contact_id, hinted
         for name, parameter in ours:
-            found = self._having(parameter, fields[name])
+            found = self._contacts.with_address(parameter, fields[name])
             if found not in {None, row.hl_id}:
                 return found, name
         return duplicate.contact_id, next((name for name, _ in ours), None)
 
-    def _having(self, parameter: str, address: str) -> str | None:
-        answer = self.around.client.request(
-            "GET",
-            "/contacts/search/duplicate",
-            route="/contacts/search/duplicate",
-            params={"locationId": self.around.location, parameter: address},
-        )
-        return str(answer["contact"]["id"]) if answer.get("contact") else None
+    def _other(self, holder: str | None, row: Row, spec: StreamSpec) -> str:
+        """Return whose an address is that is not this contact's, as far as it can be told."""
+        whose = self._whose(holder, row, spec, {}) if holder else "unknown"
+        return "another_person" if whose == "same_person" else whose
 
     def _whose(self, holder: str, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> str:
-        known = self.around.work.holder("contact", holder)
+        known = self.ctx.work.holder("contact", holder)
         if known is not None:
             return "ours" if known == row.source_id else "another_record"
         there = self._decoded(holder, spec)
@@ -127,8 +168,7 @@ class Contact(ObjectKind):
         return self._decoded(str(row.hl_id), spec)
 
     def _decoded(self, hl_id: str, spec: StreamSpec) -> dict[str, Any]:
-        answer = self.around.client.request("GET", f"/contacts/{hl_id}", route="/contacts/{id}")
-        return decode(spec, answer["contact"], self.around.catalogue)
+        return decode(spec, self._contacts.get(hl_id), self.ctx.catalogue)
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
@@ -138,27 +178,29 @@ class Contact(ObjectKind):
         One withheld before and written now is withheld no longer, and the tag that told of it goes.
         """
         before: Mapping[str, str] = row.notes.get("withheld", {})
-        kept = {name: why for name, why in before.items() if name not in changes}
-        withheld: dict[str, str] = {}
+        kept = {name: why for name, why in before.items() if name not in changes and row.wants(name)}
+        withheld = row.gives_up
         while True:
             fields = _with_tags(row, changes, before, {**kept, **withheld})
-            body = encode(
-                spec, fields, self.around.catalogue, current=current, ours=row.notes.get("tags", ())
-            )
+            body = encode(spec, fields, self.ctx.catalogue, current=current, ours=row.notes.get("tags", ()))
             try:
-                self.around.client.request(
-                    "PUT", f"/contacts/{row.hl_id}", route=self.update_route, json=body
-                )
+                self._contacts.update(str(row.hl_id), body)
                 break
             except DuplicateContact as duplicate:
-                _, name = self._holder(duplicate, row, spec, fields)
+                holder, name = self._holder(duplicate, row, spec, fields)
                 if name is None or name in withheld:
                     raise Rejected("duplicate_contact", name) from duplicate
-                withheld[name] = "another_record"
+                withheld[name] = self._other(holder, row, spec)
                 changes = {**changes, name: None}  # the old address is no longer the patient's
+            except Refused as refused:
+                name = self.refused_field(refused, spec, fields)
+                if name is None or name in withheld:
+                    raise
+                withheld[name] = REFUSED
+                changes = {**changes, name: None}
         return {**_notes(fields, {}), "withheld": {**kept, **withheld}}
 
-    def put_back(
+    def restore(
         self, row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any]
     ) -> None:
         """Write the values of before again; an address that another contact has now is refused, and what is there stays.
@@ -166,82 +208,77 @@ class Contact(ObjectKind):
         Raises:
             Rejected: for the address; nothing was written.
         """
-        body = encode(spec, before, self.around.catalogue, current=current, ours=row.notes.get("tags", ()))
+        body = encode(spec, before, self.ctx.catalogue, current=current, ours=row.notes.get("tags", ()))
         try:
-            self.around.client.request("PUT", f"/contacts/{row.hl_id}", route=self.update_route, json=body)
+            self._contacts.update(str(row.hl_id), body)
         except DuplicateContact as duplicate:
             _, name = self._holder(duplicate, row, spec, before)
             raise Rejected("duplicate_contact", name) from duplicate
 
-    def recall(
+    def reconstruct_notes(
         self, spec: StreamSpec, wanted: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    ) -> Notes:
         """Return which tags came with the create, and which address it had to leave out, as the tag says that came with it."""
-        tags = {item.name for item in spec.fields.values() if item.kind == "tags"}
+        tags = {item.name for item in spec.fields.values() if kind_of(item).shared}
         there = {tag for name in tags for tag in current.get(name) or ()}
         withheld = {
-            name: "unknown"
+            name: why
             for name, value in wanted.items()
-            if f"shared-{name}" in there and value and not current.get(name)
+            if (why := told_by(there, name)) and value and not current.get(name)
         }
-        ours = {tag for name in tags for tag in wanted.get(name) or ()} | {
-            f"shared-{name}" for name in withheld
-        }
-        return {"tags": sorted(there & ours), **({"withheld": withheld} if withheld else {})}
+        ours = {tag for name in tags for tag in wanted.get(name) or ()} | tags_of(withheld)
+        filled = filled_in(spec, wanted, current)
+        return {"tags": sorted(there & ours), **({"withheld": withheld} if withheld else {}), **filled}
 
-    def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
+    def is_highlevels_own(self, row: Row, spec: StreamSpec, name: str, there: Any) -> bool:
+        """Return whether HighLevel has filled a value in by itself, such as the sub-account's country."""
+        return name not in row.written and kind_of(spec.field(name)).is_highlevels_own(
+            there, row.notes, self.ctx.catalogue.settings
+        )
+
+    def co_written_fields(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return the tags where an address is written: they tell of one that has to be left out."""
         addresses = {item.name for item in spec.fields.values() if item.api_name in dict(_ADDRESSES)}
-        tags = {item.name for item in spec.fields.values() if item.kind == "tags"}
+        tags = {item.name for item in spec.fields.values() if kind_of(item).shared}
         return tags if addresses & set(names) else set()
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Search for the contact that carries our id."""
-        field = self.around.catalogue.contact_fields.get(IDENTITY)
+        field = self.ctx.catalogue.contact_fields.get(IDENTITY)
         if field is None:
             return None
-        answer = self.around.client.request(
-            "POST",
-            "/contacts/search",
-            route="/contacts/search",
-            json={
-                "locationId": self.around.location,
-                "pageLimit": 20,
-                "page": 1,
-                "filters": [{"field": f"customFields.{field.id}", "operator": "eq", "value": row.source_id}],
-            },
-        )
-        found = (
-            contact["id"]
-            for contact in answer["contacts"]
-            if str(custom_values(contact).get(field.id)) == row.source_id
-        )
-        return next(found, None)
+        found = self._contacts.with_value(field.id, row.source_id)
+        return str(found[0]["id"]) if found else None
 
     def remove(self, row: Row) -> None:
         """Delete the contact: only rollback does, and only of what its own run created."""
-        self.around.client.request("DELETE", f"/contacts/{row.hl_id}", route=self.remove_route)
+        self._contacts.delete(str(row.hl_id))
+
+
+def _custom(spec: StreamSpec, fields: Iterable[str]) -> list[str]:
+    """Return our names of the custom fields, in the order of the body."""
+    return [name for name in fields if name in spec.fields and spec.fields[name].kind == "custom"]
 
 
 def _without(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, Any]:
     """Leave the withheld addresses out and tag the contact, so that the clinic can find who shares what."""
     kept = {name: value for name, value in fields.items() if name not in withheld}
-    return {**kept, "tags": sorted({*kept.get("tags", ()), *(f"shared-{name}" for name in withheld)})}
+    return {**kept, "tags": sorted({*kept.get("tags", ()), *tags_of(withheld)})}
 
 
 def _with_tags(
     row: Row, changes: Mapping[str, Any], before: Mapping[str, str], withheld: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the changes with the tags that tell of what is withheld, where these or any other tags are to be written."""
-    if "tags" not in changes and set(withheld) == set(before):
+    if "tags" not in changes and dict(withheld) == dict(before):
         return dict(changes)
-    told = {f"shared-{name}" for name in before}
+    told = tags_of(before)
     tags = set(changes["tags"] or ()) if "tags" in changes else set(row.notes.get("tags", ())) - told
-    return {**changes, "tags": sorted(tags | {f"shared-{name}" for name in withheld})}
+    return {**changes, "tags": sorted(tags | tags_of(withheld))}
 
 
-def _notes(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, Any]:
-    notes: dict[str, Any] = {}
+def _notes(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> Notes:
+    notes = Notes()
     if withheld:
         notes["withheld"] = dict(withheld)
     if "tags" in fields:
@@ -251,7 +288,7 @@ def _notes(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, 
 
 def _same_person(spec: StreamSpec, there: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
     """A contact that was there before is adopted only when its whole name and its birth date agree."""
-    names = {item.api_name: item.name for item in spec.fields.values() if item.kind == "standard"}
+    names = spec.by_api_name
     keys = [names.get(api, "") for api in ("firstName", "lastName", "dateOfBirth")]
     return all(fields.get(key) and _folded(there.get(key)) == _folded(fields.get(key)) for key in keys)
 

@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.api.records import OWNERS
+from target_highlevel.errors import NotFound
+from target_highlevel.fields import ObjectProperty, is_empty, kind_of, own_currency
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
-from target_highlevel.values import amount_text, day, listed_options
+from target_highlevel.objects.refused_fields import refused_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_highlevel.api.records import Records
     from target_highlevel.descriptor import FieldSpec, StreamSpec
+    from target_highlevel.errors import Refused
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.setup.catalogue import Field
 
-_LISTS = {"MULTIPLE_OPTIONS", "CHECKBOX"}
-_NUMBERS = {"NUMERICAL", "MONETORY"}
-_CHOICES = {"SINGLE_OPTIONS", "RADIO"}
+
+#: Name, among the values before a removal, of the properties that are none of ours.
+_THEIRS = "_theirs"
 
 
 class CustomObject(ObjectKind):
     """A record of one of the clinic's custom objects: profile, invoice, line item, service, insurance provider."""
 
-    witness_lags = True
-    create_route = "/objects/{key}/records"
-    update_route = "/objects/{key}/records/{id}"
-    remove_route = "/objects/{key}/records/{id}"
+    search_is_eventual = True
+    api = "records"
+
+    @property
+    def _records(self) -> Records:
+        return self.ctx.highlevel.records
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the wanted properties; lists sorted, so that their order never counts as a change."""
+        keeps_owners = self.ctx.catalogue.known.answer("record_owners") == "kept"
         return {
-            name: sorted(value) if declared.data_type in _LISTS and value else value
-            for name, declared in spec.fields.items()
-            if (value := fields.get(name)) is not None or declared.fold
+            name: kind_of(declared).wanted(fields.get(name), self.user)
+            for name, declared in _written(spec)
+            if (fields.get(name) is not None or declared.fold)
+            and (keeps_owners or not kind_of(declared).of_record)
         }
 
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
-        """Create the record with all its properties in one request."""
-        properties = {name: self._encode(spec, name, value) for name, value in present(wanted).items()}
-        answer = self.around.client.request(
-            "POST",
-            f"/objects/{spec.object}/records",
-            route=self.create_route,
-            json={"locationId": self.around.location, "properties": properties},
-        )
-        return Created(answer["record"]["id"])
+        """Create the record with all its properties, and its owner, in one request."""
+        fields = present(wanted)
+        return Created(self._records.create(spec.object, self._encoded(spec, fields), _owners(spec, fields)))
+
+    def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Return the property, or the owner, that a refusal is about, if the record can do without it.
+
+        A text that can be cut is not left out.
+        """
+        if self.too_long(refused, spec, fields):
+            return None
+        owner = next((name for name in fields if kind_of(spec.field(name)).of_record), None)
+        return owner if "owners" in refused.properties else refused_field(refused, spec, fields)
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the record's properties."""
@@ -53,120 +64,87 @@ class CustomObject(ObjectKind):
 
     def properties(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the record's properties as the API has them, those of others among them."""
-        answer = self.around.client.request(
-            "GET", f"/objects/{spec.object}/records/{row.hl_id}", route=self.update_route
-        )
-        return dict(answer["record"]["properties"])
+        return self._records.get(spec.object, str(row.hl_id))
 
     def decode(self, spec: StreamSpec, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Return properties of the API in our shape."""
-        return {name: self._decode(spec, name, properties.get(name)) for name in spec.fields}
+        owner = next(iter(properties.get(OWNERS) or ()), None)
+        return {
+            name: owner
+            if kind_of(declared).of_record
+            else kind_of(declared).decode(properties.get(name), self._place(spec, name))
+            for name, declared in _written(spec)
+        }
+
+    def before_removal(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """Return the properties, those of the clinic's own among them."""
+        try:
+            properties = self.properties(row, spec)
+        except NotFound:
+            return {}
+        theirs = self.of_others(spec, properties)
+        return {**self.decode(spec, properties), **({_THEIRS: theirs} if theirs else {})}
+
+    def of_others(self, spec: StreamSpec, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the properties that are none of ours and that somebody has filled in."""
+        ours = {OWNERS, *spec.fields}
+        return {name: value for name, value in properties.items() if name not in ours and not is_empty(value)}
+
+    def make_again(self, row: Row, spec: StreamSpec, before: Mapping[str, Any]) -> Created | Existing:
+        """Make a record again with all that was in it."""
+        fields = present({name: value for name, value in before.items() if name != _THEIRS})
+        properties = {**self._encoded(spec, fields), **before.get(_THEIRS, {})}
+        return Created(self._records.create(spec.object, properties, _owners(spec, fields)))
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Write the changed properties; a list is changed by what to add and what to remove."""
-        properties = {}
-        for name, value in changes.items():
-            if spec.fields[name].data_type in _LISTS:
-                properties[name] = self._difference(spec, name, value or [], current.get(name) or [])
-            else:
-                properties[name] = self._encode(spec, name, value)
-        self.around.client.request(
-            "PUT",
-            f"/objects/{spec.object}/records/{row.hl_id}",
-            route=self.update_route,
-            params={"locationId": self.around.location},
-            json={"properties": properties},
-        )
-        return {}
+        """Write the changed properties; a list is changed by what to add and what to remove.
+
+        A property that HighLevel refuses is left as it is there, and noted.
+        """
+        return self.leaving_out(spec, changes, lambda left: self._write_changes(row, spec, left, current))
+
+    def _write_changes(
+        self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> None:
+        properties = {
+            name: kind_of(spec.fields[name]).change(value, current.get(name), self._place(spec, name))
+            for name, value in changes.items()
+            if not kind_of(spec.fields[name]).of_record
+        }
+        self._records.update(spec.object, str(row.hl_id), properties, _owners(spec, changes))
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Search for the record that carries our id."""
-        answer = self.around.client.request(
-            "POST",
-            f"/objects/{spec.object}/records/search",
-            route="/objects/{key}/records/search",
-            json={
-                "locationId": self.around.location,
-                "page": 1,
-                "pageLimit": 20,
-                "query": "",
-                "filters": [
-                    {
-                        "group": "AND",
-                        "filters": [
-                            {"field": "properties.source_system_id", "operator": "eq", "value": row.source_id}
-                        ],
-                    }
-                ],
-            },
-        )
-        found = (
-            item["id"]
-            for item in answer["records"]
-            if item["properties"].get("source_system_id") == row.source_id
-        )
-        return next(found, None)
+        found = self._records.with_value(spec.object, "source_system_id", row.source_id)
+        return found[0].id if found else None
 
     def remove(self, row: Row) -> None:
         """Delete the record."""
-        self.around.client.request(
-            "DELETE", f"/objects/{row.object}/records/{row.hl_id}", route=self.remove_route
-        )
+        self._records.delete(row.object, str(row.hl_id))
 
-    def _field(self, spec: StreamSpec, name: str) -> Field:
-        return self.around.catalogue.object_field(spec.object, name)
-
-    def _encode(self, spec: StreamSpec, name: str, value: Any) -> Any:
-        declared = spec.fields[name]
-        if value is None:
-            return None
-        if declared.data_type == "MONETORY":
-            return {"currency": "default", "value": Decimal(value)}
-        if declared.data_type == "NUMERICAL":
-            return Decimal(value)
-        if declared.data_type in _CHOICES:
-            return self._key(spec, declared, value)
-        if declared.data_type in _LISTS:
-            return [self._key(spec, declared, item) for item in value]
-        return value
-
-    def _key(self, spec: StreamSpec, declared: FieldSpec, label: str) -> str:
-        """Records take an option's key where contacts take its text."""
-        try:
-            return self._field(spec, declared.name).options[label]
-        except KeyError:
-            raise Rejected("unknown_option", declared.name) from None
-
-    def _difference(
-        self, spec: StreamSpec, name: str, wanted: list[str], there: list[str]
-    ) -> dict[str, list[str]]:
-        declared = spec.fields[name]
+    def _encoded(self, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "add": [self._key(spec, declared, item) for item in sorted(set(wanted) - set(there))],
-            "remove": [self._key(spec, declared, item) for item in sorted(set(there) - set(wanted))],
+            name: kind_of(spec.fields[name]).encode(value, self._place(spec, name))
+            for name, value in fields.items()
+            if not kind_of(spec.fields[name]).of_record
         }
 
-    def _decode(self, spec: StreamSpec, name: str, value: Any) -> Any:
-        declared = spec.fields[name]
-        if value in (None, "", []):
-            return None
-        if declared.data_type in _NUMBERS:
-            return amount_text(value)
-        if declared.data_type == "DATE":
-            return day(value)
-        labels = {key: label for label, key in self._field(spec, name).options.items()}
-        if declared.data_type in _CHOICES:
-            return _label(labels, value)
-        if declared.data_type in _LISTS:
-            return sorted(_label(labels, item) for item in listed_options(value, {*labels, *labels.values()}))
-        return value
+    def _place(self, spec: StreamSpec, name: str) -> ObjectProperty:
+        return ObjectProperty(
+            lambda: self.ctx.catalogue.object_field(spec.object, name).options,
+            lambda: Rejected("unknown_option", name),
+            own_currency(self.ctx.catalogue.settings),
+        )
 
 
-def _label(labels: Mapping[str, str], option: Any) -> str:
-    """Return an option's label; it comes as its key, as its label, or as an object with both."""
-    key = option
-    if isinstance(option, dict):
-        key = option.get("key") or option.get("label")
-    return labels.get(str(key), str(key))
+def _written(spec: StreamSpec) -> list[tuple[str, FieldSpec]]:
+    """Return the fields that stand in the record; what says where a record belongs does not."""
+    return [(name, declared) for name, declared in spec.fields.items() if kind_of(declared).written]
+
+
+def _owners(spec: StreamSpec, fields: Mapping[str, Any]) -> list[str] | None:
+    """Return who is to own a record; None when that is not to be said."""
+    named = [value for name, value in fields.items() if kind_of(spec.field(name)).of_record]
+    return [value for value in named if value] if named else None

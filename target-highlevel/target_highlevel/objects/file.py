@@ -2,95 +2,80 @@
 
 from __future__ import annotations
 
-import re
+import base64
+import contextlib
 import shutil
 import tempfile
+import threading
 import uuid
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.client.uploads import Upload
-from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, marked
-from target_highlevel.objects.contact_values import custom_values
+from target_highlevel.api.contacts import custom_values
+from target_highlevel.errors import NotFound, Refused
+from target_highlevel.http.uploads import Upload
+from target_highlevel.marker import attachment_of
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
+from target_highlevel.objects.file_bytes import FileBytes
+from target_highlevel.objects.file_types import shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
+    from target_highlevel.objects.base import ObjectContext
 
-#: What POST /forms/upload-custom-files takes (highlevel-api.md section 15).
+#: What POST /forms/upload-custom-files takes (docs/api-facts.md, Files).
 MOST_BYTES = 50 * 1024 * 1024
-TYPES = frozenset(
-    {
-        "pdf",
-        "docx",
-        "doc",
-        "jpg",
-        "jpeg",
-        "png",
-        "gif",
-        "csv",
-        "xlsx",
-        "xls",
-        "mp4",
-        "mpeg",
-        "zip",
-        "rar",
-        "txt",
-        "svg",
-    }
-)
-_REPLACED_SIGNS = re.compile(r"cliniko[^0-9A-Za-z]+patient_attachments[^0-9A-Za-z]+(\d+)")
-_LEADING_ID = re.compile(r"^(\d+) \d{4}-\d\d-\d\d ")
+_STRIPES = 64
+#: Why a file is not taken off a contact, or not put back.
+STAYS = "file_stays"
 
 
 class File(ObjectKind):
     """A file on a contact. It cannot be changed, only added: Cliniko's attachments do not change either."""
 
     on_contact = True
-    create_route = "/forms/upload-custom-files"
-    update_route = "/contacts/{id}"
-    remove_route = "/contacts/{id}"
+    api = "files"
+
+    def __init__(self, ctx: ObjectContext) -> None:
+        """Work in this context; any number of threads may share it."""
+        super().__init__(ctx)
+        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return name and content of the file; refuse what HighLevel would refuse, before a byte is sent."""
-        name = str(fields.get("file_name") or "")
-        if fields.get("zip"):
-            name = f"{name}.zip"
-        elif name.rpartition(".")[2].lower() not in TYPES:
+        sent = shape(fields)
+        if sent is None:
             raise Rejected("file_type_refused", "file_name")
-        if int(fields.get("file_size") or 0) > MOST_BYTES:
+        if (
+            not sent.zipped and int(fields.get("file_size") or 0) > MOST_BYTES
+        ):  # an archive is judged when it is made
             raise Rejected("file_too_large", "file_size")
-        if not fields.get("file_path"):
+        if not fields.get("file_path") and not fields.get("file_content"):
             raise Rejected("file_missing", "file_path")
-        return {"file_name": name, "file_sha256": fields.get("file_sha256")}
+        return {"file_name": sent.name, "file_sha256": fields.get("file_sha256")}
 
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Upload the file into the contact's field: one request, attached at once."""
         parent = self.parent_id(row)
-        field = self.around.catalogue.contact_field(spec.file_field)
-        with _bytes(row.fields) as path:
+        field = self.ctx.catalogue.contact_field(spec.file_field)
+        name = str(wanted["file_name"])
+        zipped = is_packed(row.fields)
+        with _bytes(row.fields, name if zipped else None) as path:
             if path.stat().st_size > MOST_BYTES:
                 raise Rejected("file_too_large", "file_size")
             upload = Upload(
                 part=f"{field.id}_{uuid.uuid5(uuid.NAMESPACE_URL, row.source_id)}",
                 path=path,
-                filename=str(wanted["file_name"]),
+                filename=name,
                 content_type="application/zip"
-                if row.fields.get("zip")
+                if zipped
                 else str(row.fields.get("mime_type") or "application/octet-stream"),
             )
-            answer = self.around.client.request(
-                "POST",
-                "/forms/upload-custom-files",
-                route=self.create_route,
-                params={"contactId": parent, "locationId": self.around.location},
-                files=upload,
-            )
-        contact = answer.get("contact") or answer
+            contact = self.ctx.highlevel.files.upload(parent, upload)
         found = self._find(contact, spec, row.source_id) or self.find(row, spec)
         return Created(found or unseen(parent, row.source_id), parent)
 
@@ -99,14 +84,66 @@ class File(ObjectKind):
         for key, item in self.listed(self.parent_id(row), spec):
             if key == row.hl_id or source_id(item) == row.source_id:
                 # HighLevel may keep only the end of a name, and no checksum: what carries our id is this file.
-                return self.prepare(row, spec, row.fields)
+                wanted = self.prepare(row, spec, row.fields) if row.payload else {}
+                return {**wanted, "item": item}
         return {}
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """The file is gone from the contact, and the row has changed since: add it anew. One that is there is left as it is."""
+        """The file is gone from the contact, and the row has changed since: add it anew. One that is there is left as it is.
+
+        One that has become another patient's is taken off.
+        """
+        if "item" in changes:
+            self.remove(row)
+            return {}
         return {"hl_id": self.create(row, spec, self.prepare(row, spec, row.fields)).hl_id}
+
+    def detached_text(self, source_id: str, there: Mapping[str, Any], why: str) -> dict[str, Any]:
+        """A file has a name only, which stays: what is another patient's must not stand on this contact."""
+        return {"item": None}
+
+    def before_removal(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
+        """Return what the field says of the document, which HighLevel keeps."""
+        found = super().before_removal(row, spec)
+        return {"item": found["item"]} if "item" in found else {}
+
+    def make_again(self, row: Row, spec: StreamSpec, before: Mapping[str, Any]) -> Created | Existing:
+        """Put a file that was taken off its contact back into the field."""
+        self.restore(row, spec, before, {})
+        return Created(str(row.hl_id), row.parent_id)
+
+    def restore(
+        self, row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any]
+    ) -> None:
+        """Put a file that was taken off a contact back into its field: HighLevel still has the document.
+
+        Raises:
+            Rejected: HighLevel does not let lists of files be written.
+        """
+        parent, field = self.parent_id(row), self.ctx.catalogue.contact_field(spec.file_field).id
+        with self._changing(parent):
+            files = {**dict(self.listed(parent, spec)), str(row.hl_id): before["item"]}
+            self._write(parent, field, files)
+
+    def _write(self, contact_id: str, field_id: str, files: Mapping[str, Any]) -> None:
+        """Write the files of one field; whether HighLevel lets them be written is an open question."""
+        if self.ctx.catalogue.known.answer("file_lists") != "writable":
+            raise Rejected(STAYS, "file_name")
+        body = {"customFields": [{"id": field_id, "field_value": files}]}
+        try:
+            shown = self.ctx.highlevel.contacts.update(contact_id, body)
+        except NotFound:
+            raise
+        except Refused:
+            raise Rejected(STAYS, "file_name") from None
+        if "customFields" in shown and dict(items(shown, field_id)).keys() != files.keys():
+            raise Rejected(STAYS, "file_name")
+
+    def _changing(self, contact_id: str) -> threading.Lock:
+        """Return what is held while the files of a contact are read and written back: two at once would lose one."""
+        return self._stripes[hash(contact_id) % _STRIPES]
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for our marker among the names of the contact's files."""
@@ -117,23 +154,31 @@ class File(ObjectKind):
 
     def listed(self, contact_id: str, spec: StreamSpec) -> list[tuple[str, dict[str, Any]]]:
         """Return (key, item) of every file in our field of a contact."""
-        answer = self.around.client.request("GET", f"/contacts/{contact_id}", route="/contacts/{id}")
-        return list(items(answer["contact"], self.around.catalogue.contact_field(spec.file_field).id))
+        contact = self.ctx.highlevel.contacts.get(contact_id)
+        return list(items(contact, self.ctx.catalogue.contact_field(spec.file_field).id))
 
     def _find(self, contact: Mapping[str, Any], spec: StreamSpec, wanted: str) -> str | None:
-        field = self.around.catalogue.contact_field(spec.file_field)
+        field = self.ctx.catalogue.contact_field(spec.file_field)
         return next((key for key, item in items(contact, field.id) if source_id(item) == wanted), None)
 
     def remove(self, row: Row) -> None:
-        """Take the file out of the contact's field, leaving the others in it."""
-        answer = self.around.client.request("GET", f"/contacts/{row.parent_id}", route="/contacts/{id}")
-        for field, files in custom_values(answer["contact"]).items():
-            if isinstance(files, dict) and row.hl_id in files:
-                kept = {key: item for key, item in files.items() if key != row.hl_id}
-                body = {"customFields": [{"id": field, "field_value": kept}]}
-                self.around.client.request(
-                    "PUT", f"/contacts/{row.parent_id}", route=self.update_route, json=body
-                )
+        """Take the file out of the contact's field, leaving the others in it.
+
+        Raises:
+            Rejected: HighLevel does not let lists of files be written.
+        """
+        contacts, contact_id = self.ctx.highlevel.contacts, str(row.parent_id)
+        with self._changing(contact_id):
+            for field, files in custom_values(contacts.get(contact_id)).items():
+                if isinstance(files, dict) and row.hl_id in files:
+                    kept = {key: item for key, item in files.items() if key != row.hl_id}
+                    self._write(contact_id, field, kept)
+
+
+def is_packed(fields: Mapping[str, Any]) -> bool:
+    """Return whether a file is sent inside an archive of its own."""
+    sent = shape(fields)
+    return sent is not None and sent.zipped
 
 
 def unseen(contact_id: str, source_id: str) -> str:
@@ -146,16 +191,6 @@ def source_id(item: Mapping[str, Any]) -> str | None:
     return attachment_of(str((item.get("meta") or {}).get("originalname") or ""))
 
 
-def attachment_of(name: str) -> str | None:
-    """Return the attachment that a file's name says it is: by the marker, or by what a server has left of it.
-
-    One that replaces odd signs leaves the marker's words; one that takes only the last part of a path cuts it at its slash, and
-    the id and the date then still begin the name. A number alone does not do: ``12 month review.pdf`` is somebody's own.
-    """
-    found = _REPLACED_SIGNS.search(name) or _LEADING_ID.match(name)
-    return marked(name) or (f"patient_attachments/{found.group(1)}" if found else None)
-
-
 def items(contact: Mapping[str, Any], field_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (key, item) of every file in one field of a contact."""
     files = custom_values(contact).get(field_id)
@@ -163,28 +198,35 @@ def items(contact: Mapping[str, Any], field_id: str) -> Iterator[tuple[str, dict
         yield from files.items()
 
 
-@contextmanager
-def _bytes(fields: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield a path with the bytes to send; DICOM, which HighLevel does not take, goes inside a ZIP.
+@contextlib.contextmanager
+def _bytes(fields: Mapping[str, Any], archive_name: str | None) -> Iterator[Path]:
+    """Yield a path with the bytes to send: the file, or an archive with nothing else in it, for types HighLevel does not take.
 
     Raises:
         Rejected: the file is not where the tap said it would be.
     """
-    path = Path(str(fields["file_path"]))
-    if not path.is_file():
-        raise Rejected("file_missing", "file_path")
-    if not fields.get("zip"):
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        packed = Path(folder) / "file.zip"
-        # Without the date of the download, so that the same file always makes the same archive.
-        member = zipfile.ZipInfo(str(fields["file_name"]).replace("/", "_"))
-        member.compress_type, member.file_size = zipfile.ZIP_DEFLATED, path.stat().st_size
-        with (
-            zipfile.ZipFile(packed, "w") as archive,
-            path.open("rb") as content,
-            archive.open(member, "w") as inside,
-        ):
-            shutil.copyfileobj(content, inside)
-        yield packed
+    with contextlib.ExitStack() as stack:
+        if fields.get("file_content"):
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "file"
+            path.write_bytes(base64.b64decode(str(fields["file_content"])))
+        else:
+            found = stack.enter_context(FileBytes(str(fields.get("file_path") or "")).on_disk())
+            if found is None:
+                raise Rejected("file_missing", "file_path")
+            path = found
+        yield path if archive_name is None else _archive(stack, path, archive_name)
+
+
+def _archive(stack: contextlib.ExitStack, path: Path, name: str) -> Path:
+    """Return an archive with this file and nothing else in it, which is gone when the stack is closed."""
+    packed = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "file.zip"
+    # Without the date of the download, so that the same file always makes the same archive.
+    member = zipfile.ZipInfo(name.removesuffix(".zip").replace("/", "_"))
+    member.compress_type, member.file_size = zipfile.ZIP_DEFLATED, path.stat().st_size
+    with (
+        zipfile.ZipFile(packed, "w") as archive,
+        path.open("rb") as content,
+        archive.open(member, "w") as inside,
+    ):
+        shutil.copyfileobj(content, inside)
+    return packed

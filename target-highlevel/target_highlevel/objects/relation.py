@@ -7,7 +7,6 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.client.paging import relation_pages
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
@@ -15,9 +14,10 @@ from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejecte
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from target_highlevel.api.relations import RelationItem
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.objects.base import Surroundings
+    from target_highlevel.objects.base import ObjectContext
 
 #: What makes a link: the key of its association, and the ids in HighLevel of its two records.
 ENDS = ("association", "first", "second")
@@ -32,21 +32,18 @@ Links = dict[tuple[str, str, str], str]
 class Relation(ObjectKind):
     """A link under an association's label; a full label continues under the next one."""
 
-    create_route = "/associations/relations"
-    remove_route = "/associations/relations/{id}"
+    api = "relations"
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, ctx: ObjectContext) -> None:
         """Remember which labels are full for which record, so that they are asked once a run."""
-        super().__init__(around)
+        super().__init__(ctx)
         self._first_free: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._links = lru_cache(_MOST_KEPT)(self._list)
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return both ends as HighLevel ids."""
-        ends = {
-            name: self.around.work.hl_id(fields[name]) for name in ("first", "second") if fields.get(name)
-        }
+        ends = {name: self.ctx.work.hl_id(fields[name]) for name in ("first", "second") if fields.get(name)}
         if len(ends) < 2 or not all(ends.values()):  # noqa: PLR2004 - the two ends
             raise Rejected("relation_end_missing")
         return {"association": fields["association"], **ends}
@@ -54,20 +51,20 @@ class Relation(ObjectKind):
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Link the two records; an identical relation answers 400 and is what we wanted (issue 73 of the API's documentation)."""
         known = self._known(row.fields["first"])
-        for label in self.around.catalogue.association_ids(wanted["association"]) if known else ():
+        for label in self.ctx.catalogue.association_ids(wanted["association"]) if known else ():
             found = known.get((label, wanted["first"], wanted["second"]))
             if found is not None:
-                return Existing(found, {"linked_before": True})
+                return Existing(found, ours=False)
         return self.link(wanted)
 
     def link(self, wanted: Mapping[str, Any]) -> Created | Existing:
         """Link two records, named by their ids in HighLevel, under the first label of the association that is not full."""
         key = wanted["association"]
         place = (key, wanted["second"])
-        while association_id := self.around.schema.label(key, number := self._first_free[place]):
+        while association_id := self.ctx.schema.label(key, number := self._first_free[place]):
             try:
                 return self._link(association_id, wanted)
-            except Refused as refused:  # noqa: PERF203 - the next label is tried because of it
+            except Refused as refused:
                 if refused.code != "limit_reached":
                     raise
                 # Several writers meet the limit at once: each says only that the label it tried is full.
@@ -80,56 +77,42 @@ class Relation(ObjectKind):
             return self._links(ref)
 
     def _list(self, ref: str) -> Links:
-        end = self.around.work.row(ref)
+        end = self.ctx.work.row(ref)
         if end is None or end.hl_id is None or {ALL_LISTED, _KIND} & set(end.listed.split()):
             return {}
-        known = {
-            (item["associationId"], item["firstRecordId"], item["secondRecordId"]): str(item["id"])
-            for item in self.all_of(end.hl_id)
-        }
-        self.around.work.mark_listed(end, _KIND)
+        known = {(item.association_id, item.first, item.second): item.id for item in self.all_of(end.hl_id)}
+        self.ctx.work.mark_listed(end, _KIND)
         return known
 
     def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
         try:
-            answer = self.around.client.request(
-                "POST",
-                "/associations/relations",
-                route=self.create_route,
-                json={
-                    "locationId": self.around.location,
-                    "associationId": association_id,
-                    "firstRecordId": wanted["first"],
-                    "secondRecordId": wanted["second"],
-                },
-            )
+            made = self.ctx.highlevel.relations.create(association_id, wanted["first"], wanted["second"])
         except Refused as refused:
             if refused.code != "duplicate_relation":
                 raise
             found = self._search(wanted, {association_id})
             if found is None:
                 raise
-            return Existing(found, {"linked_before": True})
-        return Created(answer["id"])
+            return Existing(found, ours=False)
+        return Created(made)
 
     def _search(self, wanted: Mapping[str, Any], association_ids: set[str]) -> str | None:
         """Page through the relations of the second record, usually the one with fewer."""
         for item in self.all_of(wanted["second"]):
-            ends = (item["firstRecordId"], item["secondRecordId"])
-            if item["associationId"] in association_ids and ends == (wanted["first"], wanted["second"]):
-                return str(item["id"])
+            ends = (item.first, item.second)
+            if item.association_id in association_ids and ends == (wanted["first"], wanted["second"]):
+                return item.id
         return None
 
-    def all_of(self, hl_id: str) -> Iterator[dict[str, Any]]:
+    def all_of(self, hl_id: str) -> Iterator[RelationItem]:
         """Yield every relation of a record; one that is not there has none."""
-        for page in relation_pages(self.around.client, self.around.location, hl_id):
-            yield from page
+        return self.ctx.highlevel.relations.listed(hl_id)
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return what it links, as the ledger knows it: HighLevel has no question for that, and nobody can change it there."""
         return dict(row.notes.get("link", {}))
 
-    def along(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
+    def co_written_fields(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return all that a link is made of: with another end it is another link."""
         return set(ENDS)
 
@@ -137,7 +120,7 @@ class Relation(ObjectKind):
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A relation with other ends is another relation: remove this one and link anew."""
-        if not self.around.work.shared(row):
+        if not self.ctx.work.shared(row):
             self.remove(row)
         made = self.create(row, spec, self.prepare(row, spec, row.fields))
         return {"hl_id": made.hl_id}
@@ -148,17 +131,17 @@ class Relation(ObjectKind):
 
     def find_link(self, wanted: Mapping[str, Any]) -> str | None:
         """Look for a link between two records, named by their ids in HighLevel, under any label of the association."""
-        return self._search(wanted, set(self.around.catalogue.association_ids(wanted["association"])))
+        return self._search(wanted, set(self.ctx.catalogue.association_ids(wanted["association"])))
 
     def remove(self, row: Row) -> None:
         """Delete the link; one that is gone already is what we wanted."""
+        self.take_away(str(row.hl_id))
+
+    def take_away(self, hl_id: str) -> bool:
+        """Delete a link, and return whether it was still there."""
         self._links.cache_clear()  # what was listed is true no longer
         try:
-            self.around.client.request(
-                "DELETE",
-                f"/associations/relations/{row.hl_id}",
-                route=self.remove_route,
-                params={"locationId": self.around.location},
-            )
+            self.ctx.highlevel.relations.delete(hl_id)
         except NotFound:
-            return
+            return False
+        return True

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.setup.workflows import ADVICE, number_published
+from target_highlevel.preflight.workflows import ADVICE, number_published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from target_highlevel.assumptions import Known
     from target_highlevel.setup.catalogue import Catalogue
 
 
@@ -26,6 +28,19 @@ def checks(catalogue: Catalogue, workflows: str, account: Mapping[str, Any]) -> 
         _duplicates(catalogue),
         _hipaa(account.get("requires_hipaa")),
     ]
+
+
+def measurements(known: Known, now: datetime) -> dict[str, Any]:
+    """Return whether the vendor's open questions were measured in this sub-account, and lately."""
+    advice = known.advice(now)
+    number = len(known.measured)
+    return {
+        "setting": "probe",
+        "found": f"{number} answers measured" if number else "nothing measured, everything assumed",
+        "advice": f"{advice[0].upper()}{advice[1:]}." if advice else "Nothing: the measurements are recent.",
+        "task": "probe of the sub-account to run",
+        "look": int(bool(advice)),
+    }
 
 
 def _workflows(found: str) -> dict[str, Any]:

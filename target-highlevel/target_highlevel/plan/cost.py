@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.client.governor import Limits
+from target_highlevel.http.governor import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,52 +4,100 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.engine import admission
-from target_highlevel.plan.account import checks
+from target_highlevel.fields import is_empty
+from target_highlevel.ledger.counts import practitioners_without_user
+from target_highlevel.plan.account import checks, measurements
 from target_highlevel.plan.cost import cost
+from target_highlevel.plan.families import Families
 from target_highlevel.plan.owners import owners
+from target_highlevel.plan.quality import NO_USER, SURVEYED
+from target_highlevel.plan.readers import note_readers
 from target_highlevel.plan.schema_plan import schema_plan
+from target_highlevel.plan.sizes import downloads
+from target_highlevel.plan.stages import stages
+from target_highlevel.preflight import admission
 from target_highlevel.report.differences import Difference, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from target_highlevel.engine.planning import PlanningClient
+    from target_highlevel.api.planned import PlannedHighLevel
     from target_highlevel.engine.session import Session
-    from target_highlevel.plan.addresses import SharedAddresses
+    from target_highlevel.plan.quality import Quality
+    from target_highlevel.plan.sizes import NoteSizes
 
 PROPOSED = "mapping.proposed.yml"
+#: The field of contacts whose options are the appointment types: the stages of a pipeline are named so.
+_TYPES = "cliniko_appointment_type"
 
 
 class Prediction:
     """What a plan has found, once everything was read."""
 
     def __init__(
-        self, session: Session, client: PlanningClient, survey: Any, addresses: SharedAddresses
+        self,
+        session: Session,
+        highlevel: PlannedHighLevel,
+        survey: Any,
+        quality: Quality,
+        notes: NoteSizes,
     ) -> None:
         """Look at the last settings, while the client is open, and take what was counted while records went by.
 
         Args:
             session: the plan's.
-            client: its stand-in for the client.
+            highlevel: HighLevel as the load would leave it.
             survey: the mapper's count of the account; None when a mapper was a stage of its own.
-            addresses: the shared addresses.
+            quality: what the clinic can put right in Cliniko.
+            notes: how long the notes are.
         """
         self._session = session
         self._survey = survey
+        self._quality = quality
+        self._families = Families(session.work.claims)
         account = survey.content() if survey else None
+        for name, sources in (survey.findings() if survey else {}).items():
+            quality.note(SURVEYED[name], sources)
+        quality.note(
+            NO_USER,
+            (source for source, reason in practitioners_without_user(session.ledger) if reason != "inactive"),
+        )
+        session.blockers += _unknown_businesses(session.settings.locations, account)
+        session.blockers += _lacking_stages(session)
         spent = session.governor.statistics().requests
+        catalogue = session.catalogue()
         #: The plan's part of ``report.json``.
         self.content: dict[str, Any] = {
             "blockers": sorted(set(session.blockers)),
             "approval": self._approval(),
             "account": account,
             "schema": schema_plan(session.specs.values(), session.schema, session.catalogue()),
-            "owners": owners(session.ledger, session.catalogue(), show_values=session.settings.show_values),
-            "shared_addresses": addresses.content(),
-            "cost": cost(client.requests, session.settings, spent),
-            "settings_to_check": checks(session.catalogue(), session.workflows, account or {}),
+            "owners": owners(
+                session.ledger,
+                catalogue.users,
+                catalogue.fallback_owner,
+                quality.practitioners,
+                show_values=session.settings.show_values,
+            ),
+            "stages": stages((account or {}).get("appointment_types", ()), catalogue.pipeline),
+            "shared_addresses": self._families.shared,
+            "families": self._families.content(),
+            "quality": quality.content(),
+            "note_sizes": notes.content(),
+            "note_readers": note_readers(
+                session.catalogue().logins, show_values=session.settings.show_values
+            ),
+            "downloads": downloads(account, session.settings.report_dir),
+            "bookings_to_come": {
+                "as_events": session.bookings_to_come["event"],
+                "as_tasks_only": session.bookings_to_come["task"],
+            },
+            "cost": cost(highlevel.requests, session.settings, spent),
+            "settings_to_check": [
+                *checks(session.catalogue(), session.preflight.workflows, account or {}),
+                measurements(session.known, session.ledger.now()),
+            ],
         }
 
     def differences(self) -> Iterator[Difference]:
@@ -57,7 +105,7 @@ class Prediction:
         for source, object_, name, wanted, there in sorted(
             self._session.differences, key=lambda item: item[:3]
         ):
-            kind = Kind.MISSING if there in (None, "", []) else Kind.DIFFERENT
+            kind = Kind.MISSING if is_empty(there) else Kind.DIFFERENT
             yield Difference(source, object_, name, kind, wanted, there)
 
     def line(self) -> str:
@@ -75,7 +123,32 @@ class Prediction:
         approved = ledger.fact(f"approved:{ledger.location}") == digest
         return {"required": settings.require_approved_plan, "approved": approved, "digest": digest}
 
-    def write_mapping(self, folder: Path) -> None:
-        """Write the mapping file that a person confirms."""
+    def write_files(self, folder: Path) -> None:
+        """Write what the clinic works through: the mapping to confirm, findings and possible duplicates."""
+        self._quality.write(folder)
+        self._families.write(folder)
         if self._survey is not None:
             (folder / PROPOSED).write_text(self._survey.proposed_mapping(), encoding="utf-8")
+
+
+def _unknown_businesses(locations: Iterable[str], account: Mapping[str, Any] | None) -> list[str]:
+    """Return, as blockers, the businesses of the setting that Cliniko does not have: theirs would go to the main sub-account."""
+    known = {item["source"].partition("/")[2] for item in account["locations"]} if account else set(locations)
+    return [
+        f"TARGET_HIGHLEVEL_LOCATIONS names business {business}, which the Cliniko account does not have"
+        for business in sorted(set(locations) - known)
+    ]
+
+
+def _lacking_stages(session: Session) -> list[str]:
+    """Return, as blockers, the stages that the pipeline lacks: opportunities that need one would be rejected.
+
+    Asked when everything has come: the pipeline is read before any type of appointment is known.
+    """
+    pipeline = session.catalogue().pipeline
+    types = {option for spec in session.specs.values() for option in spec.field(_TYPES).options}
+    missing = sorted(types - set(pipeline.stages)) if pipeline else []
+    if not missing:
+        return []
+    named = f"pipeline: it lacks the stages {', '.join(missing)}; add them in HighLevel (Opportunities, Pipelines):"
+    return [f"{named} an opportunity whose visit has no stage would be rejected"]

@@ -46,6 +46,9 @@ def _wanted(specs: Iterable[StreamSpec], catalogue: Catalogue) -> Iterator[tuple
             yield from _fields(spec, "contact", set(catalogue.contact_fields))
         if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
             yield "object", spec.object, 0
+            for folder in dict.fromkeys(declared.folder for declared in spec.fields.values()):
+                if folder in catalogue.folders.get(spec.object, ()):
+                    yield "folder", f"folder {folder} of {spec.object}", 0
             yield from _fields(spec, spec.object, set(catalogue.object_fields.get(spec.object, ())))
         for association in spec.associations:
             for key, _, _ in association.labels():

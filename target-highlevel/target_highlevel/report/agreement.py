@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.endings import UNDONE
 from target_highlevel.ledger.counts import standing_records, undone_records, writes
+from target_highlevel.report.money import sum_line
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
 
 _DIFFERS = 5
-_VERIFIED = (0, _DIFFERS)
+_UNREADABLE = 6
+_VERIFIED = (0, _DIFFERS, _UNREADABLE)
 _LOADED = (0, 4)
 _HOUR = 3600
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
@@ -39,6 +42,12 @@ class Agreement:
     def agrees(self) -> bool:
         """Return whether both sides agree as far as anybody can know."""
         return not self.reasons
+
+    @property
+    def money(self) -> list[str]:
+        """Return the sums that the verification read back, a line each, or nothing."""
+        found = (self.verification or {}).get("facts", {}).get("report", {}).get("money")
+        return [sum_line(item) for item in (found or {}).get("totals", ())]
 
     @property
     def sentence(self) -> str:
@@ -65,16 +74,16 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
     hours = _hours_since(load, ledger.now()) if load else None
     reasons = [
         *_about_load(hours, within_hours),
-        *_about_verification(ledger, runs, verification),
+        *_about_verification(ledger, runs, verification, accepted=accept_rejects),
     ]
     undone = undone_records(ledger)
     if undone:
-        reasons.append(f"{undone} records that a rollback took out {UNDONE}")
+        reasons.append(f"{counted(undone, 'record')} that a rollback took out {UNDONE}")
     if held:
-        reasons.append(f"{held} records wait: {_AGAIN}")
+        reasons.append(f"{counted(held, 'record', 'waits', 'wait')}: {_AGAIN}")
     if rejected and not accept_rejects:
         reasons.append(
-            f"{rejected} records were refused: fix them and run `meltano invoke target-highlevel:retry`, or"
+            f"{counted(rejected, 'record', 'was', 'were')} refused: fix them and run `meltano invoke target-highlevel:retry`, or"
             " set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them behind"
         )
     return Agreement(load, verification, hours, held, rejected, tuple(reasons))
@@ -92,7 +101,7 @@ def _saw_everything(report: Mapping[str, Any]) -> bool:
 
 
 def _hours_since(run: Mapping[str, Any], now: datetime) -> float:
-    began = datetime.strptime(run["started_at"], _MOMENT).replace(tzinfo=timezone.utc)
+    began = datetime.strptime(run["started_at"], _MOMENT).replace(tzinfo=UTC)
     return (now - began).total_seconds() / _HOUR
 
 
@@ -103,14 +112,35 @@ def _about_load(hours: float | None, within_hours: float) -> Iterator[str]:
         yield f"the newest load began {hours:.0f} hours ago, more than {within_hours:g}: {_AGAIN}"
 
 
+def _about_findings(verification: Mapping[str, Any], *, accepted: bool) -> Iterator[str]:
+    """Tell differences from what people entered and from what could not be read: the latter two may be accepted."""
+    name, code = verification["id"], verification["exit_code"]
+    totals = (verification["facts"].get("report", {}).get("verification") or {}).get("totals", {})
+    kept = totals.get("kept", 0)
+    differs = sum(totals.get(kind, 0) for kind in ("different", "missing", "extra"))
+    if code == _DIFFERS and (differs or not kept):
+        yield f"verification {name} found differences: fix them, then {_VERIFY}"
+    money = (verification["facts"].get("report", {}).get("money")) or {}
+    if code != _DIFFERS and not money.get("agrees", True):
+        number = counted(money["differing"]["count"], "record")
+        yield f"sums of money differ in {number} of verification {name}: see its money.csv"
+    if accepted:
+        return
+    accept = "look at them, then set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them so"
+    if kept:
+        found = f"{counted(kept, 'record')} with what people entered, which `overwrite` leaves standing"
+        yield f"verification {name} found {found}: {accept}"
+    if totals.get("unreadable"):
+        yield f"verification {name} could not read {counted(totals['unreadable'], 'record')} back: {accept}"
+
+
 def _about_verification(
-    ledger: Ledger, runs: list[dict[str, Any]], verification: Mapping[str, Any] | None
+    ledger: Ledger, runs: list[dict[str, Any]], verification: Mapping[str, Any] | None, *, accepted: bool
 ) -> Iterator[str]:
     if verification is None:
         yield f"nothing was read back in full: {_VERIFY}"
         return
-    if verification["exit_code"]:
-        yield f"verification {verification['id']} found differences: fix them, then {_VERIFY}"
+    yield from _about_findings(verification, accepted=accepted)
     later = [item for item in runs if item["id"] > verification["id"]]
     found = [item["id"] for item in later if item["mode"] == "verify" and item["exit_code"] == _DIFFERS]
     if found:

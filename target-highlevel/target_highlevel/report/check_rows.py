@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from target_highlevel.report.wording import object_name, record_name
+from target_highlevel.report.wording import object_name, record_name, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +19,18 @@ _NOT_IN = (
 )
 #: Columns of a verification's closing table: those that are always there, those that are when they count.
 _ALWAYS = ("source", "equal", "normalised", "different", "missing")
-_SOMETIMES = {"filtered": "left out", "held": "waiting", "rejected": "refused"}
+_SOMETIMES = {
+    "kept": "changed by people",
+    "unreadable": "not readable",
+    "filtered": "left out",
+    "held": "waiting",
+    "rejected": "refused",
+}
 
 
 def verified_columns(totals: Mapping[str, int]) -> dict[str, str]:
     """Return the columns of the closing table, each with its heading."""
-    shown = {name: word for name, word in _SOMETIMES.items() if totals[name]}
+    shown = {name: word for name, word in _SOMETIMES.items() if totals.get(name)}
     always = {name: "in Cliniko" if name == "source" else name for name in _ALWAYS}
     open_ = {"difference": "not accounted for"} if totals["difference"] else {}
     return {**always, **shown, **open_, "extra": "extra"}
@@ -39,7 +45,15 @@ def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
             "records",
         ),
         ("different or missing in HighLevel", totals["different"] + totals["missing"], "differences"),
-        ("too many in HighLevel", totals["extra"], "extra"),
+        ("extra in HighLevel", totals["extra"], "extra"),
+        *(
+            (text, totals[name], section)
+            for name, text, section in (
+                ("kept", "changed by people and left so", "differences"),
+                ("unreadable", "could not be read back", "unreadable"),
+            )
+            if totals.get(name)
+        ),
         *((text, totals[name], section) for name, text, section in _NOT_IN if totals[name]),
     ]
 
@@ -60,6 +74,8 @@ def sides(item: Mapping[str, str]) -> tuple[str, str | Markup]:
     if item["field"]:
         other = ", but another" if item["source_value"] == item["highlevel_value"] else ""
         return item["source_value"], f"{item['highlevel_value']}{other}"
+    if item["kind"] == "unreadable":
+        return "is there", "could not be read"
     if item["kind"] == "missing":
         return "is there", "is not there"
     here = "is there once" if item["how"] == "doubled" else "is not there"
@@ -103,6 +119,32 @@ def spared_row(item: Mapping[str, Any]) -> tuple[str | Markup, ...]:
     return _code(item["source"]), item["name"], fields
 
 
+def decision_row(item: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what somebody decided."""
+    return item["what"], item["decided"]
+
+
+def head_row(item: Mapping[str, Any]) -> tuple[str | Markup, ...]:
+    """Return the head of the audit trail as a run left it."""
+    run = Markup("<code>{}</code> {}").format(item["run"], item["mode"])
+    return run, f"{item['entries']:,}", _code(item["head"])
+
+
+def missing_row(item: Mapping[str, str]) -> tuple[str | Markup, ...]:
+    """Return a record of a patient that is not in HighLevel."""
+    named = Markup("{} <code>{}</code>").format(_sentence(item["kind"]), record_name(item["source"]))
+    return named, item["meaning"], item["next_step"].replace("`", "")
+
+
+def unused_row(item: Mapping[str, Any]) -> tuple[str | Markup, ...]:
+    """Return fields of a list of Cliniko's that arrive nowhere for one reason."""
+    return (
+        source_name(item["list"]),
+        Markup(", ").join(_code(name) for name in item["fields"]),
+        _sentence(item["why"]),
+    )
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -114,5 +156,18 @@ def _code(text: str) -> str | Markup:
 #: Filters of the page, by name.
 ROWS = {
     function.__name__: function
-    for function in (how_row, extra_row, undone_row, with_sum, left_row, spared_row, sides, record_name)
+    for function in (
+        how_row,
+        extra_row,
+        undone_row,
+        with_sum,
+        left_row,
+        spared_row,
+        decision_row,
+        missing_row,
+        unused_row,
+        head_row,
+        sides,
+        record_name,
+    )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger import counts
@@ -13,7 +13,7 @@ from target_highlevel.report.limits import LIMITS
 from target_highlevel.report.outcome import undoing
 from target_highlevel.report.tasks import things_to_do
 from target_highlevel.report.verdict import ending, verdict
-from target_highlevel.report.wording import OUTCOMES, WITHHELD, label, meaning, reading_order
+from target_highlevel.report.wording import NOT_TAKEN, OUTCOMES, WITHHELD, label, meaning, reading_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,10 +46,13 @@ class RunFacts:
     ended_early: bool = False
     changes_only: bool = False
     begun_in_the_middle: bool = False
+    unmarked: bool = False
     #: Whether compared values are to be written out, which makes a report of plan or verify hold personal data.
     show_values: bool = False
     #: Whether what is refused was looked at and is left behind on purpose.
     accept_rejects: bool = False
+    #: Records that settings of the target leave out, by stream.
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def gather(  # noqa: PLR0913 - what only some runs have is named
@@ -64,13 +67,13 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
     plan: dict[str, Any] | None = None,
     verification: dict[str, Any] | None = None,
     rollback: dict[str, Any] | None = None,
+    money: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the content of a run's report; records by resource and id, without personal data unless it was asked for."""
-    run = next(item for item in ledger.runs() if item["id"] == run_id)
+    run = ledger.run_of(run_id)
     told = run["mode"] != "verify" or verification is not None  # half a read-back says nothing of any record
     rows = in_order(_row(item) for item in counts.object_counts(ledger, run_id)) if told else []
     groups = grouped(counts.unsettled_records(ledger, run_id) if told else ())
-    standing = counts.standing_records(ledger)
     content: dict[str, Any] = {
         "kind": "run",
         "run_id": run_id,
@@ -88,6 +91,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "ended_early": facts.ended_early,
         "changes_only": facts.changes_only,
         "begun_in_the_middle": facts.begun_in_the_middle,
+        "unmarked": facts.unmarked,
         "undone": counts.undone_records(ledger),
         "error": error,
         "objects": rows,
@@ -97,20 +101,22 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "rejects_accepted": facts.accept_rejects,
         "held": groups["held"],
         "filtered": groups["filtered"],
+        "left_out": dict(sorted(facts.left_out.items())),
         **_remarks(ledger, run_id),
         "practitioners_without_user": [
             {"source": source, "because": because}
             for source, because in counts.practitioners_without_user(ledger)
         ],
         "differences": differences,
-        "cannot_move": [_limit(item, standing) for item in LIMITS],
+        "cannot_move": cannot_move(ledger),
         "budget": _budget(facts, ledger),
         "schema_created": list(facts.schema_created),
         "audit": audit_check(ledger),
         "plan": plan,
         "verification": verification,
         "rollback": rollback,
-        "runs": [earlier(item) for item in ledger.runs()[-_MOST_RUNS:] if item["id"] != run_id],
+        "money": money,
+        "runs": [earlier(item) for item in ledger.runs(_MOST_RUNS) if item["id"] != run_id],
     }
     return {**content, "verdict": verdict(content), "to_do": things_to_do(content)}
 
@@ -171,9 +177,15 @@ def grouped(records: Iterable[Unsettled]) -> dict[str, list[dict[str, Any]]]:
 
 def _remarks(ledger: Ledger, run_id: str) -> dict[str, Any]:
     said = counts.remarks(ledger, run_id)
-    for item in said["withheld"]:
-        item["meaning"] = WITHHELD.get(item["because"], item["because"])
+    for item in (*said["withheld"], *said["not_taken"]):
+        item["meaning"] = {**WITHHELD, **NOT_TAKEN}.get(item["because"], item["because"])
     return {name: {"count": len(records), "records": records} for name, records in said.items()}
+
+
+def cannot_move(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return what the two systems cannot exchange, with the number of records it concerns where that is known."""
+    standing = counts.standing_records(ledger)
+    return [_limit(item, standing) for item in LIMITS]
 
 
 def _limit(limit: Limit, standing: Iterable[ObjectCount]) -> dict[str, Any]:
@@ -202,7 +214,7 @@ def _time(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def _seconds(started: str, ended: str) -> int:
-    moments = [datetime.strptime(text, _MOMENT).replace(tzinfo=timezone.utc) for text in (started, ended)]
+    moments = [datetime.strptime(text, _MOMENT).replace(tzinfo=UTC) for text in (started, ended)]
     return max(0, int((moments[1] - moments[0]).total_seconds()))
 
 

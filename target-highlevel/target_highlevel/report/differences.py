@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.report.tables import PLAIN, WITH_MARK, write_table
@@ -20,17 +20,21 @@ _MOST_SAMPLES = 3
 _MOST_FIRST = 20
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """How two values of a field compare."""
 
     EQUAL = "equal"
     NORMALISED = "normalised"
+    #: Another value that a person entered and the setting ``overwrite`` leaves standing.
+    KEPT = "kept"
+    #: HighLevel did not show it, so that nobody knows.
+    UNREADABLE = "unreadable"
     DIFFERENT = "different"
     MISSING = "missing"
     EXTRA = "extra"
 
 
-_ALIKE = frozenset({Kind.EQUAL, Kind.NORMALISED})
+_ALIKE = frozenset({Kind.EQUAL, Kind.NORMALISED, Kind.UNREADABLE})
 
 
 @dataclass(frozen=True)

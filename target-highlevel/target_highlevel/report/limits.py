@@ -65,12 +65,6 @@ LIMITS = (
         "Save them as PDF in Cliniko: as attachments of the patient they move with the next run.",
     ),
     Limit(
-        "patient_forms",
-        "Filled-in patient forms and signatures",
-        "HighLevel has no place for them.",
-        "Print them to PDF in Cliniko: as attachments of the patient they move with the next run. Or keep them in a warehouse, which the tap fills.",
-    ),
-    Limit(
         "claims",
         "Health fund, Medicare and DVA claims",
         "Cliniko's API serves no claims.",
@@ -162,8 +156,8 @@ LIMITS = (
     ),
     Limit(
         "set_up",
-        "Wait list, recalls, rosters, reminders, online booking, automations, templates, stock, expenses, reports",
+        "Wait list, extra hours of single days, planned classes to book into, reminders, automations, templates, stock, expenses, reports",
         "Cliniko's API serves them in part or not at all, and HighLevel builds such things by hand.",
-        "`meltano invoke tap-cliniko:rebuild-reference` writes down what can be read, for rebuilding.",
+        "`meltano invoke tap-cliniko:rebuild-reference` writes recipes for workflows, with the timing of what was sent, and lists what else can be read.",
     ),
 )  # fmt: skip

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.texts import counted
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Task = tuple[str, int, str, str]
 
@@ -18,8 +20,20 @@ def verified_sentence(verification: Mapping[str, Any], *, accepted: bool = False
     differ, absent, extra = totals["different"], totals["missing"], totals["extra"]
     if not verification["closes_to_zero"]:
         return "bad", "No: the counts of what was read back do not add up."
+    kept = totals.get("kept", 0)
     if differ or absent or extra:
-        return "attention", f"Not quite: {_told(differ, absent, extra)} in HighLevel."
+        also = f", and {_of_people(kept)}" if kept else ""
+        return "attention", f"Not quite: {_told(differ, absent, extra)} in HighLevel{also}."
+    if kept and not accepted:
+        return "attention", f"Not quite: {_of_people(kept)}, as the setting overwrite wants."
+    return _agrees(totals, accepted=accepted)
+
+
+def _agrees(totals: Mapping[str, int], *, accepted: bool) -> tuple[str, str]:
+    unreadable = totals.get("unreadable", 0)
+    if unreadable:
+        said = "As far as HighLevel shows it, all agrees with Cliniko"
+        return "attention", f"{said}; {counted(unreadable, 'record')} could not be read back."
     if accepted and totals["rejected"] and not totals["held"]:
         return "good", f"Yes: all that went in agrees with Cliniko; {_not_in(totals)}, which you accepted."
     if totals["rejected"] or totals["held"]:
@@ -27,31 +41,34 @@ def verified_sentence(verification: Mapping[str, Any], *, accepted: bool = False
     return "good", "Yes: HighLevel holds what Cliniko holds."
 
 
+def _of_people(number: int) -> str:
+    """Return how many records hold what a person entered: *1 record holds what a person entered*."""
+    return f"{counted(number, 'record', 'holds', 'hold')} what people entered"
+
+
 def _told(differ: int, absent: int, extra: int) -> str:
     """Return the counts that are not zero, as a part of a sentence: *3 records differ, 1 is missing*."""
     said = (
         (differ, "differs", "differ"),
         (absent, "is missing", "are missing"),
-        (extra, "is too many", "are too many"),
+        (extra, "is extra", "are extra"),
     )
-    parts = [f"{number:,} {one if number == 1 else more}" for number, one, more in said if number]
-    first, *rest = parts
-    parts = [_of_records(first), *rest]
+    parts = _each(said)
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _not_in(totals: Mapping[str, int]) -> str:
     """Return how many records were refused or wait: *1 record was refused, 2 wait*."""
     said = (("rejected", "was refused", "were refused"), ("held", "is waiting", "are waiting"))
-    found = [(totals[name], one, more) for name, one, more in said if totals[name]]
-    first, *rest = [f"{number:,} {one if number == 1 else more}" for number, one, more in found]
-    return ", ".join((_of_records(first), *rest))
+    return ", ".join(_each((totals[name], one, more) for name, one, more in said))
 
 
-def _of_records(part: str) -> str:
-    """Return *3 differ* as *3 records differ*."""
-    number, _, verb = part.partition(" ")
-    return f"{number} {'record' if number == '1' else 'records'} {verb}"
+def _each(said: Iterable[tuple[int, str, str]]) -> list[str]:
+    """Return each (number, verb of one, verb of several) that is not zero; that they are records is said once."""
+    found = (each for each in said if each[0])
+    return [
+        counted(number, "" if place else "record", *verbs) for place, (number, *verbs) in enumerate(found)
+    ]
 
 
 def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
@@ -62,7 +79,19 @@ def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
     yield "record{s} with other values than Cliniko", totals["different"], values, "differences"
     yield "record{s} missing in HighLevel", totals["missing"], again, "differences"
     yield (
-        "record{s} too many in HighLevel",
+        "record{s} with what people entered",
+        totals.get("kept", 0),
+        "Look whether it is right; accept it with `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`.",
+        "differences",
+    )
+    yield (
+        "record{s} that could not be read back",
+        totals.get("unreadable", 0),
+        "See why, and look at some of them in HighLevel.",
+        "unreadable",
+    )
+    yield (
+        "extra record{s} in HighLevel",
         totals["extra"],
         "See why, then keep or delete them there.",
         "extra",
@@ -75,7 +104,7 @@ def undoing(exit_code: int | None, rollback: Mapping[str, Any]) -> dict[str, str
         return {"exit_meaning": "Complete.", "next_step": "Nothing."}
     return {
         "exit_meaning": "Reading back found something of the run.",
-        "next_step": f"Run the same command again: {_again(rollback)} goes on where it stopped.",
+        "next_step": f"Run the same command again: {_again(rollback)} resumes where it left off.",
     }
 
 
@@ -92,19 +121,14 @@ def undone_sentence(rollback: Mapping[str, Any]) -> tuple[str, str]:
         )
     left, differing, spared = rollback["created_left"], rollback["fields_differing"], rollback["spared"]
     if left or differing:
-        found = [
-            f"{number:,} {word}{'' if number == 1 else 's'}"
-            for number, word in ((left, "record"), (differing, "field"))
-            if number
-        ]
+        found = [counted(number, word) for number, word in ((left, "record"), (differing, "field")) if number]
         one = left + differing == 1
         return (
             "bad",
             f"Not wholly undone: {' and '.join(found)} of the run {'is' if one else 'are'} still there.",
         )
     if spared:
-        number = "1 record was" if spared == 1 else f"{spared:,} records were"
-        return "attention", f"Undone, and {number} left alone on purpose."
+        return "attention", f"Undone, and {counted(spared, 'record', 'was', 'were')} left alone on purpose."
     return "good", "Undone: HighLevel is as it was before the run."
 
 

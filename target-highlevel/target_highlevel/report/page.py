@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from target_highlevel.report import check_rows, plan_rows
+from target_highlevel.report import check_rows, money_rows, plan_rows
 from target_highlevel.report.wording import OUTCOMES, remark
 
 if TYPE_CHECKING:
@@ -79,6 +79,31 @@ def window_page(content: Mapping[str, Any]) -> str:
     return environment().get_template("window.html.j2").render({**content, "columns": _WINDOW_COLUMNS})
 
 
+#: How the two sides of a field compare, on the sheet.
+_MARKS = {
+    "equal": "=",
+    "normalised": "≈",
+    "kept": "≠",
+    "different": "≠",
+    "missing": "≠",
+    "extra": "≠",
+    "unreadable": "?",
+    "planned": "→",
+}
+
+
+def sheet_page(content: Mapping[str, Any], patients: list[dict[str, Any]], *, traced: bool) -> str:
+    """Return ``sheet.html`` of a run over a sample.
+
+    Args:
+        content: that of the run's report.
+        patients: each patient's page.
+        traced: whether it is known of which of Cliniko's values each field is made.
+    """
+    more = {"patients": patients, "traced": traced, "marks": _MARKS}
+    return environment().get_template("sheet.html.j2").render({**content, **more})
+
+
 #: What the page of several runs shows of each kind of record.
 _WINDOW_COLUMNS = {
     "created": "created",
@@ -109,6 +134,7 @@ def environment() -> Environment:
         "remark": remark,
         **plan_rows.ROWS,
         **check_rows.ROWS,
+        **money_rows.ROWS,
     }
     made.globals |= {"bars": bars, "outcomes": OUTCOMES}
     return made
@@ -127,7 +153,7 @@ def code(text: str) -> Markup:
 
 def moment(text: str) -> str:
     """Return a moment as people write it: ``22 November 2026, 10:05 UTC``."""
-    parsed = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    parsed = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     return f"{parsed.day} {parsed:%B %Y, %H:%M} UTC"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from target_highlevel.report.wording import source_name
+from target_highlevel.report.wording import KEEPS_BECAUSE, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +16,11 @@ _SETTINGS = {
     "workflows": "Workflows",
     "time_zone": "Time zone",
     "hipaa": "HIPAA",
+    "probe": "What HighLevel answers",
 }
 _STATES = {"create": "would be created", "extend": "would get options", "there": "is there"}
 _MEGABYTE = 1_000_000
+_GIGABYTE = 1_000_000_000
 
 
 def setting_row(item: Mapping[str, str]) -> tuple[str, ...]:
@@ -38,13 +40,23 @@ def owner_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
             item["user"], item["email"] or ""
         )
     because = "has left" if item["because"] == "inactive" else "no user has their e-mail"
-    return _code(item["source"]), f"contact ({because}); patients go to the fallback owner"
+    stands = Markup("contact ({}); patients go to the fallback owner").format(because)
+    if item["suggested"]:
+        stands += Markup(
+            ". To be confirmed: user <code>{}</code> {} has the same name; <code>owners</code> of the mapping says so"
+        ).format(item["suggested"], item["email"] or "")
+    return _code(item["source"]), stands
 
 
 def own_field_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return a custom field of the clinic, where it goes and how sure that is."""
     name = f"{item['section']} / {item['label']}" if item["section"] else item["label"]
-    return name, _code(item["target"]), item["decided_by"], item["confidence"], f"{item['filled']:,}"
+    target = Markup('<code class="whole">{}</code>').format(item["target"])
+    if item["until_confirmed"] != item["target"]:
+        target += Markup(" once the mapping says so; until then <code class='whole'>{}</code>").format(
+            item["until_confirmed"]
+        )
+    return name, target, item["decided_by"], item["confidence"], f"{item['filled']:,}"
 
 
 def count_row(item: tuple[str, int]) -> tuple[str, ...]:
@@ -52,9 +64,41 @@ def count_row(item: tuple[str, int]) -> tuple[str, ...]:
     return source_name(item[0]), f"{item[1]:,}"
 
 
+def family_row(item: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return who keeps an address, who does not, and why."""
+    return item["field"], _code(item["keeper"]), _code(item["source"]), KEEPS_BECAUSE[item["because"]]
+
+
+def finding_row(item: tuple[str, int]) -> tuple[str, ...]:
+    """Return a finding about patients and how many it is of."""
+    return item[0], f"{item[1]:,}"
+
+
 def type_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return an appointment type and how many appointments have it."""
     return item["name"], _code(item["source"]), f"{item['appointments']:,}"
+
+
+def stage_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return an appointment type and the stage it leads to, or the one that may be meant."""
+    if item["stage"]:
+        return item["name"], "is there"
+    if item["suggested"]:
+        return item["name"], Markup("to be confirmed: rename <code>{}</code> in HighLevel").format(
+            item["suggested"]
+        )
+    return item["name"], "is missing"
+
+
+def insurer_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return an insurer that would be made, how sure that is and why, and of how many patients it is."""
+    return (
+        item["name"] or "typed name",
+        _code(item["source"]),
+        item["because"],
+        item["confidence"],
+        f"{item['patients']:,}",
+    )
 
 
 def location_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -66,6 +110,21 @@ def file_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return a type of attachments, how many there are and how large they are."""
     sizes = (f"{item[name] / _MEGABYTE:,.1f}" for name in ("bytes", "largest"))
     return _code(item["type"]), f"{item['count']:,}", *sizes
+
+
+def length_row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a group of notes by their length, and how many there are."""
+    return f"up to {item['up_to']:,}" if item["up_to"] else "longer", f"{item['notes']:,}"
+
+
+def gigabytes(number: int) -> str:
+    """Return bytes in the unit that disks are sold by; a little of it in megabytes."""
+    return f"{number / _GIGABYTE:,.1f} GB" if number * 10 >= _GIGABYTE else f"{number / _MEGABYTE:,.1f} MB"
+
+
+def reader(item: Mapping[str, Any]) -> Markup:
+    """Return a user by id, and by e-mail when that is shown."""
+    return Markup("<code>{}</code>{}").format(item["user"], f" {item['email']}" if item["email"] else "")
 
 
 def schema_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -89,9 +148,16 @@ ROWS = {
         owner_row,
         own_field_row,
         count_row,
+        family_row,
+        finding_row,
         type_row,
+        stage_row,
+        insurer_row,
         location_row,
         file_row,
+        length_row,
+        gigabytes,
+        reader,
         schema_row,
     )
 }

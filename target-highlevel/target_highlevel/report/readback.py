@@ -10,7 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: What becomes of a record that is looked at; together they are all of them.
-OUTCOMES = ("equal", "normalised", "different", "missing", "filtered", "held", "rejected")
+OUTCOMES = (
+    "equal",
+    "normalised",
+    "kept",
+    "unreadable",
+    "different",
+    "missing",
+    "filtered",
+    "held",
+    "rejected",
+)
 
 
 def read_back(verification: Mapping[str, Any], first: list[dict[str, str]]) -> dict[str, Any]:
@@ -28,12 +38,18 @@ def read_back(verification: Mapping[str, Any], first: list[dict[str, str]]) -> d
     return {
         **verification,
         "objects": objects,
-        "totals": {name: sum(item[name] for item in objects) for name in names},
-        "extra_because": [_surplus(how, number) for how, number in verification["extra_because"].items()],
+        "totals": {name: sum(item.get(name, 0) for item in objects) for name in names},
+        "extra_because": [
+            _because("extra", how, number) for how, number in verification["extra_because"].items()
+        ],
+        "unreadable_because": [
+            _because("unreadable", how, number)
+            for how, number in verification.get("unreadable_because", {}).items()
+        ],
         "first": first,
     }
 
 
-def _surplus(how: str, number: int) -> dict[str, Any]:
-    said = meaning("extra", how)
+def _because(outcome: str, how: str, number: int) -> dict[str, Any]:
+    said = meaning(outcome, how)
     return {"how": how, "meaning": said.says, "next_step": said.next_step, "records": number}

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.counts import crosswalk, object_counts, undone_records, unsettled_records
+from target_highlevel.ledger.money import money_rows
+from target_highlevel.report import money
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import DifferenceTable
-from target_highlevel.report.page import run_page
+from target_highlevel.report.page import run_page, sheet_page
 from target_highlevel.report.readback import read_back
 from target_highlevel.report.tables import write_table
 from target_highlevel.report.wording import meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from target_highlevel.descriptor import StreamSpec
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.report.differences import Difference
+    from target_highlevel.report.sheet import Sheet
 
 #: Lists of records are kept in the ledger only so long; the rest of a report is kept whole.
 _MOST_KEPT = 50
 #: Runs that worked on a copy of the ledger, which is gone: their tables cannot be made again, and are left as they are.
 _ON_A_COPY = frozenset({"plan", "verify"})
+#: How many reports before this one may have no such table, as those of plans.
+_LOOKED_BACK = 5
 _REJECTS = ("source", "object", "reason", "field", "what_to_do", "contact")
 _CROSSWALK = ("source", "object", "highlevel_id", "status")
 
@@ -33,12 +42,18 @@ _CROSSWALK = ("source", "object", "highlevel_id", "status")
 class RunReport:
     """What a run did: no names, no addresses, no texts, only resources, ids and counts."""
 
-    def __init__(self, session: Session) -> None:
-        """Take the run's own figures while the client is open."""
+    def __init__(self, session: Session, left_out: Mapping[str, int] | None = None) -> None:
+        """Take the run's own figures while the client is open.
+
+        Args:
+            session: the run.
+            left_out: records that settings of the target leave out, by stream.
+        """
         self._ledger = session.ledger
         self._run = session.run
         self._settings = session.settings
-        self._sample = session.sample
+        self._sample = session.source.sample
+        self._mode = session.mode
         session.governor.close()  # requests are counted ahead in blocks: what was not sent is no part of the day's
         figures = session.governor.statistics()
         self._figures = RunFacts(
@@ -49,12 +64,15 @@ class RunReport:
             window_limit=session.settings.requests_per_10s,
             day_limit=session.settings.requests_per_day,
             schema_created=[] if session.mode == "plan" else list(session.schema.created),
-            ended_early=session.ended_early,
-            changes_only=session.changes_only,
-            begun_in_the_middle=session.begun_in_the_middle,
+            ended_early=session.source.ended_early,
+            changes_only=session.source.changes_only,
+            begun_in_the_middle=session.continuity.is_partial,
+            unmarked=session.partners.has_mark is False,
             show_values=session.settings.show_values,
             accept_rejects=session.settings.accept_rejects,
+            left_out=dict(left_out or {}),
         )
+        self._content: dict[str, Any] = {}
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}
 
@@ -103,6 +121,9 @@ class RunReport:
         table = DifferenceTable(show_values=shown)
         if differences is not None:
             table.write(folder / "differences.csv", differences)
+        checked = verification is not None
+        told = self._mode != "verify" or checked  # half a read-back says nothing of any sum
+        sums = money.summed(money_rows(self._ledger, read_back=checked) if told else ())
         content = gather(
             self._ledger,
             self._run,
@@ -114,11 +135,30 @@ class RunReport:
             plan=plan,
             verification=verification and read_back(verification, table.first),
             rollback=rollback,
+            money=money.content(sums, show_values=shown, read_back=checked),
         )
+        self._content = content
         self.facts["report"] = _shortened(_without_values(content) if shown else content)
         write_content(folder, content, run_page(content))
         write_tables(folder, self._ledger, self._run)
+        write_table(folder / "money.csv", money.COLUMNS, money.table(sums, show_values=shown))
         return folder
+
+    def write_sheet(self, sheet: Sheet, specs: Mapping[str, StreamSpec], users: Mapping[str, str]) -> None:
+        """Write ``sheet.html`` beside the report: every field of every patient, for signing off; and the same as JSON.
+
+        Args:
+            sheet: what was seen of the sample.
+            specs: the streams, by name.
+            users: e-mail of each user, by id.
+        """
+        patients = sheet.content(specs, users, unsettled_records(self._ledger, self._run))
+        page = sheet_page(self._content, patients, traced=sheet.traced)
+        text = json.dumps({"traced": sheet.traced, "patients": patients}, ensure_ascii=False)
+        for name, written in (("sheet.html", page), ("sheet.json", text)):
+            path = self.folder / name
+            path.touch(mode=0o600)
+            path.write_text(written, encoding="utf-8")
 
 
 def write_content(folder: Path, content: dict[str, Any], page: str) -> None:
@@ -131,7 +171,24 @@ def write_content(folder: Path, content: dict[str, Any], page: str) -> None:
 def write_tables(folder: Path, ledger: Ledger, run_id: str) -> None:
     """Write ``rejects.csv`` and ``crosswalk.csv``."""
     write_table(folder / "rejects.csv", _REJECTS, _rejects(ledger, run_id))
-    write_table(folder / "crosswalk.csv", _CROSSWALK, crosswalk(ledger))
+    path = folder / "crosswalk.csv"
+    path.unlink(missing_ok=True)  # not to be written into: it may be another report's as well
+    write_table(path, _CROSSWALK, crosswalk(ledger))
+    _share(path)
+
+
+def _share(path: Path) -> None:
+    """Keep a file once that is the same in the report before: of a large clinic it has tens of megabytes, every five minutes."""
+    folder = path.parent
+    before = sorted(item for item in folder.parent.iterdir() if item.name < folder.name)[-_LOOKED_BACK:]
+    for older in (item / path.name for item in reversed(before)):
+        if older.is_file():
+            if filecmp.cmp(older, path, shallow=False):
+                link = path.with_suffix(".same")
+                with contextlib.suppress(OSError):  # some file systems know no links: then each has its own
+                    link.hardlink_to(older)
+                    link.replace(path)
+            return
 
 
 def _rejects(ledger: Ledger, run_id: str) -> Iterator[tuple[str, ...]]:
@@ -143,8 +200,15 @@ def _rejects(ledger: Ledger, run_id: str) -> Iterator[tuple[str, ...]]:
 
 def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
     """Write the report of an earlier run as it ended; of a killed one, as far as the ledger knows."""
-    run = next(item for item in ledger.runs() if item["id"] == run_id)
-    content = run["facts"].get("report") or gather(ledger, run_id, RunFacts(), run["exit_code"])
+    run = ledger.run_of(run_id)
+    known = run["facts"].get(
+        "report", {}
+    )  # one of an earlier version tells no money; of an old load there are parts only
+    content = (
+        {**known, "money": known.get("money")}
+        if "run_id" in known
+        else gather(ledger, run_id, RunFacts(), run["exit_code"])
+    )
     folder = private(Path(report_dir) / run_id)
     write_content(folder, content, run_page(content))
     if run["mode"] not in _ON_A_COPY:
@@ -156,13 +220,16 @@ def private(folder: Path) -> Path:
     """Return a folder that only its owner can open, made if need be.
 
     Raises:
-        SettingsError: it cannot be made.
+        SettingsError: it cannot be made, or not be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         msg = f"report_dir: the folder cannot be made ({error.strerror})"
         raise SettingsError(msg) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        msg = f"report_dir: the folder {folder} may not be written by this user"
+        raise SettingsError(msg)
     return folder
 
 
@@ -174,7 +241,13 @@ def _without_values(content: dict[str, Any]) -> dict[str, Any]:
         "shows_values": False,
         "differences": fields and [{**item, "samples": []} for item in fields],
         "verification": checked and {**checked, "first": []},
-        "plan": plan and {**plan, "owners": _without_emails(plan["owners"])},
+        "plan": plan
+        and {
+            **plan,
+            "owners": _without_emails(plan["owners"]),
+            "note_readers": _unnamed(plan["note_readers"]),
+        },
+        "money": content["money"] and money.without_values(content["money"]),
     }
 
 
@@ -183,9 +256,13 @@ def _without_emails(owners: dict[str, Any]) -> dict[str, Any]:
     return {**owners, "practitioners": listed, "fallback_email": None}
 
 
+def _unnamed(readers: dict[str, Any]) -> dict[str, Any]:
+    return {group: [{**item, "email": None} for item in users] for group, users in readers.items()}
+
+
 def _shortened(content: dict[str, Any]) -> dict[str, Any]:
     lists = {
         name: {**content[name], "records": content[name]["records"][:_MOST_KEPT]}
-        for name in ("withheld", "conflicts")
+        for name in ("withheld", "not_taken", "conflicts")
     }
     return {**content, **lists}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 #: A cell that begins so is run as a formula by a spreadsheet; the full-width forms by some in East Asia.
@@ -34,3 +37,38 @@ def write_table(
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows([cell(value) for value in row] for row in rows)
+
+
+def read_table(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table of ours as any spreadsheet may have saved it: these columns, others are left out.
+
+    A spreadsheet saves in the encoding and with the separator of its country, puts ``sep=;`` on top or leaves blank lines.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it has no such columns; the text names the first that is missing.
+    """
+    lines = [line for line in re.split(r"\r\n?|\n", _text(path.read_bytes())) if line.strip()]
+    if lines and lines[0].lower().startswith("sep="):
+        del lines[0]
+    separators = (",", ";", "\t", "|")
+    header = max((next(csv.reader(lines[:1], delimiter=one), []) for one in separators), key=len)
+    separator = next(one for one in separators if next(csv.reader(lines[:1], delimiter=one), []) == header)
+    names = [name.strip().lower() for name in header]
+    missing = next((name for name in wanted if name not in names), None)
+    if missing is not None:
+        msg = f"there is no column {missing}"
+        raise ValueError(msg)
+    for row in csv.reader(io.StringIO("\n".join(lines[1:])), delimiter=separator):
+        cells = dict(zip(names, (cell_.strip() for cell_ in row), strict=False))
+        if any(cells.values()):
+            yield {name: cells.get(name, "") for name in wanted}
+
+
+def _text(content: bytes) -> str:
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.removeprefix(BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")

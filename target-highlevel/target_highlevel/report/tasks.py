@@ -13,11 +13,15 @@ _READ_EVERYTHING = (
     "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
     " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
 )
+_UNMARKED = (
+    "Give the token the scopes locations/customValues.readonly and .write: without them nobody can tell whether another ledger or"
+    " another machine writes here too."
+)
 _READ_AGAIN = "They come again with `meltano run --full-refresh tap-cliniko target-highlevel` only."
 _ACCEPT = "`TARGET_HIGHLEVEL_ACCEPT_REJECTS=true` leaves what is refused behind"
 _REFUSED = f"See the reasons. Fix what can be fixed, then `meltano invoke target-highlevel:retry`; {_ACCEPT}."
 #: Codes of runs that have come to their end, whatever they found.
-_TO_THE_END = frozenset({0, 4, 5})
+_TO_THE_END = frozenset({0, 4, 5, 6})
 
 
 def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -45,11 +49,13 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
         return  # what a load left to a person is no concern of its undoing
     if plan:
         yield from _planned(content, plan)
+    yield from _money(content["money"])
     if content["mode"] == "plan":
         return
     if content["verification"]:
         yield from verified_tasks(content["verification"])
     yield "reading of everything due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
+    yield "sub-account that cannot keep a mark", int(content["unmarked"]), _UNMARKED, "course"
     yield "record{s} taken out by a rollback", content["undone"], _READ_AGAIN, "records"
     if not content["rejects_accepted"]:
         yield "record{s} refused", content["totals"]["rejected"], _REFUSED, "rejects"
@@ -70,6 +76,12 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
         content["withheld"]["count"],
         "Decide which contact should have them. In HighLevel, filter by the tags `shared-email` and `shared-phone`.",
         "withheld",
+    )
+    yield (
+        "value{s} not taken whole by HighLevel",
+        content["not_taken"]["count"],
+        "Look whether what is missing matters; it is in Cliniko.",
+        "not_taken",
     )
     yield from _without_user(content)
 
@@ -98,6 +110,15 @@ def _broken(content: Mapping[str, Any]) -> Iterator[Task]:
     )
 
 
+def _money(money: Mapping[str, Any] | None) -> Iterator[Task]:
+    yield (
+        "record{s} with other sums than Cliniko",
+        money["differing"]["count"] if money else 0,
+        "See which; `money.csv` lists every one.",
+        "money",
+    )
+
+
 def _without_user(content: Mapping[str, Any]) -> Iterator[Task]:
     without = sum(1 for item in content["practitioners_without_user"] if item["because"] == "no_user")
     yield (
@@ -112,6 +133,19 @@ def _planned(content: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Ta
     """Yield what a plan asks of a person before the load, which has not happened yet."""
     for item in plan["settings_to_check"]:
         yield item["task"], item["look"], f"Found: {item['found']}. {item['advice']}", "settings"
+    yield (
+        "disk too small for the attachments",
+        int(bool(plan["downloads"]) and not plan["downloads"]["enough"]),
+        "Make room, or set TAP_CLINIKO_ATTACHMENTS_DIR to a larger disk.",
+        "account",
+    )
+    readers = plan["note_readers"]
+    yield (
+        "user{s} of HighLevel who would read every patient's notes",
+        len(readers["everybody"]) + len(readers["not_known"]) if plan["note_sizes"]["notes"] else 0,
+        "Go through them with the clinic, and narrow their rights before the load.",
+        "readers",
+    )
     yield (
         "record{s} would be refused",
         content["totals"]["rejected"],
@@ -136,6 +170,12 @@ def _planned(content: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Ta
         content["withheld"]["count"],
         "Decide about duplicate contacts, see the settings.",
         "withheld",
+    )
+    yield (
+        "value{s} that HighLevel would not take whole",
+        content["not_taken"]["count"],
+        "Look whether what is missing matters; it is in Cliniko.",
+        "not_taken",
     )
     yield from _without_user(content)
     if not plan["blockers"] and content["exit_code"] == 0:

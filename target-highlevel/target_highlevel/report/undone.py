@@ -38,10 +38,9 @@ def undone(
         left: the rows of ``left.csv``.
     """
     there = list(left)
-    known = {item["id"]: item for item in ledger.runs()}
     return {
         **facts,
-        "undoes_run_of": known[facts["undoes"]]["started_at"],
+        "undoes_run_of": ledger.run_of(facts["undoes"])["started_at"],
         "objects": _objects(ledger, run_id),
         "spared_because": _reasons(spared),
         "left": [dict(zip(("record", "highlevel_id", "field"), row)) for row in there[:_MOST_LISTED]],  # noqa: B905

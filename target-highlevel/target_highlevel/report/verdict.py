@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.report.outcome import undone_sentence, verified_sentence
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 #: Exit code -> (what it means, what to do next).
 ENDINGS = {
     0: ("Complete.", "Nothing."),
-    1: ("The run failed before its end.", "Run it again: it goes on where it stopped. If it fails again, the last line of its log says why."),
+    1: ("The run failed before its end.", "Run it again: it resumes where it left off. If it fails again, the last line of its log says why."),
     2: ("A setting is missing or cannot be right.", "Fix the settings named in the last line of the log, then run again."),
     3: ("HighLevel refused the credentials.", "Fix the token, its scopes or the location, then run again."),
     4: ("Complete, with refused records.", "Fix the causes listed below, then `meltano invoke target-highlevel:retry`; or accept them with `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`."),
     5: ("The read-back found differences.", "They are counted below, and `differences.csv` lists every one."),
+    6: ("No differences, but part of it could not be read back.", "`differences.csv` lists it as *unreadable*, each with its reason: look at some of it in HighLevel."),
     75: ("The day's requests are spent; the rest is kept.", "Run again tomorrow: the run begins with what is left."),
     130: ("The run was interrupted.", "Run the same command again: nothing is lost."),
     143: ("The run was interrupted.", "Run the same command again: nothing is lost."),
@@ -30,11 +32,11 @@ _KILLED = (
 
 _ENDED_EARLY = (
     "What came was dealt with, but the tap ended before it had read everything.",
-    "Its own last line says why. Run again: it goes on where it stopped.",
+    "Its own last line says why. Run again: it resumes where it left off.",
 )
 
 #: Exit codes of a run that has looked at all it was given.
-_TO_THE_END = frozenset({0, 4, 5})
+_TO_THE_END = frozenset({0, 4, 5, 6})
 #: Exit codes of a run that a person has to set right.
 _REFUSED = {2: "a setting stopped the run.", 3: "HighLevel refused the credentials."}
 _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
@@ -79,7 +81,7 @@ def _of_sample(found: dict[str, str], sample: Mapping[str, int] | None) -> dict[
     if not sample:
         return found
     number = sample["patients"]
-    named = "one patient" if number == 1 else f"{number:,} patients"
+    named = "one patient" if number == 1 else counted(number, "patient")
     return {**found, "sentence": f"{found['sentence'].removesuffix('.')}, in this sample of {named}."}
 
 
@@ -119,28 +121,33 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _planned(len((content["plan"] or {}).get("blockers", ())))
     if content["undone"] and content["mode"] == "load":
         number = content["undone"]
-        took = f"a rollback took {records(number)} out, and {'it is' if number == 1 else 'they are'}"
+        took = (
+            f"a rollback took {counted(number, 'record')} out, and {'it is' if number == 1 else 'they are'}"
+        )
         return _say(
             _ATTENTION, f"Not all of it: {took} not in HighLevel again. A full read brings them back."
         )
-    return _moved(totals, accepted=content["rejects_accepted"])
+    changed = totals["created"] + totals["updated"]
+    return _moved(totals, accepted=content["rejects_accepted"], changed=bool(changed))
 
 
-def _moved(totals: Mapping[str, int], *, accepted: bool) -> dict[str, str]:
+def _moved(totals: Mapping[str, int], *, accepted: bool, changed: bool) -> dict[str, str]:
     refused, held = totals["rejected"], totals["held"]
     if refused and not accepted:
-        return _say(_ATTENTION, f"Almost: {records(refused)} did not go in and {_need(refused)} a person.")
+        return _say(
+            _ATTENTION,
+            f"Almost: {counted(refused, 'record', 'did not go in and needs', 'did not go in and need')} a person.",
+        )
     if held:
-        return _say(_ATTENTION, f"Yes, so far: {records(held)} still {_wait(held)} for something.")
+        return _say(
+            _ATTENTION, f"Yes, so far: {counted(held, 'record', 'still waits', 'still wait')} for something."
+        )
     if refused:
-        return _say(_GOOD, _accepted(refused))
-    if not totals["created"] + totals["updated"]:
+        left = f"{counted(refused, 'record')} that you accepted to leave behind"
+        return _say(_GOOD, f"Yes: everything is in HighLevel except {left}.")
+    if not changed:
         return _say(_GOOD, "Yes: nothing had changed, HighLevel is up to date.")
     return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
-
-
-def _accepted(refused: int) -> str:
-    return f"Yes: everything is in HighLevel except {records(refused)} that you accepted to leave behind."
 
 
 def _planned(blockers: int) -> dict[str, str]:
@@ -160,32 +167,8 @@ def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(
             _ATTENTION, "A run was undone: what it brought comes again with the next `--full-refresh` only."
         )
-    if standing["rejected"] and not content["rejects_accepted"]:
-        return _say(
-            _ATTENTION, f"Almost: {records(standing['rejected'])} {_need(standing['rejected'])} a person."
-        )
-    if standing["held"]:
-        return _say(
-            _ATTENTION,
-            f"Yes, so far: {records(standing['held'])} still {_wait(standing['held'])} for something.",
-        )
-    if standing["rejected"]:
-        return _say(_GOOD, _accepted(standing["rejected"]))
-    return _say(_GOOD, "Yes: everything that can move is in HighLevel.")
+    return _moved(standing, accepted=content["rejects_accepted"], changed=True)
 
 
 def _say(tone: str, sentence: str) -> dict[str, str]:
     return {"tone": tone, "sentence": sentence}
-
-
-def records(number: int) -> str:
-    """Return a number of records in words."""
-    return "1 record" if number == 1 else f"{number:,} records"
-
-
-def _need(number: int) -> str:
-    return "needs" if number == 1 else "need"
-
-
-def _wait(number: int) -> str:
-    return "waits" if number == 1 else "wait"

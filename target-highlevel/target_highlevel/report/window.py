@@ -6,11 +6,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.counts import standing_records, undone_records, writes
+from target_highlevel.ledger.counts import undone_records, writes
+from target_highlevel.ledger.handover import clinic_counts
+from target_highlevel.report import money
 from target_highlevel.report.agreement import agreement
-from target_highlevel.report.content import audit_check, earlier, in_order
+from target_highlevel.report.content import audit_check, cannot_move, earlier, in_order
+from target_highlevel.report.handover import COLUMNS, TABLE, Handover
 from target_highlevel.report.page import window_page
 from target_highlevel.report.run_report import private, write_content, write_tables
+from target_highlevel.report.tables import PLAIN, WITH_MARK, write_table
 from target_highlevel.report.verdict import window_verdict
 from target_highlevel.report.wording import label
 
@@ -18,33 +22,48 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.settings import Settings
 
 _A_DAY = 24.0
 _DID = ("created", "updated", "removed")
 
 
 def write_window(
-    ledger: Ledger, run_ids: Sequence[str], report_dir: str, *, accept_rejects: bool = False
+    ledger: Ledger, run_ids: Sequence[str], settings: Settings, names: Mapping[str, str] | None = None
 ) -> Path:
-    """Write one report of several runs into a folder named for the first and the last of them."""
+    """Write one report of several runs into a folder named for the first and the last of them.
+
+    Args:
+        ledger: the ledger of the sub-account.
+        run_ids: the runs.
+        settings: where to, and what was decided.
+        names: name of each contact by its HighLevel id, where values are shown.
+    """
     ordered = sorted(run_ids)
-    folder = private(Path(report_dir) / f"{ordered[0]}--{ordered[-1]}")
-    content = window_content(ledger, ordered, accept_rejects=accept_rejects)
+    folder = private(Path(settings.report_dir) / f"{ordered[0]}--{ordered[-1]}")
+    handover = Handover(ledger, settings, ordered, names or {})
+    content = window_content(handover)
     write_content(folder, content, window_page(content))
     write_tables(folder, ledger, ordered[-1])
+    shown = names is not None
+    write_table(folder / TABLE, COLUMNS, handover.rows(), WITH_MARK if shown else PLAIN)
+    write_table(folder / "money.csv", money.COLUMNS, money.table(handover.sums, show_values=shown))
     return folder
 
 
-def window_content(ledger: Ledger, run_ids: Sequence[str], *, accept_rejects: bool = False) -> dict[str, Any]:
-    """Return the sums of several runs, as the audit trail has them, and the present state of every record."""
-    runs = [item for item in ledger.runs() if item["id"] in set(run_ids)]
-    did = {item["id"]: writes(ledger, item["id"]) for item in runs}
-    standing = in_order(_standing(item, did.values()) for item in standing_records(ledger))
+def window_content(handover: Handover) -> dict[str, Any]:
+    """Return the sums of several runs, as the audit trail has them, and all that is to be said of where things stand."""
+    ledger, settings = handover.ledger, handover.settings
+    run_ids = set(handover.run_ids)
+    runs = [item for item in ledger.runs() if item["id"] in run_ids]
+    did = {item["id"]: writes(ledger, item["id"], whole=True) for item in runs}
+    standing = in_order(_standing(item, did.values()) for item in clinic_counts(ledger))
     rows = [_run(item, did[item["id"]]) for item in runs]
-    found = agreement(ledger, within_hours=_A_DAY, accept_rejects=accept_rejects)
+    found = agreement(ledger, within_hours=_A_DAY, accept_rejects=settings.accept_rejects)
     content = {
         "kind": "window",
         "location_id": ledger.location,
+        "shows_values": bool(handover.names),
         "from": runs[0]["started_at"],
         "to": runs[-1]["ended_at"] or runs[-1]["started_at"],
         "runs": rows,
@@ -55,9 +74,12 @@ def window_content(ledger: Ledger, run_ids: Sequence[str], *, accept_rejects: bo
             for name in ("known", "in_highlevel", "filtered", "held", "rejected")
         },
         "undone": undone_records(ledger),
+        "money": money.content(handover.sums, show_values=bool(handover.names)),
+        "handover": handover.content(),
+        "cannot_move": cannot_move(ledger),
         "audit": audit_check(ledger),
-        "rejects_accepted": accept_rejects,
-        "go_live": {"agrees": found.agrees, "sentence": found.sentence},
+        "rejects_accepted": settings.accept_rejects,
+        "go_live": {"agrees": found.agrees, "sentence": found.sentence, "read_back": found.money},
     }
     return {**content, "verdict": window_verdict(content)}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
-from target_highlevel.engine.fold import asked, fold
+from target_highlevel.desired import Desired
 from target_highlevel.errors import NotFound, Refused
+from target_highlevel.fields import kind_of, same
 from target_highlevel.ledger.rows import Status
 from target_highlevel.objects.base import Rejected
-from target_highlevel.rollback.touched import Marks, our_tags, same, tags_before
+from target_highlevel.rollback.touched import Marks, our_tags, tags_before
+from target_highlevel.withheld import possible_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,14 +32,21 @@ class Hand:
         self._now = now
 
     def remove(self, row: Row, kind: ObjectKind, along: Iterable[Row] = ()) -> None:
-        """Delete a record; one that is gone already is what we wanted."""
+        """Delete a record; one that is gone already is what we wanted.
+
+        Raises:
+            Rejected: HighLevel does not let it be taken away.
+        """
         reach("before_intent", row.object)
-        self._undo.intend(row, "remove", "DELETE", kind.remove_route)
+        self._undo.intend(row, "remove", kind.api)
         reach("after_intent", row.object)
         try:
             kind.remove(row)
         except NotFound:
             status = "gone_already"
+        except Rejected:
+            self._undo.restored(row, ())  # it stays, and nothing of it is open
+            raise
         else:
             status = "removed"
         reach("after_response", row.object)
@@ -64,11 +73,12 @@ class Hand:
         refused: list[str] = []
         if changes:
             reach("before_intent", row.object)
-            self._undo.intend(row, "restore", kind.update_method, kind.update_route, fields=changes)
+            self._undo.intend(row, "restore", kind.api, fields=changes)
             reach("after_intent", row.object)
             refused = self._put_back(row, spec, kind, changes, current)
             reach("after_response", row.object)
-            self._undo.restored(row, set(changes) - set(refused))
+            done = {name: value for name, value in changes.items() if name not in refused}
+            self._undo.restored(row, done, self._marks.after(row, done))
             reach("after_crosswalk", row.object)
         return sorted(left), sorted(refused)
 
@@ -83,7 +93,7 @@ class Hand:
         """Write the old values; return those refused: an old address that another contact has now stays with that contact."""
         row.notes = {**row.notes, "tags": sorted(our_tags(row))}
         try:
-            kind.put_back(row, spec, changes, current)
+            kind.restore(row, spec, changes, current)
         except (Rejected, Refused) as refused:
             name = refused.field if isinstance(refused, Rejected) else next(iter(refused.properties), None)
             if name in changes:  # HighLevel will not have this one: put the others back
@@ -106,10 +116,13 @@ class Hand:
         _own_pending_tags(row, spec, before.fields, current, pending)
         changes, left = {}, []
         for name, old in before.fields.items():
+            if name.startswith("_"):  # none of our fields
+                continue
             there = current.get(name)
-            if name in spec.fields and spec.fields[name].kind == "tags":
+            kind_of_field = kind_of(spec.field(name))
+            if kind_of_field.shared:
                 mine = tags_before(row, spec, before, name)
-                if sorted((set(there or ()) - our_tags(row)) | mine) != sorted(there or ()):
+                if kind_of_field.merge(mine, there, our_tags(row)) != sorted(there or ()):
                     changes[name] = sorted(mine)
             elif same(there, old):
                 continue
@@ -122,8 +135,7 @@ class Hand:
     def wanted(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Mapping[str, Any]:
         """Return what a write that was cut off was about to write."""
         try:
-            fields = fold(spec, row.fields, self._undo.contributions(row), self._now())
-            return asked(row, spec, kind.prepare(row, spec, fields))
+            return Desired.of(row, spec, self._undo.contributions(row), self._now()).values(kind)
         except Rejected:
             return {}
 
@@ -131,8 +143,7 @@ class Hand:
         """Return what an update that was cut off may have written; a field that is no longer wanted it was about to clear."""
         if row.status == Status.DONE:
             return {}
-        whole = row.payload is not None and not row.payload.get("only_these")
-        return {**dict.fromkeys(row.written if whole else ()), **self.wanted(row, spec, kind)}
+        return {**dict.fromkeys(row.written if row.is_whole else ()), **self.wanted(row, spec, kind)}
 
     def _ours(self, row: Row, pending: Mapping[str, Any]) -> Callable[[str, Any], bool]:
         """Tell whether a value is what the run wrote; of an update whose end nobody saw, what it was about to write."""
@@ -147,7 +158,7 @@ def _own_pending_tags(
     pending: Mapping[str, Any],
 ) -> None:
     """Count the tags of an update whose end nobody saw among ours, with those that tell of an address it had to leave out."""
-    for name in (name for name in pending if name in spec.fields and spec.fields[name].kind == "tags"):
-        told = {f"shared-{field}" for field in spec.fields} & set(current.get(name) or ())
+    for name in (name for name in pending if kind_of(spec.field(name)).shared):
+        told = possible_tags(spec.fields) & set(current.get(name) or ())
         known = set(before.get(name) or ())
         row.notes = {**row.notes, "tags": sorted(our_tags(row) | set(pending[name] or ()) | (told - known))}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
 from target_highlevel.errors import NotFound, Refused
-from target_highlevel.objects.base import MOVED, SHORTER, Rejected
-from target_highlevel.rollback.touched import same
+from target_highlevel.fields import same
+from target_highlevel.objects.base import STAYS_BEHIND, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,8 @@ class Copies:
         if ref in self._plan.rewritten:
             self._result.spare(row, "written_by_a_later_run")
         elif row.hl_id in {None, before.known["hl_id"]}:
-            known = before.known
-            self._return(replace(row, hl_id=known["hl_id"], parent_id=known["parent_id"]), before)
+            known = {name: before.known[name] for name in ("hl_id", "parent_id", "written")}
+            self._return(replace(row, **known, intent=None), before)
 
     def _return(self, row: Row, before: Before) -> None:
         reason = self._say_again(row, before) if before.fields else None  # on a file nothing was said
@@ -55,9 +55,10 @@ class Copies:
 
     def _say_again(self, row: Row, before: Before) -> str | None:
         """Give the copy its text back; return why that was not done."""
-        kind = self._session.kinds[row.object]
+        spec = self._session.specs[row.stream]
+        kind = self._session.kinds.of(row, spec)
         try:
-            there = kind.read(row, self._session.specs[row.stream])
+            there = kind.read(row, spec)
         except NotFound:
             return "deleted_by_somebody"
         changes = {name: old for name, old in before.fields.items() if not same(there.get(name), old)}
@@ -66,13 +67,13 @@ class Copies:
     def _write(
         self, row: Row, kind: ObjectKind, before: Before, there: Mapping[str, Any], changes: Mapping[str, Any]
     ) -> str | None:
-        said = (kind.farewell(row.source_id, before.fields, why) for why in (MOVED, SHORTER))
+        said = (kind.detached_text(row.source_id, before.fields, why) for why in STAYS_BEHIND)
         if not any(all(same(there.get(name), value) for name, value in each.items()) for each in said):
             return "changed"
-        self._undo.intend(row, "restore", kind.update_method, kind.update_route, fields=changes)
+        self._undo.intend(row, "restore", kind.api, fields=changes)
         reach("after_intent", row.object)
         try:
-            kind.put_back(row, self._session.specs[row.stream], changes, there)
+            kind.restore(row, self._session.specs[row.stream], changes, there)
         except (Rejected, Refused):
             return "refused"
         reach("after_response", row.object)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.rows import Status
@@ -12,6 +13,8 @@ from target_highlevel.objects.base import Rejected
 from target_highlevel.objects.relation import ENDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.undo import Before, Trace, Undo
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from target_highlevel.rollback.act import Hand
     from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.result import Result
+
+#: So many links that are gone with their records show that all are; one may be gone from an earlier attempt.
+_ENOUGH = 5
 
 
 class Links:
@@ -31,11 +37,15 @@ class Links:
         self._hand = hand
         self._plan = plan
         self._result = result
+        #: Ids that records had before they were removed and made again → those they have now.
+        self._replaced = undo.replaced()
+        self._mutex = threading.Lock()
+        #: Whether links outlive their records here, and how many were tried that did not.
+        self._outlived, self._gone = False, 0
 
     @property
     def _kind(self) -> Relation:
-        kind: Any = self._session.kinds["relation"]
-        return kind  # type: ignore[no-any-return]
+        return self._session.kinds.relation
 
     # What the run made
 
@@ -53,7 +63,7 @@ class Links:
             return
         ends = next((trace.ends for trace in traces if trace.ends), ())
         if any(self._undo.hl_id(end) is None for end in ends):
-            self._undo.removed(rows[0], rows[1:], status="removed_with_its_record")
+            self._follow(rows)
             self._result.remove(len(rows))
         elif set(ends) & self._result.kept:
             self._keep(rows, "its_record_is_spared")
@@ -61,9 +71,28 @@ class Links:
             self._hand.remove(rows[0], self._kind, rows[1:])
             self._result.remove(len(rows))
 
+    def _follow(self, rows: list[Row]) -> None:
+        """Have a link follow its record.
+
+        Nobody documents whether HighLevel deletes it too: some are tried, and where one is still there all are.
+        """
+        status = "removed_with_its_record"
+        if self._outlived or self._gone < _ENOUGH:
+            self._undo.intend(rows[0], "remove", self._kind.api)
+            was_there = self._kind.take_away(str(rows[0].hl_id))
+            with self._mutex:
+                self._outlived, self._gone = self._outlived or was_there, self._gone + (not was_there)
+            status = "removed" if was_there else status
+        self._undo.removed(rows[0], rows[1:], status=status)
+
     def _keep(self, rows: list[Row], reason: str) -> None:
         for row in rows:
             self._result.keep(row, reason)
+
+    def remove_left(self, hl_ids: Iterable[str]) -> bool:
+        """Delete links of the run that reading back still found, their records being gone; return whether there were any."""
+        there = [self._kind.take_away(hl_id) for hl_id in hl_ids]
+        return any(there)
 
     # What it removed or pointed elsewhere
 
@@ -75,7 +104,7 @@ class Links:
         row = self._undo.row(ref)
         if row is None:
             return
-        before = self._undo.before(ref)
+        before = self._undo.before(ref).elsewhere(self._replaced)
         if not all(before.fields.get(name) for name in ENDS):
             self._result.spare(row, "cannot_be_linked_again")
         elif self._written_later(row, before):
@@ -96,7 +125,7 @@ class Links:
     def _link(self, row: Row, before: Before) -> None:
         self._session.schema.associate(self._session.specs[row.stream])
         instead = self._instead(row, before)
-        self._undo.intend(row, "restore", self._kind.create_method, self._kind.create_route)
+        self._undo.intend(row, "restore", self._kind.api)
         for hl_id, others in instead.items():
             self._kind.remove(replace(row, hl_id=hl_id))
             for other in others:

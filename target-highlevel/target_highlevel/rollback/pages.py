@@ -10,7 +10,7 @@ from collections import defaultdict
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.client.paging import RECORD_PAGE, record_pages
+from target_highlevel.api.records import PAGE
 from target_highlevel.rollback.pool import do_all
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Pages:
         return rest
 
     def _pays(self, object_: str, number: int) -> bool:
-        pages = ceil(self._undo.number(object_) / RECORD_PAGE) + 1
+        pages = ceil(self._undo.number(object_) / PAGE) + 1
         return number > pages + _LOOKS
 
     def _by_pages(self, object_: str, units: list[Unit]) -> list[Unit]:
@@ -56,9 +56,9 @@ class Pages:
         if not self._is_up_to_date(left):
             return left
         waiting = {unit.hl_id: unit for unit in left}
-        for page in record_pages(self._session.client, self._session.ledger.location, object_):
-            shown = [(waiting.pop(item["id"]), item["properties"]) for item in page if item["id"] in waiting]
-            do_all(self._shown, shown, self._session.stop)
+        for page in self._session.highlevel.records.pages(object_):
+            shown = [(waiting.pop(item.id), item.properties) for item in page if item.id in waiting]
+            do_all(self._shown, shown, self._session)
         return list(waiting.values())
 
     def _is_up_to_date(self, left: list[Unit]) -> bool:
@@ -79,11 +79,11 @@ class Pages:
         for _ in range(_LOOKS):
             if not self._is_shown(removed):
                 return True
-            self._session.stop.wait(self._session.settings.search_lag_seconds / 2)
+            self._session.stop.wait(self._session.search_lag / 2)
         return False
 
     def _is_shown(self, row: Row) -> bool:
-        kind = self._session.kinds["custom_object"]
+        kind = self._session.kinds.custom_object
         return kind.find(row, self._session.specs[row.stream]) is not None
 
     def _shown(self, found: tuple[Unit, Mapping[str, Any]]) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from target_highlevel.ledger.undo import Trace, Undo
 
-ON_CONTACT = frozenset({"note", "appointment", "file"})
+ON_CONTACT = frozenset({"note", "appointment", "file", "opportunity"})
 
 
 @dataclass
@@ -38,6 +38,8 @@ class Plan:
     #: Relations the run removed or pointed elsewhere.
     unlinked: list[str]
     counts: Mapping[str, Counter[str]]
+    #: What the run removed: hours and absences, and what has left the sub-account.
+    taken_away: list[str]
     #: Records of which the run left a copy behind.
     left: list[str]
     #: Records that a later run has written since.
@@ -66,6 +68,7 @@ def plan_of(undo: Undo) -> Plan:
         levels=_levels(_units(undo, created, updated), wanted_by),
         relations={hl_id: known[hl_id] for hl_id in relations},
         unlinked=unlinked,
+        taken_away=undo.taken_away(),
         counts=_counts(created, [*updated, *left], unlinked),
         left=left,
         rewritten=undo.rewritten(),
@@ -124,15 +127,16 @@ def _wanted_by(relations: Iterable[Trace]) -> dict[str, list[Trace]]:
     return dict(found)
 
 
-def _levels(units: Iterable[Unit], wanted_by: Mapping[str, list[Trace]]) -> list[list[Unit]]:
-    """Put every record after those that depend on it: items, then invoices, then contacts, then insurers."""
-    left = {unit.ref or f"contact@{unit.hl_id}": unit for unit in units}
+def _levels(units: Collection[Unit], wanted_by: Mapping[str, list[Trace]]) -> list[list[Unit]]:
+    """Put every record after those that depend on it: items, then invoices, then contacts, then insurers; calendars last."""
+    calendars = [unit for unit in units if unit.object == "calendar"]
+    left = {unit.ref or f"contact@{unit.hl_id}": unit for unit in units if unit.object != "calendar"}
     levels: list[list[Unit]] = []
     while left:
         waiting = {ref for ref in left if any(trace.origin in left for trace in wanted_by.get(ref, ()))}
         free = sorted(set(left) - waiting) or sorted(left)  # two that want each other: neither comes first
         levels.append([left.pop(ref) for ref in free])
-    return levels
+    return [*levels, calendars]
 
 
 def _counts(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 from target_highlevel.errors import Interrupted
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
+
+    from target_highlevel.engine.session import Session
 
 _Item = TypeVar("_Item")
 #: As many as the engine's writers.
@@ -19,23 +20,29 @@ _AHEAD = 4 * WORKERS
 _TICK = 0.5
 
 
-def do_all(work: Callable[[_Item], None], items: Iterable[_Item], stop: threading.Event) -> None:
+def do_all(work: Callable[[_Item], None], items: Iterable[_Item], session: Session) -> None:
     """Do the work for each item and return when all is done.
 
     Raises:
         BaseException: the first that an item ended with, after what was in flight is finished.
+        Unavailable: another run may have taken the sub-account over.
     """
+
+    def under_lease(item: _Item) -> None:
+        session.partners.check()
+        work(item)
+
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rollback")
     under_way: set[Future[None]] = set()
     try:
         for item in items:
             while len(under_way) >= _AHEAD:
                 under_way = _settled(under_way)
-            under_way.add(pool.submit(work, item))
+            under_way.add(pool.submit(under_lease, item))
         while under_way:
             under_way = _settled(under_way)
     except BaseException:
-        stop.set()
+        session.stop.set()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

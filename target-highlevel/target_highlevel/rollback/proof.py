@@ -8,12 +8,13 @@ run had put something; of the contacts that were deleted some are asked whether 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from target_highlevel.client.paging import contact_pages, record_pages
 from target_highlevel.errors import NotFound
+from target_highlevel.fields import kind_of, same
 from target_highlevel.objects.contact import IDENTITY
-from target_highlevel.rollback.touched import ours_ever, same
+from target_highlevel.rollback.plan import ON_CONTACT
+from target_highlevel.rollback.touched import ours_ever
 from target_highlevel.rollback.units import files_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.undo import Undo
+    from target_highlevel.objects.on_contact import OnContact
     from target_highlevel.rollback.result import Restored, Result
 
 _PROBES = 20
@@ -48,6 +50,7 @@ class ReadBack:
         """Prove one rollback; ``carriers`` are the contacts on which the run had put something."""
         self._session = session
         self._created = undo.ever_created()
+        self._others = undo.files_of_others()
         self._spared = {(item.object, item.hl_id) for item in result.spared.values()}
         self._result = result
         self._carriers = carriers
@@ -62,28 +65,31 @@ class ReadBack:
     def _there(self) -> Iterator[tuple[str, str]]:
         """Yield what is in HighLevel of the kinds and in the places where the run created something."""
         objects = {object_ for object_, _ in self._created}
-        self._session.stop.wait(self._session.settings.search_lag_seconds)
-        client, location = self._session.client, self._session.ledger.location
+        self._session.stop.wait(self._session.search_lag)
+        highlevel = self._session.highlevel
         field = self._session.catalogue().contact_fields.get(IDENTITY)
         if "contact" in objects and field is not None:
-            ours = [{"field": f"customFields.{field.id}", "operator": "exists"}]
-            for page in contact_pages(client, location, ours):
+            for page in highlevel.contacts.pages_with(field.id):
                 yield from (("contact", str(item["id"])) for item in page)
         for key in sorted(name for name in objects if "." in name):
-            for page in record_pages(client, location, key):
-                yield from ((key, str(item["id"])) for item in page)
+            for records in highlevel.records.pages(key):
+                yield from ((key, item.id) for item in records)
+        made = sorted(item for item in self._created if item[0] == "opportunity")
+        yield from made[:_PROBES]  # their list is a search: each is read by its id
+        for name, kind in self._session.kinds.diary.items():
+            if name in objects:
+                yield from ((name, str(item["id"])) for _, item in kind.ours())
         yield from self._on_contacts()
 
     def _is_there(self, object_: str, hl_id: str) -> bool:
         """Return whether something is there that was found; the lists of a contact do not lag, the search does."""
-        if object_ == "contact":
-            path, route = f"/contacts/{hl_id}", "/contacts/{id}"
-        elif "." in object_:
-            path, route = f"/objects/{object_}/records/{hl_id}", "/objects/{key}/records/{id}"
-        else:
-            return True
         try:
-            self._session.client.request("GET", path, route=route)
+            if object_ == "contact":
+                self._session.highlevel.contacts.get(hl_id)
+            elif "." in object_:
+                self._session.highlevel.records.get(object_, hl_id)
+            elif object_ == "opportunity":
+                self._session.highlevel.opportunities.get("", hl_id)
         except NotFound:
             return False
         return True
@@ -96,11 +102,12 @@ class ReadBack:
         ]
         for contact_id in [*deleted[:_PROBES], *self._staying()]:
             for name in ("note", "appointment"):
-                yield from ((name, hl_id) for hl_id in self._hanging(name, contact_id))
+                for kind in self._session.kinds.activities(name):
+                    yield from ((name, hl_id) for hl_id in _hanging(kind, contact_id))
             yield from (("file", key) for key in self._file_keys(contact_id))
-        relation: Any = self._session.kinds["relation"]
+        relation = self._session.kinds.relation
         for record_id in [*deleted[:_PROBES], *self._related()]:
-            yield from (("relation", str(item["id"])) for item in relation.all_of(record_id))
+            yield from (("relation", item.id) for item in relation.all_of(record_id))
 
     def _staying(self) -> list[str]:
         """Return the contacts that stay and on which the run had put something."""
@@ -120,28 +127,21 @@ class ReadBack:
         restored = {
             str(item.row.hl_id)
             for item in self._result.restored.values()
-            if item.row.object not in {"note", "appointment", "file"}
+            if item.row.object not in ON_CONTACT
         }
         return sorted(spared | restored)
 
-    def _hanging(self, name: str, contact_id: str) -> list[str]:
-        kind: Any = self._session.kinds[name]
-        try:
-            return [str(item["id"]) for item in kind.listed(contact_id)]
-        except NotFound:
-            return []
-
     def _file_keys(self, contact_id: str) -> list[str]:
         try:
-            answer = self._session.client.request("GET", f"/contacts/{contact_id}", route="/contacts/{id}")
+            keys = files_of(self._session.highlevel.contacts.get(contact_id))
         except NotFound:
             return []
-        return list(files_of(answer["contact"]))
+        return [key for key in keys if (contact_id, key) not in self._others]
 
     def _differing(self) -> Iterator[tuple[str, str]]:
         for ref, restored in sorted(self._result.restored.items()):
             yield from ((ref, name) for name in self._fields(restored))
-        relation: Any = self._session.kinds["relation"]
+        relation = self._session.kinds.relation
         for ref, row in sorted(self._result.linked.items()):
             if relation.find_link(row.notes["link"]) != row.hl_id:
                 yield ref, "link"
@@ -149,19 +149,26 @@ class ReadBack:
     def _fields(self, restored: Restored) -> Iterator[str]:
         row = restored.row
         spec = self._session.specs[row.stream]
-        kind = self._session.kinds[row.object if row.object in self._session.kinds else spec.kind]
+        kind = self._session.kinds.of(row, spec)
         try:
             current = kind.read(row, spec)
         except NotFound:
             yield "deleted"
             return
         for name, old in restored.before.fields.items():
-            if name in restored.left:
+            if name in restored.left or name.startswith("_"):
                 continue
-            if name in spec.fields and spec.fields[name].kind == "tags":
+            if kind_of(spec.field(name)).shared:
                 ours = ours_ever(row, restored.before)
                 agrees = set(current.get(name) or ()) & ours == set(old or ()) & ours
             else:
                 agrees = same(current.get(name), old)
             if not agrees:
                 yield name
+
+
+def _hanging(kind: OnContact, contact_id: str) -> list[str]:
+    try:
+        return [str(item["id"]) for item in kind.listed(contact_id)]
+    except NotFound:
+        return []

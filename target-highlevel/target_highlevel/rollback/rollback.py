@@ -7,6 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
+from target_highlevel.fields import kind_of
+from target_highlevel.ledger.purge import purged_on
+from target_highlevel.ledger.rows import Notes
 from target_highlevel.ledger.undo import DONE, Undo, rolled_back, writing_runs
 from target_highlevel.rollback.act import Hand
 from target_highlevel.rollback.copies import Copies
@@ -15,10 +18,12 @@ from target_highlevel.rollback.pages import Pages
 from target_highlevel.rollback.plan import plan_of
 from target_highlevel.rollback.pool import do_all
 from target_highlevel.rollback.proof import Proof, ReadBack
+from target_highlevel.rollback.removed import Removed
 from target_highlevel.rollback.result import Result
 from target_highlevel.rollback.touched import Marks, tags_before
 from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
+from target_highlevel.withheld import told_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +38,15 @@ def run_to_undo(ledger: Ledger, wanted: str | None) -> str:
     """Return the run to undo: the wanted one, else the newest that wrote and was not undone.
 
     Raises:
-        SettingsError: there is no such run.
+        SettingsError: there is no such run, or the ledger was purged.
     """
+    purged = purged_on(ledger)
+    if purged:
+        msg = (
+            f"this ledger was purged on {purged}: which records somebody has worked with since cannot be told any more, so"
+            " nothing is removed. The contacts of a run can be found in HighLevel by the field source_system_id"
+        )
+        raise SettingsError(msg)
     wrote = writing_runs(ledger)
     if wanted is not None:
         if wanted not in wrote:
@@ -62,31 +74,36 @@ class Rollback:
         self._hand = Hand(self._undo, self._marks, lambda: f"{session.ledger.now():%Y-%m-%dT%H:%M:%SZ}")
         self.result = Result()
         self.undone = undone
+        #: Signs of people's work with a contact that the token may not see.
+        self.unseen: set[str] = set()
 
     def act(self) -> Proof:
         """Undo the run, read back and have the ledger forget it."""
-        self._same_kind_of_appointments()
         self._read_definitions()
         do_all(
             Unclear(self._session, self._undo, self._hand, self._marks).clear_up,
             self._undo.unclear(),
-            self._session.stop,
+            self._session,
         )
         plan = plan_of(self._undo)
         worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result)
         pages = Pages(self._session, self._undo, worker)
+        Removed(self._session, self._undo, plan, self.result).bring_back()
         links = Links(self._session, self._undo, self._hand, plan, self.result)
-        do_all(links.put_back, plan.unlinked, self._session.stop)
+        do_all(links.put_back, plan.unlinked, self._session)
         for level in plan.levels:
             made = [unit for unit in level if unit.created]
-            do_all(worker.take_back, pages.take_back(made), self._session.stop)
+            do_all(worker.take_back, pages.take_back(made), self._session)
         self._put_back(worker, [unit for level in plan.levels for unit in level if not unit.created])
-        do_all(links.remove, list(plan.relations.values()), self._session.stop)
+        do_all(links.remove, list(plan.relations.values()), self._session)
         carriers = self._undo.carriers()  # now: what is put back tells no longer where else it was
-        do_all(Copies(self._session, self._undo, plan, self.result).put_back, plan.left, self._session.stop)
+        do_all(Copies(self._session, self._undo, plan, self.result).put_back, plan.left, self._session)
         self._spare_left_since()
         self._spare_purged()
+        self.unseen = worker.unseen
         proof = ReadBack(self._session, self._undo, self.result, carriers).proof()
+        if links.remove_left(hl_id for object_, hl_id in proof.left if object_ == "relation"):
+            proof = ReadBack(self._session, self._undo, self.result, carriers).proof()
         if proof.holds:
             self._finish()
         return proof
@@ -97,7 +114,7 @@ class Rollback:
         One that comes free only when another of these is put back is tried again, as long as that helps.
         """
         while units:
-            do_all(worker.take_back, units, self._session.stop)
+            do_all(worker.take_back, units, self._session)
             again = worker.refused()
             units = again if len(again) < len(units) else []
 
@@ -114,17 +131,6 @@ class Rollback:
             if row is not None and ref not in self.result.spared:
                 self.result.spare(replace(row, hl_id=hl_id), "written_by_a_later_run")
 
-    def _same_kind_of_appointments(self) -> None:
-        """Tasks are not removed as calendar events, nor the other way round."""
-        routes = self._undo.appointment_routes()
-        kind = self._session.kinds["appointment"]
-        if routes and not routes & {kind.create_route, kind.update_route}:
-            msg = (
-                "set TARGET_HIGHLEVEL_APPOINTMENTS_AS to what it was when the run was made: its appointments are of"
-                " the other kind"
-            )
-            raise SettingsError(msg)
-
     def _read_definitions(self) -> None:
         catalogue = self._session.catalogue()
         for spec in self._session.specs.values():
@@ -136,7 +142,7 @@ class Rollback:
     def _finish(self) -> None:
         adopted = self._undo.adopted()
         restored = {
-            ref: None if ref in adopted else self._written(item)
+            ref: None if ref in adopted else self._marks.after(item.row, item.put_back)
             for ref, item in self.result.restored.items()
             if ref not in self.result.settled
         }
@@ -145,45 +151,35 @@ class Rollback:
             self._undo.retag({ref: notes for ref, notes in self._notes_put_back() if ref not in adopted})
             self._session.ledger.remember(f"{DONE}{self.undone}", json.dumps({"by": self._session.run}))
 
-    def _notes_put_back(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _notes_put_back(self) -> Iterator[tuple[str, Notes]]:
         """Yield, of contacts that were put back, which tags and closed channels are ours now: as before the run.
 
         Else the undoing of an earlier run finds the tags changed, and a later load opens a channel that a person has closed.
         """
         for ref, item in self.result.restored.items():
-            told: dict[str, Any] = {}
+            told = Notes()
             for name, declared in self._session.specs[item.row.stream].fields.items():
-                if declared.kind == "tags" and name in item.put_back:
+                if kind_of(declared).shared and name in item.put_back:
                     told |= self._tags_put_back(item, name)
             told |= self._channels_put_back(item)
             if told:
                 yield ref, {**item.row.notes, **told}
 
-    def _tags_put_back(self, item: Restored, name: str) -> dict[str, Any]:
+    def _tags_put_back(self, item: Restored, name: str) -> Notes:
         spec = self._session.specs[item.row.stream]
         tags = tags_before(item.row, spec, item.before, name)
         known = item.row.notes.get("withheld", {})
-        withheld = {field: known.get(field, "unknown") for field in spec.fields if f"shared-{field}" in tags}
+        withheld = {
+            field: known.get(field, why) for field in spec.fields if (why := told_by(tags, field)) is not None
+        }
         return {"tags": sorted(tags), "withheld": withheld}
 
-    def _channels_put_back(self, item: Restored) -> dict[str, Any]:
-        fields = self._session.specs[item.row.stream].fields
-        channels = {name for name in item.put_back if name in fields and fields[name].kind == "dnd"}
+    def _channels_put_back(self, item: Restored) -> Notes:
+        spec = self._session.specs[item.row.stream]
+        channels = {name for name in item.put_back if kind_of(spec.field(name)).is_channel}
         before = set(item.before.known.get("notes", {}).get("dnd", ()))
         now = set(item.row.notes.get("dnd", ()))
         return {"dnd": sorted((now - channels) | (before & channels))} if channels else {}
-
-    def _written(self, item: Restored) -> dict[str, str]:
-        """Return the hashes of a record that keeps its place in the crosswalk: what it held before counts as written by us."""
-        kept = {name: mark for name, mark in item.row.written.items() if name not in item.put_back}
-        return {
-            **kept,
-            **{
-                name: self._marks.of(item.row, name, value)
-                for name, value in item.put_back.items()
-                if value not in (None, "", [])
-            },
-        }
 
     def left_behind(self) -> dict[str, Any]:
         """Return what a rollback leaves on purpose: definitions and tags."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.normal import holds, mark, normal_form
-from target_highlevel.objects.contact_values import DND_ON, custom_values
+from target_highlevel.api.contacts import custom_values
+from target_highlevel.fields import holds, is_empty, kind_of, mark
+from target_highlevel.fields.places import DND_ON
+from target_highlevel.withheld import possible_tags
+from target_highlevel.withheld import tags as tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_highlevel.descriptor import StreamSpec
-    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.rows import Notes, Row
     from target_highlevel.ledger.undo import Before
     from target_highlevel.setup.catalogue import Catalogue
 
@@ -36,16 +39,25 @@ class Marks:
         """Return what the ledger keeps of a written value."""
         return mark(self._specs[row.stream].field(name), value, self._salt)
 
+    def after(self, row: Row, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return what the ledger is to keep of a record as written, now that these values were put back."""
+        kept = {name: mark for name, mark in row.written.items() if name not in values}
+        return kept | {
+            name: self.of(row, name, value) for name, value in values.items() if not is_empty(value)
+        }
+
     def holds(self, row: Row, name: str, there: Any, pending: Mapping[str, Any] = _NOTHING) -> bool:
         """Return whether a field holds what we wrote last, or were about to write; a field we left empty must be empty."""
         declared = self._specs[row.stream].field(name)
-        if name in pending and same(normal_form(declared, pending[name]), normal_form(declared, there)):
+        if name in pending and kind_of(declared).equal(pending[name], there):
             return True
         if name in row.notes.get("withheld", {}):
-            return empty(there)
+            return is_empty(there)
+        if kind_of(declared).of_record and row.object != "contact" and is_empty(there):
+            return True  # HighLevel may keep no owner of a record
         if name in row.written:
             return holds(row.written[name], declared, there, self._salt)
-        return empty(there) or there is False  # a channel without do-not-disturb reads as False
+        return is_empty(there) or there is False  # a channel without do-not-disturb reads as False
 
     def differing(
         self, row: Row, current: Mapping[str, Any], pending: Mapping[str, Any] = _NOTHING
@@ -67,12 +79,12 @@ def ours_ever(row: Row, before: Before) -> set[str]:
 
 def tags_before(row: Row, spec: StreamSpec, before: Before, name: str) -> set[str]:
     """Return which of the tags a contact had before are ours: those we know of, and those that told of a withheld address."""
-    told = {f"shared-{field}" for field in spec.fields}
+    told = possible_tags(spec.fields)
     return (ours_ever(row, before) | told) & set(before.fields[name] or ())
 
 
-def _tags_in(notes: Mapping[str, Any]) -> set[str]:
-    return {*notes.get("tags", ()), *(f"shared-{name}" for name in notes.get("withheld", {}))}
+def _tags_in(notes: Notes) -> set[str]:
+    return {*notes.get("tags", ()), *tags_of(notes.get("withheld", {}))}
 
 
 def contact_changes(
@@ -86,57 +98,40 @@ def contact_changes(
 ) -> list[str]:
     """Return what of a contact we created somebody changed: names of fields, ours and others."""
     names = set(marks.differing(row, current, pending))
-    tags = {name for name, declared in spec.fields.items() if declared.kind == "tags"}
-    names -= tags | {name for name, declared in spec.fields.items() if declared.data_type == "FILE_UPLOAD"}
+    kinds = {name: kind_of(declared) for name, declared in spec.fields.items()}
+    tags = {name for name, kind in kinds.items() if kind.shared}
+    names -= tags | {name for name, kind in kinds.items() if not kind.written}
     if not _tags_are_ours(row, spec, set(contact.get("tags") or ()), pending):
         names |= tags or {"tags"}
-    for name, declared in spec.fields.items():
-        if (
-            declared.api_name == "country"
-            and name not in row.written
-            and contact.get("country") == catalogue.settings.get("country")
-        ):
-            names.discard(name)  # HighLevel fills in the sub-account's own country
-    return sorted(names | set(_foreign_fields(spec, contact, catalogue)))
+    names -= {
+        name
+        for name, kind in kinds.items()
+        if name not in row.written
+        and kind.is_highlevels_own(current.get(name), row.notes, catalogue.settings)
+    }
+    return sorted(names | set(foreign_fields(spec, contact, catalogue)))
 
 
 def _tags_are_ours(row: Row, spec: StreamSpec, there: set[str], pending: Mapping[str, Any]) -> bool:
     """Return whether a contact has the tags we gave it, or those an update that was cut off was about to leave on it."""
-    told = {f"shared-{name}" for name in spec.fields}
-    coming = [
-        set(pending[name] or ())
-        for name in pending
-        if name in spec.fields and spec.fields[name].kind == "tags"
-    ]
+    told = possible_tags(spec.fields)
+    coming = [set(pending[name] or ()) for name in pending if kind_of(spec.field(name)).shared]
     return there == our_tags(row) or any(there - told == tags - told for tags in coming)
 
 
-def _foreign_fields(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> Iterable[str]:
+def foreign_fields(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> Iterable[str]:
+    """Yield what a person has filled in or switched on that this target never writes."""
     known = {field.id: name for name, field in catalogue.contact_fields.items()}
     for identity, value in custom_values(contact).items():
         name = known.get(identity, "")
-        if name not in spec.fields and not empty(value):
+        if name not in spec.fields and not is_empty(value):
             yield name or "custom field"
-    yield from (name for name in _THEIRS if not empty(contact.get(name)))
+    yield from (name for name in _THEIRS if not is_empty(contact.get(name)))
     if contact.get("type") not in {None, "", _MADE_AS}:
         yield "type"
     if contact.get("dnd") is True:
         yield "dnd"
-    ours = {declared.channel for declared in spec.fields.values() if declared.kind == "dnd"}
+    ours = {declared.channel for declared in spec.fields.values() if kind_of(declared).is_channel}
     settings = contact.get("dndSettings") or {}
     if any((settings[name] or {}).get("status") in DND_ON for name in set(settings) - ours):
         yield "dndSettings"
-
-
-def empty(value: Any) -> bool:
-    """Return whether a field has no value."""
-    return value is None or value in ("", [], {})
-
-
-def same(there: Any, wanted: Any) -> bool:
-    """Return whether two values are alike; all ways of being empty are."""
-    return (
-        there == wanted
-        or (empty(there) and empty(wanted))
-        or (there in (None, False) and wanted in (None, False))
-    )

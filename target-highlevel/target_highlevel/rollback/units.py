@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.api.contacts import custom_values
 from target_highlevel.errors import NotFound
-from target_highlevel.objects.contact_values import custom_values, decode
-from target_highlevel.objects.event import Event
+from target_highlevel.ledger.rows import DIARY
+from target_highlevel.objects.base import Rejected
+from target_highlevel.objects.contact_values import decode
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.file import unseen
-from target_highlevel.objects.on_contact import Task
-from target_highlevel.rollback.touched import contact_changes, empty
+from target_highlevel.rollback.engagement import Engagement
+from target_highlevel.rollback.touched import contact_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.undo import Trace, Undo
     from target_highlevel.objects.base import ObjectKind
+    from target_highlevel.objects.on_contact import OnContact
     from target_highlevel.rollback.act import Hand
     from target_highlevel.rollback.plan import Plan, Unit
     from target_highlevel.rollback.result import Result
@@ -40,14 +44,11 @@ class UnitWorker:
         self._marks = marks
         self._plan = plan
         self._result = result
+        self._engagement = Engagement(session, undo)
         self._refused: list[Unit] = []
-        self._events = session.settings.appointments_as == "calendar_event"
-        around = session.kinds["note"].around
-        self._lists: dict[str, Any] = {
-            "note": session.kinds["note"],
-            "appointment": session.kinds["appointment"],
-            "task" if self._events else "event": Task(around) if self._events else Event(around),
-        }
+        kinds = session.kinds
+        self._opportunity = kinds.opportunity
+        self._lists: dict[str, OnContact] = {"note": kinds.note, "task": kinds.task, "event": kinds.event}
 
     def take_back(self, unit: Unit, shown: Mapping[str, Any] | None = None) -> None:
         """Take one unit back; of a record, the search may have shown the properties already."""
@@ -57,12 +58,19 @@ class UnitWorker:
         row = self._undo.row(str(unit.ref))
         if row is None or row.hl_id is None:
             return
-        if shown is None or self._differing(row, shown):
+        if row.object in DIARY:
+            self._standing(unit, row)
+        elif shown is None or self._differing(row, shown):
             self._record(unit, row)
         elif reason := self._needed(row):
             self._result.keep(row, reason)
         else:
-            self._remove(row, self._session.kinds["custom_object"])
+            self._remove(row, self._session.kinds.custom_object)
+
+    @property
+    def unseen(self) -> set[str]:
+        """Return the signs of people's work that the token may not see."""
+        return self._engagement.unseen
 
     def refused(self) -> list[Unit]:
         """Return, once, the contacts that could not be given a value of theirs: another contact may have had the address."""
@@ -70,23 +78,22 @@ class UnitWorker:
         return found
 
     def _pending(self, row: Row) -> Mapping[str, Any]:
-        spec = self._session.specs[row.stream]
-        kind = self._session.kinds[row.object if row.object in self._session.kinds else spec.kind]
-        return self._hand.pending(row, spec, kind)
+        return self._hand.pending(row, self._session.specs[row.stream], self._kind(row))
+
+    def _kind(self, row: Row) -> ObjectKind:
+        return self._session.kinds.of(row, self._session.specs[row.stream])
 
     # Records of custom objects
 
     def _differing(self, row: Row, properties: Mapping[str, Any]) -> list[str]:
         """Return what is not as it was left, and the clinic's own properties that somebody has filled in since."""
         spec = self._session.specs[row.stream]
-        kind: Any = self._session.kinds["custom_object"]
-        theirs = {name for name, value in properties.items() if name not in spec.fields and not empty(value)}
-        return sorted(
-            {*self._marks.differing(row, kind.decode(spec, properties), self._pending(row)), *theirs}
-        )
+        kind = self._session.kinds.custom_object
+        differing = self._marks.differing(row, kind.decode(spec, properties), self._pending(row))
+        return sorted({*differing, *kind.of_others(spec, properties)})
 
     def _record(self, unit: Unit, row: Row) -> None:
-        kind: Any = self._session.kinds["custom_object"]
+        kind = self._session.kinds.custom_object
         spec = self._session.specs[row.stream]
         try:
             properties = kind.properties(row, spec)
@@ -100,6 +107,27 @@ class UnitWorker:
         reason = "changed" if differing else self._needed(row)
         if reason:
             self._result.keep(row, reason, differing)
+        else:
+            self._remove(row, kind)
+
+    # Calendars, hours and absences
+
+    def _standing(self, unit: Unit, row: Row) -> None:
+        kind, spec = self._session.kinds.diary[row.object], self._session.specs[row.stream]
+        try:
+            current = kind.read(row, spec)
+        except NotFound:
+            self._gone(unit, row)
+            return
+        if not unit.created:
+            self._restore(row, kind, current)
+            return
+        ours = {name: value for name, value in current.items() if name in row.written}
+        differing = self._marks.differing(row, ours, self._pending(row))
+        if differing:
+            self._result.keep(row, "changed", differing)
+        elif reason := self._needed(row) or kind.in_use(row):
+            self._result.keep(row, reason)
         else:
             self._remove(row, kind)
 
@@ -133,7 +161,11 @@ class UnitWorker:
 
     def _remove(self, row: Row, kind: ObjectKind, along: Iterable[Row] = ()) -> None:
         along = list(along)
-        self._hand.remove(row, kind, along)
+        try:
+            self._hand.remove(row, kind, along)
+        except Rejected as rejected:
+            self._result.keep(row, rejected.reason)
+            return
         self._result.remove(1 + len(along))
 
     def _restore(self, row: Row, kind: ObjectKind, current: Mapping[str, Any]) -> bool:
@@ -158,9 +190,8 @@ class UnitWorker:
 
     def _contact(self, unit: Unit) -> None:
         row = self._undo.row(unit.ref) if unit.ref else None
-        client = self._session.client
         try:
-            contact = client.request("GET", f"/contacts/{unit.hl_id}", route="/contacts/{id}")["contact"]
+            contact = self._session.highlevel.contacts.get(unit.hl_id)
         except NotFound:
             self._gone(unit, row)
             return
@@ -169,15 +200,15 @@ class UnitWorker:
         if unit.created and row is not None:
             reason, fields = self._reason(row, contact, items, children, standing=standing)
             if reason is None:
-                self._remove_contact(row, children, items)
+                self._remove_contact(row, children)
                 return
             self._result.keep(row, reason, fields)
         for child in children:
-            self._remove(child, self._session.kinds[child.object])
+            self._remove(child, self._kind(child))
         if unit.updated and row is not None:
             spec = self._session.specs[row.stream]
             current = decode(spec, contact, self._session.catalogue())
-            if self._restore(row, self._session.kinds["contact"], current):
+            if self._restore(row, self._session.kinds.contact, current):
                 self._refused.append(unit)
 
     def _items(self, unit: Unit, contact: Mapping[str, Any]) -> Items:
@@ -185,17 +216,26 @@ class UnitWorker:
 
         That is everything if the contact may go, else the lists in which the run put something.
         """
-        wanted = (
-            set(self._lists) if unit.created else {trace.object for trace in unit.children} & set(self._lists)
-        )
+        needed = {self._list_of(row) for row in self._rows(unit.children)}
         found = {
-            name: {str(item["id"]): item for item in self._lists[name].listed(unit.hl_id)}
-            for name in sorted(wanted)
+            name: {str(item["id"]): item for item in kind.listed(unit.hl_id)}
+            for name, kind in sorted(self._lists.items())
+            if unit.created or name in needed
         }
         found["file"] = files_of(contact)
+        found["opportunity"] = self._opportunities(unit)
         if unit.created:
-            relation: Any = self._session.kinds["relation"]
-            found["relation"] = {str(item["id"]): item for item in relation.all_of(unit.hl_id)}
+            relations = self._session.kinds.relation.all_of(unit.hl_id)
+            found["relation"] = {item.id: {} for item in relations}
+        return found
+
+    def _opportunities(self, unit: Unit) -> dict[str, dict[str, Any]]:
+        """Return those of the run by their ids: their list is a search, which lags."""
+        found = {}
+        for row in self._rows(unit.children):
+            if row.object == "opportunity":
+                with suppress(NotFound):
+                    found[str(row.hl_id)] = self._opportunity.activities.get(unit.hl_id, str(row.hl_id))
         return found
 
     def _children(self, unit: Unit, items: Items) -> tuple[list[Row], bool]:
@@ -204,14 +244,14 @@ class UnitWorker:
         for row in self._rows(unit.children):
             if row.object == "file":
                 row.hl_id = _key_of(row, items["file"])
-            there = items[row.object].get(str(row.hl_id))
+            there = items[self._list_of(row)].get(str(row.hl_id))
             if row.object == "file" and row.ref in unit.updated_children:
                 self._restore_file(row, items["file"])
                 standing = True
             elif there is None:
                 self._absent(row, updated=row.ref in unit.updated_children)
             elif row.ref in unit.updated_children:
-                self._restore(row, self._session.kinds[row.object], self._current(row, there))
+                self._restore(row, self._kind(row), self._current(row, there))
                 standing = True
             elif reason := self._child_kept(row, there):
                 self._result.keep(row, *reason)
@@ -233,10 +273,15 @@ class UnitWorker:
         self._result.settle(row)
         if not self._undo.before(row.ref).fields:
             return  # done before a kill
-        kind = self._session.kinds["file"]
+        kind = self._session.kinds.file
         if row.hl_id in files:
-            self._undo.intend(row, "restore", kind.update_method, kind.remove_route, fields=["file_name"])
-            kind.remove(row)
+            self._undo.intend(row, "restore", kind.api, fields=["file_name"])
+            try:
+                kind.remove(row)
+            except Rejected as rejected:
+                self._undo.restored(row, ())
+                self._result.spare(row, rejected.reason)
+                return
         same = (
             key for key, item in files.items() if key != row.hl_id and file_source_id(item) == row.source_id
         )
@@ -251,11 +296,16 @@ class UnitWorker:
         return ("changed", differing) if differing else None
 
     def _current(self, row: Row, item: Mapping[str, Any]) -> dict[str, Any]:
-        kind: Any = self._session.kinds[row.object]
-        if self._events and row.object == "appointment":
-            # a contact's list shows events in another form
-            return dict(kind.read(row, self._session.specs[row.stream]))
-        return dict(kind.decode(item))
+        name = self._list_of(row)
+        if name == "event":  # a contact's list shows events in another form
+            return self._lists[name].read(row, self._session.specs[row.stream])
+        return (self._opportunity if name == "opportunity" else self._lists[name]).decode(item)
+
+    def _list_of(self, row: Row) -> str:
+        """Return the name of the list of a contact that a record is in."""
+        if row.object != "appointment":
+            return row.object
+        return "event" if self._kind(row) is self._session.kinds.event else "task"
 
     def _reason(
         self, row: Row, contact: Mapping[str, Any], items: Items, children: Iterable[Row], *, standing: bool
@@ -274,7 +324,7 @@ class UnitWorker:
             reason = self._foreign(name, set(found) - removable)
             if reason:
                 return reason, []
-        return self._needed(row), []
+        return self._needed(row) or self._engagement.reason(str(row.hl_id), contact), []
 
     def _foreign(self, name: str, others: set[str]) -> str | None:
         """Say whose the things on a contact are that this rollback does not remove."""
@@ -287,21 +337,19 @@ class UnitWorker:
             others = {hl_id for hl_id in others if any(trace.owner != mine for trace in relations[hl_id])}
         return "carries_records_of_another_run" if others else None
 
-    def _remove_contact(self, row: Row, children: Iterable[Row], items: Items) -> None:
-        """Delete the contact; HighLevel deletes what hangs on it.
+    def _remove_contact(self, row: Row, children: Iterable[Row]) -> None:
+        """Delete the contact; HighLevel deletes what hangs on it. Whether its relations go too is seen when these are removed.
 
         Calendar events we delete ourselves all the same, for they also show in calendars.
         """
         along = []
         for child in children:
-            if child.object == "appointment" and self._events:
-                self._remove(child, self._session.kinds["appointment"])
+            if self._list_of(child) == "event":
+                self._remove(child, self._session.kinds.event)
             else:
                 along.append(child)
-        for hl_id in items["relation"]:
-            along += self._rows(self._plan.known_relations[hl_id])
         self._result.leave_tags(row.notes.get("tags", ()))
-        self._remove(row, self._session.kinds["contact"], along)
+        self._remove(row, self._session.kinds.contact, along)
 
 
 def _key_of(row: Row, files: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -5,27 +5,34 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from target_highlevel.errors import Refused, SettingsError, Unknown
-from target_highlevel.setup.catalogue import Catalogue, Field, object_field, slug
+from target_highlevel.api.definitions import Field, slug
+from target_highlevel.errors import CredentialsRefused, HighLevelError, Refused, SettingsError, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_highlevel.client.client import Requests
+    from target_highlevel.api.protocol import HighLevel
     from target_highlevel.descriptor import Association, FieldSpec, StreamSpec
+    from target_highlevel.setup.catalogue import Catalogue
 
 logger = logging.getLogger(__name__)
 
-#: HighLevel's limit per sub-account on every plan (highlevel-api.md section 10).
+#: HighLevel's limit per sub-account on every plan (docs/api-facts.md, Limits).
 MOST_OBJECTS = 10
 _CHOICES = {"SINGLE_OPTIONS", "MULTIPLE_OPTIONS", "CHECKBOX", "RADIO"}
 _MOST_FILES = 1000
+#: The folder of an object that has none.
+_FOLDER = "Cliniko"
 #: Fields made at the same time: one after the other they would cost a minute or two of a fresh sub-account's first load.
 _AT_ONCE = 10
+
+
+_Made = TypeVar("_Made")
 
 
 class _Unclear(Exception):  # noqa: N818 - no error yet: it is looked into
@@ -40,19 +47,24 @@ class SchemaSetup:
     """Creates fields, options, objects and associations that a stream describes."""
 
     def __init__(
-        self, client: Requests, catalogue: Catalogue, *, agency: bool, blockers: list[str] | None = None
+        self, highlevel: HighLevel, catalogue: Catalogue, *, agency: bool, blockers: list[str] | None = None
     ) -> None:
         """Work on one sub-account; ``agency`` says whether custom objects can be created.
 
         With ``blockers``, what would stop a load is put there instead of being raised.
         """
         self._blockers = blockers
-        self._client = client
+        self._definitions = highlevel.definitions
         self._catalogue = catalogue
         self._agency = agency
         self._done: dict[str, StreamSpec] = {}
         self._associations: dict[str, Association] = {}
         self._growing = threading.Lock()
+        #: Held while a custom object is made: their number is limited, so whoever makes one looks at all of them.
+        self._making_objects = threading.Lock()
+        self._searchable: dict[str, list[str]] = {}
+        #: Where the first of our fields of contacts stands, and where each does: they are made in no particular order.
+        self._positions: dict[str, int] = {}
         self.created: list[str] = []
         #: Options added to fields that were there, by the field's name.
         self.extended: dict[str, list[str]] = {}
@@ -96,9 +108,17 @@ class SchemaSetup:
         if not lacking:
             return
         associations = [association for spec in specs for association in spec.associations]
+        by_object: defaultdict[str, list[StreamSpec]] = defaultdict(list)
+        for spec in lacking:
+            by_object[spec.object].append(spec)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self.ensure, lacking))
+            list(pool.map(self._ensure_in_turn, by_object.values()))
             list(pool.map(self._associate, filter(self._linkable, associations)))
+
+    def _ensure_in_turn(self, specs: Iterable[StreamSpec]) -> None:
+        """Make what streams of one object need: at the same time, two of them could make the same field twice."""
+        for spec in specs:
+            self.ensure(spec)
 
     def _linkable(self, association: Association) -> bool:
         """Return whether both kinds of objects are there: another tap may declare the second later."""
@@ -142,51 +162,72 @@ class SchemaSetup:
             used.append(following[0])
             return self._catalogue.associations[following[0]]
 
-    def _together(self, fields: Iterable[FieldSpec], make: _Maker, read: Callable[[], None]) -> None:
-        """Make fields, several at once; those that ended unclear are looked at when all others are done."""
+    def _together(
+        self, groups: Iterable[Iterable[FieldSpec]], make: _Maker, read: Callable[[], None]
+    ) -> None:
+        """Make groups of fields at once, those of a group in turn; what ended unclear is looked at when all others are done."""
 
-        def attempt(declared: FieldSpec) -> FieldSpec | None:
-            try:
-                make(declared, hasty=True)
-            except _Unclear:
-                return declared
-            return None
+        def attempt(group: Iterable[FieldSpec]) -> list[FieldSpec]:
+            left = []
+            for declared in group:
+                try:
+                    make(declared, hasty=True)
+                except _Unclear:
+                    left.append(declared)
+            return left
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            unclear = [declared for declared in pool.map(attempt, fields) if declared]
+            unclear = [declared for left in pool.map(attempt, groups) for declared in left]
         if unclear:
             read()
         for declared in unclear:
             make(declared, hasty=False)
 
     def _write(
-        self, what: str, request: Callable[[], Any], again: Callable[[], Any], *, hasty: bool = False
-    ) -> Any:
+        self,
+        what: str,
+        request: Callable[[], _Made],
+        again: Callable[[], _Made | None],
+        *,
+        hasty: bool = False,
+    ) -> _Made:
         """Create one definition; after an unclear answer look whether it is there before anything is sent again.
 
         In haste nobody looks: reading the list while others are being made could lose one of them.
         """
         try:
-            answer = request()
+            made = request()
         except Unknown:
             if hasty:
                 raise _Unclear from None
-            answer = again() or request()
+            made = again() or request()
         except Refused as refused:
             if hasty and refused.maybe_created:
                 raise _Unclear from None
-            answer = again() if refused.maybe_created else None
-            if not answer:
+            found = again() if refused.maybe_created else None
+            if not found:
                 raise
+            made = found
         self.created.append(what)
         done = "created" if self._blockers is None else "planned"
         logger.info("highlevel.schema_%s what=%s", done, what)
-        return answer
+        return made
 
     # Contacts
 
     def _contact_fields(self, spec: StreamSpec) -> None:
-        self._together(_custom(spec), self._contact_field, self._read_contact_fields)
+        first = self._position_of_first(spec)
+        self._positions = {declared.name: number for number, declared in enumerate(spec.custom, first)}
+        alone = ([declared] for declared in _custom(spec))
+        self._together(alone, self._contact_field, self._catalogue.read_contact_fields)
+
+    def _position_of_first(self, spec: StreamSpec) -> int:
+        """Return where a stream's fields begin: so that those there stand right, or else behind whatever the clinic has."""
+        there = self._catalogue.contact_fields
+        for number, declared in enumerate(spec.custom):
+            if declared.name in there and there[declared.name].position > number:
+                return there[declared.name].position - number
+        return max((known.position for known in there.values()), default=0) + 1
 
     def _contact_field(self, declared: FieldSpec, *, hasty: bool) -> None:
         known = self._catalogue.contact_fields.get(declared.name)
@@ -209,61 +250,58 @@ class SchemaSetup:
                 f"contact field {declared.name}: its label makes the key {slug(declared.label)} in HighLevel"
             )
             raise SettingsError(msg)
-        body: dict[str, Any] = {"name": declared.label, "dataType": declared.data_type, "model": "contact"}
+        more: dict[str, Any] = {"position": self._positions[declared.name]}
         if declared.data_type in _CHOICES:
-            body["options"] = list(declared.options)
+            more["options"] = list(declared.options)
         if declared.data_type == "FILE_UPLOAD":
-            body |= {"isMultipleFile": True, "maxNumberOfFiles": _MOST_FILES}
-        path = f"/locations/{self._catalogue.location}/customFields"
-        answer = self._write(
+            more |= {"isMultipleFile": True, "maxNumberOfFiles": _MOST_FILES}
+        identity, key = self._write(
             f"contact.{declared.name}",
-            lambda: self._client.request("POST", path, route="/locations/{id}/customFields", json=body),
+            lambda: self._definitions.create_contact_field(declared.label, declared.data_type, **more),
             lambda: self._contact_field_there(declared.name),
             hasty=hasty,
         )
-        made = answer["customField"]
-        if made["fieldKey"] != f"contact.{declared.name}":
+        if key != f"contact.{declared.name}":
             msg = f"HighLevel named the field contact.{declared.name} otherwise; a removed field may still hold the key"
             raise SettingsError(msg)
         options = {option: option for option in declared.options}
-        self._catalogue.contact_fields[declared.name] = Field(made["id"], declared.data_type, options)
+        self._catalogue.contact_fields[declared.name] = Field(identity, declared.data_type, options)
 
-    def _read_contact_fields(self) -> None:
-        """Read anew what is there; a list may lag, so what was just made is kept."""
-        made = dict(self._catalogue.contact_fields)
+    def _contact_field_there(self, name: str) -> tuple[str, str] | None:
         self._catalogue.read_contact_fields()
-        self._catalogue.contact_fields = {**made, **self._catalogue.contact_fields}
-
-    def _contact_field_there(self, name: str) -> dict[str, Any] | None:
-        self._read_contact_fields()
         known = self._catalogue.contact_fields.get(name)
-        return {"customField": {"id": known.id, "fieldKey": f"contact.{name}"}} if known else None
+        return (known.id, f"contact.{name}") if known else None
 
     def _extend_contact_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
         """Options are replaced as a whole, so send those that are there as well: as they are now, not as they were hours ago."""
-        self._read_contact_fields()
+        self._catalogue.read_contact_fields()
         known = self._catalogue.contact_fields.get(declared.name, known)
         missing = [option for option in missing if option not in known.options]
         options = [*known.options, *missing]
-        path = f"/locations/{self._catalogue.location}/customFields/{known.id}"
-        body = {"name": known.name or declared.label, "options": options}
-        self._client.request("PUT", path, route="/locations/{id}/customFields/{id}", json=body)
+        self._definitions.update_contact_field(known.id, known.name or declared.label, options)
         self.extended.setdefault(f"contact.{declared.name}", []).extend(missing)
         known.options.update({option: option for option in missing})
 
     # Custom objects
 
     def _object(self, spec: StreamSpec) -> None:
-        if spec.object not in self._catalogue.object_keys:
-            self._create_object(spec)
+        with self._making_objects:
+            if spec.object not in self._catalogue.object_keys:
+                self._create_object(spec)
         if spec.object not in self._catalogue.object_fields:
             self._catalogue.read_object(spec.object)
-        if any(name not in self._catalogue.object_fields[spec.object] for name in spec.fields):
-            self._folder(spec)
+        known = self._catalogue.object_fields[spec.object]
+        by_folder: defaultdict[str, list[FieldSpec]] = defaultdict(list)
+        for declared in spec.fields.values():
+            by_folder[declared.folder].append(declared)
+        # HighLevel shows folders, and the fields of each, as they were made
+        for folder, fields in by_folder.items():
+            if any(declared.name not in known for declared in fields):
+                self._folder(spec.object, folder)
         self._together(
-            spec.fields.values(),
+            by_folder.values(),
             partial(self._object_field, spec),
-            partial(self._read_object, spec.object),
+            partial(self._catalogue.read_object, spec.object),
         )
         self._make_searchable(spec)
 
@@ -279,23 +317,19 @@ class SchemaSetup:
             msg = f"custom object {spec.object} cannot be created: the sub-account has {len(own)} of {MOST_OBJECTS} already"
             self._block(msg)
         primary = spec.fields[spec.primary]
-        body = {
-            "labels": {"singular": spec.singular, "plural": spec.plural},
-            "key": spec.object,
-            "description": spec.description,
-            "locationId": self._catalogue.location,
-            "primaryDisplayPropertyDetails": {
-                "key": f"{spec.object}.{spec.primary}",
-                "name": primary.label,
-                "dataType": "TEXT",
-            },
-        }
         self._write(
-            spec.object,
-            lambda: self._client.request("POST", "/objects/", route="/objects/", json=body, agency=True),
-            lambda: self._object_there(spec.object),
+            spec.object, lambda: self._request_object(spec, primary), lambda: self._object_there(spec.object)
         )
         self._catalogue.object_keys.add(spec.object)
+
+    def _request_object(self, spec: StreamSpec, primary: FieldSpec) -> bool:
+        self._definitions.create_object(
+            spec.object,
+            (spec.singular, spec.plural),
+            spec.description,
+            (f"{spec.object}.{spec.primary}", primary.label),
+        )
+        return True
 
     def _object_there(self, key: str) -> bool:
         self._catalogue.read_objects()
@@ -317,101 +351,87 @@ class SchemaSetup:
             self.extended.setdefault(f"{spec.object}.{declared.name}", []).extend(missing)
 
     def _create_object_field(self, spec: StreamSpec, declared: FieldSpec, *, hasty: bool) -> None:
-        body: dict[str, Any] = {
-            "locationId": self._catalogue.location,
-            "objectKey": spec.object,
-            "parentId": self._folder(spec),
-            "fieldKey": f"{spec.object}.{declared.name}",
-            "name": declared.label,
-            "dataType": declared.data_type,
-            "showInForms": False,
-        }
-        if declared.data_type in _CHOICES:
-            keys = _option_keys(declared.options)
-            body["options"] = [{"key": key, "label": label} for label, key in keys.items()]
-        answer = self._write(
+        folder = self._folder(spec.object, declared.folder)
+        options = _option_keys(declared.options) if declared.data_type in _CHOICES else None
+        self._catalogue.object_fields[spec.object][declared.name] = self._write(
             f"{spec.object}.{declared.name}",
-            lambda: self._client.request("POST", "/custom-fields/", route="/custom-fields/", json=body),
+            lambda: self._definitions.create_object_field(
+                spec.object, folder, declared.name, declared.label, declared.data_type, options
+            ),
             lambda: self._object_field_there(spec.object, declared.name),
             hasty=hasty,
         )
-        self._catalogue.object_fields[spec.object][declared.name] = object_field(answer["field"])
 
-    def _read_object(self, key: str) -> None:
-        made = dict(self._catalogue.object_fields.get(key, {}))
+    def _object_field_there(self, key: str, name: str) -> Field | None:
         self._catalogue.read_object(key)
-        self._catalogue.object_fields[key] = {**made, **self._catalogue.object_fields[key]}
+        return self._catalogue.object_fields[key].get(name)
 
-    def _object_field_there(self, key: str, name: str) -> dict[str, Any] | None:
-        self._read_object(key)
-        known = self._catalogue.object_fields[key].get(name)
-        if known is None:
-            return None
-        options = [{"label": label, "key": option} for label, option in known.options.items()]
-        return {"field": {"id": known.id, "dataType": known.data_type, "options": options}}
+    def _folder(self, key: str, name: str) -> str:
+        """Return the folder of that name, made if it is missing; without a name the first that the object has.
 
-    def _folder(self, spec: StreamSpec) -> str:
-        if spec.object not in self._catalogue.folders:
-            body = {"objectKey": spec.object, "name": "Cliniko", "locationId": self._catalogue.location}
-            answer = self._write(
-                f"folder of {spec.object}",
-                lambda: self._client.request(
-                    "POST", "/custom-fields/folder", route="/custom-fields/folder", json=body
-                ),
-                lambda: self._folder_there(spec.object),
-            )
-            self._catalogue.folders[spec.object] = answer["id"]
-        return self._catalogue.folders[spec.object]
+        A folder only says where fields are shown: where none can be made, they stand in one that is there.
+        """
+        found, label = self._known_folder(key, name), name or _FOLDER
+        if found is None:
+            try:
+                found = self._write(
+                    f"folder {label} of {key}",
+                    lambda: self._definitions.create_folder(key, label),
+                    lambda: self._folder_there(key, name),
+                )
+            except (CredentialsRefused, Refused, Unknown) as error:
+                found = self._any_folder(key, error)
+            self._catalogue.folders[key][label] = found
+        return found
 
-    def _folder_there(self, key: str) -> dict[str, Any] | None:
+    def _any_folder(self, key: str, error: HighLevelError) -> str:
+        found = self._known_folder(key, "")
+        if found is None:
+            raise error
+        logger.warning("highlevel.folder_not_made object=%s code=%s", key, error.code)
+        return found
+
+    def _known_folder(self, key: str, name: str) -> str | None:
+        folders = self._catalogue.folders.setdefault(key, {})
+        return folders.get(name) if name else next(iter(folders.values()), None)
+
+    def _folder_there(self, key: str, name: str) -> str | None:
         self._catalogue.read_object(key)
-        return {"id": self._catalogue.folders[key]} if key in self._catalogue.folders else None
+        return self._known_folder(key, name)
 
     def _extend_object_field(self, key: str, declared: FieldSpec, missing: list[str]) -> None:
         """As of contacts: what is there now is sent again, with the name that the clinic has given the field."""
-        self._read_object(key)
+        self._catalogue.read_object(key)
         known = self._catalogue.object_fields[key][declared.name]
         missing = [option for option in missing if option not in known.options]
         known.options.update(_option_keys(missing, known.options.values()))
-        body = {
-            "locationId": self._catalogue.location,
-            "showInForms": known.in_forms,
-            "name": known.name or declared.label,
-            "options": [{"key": key, "label": label} for label, key in known.options.items()],
-        }
-        self._client.request("PUT", f"/custom-fields/{known.id}", route="/custom-fields/{id}", json=body)
+        self._definitions.update_object_field(
+            known.id, known.name or declared.label, known.options, in_forms=known.in_forms
+        )
 
     def _make_searchable(self, spec: StreamSpec) -> None:
-        """The list is replaced as a whole, so it is set only on objects this run has made."""
-        if spec.searchable and spec.object in self.created:
-            body = {
-                "locationId": self._catalogue.location,
-                "searchableProperties": [f"{spec.object}.{name}" for name in spec.searchable],
-            }
-            self._client.request("PUT", f"/objects/{spec.object}", route="/objects/{key}", json=body)
+        """The list is replaced as a whole, so it is set only on objects this run has made, and once."""
+        names = [f"{spec.object}.{name}" for name in spec.searchable]
+        with self._making_objects:
+            if names and spec.object in self.created and self._searchable.get(spec.object) != names:
+                self._definitions.set_searchable(spec.object, names)
+                self._searchable[spec.object] = names
 
     # Associations
 
     def _association(self, association: Association, label: tuple[str, str, str]) -> None:
         key, first_label, second_label = label
-        body = {
-            "locationId": self._catalogue.location,
-            "key": key,
-            "firstObjectKey": association.first,
-            "firstObjectLabel": first_label,
-            "secondObjectKey": association.second,
-            "secondObjectLabel": second_label,
-        }
-        answer = self._write(
+        self._catalogue.associations[key] = self._write(
             f"association {key}",
-            lambda: self._client.request("POST", "/associations/", route="/associations/", json=body),
+            lambda: self._definitions.create_association(
+                key, (association.first, first_label), (association.second, second_label)
+            ),
             lambda: self._association_there(key),
         )
-        self._catalogue.associations[key] = answer["id"]
 
-    def _association_there(self, key: str) -> dict[str, Any] | None:
+    def _association_there(self, key: str) -> str | None:
         self._catalogue.read_associations()
-        return {"id": self._catalogue.associations[key]} if key in self._catalogue.associations else None
+        return self._catalogue.associations.get(key)
 
 
 def _custom(spec: StreamSpec) -> list[FieldSpec]:
@@ -419,8 +439,7 @@ def _custom(spec: StreamSpec) -> list[FieldSpec]:
 
     HighLevel wants at least one option of a pick list; the mapper declares the field again when it has learnt one.
     """
-    custom = [declared for declared in spec.fields.values() if declared.kind == "custom"]
-    return [declared for declared in custom if declared.options or declared.data_type not in _CHOICES]
+    return [declared for declared in spec.custom if declared.options or declared.data_type not in _CHOICES]
 
 
 def _option_keys(labels: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.normal import digits, is_email, is_phone, plain_text
-from target_highlevel.objects.file import attachment_of
+from target_highlevel.fields import is_empty, kind_of
+from target_highlevel.ledger.rows import ANOTHER
 from target_highlevel.report.differences import Kind
-from target_highlevel.values import date_time, decimal_text
+from target_highlevel.withheld import possible_tags
+from target_highlevel.withheld import tags as tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from target_highlevel.descriptor import FieldSpec, StreamSpec
+    from target_highlevel.fields import FieldKind
     from target_highlevel.ledger.rows import Row
 
 #: How a value may differ in its spelling and still be the same.
@@ -25,8 +25,10 @@ HOWS = {
     "set_in_highlevel": "do-not-disturb that was switched on in HighLevel is never switched off",
     "by_the_clock": "right when it was written; only time has passed since",
     "user_at_that_time": "the user it was given; who stands for the practitioner has changed since",
+    "owner_not_kept": "HighLevel has kept no owner of this record",
     "named_when_uploaded": "a file keeps the name it was uploaded with; its description changed in Cliniko since",
     "kept_on_purpose": "changed in HighLevel and kept, as the setting `overwrite` wants",
+    "set_by_highlevel": "HighLevel fills it in by itself, and Cliniko has no value",
     "there_before": "in the contact before the migration, and Cliniko has no value",
     "set_at_creation_only": "HighLevel takes this field only with a new contact; this one was there before",
     "white_space": "white space or line ends",
@@ -67,7 +69,11 @@ class Case:
     was_written: Callable[[str, Any], bool]
     #: Whether a field may hold this value because time has passed since it was written.
     clocked: Callable[[str, Any], bool]
+    #: Whether HighLevel has filled a value in by itself.
+    highlevels_own: Callable[[str, Any], bool]
     overwrite: str = "cliniko_wins"
+    #: Every tag that the mapping gives to anybody: on the wrong contact it is a difference.
+    our_tags: frozenset[str] = frozenset()
 
 
 def compare(case: Case) -> Iterator[Compared]:
@@ -80,66 +86,82 @@ def compare(case: Case) -> Iterator[Compared]:
 
 
 def _field(case: Case, name: str, wanted: Any, there: Any) -> Compared | None:
-    declared = case.spec.field(name)
-    if declared.data_type == "FILE_UPLOAD":
-        return None  # filled by the files themselves, which are compared one by one
-    if declared.kind == "dnd":
-        return _do_not_disturb(case, name, wanted, there=bool(there))
-    if _empty(wanted) and _empty(there):
-        return None
-    if declared.kind == "tags":
+    kind = kind_of(case.spec.field(name))
+    if kind.is_channel:
+        return _do_not_disturb(case, name, wanted, there)
+    if not kind.written or (is_empty(wanted) and is_empty(there)):
+        return None  # files are compared one by one
+    if kind.shared:
         return _tags(case, name, set(wanted or ()), {tag.casefold() for tag in there or ()})
+    return Compared(name, *_verdict(case, kind, wanted, there), wanted, there)
+
+
+def _verdict(case: Case, kind: FieldKind, wanted: Any, there: Any) -> tuple[Kind, str]:
     if wanted == there:
-        return Compared(name, Kind.EQUAL, "", wanted, there)
-    how = _tolerated(case, declared, wanted, there)
-    kind = Kind.NORMALISED if how else _unequal(wanted, there)
-    return Compared(name, kind, how, wanted, there)
+        return Kind.EQUAL, ""
+    how = _tolerated(case, kind, wanted, there)
+    if how:
+        return Kind.NORMALISED, how
+    if not _is_guarded(case.spec, kind) and _is_theirs(case, kind.declared.name, wanted, there):
+        return Kind.KEPT, "kept_on_purpose"
+    return _unequal(wanted, there), ""
+
+
+def _is_guarded(spec: StreamSpec, kind: FieldKind) -> bool:
+    """Return whether another value is never put down to a person: two patients may have been taken for each other."""
+    return kind.guarded or (spec.kind == "note" and kind.declared.name == "body")
 
 
 def _unequal(wanted: Any, there: Any) -> Kind:
-    if _empty(there):
+    if is_empty(there):
         return Kind.MISSING
-    return Kind.EXTRA if _empty(wanted) else Kind.DIFFERENT
+    return Kind.EXTRA if is_empty(wanted) else Kind.DIFFERENT
 
 
-def _do_not_disturb(case: Case, name: str, wanted: Any, *, there: bool) -> Compared | None:
-    """Only an explicit no of the patient is ours to insist on."""
+def _do_not_disturb(case: Case, name: str, wanted: Any, there: Any) -> Compared | None:
+    """Only an explicit no of the patient is ours to insist on, and a channel that others closed is never opened."""
     if wanted is None and not there:
         return None
-    if bool(wanted) == there:
+    if bool(wanted) == bool(there):
         return Compared(name, Kind.EQUAL, "", wanted, there)
-    ours = wanted is True or name in case.row.notes.get("dnd", ())
+    ours = wanted is True or (there is True and name in case.row.notes.get("dnd", ()))
     return Compared(
         name, Kind.DIFFERENT if ours else Kind.NORMALISED, "" if ours else "set_in_highlevel", wanted, there
     )
 
 
 def _tags(case: Case, name: str, wanted: set[str], there: set[str]) -> Compared:
-    """Tags of others stay; ours must all be there, and those we have given up must be gone."""
+    """Tags of others stay; ours must all be there, and none of ours that says of a patient what is not so."""
     notes = case.row.notes
-    shared = {f"shared-{address}" for address in notes.get("withheld", {})}
-    given_up = set(notes.get("tags", ())) - wanted - shared
+    shared = tags_of(notes.get("withheld", {}))
+    ours = set(notes.get("tags", ()))
+    if case.row.created_run is not None:  # else it may have had them before the migration
+        ours |= case.our_tags | possible_tags(case.spec.fields)
     kind, how = Kind.NORMALISED, "further_tags"
-    if not wanted | shared <= there or given_up & there:
+    if not wanted | shared <= there or (ours - wanted - shared) & there:
         kind, how = Kind.DIFFERENT, ""
     elif there == wanted | shared:
         kind, how = (Kind.NORMALISED, "withheld_shared") if shared else (Kind.EQUAL, "")
     return Compared(name, kind, how, sorted(wanted), sorted(there))
 
 
-def _tolerated(case: Case, declared: FieldSpec, wanted: Any, there: Any) -> str:
+def _tolerated(case: Case, kind: FieldKind, wanted: Any, there: Any) -> str:
     """Return why an unequal value is no difference; nothing when it is one."""
-    name, row = declared.name, case.row
-    if name in row.notes.get("withheld", {}) and _empty(there):
+    name, row = kind.declared.name, case.row
+    why = row.notes.get("withheld", {}).get(name)
+    # what another of our contacts had to give up is to be here by now
+    if why and is_empty(there) and not (why == ANOTHER and name in row.claims and row.claims[name].kept):
         return "withheld_shared"
-    if case.was_written(name, there) and case.clocked(name, there):
+    as_left = case.was_written(name, there) or (is_empty(there) and name not in row.written)
+    if as_left and case.clocked(name, there):
         return "by_the_clock"
-    if name == "user" and (case.was_written(name, there) or (_empty(there) and name not in row.written)):
+    if name == "user" and as_left:
         return "user_at_that_time"
-    spelling = _spelling(declared, wanted, there)
-    if not spelling and _is_theirs(case, name, wanted, there):
-        return "kept_on_purpose"
-    return spelling or _adopted(row, declared, wanted)
+    if kind.of_record and row.object != "contact" and is_empty(there):
+        return "owner_not_kept"
+    if is_empty(wanted) and case.highlevels_own(name, there):
+        return "set_by_highlevel"
+    return kind.spelling(wanted, there) or _adopted(row, kind.declared, wanted)
 
 
 def _is_theirs(case: Case, name: str, wanted: Any, there: Any) -> bool:
@@ -149,97 +171,13 @@ def _is_theirs(case: Case, name: str, wanted: Any, there: Any) -> bool:
     if name in case.row.notes.get("conflicts", ()):
         return True
     edited = name in case.row.written and case.was_written(name, wanted)
-    return edited and not (case.overwrite == "fill_empty" and _empty(there))
+    return edited and not (case.overwrite == "fill_empty" and is_empty(there))
 
 
 def _adopted(row: Row, declared: FieldSpec, wanted: Any) -> str:
     """Return what excuses a field of a contact that was there before the migration."""
     if row.created_run is not None:
         return ""
-    if _empty(wanted) and declared.name not in row.written:
+    if is_empty(wanted) and declared.name not in row.written:
         return "there_before"
     return "set_at_creation_only" if declared.create_only else ""
-
-
-def _spelling(declared: FieldSpec, wanted: Any, there: Any) -> str:
-    """Return in what two texts differ that mean the same."""
-    if not (isinstance(wanted, str) and isinstance(there, str)):
-        return ""
-    return next((how for how, same in _SPELLINGS.items() if same(declared, wanted, there)), "")
-
-
-def _same_letters(declared: FieldSpec, wanted: str, there: str) -> bool:
-    cased = is_email(declared) or declared.api_name in _CASED
-    return cased and wanted.strip().casefold() == there.strip().casefold()
-
-
-def _same_digits(declared: FieldSpec, wanted: str, there: str) -> bool:
-    return is_phone(declared) and digits(wanted) == digits(there) != ""
-
-
-def _same_words(_declared: FieldSpec, wanted: str, there: str) -> bool:
-    """Say nothing of white space where there is no markup: that is judged by its lines."""
-    return _MARKUP.search(there) is not None and plain_text(wanted) == plain_text(there)
-
-
-def _same_end(declared: FieldSpec, wanted: str, there: str) -> bool:
-    return declared.name == "file_name" and wanted.rpartition("/")[2] == there
-
-
-def _same_signs(declared: FieldSpec, wanted: str, there: str) -> bool:
-    return declared.name == "file_name" and _letters(wanted) == _letters(there)
-
-
-def _same_marker(declared: FieldSpec, wanted: str, there: str) -> bool:
-    return declared.name == "file_name" and attachment_of(wanted) == attachment_of(there) is not None
-
-
-def _same_moment(_declared: FieldSpec, wanted: str, there: str) -> bool:
-    moment = _moment(wanted)
-    return moment is not None and moment == _moment(there)
-
-
-def _same_number(declared: FieldSpec, wanted: str, there: str) -> bool:
-    return declared.data_type in _NUMBERS and _number(wanted) == _number(there) is not None
-
-
-_SPELLINGS: dict[str, Callable[[FieldSpec, str, str], bool]] = {
-    "white_space": lambda _declared, wanted, there: _trimmed(wanted) == _trimmed(there),
-    "letter_case": _same_letters,
-    "rich_text": _same_words,
-    "phone_format": _same_digits,
-    "path_cut": _same_end,
-    "signs_replaced": _same_signs,
-    "named_when_uploaded": _same_marker,
-    "date_time_form": _same_moment,
-    "number_form": _same_number,
-}
-#: Fields that HighLevel may write in letters of another case.
-_CASED = frozenset({"country", "firstName", "lastName"})
-_MARKUP = re.compile(r"<[A-Za-z/]|&#?\w+;")
-_NUMBERS = {"NUMERICAL", "MONETORY"}
-
-
-def _trimmed(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"[\W_]", "", text)
-
-
-def _number(text: str) -> str | None:
-    try:
-        return decimal_text(text)
-    except ValueError:
-        return None
-
-
-def _moment(text: str) -> datetime | None:
-    """Return the moment a date-time names, in UTC unless it says otherwise; none for anything else."""
-    moment = date_time(text)
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _empty(value: Any) -> bool:
-    return value is None or value in ("", [])

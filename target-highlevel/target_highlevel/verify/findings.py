@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
-from target_highlevel.ledger.rows import Status
-from target_highlevel.ledger.tables import record
+from target_highlevel.ledger.comparison import Comparison, Found
 from target_highlevel.report.differences import Difference, Kind
-from target_highlevel.verify.comparison import Compared
+from target_highlevel.verify.comparison import DIFFERING, Compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
-
-_BATCH = 500
-_tables = sa.MetaData()
-
-#: What became of each record that was looked at.
-verified = sa.Table(
-    "verified", _tables, sa.Column("ref", sa.String, primary_key=True), sa.Column("outcome", sa.String)
-)
-#: Every field, and every record, that is not simply equal.
-finding = sa.Table(
-    "finding",
-    _tables,
-    sa.Column("id", sa.Integer, primary_key=True),
-    *(sa.Column(name, sa.String) for name in ("source", "object", "field", "kind", "how")),
-    *(sa.Column(name, sa.Text) for name in ("wanted", "there")),
-)
+    from target_highlevel.report.sheet import Sheet
 
 #: Outcomes of a record, the worst last: that is the one that counts.
-_WORSE = ("equal", "normalised", "different", "missing")
+_WORSE = ("equal", "normalised", "kept", "unreadable", "different", "missing")
+#: Exit codes: something differs; nothing does, but part of it could not be read back.
+_DIFFERS, _UNREADABLE = 5, 6
+_OUTCOME_OF = {kind: kind.value for kind in (Kind.NORMALISED, Kind.KEPT, Kind.UNREADABLE)}
 OUTCOMES = (*_WORSE, "filtered", "held", "rejected")
 
 
@@ -69,38 +53,64 @@ class ObjectVerified:
 class Findings:
     """Takes results in, a page at a time, and gives them out again for the report."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Begin with nothing found; records that the load put off or refused keep that outcome."""
-        self._ledger = ledger
-        self._here = record.c.location == ledger.location
-        self._rows: list[dict[str, Any]] = []
+    def __init__(self, ledger: Ledger, sheet: Sheet | None = None) -> None:
+        """Begin with nothing found; records that the load put off or refused keep that outcome.
+
+        A sheet gets every field as it was compared, equal ones with their values.
+        """
+        self.records = Comparison(ledger)
+        self._sheet = sheet
+        self._rows: list[Found] = []
         self._outcomes: dict[str, str] = {}
+        self._money: dict[str, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
+        self._surplus_money: list[dict[str, Any]] = []
         self.kinds: Counter[str] = Counter()
-        self.hows: Counter[str] = Counter()
+        #: (kind, how) → number.
+        self.hows: Counter[tuple[Kind, str]] = Counter()
         self._equal: Counter[tuple[str, str]] = Counter()
         self._extra: Counter[tuple[str, str]] = Counter()
-        with ledger.transaction() as connection:
-            _tables.create_all(connection)
 
     # Taking in
 
     def compared(self, row: Row, results: Iterable[Compared]) -> None:
         """Take the fields of one record in."""
         outcome = "equal"
+        results = list(results)
+        if self._sheet is not None:
+            self._sheet.compared(row, results)
         for item in results:
             self._count(item.kind, item.how)
             if item.kind is Kind.EQUAL:
                 self._equal[row.object, item.field] += 1
                 continue
             self._note(row.source_id, row.object, item)
-            outcome = _worse(outcome, "normalised" if item.kind is Kind.NORMALISED else "different")
+            outcome = _worse(outcome, _OUTCOME_OF.get(item.kind, "different"))
         self.outcome(row, outcome)
 
     def missing(self, row: Row) -> None:
         """Take in that a record is not in HighLevel."""
+        if self._sheet is not None:
+            self._sheet.compared(row, [Compared("", Kind.MISSING)])
         self._count(Kind.MISSING)
         self._note(row.source_id, row.object, Compared("", Kind.MISSING))
         self.outcome(row, "missing")
+
+    def unreadable(self, row: Row, reason: str, field: str = "") -> None:
+        """Take in that a record, or what is behind one of its fields, could not be read back, and why."""
+        self.compared(row, [Compared(field, Kind.UNREADABLE, reason)])
+
+    def unreadable_list(self, object_: str, reason: str) -> None:
+        """Take in that a list of HighLevel's could not be read, so that nobody knows what is too much."""
+        self._count(Kind.UNREADABLE, reason)
+        self._note("", object_, Compared("", Kind.UNREADABLE, reason))
+
+    def money(self, row: Row, told: Mapping[str, str]) -> None:
+        """Take in what a record comes to in HighLevel."""
+        self._money[row.ref] = (row.notes, told)
+
+    def surplus_money(self, object_: str, source_id: str, how: str, told: Mapping[str, str]) -> None:
+        """Take in what a record comes to that is in HighLevel only."""
+        self._surplus_money.append({"object": object_, "source": source_id, "how": how, "money": dict(told)})
 
     def surplus(self, object_: str, source_id: str, hl_id: str, how: str, *, resource: str = "") -> None:
         """Take in that HighLevel holds a record of ours that it should not.
@@ -109,7 +119,7 @@ class Findings:
             object_: kind of object.
             source_id: the Cliniko record it says it is.
             hl_id: its id, so that it can be found.
-            how: ``unknown``, ``doubled`` or ``no_longer_wanted``.
+            how: ``unknown``, ``doubled``, ``misplaced`` or ``no_longer_wanted``.
             resource: Cliniko resource, where the source id does not begin with it.
         """
         self._count(Kind.EXTRA, how)
@@ -123,60 +133,35 @@ class Findings:
     def _count(self, kind: Kind, how: str = "") -> None:
         self.kinds[kind.value] += 1
         if how:
-            self.hows[how] += 1
+            self.hows[kind, how] += 1
 
     def _note(self, source: str, object_: str, item: Compared) -> None:
-        keys = {
-            "source": source,
-            "object": object_,
-            "field": item.field,
-            "kind": item.kind.value,
-            "how": item.how,
-        }
-        values = {
-            "wanted": json.dumps(item.wanted, default=str),
-            "there": json.dumps(item.there, default=str),
-        }
-        self._rows.append({**keys, **values})
+        self._rows.append(
+            Found(source, object_, item.field, item.kind.value, item.how, item.wanted, item.there)
+        )
 
     def flush(self) -> None:
         """Put what was taken in beside the ledger."""
-        with self._ledger.transaction() as connection:
-            if self._rows:
-                connection.execute(finding.insert(), self._rows)
-            known = self._known(connection, list(self._outcomes))
-            rows = [
-                {"r": ref, "o": _worse(known.get(ref, outcome), outcome)}
-                for ref, outcome in self._outcomes.items()
-            ]
-            if rows:
-                connection.execute(verified.delete().where(verified.c.ref == sa.bindparam("r")), rows)
-                connection.execute(
-                    verified.insert(), [{"ref": row["r"], "outcome": row["o"]} for row in rows]
-                )
+        known = self.records.outcomes(list(self._outcomes))
+        worst = {ref: _worse(known.get(ref, outcome), outcome) for ref, outcome in self._outcomes.items()}
+        self.records.keep(self._rows, worst)
         self._rows, self._outcomes = [], {}
+        self.records.keep_money(self._money, self._surplus_money)
+        self._money, self._surplus_money = {}, []
 
     def known(self, refs: Sequence[str]) -> dict[str, str]:
         """Return what is known already of these records."""
-        with self._ledger.transaction() as connection:
-            return {
-                **self._known(connection, refs),
-                **{r: self._outcomes[r] for r in refs if r in self._outcomes},
-            }
-
-    def _known(self, connection: sa.Connection, refs: Sequence[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for start in range(0, len(refs), _BATCH):
-            query = sa.select(verified).where(verified.c.ref.in_(refs[start : start + _BATCH]))
-            found.update({row.ref: row.outcome for row in connection.execute(query)})
-        return found
+        taken_in = {ref: self._outcomes[ref] for ref in refs if ref in self._outcomes}
+        return {**self.records.outcomes(refs), **taken_in}
 
     # Giving out
 
-    @property
-    def failed(self) -> bool:
-        """Return whether anything differs."""
-        return any(self.kinds[kind.value] for kind in (Kind.DIFFERENT, Kind.MISSING, Kind.EXTRA))
+    def exit_code(self, *, accepted: bool) -> int:
+        """Return 5 when anything differs, 6 when nothing does but part could not be read back, else 0."""
+        differs = DIFFERING if accepted else {*DIFFERING, Kind.KEPT}
+        if any(self.kinds[kind.value] for kind in differs):
+            return _DIFFERS
+        return _UNREADABLE if self.kinds[Kind.UNREADABLE.value] else 0
 
     def differences(self) -> Iterator[Difference]:
         """Yield everything that was compared; equal fields come without their values."""
@@ -184,44 +169,22 @@ class Findings:
             repeat(Difference("", object_, name, Kind.EQUAL), number)
             for (object_, name), number in sorted(self._equal.items())
         )
-        return chain(chain.from_iterable(equal), self._unequal())
-
-    def _unequal(self) -> Iterator[Difference]:
-        query = sa.select(finding).order_by(finding.c.id).limit(_BATCH)
-        last = 0
-        while True:
-            with self._ledger.transaction() as connection:
-                rows = connection.execute(query.where(finding.c.id > last)).all()
-            for row in rows:
-                values = (json.loads(row.wanted), json.loads(row.there))
-                yield Difference(row.source, row.object, row.field, Kind(row.kind), *values, row.how)
-            if len(rows) < _BATCH:
-                return
-            last = rows[-1].id
+        unequal = (
+            Difference(
+                item.source, item.object, item.field, Kind(item.kind), item.wanted, item.there, item.how
+            )
+            for item in self.records.findings()
+        )
+        return chain(chain.from_iterable(equal), unequal)
 
     def objects(self) -> list[ObjectVerified]:
         """Return the closing table: every received record, and what became of it, counted apart."""
-        counts: dict[tuple[str, str], ObjectVerified] = {}
-        received = self._here & (record.c.seen_run.is_not(None))
-        status = sa.case(
-            (record.c.status == Status.FILTERED.value, "filtered"),
-            (record.c.status == Status.REJECTED.value, "rejected"),
-            (record.c.status == Status.HELD.value, "held"),
-            (record.c.object == "user", "equal"),
-            else_="unaccounted",
-        )
-        outcome = sa.func.coalesce(verified.c.outcome, status)
-        columns = [record.c.object, record.c.resource]
-        both = record.outerjoin(verified, verified.c.ref == record.c.ref)
-        query = sa.select(*columns, outcome, sa.func.count()).select_from(both)
-        with self._ledger.transaction() as connection:
-            total = sa.select(*columns, sa.func.count()).where(received).group_by(*columns)
-            for object_, resource, number in connection.execute(total):
-                counts[object_, resource] = ObjectVerified(object_, resource, source=number)
-            for object_, resource, did, number in connection.execute(
-                query.where(received).group_by(*columns, outcome)
-            ):
-                counts[object_, resource].outcomes[did] += number
+        counts = {
+            (object_, resource): ObjectVerified(object_, resource, source=number)
+            for object_, resource, number in self.records.received()
+        }
+        for object_, resource, outcome, number in self.records.counts():
+            counts[object_, resource].outcomes[outcome] += number
         for (object_, resource), number in self._extra.items():
             counts.setdefault((object_, resource), ObjectVerified(object_, resource)).extra += number
         return sorted(counts.values(), key=lambda item: (item.object, item.resource))

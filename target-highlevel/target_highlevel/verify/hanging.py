@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import NotFound
 from target_highlevel.ledger.rows import Status
-from target_highlevel.ledger.tables import record
 from target_highlevel.verify.comparison import DIFFERING
-from target_highlevel.verify.reading import in_parallel
+from target_highlevel.verify.reading import Unreadable, in_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,40 +18,53 @@ if TYPE_CHECKING:
     from target_highlevel.verify.comparison import Compared
     from target_highlevel.verify.expected import Expected
     from target_highlevel.verify.findings import Findings
+    from target_highlevel.verify.reading import Reader
 
 
 class Hanging:
     """Compares what hangs on contacts and carries our marker in its text."""
 
-    def __init__(self, session: Session, expected: Expected, findings: Findings) -> None:
+    def __init__(self, session: Session, expected: Expected, findings: Findings, reader: Reader) -> None:
         """Read through the session's client."""
+        self._reader = reader
         self._session = session
         self._expected = expected
         self._findings = findings
 
     def verify(self, spec: StreamSpec) -> None:
         """Compare everything of one kind, contact by contact; these lists do not lag behind the writes."""
-        kind: Any = self._session.kinds[spec.kind]
-
-        def listed(contact_id: str) -> list[dict[str, Any]]:
-            try:
-                return list(kind.listed(contact_id))
-            except NotFound:  # the contact is gone, and with it everything on it
-                return []
-
         self._expected.place(spec.object)
-        contacts = self._expected.parents(spec.object)
-        for contact_id, items in in_parallel(listed, contacts, self._session.stop):
-            self._contact(contact_id, items, spec, kind)
-            self._findings.flush()
-        for row in self._expected.open(record.c.object == spec.object):
-            self._findings.missing(row)
+        for kind in self._session.kinds.activities(spec.kind):
+            self._verify(spec, kind)
+        for row in self._expected.records.unverified(spec.object):
+            if not self._expected.is_left_out(row):
+                self._findings.missing(row)
         self._findings.flush()
+
+    def _verify(self, spec: StreamSpec, kind: OnContact) -> None:
+        """Compare what is in one list of each contact: of appointments, its tasks or its events."""
+
+        def listed(contact_id: str) -> list[dict[str, Any]] | Unreadable | None:
+            return self._reader.read(lambda: list(kind.listed(contact_id)))
+
+        contacts = self._expected.records.contacts(spec.object)
+        for contact_id, items in in_parallel(listed, contacts, self._session.stop):
+            if isinstance(items, Unreadable):
+                self._unreadable(contact_id, items.reason, spec, kind)
+            else:  # of a contact that is gone, everything on it is
+                self._contact(contact_id, items or (), spec, kind)
+            self._findings.flush()
+
+    def _unreadable(self, contact_id: str, reason: str, spec: StreamSpec, kind: OnContact) -> None:
+        rows = self._expected.records.of_parent(spec.object, contact_id)
+        for row in self._expected.wanted_here(rows):
+            if self._session.kinds.of(row, spec, self._session.work.contributions(row)) is kind:
+                self._findings.unreadable(row, reason)
 
     def _contact(
         self, contact_id: str, items: Iterable[Mapping[str, Any]], spec: StreamSpec, kind: OnContact
     ) -> None:
-        rows = self._expected.of_parent(spec.object, contact_id)
+        rows = self._expected.records.of_parent(spec.object, contact_id)
         by_id = {row.hl_id: row for row in rows if row.hl_id}
         wanted = {row.ref for row in self._expected.wanted_here(rows)}
         for item in items:
@@ -66,7 +77,7 @@ class Hanging:
         source = kind.source_id(item)
         if not source:
             return None
-        row = self._expected.by_source(spec.object, source)
+        row = self._expected.records.by_source(spec.object, source)
         if row is not None and row.hl_id is None and row.status == Status.READY.value:
             row.hl_id = str(item["id"])  # written by a load that did not live to note it
             return row
@@ -82,7 +93,5 @@ class Hanging:
 
     def _again(self, row: Row, spec: StreamSpec, kind: OnContact) -> list[Compared] | None:
         """Read by id before anything is called a difference: a list may show less than there is."""
-        try:
-            return self._expected.compare(row, kind.read(row, spec))
-        except NotFound:
-            return None
+        found = self._reader.read(lambda: kind.read(row, spec))
+        return None if found is None or isinstance(found, Unreadable) else self._expected.compare(row, found)

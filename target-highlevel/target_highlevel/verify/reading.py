@@ -1,19 +1,22 @@
-"""What a verification may ask HighLevel: everything that only reads, and nothing else."""
+"""Reading for a verification: many things at once, and what cannot be read keeps nothing else from being compared."""
 
 from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from target_highlevel.client.routes import only_reads
+from target_highlevel.api.answers import AnswerNotUnderstood
+from target_highlevel.errors import HighLevelError, NotFound, Refused, Unavailable, Unknown
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
-    from target_highlevel.client.client import HighLevelClient
+    from target_highlevel.engine.session import Session
+    from target_highlevel.verify.findings import Findings
 
 _Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
@@ -23,27 +26,63 @@ _READERS = 8
 _AHEAD = 32
 
 
-class ReadingClient:
-    """Takes the place of the client and lets reads through only."""
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for what HighLevel did not show; the reason is one of ``report.wording.UNREADABLE``."""
 
-    def __init__(self, client: HighLevelClient) -> None:
-        """Read through this client."""
-        self._client = client
+    reason: str
 
-    def request(self, method: str, path: str, *, route: str = "", json: Any = None, **more: Any) -> Any:
-        """Make a request that reads.
+
+class Reader:
+    """Reads one thing at a time, so that what cannot be read keeps nothing else from being compared. Threads may share it."""
+
+    def __init__(self, session: Session) -> None:
+        """Read for one verification."""
+        self._session = session
+
+    def read(self, ask: Callable[[], _Found]) -> _Found | Unreadable | None:
+        """Return what a question is answered with, None when the thing is not there.
 
         Raises:
-            PermissionError: the request would write; nothing was sent.
+            Unavailable: it is the service that is down.
+            CredentialsRefused: the token may not ask at all.
         """
-        if only_reads(method, path):
-            return self._client.request(method, path, route=route, json=json, **more)
-        message = f"a verification writes nothing, and {method} {route} would"
-        raise PermissionError(message)
+        try:
+            return ask()
+        except NotFound:
+            return None
+        except (Refused, Unavailable, Unknown) as error:
+            self.check_service()
+            return Unreadable(_reason(error))
 
-    def close(self) -> None:
-        """Close the client underneath."""
-        self._client.close()
+    def pages(self, pages: Iterable[_Found], object_: str, findings: Findings) -> Iterator[_Found]:
+        """Yield the pages of a search; one that cannot be read ends it, and each record is then read by its id.
+
+        Raises:
+            HighLevelError: it is the service that is down, or the token that may not ask.
+        """
+        ask = iter(pages)
+        while (page := self.read(lambda: next(ask, None))) is not None:
+            if isinstance(page, Unreadable):
+                findings.unreadable_list(object_, page.reason)
+                return
+            yield page
+
+    def check_service(self) -> None:
+        """Ask for the sub-account itself: where that is answered, it is not the service that is down.
+
+        Raises:
+            HighLevelError: of the kind that says what to do.
+        """
+        self._session.highlevel.account.location()
+
+
+def _reason(error: HighLevelError) -> str:
+    if isinstance(error, AnswerNotUnderstood):
+        return "unexpected_answer"
+    if error.status is None:
+        return "no_answer"
+    return "server_error" if isinstance(error, (Unavailable, Unknown)) else "refused"
 
 
 def in_parallel(

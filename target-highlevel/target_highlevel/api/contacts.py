@@ -1,0 +1,146 @@
+"""Contacts, and the files in their fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.api import endpoints
+from target_highlevel.api.answers import Item, identified, inside, mapping, not_understood, rows, text
+from target_highlevel.api.paging import search_pages
+from target_highlevel.api.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_highlevel.api.endpoints import Endpoint
+    from target_highlevel.http.uploads import Upload
+
+PAGE = 500
+#: The most hits of a search by our id: there should be one.
+_FEW = 20
+#: What a read may call the value of a custom field.
+_VALUES = ("value", "fieldValue", "field_value")
+
+
+class Contacts(Resource):
+    """The people of a sub-account. A contact is the API's own object, with at least a text as its ``id``."""
+
+    def create(self, fields: Mapping[str, Any]) -> Item:
+        """Create a contact and return it as the answer shows it, with what HighLevel has filled in by itself.
+
+        Raises:
+            DuplicateContact: the sub-account allows no duplicates, and another contact has the e-mail or the phone.
+        """
+        body = {"locationId": self._location, **fields}
+        answer = self._call(endpoints.CREATE_CONTACT, json=body)
+        return _contact(inside(answer, endpoints.CREATE_CONTACT, "contact"), endpoints.CREATE_CONTACT)
+
+    def get(self, contact_id: str) -> Item:
+        """Return a contact by its id, which does not lag behind writes as the search does.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        answer = self._call(endpoints.GET_CONTACT, contact_id)
+        return _contact(inside(answer, endpoints.GET_CONTACT, "contact"), endpoints.GET_CONTACT)
+
+    def update(self, contact_id: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write these fields of a contact; tags and lists are replaced as a whole.
+
+        Return the contact as far as the answer shows it.
+
+        Raises:
+            DuplicateContact: another contact has the e-mail or the phone.
+        """
+        answer = self._call(endpoints.UPDATE_CONTACT, contact_id, json=fields)
+        shown = answer.get("contact") if isinstance(answer, dict) else None
+        return shown if isinstance(shown, dict) else {}
+
+    def delete(self, contact_id: str) -> None:
+        """Delete a contact with all that hangs on it."""
+        self._call(endpoints.DELETE_CONTACT, contact_id)
+
+    def with_address(self, parameter: str, address: str) -> str | None:
+        """Return the id of the contact that has an address, if any.
+
+        Args:
+            parameter: ``email`` or ``number``.
+            address: an e-mail or a phone number.
+        """
+        endpoint = endpoints.SEARCH_DUPLICATE
+        answer = self._call(endpoint, params={"locationId": self._location, parameter: address})
+        found = mapping(answer, endpoint, "contact").get("contact")
+        return text(mapping(found, endpoint, "contact"), endpoint, "id") if found else None
+
+    def with_value(self, field_id: str, value: str) -> list[Item]:
+        """Return the contacts whose custom field has exactly this value, as far as the search knows; it lags behind writes."""
+        endpoint = endpoints.SEARCH_CONTACTS
+        body = {
+            "locationId": self._location,
+            "pageLimit": _FEW,
+            "page": 1,
+            "filters": [{"field": f"customFields.{field_id}", "operator": "eq", "value": value}],
+        }
+        found = [
+            _contact(item, endpoint) for item in rows(self._call(endpoint, json=body), endpoint, "contacts")
+        ]
+        return [item for item in found if str(custom_values(item).get(field_id)) == value]
+
+    def pages_with(self, field_id: str) -> Iterator[list[Item]]:
+        """Yield every contact that has a value in this custom field, up to 500 at a time."""
+        return self._pages([{"field": f"customFields.{field_id}", "operator": "exists"}])
+
+    def pages(self) -> Iterator[list[Item]]:
+        """Yield every contact, up to 500 at a time."""
+        return self._pages([])
+
+    def _pages(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[list[Item]]:
+        endpoint = endpoints.SEARCH_CONTACTS
+        body: dict[str, Any] = {"locationId": self._location, "pageLimit": PAGE}
+        if filters:
+            body["filters"] = filters
+        pages = search_pages(
+            lambda cursor: self._call(endpoint, json={**body, **cursor}), endpoint, "contacts"
+        )
+        for page in pages:
+            yield [_contact(item, endpoint) for item in page]
+
+
+class Files(Resource):
+    """Uploads: the one way to put a file on a contact."""
+
+    def upload(self, contact_id: str, upload: Upload) -> Item:
+        """Upload a file into a file field of a contact, and return the contact as far as the answer shows it.
+
+        It may show nothing of it: then the contact has to be read.
+        """
+        answer = self._call(
+            endpoints.UPLOAD_FILE,
+            params={"contactId": contact_id, "locationId": self._location},
+            files=upload,
+        )
+        shown = answer.get("contact") or answer if isinstance(answer, dict) else None
+        return _contact(shown, endpoints.UPLOAD_FILE) if isinstance(shown, dict) and shown.get("id") else {}
+
+
+def custom_values(contact: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a contact's custom fields by the field's id.
+
+    A read names a value otherwise than a write does, and v3 of the API otherwise again (docs/api-facts.md, Contacts).
+    """
+    return {
+        item["id"]: item[name]
+        for item in contact.get("customFields") or ()
+        if (name := next((name for name in _VALUES if name in item), None))
+    }
+
+
+def _contact(item: Any, endpoint: Endpoint) -> Item:
+    """Return a contact whose structured parts are of the kinds that readers rely on."""
+    contact = identified(item, endpoint)
+    for name, kind in (("customFields", list), ("tags", list), ("dndSettings", dict)):
+        if contact.get(name) is not None and not isinstance(contact[name], kind):
+            raise not_understood(endpoint, name)
+    for field in contact.get("customFields") or ():
+        identified(field, endpoint)
+    return contact

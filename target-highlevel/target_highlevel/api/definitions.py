@@ -1,0 +1,247 @@
+"""Definitions: custom fields of contacts, custom objects with their fields and folders, associations."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.api import endpoints
+from target_highlevel.api.answers import Item, inside, mapping, not_understood, rows, text
+from target_highlevel.api.paging import list_pages
+from target_highlevel.api.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_highlevel.api.endpoints import Endpoint
+
+
+@dataclass
+class Field:
+    """A field of a contact or of a custom object; ``options`` maps label to what a write must send.
+
+    Its name, and whether forms show it, are the clinic's to change: they are kept for the requests that have to repeat them.
+    """
+
+    id: str
+    data_type: str
+    options: dict[str, str] = field(default_factory=dict)
+    name: str | None = None
+    in_forms: bool = False
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFields:
+    """The fields of a custom object by name, and the ids of its folders by theirs."""
+
+    fields: dict[str, Field]
+    folders: dict[str, str]
+
+
+def slug(label: str) -> str:
+    """Return the key HighLevel makes of a label: lower case, anything else an underscore."""
+    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+
+
+class Definitions(Resource):
+    """What records can hold and how they can be linked. Whatever is replaced as a whole has to be sent as a whole."""
+
+    # Contacts
+
+    def contact_fields(self) -> dict[str, Field]:
+        """Return the custom fields of contacts by name, which is their key without ``contact.``."""
+        endpoint = endpoints.LIST_CONTACT_FIELDS
+        answer = self._call(endpoint, self._location, params={"model": "contact"})
+        return {
+            text(item, endpoint, "fieldKey").partition(".")[2]: Field(
+                text(item, endpoint, "id"),
+                text(item, endpoint, "dataType"),
+                {label: label for label in _labels(item.get("picklistOptions"), endpoint)},
+                name=item.get("name"),
+                position=found if isinstance(found := item.get("position"), int) else 0,
+            )
+            for item in rows(answer, endpoint, "customFields")
+        }
+
+    def create_contact_field(self, label: str, data_type: str, **more: Any) -> tuple[str, str]:
+        """Create a custom field of contacts and return its id and its key, which HighLevel makes of the label.
+
+        Args:
+            label: its name.
+            data_type: e.g. ``TEXT``.
+            more: its ``position``; ``options`` of a choice; ``isMultipleFile`` and ``maxNumberOfFiles`` of a file field.
+        """
+        endpoint = endpoints.CREATE_CONTACT_FIELD
+        body = {"name": label, "dataType": data_type, "model": "contact", **more}
+        made = inside(self._call(endpoint, self._location, json=body), endpoint, "customField")
+        return text(made, endpoint, "id"), text(made, endpoint, "fieldKey")
+
+    def update_contact_field(self, field_id: str, name: str, options: Sequence[str]) -> None:
+        """Replace the options of a custom field of contacts; the name has to be repeated."""
+        body = {"name": name, "options": options}
+        self._call(endpoints.UPDATE_CONTACT_FIELD, self._location, field_id, json=body)
+
+    # Custom objects
+
+    def objects(self) -> set[str]:
+        """Return the keys of all kinds of objects, those of the system among them; the list may lag behind writes."""
+        endpoint = endpoints.LIST_OBJECTS
+        answer = self._call(endpoint, params={"locationId": self._location})
+        return {text(item, endpoint, "key") for item in rows(answer, endpoint, "objects")}
+
+    def create_object(
+        self, key: str, labels: tuple[str, str], description: str, primary: tuple[str, str]
+    ) -> None:
+        """Create a custom object; it takes an agency's token.
+
+        Args:
+            key: e.g. ``custom_objects.cliniko_profile``.
+            labels: singular and plural.
+            description: what it is for.
+            primary: key and label of the property that names a record.
+        """
+        body = {
+            "labels": {"singular": labels[0], "plural": labels[1]},
+            "key": key,
+            "description": description,
+            "locationId": self._location,
+            "primaryDisplayPropertyDetails": {
+                "key": primary[0],
+                "name": primary[1],
+                "dataType": "TEXT",
+            },
+        }
+        self._call(endpoints.CREATE_OBJECT, json=body, agency=True)
+
+    def set_searchable(self, key: str, properties: Sequence[str]) -> None:
+        """Replace the list of properties that a search in a custom object looks at."""
+        body = {"locationId": self._location, "searchableProperties": properties}
+        self._call(endpoints.UPDATE_OBJECT, key, json=body)
+
+    def object_fields(self, key: str) -> ObjectFields:
+        """Return the fields of a custom object."""
+        endpoint = endpoints.LIST_OBJECT_FIELDS
+        answer = mapping(self._call(endpoint, key, params={"locationId": self._location}), endpoint, "fields")
+        fields = {
+            text(item, endpoint, "fieldKey").rpartition(".")[2]: _object_field(item, endpoint)
+            for item in rows(answer, endpoint, "fields")
+        }
+        folders: dict[str, str] = {}
+        for item in rows({"folders": answer.get("folders") or []}, endpoint, "folders"):
+            folders.setdefault(str(item.get("name")), text(item, endpoint, "id"))
+        return ObjectFields(fields, folders)
+
+    def create_object_field(
+        self, key: str, folder: str, name: str, label: str, data_type: str, options: Mapping[str, str] | None
+    ) -> Field:
+        """Create a field of a custom object, hidden in forms, and return it.
+
+        Args:
+            key: the object's.
+            folder: the id of the folder it goes into.
+            name: the last part of the field's key.
+            label: what people see.
+            data_type: e.g. ``TEXT``.
+            options: of a choice, label to key.
+        """
+        endpoint = endpoints.CREATE_OBJECT_FIELD
+        body: dict[str, Any] = {
+            "locationId": self._location,
+            "objectKey": key,
+            "parentId": folder,
+            "fieldKey": f"{key}.{name}",
+            "name": label,
+            "dataType": data_type,
+            "showInForms": False,
+        }
+        if options is not None:
+            body["options"] = [{"key": option, "label": text_} for text_, option in options.items()]
+        return _object_field(inside(self._call(endpoint, json=body), endpoint, "field"), endpoint)
+
+    def update_object_field(
+        self, field_id: str, name: str, options: Mapping[str, str], *, in_forms: bool
+    ) -> None:
+        """Replace the options (label to key) of a field of a custom object; all else has to be repeated."""
+        body = {
+            "locationId": self._location,
+            "showInForms": in_forms,
+            "name": name,
+            "options": [{"key": key, "label": label} for label, key in options.items()],
+        }
+        self._call(endpoints.UPDATE_OBJECT_FIELD, field_id, json=body)
+
+    def create_folder(self, key: str, name: str) -> str:
+        """Create a folder for fields of a custom object and return its id."""
+        endpoint = endpoints.CREATE_FOLDER
+        body = {"objectKey": key, "name": name, "locationId": self._location}
+        return text(mapping(self._call(endpoint, json=body), endpoint, "id"), endpoint, "id")
+
+    # Associations
+
+    def associations(self) -> dict[str, str]:
+        """Return the id of every association by its key."""
+        return {
+            text(item, endpoints.LIST_ASSOCIATIONS, "key"): text(item, endpoints.LIST_ASSOCIATIONS, "id")
+            for page in self._association_pages()
+            for item in page
+        }
+
+    def _association_pages(self) -> Iterator[list[Item]]:
+        endpoint = endpoints.LIST_ASSOCIATIONS
+        return list_pages(
+            lambda page: self._call(endpoint, params={"locationId": self._location, **page}),
+            endpoint,
+            "associations",
+        )
+
+    def create_association(self, key: str, first: tuple[str, str], second: tuple[str, str]) -> str:
+        """Create an association between two kinds of objects and return its id.
+
+        Args:
+            key: its key.
+            first: key of the first kind of object, and the label under which the second shows it.
+            second: the same of the second.
+        """
+        endpoint = endpoints.CREATE_ASSOCIATION
+        body = {
+            "locationId": self._location,
+            "key": key,
+            "firstObjectKey": first[0],
+            "firstObjectLabel": first[1],
+            "secondObjectKey": second[0],
+            "secondObjectLabel": second[1],
+        }
+        return text(mapping(self._call(endpoint, json=body), endpoint, "id"), endpoint, "id")
+
+
+def _labels(options: Any, endpoint: Endpoint) -> list[str]:
+    """Return the labels of a contact field's options, which come as texts or as objects."""
+    return [
+        item if isinstance(item, str) else str(item.get("label", item.get("name", "")))
+        for item in _options(options, endpoint)
+    ]
+
+
+def _object_field(item: Mapping[str, Any], endpoint: Endpoint) -> Field:
+    """Return a field of a custom object as the API describes it; its options are written by key."""
+    options = dict(map(_option, _options(item.get("options"), endpoint)))
+    in_forms = bool(item.get("showInForms"))
+    identity, data_type = text(item, endpoint, "id"), text(item, endpoint, "dataType")
+    return Field(identity, data_type, options, name=item.get("name"), in_forms=in_forms)
+
+
+def _options(options: Any, endpoint: Endpoint) -> list[Any]:
+    found = options or []
+    if not isinstance(found, list) or not all(isinstance(item, (str, dict)) for item in found):
+        raise not_understood(endpoint, "options")
+    return found
+
+
+def _option(option: Any) -> tuple[str, str]:
+    """Return label and key of an option; one that comes as its label only has the key that is made of it."""
+    if isinstance(option, str):
+        return option, slug(option)
+    label = str(option.get("label") or option.get("name") or option.get("key"))
+    return label, str(option.get("key") or slug(label))

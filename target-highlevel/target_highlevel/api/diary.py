@@ -1,0 +1,171 @@
+"""What stands in the diary of a sub-account and hangs on no contact: calendars, hours of users, blocked slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from target_highlevel.api import endpoints
+from target_highlevel.api.answers import Item, identified, mapping, not_understood, rows, text
+from target_highlevel.api.paging import list_pages
+from target_highlevel.api.resource import Resource
+from target_highlevel.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_highlevel.api.endpoints import Endpoint
+
+#: Years that are looked at around now, when blocked slots are listed: their list wants a beginning and an end.
+_YEARS_BACK, _YEARS_AHEAD = 2, 10
+_YEAR = timedelta(days=365)
+#: Nobody is told of anything in a calendar.
+_QUIET: Mapping[str, Any] = {
+    "notifications": [],
+    "shouldSendAlertEmailsToAssignedMember": False,
+    "googleInvitationEmails": False,
+}
+
+
+#: What a calendar says that takes no bookings: only single days count, and none is named (docs/api-facts.md, Calendars). Should
+#: HighLevel see that otherwise, the notice it wants is longer than anybody books ahead.
+ONLY_SINGLE_DAYS, ONLY_OPEN_HOURS = 1, 0
+CLOSED: Mapping[str, Any] = {
+    "availabilityType": ONLY_SINGLE_DAYS,
+    "allowBookingAfter": 24,
+    "allowBookingAfterUnit": "months",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A calendar, with the ids of the users in its team."""
+
+    id: str
+    name: str
+    active: bool
+    team: tuple[str, ...]
+
+
+class Standing(Resource):
+    """One kind of thing that stands for itself. An item is the API's own object, with at least a text as its ``id``."""
+
+    creating: ClassVar[Endpoint]
+    updating: ClassVar[Endpoint]
+    deleting: ClassVar[Endpoint]
+    listing: ClassVar[Endpoint]
+    #: What the thing is called around itself in an answer; some answers come bare.
+    envelope: ClassVar[str]
+    #: What a new one says beside its own fields, and the body that its removal wants.
+    always: ClassVar[Mapping[str, Any]] = {}
+    removing: ClassVar[Mapping[str, Any] | None] = None
+
+    def listed(self, users: Iterable[str]) -> list[Item]:
+        """Return all there are; of those that belong to users, all of these users."""
+        return [item for user in users for item in self._of_user(user)]
+
+    def _of_user(self, user: str) -> Iterable[Item]:
+        raise NotImplementedError
+
+    def get(self, identity: str, users: Iterable[str]) -> Item:
+        """Return one.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        for item in self.listed(users):
+            if item["id"] == identity:
+                return item
+        raise NotFound(status=404, route=str(self.listing))
+
+    def create(self, fields: Mapping[str, Any]) -> str:
+        """Create one and return its id."""
+        answer = self._call(self.creating, json={"locationId": self._location, **self.always, **fields})
+        found = mapping(answer, self.creating, "id")
+        return text(mapping(found.get(self.envelope) or found, self.creating, "id"), self.creating, "id")
+
+    def update(self, identity: str, fields: Mapping[str, Any]) -> None:
+        """Write these fields."""
+        self._call(self.updating, identity, json=self._change(fields))
+
+    def _change(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return fields
+
+    def delete(self, identity: str) -> None:
+        """Delete one."""
+        self._call(self.deleting, identity, json=self.removing)
+
+
+class Calendars(Standing):
+    """The calendars that events are in."""
+
+    creating, updating = endpoints.CREATE_CALENDAR, endpoints.UPDATE_CALENDAR
+    deleting, listing = endpoints.DELETE_CALENDAR, endpoints.LIST_CALENDARS
+    envelope = "calendar"
+    always: ClassVar[Mapping[str, Any]] = {**_QUIET, "isActive": True}
+
+    def listed(self, users: Iterable[str]) -> list[Item]:
+        """Return every calendar, whoever its team is."""
+        answer = self._call(self.listing, params={"locationId": self._location})
+        return [identified(item, self.listing) for item in rows(answer, self.listing, "calendars")]
+
+    def known(self) -> list[Calendar]:
+        """Return every calendar with its team."""
+        return [_calendar(item) for item in self.listed(())]
+
+    def has_events(self, calendar: str) -> bool:
+        """Return whether there is anything in a calendar, whoever has booked it."""
+        endpoint = endpoints.LIST_CALENDAR_EVENTS
+        params = {"locationId": self._location, "calendarId": calendar, **_span()}
+        return bool(rows(self._call(endpoint, params=params), endpoint, "events"))
+
+
+class Schedules(Standing):
+    """Hours in which a user can be booked for calendars."""
+
+    creating, updating = endpoints.CREATE_SCHEDULE, endpoints.UPDATE_SCHEDULE
+    deleting, listing = endpoints.DELETE_SCHEDULE, endpoints.LIST_SCHEDULES
+    envelope = "schedule"
+
+    def _of_user(self, user: str) -> Iterable[Item]:
+        params = {"locationId": self._location, "userId": user}
+        pages = list_pages(
+            lambda page: self._call(self.listing, params={**params, **page}), self.listing, "schedules"
+        )
+        return (identified(item, self.listing) for page in pages for item in page)
+
+
+class BlockedSlots(Standing):
+    """Time of users that takes no bookings."""
+
+    creating, updating = endpoints.CREATE_BLOCK_SLOT, endpoints.UPDATE_BLOCK_SLOT
+    deleting, listing = endpoints.DELETE_EVENT, endpoints.LIST_BLOCKED_SLOTS
+    envelope = "event"
+    removing: ClassVar[Mapping[str, Any] | None] = {}
+
+    def _of_user(self, user: str) -> Iterable[Item]:
+        params = {"locationId": self._location, "userId": user, **_span()}
+        answer = self._call(self.listing, params=params)
+        return [identified(item, self.listing) for item in rows(answer, self.listing, "events")]
+
+    def _change(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"locationId": self._location, **fields}
+
+
+def _span() -> dict[str, str]:
+    """Return the time that is looked at, in milliseconds."""
+    now = datetime.now(UTC)
+    ends = {"startTime": now - _YEARS_BACK * _YEAR, "endTime": now + _YEARS_AHEAD * _YEAR}
+    return {name: str(int(moment.timestamp() * 1000)) for name, moment in ends.items()}
+
+
+def _calendar(item: Mapping[str, Any]) -> Calendar:
+    endpoint = endpoints.LIST_CALENDARS
+    members = item.get("teamMembers") or []
+    if not isinstance(members, list):
+        raise not_understood(endpoint, "teamMembers")
+    team = tuple(text(mapping(member, endpoint, "userId"), endpoint, "userId") for member in members)
+    return Calendar(
+        text(item, endpoint, "id"), text(item, endpoint, "name"), item.get("isActive") is not False, team
+    )

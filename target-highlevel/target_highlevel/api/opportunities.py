@@ -1,0 +1,81 @@
+"""Opportunities of contacts, and the pipelines they stand in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.api import endpoints
+from target_highlevel.api.activities import Activities, ActivityEndpoints
+from target_highlevel.api.answers import Item, identified, inside, rows, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The most opportunities of one contact that are looked through.
+_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline, and its stages: name → id."""
+
+    id: str
+    name: str
+    stages: Mapping[str, str]
+
+
+class Opportunities(Activities):
+    """Opportunities of contacts. Their list is a search: it lags behind writes."""
+
+    endpoints = ActivityEndpoints(
+        endpoints.SEARCH_OPPORTUNITIES,
+        endpoints.CREATE_OPPORTUNITY,
+        endpoints.GET_OPPORTUNITY,
+        endpoints.UPDATE_OPPORTUNITY,
+        endpoints.DELETE_OPPORTUNITY,
+    )
+
+    def pipelines(self) -> list[Pipeline]:
+        """Return the pipelines of the sub-account."""
+        endpoint = endpoints.LIST_PIPELINES
+        found = rows(self._call(endpoint, params={"locationId": self._location}), endpoint, "pipelines")
+        return [
+            Pipeline(
+                text(item, endpoint, "id"),
+                text(item, endpoint, "name"),
+                {
+                    text(stage, endpoint, "name"): text(stage, endpoint, "id")
+                    for stage in item.get("stages") or ()
+                },
+            )
+            for item in found
+        ]
+
+    def listed(self, contact_id: str) -> list[Item]:
+        """Return the opportunities of a contact in every pipeline, as far as the search knows them."""
+        params = {"location_id": self._location, "contact_id": contact_id, "limit": _MOST}
+        answer = self._call(self.endpoints.listed, params=params)
+        return [
+            identified(item, self.endpoints.listed)
+            for item in rows(answer, self.endpoints.listed, "opportunities")
+        ]
+
+    def create(self, contact_id: str, fields: Mapping[str, Any]) -> str:
+        """Create an open opportunity and return its id."""
+        body = {"locationId": self._location, "contactId": contact_id, "status": "open", **fields}
+        answer = self._call(self.endpoints.create, json=body)
+        return text(inside(answer, self.endpoints.create, "opportunity"), self.endpoints.create, "id")
+
+    def get(self, contact_id: str, item_id: str) -> Item:
+        """Return an opportunity; the contact does not matter."""
+        answer = self._call(self.endpoints.get, item_id)
+        return identified(inside(answer, self.endpoints.get, "opportunity"), self.endpoints.get)
+
+    def update(self, contact_id: str, item_id: str, fields: Mapping[str, Any]) -> None:
+        """Write these fields; the contact does not matter."""
+        self._call(self.endpoints.update, item_id, json=fields)
+
+    def delete(self, contact_id: str, item_id: str) -> None:
+        """Delete an opportunity; the contact does not matter."""
+        self._call(self.endpoints.delete, item_id)

@@ -1,0 +1,126 @@
+"""Open questions about the service itself: limits, searches, answers and the sub-account's own texts."""
+
+from __future__ import annotations
+
+from target_highlevel.assumptions.model import Assumption
+
+SERVICE = (
+    Assumption(
+        name="search_lag",
+        question="How long does it take until the search shows a new contact?",
+        source="HighLevel's description does not say",
+        answers={
+            "0": "A lost create is looked for after `search_lag_seconds`.",
+            "10": "The same.",
+            "30": "The longer one of what was measured and of `search_lag_seconds` is waited for.",
+        },
+        default="10",
+        unit="seconds",
+        measured="The search is asked for the probe's contact until it shows, for up to two minutes.",
+    ),
+    Assumption(
+        name="page_rows",
+        question="How many rows does a page of a search have at most?",
+        source="HighLevel's description does not say",
+        answers={
+            "500": "A page with fewer rows than asked for is not taken for the last one.",
+            "20": "The same.",
+        },
+        default="500",
+        unit="rows",
+        unmeasured="It takes more rows than the probe makes.",
+        alike=True,
+    ),
+    Assumption(
+        name="list_shape",
+        question="Are lists of associations and relations wrapped in an object?",
+        source="HighLevel's description does not say",
+        answers={"wrapped": "Both are understood.", "bare": "Both are understood."},
+        default="wrapped",
+        measured="The associations are listed.",
+        alike=True,
+    ),
+    Assumption(
+        name="totals",
+        question="Does a list say how many rows there are?",
+        source="HighLevel's description does not say",
+        answers={
+            "told": "It ends the list a request earlier.",
+            "absent": "The list ends with an empty page.",
+        },
+        default="told",
+        measured="The probe's contact is searched for.",
+        alike=True,
+    ),
+    Assumption(
+        name="missing_thing",
+        question="What answers a request for something that is not there?",
+        source="HighLevel's description does not say",
+        answers={
+            "404": "It is gone.",
+            "400": "It is gone, where the message says so.",
+        },
+        default="404",
+        unit="status",
+        measured="A note that was deleted is read.",
+        alike=True,
+    ),
+    Assumption(
+        name="missing_event",
+        question="What answers a request for an appointment that was deleted?",
+        source="400 `The event id is invalid`, recorded in July 2025",
+        answers={"like_others": "It is gone.", "invalid_id": "It is gone."},
+        default="like_others",
+        measured="An appointment of the probe's own is deleted and read.",
+        alike=True,
+    ),
+    Assumption(
+        name="users_list",
+        question="Is the old list of users still served?",
+        source="Deprecated, gone in v3",
+        answers={
+            "served": "It is asked first.",
+            "gone": "The search for users is asked instead.",
+        },
+        default="served",
+        measured="The list is read.",
+        alike=True,
+    ),
+    Assumption(
+        name="custom_values",
+        question="May the token write custom values of the sub-account?",
+        source="HighLevel's description does not say",
+        answers={
+            "writable": "The mark that says which ledger belongs to the sub-account is a custom value.",
+            "refused": "Without a mark the ledger alone tells; the plan says that two ledgers would not be noticed.",
+        },
+        default="writable",
+        measured="A custom value of the probe's own is made and read back.",
+        alike=True,
+    ),
+    Assumption(
+        name="retry_after",
+        question="Does a 429 say when to come back?",
+        source="HighLevel's description does not say",
+        answers={
+            "absent": "One window is waited for, longer each time.",
+            "seconds": "It is waited for as long as it says.",
+            "date": "It is waited for until then.",
+        },
+        default="absent",
+        unmeasured="It takes more requests than the budget allows.",
+        alike=True,
+    ),
+    Assumption(
+        name="day_zone",
+        question="At which midnight does the day's allowance begin anew?",
+        source="HighLevel's description does not say",
+        answers={
+            "UTC": "The allowance is counted in UTC's days, and the header that tells what is left decides.",
+            "Australia/Sydney": "The same: the header decides.",
+        },
+        default="UTC",
+        unmeasured="It takes a day.",
+        alike=True,
+    ),
+)

@@ -1,0 +1,115 @@
+"""``probe``: shows what would be asked of this sub-account; with ``--yes``, asks it and keeps the answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from target_highlevel.assumptions import REGISTER
+from target_highlevel.assumptions.kept import keep, known
+from target_highlevel.commands.ending import ending
+from target_highlevel.commands.records import opened
+from target_highlevel.credentials import sub_account_tokens
+from target_highlevel.http.client import HighLevelClient
+from target_highlevel.http.governor import Governor, Limits
+from target_highlevel.ledger.budget import LedgerDayCounter
+from target_highlevel.ledger.ledger import utc_now
+from target_highlevel.probe.probe import MOST_REQUESTS, STEPS, Probe
+from target_highlevel.report.run_report import private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.probe.probe import Outcome
+    from target_highlevel.settings import Settings
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Act; without it nothing is made.")
+def probe(yes: bool) -> None:  # noqa: FBT001 - the flag of a command
+    """Show what would be asked of this sub-account; with --yes, ask it and keep the answers."""
+    ending(_act if yes else _show)
+
+
+@contextmanager
+def _probing(settings: Settings, *, exclusive: bool) -> Iterator[tuple[Probe, Ledger]]:
+    """Put a probe together; one that acts keeps every other run out of the sub-account."""
+    with opened(settings, exclusive=exclusive) as ledger:
+        stop = threading.Event()
+        tokens = sub_account_tokens(settings, stop)
+        limits = Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day)
+        governor = Governor(limits, day=LedgerDayCounter(ledger), stop_event=stop)
+        client = HighLevelClient(settings.api_url, tokens, governor, stop_event=stop)
+        measured = known(ledger)
+        lag = measured.number("search_lag") if measured.is_measured("search_lag") else None
+        lag = max(settings.search_lag_seconds, lag or 0)
+        probing = Probe(settings, client, tokens, governor, stop=stop, now=utc_now, search_lag=lag)
+        try:
+            yield probing, ledger
+        finally:
+            stop.set()
+            probing.close()
+            client.close()
+
+
+def _show(settings: Settings) -> tuple[int, str]:
+    click.echo("A probe would, with fewer than 150 requests:\n")
+    for step in STEPS:
+        click.echo(f"  - {step}")
+    click.echo("\nIt answers these questions, and every later run goes by the answers:\n")
+    for item in REGISTER.values():
+        if item.measured:
+            click.echo(f"  {item.question}")
+    with _probing(settings, exclusive=False) as (probing, ledger):
+        left = probing.look()
+        told = known(ledger).advice(utc_now())
+    click.echo(f"\nLeft by an earlier probe: {', '.join(left.told()) or 'nothing'}.")
+    if told:
+        click.echo(f"{told[0].upper()}{told[1:]}.")
+    click.echo(
+        "\nPause workflows that start when a contact appears. The documents of the two files cannot be deleted through"
+        " the API: they hold one sentence each, and nobody's data."
+    )
+    return 0, "nothing was made; `probe --yes` does it"
+
+
+def _act(settings: Settings) -> tuple[int, str]:
+    with _probing(settings, exclusive=True) as (probing, ledger):
+        outcome = probing.act()
+        keep(ledger, outcome.found.measurements.values())
+        path = _write(settings, outcome)
+    for item in outcome.found.measurements.values():
+        click.echo(f"  {item.name:<26} {item.answer:<16} {item.evidence}")
+    click.echo(f"\nStill open, and assumed: {len(outcome.found.unanswered)} (why is in {path}).")
+    if outcome.left:
+        left = ", ".join(outcome.left.told())
+        return 1, f"measured, but not all of it could be removed ({left}): run `probe --yes` again"
+    measured = len(outcome.found.measurements)
+    return (
+        0,
+        f"{measured} answers measured with {outcome.requests} requests, and nothing of it is left; see {path}",
+    )
+
+
+def _write(settings: Settings, outcome: Outcome) -> Path:
+    """Write `probe.json` and return its path."""
+    folder = private(Path(settings.report_dir) / f"probe-{utc_now():%Y%m%dT%H%M%S.%fZ}")
+    path = folder / "probe.json"
+    content: dict[str, Any] = {
+        "answers": [item.told() for item in outcome.found.measurements.values()],
+        "open": [
+            {"question": name, "why": why, "assumed": REGISTER[name].default}
+            for name, why in outcome.found.unanswered.items()
+        ],
+        "requests": outcome.requests,
+        "most_requests": MOST_REQUESTS,
+        "left_behind": list(outcome.left.told()),
+    }
+    path.write_text(f"{json.dumps(content, indent=2)}\n", encoding="utf-8")
+    return path

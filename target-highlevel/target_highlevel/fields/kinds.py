@@ -1,0 +1,412 @@
+"""The kinds of fields."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from target_highlevel import texts
+from target_highlevel.fields.base import FieldKind, is_empty, same
+from target_highlevel.fields.places import DND_ON
+from target_highlevel.marker import attachment_of
+from target_highlevel.values import amount_text, day, decimal_text, listed_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from target_highlevel.descriptor import FieldSpec
+    from target_highlevel.fields.base import Users
+    from target_highlevel.fields.places import ContactAnswer, ContactBody, Place
+
+    #: Name of a tolerated spelling → whether it is that in which two texts differ.
+    Spellings = Mapping[str, Callable[[str, str], bool]]
+
+#: Stands for a channel that is closed, and not as we close one.
+CLOSED_BY_OTHERS = "closed_by_others"
+
+
+class Text(FieldKind):
+    """A text. HighLevel may trim it, or keep it as HTML; a date-time it may show in another zone."""
+
+    spellings: ClassVar[Spellings] = {
+        "white_space": lambda wanted, there: texts.trimmed(wanted) == texts.trimmed(there),
+        # white space says nothing only where there is markup: else a text is judged by its lines
+        "rich_text": lambda wanted, there: (
+            texts.has_markup(there) and texts.lines_of(wanted) == texts.lines_of(there)
+        ),
+        "date_time_form": lambda wanted, there: None is not texts.moment(wanted) == texts.moment(there),
+    }
+
+    def normal(self, value: Any) -> Any:
+        """Return the lines that have words, or the moment in UTC."""
+        if not isinstance(value, str):
+            return value
+        moment = texts.moment(value)
+        return moment.astimezone(UTC).isoformat() if moment else "\n".join(texts.lines_of(value))
+
+    def spelling(self, wanted: Any, there: Any) -> str:
+        """Return the first tolerated spelling that fits."""
+        if not (isinstance(wanted, str) and isinstance(there, str)):
+            return ""
+        return next((how for how, alike in self.spellings.items() if alike(wanted, there)), "")
+
+
+class _Cased(Text):
+    """A text whose letters HighLevel may write in another case."""
+
+    spellings: ClassVar[Spellings] = {
+        "white_space": Text.spellings["white_space"],
+        "letter_case": lambda wanted, there: wanted.strip().casefold() == there.strip().casefold(),
+    }
+
+    def normal(self, value: Any) -> Any:
+        """Return the words in small letters."""
+        return " ".join(value.split()).casefold() if isinstance(value, str) else value
+
+
+class Email(_Cased):
+    """An e-mail address: HighLevel keeps it in small letters."""
+
+
+class Name(_Cased):
+    """A person's first or last name. Some answers show it in small letters, with what was written beside it."""
+
+    guarded = True
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return the name as it was written."""
+        [(name, shown)] = answer.take(self).items()
+        written = answer.contact.get(f"{self.declared.api_name}Raw")
+        return {name: written if written and self.equal(written, shown) else shown}
+
+
+class Country(_Cased):
+    """A country by its two letters; a contact that comes without one gets one from HighLevel."""
+
+    filled_in = True
+
+
+class Phone(Text):
+    """A phone number: HighLevel writes its digits as it likes."""
+
+    spellings: ClassVar[Spellings] = {
+        "white_space": Text.spellings["white_space"],
+        "phone_format": lambda wanted, there: texts.digits(wanted) == texts.digits(there) != "",
+    }
+
+    def to_json(self, value: Any, place: Place) -> Any:
+        """Return an international number as HighLevel takes it, also one that it showed in groups and a rollback puts back."""
+        return f"+{texts.digits(value)}" if isinstance(value, str) and value.startswith("+") else value
+
+    def normal(self, value: Any) -> Any:
+        """Return the digits."""
+        return (texts.digits(value) or value) if isinstance(value, str) else value
+
+
+class FileName(Text):
+    """The name of a file, which cannot be changed once it is there."""
+
+    guarded = True
+    spellings: ClassVar[Spellings] = {
+        **Text.spellings,
+        "path_cut": lambda wanted, there: wanted.rpartition("/")[2] == there,
+        "signs_replaced": lambda wanted, there: texts.letters(wanted) == texts.letters(there),
+        "named_when_uploaded": lambda wanted, there: (
+            None is not attachment_of(wanted) == attachment_of(there)
+        ),
+    }
+
+
+class Identity(Text):
+    """The id of the record in Cliniko."""
+
+    guarded = True
+
+
+class Date(Text):
+    """A date; HighLevel may show it as a date-time or as milliseconds."""
+
+    def from_json(self, value: Any, place: Place) -> Any:
+        """Return its day."""
+        return day(value)
+
+    def normal(self, value: Any) -> Any:
+        """Return its day."""
+        return day(value) if isinstance(value, str) else value
+
+
+class BirthDate(Date):
+    """A person's date of birth."""
+
+    guarded = True
+
+
+class Number(Text):
+    """A number, as decimal text so that no digit is lost."""
+
+    spellings: ClassVar[Spellings] = {
+        "number_form": lambda wanted, there: None is not _number(wanted) == _number(there)
+    }
+
+    def to_json(self, value: Any, place: Place) -> Any:
+        """Return the number."""
+        return Decimal(value)
+
+    def from_json(self, value: Any, place: Place) -> Any:
+        """Return it as decimal text."""
+        return amount_text(value)
+
+    def normal(self, value: Any) -> Any:
+        """Return it without what a number may be padded with."""
+        return (_number(value) or value) if isinstance(value, str) else value
+
+
+class Money(Number):
+    """A sum of money in the sub-account's currency."""
+
+    guarded = True
+
+    def to_json(self, value: Any, place: Place) -> Any:
+        """Return the sum as its place wants it."""
+        amount, _, currency = str(value).partition(" ")
+        return place.money(Decimal(amount), currency)
+
+    def from_json(self, value: Any, place: Place) -> Any:
+        """Return the amount, with its currency where that is another than the sub-account's."""
+        named = str((value.get("currency") if isinstance(value, dict) else "") or "")
+        foreign = named and not place.is_own_currency(named)
+        return f"{amount_text(value)} {named}" if foreign else amount_text(value)
+
+
+class Choice(Text):
+    """One option of a pick-list, by its label."""
+
+    def to_json(self, value: Any, place: Place) -> Any:
+        """Return what a write must send for the option."""
+        return place.option(value)
+
+    def from_json(self, value: Any, place: Place) -> Any:
+        """Return the option's label."""
+        return place.label(value)
+
+
+class Choices(FieldKind):
+    """Several options of a pick-list, by their labels in order."""
+
+    always_wanted = True
+    several = True
+
+    def wanted(self, value: Any, users: Users) -> Any:
+        """Return them in order, so that their order never counts as a change."""
+        return sorted(value or ())
+
+    def to_json(self, value: Any, place: Place) -> Any:
+        """Return what a write must send for each."""
+        return [place.option(item) for item in value]
+
+    def from_json(self, value: Any, place: Place) -> Any:
+        """Return their labels, of an array or of a text that joins them."""
+        return sorted(place.label(item) for item in listed_options(value, place.options))
+
+    def change(self, wanted: Any, there: Any, place: Place) -> Any:
+        """Return what to add and what to remove."""
+        before, after = set(there or ()), set(wanted or ())
+        return {
+            "add": [place.option(item) for item in sorted(after - before)],
+            "remove": [place.option(item) for item in sorted(before - after)],
+        }
+
+
+class Tags(FieldKind):
+    """The tags of a contact. Others add theirs, and the API replaces all of them at once."""
+
+    always_wanted = True
+    several = True
+    shared = True
+
+    def wanted(self, value: Any, users: Users) -> Any:
+        """Return them in small letters, as HighLevel keeps them, in order."""
+        return sorted({str(tag).lower() for tag in value or ()})
+
+    def put(self, body: ContactBody, value: Any) -> None:
+        """Put them in beside those of others."""
+        there = (body.current or {}).get(self.declared.name)
+        body.own["tags"] = self.merge(value, there, set(body.our_tags))
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return all tags of the contact, those of others among them."""
+        return {self.declared.name: sorted(answer.contact.get("tags") or ())}
+
+    def normal(self, value: Any) -> Any:
+        """Return them in small letters."""
+        return sorted(str(tag).casefold() for tag in value or ())
+
+    def came_with_create(self, value: Any, there: Any) -> bool:
+        """Return whether all of them are there."""
+        return set(value or ()) <= set(there or ())
+
+    def merge(self, wanted: Any, there: Any, ours: Collection[str]) -> Any:
+        """Keep the tags of others, and drop only those of ours that are no longer wanted."""
+        return sorted((set(there or ()) - set(ours)) | set(wanted or ()))
+
+
+class DoNotDisturb(FieldKind):
+    """Whether a channel is closed: for an explicit *no* of the patient only, and opened again only where we had closed it.
+
+    Exactly our own is a channel that is simply ``active``. A patient's STOP is ``permanent``, or says something more, and whoever
+    stops all channels stops this one: such a channel reads as ``CLOSED_BY_OTHERS``, which nothing of ours ever opens.
+    """
+
+    is_channel = True
+
+    @property
+    def can_conflict(self) -> bool:
+        """A patient's *no* is never a conflict: a channel is closed whatever stands there."""
+        return False
+
+    def put(self, body: ContactBody, value: Any) -> None:
+        """Put the channel's setting in; nothing opens a channel of a contact that is only being made."""
+        if value is True:
+            body.channels[self.declared.channel] = {"status": "active"}
+        elif value is False and (body.current or {}).get(self.declared.name) is True:
+            body.channels[self.declared.channel] = {"status": "inactive"}
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return whether the channel is closed, and whether that can have been us."""
+        settings = answer.contact.get("dndSettings") or {}
+        found = settings.get(self.declared.channel) or settings.get(self.declared.channel.lower()) or {}
+        if found.get("status") not in DND_ON:
+            return {self.declared.name: False}
+        says = {name for name, value in found.items() if not is_empty(value)}
+        ours = found["status"] == "active" and says == {"status"} and answer.contact.get("dnd") is not True
+        return {self.declared.name: True if ours else CLOSED_BY_OTHERS}
+
+    def is_done(self, wanted: Any, there: Any) -> bool:
+        """A channel that others closed is closed, and is never opened."""
+        return there == CLOSED_BY_OTHERS or same(there, wanted)
+
+    def may_change(self, value: Any, notes: Mapping[str, Any]) -> bool:
+        """A channel may be closed; it may be opened if it was us who closed it."""
+        return value is True or (value is False and self.declared.name in notes.get("dnd", ()))
+
+    def track(self, closed: set[str], value: Any) -> None:
+        """Note a channel that is closed now, forget one that is open."""
+        (closed.add if value is True else closed.discard)(self.declared.name)
+
+
+class Owner(FieldKind):
+    """The user who looks after the contact: that of the next visit, once the present one is over."""
+
+    always_wanted = True
+    guarded = True
+    of_record = True
+
+    def wanted(self, value: Any, users: Users) -> Any:
+        """Return the user of the first practitioner who has one, or the fallback owner."""
+        return users(value)
+
+    def put(self, body: ContactBody, value: Any) -> None:
+        """Put the user in."""
+        body.own["assignedTo"] = value
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return the user."""
+        return {self.declared.name: answer.contact.get("assignedTo")}
+
+
+class User(Text):
+    """The user of a task, an event or a note."""
+
+    guarded = True
+
+
+class Stage(Text):
+    """The stage of an opportunity: it is moved, and never taken out of its pipeline."""
+
+    def may_change(self, value: Any, notes: Mapping[str, Any]) -> bool:
+        """Where no visit is left it stays where it is."""
+        return value is not None
+
+
+class Routing(FieldKind):
+    """Says to which sub-account a record belongs, and is not written anywhere."""
+
+    written = False
+    routes = True
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
+class Standing(FieldKind):
+    """Tells who keeps an address that several share, and is not written anywhere."""
+
+    written = False
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
+class Fact(FieldKind):
+    """What a contributor says and other fields are folded from; it is not written anywhere itself."""
+
+    written = False
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
+class Files(FieldKind):
+    """The files of a contact: each is a record of its own."""
+
+    written = False
+
+    def take(self, answer: ContactAnswer) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
+def _number(text: str) -> str | None:
+    try:
+        return decimal_text(text)
+    except ValueError:
+        return None
+
+
+#: By what a stream says of the field, …
+_BY_FIELD: dict[str, type[FieldKind]] = {
+    "tags": Tags, "dnd": DoNotDisturb, "owner": Owner, "routing": Routing, "fact": Fact, "stage": Stage,
+    "standing": Standing,
+}  # fmt: skip
+#: … by the type of a custom field or property, …
+_BY_TYPE: dict[str, type[FieldKind]] = {
+    "NUMERICAL": Number, "MONETORY": Money, "DATE": Date, "SINGLE_OPTIONS": Choice, "RADIO": Choice,
+    "MULTIPLE_OPTIONS": Choices, "CHECKBOX": Choices, "FILE_UPLOAD": Files, "EMAIL": Email, "PHONE": Phone,
+}  # fmt: skip
+#: … or by the name the API gives it.
+_BY_NAME: dict[str, type[FieldKind]] = {
+    "email": Email, "phone": Phone, "country": Country, "firstName": Name, "lastName": Name, "dateOfBirth": BirthDate,
+    "file_name": FileName, "source_system_id": Identity,
+    "user": User,
+}  # fmt: skip
+
+
+def is_words(kind: FieldKind) -> bool:
+    """Return whether a value is somebody's words, of which the beginning alone still says something."""
+    return type(kind) in {Text, Name}
+
+
+@lru_cache(maxsize=1024)
+def kind_of(declared: FieldSpec) -> FieldKind:
+    """Return the kind of a field."""
+    found = (
+        _BY_FIELD.get(declared.kind)
+        or _BY_TYPE.get(declared.data_type)
+        or _BY_NAME.get(declared.api_name or declared.name)
+    )
+    return (found or Text)(declared)

@@ -1,0 +1,304 @@
+"""OAuth tokens, whose refresh token works once: the new pair is on disk before anybody uses it.
+
+The file is locked while a pair is exchanged, so that two processes cannot both spend the same refresh token;
+the lock dies with its process. A lost answer is asked for again at once: HighLevel gives the same pair to two
+exchanges within 30 seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import requests
+from filelock import FileLock, Timeout
+
+from target_highlevel.errors import CredentialsRefused, Interrupted, SettingsError, Unavailable
+from target_highlevel.http.addresses import proxies_for
+from target_highlevel.http.allowed_paths import DATA_VERSION
+from target_highlevel.http.bodies import whole
+from target_highlevel.http.deadline import Deadlines
+from target_highlevel.http.payload import decode
+from target_highlevel.http.transport import NoToken, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+_TOKEN, _LOCATION_TOKEN = "/oauth/token", "/oauth/locationToken"
+_ROUTE = f"POST {_TOKEN}"
+_NONE_NOW = "no new token could be had; run again later"
+_UNAUTHORISED = 401
+_ATTEMPTS = 3
+_PAUSE = 2.0
+#: Three attempts fit into the 30 seconds in which the same refresh token is answered alike.
+_TIMEOUT = (5.0, 6.0)
+_MOST_BYTES = 1 << 20
+#: Seconds after which another process that exchanges the same pair must have come to an end.
+_LONGEST_EXCHANGE = 60.0
+_EARLY = 120.0
+_REFUSALS = frozenset({400, 401, 403, 422})
+_OF_ONE, _OF_AGENCY = "Location", "Company"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenPair:
+    """An access token, the refresh token that buys the next pair, when the first of them ends, and whom they are for.
+
+    A pair of an agency, where the app was installed for several sub-accounts at once, names the company.
+    """
+
+    access_token: str
+    refresh_token: str
+    expires_at: float
+    user_type: str = _OF_ONE
+    company_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OAuthApp:
+    """The marketplace app the tokens were issued to."""
+
+    client_id: str
+    client_secret: str
+
+
+class OAuthTokens:
+    """Keeps the pair in a file only its owner can read, and exchanges it when it has ended or was refused."""
+
+    def __init__(
+        self,
+        path: Path,
+        app: OAuthApp,
+        base_url: str,
+        *,
+        now: Callable[[], float] = time.time,
+        stop_event: threading.Event | None = None,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        """Read nothing yet; `path` must hold a pair by the time the first request is made.
+
+        Args:
+            path: the file of the pair
+            app: the app it was issued to
+            base_url: where HighLevel is
+            now: seconds since the epoch
+            stop_event: when set, no further attempt is made
+            sleep: waits between attempts; by default the event's own `wait`
+        """
+        self._path = path
+        self._app = app
+        self._proxies = proxies_for(base_url)
+        self._base_url = base_url.rstrip("/")
+        self._now = now
+        self._stop = stop_event or threading.Event()
+        self._sleep = sleep or self._stop.wait
+        self._session = open_session()
+        self._thread_lock = threading.Lock()
+        self._pair: TokenPair | None = None
+
+    def __repr__(self) -> str:
+        """Name the file, never what is in it."""
+        return f"OAuthTokens({self._path.name})"
+
+    @property
+    def company(self) -> str:
+        """The agency that the pair is for; empty where it is for one sub-account.
+
+        Raises:
+            SettingsError: the file cannot be read.
+        """
+        with self._thread_lock:
+            pair = self._pair = self._pair or self._read()
+            return pair.company_id if pair.user_type == _OF_AGENCY else ""
+
+    def token(self) -> str:
+        """The access token, exchanged first if it is about to end."""
+        with self._thread_lock:
+            pair = self._pair = self._pair or self._read()
+            if pair.expires_at - _EARLY <= self._now():
+                pair = self._exchange_once(pair.access_token)
+            return pair.access_token
+
+    def refresh(self, refused: str) -> bool:
+        """Exchange the pair, unless somebody has done so since the refused token was taken."""
+        with self._thread_lock:
+            return self._exchange_once(refused).access_token != refused
+
+    def store(self, pair: TokenPair) -> None:
+        """Write a pair so that it survives the next moment: whole, on disk, readable by its owner only."""
+        scratch = self._path.with_name(f"{self._path.name}.new")
+        scratch.unlink(missing_ok=True)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(pair), file)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(self._path)
+        _sync_folder(self._path.parent)
+        self._pair = pair
+
+    def _exchange_once(self, refused: str) -> TokenPair:
+        lock = FileLock(
+            self._path.with_name(f"{self._path.name}.lock"), timeout=_LONGEST_EXCHANGE, mode=0o600
+        )
+        try:
+            with lock:
+                pair = self._pair = self._read()
+                if pair.access_token == refused:
+                    pair = self._exchange(pair)
+                    self.store(pair)
+                return pair
+        except Timeout:
+            pass
+        message = "another process keeps the OAuth token file locked; run again when it has ended"
+        raise Unavailable(message, route=_ROUTE)
+
+    def _read(self) -> TokenPair:
+        try:
+            fields = json.loads(self._path.read_text(encoding="utf-8"))
+            return TokenPair(
+                fields["access_token"],
+                fields["refresh_token"],
+                float(fields.get("expires_at", 0)),
+                fields.get("user_type") or fields.get("userType") or _OF_ONE,
+                fields.get("company_id") or fields.get("companyId") or "",
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            pass
+        message = "the OAuth token file is absent or not readable; install the app again and store its pair"
+        raise SettingsError(message)
+
+    def _exchange(self, pair: TokenPair) -> TokenPair:
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self._sleep(_PAUSE)
+            if self._stop.is_set():
+                message = "stopped before a new token was had"
+                raise Interrupted(message, route=_ROUTE)
+            status, fields = self._ask(pair)
+            if status in _REFUSALS:
+                message = "the refresh token is used up or revoked; install the app again"
+                raise CredentialsRefused(message, route=_ROUTE, status=status, missing="token")
+            if fields is not None:
+                return fields
+        message = _NONE_NOW
+        raise Unavailable(message, route=_ROUTE)
+
+    def _ask(self, pair: TokenPair) -> tuple[int | None, TokenPair | None]:
+        """One attempt: its status, and the new pair if there is one."""
+        form = {
+            "client_id": self._app.client_id,
+            "client_secret": self._app.client_secret,
+            "grant_type": "refresh_token",
+            "refresh_token": pair.refresh_token,
+            "user_type": pair.user_type,
+        }
+        status, fields = self.post(_TOKEN, form, {})
+        try:
+            expires_at = self._now() + float(fields["expires_in"])
+            new = replace(
+                pair,
+                access_token=str(fields["access_token"]),
+                refresh_token=str(fields["refresh_token"]),
+                expires_at=expires_at,
+            )
+        except (KeyError, TypeError, ValueError):
+            return status, None
+        return status, new
+
+    def post(
+        self, path: str, form: Mapping[str, str], headers: Mapping[str, str]
+    ) -> tuple[int | None, dict[str, Any]]:
+        """Ask for a token once: the status, none if no whole answer came, and what a good answer says."""
+        deadlines = Deadlines(self._stop, grace=0.0)
+        try:
+            with (
+                deadlines.exchange(sum(_TIMEOUT), _TIMEOUT[1]) as deadline,
+                self._session.post(
+                    f"{self._base_url}{path}",
+                    data=form,
+                    headers={"Accept": "application/json", **headers},
+                    auth=NoToken(),
+                    timeout=_TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                    proxies=self._proxies,
+                ) as answer,
+            ):
+                content = whole(answer, deadline, most=_MOST_BYTES)
+            told = decode(content) if answer.ok else {}
+            return answer.status_code, told if isinstance(told, dict) else {}
+        except (requests.RequestException, ValueError):
+            return None, {}
+        finally:
+            deadlines.close()
+
+
+class LocationTokens:
+    """The token of one of the sub-accounts for which an agency has installed the app: had for the agency's, kept in memory."""
+
+    def __init__(self, agency: OAuthTokens, location: str, *, now: Callable[[], float] = time.time) -> None:
+        """Ask for nothing yet.
+
+        Args:
+            agency: the agency's tokens
+            location: the sub-account
+            now: seconds since the epoch
+        """
+        self._agency = agency
+        self._location = location
+        self._now = now
+        self._mutex = threading.Lock()
+        self._token = ""
+        self._expires_at = 0.0
+
+    def __repr__(self) -> str:
+        """Name the sub-account, never its token."""
+        return f"LocationTokens({self._location})"
+
+    def token(self) -> str:
+        """The sub-account's token, a new one if the last is about to end."""
+        with self._mutex:
+            if self._expires_at - _EARLY <= self._now():
+                self._renew()
+            return self._token
+
+    def refresh(self, refused: str) -> bool:
+        """Have a new token, unless somebody has done so since the refused one was taken."""
+        with self._mutex:
+            if self._token == refused:
+                self._renew()
+            return self._token != refused
+
+    def _renew(self) -> None:
+        form = {"companyId": self._agency.company, "locationId": self._location}
+        for _ in range(_ATTEMPTS):
+            token = self._agency.token()
+            headers = {"Authorization": f"Bearer {token}", "Version": DATA_VERSION}
+            status, fields = self._agency.post(_LOCATION_TOKEN, form, headers)
+            if fields.get("access_token"):
+                self._token = str(fields["access_token"])
+                self._expires_at = self._now() + float(fields.get("expires_in") or 0)
+                return
+            if status == _UNAUTHORISED and self._agency.refresh(token):
+                continue
+            if status in _REFUSALS:
+                message = f"the app gives no token for sub-account {self._location}; install it there, with the scope oauth.write"
+                raise CredentialsRefused(
+                    message, route=f"POST {_LOCATION_TOKEN}", status=status, missing="token"
+                )
+        raise Unavailable(_NONE_NOW, route=f"POST {_LOCATION_TOKEN}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming durable too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,76 @@
+"""What a ledger knows of its partners: who it is, whose records it holds, and how far it has come with each sub-account.
+
+Facts, per sub-account: ``account:<location>`` is the id of the Cliniko account, ``claimed:<location>`` the counter that this
+ledger gave to the last run that claimed the sub-account, ``passed:<location>`` the bookmarks of the last STATE it let pass.
+``marked:<location>`` is there once the sub-account has kept a mark of the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.ledger import audit
+from target_highlevel.ledger.tables import run as runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.ledger.ledger import Ledger
+
+
+class Identity:
+    """Reads and keeps these facts for one sub-account."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Work on the ledger's own sub-account."""
+        self._ledger = ledger
+        self._location = ledger.location
+
+    @property
+    def account(self) -> str | None:
+        """Return the id of the Cliniko account whose records the ledger holds, if a tap has named it."""
+        return self._ledger.fact(f"account:{self._location}")
+
+    def keep_account(self, account: str) -> None:
+        """Keep the id of the Cliniko account."""
+        self._ledger.remember(f"account:{self._location}", account)
+
+    @property
+    def counter(self) -> int:
+        """Return the counter of the last run that claimed the sub-account with this ledger; 0 when none has."""
+        return int(self._ledger.fact(f"claimed:{self._location}") or 0)
+
+    @property
+    def has_marked(self) -> bool:
+        """Return whether a run with this ledger has ever put its mark into the sub-account."""
+        return self._ledger.fact(f"marked:{self._location}") is not None
+
+    def keep_marked(self) -> None:
+        """Keep that the sub-account could keep a mark."""
+        if not self.has_marked:
+            self._ledger.remember(f"marked:{self._location}", "yes")
+
+    @property
+    def entries(self) -> int:
+        """Return how many entries the audit trail has."""
+        with self._ledger.transaction() as connection:
+            return audit.head(connection)[0]
+
+    def claim(self, run: str, least: int) -> int:
+        """Give a run the next counter, which is at least this; return it. Its number in the ledger is never lower."""
+        with self._ledger.transaction() as connection:
+            counter = max(self.counter + 1, self._ledger.run_number(run), least)
+            self._ledger.remember(f"claimed:{self._location}", str(counter))
+            connection.execute(runs.update().where(runs.c.id == run).values(number=counter))
+        return counter
+
+    @property
+    def passed(self) -> dict[str, Any] | None:
+        """Return the bookmarks of the last STATE that was let pass, if any was."""
+        text = self._ledger.fact(f"passed:{self._location}")
+        return dict(json.loads(text)) if text else None
+
+    def keep_passed(self, bookmarks: Mapping[str, Any]) -> None:
+        """Keep the bookmarks of a STATE that is about to be passed on."""
+        self._ledger.remember(f"passed:{self._location}", json.dumps(bookmarks))

@@ -1,0 +1,112 @@
+"""Finding again what is in HighLevel: which objects have been read for it, and what of the crosswalk was not found there.
+
+Fact ``rebuilt:<location>:<object>``: ``done`` when every record of an object that carries one of our ids is in the crosswalk,
+``again`` when the ledger has turned out to be older than what was written since, and has to be compared with HighLevel once more.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from target_highlevel.ledger.bulk import portions, release
+from target_highlevel.ledger.repair import LOOK_FIRST, REASON
+from target_highlevel.ledger.rows import Row, Status, row_from
+from target_highlevel.ledger.tables import fact, record
+from target_highlevel.ledger.transitions import MISSED
+from target_highlevel.values import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from target_highlevel.ledger.ledger import Ledger
+
+_AGAIN, _DONE = "again", "done"
+#: Stands in ``listed`` of a record until it has been found again.
+_NOT_FOUND = "?"
+_REBUILT = {"rebuilt": True}
+
+
+class Recovery:
+    """The ledger's side of finding a crosswalk again."""
+
+    def __init__(self, ledger: Ledger, run: str) -> None:
+        """Work for one run."""
+        self._ledger = ledger
+        self._run = run
+        self._here = record.c.location == ledger.location
+        self._name = f"rebuilt:{ledger.location}:"
+        self._comparing: str | None = None
+
+    def require(self) -> None:
+        """Record durably that the whole crosswalk must be verified against HighLevel, even if this run is killed."""
+        known = fact.c.name.startswith(self._name, autoescape=True)
+        with self._ledger.transaction() as connection:
+            connection.execute(fact.update().where(known).values(value=_AGAIN))
+            objects = sa.select(record.c.object.distinct()).where(self._here, record.c.hl_id.is_not(None))
+            for object_ in connection.execute(objects).scalars().all():
+                self._ledger.remember(f"{self._name}{object_}", _AGAIN)
+            # what is on a contact may be more than this ledger knows: it is listed before anything is added
+            connection.execute(record.update().where(self._here).values(listed=""))
+
+    def is_done(self, object_: str) -> bool:
+        """Return whether the crosswalk of an object is known to be whole."""
+        return self._ledger.fact(f"{self._name}{object_}") == _DONE
+
+    def begin(self, object_: str) -> None:
+        """Begin to read an object: nothing of its crosswalk has been confirmed yet."""
+        if self._ledger.fact(f"{self._name}{object_}") == _AGAIN:
+            self._comparing = object_
+            known = (self._here, record.c.object == object_, record.c.hl_id.is_not(None))
+            with self._ledger.transaction() as connection:
+                connection.execute(record.update().where(*known).values(listed=_NOT_FOUND))
+
+    def found(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Update the crosswalk with what was found; who wrote the present values is unknown."""
+        with self._ledger.transaction() as connection:
+            for row in rows if self._comparing else ():
+                one = (self._here, record.c.ref == row["ref"], record.c.listed == _NOT_FOUND)
+                known = connection.execute(sa.select(record.c.hl_id).where(*one)).first()
+                if known is None:
+                    continue
+                values = {
+                    "hl_id": row["hl_id"],
+                    "written": canonical_json(row["written"]),
+                    "notes": canonical_json(_REBUILT),
+                    "listed": "",
+                    **({} if known.hl_id == row["hl_id"] else {"created_run": None}),
+                }
+                connection.execute(record.update().where(*one).values(**values))
+                release(connection, self._ledger.location, [row["ref"]])
+
+    def not_found(self, object_: str) -> Iterator[Row]:
+        """Yield the records of the crosswalk that were not found in HighLevel."""
+        query = sa.select(record).where(self._here, record.c.object == object_, record.c.listed == _NOT_FOUND)
+        yield from map(row_from, portions(self._ledger, query, record.c.ref))
+
+    def forget(self, row: Row) -> None:
+        """Have a record that has vanished from HighLevel looked for, and created again, when it is next received."""
+        at = f"{self._ledger.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        intent = {"action": LOOK_FIRST, "run": self._run, "at": at, "api": ""}
+        gone = {
+            **dict.fromkeys(("hl_id", "parent_id", "written", "digest", "created_run")),
+            "notes": canonical_json(_REBUILT),
+            "intent": json.dumps(intent),
+            "listed": "",
+        }
+        one = (self._here, record.c.ref == row.ref)
+        update = record.update().where(*one)
+        if row.status == Status.DONE:
+            update = MISSED.update(*one).values(reason=REASON, payload=None)
+        with self._ledger.transaction() as connection:
+            connection.execute(update.values(gone))
+
+    def end(self, object_: str) -> None:
+        """Record that the crosswalk of an object is complete."""
+        waits = (self._here, record.c.object == object_, record.c.listed == _NOT_FOUND)
+        with self._ledger.transaction() as connection:
+            connection.execute(record.update().where(*waits).values(listed=""))
+            self._ledger.remember(f"{self._name}{object_}", _DONE)
+        self._comparing = None

@@ -1,0 +1,215 @@
+"""What a file is, by its first bytes: names and declared types are often wrong, and HighLevel goes by the name."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.objects.file_bytes import FileBytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: What POST /forms/upload-custom-files takes, by the end of the name.
+TYPES = frozenset(
+    {"pdf", "docx", "doc", "jpg", "jpeg", "png", "gif", "csv", "xlsx", "xls", "mp4", "mpeg", "zip", "rar", "txt", "svg"}
+)  # fmt: skip
+#: Programs are left behind even in an archive: nobody is to find one among a patient's files, and start it.
+PROGRAMS = frozenset(
+    {"exe", "msi", "bat", "cmd", "com", "scr", "pif", "ps1", "vbs", "jse", "wsf", "hta", "jar", "lnk"}
+)
+_HEAD = 4096
+_DICOM_PREAMBLE = 128
+_LONGEST_EXTENSION = 5
+#: Where the streams of an old Office file are named.
+_OFFICE_NAMES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of file: the end of its name, and the other ends that are as good."""
+
+    extension: str
+    others: frozenset[str] = frozenset()
+
+    def is_named(self, extension: str) -> bool:
+        """Return whether a name with this end says what the file is."""
+        return extension == self.extension or extension in self.others
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a file is sent: its name, and whether it goes inside an archive."""
+
+    name: str
+    zipped: bool
+
+
+DICOM = Kind("dcm", frozenset({"dicom", "dic", "ima"}))
+_ARCHIVE = Kind("zip")
+_PDF = Kind("pdf")
+_OFFICE = Kind("doc", frozenset({"xls", "ppt", "msg", "pub", "vsd", "mpp", "wps", "dot", "xlt", "pps"}))
+_TEXT = Kind("txt")
+_RTF = Kind("rtf", frozenset({"doc"}))
+_PREFIXES: tuple[tuple[bytes, Kind], ...] = (
+    (b"\x89PNG\r\n\x1a\n", Kind("png")),
+    (b"\xff\xd8\xff", Kind("jpg", frozenset({"jpeg", "jpe", "jfif"}))),
+    (b"GIF87a", Kind("gif")),
+    (b"GIF89a", Kind("gif")),
+    (b"II*\x00", Kind("tif", frozenset({"tiff", "dng", "nef", "cr2", "arw"}))),
+    (b"MM\x00*", Kind("tif", frozenset({"tiff", "dng", "nef"}))),
+    (b"II+\x00", Kind("tif", frozenset({"tiff"}))),
+    (b"MM\x00+", Kind("tif", frozenset({"tiff"}))),
+    (b"\x00\x00\x00\x0cJXL ", Kind("jxl")),
+    (b"\x00\x00\x00\x0cjP  ", Kind("jp2", frozenset({"jpf", "jpx", "j2k"}))),
+    (b"ID3\x03", Kind("mp3")),
+    (b"ID3\x04", Kind("mp3")),
+    (b"OggS\x00", Kind("ogg", frozenset({"oga", "ogv", "opus"}))),
+    (b"\x1aE\xdf\xa3", Kind("mkv", frozenset({"webm", "mka"}))),
+    (b"0&\xb2u\x8ef\xcf\x11", Kind("wmv", frozenset({"wma", "asf"}))),
+    (b"PK\x03\x04", _ARCHIVE),
+    (b"PK\x05\x06", _ARCHIVE),
+    (b"Rar!\x1a\x07", Kind("rar")),
+    (b"7z\xbc\xaf\x27\x1c", Kind("7z")),
+    (b"\x1f\x8b", Kind("gz", frozenset({"tgz"}))),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OFFICE),
+    (b"{\\rtf", _RTF),
+    (b"\x00\x00\x01\xba", Kind("mpeg")),
+    (b"\x00\x00\x01\xb3", Kind("mpeg")),
+)
+#: Brands of the ISO media container (the word behind ``ftyp``).
+_BRANDS: dict[bytes, Kind] = {
+    **dict.fromkeys(
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"),
+        Kind("heic", frozenset({"heif"})),
+    ),
+    **dict.fromkeys((b"avif", b"avis"), Kind("avif")),
+    b"crx ": Kind("cr3"),
+    b"qt  ": Kind("mov"),
+    **dict.fromkeys((b"M4A ", b"M4B "), Kind("m4a", frozenset({"m4b"}))),
+    b"3gp4": Kind("3gp"),
+    b"3gp5": Kind("3gp"),
+}  # fmt: skip
+_MP4 = Kind("mp4", frozenset({"m4v", "mov"}))
+_RIFF = {b"WEBP": Kind("webp"), b"WAVE": Kind("wav"), b"AVI ": Kind("avi")}
+_BMP = Kind("bmp", frozenset({"dib"}))
+#: Sizes of the header that follows the first 14 bytes of a bitmap.
+_BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
+#: A data set of DICOM without the preamble of a file: the first element is of group 0002 or 0008, with its kind of value.
+_BARE_DICOM = re.compile(rb"[\x02\x08]\x00.\x00(?:UL|CS|UI|OB|DA|TM|SH|LO)", re.DOTALL)
+#: Where no kinds of values are written: such a group, and the root of all identifiers of the standard.
+_BARE_GROUPS = (b"\x02\x00", b"\x08\x00")
+_DICOM_ROOT = b"1.2.840.10008."
+#: What a ZIP holds when it is a document, and what its name then ends in.
+_PACKED = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
+_STREAMS = {"WordDocument": "doc", "Workbook": "xls", "__substg1.0_": "msg", "PowerPoint Document": "ppt"}
+
+
+def shape(fields: Mapping[str, Any]) -> Shape | None:
+    """Return how a file is sent; None when HighLevel takes no file of this type.
+
+    ``zip`` says that the source calls it DICOM, ``zip_others`` that other types HighLevel refuses go inside an archive too.
+    A file that is not on the disk (any longer) is what its name says.
+    """
+    name, source = str(fields.get("file_name") or ""), FileBytes(str(fields.get("file_path") or ""))
+    head = source.head(_HEAD)
+    kind = None if head is None else _kind(head)
+    extension = extension_of(name)
+    if kind and not kind.is_named(extension) and _is_wrong(kind, extension):
+        extension = _named(kind, source)
+        name = f"{name}.{extension}"
+    if kind is DICOM or (kind is None and fields.get("zip")):
+        return Shape(f"{name}.zip", zipped=True)
+    if extension in TYPES:
+        return Shape(name, zipped=False)
+    taken = fields.get("zip_others") and extension not in PROGRAMS
+    return Shape(f"{name}.zip", zipped=True) if taken else None
+
+
+def extension_of(name: str) -> str:
+    """Return the end of a name, in small letters; nothing when it is none (``Letter Dr. Smith``)."""
+    stem, dot, extension = name.rpartition(".")
+    plain = extension.isascii() and extension.isalnum() and len(extension) <= _LONGEST_EXTENSION
+    return extension.lower() if stem and dot and plain else ""
+
+
+def _is_wrong(kind: Kind, extension: str) -> bool:
+    """Return whether the end of a name misleads: what HighLevel refuses anyway may be named as it was."""
+    if not extension:
+        return True
+    if kind is _ARCHIVE or kind is _OFFICE:  # families of types, told apart by their names
+        others = {_PDF, _MP4, *(other for _, other in _PREFIXES)} - {_ARCHIVE, _OFFICE, _RTF}
+        return any(other.is_named(extension) for other in others)
+    return kind is not _TEXT and (kind.extension in TYPES or extension in TYPES)
+
+
+def _kind(head: bytes) -> Kind | None:
+    if head[_DICOM_PREAMBLE : _DICOM_PREAMBLE + 4] == b"DICM" or _is_bare_dicom(head):
+        return DICOM
+    if b"%PDF-" in head[:1024]:
+        return _PDF
+    known = next((kind for prefix, kind in _PREFIXES if head.startswith(prefix)), None)
+    return known or next(
+        (kind for look in (_media, _riff, _bitmap, _drawing, _text) if (kind := look(head))), None
+    )
+
+
+def _is_bare_dicom(head: bytes) -> bool:
+    return bool(_BARE_DICOM.match(head)) or (head.startswith(_BARE_GROUPS) and _DICOM_ROOT in head)
+
+
+def _bitmap(head: bytes) -> Kind | None:
+    """Return the type of a bitmap: two letters alone would be the beginning of many a text."""
+    header = int.from_bytes(head[14:18], "little")
+    return _BMP if head.startswith(b"BM") and header in _BITMAP_HEADERS else None
+
+
+def _media(head: bytes) -> Kind | None:
+    return _BRANDS.get(head[8:12], _MP4) if head[4:8] == b"ftyp" else None
+
+
+def _riff(head: bytes) -> Kind | None:
+    return _RIFF.get(head[8:12]) if head.startswith(b"RIFF") else None
+
+
+def _drawing(head: bytes) -> Kind | None:
+    begins = head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"<svg", b"<?xml"))
+    return Kind("svg") if begins and b"<svg" in head else None
+
+
+def _text(head: bytes) -> Kind | None:
+    """Return the type of what can be read as text; any end of a name is right for it."""
+    try:
+        text = head.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3 or error.start == 0:  # not just a sign that the head cuts in two
+            return None
+        text = head[: error.start].decode()
+    printable = all(char.isprintable() or char in "\t\r\n\f\ufeff" for char in text)
+    return _TEXT if text.strip() and printable else None
+
+
+def _named(kind: Kind, source: FileBytes) -> str:
+    """Return the end of the name that a file ought to have; of a family of types the one that its content tells."""
+    if kind is _ARCHIVE:
+        return _packed(source)
+    if kind is _OFFICE:
+        content = source.head(_OFFICE_NAMES) or b""
+        return next(
+            (name for stream, name in _STREAMS.items() if stream.encode("utf-16-le") in content), "doc"
+        )
+    return kind.extension
+
+
+def _packed(source: FileBytes) -> str:
+    try:
+        with source.on_disk() as path, zipfile.ZipFile(path or "") as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return _ARCHIVE.extension
+    if "[Content_Types].xml" not in names:
+        return _ARCHIVE.extension
+    found = (name for folder, name in _PACKED.items() if any(item.startswith(folder) for item in names))
+    return next(found, _ARCHIVE.extension)

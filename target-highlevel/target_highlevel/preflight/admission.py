@@ -1,0 +1,146 @@
+"""Whether a load may start: the ledger still has what later loads need, and a person has confirmed the plan where one must.
+
+Facts in the ledger, per sub-account: ``plan:<location>`` is written by plan mode (JSON: digest, run, at, blockers, account),
+``approved:<location>`` is the digest of the plan that was confirmed, ``approved_account:<location>`` its Cliniko account,
+``purged:<location>`` is the moment at which personal data was removed for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import SettingsError
+from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.values import canonical_json
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from target_highlevel.settings import Settings
+
+_MAPPERS = "target_highlevel.mappers"
+
+
+def mapping_digest(settings: Settings) -> str:
+    """Return a digest of all that decides what is written: the mapper, its file, and the settings that change it."""
+    mappers = sorted(
+        f"{item.value} {item.dist.version if item.dist else ''}" for item in entry_points(group=_MAPPERS)
+    )
+    text = [mapping_text(item, settings.mapping) for item in entry_points(group=_MAPPERS)]
+    chosen = [
+        settings.appointments_as,
+        settings.calendar_id,
+        settings.fallback_owner,
+        settings.overwrite,
+        dict(settings.locations),
+    ]
+    return hashlib.sha256(canonical_json([mappers, text, chosen]).encode()).hexdigest()
+
+
+def mapping_text(mapper: EntryPoint, path: str | None) -> str:
+    """Return what decides of a mapper's output beside its code: it may have files of its own, which a clinic edits in place."""
+    told = getattr(mapper.load(), "mapping_text", None)
+    if told is not None:
+        return str(told(path))
+    return Path(path).read_text(encoding="utf-8") if path else ""
+
+
+def remember_plan(
+    settings: Settings, run: str, blockers: list[str], *, sample: bool, account: str | None = None
+) -> None:
+    """Keep what plan mode found, for ``approve`` and for the next load; a plan itself works on a copy of the ledger.
+
+    A preview of a sample takes no place of a plan that can be approved.
+    """
+    ledger = Ledger(settings.ledger_url, settings.location_id, exclusive=False)
+    try:
+        kept = newest_plan(ledger)
+        if sample and kept and not kept.get("sample") and not kept["blockers"]:
+            return
+        at = f"{ledger.now():%Y-%m-%dT%H:%M:%SZ}"
+        plan = {
+            "digest": mapping_digest(settings),
+            "run": run,
+            "at": at,
+            "blockers": blockers,
+            "sample": sample,
+            "account": account,
+        }
+        ledger.remember(f"plan:{ledger.location}", canonical_json(plan))
+    finally:
+        ledger.close()
+
+
+def newest_plan(ledger: Ledger) -> dict[str, Any] | None:
+    """Return what plan mode found last, if it ever ran."""
+    text = ledger.fact(f"plan:{ledger.location}")
+    return dict(json.loads(text)) if text else None
+
+
+def approve(ledger: Ledger, settings: Settings) -> dict[str, Any]:
+    """Confirm the newest plan and return it.
+
+    Raises:
+        SettingsError: there is none, it is of a sample, it has blockers, or the mapping has changed since.
+    """
+    plan = newest_plan(ledger)
+    if plan is None:
+        msg = "there is no plan to approve: run `meltano run tap-cliniko target-highlevel-plan` first"
+        raise SettingsError(msg)
+    if plan.get("sample"):
+        msg = (
+            f"the plan of {plan['at']} is of a sample: run `meltano run tap-cliniko target-highlevel-plan`,"
+            " which looks at everything, then approve"
+        )
+        raise SettingsError(msg)
+    if plan["blockers"]:
+        msg = f"the plan of {plan['at']} has blockers: {'; '.join(plan['blockers'])}; fix them and plan again"
+        raise SettingsError(msg)
+    if plan["digest"] != mapping_digest(settings):
+        msg = f"mapping or settings have changed since the plan of {plan['at']}; plan again, then approve"
+        raise SettingsError(msg)
+    ledger.remember(f"approved:{ledger.location}", plan["digest"])
+    ledger.remember(f"approved_account:{ledger.location}", plan.get("account") or "")
+    return plan
+
+
+def refuse_unapproved_account(ledger: Ledger, settings: Settings, account: str | None) -> None:
+    """Let a load of this Cliniko account start.
+
+    Raises:
+        SettingsError: the plan that was approved is of another account.
+    """
+    approved = ledger.fact(f"approved_account:{ledger.location}")
+    if settings.require_approved_plan and approved and account and account != approved:
+        msg = (
+            f"the approved plan is of Cliniko account {approved}, and the key in TAP_CLINIKO_API_KEY is of account {account}:"
+            " plan and approve this one"
+        )
+        raise SettingsError(msg)
+
+
+def refuse_unready(ledger: Ledger, settings: Settings) -> None:
+    """Let a load start, or say why not.
+
+    Raises:
+        SettingsError: the ledger was purged, or the plan of this mapping was not approved.
+    """
+    purged = ledger.fact(f"purged:{ledger.location}")
+    if purged:
+        msg = (
+            f"this ledger was purged on {purged}: what later loads need is gone. Set TARGET_HIGHLEVEL_LEDGER_URL to a new"
+            " ledger and run with --full-refresh; the crosswalk is rebuilt from HighLevel, nothing is created twice"
+        )
+        raise SettingsError(msg)
+    if not settings.require_approved_plan:
+        return
+    if ledger.fact(f"approved:{ledger.location}") != mapping_digest(settings):
+        msg = (
+            "require_approved_plan is set and the plan of this mapping was not approved: run"
+            " `meltano run tap-cliniko target-highlevel-plan`, then `meltano invoke target-highlevel:approve`"
+        )
+        raise SettingsError(msg)

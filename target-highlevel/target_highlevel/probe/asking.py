@@ -1,0 +1,95 @@
+"""Asking a question of HighLevel: a no is an answer too, and only what concerns everything ends the probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import CredentialsRefused, HighLevelError, Refused, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_highlevel.api.endpoints import Endpoint
+    from target_highlevel.api.unparsed import Unparsed
+    from target_highlevel.http.uploads import Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What HighLevel answered.
+
+    Attributes:
+        body: the parsed answer, as it came; None with an error.
+        error: the refusal, or that nobody knows whether it was done.
+    """
+
+    body: Any = None
+    error: HighLevelError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was a success."""
+        return self.error is None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was a definite no, as opposed to no answer at all."""
+        return isinstance(self.error, (Refused, CredentialsRefused))
+
+    @property
+    def status(self) -> int | None:
+        """The status of a no."""
+        return self.error.status if self.error else None
+
+    def part(self, name: str) -> dict[str, Any]:
+        """Return an object inside the answer; an empty one where there is none."""
+        found = self.body.get(name) if isinstance(self.body, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Return the objects of a list inside the answer, or of an answer that is the list."""
+        found = self.body.get(name) if isinstance(self.body, dict) else self.body
+        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+    def told(self) -> str:
+        """Return in words what came, without anything of its content."""
+        if self.ok:
+            return "accepted"
+        status = f"{self.status} " if self.status else ""
+        return f"{status}{self.error.code if self.error else ''}".strip() or "no answer"
+
+
+class Asker:
+    """Sends the probe's requests and counts them."""
+
+    def __init__(self, api: Unparsed) -> None:
+        """Ask this sub-account."""
+        self._api = api
+        self.requests = 0
+
+    @property
+    def location(self) -> str:
+        """The id of the sub-account."""
+        return self._api.location
+
+    def ask(
+        self,
+        endpoint: Endpoint,
+        *ids: str,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        files: Upload | None = None,
+    ) -> Said:
+        """Send a request.
+
+        Raises:
+            Unavailable: HighLevel keeps failing.
+            DayBudgetSpent: the day's requests are spent.
+            Interrupted: the command was asked to stop.
+        """
+        self.requests += 1
+        try:
+            return Said(self._api.call(endpoint, *ids, json=json, params=params, files=files))
+        except (Refused, CredentialsRefused, Unknown) as error:
+            return Said(error=error)

@@ -1,0 +1,80 @@
+"""What one probe has made so far, for its measurements to work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.api import endpoints
+from target_highlevel.probe.belongings import MARK, MARK_FIELD, NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_highlevel.probe.asking import Asker, Said
+    from target_highlevel.probe.findings import Found
+
+FIRST_NAME, LAST_NAME = "Probe", "OfTheMigration"
+#: Nobody is to be reached through the probe's contact, whatever a workflow tries.
+_SILENCED = {channel: {"status": "active"} for channel in ("Call", "Email", "SMS", "WhatsApp", "GMB", "FB")}
+
+
+@dataclass
+class Own:
+    """The probe's own things, and the ways to ask and to answer."""
+
+    asker: Asker
+    found: Found
+    wait: Callable[[float], Any]
+    clock: Callable[[], float]
+    contact: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    country: str = ""
+    search_lag: float = 0.0
+
+    def ask(self, *arguments: Any, **named: Any) -> Said:
+        """Send a request."""
+        return self.asker.ask(*arguments, **named)
+
+    def make_field(self, word: str, data_type: str, **more: Any) -> Said:
+        """Make a custom field of contacts; the empty word is the one with the mark."""
+        name = f"{NAME} {word}" if word else MARK_FIELD
+        body = {"name": name, "dataType": data_type, "model": "contact", **more}
+        said = self.ask(endpoints.CREATE_CONTACT_FIELD, self.asker.location, json=body)
+        made = said.part("customField")
+        if made.get("id"):
+            self.fields[word] = str(made["id"])
+        return said
+
+    def make_contact(self, *values: dict[str, Any], **more: Any) -> Said:
+        """Make a contact with the mark, silenced, without any address."""
+        body = {
+            "locationId": self.asker.location,
+            "firstName": FIRST_NAME,
+            "lastName": LAST_NAME,
+            "dnd": True,
+            "dndSettings": _SILENCED,
+            "customFields": [self.value("", MARK), *values],
+            **more,
+        }
+        return self.ask(endpoints.CREATE_CONTACT, json=body)
+
+    def value(self, word: str, value: Any) -> dict[str, Any]:
+        """Return the value of one of the probe's fields as it is written."""
+        return {"id": self.fields[word], "field_value": value}
+
+    def write(self, **fields: Any) -> Said:
+        """Write fields of the probe's contact."""
+        return self.ask(endpoints.UPDATE_CONTACT, self.contact, json=fields)
+
+    def read(self) -> dict[str, Any]:
+        """Return the probe's contact as it is read back; empty where it could not be read."""
+        return self.ask(endpoints.GET_CONTACT, self.contact).part("contact")
+
+    def field_read(self, word: str, contact: dict[str, Any] | None = None) -> Any:
+        """Return the value of one of the probe's fields as it is read back; None where there is none."""
+        shown = self.read() if contact is None else contact
+        entry: dict[str, Any] = next(
+            (one for one in shown.get("customFields") or () if one.get("id") == self.fields[word]), {}
+        )
+        return next((entry[name] for name in ("value", "fieldValue", "field_value") if name in entry), None)

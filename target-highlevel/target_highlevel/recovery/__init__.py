@@ -1,0 +1,1 @@
+"""Finding again what an earlier ledger had written, when that ledger is lost."""

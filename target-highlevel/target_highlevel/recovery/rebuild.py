@@ -1,0 +1,200 @@
+"""Rebuilding the crosswalk from HighLevel alone: a lost ledger must not lead to a second copy of anybody.
+
+Contacts and records of custom objects carry their Cliniko id in a field and are paged through once. What hangs on a contact is
+listed when the first thing is about to be added to a contact that this ledger did not create. A first load pays nothing: without
+our fields in the sub-account there is nothing of ours to find.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.api.contacts import custom_values
+from target_highlevel.errors import HighLevelError, NotFound
+from target_highlevel.fields import is_empty, mark
+from target_highlevel.ledger.recovery import Recovery
+from target_highlevel.ledger.rows import DIARY
+from target_highlevel.ledger.work import ALL_LISTED
+from target_highlevel.objects.contact import IDENTITY
+from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.file import source_id as file_source_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_highlevel.api.protocol import HighLevel
+    from target_highlevel.api.records import RecordItem
+    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.work import Work
+    from target_highlevel.objects.kinds import Kinds
+    from target_highlevel.setup.catalogue import Catalogue
+
+logger = logging.getLogger(__name__)
+
+_STRIPES = 64
+_FULL = "run once with --full-refresh, which reads them again"
+_UNREADABLE = (
+    "contacts that have the field source_system_id do not show it here: HighLevel may have changed its answers, and without it"
+    " everybody would be made a second time"
+)
+
+
+class Rebuild:
+    """Finds what an earlier ledger had written."""
+
+    def __init__(
+        self,
+        highlevel: HighLevel,
+        catalogue: Catalogue,
+        work: Work,
+        ledger: Ledger,
+        kinds: Kinds,
+        settle: Callable[[], Any],
+    ) -> None:
+        """Fill this ledger; ``settle`` waits as long as the search may lag behind writes."""
+        self._highlevel = highlevel
+        self._catalogue = catalogue
+        self._work = work
+        self._ledger = ledger
+        self._kinds = kinds
+        self._recovery = Recovery(ledger, work.run)
+        self._settle = settle
+        self._settled = False
+        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
+
+    def once(self, spec: StreamSpec) -> None:
+        """Adopt every contact, or every record of a custom object, that carries one of our ids; once per ledger."""
+        if spec.kind not in {"contact", "custom_object", *DIARY} or self._recovery.is_done(spec.object):
+            return
+        if spec.kind in DIARY and not self._kinds.in_calendars:
+            return
+        self._recovery.begin(spec.object)
+        if spec.kind == "contact" and IDENTITY in self._catalogue.contact_fields:
+            self._wait()
+            for page in self._contacts():
+                self._adopt([self._contact_row(spec, item) for item in page])
+        if spec.kind == "custom_object" and spec.object in self._catalogue.object_keys:
+            self._wait()
+            self._catalogue.read_object(spec.object)
+            for records in self._records(spec.object):
+                self._adopt([self._record_row(spec, item) for item in records])
+        if spec.kind in DIARY and IDENTITY in self._catalogue.contact_fields:
+            self._adopt(self._standing(spec))
+        self._forget_gone(spec)
+        self._recovery.end(spec.object)
+
+    def _standing(self, spec: StreamSpec) -> list[dict[str, Any]]:
+        """Return what of the diary carries our marker; these lists do not lag."""
+        kind = self._kinds.diary[spec.kind]
+        return [
+            self._row(spec, source_id, str(item["id"]), self._written(spec, kind.decode(item)))
+            for source_id, item in kind.ours()
+        ]
+
+    def _adopt(self, rows: list[dict[str, Any]]) -> None:
+        self._recovery.found(rows)
+        self._work.adopt(rows)
+
+    def _forget_gone(self, spec: StreamSpec) -> None:
+        """Have made again what an older ledger takes to be in HighLevel and is not: a run it knows nothing of was undone, say."""
+        gone = 0
+        for row in self._recovery.not_found(spec.object):
+            if not self._is_there(row, spec):
+                self._recovery.forget(row)
+                gone += 1
+        if gone:
+            logger.warning("highlevel.gone object=%s records=%d advice=%s", spec.object, gone, _FULL)
+
+    def _is_there(self, row: Row, spec: StreamSpec) -> bool:
+        """Read a record by its id: the search may lag, and a person may have emptied the field that it goes by."""
+        if spec.kind == "custom_object" and spec.object not in self._catalogue.object_keys:
+            return False
+        try:
+            self._kinds.of(row, spec).read(row, spec)
+        except NotFound:
+            return False
+        return True
+
+    def _wait(self) -> None:
+        """Let the search catch up, once: what an earlier ledger wrote a moment ago would be made again."""
+        if not self._settled:
+            self._settle()
+            self._settled = True
+
+    def _contacts(self) -> Iterator[list[dict[str, Any]]]:
+        field = self._catalogue.contact_fields[IDENTITY]
+        for page in self._highlevel.contacts.pages_with(field.id):
+            if not any(field.id in custom_values(item) for item in page):
+                raise HighLevelError(_UNREADABLE, route="/contacts/search")
+            yield [item for item in page if self._identity(item)]
+
+    def _identity(self, contact: Mapping[str, Any]) -> str | None:
+        field = self._catalogue.contact_fields[IDENTITY]
+        value = custom_values(contact).get(field.id)
+        return str(value) if value else None
+
+    def _records(self, key: str) -> Iterator[list[RecordItem]]:
+        for page in self._highlevel.records.pages(key):
+            yield [item for item in page if item.properties.get(IDENTITY)]
+
+    def _contact_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
+        fields = decode(spec, item, self._catalogue)
+        return self._row(spec, str(self._identity(item)), item["id"], self._written(spec, fields))
+
+    def _record_row(self, spec: StreamSpec, item: RecordItem) -> dict[str, Any]:
+        fields = self._kinds.custom_object.decode(spec, item.properties)
+        source_id = str(item.properties[IDENTITY])
+        return self._row(spec, source_id, item.id, self._written(spec, fields))
+
+    def _written(self, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, str]:
+        return {
+            name: mark(spec.field(name), value, self._ledger.salt)
+            for name, value in fields.items()
+            if not is_empty(value) and not name.startswith("_")
+        }
+
+    def _row(
+        self, spec: StreamSpec, source_id: str, hl_id: str, written: Mapping[str, str], **more: Any
+    ) -> dict[str, Any]:
+        return {
+            "ref": f"{spec.object}:{source_id}",
+            "object": spec.object,
+            "source_id": source_id,
+            "resource": source_id.partition("/")[0],
+            "stream": spec.stream,
+            "hl_id": hl_id,
+            "rank": spec.rank,
+            "written": dict(written),
+            "notes": {"rebuilt": True},
+            **more,
+        }
+
+    def list_contact(self, source_id: str, spec: StreamSpec) -> None:
+        """Adopt what of this kind hangs on a contact before anything is added to it, unless this ledger knows it all."""
+        with self._stripes[hash(source_id) % _STRIPES]:
+            row = self._work.row(f"contact:{source_id}")
+            if row is None or row.hl_id is None or {ALL_LISTED, spec.kind} & set(row.listed.split()):
+                return
+            found = self._files(spec, row.hl_id) if spec.kind == "file" else self._hanging(spec, row.hl_id)
+            self._work.adopt(found)
+            self._work.mark_listed(row, spec.kind)
+
+    def _hanging(self, spec: StreamSpec, contact_id: str) -> list[dict[str, Any]]:
+        return [
+            self._row(
+                spec, source_id, item["id"], self._written(spec, kind.decode(item)), parent_id=contact_id
+            )
+            for kind in self._kinds.activities(spec.kind)
+            for source_id, item in kind.ours(contact_id).items()
+        ]
+
+    def _files(self, spec: StreamSpec, contact_id: str) -> list[dict[str, Any]]:
+        return [
+            self._row(spec, found, key, {}, parent_id=contact_id)
+            for key, item in self._kinds.file.listed(contact_id, spec)
+            if (found := file_source_id(item))
+        ]

@@ -1,0 +1,73 @@
+"""Rows of the tables of money on a page, in the order of the columns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from target_highlevel.report.wording import object_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_WHAT = {
+    "different": "another {}",
+    "missing": "not in HighLevel",
+    "extra": "in HighLevel only",
+}
+
+
+def money_total_row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a kind of record and its sums on both sides."""
+    return item["label"], item["currency"] or "not known", *_sides(item)
+
+
+def money_row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sums of one year, status and location."""
+    records = (item["cliniko_records"], item["highlevel_records"])
+    number = f"{records[0]:,}" if records[0] == records[1] else f"{records[0]:,} / {records[1]:,}"
+    named = (item["year"], item["status"], item["business"])
+    return (
+        object_words(item["object"]).capitalize(),
+        *(text or "none" for text in named),
+        number,
+        *_sides(item),
+    )
+
+
+def money_explained_row(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return why records are on one side only, how many and what they come to."""
+    where = "in Cliniko only" if item["kind"] == "missing" else "in HighLevel only"
+    return item["meaning"], f"{item['label']}, {where}", f"{item['records']:,}", _grouped(item["amount"])
+
+
+def money_differing_row(item: Mapping[str, Any]) -> tuple[str | Markup, ...]:
+    """Return a record that does not come to the same on both sides."""
+    what = _WHAT[item["kind"]].format(item["differs_in"])
+    values = [item[name] for name in ("cliniko", "highlevel")]
+    if any(values):
+        what += f": {values[0] or 'nothing'} in Cliniko, {values[1] or 'nothing'} in HighLevel"
+    return Markup("<code>{}</code>").format(item["source"]), what, _grouped(item["difference"] or "")
+
+
+def object_words(object_: str) -> str:
+    """Return what a clinic calls a kind of record."""
+    return object_name(object_)
+
+
+def _sides(item: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(_grouped(item[name]) for name in ("cliniko", "highlevel", "difference"))
+
+
+def _grouped(amount: str) -> str:
+    """Return an amount with its thousands apart."""
+    return f"{Decimal(amount):,}" if amount else ""
+
+
+#: Filters of the page, by name.
+ROWS = {
+    function.__name__: function
+    for function in (money_total_row, money_row, money_explained_row, money_differing_row, object_words)
+}

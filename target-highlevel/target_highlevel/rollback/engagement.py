@@ -1,0 +1,97 @@
+"""Whether somebody works with a contact: then it stays, whatever run made it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import CredentialsRefused, NotFound, Refused, Unknown
+from target_highlevel.values import date_time, from_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.undo import Undo
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which the lists of the whole sub-account are asked for again.
+_FRESH = 300.0
+#: How far the two clocks may be apart before a contact's last change is taken for a person's.
+_APART = timedelta(seconds=5)
+#: What a contact may call its last change.
+_CHANGES = ("dateUpdated", "lastActivity", "lastActivityDate", "lastUpdated")
+
+
+class Engagement:
+    """Asks HighLevel what is known of people's work with contacts. Threads may share it.
+
+    Of each kind of sign one page is read for the whole sub-account; where there are more, each contact is asked for. A kind that
+    the token may not see is made up for by the contact's own date of its last change.
+    """
+
+    def __init__(self, session: Session, undo: Undo) -> None:
+        """Ask for one rollback."""
+        self._api = session.highlevel.engagement
+        self._undo = undo
+        self._mutex = threading.Lock()
+        self._asked: float | None = None
+        #: kind → contacts with such a sign; None where there are too many to be listed at once.
+        self._listed: dict[str, set[str] | None] = {}
+        #: Kinds of signs that could not be asked for.
+        self.unseen: set[str] = set()
+
+    def reason(self, hl_id: str, contact: Mapping[str, Any]) -> str | None:
+        """Return by what sign somebody works with a contact; nothing if nobody does."""
+        with self._mutex:
+            self._refresh()
+            listed = dict(self._listed)
+        for kind, contacts in listed.items():
+            engaged = hl_id in contacts if contacts is not None else self._has(kind, hl_id)
+            if engaged:
+                return f"engaged_{kind}"
+        if self.unseen and self._changed_since(hl_id, contact):
+            return "activity_since"
+        return None
+
+    def _refresh(self) -> None:
+        now = time.monotonic()
+        if self._asked is not None and now - self._asked < _FRESH:
+            return
+        self._asked = now
+        for kind in self._api.kinds:
+            if kind not in self.unseen:
+                self._listed[kind] = self._contacts(kind)
+
+    def _contacts(self, kind: str, hl_id: str | None = None) -> set[str] | None:
+        try:
+            found = self._api.listed(kind, hl_id)
+        except NotFound:
+            return set()
+        except (CredentialsRefused, Refused, Unknown) as error:
+            logger.warning("highlevel.not_shown kind=%s status=%s", kind, error.status)
+            self.unseen.add(kind)
+            return set()
+        return None if found is None else self._of_others(kind, found)
+
+    def _of_others(self, kind: str, found: Iterable[Any]) -> set[str]:
+        ours = self._undo.ids(kind)
+        return {sign.contact for sign in found if sign.id not in ours}
+
+    def _has(self, kind: str, hl_id: str) -> bool:
+        return hl_id in (self._contacts(kind, hl_id) or ())
+
+    def _changed_since(self, hl_id: str, contact: Mapping[str, Any]) -> bool:
+        """Return whether a contact was changed after our last request to it; one that does not tell may have been."""
+        ours = _moment(self._undo.last_touch(hl_id))
+        told = [moment for name in _CHANGES if (moment := _moment(contact.get(name)))]
+        return ours is None or not told or max(told) > ours + _APART
+
+
+def _moment(value: Any) -> datetime | None:
+    found = from_epoch(value) or (date_time(value) if isinstance(value, str) else None)
+    return found if found is not None and found.tzinfo else None

@@ -1,0 +1,65 @@
+"""Texts as HighLevel may give them back: with an editor's markup, in other letters, with other white space."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime
+
+from target_highlevel.values import date_time
+
+#: Tags that an editor puts around a text, with proper attributes only: a clinician's ``<5 mmHg`` or ``<i.v. only>`` is none, and
+#: where HighLevel should lose such words, a verification has to see it.
+_ATTRIBUTES = r"(?:\s+[a-z-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*/?>"
+_BLOCK = re.compile(rf"</?(?:br|div|h[1-6]|li|ol|p|ul){_ATTRIBUTES}", re.IGNORECASE)
+_INLINE = re.compile(rf"</?(?:a|b|em|i|span|strong|u){_ATTRIBUTES}", re.IGNORECASE)
+_MARKUP = re.compile(r"<[A-Za-z/]|&#?\w+;")
+
+
+def counted(number: int, what: str, *verbs: str) -> str:
+    """Return a number with what it counts, in the singular or the plural: "1 record", "1,200 records".
+
+    Args:
+        number: how many.
+        what: one of them; without a word only the number is said.
+        verbs: of one and of several, if one follows: ``counted(1, "record", "waits", "wait")``.
+    """
+    words = (f"{number:,}", f"{what}{'' if number == 1 else 's'}" if what else "", *verbs[number != 1 :][:1])
+    return " ".join(filter(None, words))
+
+
+def has_markup(text: str) -> bool:
+    """Return whether a text carries tags or character references."""
+    return _MARKUP.search(text) is not None
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text that have words, without an editor's tags; a paragraph or a break begins a line."""
+    plain = html.unescape(_INLINE.sub("", _BLOCK.sub("\n", text)))
+    return [line for line in (" ".join(line.split()) for line in plain.splitlines()) if line]
+
+
+def utf16_length(text: str) -> int:
+    """Return a text's length as JavaScript counts it: never less than its number of characters."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def trimmed(text: str) -> str:
+    """Return a text without white space at the ends of its lines and around it; its line ends are alike."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def digits(text: str) -> str:
+    """Return the digits of a phone number."""
+    return re.sub(r"\D", "", text)
+
+
+def letters(text: str) -> str:
+    """Return the letters and digits of a name, which a server keeps when it replaces the other signs."""
+    return re.sub(r"[\W_]", "", text)
+
+
+def moment(text: str) -> datetime | None:
+    """Return the moment a date-time names, in UTC unless it says otherwise; none for anything else."""
+    found = date_time(text)
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,286 @@
+"""Kinds of fields: what each sends, what it makes of what it reads, what it calls the same, and what it may write."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from target_highlevel.api.definitions import Field
+from target_highlevel.descriptor import FieldSpec
+from target_highlevel.fields import (
+    ContactAnswer,
+    ContactBody,
+    ObjectProperty,
+    is_empty,
+    kind_of,
+    own_currency,
+    same,
+)
+from target_highlevel.fields.kinds import CLOSED_BY_OTHERS
+from target_highlevel.fields.places import CustomField, StandardField
+
+OPTIONS = {"Physio": "physio", "Pilates, group": "pilates_group"}
+PROPERTY = ObjectProperty(lambda: OPTIONS, lambda: LookupError("unknown_option"))
+CUSTOM = CustomField(OPTIONS)
+
+
+def field(data_type: str = "TEXT", **more: Any) -> FieldSpec:
+    """Return a custom field."""
+    return FieldSpec("thing", "custom", "thing", data_type, **more)
+
+
+def standard(api_name: str, **more: Any) -> FieldSpec:
+    """Return a standard field of a contact."""
+    return FieldSpec(api_name, "standard", api_name, **more)
+
+
+@pytest.mark.parametrize(
+    ("data_type", "value", "on_contact", "on_record"),
+    [
+        ("TEXT", "a", "a", "a"),
+        ("DATE", "2024-02-29", "2024-02-29", "2024-02-29"),
+        ("NUMERICAL", "90.50", Decimal("90.50"), Decimal("90.50")),
+        ("MONETORY", "90.5", Decimal("90.5"), {"currency": "default", "value": Decimal("90.5")}),
+        ("SINGLE_OPTIONS", "Pilates, group", "Pilates, group", "pilates_group"),
+        ("MULTIPLE_OPTIONS", ["Physio"], ["Physio"], ["physio"]),
+    ],
+)
+def test_a_value_is_written_and_read_back_in_each_place(
+    data_type: str, value: Any, on_contact: Any, on_record: Any
+) -> None:
+    """Each place wants its own JSON, and both give the value back in our shape; nothing empties the field."""
+    kind = kind_of(field(data_type))
+    assert kind.encode(value, CUSTOM) == on_contact
+    assert kind.encode(value, PROPERTY) == on_record
+    assert kind.equal(value, kind.decode(on_contact, CUSTOM))
+    assert kind.equal(value, kind.decode(on_record, PROPERTY))
+    assert kind.encode(None, CUSTOM) == ([] if kind.several else "")
+    assert kind.encode(None, PROPERTY) is None
+    assert is_empty(kind.decode("", CUSTOM))
+
+
+def test_a_standard_field_is_emptied_as_the_api_wants_it() -> None:
+    """Null is refused for some."""
+    assert kind_of(standard("city")).encode(None, StandardField("city")) == ""
+    assert kind_of(standard("email")).encode(None, StandardField("email")) is None
+
+
+def test_options_of_a_record_come_in_three_forms_and_are_changed_one_by_one() -> None:
+    """By key, by label, or as an object; one that nobody knows is refused before anything is sent."""
+    several, one = kind_of(field("CHECKBOX")), kind_of(field("RADIO"))
+    assert several.decode(["physio", {"key": "pilates_group"}], PROPERTY) == ["Physio", "Pilates, group"]
+    assert several.decode("Physio, Pilates, group", PROPERTY) == ["Physio", "Pilates, group"]
+    assert several.change(["Pilates, group"], ["Physio"], PROPERTY) == {
+        "add": ["pilates_group"],
+        "remove": ["physio"],
+    }
+    assert one.decode({"label": "Physio"}, PROPERTY) == "Physio"
+    with pytest.raises(LookupError, match="unknown_option"):
+        one.encode("Yoga", PROPERTY)
+
+
+@pytest.mark.parametrize(
+    ("declared", "wanted", "there"),
+    [
+        (standard("email"), "Ann@Example.org", "ann@example.org "),
+        (standard("lastName"), "van  der Berg", "Van  Der Berg"),
+        (standard("country"), "AU", "au"),
+        (standard("phone"), "+61 491 570 156", "+61491570156"),
+        (field("DATE"), "2024-02-29", "2024-02-29 "),
+        (field("NUMERICAL"), "90.50", "90.5"),
+        (field(), "2024-05-01T10:00:00Z", "2024-05-01T20:00:00.000+10:00"),
+        (FieldSpec("body"), "one\r\ntwo ", "one\ntwo"),
+        (FieldSpec("body"), "1 < 2\n\n& 3", "<p>1 &lt; 2</p><p><b>&amp;</b> 3</p>"),
+        (FieldSpec("body"), "one\ntwo", "one<br>two"),
+    ],
+    ids=lambda value: value.name if isinstance(value, FieldSpec) else None,
+)
+def test_a_tolerated_spelling_is_one_for_load_verification_and_rollback(
+    declared: FieldSpec, wanted: str, there: str
+) -> None:
+    """What a verification tolerates has the same normal form, by which the ledger knows its own values again."""
+    kind = kind_of(declared)
+    assert kind.spelling(wanted, there)
+    assert kind.equal(wanted, there)
+    assert kind.normal(wanted) == kind.normal(there)
+
+
+@pytest.mark.parametrize(
+    ("declared", "wanted", "there"),
+    [
+        (FieldSpec("body"), "one\ntwo", "one two"),
+        (FieldSpec("body"), "one\ntwo", "<p>one two</p>"),
+        (FieldSpec("body"), "BP <80 at rest>", "BP"),
+        (standard("city"), "Perth", "perth"),
+        (standard("phone"), "+61491570156", "+61491570157"),
+        (field("NUMERICAL"), "90.5", "90.4"),
+        (standard("dateOfBirth"), "2024-02-29", "2024-02-28"),
+    ],
+    ids=lambda value: value.name if isinstance(value, FieldSpec) else None,
+)
+def test_another_value_is_not_the_same(declared: FieldSpec, wanted: str, there: str) -> None:
+    """Lost line breaks are lost words' neighbours: a list of medicines on one line reads as one medicine."""
+    kind = kind_of(declared)
+    assert not kind.equal(wanted, there)
+    assert kind.normal(wanted) != kind.normal(there)
+
+
+def test_empty_is_one_thing() -> None:
+    """Whatever way of saying nothing; a switch that is off says no more than one that nobody touched."""
+    nothing: list[Any] = [None, "", [], {}]
+    assert all(is_empty(value) for value in nothing)
+    assert not is_empty(0)
+    assert same(None, [])
+    off = False
+    assert same(off, None)
+    assert not same(off, "x")
+
+
+def body(fields: dict[str, Any], specs: list[FieldSpec], **more: Any) -> dict[str, Any]:
+    """Return a contact's body."""
+    known = SimpleNamespace(answer=lambda _: "both")
+    catalogue: Any = SimpleNamespace(contact_field=lambda name: Field(f"id-{name}", "TEXT"), known=known)
+    made = ContactBody(catalogue, **more)
+    for declared in specs:
+        if declared.name in fields:
+            kind_of(declared).put(made, fields[declared.name])
+    return made.json()
+
+
+CONTACT = [
+    standard("firstName"),
+    standard("gender", create_only=True),
+    field("DATE"),
+    FieldSpec("tags", "tags"),
+    FieldSpec("owner", "owner"),
+    FieldSpec("dnd_email", "dnd", channel="Email"),
+    FieldSpec("location", "routing"),
+    FieldSpec("attendee"),
+]
+VALUES = {
+    "firstName": "Ann", "gender": "f", "thing": "2024-02-29", "tags": ["patient"], "owner": "u1",
+    "dnd_email": True, "location": ["1"], "attendee": "7",
+}  # fmt: skip
+
+
+def test_each_kind_has_its_place_in_a_contact() -> None:
+    """What is said at creation only is said at creation only; routing and what is no field of a contact have none."""
+    created = body(VALUES, CONTACT)
+    assert created == {
+        "firstName": "Ann",
+        "gender": "f",
+        "tags": ["patient"],
+        "assignedTo": "u1",
+        "customFields": [{"id": "id-thing", "field_value": "2024-02-29"}],
+        "dndSettings": {"Email": {"status": "active"}},
+    }
+    current = {"tags": ["archived", "vip"], "_dnd": {"SMS": {"status": "permanent"}}}
+    updated = body(VALUES, CONTACT, current=current, our_tags=["archived"])
+    assert "gender" not in updated
+    assert updated["tags"] == ["patient", "vip"]
+    assert updated["dndSettings"]["SMS"] == {"status": "permanent"}
+
+
+def test_a_contact_is_read_back_field_by_field() -> None:
+    """A custom field that the sub-account has no definition of is not there; files and routing are not read."""
+    contact = {
+        "firstName": "Ann",
+        "customFields": [{"id": "id-thing", "value": "2024-02-29T00:00:00Z"}],
+        "tags": ["vip", "patient"],
+        "assignedTo": "u1",
+        "dndSettings": {"Email": {"status": "permanent"}},
+    }
+    catalogue: Any = SimpleNamespace(contact_fields={"thing": Field("id-thing", "DATE")}, settings={})
+    answer = ContactAnswer(contact, catalogue)
+    read: dict[str, Any] = {}
+    for declared in [
+        *CONTACT,
+        FieldSpec("files", "custom", data_type="FILE_UPLOAD"),
+        FieldSpec("more", "custom"),
+    ]:
+        read |= kind_of(declared).take(answer)
+    assert read["firstName"] == "Ann"
+    assert read["thing"] == "2024-02-29"
+    assert (read["tags"], read["owner"]) == (["patient", "vip"], "u1")
+    assert read["dnd_email"] == CLOSED_BY_OTHERS
+    assert not {"files", "more", "location", "attendee"} & set(read)
+
+
+def test_a_channel_is_opened_only_where_we_had_closed_it() -> None:
+    """And a kind keeps track of which those are; nothing opens a channel of a contact that is being made."""
+    kind = kind_of(FieldSpec("dnd_email", "dnd", channel="Email"))
+    on, off = True, False
+    assert kind.may_change(on, {})
+    assert not kind.may_change(off, {})
+    assert not kind.may_change(None, {"dnd": ["dnd_email"]})
+    assert kind.may_change(off, {"dnd": ["dnd_email"]})
+    closed: set[str] = set()
+    kind.track(closed, on)
+    assert closed == {"dnd_email"}
+    kind.track(closed, off)
+    assert not closed
+    assert body({"dnd_email": False}, CONTACT) == {}
+
+
+@pytest.mark.parametrize(
+    ("contact", "found"),
+    [
+        ({"dndSettings": {"Email": {"status": "active"}}}, True),
+        ({"dndSettings": {"email": {"status": "active", "message": "", "code": None}}}, True),
+        ({"dndSettings": {"Email": {"status": "inactive"}}}, False),
+        ({"dndSettings": None}, False),
+        ({"dndSettings": {"Email": {"status": "permanent"}}}, CLOSED_BY_OTHERS),
+        ({"dndSettings": {"Email": {"status": "active", "message": "STOP"}}}, CLOSED_BY_OTHERS),
+        ({"dndSettings": {"Email": {"status": "active", "code": "unsubscribed"}}}, CLOSED_BY_OTHERS),
+        ({"dndSettings": {"Email": {"status": "active"}}, "dnd": True}, CLOSED_BY_OTHERS),
+    ],
+)
+def test_a_channel_that_others_closed_is_told_from_ours_and_never_opened(
+    contact: dict[str, Any], found: Any
+) -> None:
+    """A STOP, an unsubscription, a switch for all channels: neither a load nor an undoing may open it."""
+    kind, off = kind_of(FieldSpec("dnd_email", "dnd", channel="Email")), False
+    there = kind.take(ContactAnswer(contact, SimpleNamespace(contact_fields={}, settings={})))["dnd_email"]  # type: ignore[arg-type]
+    assert there == found
+    opened = body({"dnd_email": off}, CONTACT, current={"dnd_email": there, "_dnd": {}})
+    assert opened == ({"dndSettings": {"Email": {"status": "inactive"}}} if found is True else {})
+    assert kind.is_done(off, there) is (found is not True)
+    assert kind.equal(True, there) is (found is True)  # noqa: FBT003 - what we wrote
+
+
+def test_a_name_is_read_as_it_was_written() -> None:
+    """Some answers show it in small letters and what was written beside it; without that the case of its letters says nothing."""
+    catalogue: Any = SimpleNamespace(contact_fields={}, settings={})
+    kind = kind_of(standard("firstName"))
+    answer = ContactAnswer({"firstName": "deangelo", "firstNameRaw": "DeAngelo"}, catalogue)
+    assert kind.take(answer) == {"firstName": "DeAngelo"}
+    answer = ContactAnswer({"firstName": "anne", "firstNameRaw": "Somebody"}, catalogue)
+    assert kind.take(answer) == {"firstName": "anne"}
+    assert kind.spelling("DeAngelo", "deangelo") == "letter_case"
+
+
+def test_a_sum_tells_another_currency_than_the_sub_accounts() -> None:
+    """Written it is *default*; read it may be that, its name, or what somebody has made of it."""
+    kind = kind_of(field("MONETORY"))
+    place = ObjectProperty(dict, LookupError, own_currency({"country": "AU"}))
+    for named in ("default", "AUD", "", None):
+        assert kind.decode({"currency": named, "value": 90.50}, place) == "90.5"
+    there = kind.decode({"currency": "USD", "value": 90.50}, place)
+    assert there == "90.5 USD"
+    assert not kind.equal("90.5", there)
+    assert kind.encode(there, place) == {"currency": "USD", "value": Decimal("90.5")}
+    assert own_currency({"country": "IE"}) == "EUR"
+    assert own_currency({}) is None  # then every name of one currency will do
+    assert kind.decode({"currency": "USD", "value": 1}, PROPERTY) == "1"
+
+
+def test_a_country_may_be_highlevels_own() -> None:
+    """That of the sub-account, or what came with a create that had sent none; no other field is filled in."""
+    kind = kind_of(standard("country"))
+    assert kind.is_highlevels_own("au", {}, {"country": "AU"})
+    assert kind.is_highlevels_own("US", {"filled": {"country": "US"}}, {"country": "AU"})
+    assert not kind.is_highlevels_own("NZ", {"filled": {"country": "US"}}, {"country": "AU"})
+    assert not kind_of(standard("city")).is_highlevels_own("Perth", {}, {"city": "Perth"})

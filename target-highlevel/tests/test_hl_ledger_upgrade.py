@@ -1,0 +1,83 @@
+"""A ledger that the released version 0.1.0 has written is opened, understood and gone on with."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hl_ledgers import Desk, contact, note
+
+from target_highlevel.ledger.audit import broken_links
+from target_highlevel.ledger.undo import Undo, writing_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Two runs of 0.1.0 on a clock that was ten hours ahead in the first; the second was killed between intent and outcome.
+RELEASED = Path(__file__).with_name("data") / "ledger-0.1.0.sql"
+
+
+@pytest.fixture
+def upgraded(tmp_path: Path) -> Iterator[Desk]:
+    """A run of this version with that ledger."""
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.executescript(RELEASED.read_text(encoding="utf-8"))
+    desk = Desk.open(f"sqlite:///{tmp_path}/ledger.db")
+    yield desk
+    desk.ledger.close()
+
+
+def test_its_records_stand_where_they_stood(upgraded: Desk) -> None:
+    """What was written, held, rejected or begun is so still, and what was unchanged then is unchanged now."""
+    assert upgraded.status("contact:patients/1") == ("done", None)
+    assert upgraded.status("contact:patients/3") == ("rejected", "invalid_date")
+    assert upgraded.status("note:treatment_notes/8") == ("held", "waits_for:contact:patients/9")
+    assert upgraded.row("contact:patients/4").intent
+    assert upgraded.row("contact:patients/2").hl_id == "hl-contact:patients/2"
+    assert upgraded.work.resume() == 3
+    assert upgraded.write_all() == ["contact:patients/2", "contact:patients/4", "note:treatment_notes/7"]
+    upgraded.take(contact(1, fields={"name": "Other 1"}), note(7, 1, fields={"body": "New"}, pieces=3))
+    assert upgraded.claimed() == []
+    upgraded.take(contact(9))
+    upgraded.write("contact:patients/9")
+    assert upgraded.claimed() == ["note:treatment_notes/8"]
+
+
+def test_its_runs_are_in_the_order_in_which_they_were_begun(upgraded: Desk) -> None:
+    """The newest that wrote is the second one, whatever its clock said; the trail of both is whole."""
+    first, second = writing_runs(upgraded.ledger)
+    assert second < first
+    assert Undo(upgraded.ledger, upgraded.run, first).rewritten() == {
+        "contact:patients/1",
+        "note:treatment_notes/7",
+    }
+    assert Undo(upgraded.ledger, upgraded.run, second).before("contact:patients/1").fields == {
+        "name": "Patient 1"
+    }
+    assert upgraded.ledger.run_number(upgraded.run) == 3
+    with upgraded.ledger.transaction() as connection:
+        assert list(broken_links(connection)) == []
+
+
+@pytest.mark.parametrize(
+    ("route", "api"),
+    [
+        ("/contacts/{id}/tasks", "tasks"),
+        ("/calendars/events/appointments/{id}", "events"),
+        ("/contacts/", ""),
+    ],
+)
+def test_a_write_that_was_begun_is_looked_for_where_it_was_sent(route: str, api: str, tmp_path: Path) -> None:
+    """An intent names the part of the API instead of a route."""
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.executescript(RELEASED.read_text(encoding="utf-8"))
+        intent = json.dumps({"action": "create", "run": "r", "method": "POST", "route": route})
+        connection.execute("update record set intent = ? where ref = 'contact:patients/4'", [intent])
+        connection.commit()
+    desk = Desk.open(f"sqlite:///{tmp_path}/ledger.db")
+    assert desk.row("contact:patients/4").intent == {"action": "create", "run": "r", "api": api}
+    desk.ledger.close()

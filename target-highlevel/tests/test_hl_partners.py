@@ -1,0 +1,515 @@
+"""Cliniko account, ledger and sub-account belong together, and one run at a time joins them, wherever it was started."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hl_ledgers import LOCATION, Desk, contact
+from hl_loading import Loader
+from hl_mapped import person, record, schemas
+
+from target_highlevel.api.custom_values import CustomValue, CustomValues
+from target_highlevel.credentials import sub_account_tokens
+from target_highlevel.errors import CredentialsRefused, SettingsError, Unavailable, Unknown
+from target_highlevel.http.client import HighLevelClient
+from target_highlevel.http.governor import Governor, Limits
+from target_highlevel.ledger.identity import Identity
+from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.undo import Undo, writing_runs
+from target_highlevel.partners.bookmarks import is_ahead
+from target_highlevel.partners.mark import MARK, mark_from
+from target_highlevel.partners.partners import Ourselves, Partners
+from target_highlevel.rollback.pool import do_all
+from target_highlevel.settings import settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sandbox import Sandbox
+    from target_highlevel.engine.session import Session
+
+    Start = Callable[..., Loader]
+
+KILLED, WRONG = -9, 2
+HEAD = schemas("patients", "treatment_notes")
+ADA, BOB, CY = (
+    person(f"patients/{number}", first, "King") for number, first in enumerate(("Ada", "Bob", "Cy"), 1)
+)
+
+
+def origin(account: str) -> list[str]:
+    """Return the schemas as a tap of this Cliniko account sends them."""
+    lines = []
+    for line in HEAD:
+        message = json.loads(line)
+        message["schema"]["x-cliniko"] = {"origin": "tap-cliniko", "account": account}
+        lines.append(json.dumps(message))
+    return lines
+
+
+def since(moment: str) -> str:
+    """Return the state from which a tap goes on."""
+    bookmarks = {"patients": {"replication_key_value": moment}}
+    return json.dumps({"type": "STATE", "value": {"bookmarks": bookmarks}})
+
+
+def values(sandbox: Sandbox) -> dict[str, Any]:
+    """Return the marks and leases of the sub-account, by name."""
+    rows = sandbox.highlevel.state.custom_values.values()
+    return {row["name"]: mark_from(row["value"]) for row in rows}
+
+
+def back_up(loader: Loader, kept: Path) -> None:
+    """Make a copy of the ledger."""
+    with (
+        closing(sqlite3.connect(loader.folder / "ledger.db")) as source,
+        closing(sqlite3.connect(kept)) as copy,
+    ):
+        source.backup(copy)
+
+
+@contextmanager
+def other_place(loader: Loader, *, copied: bool) -> Iterator[Loader]:
+    """Give another folder, as on another machine, with a copy of the ledger or without one."""
+    folder = loader.folder / "elsewhere"
+    folder.mkdir()
+    if copied:
+        back_up(loader, folder / "ledger.db")
+    yield Loader(loader.sandbox, folder)
+
+
+def restored(loader: Loader, kept: Path) -> None:
+    """Put the ledger of a backup in the place of the present one."""
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (loader.folder / name).unlink(missing_ok=True)
+    shutil.copy(kept, loader.folder / "ledger.db")
+
+
+# Whole loads
+
+
+def test_a_ledger_from_a_backup_finds_again_what_was_written_since(highlevel: Start) -> None:
+    """Nobody is created twice, in a full read or from bookmarks; what was undone since is brought again by a full read."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    assert loader.load([*HEAD, ADA, since("2026-01-01T00:00:00Z")]).code == 0
+    kept = loader.folder / "kept.db"
+    back_up(loader, kept)
+    assert loader.load([since("2026-01-01T00:00:00Z"), *HEAD, BOB, since("2026-01-02T00:00:00Z")]).code == 0
+
+    restored(loader, kept)
+    note = record(
+        "hl_notes", "treatment_notes/7", contact="patients/2", title="T", body="cliniko:treatment_notes/7"
+    )
+    changed = person("patients/2", "Bob", "Queen")
+    done = loader.load([since("2026-01-02T00:00:00Z"), *HEAD, note, changed])
+    assert done.code == 0, done.log[-2000:]
+    assert "highlevel.finds_again" in done.log
+    assert sorted(one["lastName"] for one in state.contacts.values()) == ["King", "Queen"]
+    assert len(state.notes) == 1
+
+    restored(loader, kept)
+    assert loader.load([*HEAD, ADA, changed, note, CY]).code == 0
+    assert len(state.contacts) == 3
+    assert state.doubles() == {}
+    requests = len(loader.sandbox.highlevel.control.requests)
+    assert loader.load([*HEAD, ADA, changed, note, CY]).code == 0
+    assert (
+        len(loader.sandbox.highlevel.control.requests) == requests
+    )  # a healthy full read finds nothing again
+
+    back_up(loader, kept)
+    assert loader.tool("rollback", "--yes").returncode == 0
+    restored(loader, kept)
+    moved = person("patients/1", "Ada", "Prince")
+    again = [*HEAD, moved, changed, note, CY]
+    assert loader.load(again).code == 0
+    assert "highlevel.gone" in loader.load(again).log or len(state.contacts) == 3
+    assert state.doubles() == {}
+
+
+def test_a_load_without_anything_to_write_helps_a_command_that_was_refused(highlevel: Start) -> None:
+    """A ledger from a backup undoes nothing before it was compared; the advice to load first works when nothing has changed."""
+    loader = highlevel()
+    assert loader.load([*HEAD, ADA]).code == 0
+    kept = loader.folder / "kept.db"
+    back_up(loader, kept)
+    assert loader.load([*HEAD, ADA, BOB]).code == 0
+    restored(loader, kept)
+    refused = loader.tool("rollback", "--yes")
+    assert refused.returncode == WRONG, refused.stdout
+    assert "run `meltano run tap-cliniko target-highlevel` first" in refused.stderr + refused.stdout
+    loaded = loader.load([*HEAD, ADA])
+    assert "highlevel.finds_again" in loaded.log
+    undone = loader.tool("rollback", "--yes")
+    assert undone.returncode == 0, undone.stdout + undone.stderr
+
+
+def test_another_ledger_is_refused_until_it_takes_over(highlevel: Start) -> None:
+    """Two machines with a ledger each: the second one changes nothing; after it took over, the first one is refused."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    assert loader.load([*origin("1"), ADA]).code == 0
+    with other_place(loader, copied=False) as other:
+        before = state.dump()
+        refused = other.load([*origin("1"), ADA, BOB])
+        assert (refused.code, state.dump()) == (WRONG, before)
+        assert "TARGET_HIGHLEVEL_TAKE_OVER" in refused.log
+        taken = other.load([*origin("1"), ADA, BOB], TAKE_OVER="true")
+        assert taken.code == 0, taken.log[-2000:]
+        assert other.load([*origin("1"), ADA, BOB, CY]).code == 0
+    assert len(state.contacts) == 3
+    assert loader.load([*origin("1"), ADA, person("patients/2", "Bob", "Queen")]).code == WRONG
+
+
+def test_the_key_of_another_clinic_changes_nothing(highlevel: Start) -> None:
+    """In the same folder the ledger knows; with a new ledger the sub-account does, whatever the setting to take over says."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    assert loader.load([*origin("1"), ADA]).code == 0
+    before = state.dump()
+    for lines in ([*origin("2"), BOB], [since("2026-01-01T00:00:00Z"), *origin("2"), BOB]):
+        refused = loader.load(lines)
+        assert refused.code == WRONG
+        assert "TAP_CLINIKO_API_KEY" in refused.log
+    assert loader.load([*origin("2"), BOB], MODE="plan").code == WRONG
+    with other_place(loader, copied=False) as other:
+        refused = other.load([*origin("2"), BOB], TAKE_OVER="true")
+        assert refused.code == WRONG
+        assert "sub-account" in refused.log
+    assert state.dump() == before
+    assert loader.load([*origin("1"), ADA, BOB]).code == 0
+    assert len(state.contacts) == 2
+
+
+@pytest.mark.parametrize("point", ["before_lease", "after_lease", "after_crosswalk", "after_mark"])
+def test_killed_at_the_seams_of_a_lease(point: str, highlevel: Start) -> None:
+    """The same ledger starts again at once; a copy of it elsewhere is refused while the lease lasts."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    assert loader.load([*HEAD, ADA], CRASH_AT=point).code == KILLED
+    with other_place(loader, copied=True) as other:
+        before = state.dump()
+        if point in {"after_lease", "after_crosswalk"}:
+            refused = other.load([*HEAD, ADA, BOB])
+            assert (refused.code, state.dump()) == (WRONG, before)
+            assert "another machine or folder" in refused.log
+    done = loader.load([*HEAD, ADA, BOB])
+    assert done.code == 0, done.log[-2000:]
+    assert state.doubles() == {}
+    assert len(state.contacts) == 2
+    assert set(values(loader.sandbox)) == {MARK}
+
+
+def test_without_the_scope_a_full_read_finds_everything_again(highlevel: Start) -> None:
+    """It says so; a ledger from a backup creates nobody twice, and a state that is ahead of it is refused."""
+    scopes = {
+        "contacts", "locations", "locations/customFields", "objects/schema", "objects/record", "associations",
+        "associations/relation", "users", "forms",
+    }  # fmt: skip
+    loader = highlevel(scopes=frozenset(f"{one}.{way}" for one in scopes for way in ("readonly", "write")))
+    first = loader.load([*HEAD, ADA, since("2026-01-01T00:00:00Z")])
+    assert first.code == 0, first.log[-2000:]
+    assert "highlevel.no_mark" in first.log
+    assert "sub-account that cannot keep a mark" in {item["what"] for item in first.report["to_do"]}
+    kept = loader.folder / "kept.db"
+    back_up(loader, kept)
+    assert loader.load([*HEAD, ADA, BOB, since("2026-01-02T00:00:00Z")]).code == 0
+    restored(loader, kept)
+    ahead = loader.load([since("2026-01-02T00:00:00Z"), *HEAD, CY])
+    assert ahead.code == WRONG
+    assert "--full-refresh" in ahead.log
+    assert loader.load([*HEAD, ADA, BOB, CY]).code == 0
+    assert loader.sandbox.highlevel.state.doubles() == {}
+    assert len(loader.sandbox.highlevel.state.contacts) == 3
+
+
+# The protocol, against the sandbox, without a process
+
+
+def client_of(sandbox: Any) -> HighLevelClient:
+    """Return a client of a sandbox's HighLevel."""
+    settings = settings_from(
+        {"location_id": sandbox.location_id, "access_token": sandbox.access_token, "api_url": sandbox.url}
+    )
+    governor = Governor(Limits(requests=20_000, per_day=100_000))
+    return HighLevelClient(settings.api_url, sub_account_tokens(settings), governor, sleep=lambda _: False)
+
+
+@pytest.fixture
+def partner(highlevel: Start, desks: list[Desk]) -> Iterator[Callable[..., Partners]]:
+    """Return a function that makes a partner of a sandbox, which ends before the ledgers are closed."""
+    assert desks
+    sandbox = highlevel().sandbox.highlevel
+    client = client_of(sandbox)
+    made: list[Partners] = []
+
+    def make(desk: Desk, **more: Any) -> Partners:
+        ourselves = Ourselves(desk.run, "the ledger", "here", sandbox.location_id)
+        own = {name: more.pop(name) for name in ("ledger", "place", "take_over") if name in more}
+        store = more.pop("store", None) or CustomValues(client, sandbox.location_id)
+        pauses = {"wait": lambda _: None, "beat": 60.0, **more}
+        made.append(Partners(store, Identity(desk.ledger), replace(ourselves, **own), **pauses))
+        return made[-1]
+
+    make.sandbox = sandbox  # type: ignore[attr-defined]
+    yield make
+    for one in made:
+        one.release()
+    client.close()
+
+
+class Lax(CustomValues):
+    """Custom values of a HighLevel that takes a second one of the same name."""
+
+    number = 0
+
+    def create(self, name: str, value: str) -> str:
+        """Create a value under a name that nobody has, which is listed as the one wanted."""
+        Lax.number += 1
+        return super().create(f"{name} {Lax.number}", value)
+
+    def listed(self) -> list[CustomValue]:
+        """List them under the wanted names."""
+        return [replace(item, name=item.name.rstrip(" 0123456789")) for item in super().listed()]
+
+
+@pytest.fixture
+def desks(tmp_path: Path) -> Iterator[list[Desk]]:
+    """Ledgers of some machines."""
+    opened = [Desk.open(f"sqlite:///{tmp_path}/{number}.db") for number in range(6)]
+    yield opened
+    for desk in opened:
+        desk.ledger.close()
+
+
+@pytest.mark.parametrize("kind", [CustomValues, Lax])
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_many_that_start_at_once_at_most_one_goes_on(
+    kind: type[CustomValues], attempt: int, partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """Copies of one ledger in six places, whether or not HighLevel minds two values of one name."""
+    sandbox = partner.sandbox  # type: ignore[attr-defined]
+    client = client_of(sandbox)
+    sides = [
+        partner(desk, place=f"{attempt} {number}", store=kind(client, sandbox.location_id))
+        for number, desk in enumerate(desks)
+    ]
+
+    def claims(one: Partners) -> bool:
+        try:
+            one.meet()
+            one.claim()
+        except SettingsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(sides)) as pool:
+        won = list(pool.map(claims, sides))
+    assert sum(won) <= 1
+    assert kind is Lax or sum(won) == 1
+
+
+def test_a_lease_is_renewed_and_one_that_expired_is_watched_before_it_is_taken(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """A clock that is hours ahead takes a live lease for expired: it changes while it is watched, and stands."""
+    sandbox = partner.sandbox  # type: ignore[attr-defined]
+    alive = partner(desks[0], beat=0.05)
+    alive.meet()
+    alive.claim()
+    ((identity, row),) = sandbox.state.custom_values.items()
+    first = row["value"]
+    deadline = time.monotonic() + 20
+    while sandbox.state.custom_values[identity]["value"] == first and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert mark_from(sandbox.state.custom_values[identity]["value"]).until > mark_from(first).until  # type: ignore[union-attr]
+
+    def expire() -> None:
+        there = sandbox.state.custom_values[identity]
+        old = f"{datetime.now(UTC) - timedelta(hours=10):%Y-%m-%dT%H:%M:%S+00:00}"
+        there["value"] = json.dumps({**json.loads(there["value"]), "until": old})
+
+    second = partner(desks[1], place="there", wait=time.sleep, beat=0.5)
+    expire()
+    second.meet()
+    with pytest.raises(SettingsError, match="another machine or folder"):
+        second.claim()
+    alive._ended.set()
+    time.sleep(0.2)
+    expire()
+    third = partner(desks[2], place="there")
+    assert third.meet()
+    third.claim()
+    with pytest.raises(SettingsError):
+        partner(desks[3], place="a third one").meet()
+
+
+def keep_checking(partners: Partners) -> None:
+    """Check the lease again and again, for 20 seconds at most."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        partners.check()
+        time.sleep(0.01)
+
+
+def test_who_loses_the_lease_writes_no_more(partner: Callable[..., Partners], desks: list[Desk]) -> None:
+    """Somebody has taken it for that of a killed run, after this machine had slept, say."""
+    sandbox = partner.sandbox  # type: ignore[attr-defined]
+    sleeper = partner(desks[0], beat=0.02)
+    sleeper.claim()
+    sleeper.check()
+    run = cast("Session", SimpleNamespace(partners=sleeper, stop=threading.Event()))
+    done: list[int] = []
+    do_all(done.append, [1], run)
+    sandbox.state.custom_values.clear()
+    with pytest.raises(Unavailable):
+        keep_checking(sleeper)
+    with pytest.raises(Unavailable):
+        do_all(done.append, [2], run)
+    assert done == [1]
+
+
+def test_a_mark_that_somebody_changed_or_deleted_has_everything_found_again(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """Nobody can tell any more whether the ledger has fallen behind."""
+    sandbox = partner.sandbox  # type: ignore[attr-defined]
+    run = partner(desks[0])
+    assert not run.meet()
+    run.claim()
+    run.release()
+    assert not partner(desks[0]).meet()
+    ((_, row),) = sandbox.state.custom_values.items()
+    row["value"] = "please keep"
+    assert partner(desks[0]).meet()
+    sandbox.state.custom_values.clear()
+    assert partner(desks[0]).meet()
+
+
+def test_a_run_that_was_cut_off_counts_as_far_as_its_last_sign_of_life(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """A backup taken in the middle of a run has the same counter: the length of the trail tells it from what came later."""
+    desk = desks[0]
+    run = partner(desk)
+    run.claim()
+    desk.take(contact(1))
+    desk.write("contact:patients/1")
+    run.release()
+    with desk.ledger.transaction() as connection:
+        connection.exec_driver_sql("delete from audit where seq > 1")
+    assert partner(desk).meet()
+
+
+NO_SUCH_ROUTE = {"action": "html", "status": 404}
+FORBIDDEN = {"action": "status", "status": 403, "body": {"message": "Forbidden resource"}}
+NOTHING = {"action": "status", "status": 200, "body": {}}
+BROKEN = {"action": "status", "status": 500}
+DEAD_TOKEN = {"action": "status", "status": 401, "body": {"message": "Invalid JWT"}}
+
+
+def strike(partner: Callable[..., Partners], method: str, how: dict[str, Any]) -> None:
+    """Let requests for custom values be answered like this."""
+    rule = {"match": {"method": method, "path_regex": "/customValues"}, **how}
+    partner.sandbox.control.add_fault(rule)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("how", [{"action": "status", "status": 404}, NO_SUCH_ROUTE, FORBIDDEN, NOTHING])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_service_without_custom_values_keeps_no_mark(
+    method: str, how: dict[str, Any], partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """In whatever words it says so: the load goes on without a mark, and the next one too."""
+    strike(partner, method, how)
+    for _ in range(2):
+        run = partner(desks[0])
+        run.meet()
+        run.claim()
+        assert run.has_mark is False
+
+
+@pytest.mark.parametrize("how", [BROKEN, DEAD_TOKEN])
+def test_a_service_that_is_down_or_refuses_the_token_says_nothing_of_marks(
+    how: dict[str, Any], partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """Without knowing who else writes there nothing is written."""
+    strike(partner, "POST", how)
+    with pytest.raises((Unknown, CredentialsRefused)):
+        partner(desks[0]).claim()
+
+
+def test_where_a_mark_was_kept_its_absence_is_not_believed(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """What has been served before is out of order, not missing."""
+    run = partner(desks[0])
+    run.claim()
+    run.release()
+    strike(partner, "GET", FORBIDDEN)
+    with pytest.raises(CredentialsRefused):
+        partner(desks[0]).meet()
+
+
+# Without HighLevel
+
+
+def test_one_ledger_by_two_paths_is_one(tmp_path: Path) -> None:
+    """A symbolic link to the ledger, or to its folder, leads to the same lock."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    ledger = Ledger(f"sqlite:///{tmp_path}/data/ledger.db", LOCATION)
+    (tmp_path / "other.db").symlink_to(tmp_path / "data" / "ledger.db")
+    for path in ("link/ledger.db", "data/../link/ledger.db", "other.db"):
+        with pytest.raises(SettingsError, match="another run is writing"):
+            Ledger(f"sqlite:///{tmp_path}/{path}", LOCATION)
+    ledger.close()
+
+
+def test_the_order_of_runs_is_that_in_which_they_were_begun(ledger_url: str) -> None:
+    """The clock was ten hours ahead at the load: the delta is the newer run all the same, and what it changed is its own."""
+    clock = [datetime(2026, 11, 2, 20, tzinfo=UTC)]
+    runs = []
+    for hour in (20, 10):
+        clock[0] = clock[0].replace(hour=hour)
+        ledger = Ledger(ledger_url, LOCATION, now=lambda: clock[0])
+        desk = Desk.begun(ledger_url, ledger)
+        desk.take(contact(1, fields={"name": f"at {hour}"}))
+        row = desk.row("contact:patients/1")
+        desk.work.intend(row, "update", "things", before={"name": "x"})
+        desk.write("contact:patients/1")
+        runs.append(desk.run)
+        ledger.close()
+    ledger = Ledger(ledger_url, LOCATION)
+    assert runs == writing_runs(ledger) == [item["id"] for item in ledger.runs()]
+    assert runs[1] < runs[0]
+    assert Undo(ledger, "", runs[0]).rewritten() == {"contact:patients/1"}
+    assert Undo(ledger, "", runs[1]).rewritten() == set()
+    ledger.close()
+
+
+def test_a_state_is_ahead_when_a_stream_is() -> None:
+    """An earlier state, or one with other streams, does no harm."""
+    passed = {"patients": {"replication_key_value": "2026-01-02T00:00:00Z"}}
+    later = {
+        "patients": {
+            "replication_key_value": "2026-01-03T00:00:00Z",
+            "window": {"to": "2027-01-01T00:00:00Z"},
+        }
+    }
+    assert is_ahead(later, passed)
+    assert not is_ahead(passed, later)
+    assert not is_ahead(later, None)
+    assert not is_ahead({"users": {"replication_key_value": "2026-01-03T00:00:00Z"}}, passed)
