@@ -1,0 +1,284 @@
+"""The web application: routes, and what is the same on every page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from sse_starlette import EventSourceResponse
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from migration_console import pages
+from migration_console.commands import COMMANDS
+from migration_console.decisions import DECISIONS, sign
+from migration_console.formats import FILTERS, number
+from migration_console.jobs import Busy
+from migration_console.mapping_file import WrongChoiceError
+from migration_console.reports import FILES
+from migration_console.requests import Options, Refused
+from migration_console.security import (
+    CSRF_FIELD,
+    IDLE_SECONDS,
+    LOCKED,
+    GuardMiddleware,
+    entered,
+    locked_page,
+    session_of,
+)
+from migration_console.steps import STEPS, current, following
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from starlette.requests import Request
+
+    from migration_console.console import Clinic
+    from migration_console.jobs import Job
+    from migration_console.security import Guard
+
+_HERE = Path(__file__).parent
+_EVERY_SECONDS = 1.0
+#: A report is a page of its own with its styles inside, and without any script.
+_REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+_TITLES = {key: title for key, title, _ in STEPS}
+
+
+class Console:
+    """The application's pages, for one clinic or for many."""
+
+    def __init__(self, clinics: Mapping[str, Clinic], guard: Guard) -> None:
+        """Serve these clinics to whoever passes the guard."""
+        self._clinics = clinics
+        self._guard = guard
+        self._templates = Environment(
+            loader=PackageLoader("migration_console"),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters.update(FILTERS)
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        routes = [
+            Mount("/static", StaticFiles(directory=_HERE / "static")),
+            Route("/", self._home),
+            Route("/lock", self._lock, methods=["POST"]),
+            Route(LOCKED, self._unlock, methods=["POST"]),
+            Route("/{clinic}/events", self._events),
+            Route("/{clinic}/start/{command}", self._start, methods=["POST"]),
+            Route("/{clinic}/stop/{job}", self._stop, methods=["POST"]),
+            Route("/{clinic}/jobs/{job}", self._job),
+            Route("/{clinic}/decide/{part}", self._decide, methods=["POST"]),
+            Route("/{clinic}/sign", self._sign, methods=["POST"]),
+            Route("/{clinic}/preview", self._preview, methods=["POST"]),
+            Route("/{clinic}/reports/{run}/{file}", self._report),
+            Route("/{clinic}/{page}", self._page),
+        ]
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(GuardMiddleware, guard=self._guard)],
+            exception_handlers={HTTPException: self._error, Refused: self._refused},
+        )
+
+    def _clinic(self, request: Request) -> Clinic:
+        clinic = self._clinics.get(request.path_params["clinic"])
+        if clinic is None:
+            raise HTTPException(404, "There is no such clinic.")
+        return clinic
+
+    def _render(self, request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+        session = session_of(request)
+        page = self._templates.get_template(template).render(
+            csrf=self._guard.csrf(session),
+            many=len(self._clinics) > 1,
+            idle_seconds=IDLE_SECONDS,
+            **context,
+        )
+        return HTMLResponse(page, status_code=status)
+
+    def _frame(self, clinic: Clinic, key: str) -> dict[str, Any]:
+        """Return what surrounds every page of a clinic."""
+        found = clinic.steps()
+        first, after = following(found, key)
+        jobs = clinic.jobs.all()
+        running = [job for job in jobs if job.is_running]
+        live = clinic.watcher.look(_loading(running))
+        return {
+            "clinic": clinic,
+            "steps": found,
+            "step": next((step for step in found if step.key == key), None),
+            "first_step": first,
+            "next_step": after,
+            "jobs": jobs,
+            "running": running,
+            "live": live,
+            "requests_left": clinic.requests_left(live),
+            "budget": clinic.requests_per_day,
+            "commands": COMMANDS,
+            "writing": next((job for job in running if job.command.writes), None),
+        }
+
+    async def _home(self, request: Request) -> Response:
+        if len(self._clinics) == 1:
+            (clinic,) = self._clinics.values()
+            step = current(await run_in_threadpool(clinic.steps))
+            return RedirectResponse(f"/{clinic.name}/{step.key}", status_code=303)
+        rows = await run_in_threadpool(pages.clinics, list(self._clinics.values()))
+        return self._render(request, "clinics.html.j2", rows=rows)
+
+    async def _page(self, request: Request) -> Response:
+        clinic, key = self._clinic(request), request.path_params["page"]
+        if key not in _TITLES:
+            raise HTTPException(404, "There is no such page.")
+        frame = await run_in_threadpool(self._frame, clinic, key)
+        page = pages.PAGES[key]
+        content = await run_in_threadpool(page, clinic, dict(request.query_params))
+        return self._render(request, f"{key}.html.j2", **frame, **content)
+
+    async def _form(self, request: Request) -> dict[str, str]:
+        """Return a form's fields.
+
+        Raises:
+            Refused: it was not sent by a page of this session.
+        """
+        async with request.form(max_files=0) as form:
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        if not self._guard.is_csrf(session_of(request), fields.pop(CSRF_FIELD, "")):
+            raise Refused(403, "This form is out of date. Go back, reload the page and try again.")
+        return fields
+
+    async def _start(self, request: Request) -> Response:
+        clinic, key = self._clinic(request), request.path_params["command"]
+        fields = await self._form(request)
+        command = COMMANDS.get(key)
+        if command is None:
+            raise HTTPException(404, "There is no such command.")
+        options = Options.of(command, fields, clinic)
+        if key == "approve":
+            await run_in_threadpool(sign, clinic, fields)
+        start = partial(clinic.jobs.start, command, options=options.arguments, variables=options.variables)
+        try:
+            await run_in_threadpool(start)
+        except Busy:
+            raise Refused(409, "Another job is writing. Wait until it has ended.") from None
+        return self._back(clinic, fields)
+
+    async def _stop(self, request: Request) -> Response:
+        clinic = self._clinic(request)
+        fields = await self._form(request)
+        job = clinic.jobs.find(request.path_params["job"])
+        if job is None:
+            raise HTTPException(404, "There is no such job.")
+        await run_in_threadpool(clinic.jobs.stop, job)
+        return self._back(clinic, fields)
+
+    async def _lock(self, request: Request) -> Response:
+        await self._form(request)
+        self._guard.close(session_of(request))
+        answer = RedirectResponse(LOCKED, status_code=303)
+        answer.delete_cookie(self._guard.cookie, path="/")
+        return answer
+
+    async def _unlock(self, request: Request) -> Response:
+        async with request.form(max_files=0) as form:
+            told = str(form.get("token", "")).strip()
+        answer = entered(self._guard, told.rpartition("token=")[2])
+        return answer or locked_page(401, "This is not the token of the console that runs now.")
+
+    async def _decide(self, request: Request) -> Response:
+        clinic, decide = self._clinic(request), DECISIONS.get(request.path_params["part"])
+        if decide is None:
+            raise HTTPException(404, "There is nothing of the kind to decide.")
+        fields = await self._form(request)
+        try:
+            await run_in_threadpool(decide, clinic, fields)
+        except WrongChoiceError as error:
+            raise Refused(400, str(error)) from None
+        return self._back(clinic, fields)
+
+    async def _sign(self, request: Request) -> Response:
+        clinic = self._clinic(request)
+        fields = await self._form(request)
+        await run_in_threadpool(sign, clinic, fields)
+        return self._back(clinic, fields)
+
+    async def _preview(self, request: Request) -> Response:
+        """Show one patient of a sample on both sides: asked for by a form, so that no address and no history leads to it."""
+        clinic = self._clinic(request)
+        fields = await self._form(request)
+        frame = await run_in_threadpool(self._frame, clinic, "sample")
+        content = await run_in_threadpool(pages.preview, clinic, fields)
+        return self._render(request, "preview.html.j2", **frame, **content)
+
+    def _back(self, clinic: Clinic, fields: Mapping[str, str]) -> Response:
+        key = fields.get("next", "")
+        return RedirectResponse(f"/{clinic.name}/{key if key in _TITLES else 'runs'}", status_code=303)
+
+    async def _job(self, request: Request) -> Response:
+        clinic = self._clinic(request)
+        job = clinic.jobs.find(request.path_params["job"])
+        if job is None:
+            raise HTTPException(404, "There is no such job.")
+        return PlainTextResponse(await run_in_threadpool(job.output))
+
+    async def _report(self, request: Request) -> Response:
+        clinic = self._clinic(request)
+        report = clinic.reports.find(request.path_params["run"])
+        name = request.path_params["file"]
+        if report is None or name not in FILES or not (report.folder / name).is_file():
+            raise HTTPException(404, "There is no such report.")
+        headers = {"Content-Security-Policy": _REPORT_POLICY}
+        if not name.endswith(".html"):
+            headers["Content-Disposition"] = f'attachment; filename="{report.id}-{name}"'
+        return FileResponse(report.folder / name, media_type=FILES[name], headers=headers)
+
+    async def _events(self, request: Request) -> Response:
+        return EventSourceResponse(self._moments(self._clinic(request), session_of(request)))
+
+    async def _moments(self, clinic: Clinic, session: str) -> AsyncIterator[dict[str, str]]:
+        """Say once a second how far the running job is; a page left open does not keep the session open."""
+        while self._guard.is_open(session, touch=False):
+            moment = await run_in_threadpool(self._moment, clinic)
+            yield {"event": "moment", "data": json.dumps(moment)}
+            await asyncio.sleep(_EVERY_SECONDS)
+        yield {"event": "locked", "data": LOCKED}
+
+    def _moment(self, clinic: Clinic) -> dict[str, Any]:
+        running = clinic.jobs.running()
+        live = clinic.watcher.look(_loading(running))
+        progress = self._templates.get_template("progress.html.j2")
+        return {
+            "running": " ".join(job.id for job in running),
+            "requests_left": number(clinic.requests_left(live)),
+            "progress": progress.render(live=live, budget=clinic.requests_per_day),
+        }
+
+    async def _error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
+        return self._refusal(request, error.status_code, error.detail)
+
+    async def _refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)  # noqa: S101 - registered for this type
+        return self._refusal(request, error.status, error.sentence)
+
+    def _refusal(self, request: Request, status: int, sentence: str) -> Response:
+        clinic = request.path_params.get("clinic", "")
+        back = f"/{clinic}/runs" if clinic in self._clinics else "/"
+        return self._render(request, "refused.html.j2", status, sentence=sentence, back=back)
+
+
+def _loading(running: Sequence[Job]) -> Job | None:
+    """Return the job whose progress is shown: the one that writes, before one that only reads."""
+    return next((job for job in running if job.command.writes), next(iter(running), None))

@@ -1,0 +1,90 @@
+"""How numbers and moments are written on a page."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from markupsafe import Markup, escape
+
+from migration_console.commands import COMMANDS
+from migration_console.steps import STEPS
+from target_highlevel.report.wording import KEEPS_BECAUSE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CODE = re.compile(r"`([^`]+)`")
+_SECONDS_PER_MINUTE = 60
+_MINUTES_PER_HOUR = 60
+
+
+def number(value: int | None) -> str:
+    """Write a count with its thousands apart."""
+    return "unknown" if value is None else f"{value:,}"
+
+
+def counted(value: int, word: str, plural: str = "") -> str:
+    """Write a count and what it counts."""
+    return f"{value:,} {word if value == 1 else plural or word + 's'}"
+
+
+def moment(text: str | datetime, zone: str = "UTC") -> str:
+    """Write a moment in the zone of the clinic."""
+    parsed = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    try:
+        local = parsed.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        local = parsed.astimezone(UTC)
+    return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time in the largest fitting unit."""
+    if seconds < _SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = seconds / _SECONDS_PER_MINUTE
+    if minutes < _MINUTES_PER_HOUR:
+        return f"{minutes:.0f} min"
+    return f"{minutes / _MINUTES_PER_HOUR:.1f} h"
+
+
+def percent(part: int, whole: int) -> int:
+    """Return how much of the whole a part is, from 0 to 100."""
+    return 0 if whole <= 0 else min(100, round(100 * part / whole))
+
+
+def because(reason: str) -> str:
+    """Write why somebody keeps an address before somebody else."""
+    return KEEPS_BECAUSE.get(reason, reason.replace("_", " "))
+
+
+def told(text: str, clinic: str) -> Markup:
+    """Write what a report says: a command that a page starts as a link to that page, any other code as code."""
+    pieces = _CODE.split(text)
+    return Markup("").join(
+        _button(piece, clinic) if number % 2 else escape(piece) for number, piece in enumerate(pieces)
+    )
+
+
+def _button(code: str, clinic: str) -> Markup:
+    for key, _, commands in STEPS:
+        for command in COMMANDS.values():
+            if command.key in commands and command.line("live") == code:
+                return Markup('<a href="/{}/{}">{}</a>').format(clinic, key, command.title)
+    return Markup("<code>{}</code>").format(code)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "number": number,
+    "counted": counted,
+    "moment": moment,
+    "duration": duration,
+    "percent": percent,
+    "because": because,
+    "told": told,
+}

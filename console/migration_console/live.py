@@ -1,0 +1,180 @@
+"""How far a running load is, read from the ledger without getting in its way: each sub-account of the run for itself."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.errors import HighLevelError
+from target_highlevel.ledger.budget import LedgerDayCounter
+from target_highlevel.ledger.counts import ObjectCount, object_counts
+from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.report.wording import label, meaning, reading_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from migration_console.jobs import Job
+    from migration_console.project import Project
+
+_EVERY = 2.0
+_FRONT_DESK = re.compile(r"highlevel\.progress .* front_desk=(can_work|[\d.]+ \w+)")
+#: How long the first look may keep a page waiting; a large ledger takes longer to count, and the next second shows it.
+_FIRST_LOOK = 0.1
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How far one kind of record is."""
+
+    name: str
+    total: int
+    done: int
+    held: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why some records were refused, and what to do."""
+
+    meaning: str
+    next_step: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """A moment of a run in one sub-account.
+
+    Attributes:
+        location: its id
+        kinds: the kinds of records, those of patients first
+        refused: the reasons of refused records, the most frequent first
+        spent_today: requests of the last 24 hours
+        rate: records settled in a second, since the run began
+    """
+
+    location: str
+    kinds: tuple[Kind, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    spent_today: int = 0
+    rate: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """Return how many records have been received."""
+        return sum(kind.total for kind in self.kinds)
+
+    @property
+    def done(self) -> int:
+        """Return how many of them are settled."""
+        return sum(kind.done for kind in self.kinds)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return how long the rest takes at this rate; none before anything is settled."""
+        left = sum(kind.total - kind.done - kind.refused for kind in self.kinds)
+        return left / self.rate if self.rate else None
+
+
+@dataclass(frozen=True)
+class Live:
+    """A moment of a run.
+
+    Attributes:
+        accounts: each of its sub-accounts, the main one first
+        front_desk: `can_work`, or how long until it can, as the run says; empty before it has said
+    """
+
+    accounts: tuple[Account, ...] = ()
+    front_desk: str = ""
+
+    @property
+    def most_spent(self) -> int | None:
+        """Return the requests of the last 24 hours of the sub-account that has made most; none when nothing is known."""
+        return max((account.spent_today for account in self.accounts), default=None)
+
+
+class Watcher:
+    """Looks at a project's ledger at most every two seconds, however many browsers ask, and keeps none of them waiting."""
+
+    def __init__(self, project: Project) -> None:
+        """Watch this project."""
+        self._project = project
+        self._mutex = threading.Lock()
+        self._looked = threading.Event()
+        self._at = 0.0
+        self._seen = Live()
+
+    def look(self, job: Job | None) -> Live:
+        """Return how far it was at the newest look, and look again if that is some time ago."""
+        with self._mutex:
+            is_time = time.monotonic() - self._at > _EVERY or not self._at
+            if is_time:
+                self._at = time.monotonic()
+        if is_time:
+            threading.Thread(target=self._look, args=(job,), daemon=True).start()
+        self._looked.wait(_FIRST_LOOK)
+        return self._seen
+
+    def _look(self, job: Job | None) -> None:
+        project = self._project
+        at = [
+            _account(project.ledger_url, location, job)
+            for location in (project.sub_accounts if project.has_ledger else ())
+        ]
+        with self._mutex:
+            self._seen = Live(tuple(account for account in at if account is not None), _front_desk(job))
+            self._at = time.monotonic()
+        self._looked.set()
+
+
+def _front_desk(job: Job | None) -> str:
+    said = _FRONT_DESK.findall(job.output()) if job is not None and job.command.mode == "load" else []
+    return str(said[-1]) if said else ""
+
+
+def _account(url: str, location: str, job: Job | None) -> Account | None:
+    try:
+        ledger = Ledger(url, location, exclusive=False)
+    except HighLevelError:
+        return None  # it cannot be opened: the job that needs it says why
+    try:
+        spent = LedgerDayCounter(ledger).spent()
+        run = (
+            next(iter(ledger.runs(newest=1)), None)
+            if job is not None and job.command.mode == "load"
+            else None
+        )
+        if run is None or job is None or _seconds(run) < job.started - 1:
+            return Account(location, spent_today=spent)
+        counts = object_counts(ledger, run["id"])
+    finally:
+        ledger.close()
+    counts.sort(key=lambda item: reading_order(item.object, item.resource))
+    kinds = tuple(map(_kind, counts))
+    took = max(1.0, time.time() - _seconds(run))
+    return Account(location, kinds, _refusals(counts), spent, sum(kind.done for kind in kinds) / took)
+
+
+def _seconds(run: dict[str, Any]) -> float:
+    return datetime.fromisoformat(run["started_at"]).replace(tzinfo=UTC).timestamp()
+
+
+def _kind(item: ObjectCount) -> Kind:
+    done = item.created + item.updated + item.unchanged + item.filtered
+    return Kind(label(item.object, item.resource), item.source, done, item.held, item.rejected)
+
+
+def _refusals(counts: Sequence[ObjectCount]) -> tuple[Refusal, ...]:
+    reasons: Counter[str] = Counter()
+    for item in counts:
+        reasons.update(item.reasons.get("rejected", {}))
+    told = ((meaning("rejected", code.partition(":")[0]), number) for code, number in reasons.most_common())
+    return tuple(Refusal(said.says, said.next_step, number) for said, number in told)

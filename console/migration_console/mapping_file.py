@@ -1,0 +1,255 @@
+"""The clinic's mapping file: what it says, and changes to it as a person would make them, each of which can be taken back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml.error import YAMLError
+
+from cliniko_to_highlevel import mapping_file as clinic_file
+from cliniko_to_highlevel.errors import MappingError
+from cliniko_to_highlevel.mapping import load
+from migration_console.yaml_lines import parsed, with_item, with_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+#: Where a custom field can go, in words. What the mapping itself accepts is checked by the mapping.
+PLACES = {
+    "insurer": "the patient's insurer",
+    "member_number": "member number",
+    "policy_number": "policy number",
+    "claim_number": "claim number",
+    "ndis_number": "NDIS number",
+    "ndis_plan_start": "start of the NDIS plan",
+    "ndis_plan_end": "end of the NDIS plan",
+    "ndis_plan_manager": "manager of the NDIS plan",
+    "employer": "employer",
+    "school": "school",
+    "contact_field": "a field of its own on the contact",
+    "profile_field": "a field of its own on the patient profile",
+    "keep": "with the other fields, as labelled text",
+    "ignore": "not moved",
+}
+
+
+#: What several people can share, and one of them keeps.
+ADDRESSES = ("email", "phone")
+
+
+class WrongChoiceError(ValueError):
+    """A choice that the mapping cannot hold; the text says why, for whoever chose."""
+
+
+class MappingFile:
+    """The mapping file of a clinic, and the versions it had before each change made here."""
+
+    def __init__(self, path: Path, history: Path) -> None:
+        """Change this file; keep what it was in that folder."""
+        self._path = path
+        self._history = history
+        self._mutex = threading.Lock()  # two browsers may decide at once
+        self._known: tuple[int, dict[str, Any]] = (0, {})
+
+    @property
+    def changed(self) -> str:
+        """Return when the file was last changed, in UTC; empty when there is none."""
+        try:
+            return f"{datetime.fromtimestamp(self._path.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        except FileNotFoundError:
+            return ""
+
+    def part(self, *path: str) -> dict[str, Any]:
+        """Return a part of the mapping that holds names: the clinic's own lines over the shipped ones."""
+        own: Any = self._content()
+        shipped: Any = clinic_file.shipped()
+        for name in path:
+            own = own.get(name) if isinstance(own, dict) else None
+            shipped = shipped.get(name) if isinstance(shipped, dict) else None
+        if (
+            len(path) > 1 or not shipped
+        ):  # below a part, and where names are free, the clinic's list is the whole
+            return own if isinstance(own, dict) else shipped or {}
+        return {**shipped, **(own if isinstance(own, dict) else {})}
+
+    def named(self) -> dict[str, str]:
+        """Return what was decided field by field: section and label, and the place."""
+        return {str(label): str(place) for label, place in self.part("custom_fields", "named").items()}
+
+    def keeps(self) -> dict[str, list[str]]:
+        """Return who was chosen to keep an address that others share: source id, and which addresses."""
+        kept = self.part("keeps").items()
+        return {str(source): names if isinstance(names, list) else [names] for source, names in kept}
+
+    def decide(self, places: Mapping[str, str | None]) -> None:
+        """Send fields to places, or leave them to the rules again.
+
+        Args:
+            places: by `Section / label`, as Cliniko shows it, one of `PLACES`; none to take the decision back
+
+        Raises:
+            WrongChoiceError: there is no such place, or the file cannot be changed.
+        """
+        if not set(places.values()) <= {None, *PLACES}:
+            msg = "There is no such place."
+            raise WrongChoiceError(msg)
+        self.put({("custom_fields", "named", label): place for label, place in places.items()})
+
+    def keep(self, choices: Iterable[tuple[str, str | None, Sequence[str]]]) -> None:
+        """Let one of those who share an address keep it, or leave it to the rule again.
+
+        Args:
+            choices: an address of `ADDRESSES`; the source id of who keeps it, none to take the decision back; the source ids
+                of all who share it
+
+        Raises:
+            WrongChoiceError: the keeper does not share it, or the file cannot be changed.
+        """
+        kept = {source: set(names) for source, names in self.keeps().items()}
+        for address, keeper, sharers in choices:
+            if address not in ADDRESSES or (keeper is not None and keeper not in sharers):
+                msg = "Nobody of these shares that address."
+                raise WrongChoiceError(msg)
+            for source in sharers:
+                kept.setdefault(source, set()).discard(address)
+            if keeper is not None:
+                kept[keeper].add(address)
+        self.put(
+            {
+                ("keeps", source): [name for name in ADDRESSES if name in names] or None
+                for source, names in kept.items()
+            }
+        )
+
+    def put(self, values: Mapping[tuple[str, ...], Any]) -> None:
+        """Set values of the file, in one step; an empty text leaves a name without one, and none removes the name.
+
+        Raises:
+            WrongChoiceError: the mapping cannot hold one, or the file cannot be changed.
+        """
+
+        def changed(text: str) -> str:
+            for path, value in values.items():
+                if _inner(parsed(text), path) != (None if value == "" else value):
+                    text = with_value(text, path, value)
+            return text
+
+        self._change(changed)
+
+    def add(self, path: Sequence[str], item: str) -> None:
+        """Put an item behind a list; a list that the file leaves to the shipped mapping is written out first.
+
+        Raises:
+            WrongChoiceError: the mapping cannot hold it, or the file cannot be changed.
+        """
+        *above, name = path
+        known = self.part(*above).get(name) or []
+        own = _inner(self._content(), path)
+        self._change(
+            lambda text: with_item(text, path, item) if own else with_value(text, path, [*known, item])
+        )
+
+    def respell(self, insurer: str, spellings: Sequence[str]) -> None:
+        """List other spellings of an insurer; what the file leaves to the shipped mapping is written out first.
+
+        Raises:
+            WrongChoiceError: the mapping cannot hold it, or the file cannot be changed.
+        """
+        path = ("insurers", "spellings")
+        own, known = _inner(self._content(), path), self.part("insurers")["spellings"]
+        if own:
+            self.put({(*path, insurer): list(spellings)})
+        else:
+            self.put({path: {**known, insurer: list(spellings)}})
+
+    def undo(self) -> bool:
+        """Bring back the version before the newest change; return whether there was one.
+
+        Raises:
+            WrongChoiceError: somebody has changed the file since, which would be lost.
+        """
+        with self._mutex:
+            versions = self._versions()
+            if not versions:
+                return False
+            if not versions[-1].stem.endswith(_digest(self._text())):
+                msg = "The file was changed by hand since the newest choice; take it back there."
+                raise WrongChoiceError(msg)
+            _write(self._path, versions[-1].read_text(encoding="utf-8"))
+            versions[-1].unlink()
+            return True
+
+    def can_undo(self) -> bool:
+        """Return whether a change can be taken back."""
+        return bool(self._versions())
+
+    def _versions(self) -> list[Path]:
+        return sorted(self._history.glob("*.yml")) if self._history.is_dir() else []
+
+    def _text(self) -> str:
+        return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+
+    def _content(self) -> dict[str, Any]:
+        """Return what the file says; empty while a person has left it unreadable, which the next run tells."""
+        try:
+            at = self._path.stat().st_mtime_ns
+            if self._known[0] != at:
+                self._known = (at, parsed(self._text()))
+        except (FileNotFoundError, YAMLError):
+            return {}
+        return self._known[1]
+
+    def _change(self, changed: Callable[[str], str]) -> None:
+        with self._mutex:
+            text = self._text()
+            try:
+                new = changed(text)
+            except YAMLError as error:
+                msg = f"{self._path} is not valid YAML; mend it by hand first."
+                raise WrongChoiceError(msg) from error
+            except ValueError as error:
+                raise WrongChoiceError(str(error)) from None
+            if new == text:
+                return
+            self._history.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _check(self._history / "checked.yml.new", new)
+            name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_digest(new)}.yml"
+            _write(self._history / name, text)
+            _write(self._path, new)
+
+
+def _inner(content: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content
+
+
+def _check(path: Path, text: str) -> None:
+    """See that the mapping can be used as it would be.
+
+    Raises:
+        WrongChoiceError: it cannot.
+    """
+    _write(path, text)
+    try:
+        load(str(path))
+    except MappingError as error:
+        raise WrongChoiceError(str(error).removeprefix(f"{path}: ")) from None
+    finally:
+        path.unlink()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_suffix(".yml.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+    os.utime(path)

@@ -1,0 +1,353 @@
+"""What each page shows: pure reading of what the runs have left. What a page can start is in its template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from migration_console.decisions import POINTS
+from migration_console.mapping_file import PLACES
+from migration_console.project import VARIABLES
+from migration_console.reports import WRITING_MODES, rows
+from migration_console.requests import Refused
+from migration_console.steps import State, current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from migration_console.console import Clinic
+    from migration_console.reports import Report
+
+#: How a report calls values that agree, as they are or in another spelling.
+_AGREE = frozenset({"equal", "normalised"})
+#: Rows of a long table on one page.
+_PER_PAGE = 100
+
+
+def clinics(known: Iterable[Clinic]) -> list[dict[str, Any]]:
+    """Return a line for each clinic: where it is, what needs a person, and the step to go on with."""
+    return [_line(clinic) for clinic in known]
+
+
+def _line(clinic: Clinic) -> dict[str, Any]:
+    steps = clinic.steps()
+    return {
+        "name": clinic.name,
+        "newest": next(iter(clinic.reports.all()), None),
+        "needs": [step for step in steps if step.state in {State.NEEDS_YOU, State.OUT_OF_DATE}],
+        "running": clinic.jobs.running(),
+        "next": current(steps),
+    }
+
+
+def _zone(clinic: Clinic) -> str:
+    """Return the clinic's time zone, as the newest plan found it."""
+    account = _plan_of(clinic).get("account") or {}
+    return account.get("time_zone") or "UTC"
+
+
+def _connect(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
+    project = clinic.project
+    return {
+        "variables": [(item, project.is_set(item.name)) for item in VARIABLES],
+        "missing": project.missing(),
+        "env_file": project.root / ".env",
+        "tried": {key: clinic.jobs.newest(key) for key in ("probe-cliniko", "try-highlevel")},
+        "zone": _zone(clinic),
+    }
+
+
+def _probe(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
+    return {"probe": clinic.probe(), "zone": _zone(clinic)}
+
+
+def _plan(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
+    return {"report": clinic.reports.newest("plan", sample=False), "zone": _zone(clinic)}
+
+
+def _plan_of(clinic: Clinic) -> dict[str, Any]:
+    """Return what the newest plan of everything says; empty when there is none."""
+    plan = clinic.reports.newest("plan", sample=False)
+    return (plan.content["plan"] or {}) if plan else {}
+
+
+def _map(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
+    plan = clinic.reports.newest("plan", sample=False)
+    account = _plan_of(clinic).get("account") or {}
+    named = clinic.mapping.named()
+    fields = [
+        {**item, "key": _key(item), "choice": _choice(named, item)}
+        for item in account.get("custom_fields", ())
+    ]
+    chosen = query.get("show", "all")
+    shown = [item for item in fields if _FILTERS.get(chosen, _FILTERS["all"])(item)]
+    page, pages = _paged(query, len(shown))
+    return {
+        "plan": plan,
+        "fields": shown[page * _PER_PAGE : (page + 1) * _PER_PAGE],
+        "total": len(fields),
+        "matching": len(shown),
+        "page": page,
+        "pages": pages,
+        "show": chosen if chosen in _FILTERS else "all",
+        "filters": list(_FILTERS),
+        "places": PLACES,
+        "account": account,
+        "practitioners": [
+            {**item, "number": item["source"].partition("/")[2]}
+            for item in (_plan_of(clinic).get("owners") or {}).get("practitioners") or ()
+        ],
+        "owners": clinic.mapping.part("owners"),
+        "move": [(name, MOVES.get(name, name), value) for name, value in clinic.mapping.part("move").items()],
+        "insurers": _insurers(clinic, account),
+        "made": (account.get("insurers") or {}).get("made") or [],
+        "stages": {item["source"]: item for item in _plan_of(clinic).get("stages") or ()},
+        "pipeline": clinic.project.variables.get("TARGET_HIGHLEVEL_PIPELINE", ""),
+        "patients": (account.get("rows") or {}).get("patients"),
+        "can_undo": clinic.mapping.can_undo(),
+        "mapping_path": clinic.project.mapping,
+        "zone": _zone(clinic),
+    }
+
+
+#: What the switches and days of the mapping's `move` are about.
+MOVES = {
+    "treatment_notes": "Treatment notes",
+    "files": "Files of patients",
+    "other_file_types": "Files of types that HighLevel refuses, each in a ZIP",
+    "patient_forms": "Completed patient forms",
+    "communications": "E-mails, SMS and memos kept in Cliniko, as notes",
+    "confidential_communications": "Confidential memos among them",
+    "archived_patients": "Archived patients",
+    "deleted_records": "Deleted and archived bookings, notes and invoices",
+    "oldest_visit": "Visits from this day on",
+    "oldest_note": "Treatment notes from this day on",
+    "oldest_invoice": "Invoices from this day on",
+}
+
+
+def _insurers(clinic: Clinic, account: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the insurers that fields of the clinic name, and what the mapping says of each."""
+    part = clinic.mapping.part("insurers")
+    nobody = {str(name).casefold() for name in part["not_an_insurer"] or ()}
+    of = {str(also).casefold(): name for name, others in part["spellings"].items() for also in others or ()}
+    names = (account.get("insurers") or {}).get("named_by_fields") or ()
+    return [
+        (name, "no insurer" if name.casefold() in nobody else of.get(name.casefold(), "")) for name in names
+    ]
+
+
+def _key(item: Mapping[str, Any]) -> str:
+    if "name" in item:
+        return str(item["name"])
+    return f"{item['section']} / {item['label']}" if item.get("section") else str(item["label"])
+
+
+def _choice(named: Mapping[str, str], item: Mapping[str, Any]) -> str:
+    return named.get(_key(item)) or named.get(str(item["label"]), "")
+
+
+def _settled(item: Mapping[str, Any]) -> bool:
+    """Return whether the proposal is sure, and what a load does without a choice."""
+    sure = item.get("confidence") in {"certain", "high"}
+    return sure and item.get("until_confirmed", item["target"]) == item["target"]
+
+
+_FILTERS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "all": lambda _: True,
+    "needs a decision": lambda item: not item["choice"] and not _settled(item),
+    "low confidence": lambda item: item.get("confidence") in {"medium", "none"},
+    "filled": lambda item: bool(item.get("filled")),
+    "decided": lambda item: bool(item["choice"]),
+    "not as proposed": lambda item: bool(item["choice"]) and item["choice"] != item["target"],
+}
+
+
+def _paged(query: Mapping[str, str], total: int) -> tuple[int, int]:
+    pages = max(1, -(-total // _PER_PAGE))
+    wanted = query.get("page", "0")
+    return (min(int(wanted), pages - 1) if wanted.isdecimal() else 0), pages
+
+
+def _approve(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
+    plan = clinic.reports.newest("plan", sample=False)
+    return {
+        "report": plan,
+        "approved": clinic.approved,
+        "approval": clinic.jobs.newest("approve"),
+        "signature": clinic.signatures.all().get(f"plan/{plan.id}") if plan else None,
+        "stale": bool(plan) and clinic.mapping.changed > plan.started if plan else False,
+        "location": clinic.project.location,
+        "zone": _zone(clinic),
+    }
+
+
+def _sample(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
+    preview = clinic.reports.newest("plan", sample=True)
+    return {
+        "preview": preview,
+        "shows": bool(preview and (preview.folder / "sheet.json").is_file()),
+        "signature": clinic.signatures.all().get(f"sample/{preview.id}") if preview else None,
+        "loaded": clinic.reports.newest("load", sample=True),
+        "zone": _zone(clinic),
+    }
+
+
+def preview(clinic: Clinic, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return one patient of the newest preview, as both sides have it.
+
+    Raises:
+        Refused: there is no preview with values.
+    """
+    report = clinic.reports.newest("plan", sample=True)
+    patients = clinic.reports.sheet(report).get("patients") if report else None
+    if not report or not patients:
+        raise Refused(404, "There is no preview with values. Make one on the page of the sample first.")
+    wanted = fields.get("patient", "0")
+    place = min(int(wanted), len(patients) - 1) if wanted.isdecimal() else 0
+    return {
+        "report": report,
+        "patient": patients[place],
+        "place": place,
+        "number": len(patients),
+        "zone": _zone(clinic),
+    }
+
+
+def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
+    plan = clinic.reports.newest("plan", sample=False)
+    page, _ = _paged(query, 10**9)
+    found: list[dict[str, str]] = []
+    total = 0
+    if plan is not None:
+        found, total = rows(plan.folder / "duplicates.csv", page * _PER_PAGE, _PER_PAGE)
+    _, pages = _paged(query, total)
+    families = _sharing(clinic)
+    shown, family_pages = _paged({"page": query.get("family", "0")}, len(families))
+    return {
+        "report": plan,
+        "shared": _plan_of(clinic).get("shared_addresses") or {},
+        "families": families[shown * _PER_PAGE : (shown + 1) * _PER_PAGE],
+        "families_total": len(families),
+        "family_page": shown,
+        "family_pages": family_pages,
+        "can_undo": clinic.mapping.can_undo(),
+        "stale": bool(plan) and clinic.mapping.changed > plan.started if plan else False,
+        "duplicates": found,
+        "total": total,
+        "page": page,
+        "pages": pages,
+        "zone": _zone(clinic),
+    }
+
+
+def _sharing(clinic: Clinic) -> list[dict[str, Any]]:
+    """Return each shared address once: who shares it, who keeps it by the plan, and whom a person has chosen."""
+    chosen = clinic.mapping.keeps()
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in _plan_of(clinic).get("families") or ():
+        key = row["field"], row["keeper"]
+        group = groups.setdefault(
+            key, {"address": key[0], "keeper": key[1], "others": [], "sharers": [key[1]]}
+        )
+        group["others"].append((row["source"], row["because"]))
+        group["sharers"].append(row["source"])
+    for group in groups.values():
+        kept = (source for source in group["sharers"] if group["address"] in chosen.get(source, ()))
+        group["choice"] = next(kept, "")
+    return list(groups.values())
+
+
+def _load(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "report": clinic.reports.newest(*WRITING_MODES, sample=False),
+        "plan": clinic.reports.newest("plan", sample=False),
+        "approved": clinic.approved,
+        "job": clinic.jobs.newest("load", "full-refresh", "retry"),
+        "zone": _zone(clinic),
+    }
+
+
+def _check(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
+    report = clinic.reports.newest("verify", sample=False)
+    fields = [item for item in (report.content["differences"] or ()) if _differs(item)] if report else []
+    fields.sort(key=_differs, reverse=True)
+    page, _ = _paged(query, 10**9)
+    shown, total = rows(report.folder / "differences.csv", page * _PER_PAGE, _PER_PAGE) if report else ([], 0)
+    return {
+        "report": report,
+        "fields": [(item, differing(item["counts"])) for item in fields],
+        "rows": shown,
+        "total": total,
+        "page": page,
+        "pages": _paged(query, total)[1],
+        "revealed": query.get("values") == "shown",
+        "zone": _zone(clinic),
+    }
+
+
+def _differs(item: Mapping[str, Any]) -> int:
+    """Return how many records differ in a field."""
+    return sum(number for _, number in differing(item["counts"]))
+
+
+def differing(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the counts of a field that are differences, by their kind."""
+    return [(kind, number) for kind, number in counts.items() if number and kind not in _AGREE]
+
+
+def _go_live(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "load": clinic.reports.newest(*WRITING_MODES, sample=False),
+        "checked": clinic.reports.newest("verify", sample=False),
+        "answer": clinic.jobs.newest("go-live"),
+        "points": POINTS,
+        "signed": clinic.signatures.all(),
+        "zone": _zone(clinic),
+    }
+
+
+def _undo(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
+    reports = clinic.reports.all()
+    results = [item for item in reports if item.mode == "rollback"]
+    undone = {(item.content.get("rollback") or {}).get("undoes") for item in results if not item.exit_code}
+    writing = [item for item in reports if item.mode in WRITING_MODES]
+    standing = next((item for item in writing if item.id not in undone), None)
+    chosen = next((item for item in writing if item.id == query.get("run")), standing)
+    preview = clinic.jobs.newest("undo-plan")
+    return {
+        "choices": writing[:_PER_PAGE],
+        "undone": undone,
+        "chosen": chosen,
+        "preview": preview if preview and chosen and chosen.id in preview.line else None,
+        "result": next(iter(results), None),
+        "zone": _zone(clinic),
+    }
+
+
+def _runs(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
+    reports: list[Report] = clinic.reports.all()
+    page, pages = _paged(query, len(reports))
+    return {
+        "reports": reports[page * _PER_PAGE : (page + 1) * _PER_PAGE],
+        "oldest": reports[-1] if reports else None,
+        "handover": clinic.jobs.newest("handover"),
+        "page": page,
+        "pages": pages,
+        "zone": _zone(clinic),
+    }
+
+
+PAGES: dict[str, Callable[[Clinic, Mapping[str, str]], dict[str, Any]]] = {
+    "connect": _connect,
+    "probe": _probe,
+    "plan": _plan,
+    "map": _map,
+    "approve": _approve,
+    "sample": _sample,
+    "families": _families,
+    "load": _load,
+    "check": _check,
+    "go-live": _go_live,
+    "undo": _undo,
+    "runs": _runs,
+}

@@ -1,0 +1,50 @@
+"""What people have confirmed in the console: who, what and when. Nothing of any patient."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One confirmation.
+
+    Attributes:
+        what: what is confirmed: `plan/RUN`, `sample/RUN` or `go-live/POINT`
+        who: as they have written themselves
+        at: when, in UTC
+    """
+
+    what: str
+    who: str
+    at: str
+
+
+class Signatures:
+    """The confirmations of one clinic, one a line in a file; the newest of a thing counts."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep them in this file."""
+        self._path = path
+
+    def sign(self, what: str, who: str) -> None:
+        """Keep that somebody confirms something now."""
+        signed = Signature(what, who, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(asdict(signed), ensure_ascii=False)}\n")
+
+    def all(self) -> dict[str, Signature]:
+        """Return the newest signature of everything that was confirmed; one without a name takes it back."""
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return {}
+        signed = (Signature(**json.loads(line)) for line in lines if line)
+        return {what: item for what, item in {item.what: item for item in signed}.items() if item.who}

@@ -1,0 +1,40 @@
+// Makes the pages live: numbers of the running job once a second. Without it they work by reloading.
+"use strict";
+
+(() => {
+  document.querySelector(".steps [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  const page = document.body.dataset;
+  if (!page.events) return;
+  const events = new EventSource(page.events);
+  const leave = () => {
+    events.close();
+    window.location.replace("/locked");
+  };
+
+  // A page that the browser has kept is asked for anew: it may have been locked meanwhile.
+  window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
+  // The console closes the session when nobody uses it; if the console itself has gone, the page goes all the same.
+  window.setTimeout(leave, (Number(page.idle) + 5) * 1000);
+
+  events.addEventListener("locked", leave);
+  // It is closed for good when the console refuses it: this session is none of the console that answers now.
+  events.addEventListener("error", () => { if (events.readyState === EventSource.CLOSED) leave(); });
+  window.addEventListener("pagehide", () => events.close());
+  events.addEventListener("moment", (event) => {
+    const moment = JSON.parse(event.data);
+    // A job has begun or ended: what the page says is out of date. A form that is being filled in is left alone.
+    const filling = ["INPUT", "SELECT"].includes(document.activeElement?.tagName);
+    if (page.running !== undefined && moment.running !== page.running && !filling) {
+      events.close();
+      window.location.reload();
+      return;
+    }
+    const left = document.querySelector('[data-live="requests_left"]');
+    if (left) left.textContent = moment.requests_left;
+    const progress = document.querySelector('[data-live="progress"]');
+    if (progress && moment.progress !== progress.shown && !progress.contains(document.activeElement)) {
+      progress.innerHTML = moment.progress; // made and escaped by the console's own template
+      progress.shown = moment.progress;
+    }
+  });
+})();

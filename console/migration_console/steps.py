@@ -1,0 +1,218 @@
+"""The steps of a migration and the state of each: a pure function of what the runs have left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from migration_console.reports import newest_of
+
+if TYPE_CHECKING:
+    from migration_console.reports import Report
+
+
+class State(StrEnum):
+    """Where a step is."""
+
+    NOT_STARTED = "not started"
+    RUNNING = "running"
+    NEEDS_YOU = "needs you"
+    DONE = "done"
+    OUT_OF_DATE = "out of date"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step as the frame shows it."""
+
+    key: str
+    title: str
+    state: State
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the states follow from.
+
+    Attributes:
+        missing: how many required variables are not set
+        probed: when the sub-account was last probed, in UTC; empty when never
+        reports: all reports, the newest first
+        running: keys of the commands that run now
+        mapping_changed: when the mapping file was last changed, in UTC
+        approved: whether the newest plan is approved
+        failed: keys of the commands whose newest job failed
+    """
+
+    missing: int
+    probed: str
+    reports: tuple[Report, ...]
+    running: frozenset[str]
+    mapping_changed: str
+    approved: bool
+    failed: frozenset[str] = frozenset()
+
+
+#: Steps in the order of the work, and the commands that make one "running".
+STEPS = (
+    ("connect", "Connect", frozenset({"try-highlevel"})),
+    ("probe", "Probe", frozenset({"probe-cliniko", "probe-highlevel"})),
+    ("plan", "Plan", frozenset({"plan"})),
+    ("map", "Map", frozenset[str]()),
+    ("families", "Families and duplicates", frozenset[str]()),
+    ("approve", "Approve", frozenset({"approve"})),
+    ("sample", "Sample", frozenset({"preview", "sample"})),
+    ("load", "Load", frozenset({"load", "retry", "full-refresh"})),
+    ("check", "Check", frozenset({"verify", "repair"})),
+    ("go-live", "Go live", frozenset({"go-live"})),
+    ("undo", "Undo", frozenset({"undo", "undo-plan"})),
+    ("runs", "Runs and handover", frozenset({"handover", "rebuild-reference"})),
+)
+
+
+def steps(facts: Facts) -> list[Step]:
+    """Return every step with its state and, where that needs a word, why."""
+    return [_step(key, title, commands, facts) for key, title, commands in STEPS]
+
+
+def current(all_steps: list[Step]) -> Step:
+    """Return the step to go on with: the one that runs, else the first that is not done."""
+    for wanted in ((State.RUNNING,), (State.NEEDS_YOU, State.OUT_OF_DATE), (State.NOT_STARTED,)):
+        found = next((step for step in all_steps[:10] if step.state in wanted), None)
+        if found is not None:
+            return found
+    return all_steps[9]
+
+
+def following(all_steps: list[Step], key: str) -> tuple[Step | None, Step | None]:
+    """Return what a page should lead to: an earlier step that needs somebody first, and the step that comes after it."""
+    place = next((number for number, step in enumerate(all_steps) if step.key == key), len(all_steps))
+    waiting = {State.NEEDS_YOU, State.OUT_OF_DATE}
+    first = next((step for step in all_steps[:place] if step.state in waiting), None)
+    return first, next(iter(all_steps[place + 1 :]), None)
+
+
+def _step(key: str, title: str, commands: frozenset[str], facts: Facts) -> Step:
+    if facts.running & commands:
+        return Step(key, title, State.RUNNING)
+    if facts.failed & commands:
+        return Step(key, title, State.NEEDS_YOU, "The last try failed.")
+    state, why = _JUDGES[key](facts)
+    return Step(key, title, state, why)
+
+
+def _newest(facts: Facts, *modes: str, sample: bool = False) -> Report | None:
+    return newest_of(facts.reports, modes, sample=sample)
+
+
+def _connect(facts: Facts) -> tuple[State, str]:
+    if facts.missing:
+        return (
+            State.NEEDS_YOU,
+            f"{facts.missing} settings are missing." if facts.missing > 1 else "A setting is missing.",
+        )
+    return State.DONE, ""
+
+
+def _probe(facts: Facts) -> tuple[State, str]:
+    return (State.DONE, "") if facts.probed else (State.NOT_STARTED, "")
+
+
+def _plan(facts: Facts) -> tuple[State, str]:
+    plan = _newest(facts, "plan")
+    if plan is None:
+        return State.NOT_STARTED, ""
+    if facts.mapping_changed > plan.started:
+        return State.OUT_OF_DATE, "The mapping was changed after the plan."
+    if plan.content["plan"] and plan.content["plan"]["blockers"]:
+        return State.NEEDS_YOU, "Something stands in the way of the load."
+    return (State.DONE, "") if plan.exit_code in {0, 4} else (State.NEEDS_YOU, "The plan did not end well.")
+
+
+def _map(facts: Facts) -> tuple[State, str]:
+    plan = _newest(facts, "plan")
+    if plan is None:
+        return State.NOT_STARTED, "The plan lists the clinic's own fields."
+    if facts.mapping_changed > plan.started:
+        return State.NEEDS_YOU, "Plan again to see what the changes do."
+    return State.DONE, ""
+
+
+def _approve(facts: Facts) -> tuple[State, str]:
+    plan = _newest(facts, "plan")
+    if plan is None:
+        return State.NOT_STARTED, ""
+    if facts.approved and facts.mapping_changed > plan.started:
+        return State.OUT_OF_DATE, "The mapping was changed after the approval."
+    return (
+        (State.DONE, "") if facts.approved else (State.NEEDS_YOU, "The clinic has not approved the plan yet.")
+    )
+
+
+def _sample(facts: Facts) -> tuple[State, str]:
+    sample = _newest(facts, "load", sample=True)
+    if sample is None:
+        return State.NOT_STARTED, ""
+    if facts.mapping_changed > sample.started:
+        return State.OUT_OF_DATE, "The mapping was changed after the sample."
+    return State.DONE, ""
+
+
+def _families(facts: Facts) -> tuple[State, str]:
+    plan = _newest(facts, "plan")
+    return (State.NOT_STARTED, "The plan finds them.") if plan is None else (State.DONE, "")
+
+
+def _load(facts: Facts) -> tuple[State, str]:
+    load = _newest(facts, "load", "retry")
+    undone = _newest(facts, "rollback")
+    if load is None or (undone is not None and undone.id > load.id):
+        return State.NOT_STARTED, "The last load was undone." if load else ""
+    if load.exit_code in {0, 4}:
+        return (State.DONE, "") if not load.exit_code else (State.NEEDS_YOU, "Some records were refused.")
+    if load.exit_code == 75:  # noqa: PLR2004 - the documented code of a spent day
+        return State.NEEDS_YOU, "The day's requests are spent. Go on tomorrow."
+    return State.NEEDS_YOU, "The load did not end well."
+
+
+def _check(facts: Facts) -> tuple[State, str]:
+    checked = _newest(facts, "verify")
+    load = _newest(facts, "load", "retry", "rollback")
+    if checked is None:
+        return State.NOT_STARTED, ""
+    if load is not None and load.id > checked.id:
+        return State.OUT_OF_DATE, "Something was written after the check."
+    return (State.DONE, "") if not checked.exit_code else (State.NEEDS_YOU, "The two sides differ.")
+
+
+def _go_live(facts: Facts) -> tuple[State, str]:
+    check, _ = _check(facts)
+    load, _ = _load(facts)
+    ready = check is State.DONE and load is State.DONE
+    return (State.NEEDS_YOU, "Ready to be decided.") if ready else (State.NOT_STARTED, "")
+
+
+def _undo(facts: Facts) -> tuple[State, str]:
+    return (State.DONE, "") if _newest(facts, "rollback") else (State.NOT_STARTED, "")
+
+
+def _runs(facts: Facts) -> tuple[State, str]:
+    return (State.DONE, "") if facts.reports else (State.NOT_STARTED, "")
+
+
+_JUDGES = {
+    "connect": _connect,
+    "probe": _probe,
+    "plan": _plan,
+    "map": _map,
+    "approve": _approve,
+    "sample": _sample,
+    "families": _families,
+    "load": _load,
+    "check": _check,
+    "go-live": _go_live,
+    "undo": _undo,
+    "runs": _runs,
+}

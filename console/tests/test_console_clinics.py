@@ -1,0 +1,100 @@
+"""Which clinics the console shows, and what each is given."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from migration_console.clinics import ClinicsError, clinics_of
+from migration_console.commands import COMMANDS
+from migration_console.runner import LOG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLINICS = """
+defaults:
+  settings: {TARGET_HIGHLEVEL_ACCEPT_REJECTS: true}
+clinics:
+- name: north
+  database: env:NORTH_DATABASE
+  secrets: {TAP_CLINIKO_API_KEY: env:NORTH_KEY, TARGET_HIGHLEVEL_ACCESS_TOKEN: variable:north_token}
+  settings: {TARGET_HIGHLEVEL_LOCATION_ID: north-location}
+- name: south
+  environment: coast
+  database: connection:south
+"""
+
+
+def written(root: Path, text: str) -> Path:
+    """Return a folder with this file of clinics."""
+    root.joinpath("orchestrate").mkdir()
+    root.joinpath("orchestrate/clinics.yml").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_each_clinic_has_its_own_settings_and_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the file, and of the references those to this process's environment; what is there for one clinic reaches no other."""
+    monkeypatch.setenv("NORTH_KEY", "key-of-north")
+    monkeypatch.setenv("NORTH_DATABASE", "postgresql+psycopg://north@db/north")
+    monkeypatch.setenv("TARGET_HIGHLEVEL_ACCESS_TOKEN", "token-of-somebody")
+    tmp_path.joinpath(".env").write_text("TAP_CLINIKO_API_KEY=key-of-somebody\n", encoding="utf-8")
+    found = clinics_of(written(tmp_path, CLINICS), "live")
+    assert list(found) == ["north", "coast"]
+    north, coast = (clinic.project for clinic in found.values())
+    assert north.variables["TAP_CLINIKO_API_KEY"] == "key-of-north"
+    assert north.variables["TARGET_HIGHLEVEL_ACCEPT_REJECTS"] == "true"
+    assert north.location == "north-location"
+    assert (
+        north.ledger_url == north.variables["MELTANO_DATABASE_URI"] == "postgresql+psycopg://north@db/north"
+    )
+    assert not north.is_set("TARGET_HIGHLEVEL_ACCESS_TOKEN")
+    assert not coast.is_set("TAP_CLINIKO_API_KEY")
+    assert coast.variables["PATH"] == os.environ["PATH"]
+
+
+@pytest.mark.parametrize("environment", ["live", "sandbox"])
+def test_without_a_clinic_in_the_file_it_is_the_projects_own(tmp_path: Path, environment: str) -> None:
+    """As the file is shipped; the sandbox is never one of several."""
+    text = CLINICS if environment == "sandbox" else "clinics: []"
+    assert list(clinics_of(written(tmp_path, text), environment)) == [environment]
+
+
+@pytest.mark.parametrize("text", ["clinics: 3", "clinics: [{}]", "[1]", "clinics: [}"])
+def test_a_file_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+    """In one sentence."""
+    with pytest.raises(ClinicsError, match="has no list `clinics`"):
+        clinics_of(written(tmp_path, text), "live")
+
+
+@pytest.mark.process
+@pytest.mark.filterwarnings(
+    "ignore:subprocess .* is still running:ResourceWarning"
+)  # jobs outlive the console
+def test_clinics_at_the_same_time_share_no_file_of_meltano(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job is given a system folder of its clinic, with the installed plugins in it, and nothing of .env."""
+    monkeypatch.setenv("TAP_CLINIKO_API_KEY", "key-of-somebody")
+    meltano = tmp_path / ".venv/bin/meltano"
+    meltano.parent.mkdir(parents=True)
+    meltano.write_text('#!/bin/sh\necho "$@"\nenv\nls "$MELTANO_SYS_DIR_ROOT/loaders"\n', encoding="utf-8")
+    meltano.chmod(0o755)
+    tmp_path.joinpath(".meltano/loaders/target-highlevel").mkdir(parents=True)
+    found = clinics_of(written(tmp_path, CLINICS), "live")
+    for name, clinic in found.items():
+        started = clinic.jobs.start(COMMANDS["plan"])
+        deadline = time.monotonic() + 30
+        while (job := clinic.jobs.find(started.id)) is None or job.ended is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        said = (clinic.project.jobs / started.id / LOG).read_text(encoding="utf-8")
+        assert f"--env-file {os.devnull} --environment={name}" in said
+        assert f"MELTANO_SYS_DIR_ROOT={clinic.project.data / 'console/meltano'}" in said
+        assert "key-of-somebody" not in said
+        assert said.endswith("target-highlevel\n")

@@ -1,0 +1,211 @@
+"""Decisions by forms: who keeps an address, owners, insurers, what is moved, and who signs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from console_server import MAPPING, Browser, a_patient, a_report, serving
+
+from migration_console.steps import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLAN, SAMPLE = "20261129T060413.889482Z-73d4b5", "20261129T070413.889482Z-73d4b5"
+FAMILIES = [
+    {"field": "email", "keeper": "patients/1", "source": "patients/2", "because": "guardian"},
+    {"field": "email", "keeper": "patients/1", "source": "contacts/3", "because": "elder"},
+    {"field": "phone", "keeper": "patients/1", "source": "patients/2", "because": "guardian"},
+]
+FIELD = {"name": "Fund", "section": "", "label": "Fund", "type": "text", "target": "insurer", "decided_by": "recognised",
+         "confidence": "high", "filled": 3, "answers": ["Aaaa Aaa"]}  # fmt: skip
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser inside, before a clinic with a plan and a preview."""
+    account: dict[str, Any] = {
+        "custom_fields": [FIELD],
+        "appointment_types": [],
+        "insurers": {"named_by_fields": ["Bupa AU", "Gym"]},
+        "rows": {"patients": 6},
+    }
+    practitioners = [{"source": "practitioners/12", "match": "contact", "user": None, "because": "no_user"}]
+    plan = {
+        "blockers": [],
+        "approval": {"digest": "0" * 64},
+        "account": account,
+        "owners": {"practitioners": practitioners},
+        "shared_addresses": {"email": {"addresses": 1, "people": 3}},
+        "families": FAMILIES,
+    }
+    a_report(tmp_path, PLAN, mode="plan", plan=plan)
+    with serving(tmp_path) as served:
+        yield served.enter()
+
+
+def said(browser: Browser) -> str:
+    """Return the mapping file."""
+    return browser.clinic.project.mapping.read_text(encoding="utf-8")
+
+
+def test_who_keeps_an_address_is_decided_and_taken_back(browser: Browser) -> None:
+    """One of those who share it; somebody else's turn takes it from the first; the rest of the file stays."""
+    email = {"address:1": "email", "sharers:1": "patients/1 patients/2 contacts/3"}
+    phone = {"address:2": "phone", "sharers:2": "patients/1 patients/2"}
+    form = {**email, **phone, "next": "families"}
+    answer = browser.post("decide/keepers", {**form, "keeper:1": "patients/2", "keeper:2": "patients/2"})
+    assert answer.headers["location"] == "/sandbox/families"
+    assert said(browser) == f"{MAPPING}keeps:\n  patients/2: [email, phone]\n"
+    page = browser.get("families").text
+    assert page.count("<option selected>patients/2</option>") == 2
+    browser.post("decide/keepers", {**form, "keeper:1": "contacts/3", "keeper:2": "patients/2"})
+    assert browser.clinic.mapping.keeps() == {"patients/2": ["phone"], "contacts/3": ["email"]}
+    browser.post("decide/keepers", {**email, "keeper:1": ""})
+    assert browser.clinic.mapping.keeps() == {"patients/2": ["phone"]}
+    browser.post("decide/keepers", {**email, "keeper:1": ""})  # nothing new: nothing to take back
+    for _ in range(3):
+        assert browser.post("decide/undo", {"next": "families"}).status_code == 303
+    assert said(browser) == MAPPING
+    assert not browser.clinic.mapping.can_undo()
+
+
+@pytest.mark.parametrize(
+    ("part", "fields"),
+    [
+        ("keepers", {"address:1": "email", "sharers:1": "patients/1 patients/2", "keeper:1": "contacts/3"}),
+        ("keepers", {"address:1": "email", "sharers:1": "patients/1 patients/9", "keeper:1": "patients/9"}),
+        ("keepers", {"address:1": "fax", "sharers:1": "patients/1", "keeper:1": "patients/1"}),
+        ("keepers", {"address:1": "email", "sharers:1": "", "keeper:1": ""}),
+        ("owners", {"practitioner:1": "12", "email:1": "nobody"}),
+        ("owners", {"practitioner:1": "x: y", "email:1": "orla@clinic.example"}),
+        ("move", {"oldest_visit": "yesterday"}),
+        ("insurer", {"insurer": "Gym"}),
+        ("insurer", {"is": "none"}),
+        ("fields", {"field:1": "Fund", "place:1": "somewhere"}),
+        ("everything", {}),
+    ],
+)
+def test_what_cannot_be_decided_is_refused(browser: Browser, part: str, fields: dict[str, str]) -> None:
+    """With a sentence, and nothing is written."""
+    answer = browser.post(f"decide/{part}", fields)
+    assert answer.status_code in {400, 404}
+    assert "<h1>" in answer.text
+    assert said(browser) == MAPPING
+
+
+def test_owners_insurers_and_what_is_moved(browser: Browser) -> None:
+    """Each is written where the mapping has it, shown as chosen, and taken back by an empty one or by undo."""
+    moved = {name: "yes" for name, value in browser.clinic.mapping.part("move").items() if value is True}
+    browser.post("decide/owners", {"practitioner:1": "12", "email:1": "orla@clinic.example"})
+    browser.post("decide/move", {**moved, "files": "no", "oldest_visit": "2019-07-01"})
+    assert "move:\n  files: false\n  oldest_visit:" in said(browser)
+    browser.post("decide/insurer", {"insurer": "Gym", "is": "none"})
+    browser.post("decide/insurer", {"insurer": "Bupa AU", "same_as": "Bupa"})
+    mapping = browser.clinic.mapping
+    assert mapping.part("owners") == {"12": "orla@clinic.example"}
+    assert mapping.part("move")["files"] is False
+    assert mapping.part("move")["treatment_notes"] is True
+    assert mapping.part("move")["oldest_visit"] == "2019-07-01"
+    insurers = mapping.part("insurers")
+    assert insurers["not_an_insurer"][-1] == "Gym"
+    assert "self funded" in insurers["not_an_insurer"]
+    assert insurers["spellings"]["Bupa"] == ["Bupa Australia", "Bupa AU"]
+    assert insurers["spellings"]["HCF"]
+    page = browser.get("map").text
+    for shown in (
+        'value="orla@clinic.example"',
+        'value="2019-07-01"',
+        "<td>no insurer</td>",
+        "<td>Bupa</td>",
+    ):
+        assert shown in page
+    assert "<code>Aaaa Aaa</code>" in page
+    assert "50 %" in page
+    browser.post("decide/owners", {"practitioner:1": "12", "email:1": ""})
+    browser.post("decide/move", {**moved, "files": "no"})
+    assert mapping.part("owners") == {}
+    assert mapping.part("move")["oldest_visit"] is None
+    while mapping.can_undo():
+        browser.post("decide/undo", {})
+    assert said(browser) == MAPPING
+
+
+def test_the_proposals_of_a_page_are_taken_at_once(browser: Browser) -> None:
+    """Of the fields that are not decided; a choice made before stays."""
+    form = {"field:1": "Fund", "proposed:1": "insurer", "place:1": "", "field:2": "School", "proposed:2": "school",
+            "place:2": "ignore"}  # fmt: skip
+    assert 'name="proposed:1" value="insurer"' in browser.get("map").text
+    browser.post("decide/fields", {**form, "take": "proposals"})
+    assert browser.clinic.mapping.named() == {"Fund": "insurer", "School": "ignore"}
+
+
+def test_a_change_by_hand_is_not_taken_back(browser: Browser) -> None:
+    """Undo would lose it."""
+    browser.post("decide/fields", {"field:1": "Fund", "place:1": "keep"})
+    path = browser.clinic.project.mapping
+    path.write_text(f"{said(browser)}default_country: NZ\n", encoding="utf-8")
+    assert browser.post("decide/undo", {}).status_code == 400
+    assert "default_country: NZ" in said(browser)
+
+
+def test_a_mapping_that_a_person_broke_is_left_alone(browser: Browser) -> None:
+    """The pages still open, and a choice says what to do."""
+    browser.clinic.project.mapping.write_text("a: [\n", encoding="utf-8")
+    assert browser.get("map").status_code == 200
+    answer = browser.post("decide/fields", {"field:1": "Fund", "place:1": "keep"})
+    assert answer.status_code == 400
+    assert "mend it by hand" in answer.text
+    assert said(browser) == "a: [\n"
+
+
+def test_the_preview_is_shown_after_a_click_and_signed(browser: Browser, tmp_path: Path) -> None:
+    """No page shows a value by itself, no address leads to one; the signature is of one preview."""
+    told = a_report(
+        tmp_path, SAMPLE, mode="plan", sample={"patients": 2}, shows_values=True, plan={"blockers": []}
+    )
+    assert "Show the patients" not in browser.get("sample").text
+    assert browser.post("preview", {}).status_code == 404
+    people = [a_patient("Milo Quartermaine"), a_patient("Ada Thistlewood")]
+    (told / "sheet.json").write_text(json.dumps({"patients": people}), encoding="utf-8")
+    assert "Milo" not in browser.get("sample").text
+    assert "Show the patients" in browser.get("sample").text
+    assert browser.get("preview").status_code == 404
+    assert browser.get(f"reports/{SAMPLE}/sheet.json").status_code == 404
+    for number, name in (("0", "Milo"), ("1", "Ada"), ("7", "Ada"), ("x", "Milo")):
+        page = browser.post("preview", {"patient": number})
+        assert name in page.text
+        assert "Personal data" in page.text
+        assert page.headers["cache-control"] == "no-store"
+    assert browser.post("sign", {"what": f"sample/{SAMPLE}", "who": " "}).status_code == 400
+    assert (
+        browser.post("sign", {"what": "sample/20260101T000000.000000Z-000000", "who": "Kim"}).status_code
+        == 400
+    )
+    assert (
+        browser.post("sign", {"what": f"sample/{SAMPLE}", "who": "Kim Lee", "next": "sample"}).status_code
+        == 303
+    )
+    assert "Signed by Kim Lee" in browser.get("sample").text
+    kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file() and path.name != "sheet.json"]
+    assert not [path for path in kept if "Milo" in path.read_text(encoding="utf-8")]
+
+
+def test_what_a_person_ticks_before_going_live_is_kept(browser: Browser) -> None:
+    """By whom, until it is taken back."""
+    points = {"what": "go-live/points", "next": "go-live"}
+    browser.post("sign", {**points, "who": "Kim Lee", "looked": "yes", "told": "yes"})
+    browser.post("sign", {**points, "who": "Ada", "looked": "yes"})
+    signed = browser.clinic.signatures.all()
+    assert {what: item.who for what, item in signed.items()} == {"go-live/looked": "Kim Lee"}
+    assert "Kim Lee" in browser.get("go-live").text
+
+
+def test_a_plan_is_approved_by_somebody(browser: Browser) -> None:
+    """Without a name nothing is started."""
+    assert browser.post("start/approve", {"what": f"plan/{PLAN}"}).status_code == 400
+    assert browser.clinic.jobs.all() == []
+    assert State.NEEDS_YOU in {step.state for step in browser.clinic.steps() if step.key == "approve"}

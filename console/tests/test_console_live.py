@@ -1,0 +1,74 @@
+"""How far a load is, in each sub-account of the run."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+from hl_ledgers import Desk, contact
+
+from migration_console.commands import COMMANDS
+from migration_console.jobs import Job
+from migration_console.live import Watcher
+from migration_console.project import Project
+from migration_console.runner import LOG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from migration_console.live import Live
+
+
+def watched(watcher: Watcher, job: Job | None) -> Live:
+    """Return the first look that has seen something."""
+    end = time.monotonic() + 60
+    while not (live := watcher.look(job)).accounts:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return live
+
+
+def load(began: float, folder: Path) -> Job:
+    """Return a load that was started then and goes on."""
+    return Job("", COMMANDS["load"], "", began, "running", None, None, folder, None)
+
+
+def test_every_sub_account_of_a_run_is_shown(tmp_path: Path) -> None:
+    """Each with its own counts, reasons and requests; the day's budget is that of the one that used most."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    variables = {
+        "TARGET_HIGHLEVEL_LEDGER_URL": url,
+        "TARGET_HIGHLEVEL_LOCATION_ID": "main",
+        "TARGET_HIGHLEVEL_LOCATIONS": json.dumps({"7": "north", "8": "main"}),
+    }
+    project = Project(tmp_path, "live", variables)
+    assert project.sub_accounts == ("main", "north")
+    for location, numbers, spent in (("main", (1, 2, 3), 5), ("north", (4, 5), 9)):
+        desk = Desk.open(url, location)
+        desk.take(*(contact(number) for number in numbers))
+        desk.ledger.spend(f"{desk.ledger.now():%Y-%m-%dT%H}", spent)
+        desk.work.reject(desk.row(f"contact:patients/{numbers[0]}"), "address_required")
+        desk.ledger.close()
+    said = "highlevel.progress done=1 total=3 rate=1.0/s time_left=2 min front_desk="
+    (tmp_path / LOG).write_text(f"{said}3 min\n{said}can_work\nother\n", encoding="utf-8")
+    live = watched(Watcher(project), load(time.time() - 60, tmp_path))
+    assert live.front_desk == "can_work"
+    assert [(account.location, account.total, account.spent_today) for account in live.accounts] == [
+        ("main", 3, 5),
+        ("north", 2, 9),
+    ]
+    assert [kind.refused for account in live.accounts for kind in account.kinds] == [1, 1]
+    (refused,) = live.accounts[0].refused
+    assert refused.count == 1
+    assert refused.next_step
+    assert live.most_spent == 9
+    of_an_earlier_run = watched(Watcher(project), load(time.time() + 60, tmp_path))
+    assert all(not account.kinds for account in of_an_earlier_run.accounts)
+
+
+def test_without_a_ledger_nothing_is_known(tmp_path: Path) -> None:
+    """And none is made by looking."""
+    variables = {"TARGET_HIGHLEVEL_LOCATION_ID": "main", "TARGET_HIGHLEVEL_LOCATIONS": "["}
+    assert Watcher(Project(tmp_path, "live", variables)).look(None).most_spent is None
+    assert not list(tmp_path.rglob("ledger.db"))
