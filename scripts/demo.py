@@ -159,7 +159,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def _sandbox(patients: int, seed: int) -> Iterator[dict[str, Any]]:
+def sandbox(patients: int, seed: int) -> Iterator[dict[str, Any]]:
     """Run the two servers as a process of their own and yield what it says about them."""
     command = [sys.executable, "-m", "sandbox", "--seed", str(seed), "--patients", str(patients)]
     command += ["--cliniko-port", "0", "--highlevel-port", "0"]
@@ -171,9 +171,9 @@ def _sandbox(patients: int, seed: int) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def _environment(sandbox: Mapping[str, Any]) -> dict[str, str]:
+def sandbox_environment(addresses: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables that the plugins need, and nothing that belongs to a real clinic."""
-    cliniko, highlevel = sandbox["cliniko"], sandbox["highlevel"]
+    cliniko, highlevel = addresses["cliniko"], addresses["highlevel"]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIXES)}
     return inherited | {
         "MELTANO_DATABASE_URI": f"sqlite:///{DATA / 'meltano.db'}",  # bookmarks go with the rest of a demo
@@ -290,7 +290,7 @@ def _at_least_two(text: str) -> int:
     return int(text)
 
 
-def _interrupted(signum: int, _frame: object) -> NoReturn:
+def interrupted(signum: int, _frame: object) -> NoReturn:
     """Leave through every `finally`, so that the servers do not outlive the demo."""
     raise SystemExit(128 + signum)
 
@@ -302,16 +302,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which clinic (1)")
     options = parser.parse_args()
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _interrupted)
+        signal.signal(signum, interrupted)
     shutil.rmtree(DATA, ignore_errors=True)
     LOGS.mkdir(parents=True, mode=0o700)
     DATA.chmod(0o700)
     try:
-        with _sandbox(options.patients, options.seed) as sandbox:
+        with sandbox(options.patients, options.seed) as addresses:
             cliniko, highlevel = (
-                Api(sandbox[name]["url"], sandbox[name]) for name in ("cliniko", "highlevel")
+                Api(addresses[name]["url"], addresses[name]) for name in ("cliniko", "highlevel")
             )
-            demo = Demo(cliniko, highlevel, _environment(sandbox))
+            demo = Demo(cliniko, highlevel, sandbox_environment(addresses))
             _steps(demo)
     except (DemoError, requests.RequestException) as error:
         console.print(f"\n[red]The demo failed.[/red] {escape(str(error))}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from measuring import machine
 
@@ -23,7 +23,7 @@ class Findings:
 
     def text(self) -> list[str]:
         """Return the lines for the page."""
-        today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
         table = [f"Measured {today} ({machine()}).", "", "| what | found |", "| --- | --- |"]
         table += [f"| {name} | {value} |" for name, value in self.facts.items()]
         return [*table, f"| result | {'; '.join(self.wrong) or 'as it must be'} |"]

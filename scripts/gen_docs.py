@@ -1,4 +1,4 @@
-"""Write the settings table of the target's README from what it says about itself; the tap writes its own.
+"""Write what the documentation takes from the target: the table of its settings, and how the status of a record changes.
 
 `make docs` writes them; `--check`, used by a test, only tells whether they are current.
 """
@@ -11,12 +11,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from target_highlevel.ledger.transitions import ANY, TRANSITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_highlevel.ledger.rows import Status
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ("tap-cliniko", "target-highlevel")
-TABLES = ("target-highlevel",)
-BEGIN, END = "<!-- settings: written by scripts/gen_docs.py -->", "<!-- /settings -->"
 # Every Singer SDK plugin has these; the SDK documents them.
 SDK_SETTINGS = frozenset(
     {
@@ -78,20 +83,48 @@ def _meaning(described: dict[str, Any]) -> str:
     return " ".join(parts).replace("|", "\\|")
 
 
-def with_table(text: str, plugin: str) -> str:
-    """Return a README with the table between its two markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def transitions() -> str:
+    """Return the drawing and the table of how the status of a record in the ledger changes."""
+    lines = ["```mermaid", "stateDiagram-v2"]
+    for each in TRANSITIONS:
+        starts = () if each.before == ANY else sorted(each.before) or ("[*]",)
+        lines += [f"  {start} --> {end}: {each.name}" for start in starts for end in sorted(each.after)]
+    lines += ["```", "", "| Transition | From | To | When |", "| --- | --- | --- | --- |"]
+    for each in TRANSITIONS:
+        row = (each.name, _statuses(each.before, adds=each.adds), _statuses(each.after), each.when)
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def _statuses(statuses: frozenset[Status], *, adds: bool = False) -> str:
+    names = ["any"] if statuses == ANY else sorted(statuses)
+    return ", ".join([*names, *(["new"] if adds else [])])
+
+
+#: Page → (name of its part that is written here, what writes it).
+PARTS: dict[Path, tuple[str, Callable[[], str]]] = {
+    ROOT / "target-highlevel" / "README.md": ("settings", functools.partial(table, "target-highlevel")),
+    ROOT / "docs" / "architecture.md": ("transitions", transitions),
+}
+
+
+def written(path: Path) -> str:
+    """Return a page with its part between two markers as it should be now."""
+    name, write = PARTS[path]
+    marks = f"<!-- {name}: written by scripts/gen_docs.py -->", f"<!-- /{name} -->"
+    before, begin, rest = _text(path).partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        message = f"the README of {plugin} has no place for its settings: put '{BEGIN}' and '{END}' into it"
+        message = (
+            f"{path.relative_to(ROOT)} has no place for its {name}: put '{marks[0]}' and '{marks[1]}' into it"
+        )
         raise SystemExit(message)
-    return f"{before}{begin}\n\n{table(plugin)}\n\n{end}{after}"
+    return f"{before}{begin}\n\n{write()}\n\n{end}{after}"
 
 
 def stale() -> list[Path]:
-    """Return the READMEs whose table is not what the plugin says."""
-    paths = {plugin: ROOT / plugin / "README.md" for plugin in TABLES}
-    return [path for plugin, path in paths.items() if _text(path) != with_table(_text(path), plugin)]
+    """Return the pages that are not as they should be now."""
+    return [path for path in PARTS if _text(path) != written(path)]
 
 
 def _text(path: Path) -> str:
@@ -99,15 +132,15 @@ def _text(path: Path) -> str:
 
 
 def main() -> int:
-    """Write the tables, or with --check say which are stale."""
+    """Write the pages, or with --check say which are stale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if a table is not current")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if a page is not current")
     check = parser.parse_args().check
     out_of_date = stale()
     for path in out_of_date:
         print(f"{path.relative_to(ROOT)}: {'stale, run `make docs`' if check else 'written'}")
         if not check:
-            path.write_text(with_table(_text(path), path.parent.name), encoding="utf-8")
+            path.write_text(written(path), encoding="utf-8")
     return 1 if check and out_of_date else 0
 
 

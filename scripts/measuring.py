@@ -1,53 +1,53 @@
-"""What `bench.py` and `soak.py` share: a clinic's lines, a ledger that knows them, a watched target."""
+"""What `bench.py` and `soak.py` share: a clinic's lines, a watched target, sections of a page."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import os
 import platform
+import re
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / name) for name in (".", "tests", "target-highlevel/tests", "tap-cliniko/tests")]
+_TESTS = ("tests", "target-highlevel/tests", "tap-cliniko/tests", "transforms/tests", "console/tests")
+sys.path[:0] = [str(ROOT / name) for name in (".", *_TESTS)]
 
+import labelled_fields  # noqa: E402
 import psutil  # noqa: E402
-import sqlalchemy as sa  # noqa: E402
+import seeded_duplicates  # noqa: E402
 from hl_loading import Loader, after_state, tap_lines  # noqa: E402
 
-from cliniko_to_highlevel.core import MessageMapper  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
-from target_highlevel.descriptor import incoming, stream_spec  # noqa: E402
-from target_highlevel.ledger.intake import Intake  # noqa: E402
-from target_highlevel.ledger.ledger import Ledger  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from target_highlevel.descriptor import Incoming, StreamSpec
+    from collections.abc import Sequence
 
 __all__ = [
+    "FASTER",
     "ROOT",
     "Loader",
     "Peak",
     "Sandbox",
     "after_state",
+    "asked_of_records",
     "clinic",
+    "labelled_fields",
     "machine",
     "put_section",
+    "seeded_duplicates",
     "tap_lines",
-    "teach",
     "watch",
 ]
 
-_CHUNK = 500
 _POLL = 0.05
+_OF_A_RECORD = re.compile(r"/contacts/|/records|/relations|/events|/opportunities/|upload")
 UNLIMITED = 10_000_000
+#: Options of a HighLevel for loads whose pace is not the point.
+FASTER: dict[str, Any] = {"burst_limit": UNLIMITED, "daily_limit": UNLIMITED, "search_lag": 0.2}
 
 
 def clinic(patients: int, seed: int = 1, **highlevel: Any) -> Sandbox:
@@ -55,49 +55,10 @@ def clinic(patients: int, seed: int = 1, **highlevel: Any) -> Sandbox:
     return Sandbox(seed=seed, patients=patients, cliniko={"requests_per_minute": 0}, highlevel=highlevel)
 
 
-def teach(lines: Iterable[str], url: str, location: str) -> int:
-    """Fill a ledger as if these lines had been loaded; return how many records it knows then.
-
-    Really loading hundreds of thousands of records takes hours, and measures how fast HighLevel is emulated.
-    """
-    ledger = Ledger(url, location)
-    intake = Intake(ledger, ledger.begin_run("load"))
-    received = _received(lines)
-    while chunk := list(itertools.islice(received, _CHUNK)):
-        intake.take(chunk)
-    with ledger.transaction() as connection:
-        connection.execute(sa.text("delete from dependency"))
-        settled = "update record set status = 'done', hl_id = 'h' || ref, payload = null, reason = null"
-        connection.execute(sa.text(f"{settled} where status in ('ready', 'held')"))
-        known = int(connection.execute(sa.text("select count(*) from record")).scalar_one())
-    ledger.close()
-    return known
-
-
-def _received(lines: Iterable[str]) -> Iterator[Incoming]:
-    mapper, specs = MessageMapper(), dict[str, "StreamSpec"]()
-    for line in lines:
-        message = json.loads(line)
-        if not mapper.handles(str(message.get("stream"))):
-            continue
-        mapped = mapper.schema(message) if message["type"] == "SCHEMA" else mapper.record(message)
-        for each in mapped:
-            if each["type"] == "SCHEMA":
-                specs[each["stream"]] = _declared(each)
-            else:
-                yield _resolved(incoming(specs[each["stream"]], each["record"]))
-
-
-def _declared(message: dict[str, Any]) -> StreamSpec:
-    spec = stream_spec(message)
-    if spec is None:
-        msg = f"the mapper does not describe {message['stream']}"
-        raise ValueError(msg)
-    return spec
-
-
-def _resolved(item: Incoming) -> Incoming:
-    return replace(item, resolved=("user", None)) if item.spec.kind == "user" and not item.filtered else item
+def asked_of_records(sandbox: Sandbox, since: int) -> int:
+    """Return how many requests after so many were about a record, and not about definitions or partners."""
+    asked = sandbox.highlevel.control.requests[since:]
+    return sum(_OF_A_RECORD.search(item.path) is not None for item in asked)
 
 
 @dataclass(frozen=True)

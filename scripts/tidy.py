@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Where Meltano keeps what a run needs: the project's own, and of one clinic among many in Airflow and in the console.
+RUNS = (".meltano/run", "data/*/meltano/run", "data/*/console/meltano/run")
 OWNER_ONLY_FOLDERS = ("data", "data/live", ".meltano")
 
 
@@ -54,7 +56,7 @@ def remove_leftovers(project: Path) -> int:
             "Meltano is running: what an earlier run may have left is removed the next time.", file=sys.stderr
         )
         return 0
-    leftovers = list((project / ".meltano" / "run").glob("*/*.config.json"))
+    leftovers = [path for run in RUNS for path in project.glob(f"{run}/*/*.config.json")]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)

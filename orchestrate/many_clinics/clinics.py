@@ -1,0 +1,214 @@
+"""The file of clinics: which there are, when each runs, and where its secrets are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from many_clinics.references import reference
+from many_clinics.schedule import schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from many_clinics.meltano_project import MeltanoProject
+
+FILE = "clinics.yml"
+LOCATION, LOCATIONS = "TARGET_HIGHLEVEL_LOCATION_ID", "TARGET_HIGHLEVEL_LOCATIONS"
+API_KEY = "TAP_CLINIKO_API_KEY"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one: a file of a thousand clinics is long
+
+
+def _timezone(text: str) -> str:
+    if text not in available_timezones():
+        msg = "not a time zone; write one such as Australia/Sydney"
+        raise ValueError(msg)
+    return text
+
+
+Reference = Annotated[str, AfterValidator(reference)]
+Schedule = Annotated[str, AfterValidator(schedule)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+
+
+class Clinic(BaseModel):
+    """One clinic of the file.
+
+    Attributes:
+        name: in names of DAGs, pools and the summary
+        environment: the Meltano environment, and the folder below `data/`; the name by default
+        schedule: when it runs, as for cron
+        timezone: of the schedule
+        database: where the URL of its PostgreSQL database is, which holds its ledger and Meltano's system database
+        secrets: variable of a plugin -> where its value is
+        settings: variable of a plugin -> its value; nothing secret
+        cliniko_user: clinics that name the same one, or the same API key, never run at the same time
+        verify_every_days: how long after a verification the next one is due
+        timeout_hours: after which a plan, load, delta or verification is stopped; the next run resumes
+        retries: how often a step is tried again that failed for a reason that may pass
+        retry_minutes: before the first of them; the pause doubles each time
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    environment: str
+    schedule: Schedule
+    timezone: TimeZone = "UTC"
+    database: Reference
+    secrets: dict[str, Reference] = {}
+    settings: dict[str, JsonValue] = {}
+    cliniko_user: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
+    verify_every_days: Annotated[float, Field(gt=0)] = 7
+    timeout_hours: Annotated[float, Field(gt=0, le=24)] = 20
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+    retry_minutes: Annotated[float, Field(ge=0)] = 10
+
+    @property
+    def dag_id(self) -> str:
+        """Return the name of its DAG."""
+        return f"clinic_{self.name}"
+
+    @property
+    def sub_accounts(self) -> set[str]:
+        """Return the sub-accounts it writes to, by id, or by reference where the id is kept as a secret."""
+        more = self.settings.get(LOCATIONS)
+        main = self.settings.get(LOCATION) or self.secrets.get(LOCATION)
+        return {str(item) for item in (main, *(more.values() if isinstance(more, dict) else ())) if item}
+
+    @property
+    def needs_approval(self) -> bool:
+        """Return whether nothing is loaded before somebody approved the plan."""
+        return str(self.settings.get("TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", "")).lower() in {"true", "1"}
+
+
+@dataclass(frozen=True)
+class Clinics:
+    """What the file holds.
+
+    Attributes:
+        clinics: those that can run
+        problems: what is wrong with the others, or with the file, in sentences without any value
+        summary: when the summary of all is written, as for cron
+    """
+
+    clinics: tuple[Clinic, ...]
+    problems: tuple[str, ...]
+    summary: str = "0 7 * * *"
+
+    def pool(self, clinic: Clinic) -> str:
+        """Return the pool in which a clinic's steps run, one at a time.
+
+        A task can be in one pool only. A sub-account belongs to one clinic (`problems` sees to that), so the pool of the
+        Cliniko user is also that of every sub-account its clinics write to.
+        """
+        if clinic.cliniko_user:
+            return f"cliniko_{clinic.cliniko_user}"
+        key = clinic.secrets.get(API_KEY)
+        first = next(other for other in self.clinics if other == clinic or (key and _key(other) == key))
+        return f"cliniko_{first.cliniko_user or first.name}"
+
+    def pools(self) -> dict[str, dict[str, Any]]:
+        """Return all pools, as `airflow pools import` reads them."""
+        return {
+            name: {"slots": 1, "description": "one run at a time", "include_deferred": False}
+            for name in sorted({self.pool(clinic) for clinic in self.clinics})
+        }
+
+
+def _key(clinic: Clinic) -> str | None:
+    return clinic.secrets.get(API_KEY)
+
+
+class _File(BaseModel):
+    """The outermost level of the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    summary: Schedule = Clinics.summary
+    defaults: dict[str, Any] = {}
+    clinics: list[dict[str, Any]]
+
+
+def read(path: Path, project: MeltanoProject) -> Clinics:
+    """Read the file and check all of it: a clinic that is described wrongly stops no other, and every problem is told."""
+    try:
+        file = _File.model_validate(yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {})  # noqa: S506 - a safe one
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return Clinics((), (f"{path.name} cannot be read ({type(error).__name__})",))
+    except ValidationError as error:
+        return Clinics((), tuple(_told(path.name, error)))
+    good, problems = [], []
+    for number, entry in enumerate(file.clinics, 1):
+        where = f"clinic {entry.get('name') or number}"
+        try:
+            clinic = Clinic.model_validate(_with_defaults(file.defaults, entry))
+        except ValidationError as error:
+            problems += _told(where, error)
+            continue
+        found = [f"{where}: {problem}" for problem in _problems(clinic, project)]
+        problems += found
+        if not found:
+            good.append(clinic)
+    shared = dict(_shared(good))
+    problems += shared.values()
+    return Clinics(tuple(item for item in good if item.name not in shared), tuple(problems), file.summary)
+
+
+def _with_defaults(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry over the defaults; `secrets` and `settings` are joined name by name."""
+    both = {**defaults, **entry}
+    for name in ("secrets", "settings"):
+        parts = [side[name] for side in (defaults, entry) if name in side]
+        if parts and all(isinstance(part, dict) for part in parts):
+            both[name] = {key: value for part in parts for key, value in part.items()}
+    both.setdefault("environment", both.get("name"))
+    return both
+
+
+def _told(where: str, error: ValidationError) -> list[str]:
+    """Say what is wrong without repeating what was written: it may be a secret in the wrong place."""
+    return [
+        f"{where}: {'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def _problems(clinic: Clinic, project: MeltanoProject) -> Iterator[str]:
+    """Check what one clinic names against the project."""
+    if clinic.environment not in project.environments:
+        yield f"environment: meltano.yml has none of this name; add it: meltano environment add {clinic.environment}"
+    for name in clinic.settings:
+        if name in project.sensitive:
+            yield f"settings.{name}: is a secret; name where it is under `secrets`"
+    for name in {*clinic.settings, *clinic.secrets} - project.variables:
+        yield f"{name}: not a setting of tap-cliniko or target-highlevel, or one that is decided by the step"
+    given = {*clinic.settings, *clinic.secrets}
+    for groups in project.required:
+        if not any(set(group) <= given for group in groups):
+            yield f"needs {' or '.join(' and '.join(group) for group in groups)}"
+
+
+def _shared(clinics: list[Clinic]) -> Iterator[tuple[str, str]]:
+    """Yield name and problem of every clinic that shares what only one may have."""
+    counted = Counter(part for clinic in clinics for part in _own(clinic))
+    for clinic in clinics:
+        twice = sorted({what for what, value in _own(clinic) if counted[what, value] > 1})
+        if twice:
+            yield clinic.name, f"clinic {clinic.name}: another clinic has the same {' and '.join(twice)}"
+
+
+def _own(clinic: Clinic) -> set[tuple[str, str]]:
+    """Return what must belong to one clinic alone, each with its kind."""
+    return {
+        ("name", clinic.name),
+        ("environment", clinic.environment),
+        ("database", clinic.database),
+        *(("sub-account", identity) for identity in clinic.sub_accounts),
+    }

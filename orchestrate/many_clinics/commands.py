@@ -1,0 +1,76 @@
+"""The steps of a clinic as commands of Meltano, the same as somebody would type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from many_clinics.outcome import Outcome
+from many_clinics.running import Running, data, prepare
+from many_clinics.steps import DELTA, LOAD, PLAN, VERIFY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from many_clinics.clinics import Clinic
+    from many_clinics.steps import Run
+
+_LOAD = ("run", "tap-cliniko", "target-highlevel")
+COMMANDS = {
+    PLAN: ("run", "tap-cliniko", "target-highlevel-plan"),
+    LOAD: _LOAD,
+    DELTA: _LOAD,
+    VERIFY: ("run", "tap-cliniko", "target-highlevel-verify"),
+}
+
+
+class Commands:
+    """What a worker can do for one clinic.
+
+    Attributes:
+        running: the command that runs now, to be told to stop
+    """
+
+    def __init__(
+        self, clinic: Clinic, project: Path, environment: Mapping[str, str], tell: Callable[[str], None]
+    ) -> None:
+        """Work for a clinic with its variables; `tell` is given every line that a command says."""
+        self._clinic, self._project, self._environment, self._tell = clinic, project, environment, tell
+        self.running: Running | None = None
+        prepare(clinic, project)
+
+    def step(self, name: str) -> Outcome:
+        """Run a step to its end."""
+        before = self._reports()
+        code, word, _ = self._run(*COMMANDS[name])
+        new = sorted(self._reports() - before)
+        report = json.loads(new[-1].read_text(encoding="utf-8")) if new else {}
+        return Outcome(name, code, word, report.get("totals") or {})
+
+    def runs(self) -> tuple[Outcome, list[Run]]:
+        """Return those runs of the clinic's ledger, wherever they ran, that tell what is due; oldest first.
+
+        A clinic that runs every five minutes has a hundred thousand in a year.
+        """
+        code, word, lines = self._run("invoke", "target-highlevel:runs", "--json", "--newest", "2")
+        listed = [json.loads(line) for line in lines if line.startswith("{")]
+        return Outcome("begin", code, word, {}), listed
+
+    def report(self, since: str) -> str:
+        """Have one report written of all runs from this one on; return the last line."""
+        return self._run("invoke", "target-highlevel:report", "--since", since)[1]
+
+    def stop(self) -> None:
+        """Tell the running command to end."""
+        if self.running:
+            self.running.stop()
+
+    def _run(self, *arguments: str) -> tuple[int, str, list[str]]:
+        with Running(arguments, self._environment, self._project) as self.running:
+            return self.running.follow(self._tell)
+
+    def _reports(self) -> set[Path]:
+        chosen = self._environment.get("TARGET_HIGHLEVEL_REPORT_DIR")
+        folder = Path(chosen) if chosen else data(self._clinic, self._project) / "reports"
+        return set(folder.glob("*/report.json"))

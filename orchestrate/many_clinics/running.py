@@ -1,0 +1,144 @@
+"""Running one command of Meltano for one clinic, with that clinic's secrets and nobody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from many_clinics.outcome import last_word
+from many_clinics.references import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Self
+
+    from many_clinics.clinics import Clinic
+
+#: What a run takes over from the worker: never Airflow's own settings, nor what other clinics' secrets are kept in.
+_INHERITED = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"}) | {
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+}
+_POSTGRES = "postgresql+psycopg"
+_PLUGINS = ("extractors", "loaders", "mappers", "utilities")
+#: A run that is told to stop finishes what is in flight; the target promises to end within 30 s.
+_STOP_SECONDS = 60
+_KEPT_LINES = 200
+
+
+def variables(
+    clinic: Clinic,
+    project: Path,
+    lookups: Mapping[str, Callable[[str], str | None]],
+    worker: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the process environment of a clinic's commands.
+
+    Raises:
+        SecretMissingError: a secret is not where the file of clinics says.
+    """
+    database = _sqlalchemy_url(resolve(clinic.database, lookups))
+    return {
+        **{name: value for name, value in worker.items() if name in _INHERITED},
+        **{name: _text(value) for name, value in clinic.settings.items()},
+        **{name: resolve(where, lookups) for name, where in clinic.secrets.items()},
+        "TARGET_HIGHLEVEL_LEDGER_URL": database,
+        "MELTANO_DATABASE_URI": database,
+        "MELTANO_ENVIRONMENT": clinic.environment,
+        "MELTANO_SYS_DIR_ROOT": str(data(clinic, project) / "meltano"),
+        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "NO_COLOR": "1",
+    }
+
+
+def data(clinic: Clinic, project: Path) -> Path:
+    """Return the folder of what a clinic's runs leave on this worker."""
+    return project / "data" / clinic.environment
+
+
+def prepare(clinic: Clinic, project: Path) -> None:
+    """Make the clinic's own folders on this worker: it may be the first time that the clinic runs here.
+
+    Meltano keeps settings, catalog and state of a run in files, under names that two runs in one project would share.
+    So each clinic has a system folder of its own, into which only the installed plugins are linked.
+    """
+    folder = data(clinic, project) / "meltano"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o700)
+    shutil.rmtree(folder / "run", ignore_errors=True)  # of a run that was killed: its settings hold secrets
+    for name in _PLUGINS:
+        link = folder / name
+        if not link.is_symlink():
+            link.symlink_to(project / ".meltano" / name, target_is_directory=True)
+
+
+def _text(value: Any) -> str:
+    """Return a value as Meltano reads it from a variable."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _sqlalchemy_url(text: str) -> str:
+    """Return a PostgreSQL URL with the driver that the project installs; Airflow's connections begin with postgres://."""
+    return f"{_POSTGRES}://{text.partition('://')[2]}"
+
+
+class Running:
+    """A command of Meltano that runs, with everything it has started."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], project: Path) -> None:
+        """Start it; a `.env` in the project's folder, which would be for all clinics, is not read."""
+        meltano = project / ".venv" / "bin" / "meltano"
+        self._process = subprocess.Popen(  # noqa: S603 - no argument comes from outside
+            [str(meltano), f"--env-file={os.devnull}", *arguments],
+            cwd=project,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+            umask=0o077,
+        )
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave no process behind, however the block ended."""
+        self.stop()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    @property
+    def ended(self) -> bool:
+        """Return whether it has ended."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """Tell it to end; it finishes what is in flight."""
+        if not self.ended:
+            os.killpg(self._process.pid, signal.SIGTERM)
+
+    def follow(self, tell: Callable[[str], None]) -> tuple[int, str, list[str]]:
+        """Pass on what it says, line by line; return its code, its last word and its last lines when it has ended."""
+        lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        for line in self._process.stdout or ():
+            lines.append(line.rstrip("\n"))
+            tell(lines[-1])
+        code, word = last_word(lines, self._process.wait())
+        return code, word, list(lines)

@@ -1,0 +1,266 @@
+"""What is due for a clinic, what the end of a step means, and what the summary makes of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from many_clinics import summary
+from many_clinics.clinics import Clinic
+from many_clinics.outcome import Next, last_word, what_next
+from many_clinics.references import SecretMissingError, resolve
+from many_clinics.running import Running, prepare, variables
+from many_clinics.steps import due, rests_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 29, 2, tzinfo=UTC)
+WEEK = timedelta(days=7)
+CLINIC = Clinic(
+    name="north",
+    environment="north",
+    schedule="0 2 * * *",
+    database="env:DATABASE",
+    secrets={"TAP_CLINIKO_API_KEY": "variable:key"},
+    settings={"TARGET_HIGHLEVEL_ACCEPT_REJECTS": True, "TARGET_HIGHLEVEL_LOCATIONS": {"1": "x"}},
+)
+
+
+def run(
+    mode: str, code: int | None, began: datetime, lasted: timedelta = timedelta(hours=5)
+) -> dict[str, Any]:
+    """Return a run as the ledger lists it."""
+    ended = None if code is None else f"{began + lasted:%Y-%m-%dT%H:%M:%SZ}"
+    return {
+        "id": "",
+        "mode": mode,
+        "started_at": f"{began:%Y-%m-%dT%H:%M:%SZ}",
+        "ended_at": ended,
+        "exit_code": code,
+    }
+
+
+YESTERDAY = NOW - timedelta(days=1)
+PLAN, LOAD = run("plan", 0, YESTERDAY), run("load", 0, YESTERDAY)
+
+
+@pytest.mark.parametrize(
+    ("runs", "steps"),
+    [
+        ([], ("plan", "load", "verify")),
+        ([run("plan", 3, YESTERDAY)], ("plan", "load", "verify")),
+        ([PLAN], ("load", "verify")),
+        ([PLAN, run("load", 75, YESTERDAY)], ("load", "verify")),
+        ([PLAN, run("load", None, YESTERDAY)], ("load", "verify")),
+        ([PLAN, LOAD], ("delta", "verify")),
+        ([PLAN, LOAD, run("verify", 1, YESTERDAY)], ("delta", "verify")),
+        ([PLAN, LOAD, run("verify", 5, YESTERDAY)], ("delta",)),
+        ([PLAN, run("load", 4, YESTERDAY), run("verify", 0, YESTERDAY)], ("delta",)),
+        (
+            [PLAN, LOAD, run("verify", 0, NOW - timedelta(days=8)), run("load", 1, YESTERDAY)],
+            ("delta", "verify"),
+        ),
+    ],
+)
+def test_what_is_due(runs: list[dict[str, Any]], steps: tuple[str, ...]) -> None:
+    """A clinic is planned, loaded and verified; from then on it gets its deltas, and a verification now and then."""
+    assert due(runs, NOW, verify_every=WEEK, needs_approval=False) == steps
+
+
+def test_a_plan_that_must_be_approved_ends_the_first_run() -> None:
+    """Then the load is tried, and says itself whether the plan was approved."""
+    assert due([], NOW, verify_every=WEEK, needs_approval=True) == ("plan",)
+    assert due([PLAN], NOW, verify_every=WEEK, needs_approval=True) == ("load", "verify")
+
+
+def test_who_has_spent_the_day_waits_for_the_next() -> None:
+    """Until midnight in UTC; and when HighLevel's day has not turned by then, for an hour at a time."""
+    began = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    spent = run("load", 75, began)
+    assert rests_until([PLAN, spent], began + timedelta(hours=6)) == datetime(2026, 11, 29, tzinfo=UTC)
+    assert rests_until([PLAN, spent], datetime(2026, 11, 29, tzinfo=UTC)) is None
+    too_early = run("load", 75, datetime(2026, 11, 29, 0, 5, tzinfo=UTC), timedelta(minutes=1))
+    assert rests_until([spent, too_early], NOW - timedelta(hours=1)) == NOW - timedelta(minutes=54)
+    assert rests_until([spent, too_early], NOW) is None
+    assert rests_until([PLAN, LOAD], NOW) is None
+    assert rests_until([], NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "then"),
+    [
+        *((code, Next.GO_ON) for code in (0, 4, 6)),
+        *((code, Next.GIVE_UP) for code in (2, 3, 5)),
+        *((code, Next.TRY_AGAIN) for code in (1, 130, 143, 137)),
+        (75, Next.NEXT_DAY),
+    ],
+)
+def test_what_a_code_means(code: int, then: Next) -> None:
+    """As docs/exit-codes.md has it."""
+    assert what_next(code) is then
+
+
+TARGET = "2026-11-29T13:00:38Z [info     ] target-highlevel target-highlevel: {} (exit {})"
+TAP = "2026-11-29T13:00:38Z [info     ] tap-cliniko  tap-cliniko: {} (exit {})"
+PARTING = "2026-11-29T13:00:38Z [info     ] meltano      Run completed"
+
+
+@pytest.mark.parametrize(
+    ("lines", "returned", "expected"),
+    [
+        ([TARGET.format("complete", 0), PARTING], 0, (0, "complete")),
+        ([TARGET.format("the day is spent", 75), PARTING], 1, (75, "the day is spent")),
+        ([TAP.format("refused", 3), TARGET.format("the tap ended early", 1), PARTING], 1, (3, "refused")),
+        ([TARGET.format("complete", 0), PARTING], 1, (1, "Meltano failed after the target had ended")),
+        ([PARTING], 1, (1, "no last line: Meltano's log says why")),
+        ([PARTING], 0, (1, "no last line: Meltano's log says why")),
+        ([], -15, (-15, "no last line: Meltano's log says why")),
+    ],
+)
+def test_the_true_code_is_in_the_last_line(
+    lines: list[str], returned: int, expected: tuple[int, str]
+) -> None:
+    """Meltano itself only knows 0, 1 and 143; whoever was refused says so first."""
+    assert last_word(lines, returned) == expected
+
+
+def ended(step: str, code: int, line: str = "") -> dict[str, Any]:
+    """Return how a step ended."""
+    return {"step": step, "code": code, "line": line or f"{step} {code}", "totals": {}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcomes", "state", "step"),
+    [
+        (["delta"], [ended("begin", 0), ended("delta", 0)], summary.COMPLETE, "delta"),
+        (["delta"], [ended("begin", 0), ended("delta", 4)], summary.NEEDS, "delta"),
+        (["load", "verify"], [ended("begin", 0), ended("load", 75), None], summary.WAITS, "load"),
+        (["plan", "load"], [ended("begin", 0), ended("plan", 3), None], summary.FAILED, "plan"),
+        (
+            ["load", "verify"],
+            [ended("begin", 0), ended("load", 4), ended("verify", 0)],
+            summary.NEEDS,
+            "load",
+        ),
+        (["load", "verify"], [ended("begin", 0), None, None], summary.FAILED, "load"),
+        ([], [ended("begin", 0)], summary.WAITS, "begin"),
+        (["begin"], [ended("begin", 2)], summary.FAILED, "begin"),
+        (["begin"], [None], summary.FAILED, "begin"),
+    ],
+)
+def test_how_a_clinic_is(
+    steps: list[str], outcomes: list[dict[str, Any] | None], state: str, step: str
+) -> None:
+    """The worst step decides; one that said nothing was stopped or killed."""
+    found = summary.report(steps, outcomes, "now")
+    assert (found["state"], found["step"]) == (state, step)
+
+
+def test_the_summary_begins_with_who_needs_somebody() -> None:
+    """Then come those that have never run, those that wait, and the rest."""
+    reports = {
+        "a": summary.report(["delta"], [ended("delta", 0)], "now"),
+        "b": None,
+        "c": summary.report(["delta"], [ended("delta", 75)], "now"),
+        "d": summary.report(["delta"], [ended("delta", 1)], "now"),
+    }
+    text = summary.table(reports, ["clinic e: schedule: not a schedule"])
+    assert text.startswith("4 clinics: 1 failed, 1 not run yet, 1 waits for the next day, 1 complete\n")
+    assert "- clinic e: schedule: not a schedule\n" in text
+    assert [line[2] for line in text.splitlines() if line.startswith("| ")][2:] == ["d", "b", "c", "a"]
+
+
+def test_a_clinic_is_given_its_own_secrets_and_no_others(tmp_path: Path) -> None:
+    """Not what Airflow itself is told, nor what the worker's environment holds for other clinics."""
+    worker = {
+        "PATH": "/bin",
+        "AIRFLOW__CORE__FERNET_KEY": "f",
+        "SOUTH_KEY": "s",
+        "DATABASE": "postgres://n@h/n",
+    }
+    lookups = {"env": worker.get, "variable": {"key": "k"}.get}
+    own = variables(CLINIC, tmp_path, lookups, worker)
+    assert own["MELTANO_DATABASE_URI"] == own["TARGET_HIGHLEVEL_LEDGER_URL"] == "postgresql+psycopg://n@h/n"
+    assert own["TAP_CLINIKO_API_KEY"] == "k"
+    assert own["TARGET_HIGHLEVEL_ACCEPT_REJECTS"] == "true"
+    assert own["TARGET_HIGHLEVEL_LOCATIONS"] == '{"1": "x"}'
+    assert not {"f", "s"} & set(own.values())
+    with pytest.raises(SecretMissingError, match="variable:key is not there"):
+        variables(CLINIC, tmp_path, {**lookups, "variable": {"key": ""}.get}, worker)
+
+
+def test_references_lead_to_their_place() -> None:
+    """A connection has an address and a password."""
+    lookups = {"connection": {"north": "address"}.get, "connection#password": {"north": "word"}.get}
+    assert resolve("connection:north", lookups) == "address"
+    assert resolve("connection:north#password", lookups) == "word"
+
+
+def test_each_clinic_has_a_system_folder_of_its_own(tmp_path: Path) -> None:
+    """With the plugins linked into it, and without what a killed run left of its secrets."""
+    tmp_path.joinpath(".meltano", "loaders").mkdir(parents=True)
+    left = tmp_path / "data/north/meltano/run/target-highlevel/target.config.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("{}", encoding="utf-8")
+    prepare(CLINIC, tmp_path)
+    prepare(CLINIC, tmp_path)
+    assert not left.exists()
+    assert (tmp_path / "data/north/meltano/loaders").resolve() == tmp_path / ".meltano/loaders"
+    assert (tmp_path / "data/north").stat().st_mode & 0o777 == 0o700
+
+
+def a_meltano(folder: Path, script: str) -> Path:
+    """Return a project whose Meltano is this script."""
+    program = folder / ".venv/bin/meltano"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!{sys.executable}\n{script}", encoding="utf-8")
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.mark.process
+def test_a_command_does_not_outlive_its_step(tmp_path: Path) -> None:
+    """Airflow raises in the middle of a step that takes too long; whatever raises, the command ends."""
+    project = a_meltano(tmp_path, "import time; print('begun', flush=True); time.sleep(60)")
+
+    def tell(_line: str) -> None:
+        raise TimeoutError
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError), Running(["run"], {"PATH": os.environ["PATH"]}, project) as running:
+        running.follow(tell)
+    assert running.ended
+    assert time.monotonic() - began < 30
+
+
+def test_a_command_that_is_told_to_stop_ends_with_all_it_started(tmp_path: Path) -> None:
+    """The signal reaches the plugins too; nothing is left running."""
+    child = (
+        "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True); sys.stdin.read(); "
+    )
+    project = a_meltano(tmp_path, child + "import time; time.sleep(60)")
+    said: list[str] = []
+    with Running(["run"], {"PATH": os.environ["PATH"]}, project) as running:
+
+        def tell(line: str) -> None:
+            said.append(line)
+            running.stop()
+
+        code, _, _ = running.follow(tell)
+    assert code == -15
+    deadline = time.monotonic() + 5
+    while subprocess.run(
+        ["ps", "-o", "stat=", "-p", said[0]], capture_output=True, check=False
+    ).stdout.strip()[:1] not in {
+        b"",
+        b"Z",
+    }:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

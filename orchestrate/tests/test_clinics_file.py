@@ -1,0 +1,181 @@
+"""What the file of clinics may say, and how it is told what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from many_clinics.clinics import Clinics, read
+from many_clinics.databases import sql
+from many_clinics.meltano_project import MeltanoProject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = MeltanoProject.of(ROOT)
+KNOWN = MeltanoProject(
+    ROOT, frozenset({"north", "south", "west"}), PROJECT.variables, PROJECT.sensitive, PROJECT.required
+)
+PASTED = "MS0xLXRoaXMtaXMtYS1rZXk-au1"
+
+
+def clinic(name: str = "north", **changes: Any) -> dict[str, Any]:
+    """Return an entry that is as it should be, with changes."""
+    return {
+        "name": name,
+        "schedule": "0 2 * * *",
+        "database": f"connection:{name}_database",
+        "secrets": {
+            "TAP_CLINIKO_API_KEY": f"variable:{name}_key",
+            "TARGET_HIGHLEVEL_ACCESS_TOKEN": f"connection:{name}_highlevel#password",
+        },
+        "settings": {
+            "TAP_CLINIKO_CONTACT_EMAIL": "moves@agency.example",
+            "TARGET_HIGHLEVEL_LOCATION_ID": f"location of {name}",
+        },
+        **changes,
+    }
+
+
+def with_setting(name: str, value: Any) -> dict[str, Any]:
+    """Return an entry with one setting more."""
+    entry = clinic()
+    return {**entry, "settings": {**entry["settings"], name: value}}
+
+
+def written(folder: Path, *clinics: Mapping[str, Any], **more: Any) -> Clinics:
+    """Write a file and read it."""
+    path = folder / "clinics.yml"
+    path.write_text(yaml.safe_dump({"clinics": [*clinics], **more}), encoding="utf-8")
+    return read(path, KNOWN)
+
+
+def test_what_is_given_is_what_is_read(tmp_path: Path) -> None:
+    """An entry over the defaults; the environment has the clinic's name unless it says otherwise."""
+    found = written(
+        tmp_path,
+        clinic(),
+        clinic("old", environment="south"),
+        defaults={"retries": 5, "settings": {"TAP_CLINIKO_REQUESTS_PER_MINUTE": 100}},
+    )
+    assert found.problems == ()
+    north, old = found.clinics
+    assert (north.environment, old.environment, north.retries) == ("north", "south", 5)
+    assert north.settings["TAP_CLINIKO_REQUESTS_PER_MINUTE"] == 100
+    assert north.sub_accounts == {"location of north"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (clinic(name="North Clinic"), "name: "),
+        (clinic(name="east"), "environment: meltano.yml has none"),
+        (clinic(schedule="every night"), "schedule: not a schedule"),
+        (clinic(schedule="0 25 * * *"), "schedule: not a schedule"),
+        (clinic(timezone="Sydney"), "timezone: not a time zone"),
+        (clinic(database=f"postgresql://north:{PASTED}@db/north"), "database: not a reference"),
+        (clinic(secrets={"TAP_CLINIKO_API_KEY": PASTED}), "secrets.TAP_CLINIKO_API_KEY: not a reference"),
+        (clinic(secrets={"TAP_CLINIKO_API_KEY": "variable:key#password"}), "not a reference"),
+        (clinic(secrets={}), "needs TAP_CLINIKO_API_KEY and TAP_CLINIKO_CONTACT_EMAIL"),
+        (clinic(pasword="x"), "pasword: Extra inputs"),
+        (clinic(retries=-1), "retries: "),
+        (clinic(timeout_hours=48), "timeout_hours: "),
+        (with_setting("TAP_CLINIKO_API_KEY", PASTED), "settings.TAP_CLINIKO_API_KEY: is a secret"),
+        (with_setting("TAP_CLINIKO_API_KEE", PASTED), "TAP_CLINIKO_API_KEE: not a setting"),
+        (with_setting("TARGET_HIGHLEVEL_MODE", "verify"), "TARGET_HIGHLEVEL_MODE: not a setting"),
+        (with_setting("TARGET_HIGHLEVEL_LEDGER_URL", PASTED), "TARGET_HIGHLEVEL_LEDGER_URL: "),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_value(tmp_path: Path, entry: dict[str, Any], said: str) -> None:
+    """A secret that was pasted in the wrong place is not repeated; the other clinics run."""
+    found = written(tmp_path, entry, clinic("south"))
+    assert any(said in problem for problem in found.problems), found.problems
+    assert not any(PASTED in problem for problem in found.problems)
+    assert [item.name for item in found.clinics] == ["south"]
+
+
+def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """In one entry as in all of them."""
+    found = written(
+        tmp_path,
+        clinic(schedule="never", timezone="Nowhere"),
+        clinic("south", database="south"),
+        clinic("east"),
+    )
+    assert len(found.problems) == 4
+    assert found.clinics == ()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "clinics: 3", "clinics: [1]", "- a", "clinics: [}", "summary: now\nclinics: []"]
+)
+def test_a_file_that_is_none_runs_nothing(tmp_path: Path, content: str) -> None:
+    """It is told, not raised: the DAG of the summary shows it."""
+    path = tmp_path / "clinics.yml"
+    path.write_text(content, encoding="utf-8")
+    found = read(path, KNOWN)
+    assert found.clinics == ()
+    assert len(found.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"environment": "north"}, "environment"),
+        ({"database": "connection:north_database"}, "database"),
+        ({"settings": clinic()["settings"]}, "sub-account"),
+        ({"name": "north", "environment": "south"}, "name"),
+        (
+            {
+                "settings": {
+                    **clinic("south")["settings"],
+                    "TARGET_HIGHLEVEL_LOCATIONS": {"1": "location of north"},
+                }
+            },
+            "sub-account",
+        ),
+    ],
+)
+def test_what_belongs_to_one_clinic_is_not_shared(tmp_path: Path, change: dict[str, Any], what: str) -> None:
+    """Neither of the two runs, as nobody knows which is meant; a third one does."""
+    found = written(tmp_path, clinic(), {**clinic("south"), **change}, clinic("west"))
+    assert found.problems
+    assert all(f"same {what}" in problem for problem in found.problems)
+    assert [item.name for item in found.clinics] == ["west"]
+
+
+def test_clinics_of_one_cliniko_user_share_a_pool(tmp_path: Path) -> None:
+    """By the same key, or by a name that is given to the user; every other clinic has its own."""
+    same_key = clinic(
+        "south", secrets={**clinic("south")["secrets"], "TAP_CLINIKO_API_KEY": "variable:north_key"}
+    )
+    found = written(tmp_path, clinic(), same_key, clinic("west"))
+    assert [found.pool(item) for item in found.clinics] == ["cliniko_north", "cliniko_north", "cliniko_west"]
+    assert {name: pool["slots"] for name, pool in found.pools().items()} == {
+        "cliniko_north": 1,
+        "cliniko_west": 1,
+    }
+    found = written(
+        tmp_path, clinic(cliniko_user="anna"), clinic("south"), clinic("west", cliniko_user="anna")
+    )
+    assert [found.pool(item) for item in found.clinics] == ["cliniko_anna", "cliniko_south", "cliniko_anna"]
+
+
+def test_a_database_and_a_role_for_each(tmp_path: Path) -> None:
+    """In a form that can be fed to psql again when a clinic has come."""
+    text = sql(written(tmp_path, clinic(), clinic("south")).clinics)
+    assert text.count("CREATE ROLE") == text.count("CREATE DATABASE") == text.count("\\gexec") / 2 == 2
+    assert 'REVOKE ALL ON DATABASE "clinic_south" FROM PUBLIC;' in text
+
+
+def test_the_file_as_shipped_and_its_example(tmp_path: Path) -> None:
+    """It names no clinic; with the comment signs taken away, it names one."""
+    text = ROOT.joinpath("orchestrate/clinics.yml").read_text(encoding="utf-8")
+    assert read(ROOT / "orchestrate/clinics.yml", KNOWN) == Clinics((), ())
+    example = re.sub(r"^#(?=[- ] *\w)", "", text.partition("clinics: []")[2], flags=re.MULTILINE)
+    assert [item.name for item in written(tmp_path, *yaml.safe_load(example)).clinics] == ["north"]
