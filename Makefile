@@ -1,21 +1,33 @@
-# `make demo` shows it, `make test` proves it. Both need Python >= 3.10, git, make and a package index.
+# `make demo` shows it, `make test` proves it. Both need Python >= 3.11, git, make and a package index.
 
 PYTHON ?= python3
 PATIENTS ?= 40
 # More than there are cores, usually: a load waits for the disk and for the search to catch up.
-WORKERS ?= 3
+WORKERS ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-OURS := tap-cliniko transforms target-highlevel
+AIRFLOW := .venv-airflow
+OURS := tap-cliniko transforms target-highlevel console
 MANIFESTS := $(addsuffix /pyproject.toml,$(OURS))
 # The warehouse targets are left out: Meltano installs each when it is first run.
-PLUGINS := tap-cliniko cliniko-highlevel-mapper target-highlevel
+PLUGINS := tap-cliniko cliniko-highlevel-mapper target-highlevel console
+
+# The group of pyproject.toml that set-up installs: `run` is enough to move a clinic.
+DEPENDENCIES ?= dev
+
+# Tests by what they need: conftest.py marks them.
+QUICK := not soak and not process and not browser and not guide and not airflow
+SLOW := not soak and not airflow and (process or browser or guide)
+TESTS ?= not soak and not airflow
 
 # What writes to HighLevel, without what only plans a write.
-WRITE_PATH := --include='*/engine/*,*/objects/*,*/crashpoints.py,*/ledger/[bipr]*.py,*/ledger/work.py' \
-  --omit='*/engine/plan*,*/ledger/purge.py,*/ledger/publish.py,*/ledger/repair.py'
+WRITE_PATH := --include='*/engine/*,*/desired.py,*/recovery/*,*/preflight/*,*/objects/*,*/fields/*,*/crashpoints.py,*/ledger/[bipr]*.py,*/ledger/lookup.py,*/ledger/work.py' \
+  --omit='*/preflight/workflows.py,*/ledger/purge.py,*/ledger/publish.py,*/ledger/repair.py'
+
+# What takes things out of HighLevel again.
+UNDO_PATH := --include='*/rollback/*,*/ledger/undo.py'
 
 # Nothing but the package index is asked: no interpreter is downloaded, nobody is told about the run.
 export UV_PYTHON_DOWNLOADS := never
@@ -25,21 +37,22 @@ export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tidy demo test coverage soak bench lint format build docs constraints clean
+.PHONY: help setup tidy demo console clinics orchestrate-setup orchestrate-test check test test-slow coverage soak bench lint format build docs constraints clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: $(VENV)/.installed .meltano/.installed tidy ## install everything; quick when nothing changed
 
 $(BIN)/uv: | constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; name one with: make PYTHON=/path/to/python3 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 
 $(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt $(MANIFESTS)
-	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group pyproject.toml:dev \
-	  --editable ./tap-cliniko --editable ./transforms --editable './target-highlevel[postgres]'
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group pyproject.toml:$(DEPENDENCIES) \
+	  --editable ./tap-cliniko --editable ./transforms --editable './target-highlevel[otel,postgres]' \
+	  --editable ./console
 	touch $@
 
 .meltano/.installed: meltano.yml constraints.txt $(MANIFESTS) | $(VENV)/.installed
@@ -53,26 +66,53 @@ tidy: $(VENV)/.installed ## close data/ and .meltano/ to others, remove secrets 
 demo: setup ## a synthetic clinic moves from a local Cliniko into a local HighLevel (PATIENTS=40)
 	$(BIN)/python scripts/demo.py --patients $(PATIENTS)
 
+check: lint ## before a commit: lint, types and the tests that need no process, in under two minutes
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "$(QUICK)"
+
+console: setup ## the console on a made-up clinic, until Ctrl-C (PATIENTS=40)
+	$(BIN)/python scripts/console.py --patients $(PATIENTS)
+
+clinics: setup ## check orchestrate/clinics.yml: everything that is wrong with it, at once
+	PYTHONPATH=orchestrate $(BIN)/python -m many_clinics check
+
+# In an environment of its own: Airflow pins what the project pins otherwise.
+$(AIRFLOW)/.installed: $(BIN)/uv orchestrate/constraints.txt orchestrate/requirements.in
+	test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv --without-pip $(AIRFLOW)
+	$(UV) pip install --quiet --python $(AIRFLOW)/bin/python --constraint orchestrate/constraints.txt --requirements orchestrate/requirements.in
+	touch $@
+
+orchestrate-setup: setup $(AIRFLOW)/.installed ## install Airflow into .venv-airflow
+
+orchestrate-test: orchestrate-setup ## three clinics in a real Airflow on a real PostgreSQL
+	$(BIN)/python -m pytest -m airflow orchestrate/tests
+
 test: setup ## every test but the long ones, in under 20 minutes
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "$(TESTS)"
+
+test-slow: ## the tests that `make check` leaves out
+	$(MAKE) test TESTS="$(SLOW)"
 
 coverage: setup ## the branches of what writes to HighLevel, all of which a test must take
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadgroup -m "not soak" target-highlevel/tests
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report $(WRITE_PATH) --fail-under=100
+	$(BIN)/python -m coverage report $(UNDO_PATH) --fail-under=100
 
 soak: setup ## the full figures; takes hours
 	$(BIN)/python scripts/soak.py all --write
 	$(BIN)/python -m pytest -m soak --timeout 0
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile soak --timeout 0 -n $(WORKERS)
+	$(BIN)/python scripts/mutation.py --write docs/mutation.md
 
 bench: setup ## measurements
 	$(BIN)/python scripts/bench.py $(BENCH)
 
-lint: setup ## ruff and mypy
+lint: setup ## style, layers and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	for part in $(OURS) sandbox scripts tests; do $(BIN)/mypy $$part || exit 1; done
+	PYTHONPATH=. $(BIN)/lint-imports --no-logo
+	for part in $(OURS) orchestrate sandbox scripts tests conftest.py; do $(BIN)/mypy $$part || exit 1; done
 
 format: setup ## let ruff write what it can
 	$(BIN)/ruff check --fix .
@@ -86,13 +126,17 @@ docs: setup ## write anew what the documentation takes from the code
 	$(BIN)/python scripts/gen_objects.py
 	$(BIN)/tap-cliniko-tools document --folder tap-cliniko
 	$(BIN)/python -m cliniko_to_highlevel.document docs/mapping.md
+	$(BIN)/python scripts/gen_patients.py
 	$(BIN)/python -m target_highlevel.report.reject_codes docs/reject-codes.md
+	$(BIN)/python -m target_highlevel.assumptions.document docs/assumptions.md
 
 constraints: $(BIN)/uv ## resolve the pinned versions anew
-	$(UV) pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
-	  --upgrade --extra postgres --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-package target-highlevel \
+	  --upgrade --extra otel --extra postgres --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  --upgrade orchestrate/requirements.in --output-file orchestrate/constraints.txt
 
 # The bookmarks of the runs so far are in .meltano/meltano.db: without them the next run reads everything again.
 clean: ## remove what set-up and checks made; data/ and Meltano's bookmarks stay
 	test ! -d .meltano || find .meltano -mindepth 1 -maxdepth 1 ! -name 'meltano.db*' -exec rm -rf {} +
-	rm -rf $(VENV) dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(AIRFLOW) dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,23 @@
+# The pipeline without the sandbox and the tests: docker build -t clinic-move . && docker run --env-file .env -v clinic-move:/project/data clinic-move
+# The set-up is that of `make setup`, with the packages installed instead of linked.
+
+FROM python:3.14-slim AS build
+WORKDIR /project
+RUN apt-get update && apt-get install --yes --no-install-recommends git make && rm -rf /var/lib/apt/lists/*
+COPY Makefile constraints.txt pyproject.toml meltano.yml logging.yaml ./
+COPY tap-cliniko tap-cliniko
+COPY transforms transforms
+COPY target-highlevel target-highlevel
+COPY console console
+COPY scripts scripts
+RUN make setup DEPENDENCIES=run
+
+FROM python:3.14-slim
+RUN useradd --create-home --uid 10001 mover && mkdir -p /project/data && chown -R mover:mover /project
+COPY --from=build --chown=mover:mover /project /project
+USER mover
+WORKDIR /project
+ENV MELTANO_SEND_ANONYMOUS_USAGE_STATS=false PATH=/project/.venv/bin:$PATH
+VOLUME /project/data
+ENTRYPOINT ["meltano"]
+CMD ["run", "tap-cliniko", "target-highlevel"]
