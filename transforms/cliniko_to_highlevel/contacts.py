@@ -187,7 +187,7 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
         ),
         "archived": hidden is not None,
         "cliniko_title": row.text("title"),
-        "cliniko_preferred_name": row.text("preferred_first_name"),
+        "cliniko_preferred_name": row.name("preferred_first_name"),
         "cliniko_occupation": row.text("occupation"),
         "cliniko_archived_at": reference.local_date(hidden),
         "relations": _relations(row, answers, reference),
@@ -201,7 +201,7 @@ def from_contact(row: Row, reference: Reference) -> Iterator[Output]:
     mapping = reference.mapping
     kind = {DOCTOR_TYPE: "doctor", PAYER_TYPE: "payer"}.get(row.whole("type_code") or 0, "other_contact")
     hidden = hidden_at(row)
-    first, last, company = row.text("first_name"), row.text("last_name"), row.text("company_name")
+    first, last, company = row.name("first_name"), row.name("last_name"), row.name("company_name")
     record = CONTACTS.blank(row.source_id)
     record |= _address_fields(row, "phone_numbers", reference)
     record |= {
@@ -211,7 +211,7 @@ def from_contact(row: Row, reference: Reference) -> Iterator[Output]:
         "tags": [*mapping.tag(kind, *(["archived"] if hidden else [])), *_address_tags(record, mapping)],
         "archived": hidden is not None,
         "cliniko_title": row.text("title"),
-        "cliniko_preferred_name": row.text("preferred_name"),
+        "cliniko_preferred_name": row.name("preferred_name"),
         "cliniko_occupation": row.text("occupation"),
         "cliniko_company": company,
         "cliniko_provider_number": row.text("provider_number"),
@@ -228,7 +228,7 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     active = row.flag("active") is not False
     record = CONTACTS.blank(row.source_id)
     record |= _person(user, Address(), phones_of(user, reference), row, reference)
-    first, last = row.text("first_name"), row.text("last_name")
+    first, last = row.name("first_name"), row.name("last_name")
     record |= {
         "skip_if_exists": [f"user:{row.source_id}"],
         "firstName": first

@@ -15,32 +15,44 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _ZONE_NAME = re.compile(r"\s*(?:Z|UTC|GMT)$")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:T.*)?$")
+#: A part of a second, which nothing here keeps, and clock times that stand for the next day or second: since 24:00 is read
+#: by some versions of Python only, and a leap second by none.
+_FRACTION = re.compile(r"(?:(?<=:\d\d:\d\d)|(?<=[T ]\d{6}))[.,]\d*")
+_LATER = re.compile(r"(?<=[T ])24:?00(?::?00)?|(?<=:)60(?=Z|[+-]|$)")
+_ZONE_AS_WELL = re.compile(r"\[[^\]]*\]$")
+_ISO_DAY = re.compile(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)(?:T.*)?$")
 _DAY_NUMBERS = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
-_DAY_NAMED = re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<month>[A-Za-z]{3,9})\.? (?P<year>\d{4})")
+_DAY_NAMED = re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)?[ -](?P<month>[A-Za-z]{3,9})\.?[ -](?P<year>\d{4})")
 _MONTH_NAMED = re.compile(r"(?P<month>[A-Za-z]{3,9})\.? (?P<day>\d{1,2})(?:st|nd|rd|th)? (?P<year>\d{4})")
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1
-    )
-}
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_EARLIEST_YEAR = 1000
+_WEEKDAY = re.compile(
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.? (?=\w)", re.IGNORECASE
+)
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:[0-5]\dZ", re.ASCII)
 #: What validators of web services take: no dot at an end or beside another one, 64 characters, plain letters in the domain.
 _EMAIL = re.compile(
-    r"(?=[^@]{1,64}@)[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)*"
+    r"(?=[^@]{1,64}@)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{2,59})"
 )
+#: A sign written as HTML writes it, as imports from other systems leave it in names.
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 #: Signs without a width, which come in with copied text; inside of words of some scripts they matter, at the ends never.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
 #: What stands around an address and is no part of it: ``<june@example.net>``, ``mailto:june@example.net?subject=…``.
 _AROUND_EMAIL = re.compile(r"[\s,;<>()\[\]{}\"\u201c\u201d\u201e\u00ab\u00bb\\|:]+")
 _BEFORE_EMAIL = "'`*=/"
+#: Signs of no alphabet at an end (``✉ jane@…``), and a phone number that shares the field (``0491570156/jane@…``).
+_SIGNS = re.compile(r"^[^\w\x00-\x7f]+|[^\w\x00-\x7f]+$|^[+\d().-]+/")
 _BEHIND_EMAIL = ".!'`*#~/-_=&"
 #: Apostrophes and dots of other keyboards, and an at sign that was written out to hide it from machines.
 _TYPED_OTHERWISE = {ord("\u2019"): "'", ord("\u2018"): "'", ord("\u3002"): ".", ord("\uff61"): "."}
 _AT = re.compile(r"(?<=\w)\s?(?:[(\[{]at[)\]}]|%40)\s?(?=\w)", re.IGNORECASE)
+_DOT = re.compile(r"(?<=\w)\s?[(\[{](?:dot|\.)[)\]}]\s?(?=\w)", re.IGNORECASE)
 #: A comma typed for a dot, ``jane@example.com,au``: what stands before it may be somebody else's address.
 _COMMA_FOR_DOT = re.compile(r"(?<=\w),(?=(?:[a-z]{2}|com|net|org|edu|gov)(?:[\s,;>]|$))")
 _BETWEEN_EMAILS = re.compile(r"[/&+]+")
@@ -63,6 +75,16 @@ def plain_characters(value: str) -> str:
     """Return a text without signs that cannot be seen, in ordinary width and with ordinary dashes: what a person reads."""
     wide = unicodedata.normalize("NFKC", value).translate(_DASHES)
     return "".join(char for char in wide if char in "\n\t" or unicodedata.category(char) not in {"Cf", "Cc"})
+
+
+def name_text(value: str) -> str | None:
+    """Return a name as it is read: ``O&#39;Brien`` is O'Brien. What would begin a tag of HTML stays as it is."""
+    return clean_text(_ENTITY.sub(_read_entity, value))
+
+
+def _read_entity(found: re.Match[str]) -> str:
+    sign = html.unescape(found.group())
+    return found.group() if sign in {"<", ">"} else sign
 
 
 def decimal_text(value: Any) -> str:
@@ -100,20 +122,21 @@ def told_date(value: str, *, month_first: bool = False) -> str | None:
         value: such as ``2031-06-30``, ``30/6/2031``, ``30 June 2031`` or ``June 30, 2031``.
         month_first: how ``3/4/2031`` is read in the person's country.
     """
-    text = " ".join(value.replace(",", " ").split())
+    text = _WEEKDAY.sub("", " ".join(plain_characters(value).replace(",", " ").split()).rstrip("."), count=1)
     if found := _DAY_NUMBERS.fullmatch(text):
         first, second, year = map(int, found.groups())
         day, month = (second, first) if month_first else (first, second)
     elif found := _DAY_NAMED.fullmatch(text) or _MONTH_NAMED.fullmatch(text):
         told = found.groupdict()
         day, year = int(told["day"]), int(told["year"])
-        month = _MONTHS.get(told["month"][:3].casefold(), 0)
-    elif _ISO_DAY.match(text):
-        day, month, year = int(text[8:10]), int(text[5:7]), int(text[:4])
+        named = told["month"].casefold()
+        month = next((number for number, name in enumerate(_MONTHS, 1) if name.startswith(named)), 0)
+    elif found := _ISO_DAY.match(text):
+        year, month, day = int(found[1]), int(found[3]), int(found[4])
     else:
         return None
     try:
-        return date(year, month, day).isoformat()
+        return date(year, month, day).isoformat() if year >= _EARLIEST_YEAR else None
     except ValueError:
         return None
 
@@ -131,12 +154,16 @@ def instant_text(value: str) -> str:
 
 
 def _moment(value: str) -> datetime:
-    value = _ZONE_NAME.sub("+00:00", value.translate(_DASHES).upper())
+    value = _ZONE_NAME.sub("+00:00", _ZONE_AS_WELL.sub("", value).translate(_DASHES).upper())
+    value, later = _FRACTION.sub("", value), timedelta()
+    if found := _LATER.search(value):
+        later = timedelta(seconds=1) if found[0] == "60" else timedelta(days=1)
+        value = _LATER.sub("59" if found[0] == "60" else "00:00", value, count=1)
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC)
+        return moment.astimezone(UTC) + later
     except OverflowError as error:
         raise ValueError(str(error)) from None
 
@@ -199,7 +226,7 @@ def folded(name: str) -> str:
 def emails(value: str | None) -> list[str]:
     """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
     plain = plain_characters(html.unescape(value or "")).translate(_TYPED_OTHERWISE)
-    text = _COMMA_FOR_DOT.sub("..", _AT.sub("@", plain))
+    text = _COMMA_FOR_DOT.sub("..", _DOT.sub(".", _AT.sub("@", plain)))
     if _SPACED_AT.fullmatch(text.strip()):
         text = "".join(text.split())
     pieces = (piece for around in _AROUND_EMAIL.split(text) for piece in _each_email(around))
@@ -209,6 +236,7 @@ def emails(value: str | None) -> list[str]:
 
 def _each_email(piece: str) -> list[str]:
     """Return the addresses in a text without blanks, without a mark at their end or a link's question behind them."""
+    piece = _SIGNS.sub("", piece)
     several = _BETWEEN_EMAILS.split(piece) if piece.count("@") > 1 else [piece]
     plain = []
     for text in several:

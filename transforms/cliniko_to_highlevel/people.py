@@ -127,10 +127,10 @@ def given_names(patient: Row) -> tuple[str | None, str | None]:
 
     HighLevel refuses a contact that has neither a name nor an address. A dot or dash, typed where a form insists, is no name.
     """
-    first, last = patient.text("first_name"), patient.text("last_name")
+    first, last = patient.name("first_name"), patient.name("last_name")
     if is_name(first) or is_name(last):
         return first, last
-    preferred = patient.text("preferred_first_name")
+    preferred = patient.name("preferred_first_name")
     return preferred if is_name(preferred) else f"Patient {patient.reference('id')}", None
 
 

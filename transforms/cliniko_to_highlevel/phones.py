@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import phonenumbers
 from phonenumbers import Leniency, PhoneNumberMatcher
 
-from cliniko_to_highlevel.formats import plain_characters
+from cliniko_to_highlevel.formats import plain_characters, told_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,20 +29,36 @@ _BETWEEN = re.compile(r"[;,|&/\n]|\b(?:or|and)\b", re.IGNORECASE)
 #: What may stand between the digits of one number, and does not part it from the next one.
 _INSIDE = " \t()-.\xa0"
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+")
-#: A stroke parts two numbers, or stands inside of one: ``030/23125-012``.
-_STROKE = re.compile(r"(\+?[\d\s().-]+)/([\d\s().-]+)")
+#: A sign that parts two numbers, or stands inside of one: ``030/23125-012``, ``0491/570/006``.
+_STROKED = re.compile(r"\+?[\d\s().-]+(?:[/\\:~*][\d\s().-]+)*")
+_STROKE = re.compile(r"[/\\:~*]")
 #: A label or a remark glued to a number: ``mob0491…``, ``…006wife``. Letters between digits are no such thing.
-_LABEL = re.compile(r"(?<![^\W_])([a-z]{2,}|[hmptw])(?=[+(]?\d)", re.IGNORECASE)
-_REMARK = re.compile(r"(?<=\d)(?!x|ext)([a-z]{3,}|[hmw])(?![^\W_])", re.IGNORECASE)
+_LABEL = re.compile(r"(?<![^\W_])([a-z]{2,}|[chmptw])(?=[+(]?\d)", re.IGNORECASE)
+_REMARK = re.compile(r"(?<=\d)(?!x|ext)([a-z]{3,}|[chmw])(?![^\W_])", re.IGNORECASE)
 #: A letter in the middle of digits, which are then no number, whoever leaves it out; an extension is no such letter.
 _BROKEN = re.compile(r"(?<=\d)(?!x|ext)[^\W\d_]+(?=\d)", re.IGNORECASE)
-#: An hour at which to call, or a rank: ``9am``, ``5:30 pm``, ``17:00``, ``2nd``.
-_HOUR = re.compile(
-    r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?", re.IGNORECASE
+#: Digits that are no number to call: an hour or a rank (``9am``, ``5:30 pm``, ``17:00``, ``2nd``), hours (``9-5``), a day
+#: (``12/03/24``), a place in a list (``1.``), one digit that belongs to a word (``Unit 4 03 9876 5432``), an e-mail address.
+_NO_NUMBER = re.compile(
+    r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
+    r"|(?<![^\s(\[])\d{1,2}[-/]\d{1,2}(?![^\s)\],;.])"
+    r"|(?<![\d/.-])\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d(?![\d/.-])"
+    r"|(?<!\S)\d[.)](?=\s)"
+    r"|(?<=[^\W\d_]\s)\d(?=\s+(?:\(?0|\+))"
+    r"|[^\s,;<>]+@[^\s,;<>]+\.[a-z]+",
+    re.IGNORECASE,
 )
+#: A number of a fax, and of nothing else: ``Fax 03 9876 5432``, not ``Ph/Fax 03 9876 5432``.
+_FAXED = re.compile(
+    r"(?<![/&])(?<![/&] )\bf(?:ax|acsimile)?\b[^\d+(&,;|/\n]{0,9}\+?[\d\s().-]{6,20}\d"
+    r"|\+?[\d\s().-]{6,20}\d\s*[(\[]?\s*f(?:ax)?\b(?![\s:.#-]*[\d+(])",
+    re.IGNORECASE,
+)
+#: A longer text holds no number that could be told from the other digits in it.
+_LONGEST_TEXT = 1000
 #: Signs that some type between the digits of one number, and a whole number in groups that commas part.
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[_\u00b7\u2022\u2027](?=\d)")
-_COMMAS = re.compile(r"\+?\d{2,4}(?:, ?\d{3,4}){1,3}")
+_COMMAS = re.compile(r"\+?\d{1,4}(?:, ?\d{3,4}){1,3}")
 #: A number that went through a spreadsheet: ``4.9157011E8``, ``61491570110.0``, ``491,570,110``.
 _FLOAT = re.compile(r"([1-9])(?:[.,](\d+))?e\+?(\d{1,3})", re.IGNORECASE)
 _WHOLE_FLOAT = re.compile(r"(\+?\d{7,15})[.,]0{1,2}")
@@ -79,13 +96,14 @@ def e164(number: str, normalized: str | None, decided: str | None, countries: tu
     where it is valid. Cliniko's form alone counts only where no number was typed at all.
     """
     known_digits = "".join(filter(str.isdecimal, normalized or ""))
-    text = _written_out(plain_characters(number), known_digits)
-    if text is None:
+    text = _written_out(plain_characters(html.unescape(number)), known_digits)
+    if text is None or len(text) > _LONGEST_TEXT:
         return None
+    text, faxes = _FAXED.subn(" ", text)
     known = _valid(f"+{known_digits}", _NO_COUNTRY) if known_digits else None
     typed = [digits for part in _BETWEEN.split(text) if (digits := "".join(filter(str.isdecimal, part)))]
     if known and not any(len(digits) >= _FEWEST_DIGITS for digits in typed):
-        return known
+        return None if faxes else known
     if known and (
         _BROKEN.search(text) or not any(_is_of(known, digits, text, countries) for digits in typed)
     ):
@@ -112,6 +130,8 @@ def _written_out(text: str, known_digits: str) -> str | None:
     if not match:
         return text
     digits, missing = match[1] + (match[2] or ""), int(match[3]) - len(match[2] or "")
+    if missing < 0 and not digits[missing:].strip("0"):
+        digits, missing = digits[:missing], 0
     if missing == 0 or (missing == 1 and known_digits.endswith(f"{digits}0")):
         return digits + "0" * missing
     return None
@@ -132,12 +152,12 @@ def _is_of(known: str, digits: str, text: str, countries: tuple[str, ...]) -> bo
 
 def _found(text: str, country: str) -> Iterator[str]:
     """Yield the valid numbers of a text, in E.164: each stands alone, not as a part of a longer row of digits."""
-    stroke = _STROKE.fullmatch(text.strip())
-    whole = _valid(text, country) if stroke else None
+    stroked = _STROKED.fullmatch(text.strip())
+    whole = _valid(_STROKE.sub(" ", text), country) if stroked and not told_date(text) else None
     if whole:
         yield whole
         return
-    for part in _BETWEEN.split(_HOUR.sub("", text)):
+    for part in _BETWEEN.split(_NO_NUMBER.sub(" ", text)):
         spaced = _REMARK.sub(r" \1", _LABEL.sub(r"\1 ", part))
         alone = spaced.strip(" .-")
         if _ONE_NUMBER.fullmatch(alone):
@@ -147,17 +167,18 @@ def _found(text: str, country: str) -> Iterator[str]:
 
 
 def _of_digits(text: str, country: str) -> Iterator[str]:
-    """Yield the number that a text of digits is, else the two that it is."""
+    """Yield the number that a text of digits is, else the numbers that it is one after the other."""
     whole = _valid(text, country)
     if whole is None and text.startswith(_INTERNATIONAL_PREFIX):
         whole = _valid(f"+{text.removeprefix(_INTERNATIONAL_PREFIX)}", _NO_COUNTRY)
     if whole:
         yield whole
         return
-    for gap in re.finditer(r"\s+(?=[+(\d])", text):
-        first, second = (_valid(half, country) for half in (text[: gap.start()], text[gap.end() :]))
-        if first and second:
-            yield from (first, second)
+    for gap in re.finditer(r"[\s-]+(?=[+(\d])", text):
+        first = _valid(text[: gap.start()], country)
+        others = [*_of_digits(text[gap.end() :], country)] if first else []
+        if first and others:
+            yield from (first, *others)
             return
 
 

@@ -124,10 +124,10 @@ def practitioner_name(row: Row) -> str | None:
 
 def contact_name(row: Row) -> str:
     """Return a contact's name: of a payer its company's, of a person his own, else the preferred one; a title alone is none."""
-    title, preferred = row.text("title"), row.text("preferred_name")
-    person = joined(" ", row.text("first_name"), row.text("last_name"))
+    title, preferred = row.text("title"), row.name("preferred_name")
+    person = joined(" ", row.name("first_name"), row.name("last_name"))
     person = joined(" ", title, person) if person else preferred
-    company = row.text("company_name")
+    company = row.name("company_name")
     names = (company, person) if row.whole("type_code") == PAYER_TYPE else (person, company)
     return names[0] or names[1] or joined(" ", title, row.source_id) or row.source_id
 

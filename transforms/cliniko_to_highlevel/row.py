@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel.errors import Reason, RecordError
-from cliniko_to_highlevel.formats import clean_text, date_text, decimal_text, instant_text
+from cliniko_to_highlevel.formats import clean_text, date_text, decimal_text, instant_text, name_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,6 +63,11 @@ class Row:
     def text(self, field: str) -> str | None:
         """Return a text, cleaned; None when it is empty."""
         return text_of(self.values.get(field), field)
+
+    def name(self, field: str) -> str | None:
+        """Return a person's or company's name."""
+        text = self.text(field)
+        return name_text(text) if text and "&" in text else text
 
     def amount(self, field: str) -> str | None:
         """Return a number as canonical decimal text."""
