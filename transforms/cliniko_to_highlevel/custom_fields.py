@@ -165,7 +165,11 @@ class FieldPlan:
         for value in _values(field):
             if decision.target in DATE_TARGETS:
                 day = told_date(value, month_first=self._month_first)
-                (answers.targets.setdefault(decision.target, []) if day else kept).append(day or value)
+                held = answers.targets.setdefault(decision.target, [])
+                if day and held in ([], [day]):
+                    held[:] = [day]
+                else:  # no date, or another one than an earlier field said: a field of HighLevel has room for one
+                    kept.append(value)
             elif self._takes(decision, value):
                 answers.targets.setdefault(decision.target, []).append(value)
             else:

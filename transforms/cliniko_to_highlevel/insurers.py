@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from cliniko_to_highlevel.formats import joined, plain_characters, slug
+from cliniko_to_highlevel.formats import joined, name_text, plain_characters, slug
 from cliniko_to_highlevel.people import RECORD_STATES, STATE_OF_RECORD, address, hidden_at, record_state
 from cliniko_to_highlevel.reference_types import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import Output, Stream, custom
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: A word, with what an apostrophe adds to it; of ``O'Brien`` the part behind is a word of its own.
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]{1,2}(?![^\W_]))?")
+#: What parts an insurer from the kind of cover, or from the next insurer.
+_BETWEEN = re.compile(r"[(),/&;+\[\]\n]|\s[-\u2013]\s|\s+(?:and|or)\s+", re.IGNORECASE)
 
 ORIGINS = ("Payer contact", "Named on patients")
 
@@ -81,7 +83,7 @@ def from_payer(row: Row, reference: Reference) -> Iterator[Output]:
             "phone": numbers.shown,
             "phone_numbers": numbers.listed,
             "address": place.lines,
-            "contact_person": joined(" ", row.text("title"), row.text("first_name"), row.text("last_name")),
+            "contact_person": joined(" ", row.text("title"), row.name("first_name"), row.name("last_name")),
             "provider_number": row.text("provider_number"),
             "notes": row.text("notes"),
             "record_state": record_state(row),
@@ -110,9 +112,7 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
 def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
     """Return a patient's insurers: of the custom fields first, then of the invoice fields."""
     names = [
-        name
-        for name in answers.targets.get("insurer", ())
-        if slug(name) not in reference.mapping.not_insurers
+        name for answer in answers.targets.get("insurer", ()) for name in _insurers_in(answer, reference)
     ]
     names.extend(_invoiced_to(row, reference))
     found = {cover.source_id: cover for name in names if (cover := _cover(name, reference))}
@@ -120,6 +120,16 @@ def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
     if payer and payer not in found:
         found[payer] = Cover(payer, reference.contacts[payer.partition("/")[2]], named=False)
     return list(found.values())
+
+
+def _insurers_in(answer: str, reference: Reference) -> list[str]:
+    """Return the insurers that an answer names: known ones without the kind of cover (``Bupa (hospital)``), or as one name."""
+    none, whole = reference.mapping.not_insurers, name_text(answer) or ""
+    named = [piece for piece in _BETWEEN.split(whole) if slug(piece) and slug(piece) not in none]
+    if not named or slug(whole) in none:
+        return []
+    apart = not _known(whole, reference) and all(_known(piece, reference) for piece in named)
+    return named if apart else [whole]
 
 
 def is_listed(name: str, reference: Reference) -> bool:

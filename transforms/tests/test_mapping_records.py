@@ -171,6 +171,33 @@ def test_spellings_of_an_insurer_are_one() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ("Bupa (hospital)", ["Bupa"]),
+        ("HCF - extras only", ["HCF"]),
+        ("Private: Bupa", ["Private: Bupa"]),
+        ("Private (Bupa)", ["Bupa"]),
+        ("Yes - Bupa", ["Bupa"]),
+        ("Bupa / HCF", ["Bupa", "HCF"]),
+        ("bupa and medibank", ["Bupa", "Medibank Private"]),
+        ("Bupa & Co", ["Bupa & Co"]),
+        ("Nurses & Midwives Health", ["Nurses & Midwives Health"]),
+        ("Blue Cross (Pacific)", ["Blue Cross (Pacific)"]),
+        ("Self funded (cash)", []),
+        ("as above", []),
+        ("pending", []),
+    ],
+)
+def test_known_insurers_are_told_from_kinds_of_cover_beside_them(typed: str, named: list[str]) -> None:
+    """Of a text that is known in all its parts each is an insurer; any other text is one name as a whole."""
+    found = mapped(
+        "patients", custom_fields=answers(Insurer=typed), invoice_default_to=None, invoice_email=None
+    )
+    assert [item["insurer_name"] for item in found if item["stream"] == "hl_insurers"] == named
+    assert profile(custom_fields=answers(Insurer=typed))["insurer"] == typed
+
+
 def test_an_insurer_with_a_very_long_name_can_be_searched_for() -> None:
     """HighLevel's search takes 75 characters: longer identities are cut, and names that begin alike stay apart."""
     names = [f"{'The Very Long Established Mutual ' * 4}{place}" for place in ("North", "South", "NORTH")]
@@ -214,6 +241,9 @@ def test_an_insurer_is_sent_once_in_a_run() -> None:
         ("vet's own insurance", "Vet's Own Insurance"),
         ("Smith & Sons Ins.", "Smith & Sons Ins"),
         ("MEDIBANK", "Medibank Private"),
+        ("Teachers&#39; Mutual", "Teachers' Mutual"),
+        ("Smith &amp; Co", "Smith & Co"),
+        ("&lt;b&gt; fund", "&Lt;B&Gt; Fund"),
     ],
 )
 def test_an_insurers_name_keeps_its_punctuation(typed: str, shown: str) -> None:
@@ -233,6 +263,17 @@ def test_custom_fields_go_where_the_mapping_says_and_none_is_dropped() -> None:
         "2031-06-30",
     )
     assert found["other_fields"] == "Funding / Pet: Cat"
+
+
+def test_a_second_date_for_one_place_is_kept_with_its_label() -> None:
+    """Two fields may ask for the same day; only when they agree is one of them enough."""
+    found = profile(custom_fields=answers(NDIS_plan_end="2031-06-30", NDIS_plan_review="1/7/2031"))
+    assert (found["ndis_plan_end"], found["other_fields"]) == (
+        "2031-06-30",
+        "Funding / NDIS plan review: 1/7/2031",
+    )
+    found = profile(custom_fields=answers(NDIS_plan_end="2031-06-30", NDIS_plan_review="30/6/2031"))
+    assert (found["ndis_plan_end"], found["other_fields"]) == ("2031-06-30", None)
 
 
 def test_the_referring_doctor_is_related() -> None:
