@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.descriptor import FieldSpec, StreamSpec, incoming
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger
-from target_highlevel.ledger.rows import Outcome
+from target_highlevel.ledger.rows import NO_NOTES, Notes, Outcome
 from target_highlevel.ledger.work import Work
 from target_highlevel.report.handover import Handover
 from target_highlevel.report.readback import read_back
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from target_highlevel.ledger.rows import Notes, Row
+    from target_highlevel.ledger.rows import Row
 
 LOCATION = "loc_clinic"
 #: Stands for everything personal a record carries; no file of a report may hold it.
@@ -82,13 +82,13 @@ class ReportedLedger:
         item = incoming(USERS, {"source_id": source_id})
         self.intake.take([replace(item, resolved=(user, reason))])
 
-    def write(self, outcome: Outcome = Outcome.CREATED, notes: Notes | None = None) -> None:
+    def write(self, outcome: Outcome = Outcome.CREATED, notes: Notes = NO_NOTES) -> None:
         """Write everything that is ready."""
         while rows := self.work.claim(100, ()):
             for row in rows:
                 self.settle(row, outcome, notes)
 
-    def settle(self, row: Row, outcome: Outcome, notes: Notes | None = None) -> None:
+    def settle(self, row: Row, outcome: Outcome, notes: Notes = NO_NOTES) -> None:
         """Write one record."""
         self.work.intend(row, "create", "things", fields=["name"])
         hl_id = row.hl_id or f"hl-{row.source_id.replace('/', '-')}"
@@ -113,9 +113,9 @@ def a_clinic(reported: ReportedLedger) -> None:
         reported.receive(PROFILES, f"patients/{number}")
     reported.write()
     reported.receive(CONTACTS, "patients/21")
-    reported.write(notes={"withheld": {"email": "another_record"}, "tags": ["shared-email"]})
+    reported.write(notes=Notes(withheld={"email": "another_record"}, tags=("shared-email",)))
     reported.receive(CONTACTS, "contacts/7")
-    reported.write(Outcome.UPDATED, notes={"conflicts": ["phone"]})
+    reported.write(Outcome.UPDATED, notes=Notes(conflicts=("phone",)))
     for number in range(1, 8):
         reported.receive(FILES, f"patient_attachments/{number}", contact="patients/1")
     reported.reject("file_too_large", "file_size")

@@ -21,6 +21,7 @@ from target_highlevel.fields import (
 )
 from target_highlevel.fields.kinds import CLOSED_BY_OTHERS
 from target_highlevel.fields.places import CustomField, StandardField
+from target_highlevel.ledger.rows import NO_NOTES, Notes
 
 OPTIONS = {"Physio": "physio", "Pilates, group": "pilates_group"}
 PROPERTY = ObjectProperty(lambda: OPTIONS, lambda: LookupError("unknown_option"))
@@ -213,10 +214,10 @@ def test_a_channel_is_opened_only_where_we_had_closed_it() -> None:
     """And a kind keeps track of which those are; nothing opens a channel of a contact that is being made."""
     kind = kind_of(FieldSpec("dnd_email", "dnd", channel="Email"))
     on, off = True, False
-    assert kind.may_change(on, {})
-    assert not kind.may_change(off, {})
-    assert not kind.may_change(None, {"dnd": ["dnd_email"]})
-    assert kind.may_change(off, {"dnd": ["dnd_email"]})
+    assert kind.may_change(on, NO_NOTES)
+    assert not kind.may_change(off, NO_NOTES)
+    assert not kind.may_change(None, Notes(dnd=("dnd_email",)))
+    assert kind.may_change(off, Notes(dnd=("dnd_email",)))
     closed: set[str] = set()
     kind.track(closed, on)
     assert closed == {"dnd_email"}
@@ -280,7 +281,7 @@ def test_a_sum_tells_another_currency_than_the_sub_accounts() -> None:
 def test_a_country_may_be_highlevels_own() -> None:
     """That of the sub-account, or what came with a create that had sent none; no other field is filled in."""
     kind = kind_of(standard("country"))
-    assert kind.is_highlevels_own("au", {}, {"country": "AU"})
-    assert kind.is_highlevels_own("US", {"filled": {"country": "US"}}, {"country": "AU"})
-    assert not kind.is_highlevels_own("NZ", {"filled": {"country": "US"}}, {"country": "AU"})
-    assert not kind_of(standard("city")).is_highlevels_own("Perth", {}, {"city": "Perth"})
+    assert kind.is_highlevels_own("au", NO_NOTES, {"country": "AU"})
+    assert kind.is_highlevels_own("US", Notes(filled={"country": "US"}), {"country": "AU"})
+    assert not kind.is_highlevels_own("NZ", Notes(filled={"country": "US"}), {"country": "AU"})
+    assert not kind_of(standard("city")).is_highlevels_own("Perth", NO_NOTES, {"city": "Perth"})

@@ -24,6 +24,7 @@ from hl_report_ledger import (
 
 from target_highlevel.descriptor import StreamSpec
 from target_highlevel.ledger.counts import standing_records
+from target_highlevel.ledger.rows import Notes
 from target_highlevel.report.handover import COLUMNS
 from target_highlevel.report.page import window_page
 from target_highlevel.report.window import window_content, write_window
@@ -50,7 +51,7 @@ def reported(tmp_path: Path) -> Iterator[ReportedLedger]:
     reported.begin()
     a_clinic(reported)
     reported.receive(CONTACTS, "patients/30")
-    reported.write(notes={"tags": ["invalid-email"]})
+    reported.write(notes=Notes(tags=("invalid-email",)))
     for number in (1, 2, 3):
         appointment = f"individual_appointments/{number}"
         reported.receive(APPOINTMENTS, appointment, contact="patients/1")

@@ -8,7 +8,7 @@ from hl_ledgers import LOCATION, Desk, contact, note, part
 
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.purge import Purge, purged_on
-from target_highlevel.ledger.rows import Outcome
+from target_highlevel.ledger.rows import Notes, Outcome
 from target_highlevel.values import fingerprint
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def loaded(desk: Desk) -> None:
     desk.work.intend(row, "update", "things", before={"name": BORN})
     mark = fingerprint(BORN, desk.ledger.salt)
     desk.work.settle(
-        row, Outcome.UPDATED, hl_id="hl-1", written={"name": mark}, notes={"tags": ["medical-alert"]}
+        row, Outcome.UPDATED, hl_id="hl-1", written={"name": mark}, notes=Notes(tags=("medical-alert",))
     )
     desk.work.reject(desk.row("note:treatment_notes/7"), "text_too_long")
 

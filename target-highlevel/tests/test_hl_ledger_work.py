@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hl_ledgers import Desk, contact, note, part, practitioner, profile
 
-from target_highlevel.ledger.rows import Outcome
+from target_highlevel.ledger.rows import NO_NOTES, Notes, Outcome
 from target_highlevel.ledger.work import KNOWN
 
 if TYPE_CHECKING:
@@ -45,6 +45,24 @@ def test_nobody_gets_what_another_worker_holds(desk: Desk) -> None:
     assert [row.ref for row in desk.work.claim(2, first)] == [
         ref for ref in (f"contact:patients/{number}" for number in (1, 2, 3)) if ref not in first
     ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "notes"),
+    [
+        (None, NO_NOTES),
+        ("{}", NO_NOTES),
+        ('{"dnd":["dnd_email"],"rebuilt":true}', Notes(dnd=("dnd_email",), rebuilt=True)),
+        ('{"tags":["a","b"],"withheld":{"phone":"unknown"}}', Notes({"phone": "unknown"}, tags=("a", "b"))),
+        ('{"money":{}}', Notes(money={})),
+        ('{"linked_before":"x","was_on":"hl-1"}', Notes(was_on="hl-1")),
+    ],
+)
+def test_notes_are_read_as_every_version_wrote_them(kept: str | None, notes: Notes) -> None:
+    """What is not noted is not kept, and a note that nobody takes any more is dropped."""
+    assert Notes.from_json(kept) == notes
+    assert Notes.from_json(notes.json()) == notes
+    assert (notes.json() or "{}") == (kept or "{}").replace('"linked_before":"x",', "")
 
 
 def test_an_intent_is_durable_before_the_write(desk: Desk) -> None:

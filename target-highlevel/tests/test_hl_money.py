@@ -138,7 +138,7 @@ class Load:
             connection.execute(again, execution_options=RECEIVED.options)
         row = self.work.row(ref)
         assert row is not None
-        notes: Notes = {"money": {**self.written[ref], **damaged}}
+        notes = Notes(money={**self.written[ref], **damaged})
         self.work.settle(row, Outcome.CREATED, hl_id=f"hl {ref}", written={}, notes=notes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,9 +46,7 @@ def judge(  # noqa: PLR0913 - everything that a judgement may depend on
     **notes: Any,
 ) -> tuple[Kind, str] | None:
     """Compare one field of a contact; what was written is the value itself here."""
-    row = Row(
-        "contact:patients/1", "contact", "patients/1", "hl_contacts", "ready", 1, notes=cast("Notes", notes)
-    )
+    row = Row("contact:patients/1", "contact", "patients/1", "hl_contacts", "ready", 1, notes=Notes.of(notes))
     row.created_run = "run" if created else None
     row.written = {} if written is None else {name: str(written)}
 
@@ -57,7 +55,7 @@ def judge(  # noqa: PLR0913 - everything that a judgement may depend on
 
     def highlevels_own(which: str, value: Any) -> bool:
         return which not in row.written and kind_of(SPEC.field(which)).is_highlevels_own(
-            value, notes, {"country": "AU"}
+            value, row.notes, {"country": "AU"}
         )
 
     case = Case(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_highlevel.descriptor import StreamSpec
-    from target_highlevel.ledger.rows import Notes, Row
+    from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.work import Work
 
 
@@ -36,10 +36,10 @@ class Changes:
             for name, value in wanted.items()
             if not is_written(row.written.get(name), value, self._salt)
         }
-        if row.is_whole and not row.notes.get("rebuilt"):
+        if row.is_whole and not row.notes.rebuilt:
             gone = set(row.written) - set(wanted) - self.unseen(row, spec)
             changes.update({name: None for name in gone if name in spec.fields})
-        leaving = set(row.gives_up) - set(row.notes.get("withheld", ()))  # it may be there all the same
+        leaving = set(row.gives_up) - set(row.notes.withheld)  # it may be there all the same
         for name in [name for name, value in changes.items() if is_empty(value) and name not in row.written]:
             if name not in leaving:
                 del changes[name]
@@ -52,7 +52,7 @@ class Changes:
 
         A patient's *no* is never a conflict: do-not-disturb is switched on whatever stands there.
         """
-        withheld = row.notes.get("withheld", {})
+        withheld = row.notes.withheld
         found = set()
         for name, value in changes.items():
             there = current.get(name)
@@ -65,13 +65,13 @@ class Changes:
                 continue
             if kind.equal(value, there):
                 continue  # only its spelling is another
-            if row.notes.get("rebuilt") or not holds(row.written.get(name), kind.declared, there, self._salt):
+            if row.notes.rebuilt or not holds(row.written.get(name), kind.declared, there, self._salt):
                 found.add(name)  # of a rebuilt record nobody knows who wrote what
         return found
 
     def kept(self, row: Row, changes: Mapping[str, Any]) -> set[str]:
         """Return the conflicts of earlier runs that this write does not look at; there are none where Cliniko wins."""
-        left = () if self._overwrite == "cliniko_wins" else row.notes.get("conflicts", ())
+        left = () if self._overwrite == "cliniko_wins" else row.notes.conflicts
         return set(left) - set(changes)
 
     def may_write(self, name: str, current: Mapping[str, Any], conflicts: set[str]) -> bool:
@@ -86,13 +86,13 @@ def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:
     return name not in spec.fields or kind_of(spec.fields[name]).may_change(value, row.notes)
 
 
-def switched_on(row: Row, spec: StreamSpec, values: Mapping[str, Any]) -> Notes:
-    """Return, as a note, which channels we have closed, now that these values are written: we open no others again."""
-    closed = set(row.notes.get("dnd", ()))
+def switched_on(row: Row, spec: StreamSpec, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which channels we have closed, now that these values are written: we open no others again."""
+    closed = set(row.notes.dnd)
     for name, value in values.items():
         if name in spec.fields:
             kind_of(spec.fields[name]).track(closed, value)
-    return {"dnd": sorted(closed)}
+    return tuple(sorted(closed))
 
 
 def not_done(

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.answers import AnswerNotUnderstood
 from target_highlevel.crashpoints import reach
@@ -16,7 +16,7 @@ from target_highlevel.engine.changes import Changes, not_done, switched_on
 from target_highlevel.errors import DayBudgetSpent, Interrupted, NotFound, Refused, Unknown
 from target_highlevel.fields import is_empty, kind_of, mark
 from target_highlevel.ledger.repair import LOOK_FIRST
-from target_highlevel.ledger.rows import Outcome
+from target_highlevel.ledger.rows import NO_NOTES, Outcome
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
 from target_highlevel.reasons import reason_for
 from target_highlevel.withheld import REFUSED
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Notes, Row
     from target_highlevel.ledger.work import Work
-    from target_highlevel.objects.base import ObjectKind
+    from target_highlevel.objects.base import ObjectKind, Updated
 
     #: (contributor, fields) of every partial record that folds into one.
     Contributions = list[tuple[str, dict[str, Any]]]
@@ -150,7 +150,7 @@ class Writer:
             self._adopt(row, spec, kind, wanted, made)
             return
         reach("after_response", row.object)
-        notes: Notes = {**made.notes, **switched_on(row, spec, wanted)}
+        notes = replace(made.notes, dnd=switched_on(row, spec, wanted))
         self._settle(row, spec, Outcome.CREATED, made.hl_id, wanted, parent_id=made.parent_id, notes=notes)
         if kind.search_is_eventual:
             self.absence.created(row, spec)
@@ -260,7 +260,7 @@ class Writer:
             # two rows of Cliniko may say the same of the same two people, each from its side
             ours = existing.ours and self._work.claim_id(row, existing.hl_id, ours=True)
             outcome = Outcome.CREATED if ours else Outcome.UNCHANGED
-            self._settle(row, spec, outcome, existing.hl_id, wanted, parent_id=None, notes={})
+            self._settle(row, spec, outcome, existing.hl_id, wanted, parent_id=None, notes=NO_NOTES)
             return
         if not self._work.claim_id(row, existing.hl_id, ours=existing.ours):
             raise Rejected("duplicate_contact")  # noqa: EM101 - a reject is named by its code
@@ -273,13 +273,15 @@ class Writer:
         untold = self._changes.unseen(row, spec)
         wanted = {name: value for name, value in wanted.items() if name not in untold}
         changes = self._changes.of(row, spec, wanted)
-        notes: Notes = {**row.notes, "conflicts": sorted(self._changes.kept(row, changes))}
-        written = self._apply_changes(row, spec, kind, wanted, changes, notes) if changes else False
+        notes = replace(row.notes, conflicts=tuple(sorted(self._changes.kept(row, changes))))
+        written = False
+        if changes:
+            written, notes = self._apply_changes(row, spec, kind, wanted, changes, notes)
         outcome = Outcome.UPDATED if written else Outcome.UNCHANGED
         if row.created_here and (changes or row.intent):
             outcome = Outcome.CREATED
         parent = kind.parent_id(row) if kind.on_contact else None
-        notes["withheld"] = {**notes.get("withheld", {}), **row.gives_up}
+        notes = replace(notes, withheld={**notes.withheld, **row.gives_up})
         self._settle(row, spec, outcome, row.hl_id, wanted, parent_id=parent, notes=notes, stays=untold)
         reach("after_crosswalk", row.object)
 
@@ -291,20 +293,19 @@ class Writer:
         wanted: dict[str, Any],
         changes: dict[str, Any],
         notes: Notes,
-    ) -> bool:
-        """Write the changed fields that are not in conflict; return whether there were any.
-
-        Conflicts, and what else a later run must know, are put into the notes.
-        """
+    ) -> tuple[bool, Notes]:
+        """Write the changed fields that are not in conflict; return whether there were any, and what a later run must know."""
         current = kind.read(row, spec)
-        if row.created_here or row.notes.get("rebuilt"):
+        if row.created_here or row.notes.rebuilt:
             recalled = kind.reconstruct_notes(spec, wanted, current)
-            notes.update(recalled)
+            notes = notes.recalled(recalled)
             if row.created_here:
-                notes.update(switched_on(row, spec, current))
-            row.notes = notes.copy()
-            changes = not_done(spec, changes, current, recalled.get("withheld", {}))
-        notes.update(switched_on(row, spec, {name: current.get(name) for name in row.notes.get("dnd", ())}))
+                notes = replace(notes, dnd=switched_on(row, spec, current))
+            row.notes = notes
+            changes = not_done(spec, changes, current, recalled.withheld)
+        notes = replace(
+            notes, dnd=switched_on(row, spec, {name: current.get(name) for name in row.notes.dnd})
+        )
         differing = {
             name: value
             for name, value in changes.items()
@@ -320,18 +321,17 @@ class Writer:
             for name, value in differing.items()
             if self._changes.may_write(name, current, conflicts)
         }
-        notes["conflicts"] = sorted({*notes["conflicts"], *conflicts})
+        notes = replace(notes, conflicts=tuple(sorted({*notes.conflicts, *conflicts})))
         if not writing:
-            return False
+            return False, notes
         before = {name: current.get(name) for name in {*writing, *kind.co_written_fields(spec, writing)}}
         if self._on_update:
             self._on_update(row, before, writing)
         told = self._updated(row, spec, kind, wanted, writing, current, before)
         reach("after_response", row.object)
         row.cleared = {name for name in writing if not is_empty(current.get(name))}
-        row.hl_id = told.pop("hl_id", row.hl_id)
-        notes.update(cast("Notes", {**told, **switched_on(row, spec, writing)}))
-        return True
+        row.hl_id = told.hl_id or row.hl_id
+        return True, replace(told.noted(notes), dnd=switched_on(row, spec, writing))
 
     def _updated(
         self,
@@ -342,14 +342,14 @@ class Writer:
         writing: dict[str, Any],
         current: Mapping[str, Any],
         before: Mapping[str, Any],
-    ) -> dict[str, Any]:
+    ) -> Updated:
         """Update; a text that HighLevel finds too long is cut, in what is wanted as well."""
         while True:
             reach("before_intent", row.object)
             self._work.intend(row, "update", kind.api, fields=writing, before=before)
             reach("after_intent", row.object)
             try:
-                return dict(kind.update(row, spec, writing, current))
+                return kind.update(row, spec, writing, current)
             except Refused as refused:
                 if not kind.learn(refused, spec, writing):
                     raise
@@ -427,15 +427,12 @@ class Writer:
         notes: Notes,
         stays: AbstractSet[str] = frozenset(),
     ) -> None:
-        notes = cast("Notes", {name: value for name, value in notes.items() if name != "rebuilt" and value})
         if row.object == "relation" and wanted:  # HighLevel does not tell it: one day it is the before-image
-            notes["link"] = dict(wanted)
+            notes = replace(notes, link=wanted)
         # of what this reception is not about, it is as it was
-        if shortened := (set(notes.get("shortened", ())) - set(wanted)) | (row.shortened & set(wanted)):
-            notes["shortened"] = sorted(shortened)
-        else:
-            notes.pop("shortened", None)
-        self._note_money(row, spec, wanted, notes)
+        shortened = (set(notes.shortened) - set(wanted)) | (row.shortened & set(wanted))
+        money = self._comes_to(row, spec, wanted, notes)
+        notes = replace(notes, rebuilt=False, shortened=tuple(sorted(shortened)), money=money)
         if self.on_settled:
             self.on_settled(row, wanted, notes)
         written = {
@@ -465,22 +462,23 @@ class Writer:
             and any(written.get(name) != row.written.get(name) for name in owners),
         )
 
-    def _note_money(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any], notes: Notes) -> None:
-        """Note what the record now comes to in HighLevel: a refused field is not there, a person's value is as it was."""
-        kept = self._overwrite != "cliniko_wins" and set(notes.get("conflicts", ())) & set(
-            spec.money.values()
-        )
+    def _comes_to(
+        self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any], notes: Notes
+    ) -> Mapping[str, str] | None:
+        """Return what the record now comes to in HighLevel: a refused field is not there, a person's value is as it was."""
+        kept = self._overwrite != "cliniko_wins" and set(notes.conflicts) & set(spec.money.values())
         if not spec.money or row.object != spec.object or self._money is None or not row.is_whole or kept:
-            return
-        there = {name: value for name, value in wanted.items() if name not in notes.get("withheld", {})}
-        notes["money"] = self._money(spec, there)
+            return notes.money or None
+        return self._money(
+            spec, {name: value for name, value in wanted.items() if name not in notes.withheld}
+        )
 
 
 def _with_withheld(made: Created | Existing, withheld: Mapping[str, str]) -> Created | Existing:
     """Note on what was created which fields were refused."""
     if not withheld or isinstance(made, Existing):
         return made
-    return replace(made, notes={**made.notes, "withheld": {**made.notes.get("withheld", {}), **withheld}})
+    return replace(made, notes=replace(made.notes, withheld={**made.notes.withheld, **withheld}))
 
 
 def _look(row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import FieldSpec
     from target_highlevel.fields.places import ContactAnswer, ContactBody, Place
+    from target_highlevel.ledger.rows import Notes
 
     #: Resolves practitioners, the most wanted first, to a user of HighLevel, or none to the fallback owner.
     Users = Callable[[Sequence[str] | str | None], str | None]
@@ -104,7 +105,7 @@ class FieldKind:
         """Return whether two values mean the same."""
         return same(wanted, there) or bool(self.spelling(wanted, there))
 
-    def is_highlevels_own(self, there: Any, notes: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    def is_highlevels_own(self, there: Any, notes: Notes, settings: Mapping[str, Any]) -> bool:
         """Return whether HighLevel has filled a value in by itself.
 
         Args:
@@ -112,12 +113,12 @@ class FieldKind:
             notes: the ledger's notes on the record; they tell what came with the create that we had not sent.
             settings: those of the sub-account, which new contacts inherit.
         """
-        known = (notes.get("filled", {}).get(self.declared.name), settings.get(self.declared.api_name))
+        known = (notes.filled.get(self.declared.name), settings.get(self.declared.api_name))
         return self.filled_in and any(not is_empty(value) and self.equal(value, there) for value in known)
 
     # Writing
 
-    def may_change(self, value: Any, notes: Mapping[str, Any]) -> bool:
+    def may_change(self, value: Any, notes: Notes) -> bool:
         """Return whether an update may write a value, as far as the ledger's notes on the record tell."""
         return not self.declared.create_only
 

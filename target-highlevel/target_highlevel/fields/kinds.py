@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import FieldSpec
     from target_highlevel.fields.base import Users
     from target_highlevel.fields.places import ContactAnswer, ContactBody, Place
+    from target_highlevel.ledger.rows import Notes
 
     #: Name of a tolerated spelling → whether it is that in which two texts differ.
     Spellings = Mapping[str, Callable[[str, str], bool]]
@@ -287,9 +288,9 @@ class DoNotDisturb(FieldKind):
         """A channel that others closed is closed, and is never opened."""
         return there == CLOSED_BY_OTHERS or same(there, wanted)
 
-    def may_change(self, value: Any, notes: Mapping[str, Any]) -> bool:
+    def may_change(self, value: Any, notes: Notes) -> bool:
         """A channel may be closed; it may be opened if it was us who closed it."""
-        return value is True or (value is False and self.declared.name in notes.get("dnd", ()))
+        return value is True or (value is False and self.declared.name in notes.dnd)
 
     def track(self, closed: set[str], value: Any) -> None:
         """Note a channel that is closed now, forget one that is open."""
@@ -325,7 +326,7 @@ class User(Text):
 class Stage(Text):
     """The stage of an opportunity: it is moved, and never taken out of its pipeline."""
 
-    def may_change(self, value: Any, notes: Mapping[str, Any]) -> bool:
+    def may_change(self, value: Any, notes: Notes) -> bool:
         """Where no visit is left it stays where it is."""
         return value is not None
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_highlevel.ledger.ledger import Ledger
+    from target_highlevel.ledger.rows import Notes
 
 _BATCH = 500
 #: Why a record was refused that somebody has deleted in HighLevel.
@@ -245,7 +246,7 @@ class Comparison:
 
     def keep_money(
         self,
-        found: Mapping[str, tuple[Mapping[str, Any], Mapping[str, str]]],
+        found: Mapping[str, tuple[Notes, Mapping[str, str]]],
         surplus: Sequence[Mapping[str, Any]],
     ) -> None:
         """Make what records come to in HighLevel durable in the copy: see ``ledger.money``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG
-from target_highlevel.ledger.rows import Outcome, Status
+from target_highlevel.ledger.rows import Notes, Outcome, Status
 from target_highlevel.ledger.tables import audit, record
 from target_highlevel.ledger.undo import ROLLED_BACK
 from target_highlevel.ledger.unplaced import unplaced
@@ -151,15 +150,13 @@ def remarks(ledger: Ledger, run: str | None) -> dict[str, Any]:
     conflicts: list[dict[str, Any]] = []
     with ledger.transaction() as connection:
         for settled_in, source_id, notes in connection.execute(query):
-            said = json.loads(notes)
-            for name, why in said.get("withheld", {}).items():
+            said = Notes.from_json(notes)
+            for name, why in said.withheld.items():
                 told_of = withheld if tags({name: why}) else not_taken
                 because = why if tags({name: why}) else "left_out"
                 told_of.append({"source": source_id, "field": name, "because": because})
-            not_taken += [
-                {"source": source_id, "field": name, "because": "cut"} for name in said.get("shortened", ())
-            ]
-            met = said.get("conflicts", ()) if run in {None, settled_in} else ()
+            not_taken += [{"source": source_id, "field": name, "because": "cut"} for name in said.shortened]
+            met = said.conflicts if run in {None, settled_in} else ()
             conflicts += [{"source": source_id, "field": name} for name in met]
     return {"withheld": withheld, "not_taken": not_taken, "conflicts": conflicts}
 

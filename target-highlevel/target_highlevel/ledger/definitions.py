@@ -65,7 +65,7 @@ class Definitions(Repair):
                 self.bring_again(row)
         elif kind == ASSOCIATIONS:
             for row in self._rows_of("relation"):
-                if row.notes.get("link", {}).get("association") in names:
+                if row.notes.link.get("association") in names:
                     self.bring_again(row)
         else:
             for row in self._rows_of(kind):

@@ -120,8 +120,7 @@ class Lookup:
         with self._ledger.transaction() as connection:
             others = [row_from(found) for found in connection.execute(query).mappings()]
         return any(
-            other.status == Status.DONE.value or self._wants(other, row.notes.get("link", {}))
-            for other in others
+            other.status == Status.DONE.value or self._wants(other, row.notes.link) for other in others
         )
 
     def _wants(self, relation: Row, link: Mapping[str, str]) -> bool:

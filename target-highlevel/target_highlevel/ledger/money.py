@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
-from target_highlevel.ledger.rows import Status
+from target_highlevel.ledger.rows import Notes, Status
 from target_highlevel.ledger.tables import record
 from target_highlevel.values import canonical_json
 
@@ -68,7 +68,6 @@ def money_rows(ledger: Ledger, *, read_back: bool = False) -> Iterator[MoneyRow]
         ledger: the ledger, or the copy of a plan or a verification.
         read_back: of the records that a verification received, what it has read back in place of what was written.
     """
-    name = READ_BACK if read_back else WRITTEN
     columns = [
         record.c[each]
         for each in ("ref", "object", "source_id", "status", "reason", "hl_id", "money", "notes")
@@ -78,7 +77,7 @@ def money_rows(ledger: Ledger, *, read_back: bool = False) -> Iterator[MoneyRow]
     )
     # one that an earlier version has loaded, and nobody has read since, says nothing of what it comes to
     silent = sa.false() if read_back else record.c.hl_id.is_not(None) & record.c.object.in_(summed)
-    told = record.c.money.is_not(None) | record.c.notes.contains(f'"{WRITTEN}"') | silent
+    told = record.c.money.is_not(None) | record.c.notes.contains('"money"') | silent
     # what is another sub-account's is counted there
     ours = sa.func.coalesce(record.c.reason, "") != OTHER_SUB_ACCOUNT
     wanted = [record.c.location == ledger.location, record.c.stream != "", told, ours]
@@ -90,8 +89,8 @@ def money_rows(ledger: Ledger, *, read_back: bool = False) -> Iterator[MoneyRow]
     with ledger.transaction() as connection:
         for row in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
             source = sides[0].amount(row.ref, json.loads(row.money) if row.money else None)
-            there = json.loads(row.notes).get(name) if row.notes and row.hl_id else None
-            highlevel = sides[1].amount(row.ref, there)
+            notes = Notes.from_json(row.notes if row.hl_id else None)
+            highlevel = sides[1].amount(row.ref, notes.money_read_back if read_back else notes.money)
             done = row.status == Status.DONE.value
             unknown = bool(row.hl_id) and highlevel is None and done and not read_back
             status = Status.DONE.value if read_back and row.status == Status.READY.value else row.status
@@ -105,7 +104,7 @@ def money_rows(ledger: Ledger, *, read_back: bool = False) -> Iterator[MoneyRow]
 def keep_read_back(
     connection: sa.Connection,
     location: str,
-    found: Mapping[str, tuple[Mapping[str, Any], Mapping[str, str]]],
+    found: Mapping[str, tuple[Notes, Mapping[str, str]]],
     surplus: Sequence[Mapping[str, Any]],
 ) -> None:
     """Keep what a verification has read back.
@@ -118,7 +117,7 @@ def keep_read_back(
     """
     if found:
         values = [
-            {"b_ref": ref, "b_notes": canonical_json({**notes, READ_BACK: dict(told)})}
+            {"b_ref": ref, "b_notes": replace(notes, money_read_back=told).json()}
             for ref, (notes, told) in found.items()
         ]
         one = (record.c.location == location) & (record.c.ref == sa.bindparam("b_ref"))

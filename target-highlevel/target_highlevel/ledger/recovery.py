@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import portions, release
 from target_highlevel.ledger.repair import LOOK_FIRST, REASON
-from target_highlevel.ledger.rows import Row, Status, row_from
+from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import fact, record
 from target_highlevel.ledger.transitions import MISSED
 from target_highlevel.values import canonical_json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _AGAIN, _DONE = "again", "done"
 #: Stands in ``listed`` of a record until it has been found again.
 _NOT_FOUND = "?"
-_REBUILT = {"rebuilt": True}
+_REBUILT = Notes(rebuilt=True).json()
 
 
 class Recovery:
@@ -74,7 +74,7 @@ class Recovery:
                 values = {
                     "hl_id": row["hl_id"],
                     "written": canonical_json(row["written"]),
-                    "notes": canonical_json(_REBUILT),
+                    "notes": _REBUILT,
                     "listed": "",
                     **({} if known.hl_id == row["hl_id"] else {"created_run": None}),
                 }
@@ -92,7 +92,7 @@ class Recovery:
         intent = {"action": LOOK_FIRST, "run": self._run, "at": at, "api": ""}
         gone = {
             **dict.fromkeys(("hl_id", "parent_id", "written", "digest", "created_run")),
-            "notes": canonical_json(_REBUILT),
+            "notes": _REBUILT,
             "intent": json.dumps(intent),
             "listed": "",
         }

@@ -48,7 +48,7 @@ class Repair(Work):
         it says then is theirs.
         """
         intent = {"action": LOOK_FIRST, "run": self.run, "at": self._stamp(), "api": ""}
-        notes = canonical_json({**row.notes, "rebuilt": True})
+        notes = replace(row.notes, rebuilt=True).json()
         with self._ledger.transaction() as connection:
             known = {"reason": REASON, "notes": notes, "intent": json.dumps(intent)}
             self._move(connection, row.ref, MISSED, **FORGOTTEN, **known)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.payload import NOTHING, Payload
+from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,27 +20,67 @@ ANOTHER = "another_record"
 DIARY = frozenset({"calendar", "schedule", "blocked_slot"})
 
 
-class Notes(TypedDict, total=False):
+@dataclass(frozen=True)
+class Notes:
     """What the ledger knows of a written record beside its values: for later runs, and for the report."""
 
     #: Fields that are not there, each with the reason.
-    withheld: dict[str, str]
+    withheld: Mapping[str, str] = field(default_factory=dict)
     #: Texts that HighLevel found too long and that were cut.
-    shortened: list[str]
+    shortened: tuple[str, ...] = ()
     #: Fields that somebody changed in HighLevel and that were left alone.
-    conflicts: list[str]
+    conflicts: tuple[str, ...] = ()
     #: Channels that we have closed.
-    dnd: list[str]
+    dnd: tuple[str, ...] = ()
     #: Tags of a contact that are ours.
-    tags: list[str]
+    tags: tuple[str, ...] = ()
     #: Of a relation: association and HighLevel ids of both ends.
-    link: dict[str, str]
+    link: Mapping[str, str] = field(default_factory=dict)
     #: What HighLevel filled in by itself when the record was created.
-    filled: dict[str, Any]
-    #: What the record comes to in HighLevel, by what it is summed.
-    money: dict[str, str]
+    filled: Mapping[str, Any] = field(default_factory=dict)
+    #: What the record comes to in HighLevel, by what it is summed; None where nobody has kept it.
+    money: Mapping[str, str] | None = None
+    #: The same as a verification has read it back, in its working copy.
+    money_read_back: Mapping[str, str] | None = None
+    #: Of a record that a rollback has removed, until that is at its end: HighLevel id of the contact that it was on.
+    was_on: str | None = None
     #: Found again in HighLevel: nobody knows who wrote what.
-    rebuilt: bool
+    rebuilt: bool = False
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any] | None) -> Notes:
+        """Return what the ledger kept; notes that only an older version took are dropped."""
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in (kept or {}).items()
+            if name in cls.__dataclass_fields__
+        }
+        return cls(**known)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Notes:
+        """Return what the ledger kept."""
+        return cls.of(json.loads(text) if text else None)
+
+    def recalled(self, found: Notes) -> Notes:
+        """Return the notes with what is told by the record itself, of which nobody knows any more how it was made."""
+        return replace(
+            self,
+            tags=found.tags,
+            withheld=found.withheld or self.withheld,
+            filled=found.filled or self.filled,
+        )
+
+    def content(self) -> dict[str, Any]:
+        """Return what the ledger keeps: whatever there is to note."""
+        return {name: value for name, value in vars(self).items() if value != getattr(NO_NOTES, name)}
+
+    def json(self) -> str | None:
+        """Return it as the ledger keeps it; None where there is nothing to note."""
+        return canonical_json(content) if (content := self.content()) else None
+
+
+NO_NOTES = Notes()
 
 
 class Status(StrEnum):
@@ -95,7 +136,7 @@ class Row:
     reason: str | None = None
     payload: Payload | None = None
     written: dict[str, str] = field(default_factory=dict)
-    notes: Notes = field(default_factory=Notes)
+    notes: Notes = NO_NOTES
     intent: dict[str, Any] | None = None
     digest: str | None = None
     created_run: str | None = None
@@ -161,7 +202,7 @@ def row_from(mapping: Mapping[Any, Any]) -> Row:
         reason=mapping["reason"],
         payload=_payload(mapping["payload"]),
         written=_loaded(mapping["written"], {}),
-        notes=_loaded(mapping["notes"], {}),
+        notes=Notes.from_json(mapping["notes"]),
         intent=_loaded(mapping["intent"], None),
         digest=mapping["digest"],
         created_run=mapping["created_run"],
@@ -184,7 +225,7 @@ def _payload(text: str | None) -> Payload | None:
 def _is_fresh(mapping: Mapping[Any, Any]) -> bool:
     """Return whether a create was found to have happened, and the run ended before that could be settled."""
     waits = mapping["hl_id"] and mapping["created_run"] and not mapping["written"]
-    return bool(waits) and not _loaded(mapping["notes"], {}).get("rebuilt")
+    return bool(waits) and not Notes.from_json(mapping["notes"]).rebuilt
 
 
 def _loaded(text: str | None, default: Any) -> Any:

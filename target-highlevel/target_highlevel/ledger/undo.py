@@ -231,7 +231,7 @@ class Undo(Work):
         removed = self._here & (record.c.reason == ROLLED_BACK) & record.c.notes.is_not(None)
         with self._ledger.transaction() as connection:
             notes = connection.execute(sa.select(record.c.notes).where(removed)).scalars()
-            before = {json.loads(text).get(_CARRIER) for text in notes}
+            before = {Notes.from_json(text).was_on for text in notes}
         here = {trace.parent_id for trace in self.created()}
         return {str(hl_id) for hl_id in before | here if hl_id}
 
@@ -315,7 +315,7 @@ class Undo(Work):
         """Record that a create whose end nobody saw did happen, and what it wrote."""
         known = {
             "written": canonical_json(dict(written)),
-            "notes": canonical_json(dict(notes)) if notes else None,
+            "notes": notes.json(),
         }
         with self._ledger.transaction() as connection:
             where = {"hl_id": hl_id, "parent_id": row.parent_id, "created_run": self.undone, "intent": None}
@@ -346,8 +346,8 @@ class Undo(Work):
     def _gone(self, connection: sa.Connection, row: Row, status: str) -> None:
         intent = row.intent or {"action": "remove", "api": ""}
         self._audit(connection, replace(row, intent=intent), "outcome", status)
-        crumb = {"notes": canonical_json({_CARRIER: row.parent_id})} if row.parent_id else {}
-        self._move(connection, row.ref, TAKEN_BACK, **{**_FORGOTTEN, **crumb})
+        crumb = Notes(was_on=row.parent_id).json()
+        self._move(connection, row.ref, TAKEN_BACK, **{**_FORGOTTEN, "notes": crumb})
         self._derive_again(connection, [row.origin])
 
     def restored(self, row: Row, fields: Iterable[str], written: Mapping[str, str] | None = None) -> None:
@@ -372,9 +372,9 @@ class Undo(Work):
     def linked(self, row: Row, hl_id: str, before: Before) -> None:
         """Record that a relation links again what it linked before the run, and belongs to the run it belonged to."""
         with self._ledger.transaction() as connection:
-            row.hl_id, row.notes = hl_id, {"link": before.fields}
+            row.hl_id, row.notes = hl_id, Notes(link=before.fields)
             self._audit(connection, row, "outcome", "created")
-            known = {**before.known, "hl_id": hl_id, "notes": row.notes}
+            known = {**before.known, "hl_id": hl_id, "notes": row.notes.content()}
             self._move(connection, row.ref, RESTORED, **_as_known(known))
             self._derive_again(connection, [row.origin])
 
@@ -426,7 +426,7 @@ class Undo(Work):
         """Take note of which tags of a contact are ours now: ref → notes."""
         with self._ledger.transaction() as connection:
             for ref, kept in notes.items():
-                self._set(connection, ref, notes=canonical_json(dict(kept)))
+                self._set(connection, ref, notes=kept.json())
 
     def _said_again(self) -> sa.ColumnElement[bool]:
         """The run's records of links that a record of another run had made: this one is forgotten, the link stays with that."""

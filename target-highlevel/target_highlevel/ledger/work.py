@@ -22,7 +22,7 @@ from target_highlevel.ledger.claims import EVERYBODY
 from target_highlevel.ledger.lookup import ONE, Lookup
 from target_highlevel.ledger.partials import OWNER_OF
 from target_highlevel.ledger.relations import LAST
-from target_highlevel.ledger.rows import DIARY, OTHERS_SAY, Notes, Outcome, Row, Status, row_from
+from target_highlevel.ledger.rows import DIARY, NO_NOTES, OTHERS_SAY, Notes, Outcome, Row, Status, row_from
 from target_highlevel.ledger.tables import before_image, contribution, dependency, exclusion, joined, record
 from target_highlevel.ledger.transitions import (
     CHANGED,
@@ -237,7 +237,7 @@ class Work(Lookup):
         hl_id: str | None,
         written: Mapping[str, str],
         parent_id: str | None = None,
-        notes: Notes | None = None,
+        notes: Notes = NO_NOTES,
         keep_payload: bool = False,
         owner_changed: bool = False,
     ) -> None:
@@ -249,7 +249,7 @@ class Work(Lookup):
             values: dict[str, Any] = {
                 "hl_id": hl_id,
                 "written": canonical_json(dict(written)),
-                "notes": canonical_json(dict(notes)) if notes else None,
+                "notes": notes.json(),
                 "intent": None,
                 "changes_at": row.changes_at,
                 **self._outcome(row, outcome),
@@ -263,7 +263,7 @@ class Work(Lookup):
             self._finish(connection, row, SETTLED, keep_payload=keep_payload)
             row.hl_id = hl_id
             self._audit(connection, row, "outcome", outcome.value)
-            self.claims.settled(connection, row, (notes or {}).get("withheld", ()))
+            self.claims.settled(connection, row, notes.withheld)
             if row.object == "contact":
                 self._turns.decide(connection, row.ref)
             release(connection, self._ledger.location, [row.ref])
@@ -299,7 +299,7 @@ class Work(Lookup):
             self._audit(connection, row, "outcome", "left")
             self._set(connection, row.ref, **gone)
         row.hl_id = row.parent_id = row.created_run = row.intent = None
-        row.written, row.notes = {}, {}
+        row.written, row.notes = {}, NO_NOTES
 
     def set_aside(self, row: Row, reason: str) -> None:
         """Leave a record out for now and keep its content."""
@@ -381,8 +381,8 @@ class Work(Lookup):
                     sa.select(record.c.hl_id).where(self._here, record.c.ref == values["ref"])
                 ).first()
                 written = canonical_json(values["written"])
+                notes = values.get("notes", NO_NOTES).json()
                 if known is None:
-                    notes = canonical_json(values.get("notes", {}))
                     row = {**values, "written": written, "notes": notes, "location": self._ledger.location}
                     added = record.insert().values(**row, **_ADOPTED)
                     connection.execute(added, execution_options=FOUND.options)
@@ -391,8 +391,8 @@ class Work(Lookup):
                         "hl_id": values["hl_id"],
                         "parent_id": values.get("parent_id"),
                         "written": written,
+                        "notes": notes,
                     }
-                    more["notes"] = canonical_json(values.get("notes", {}))
                     self._set(connection, values["ref"], **more)
                 release(connection, self._ledger.location, [values["ref"]])
 
@@ -525,5 +525,5 @@ def _known(row: Row) -> dict[str, Any]:
         "outcome": row.outcome,
         "outcome_run": row.outcome_run,
         "written": row.written,
-        "notes": row.notes,
+        "notes": row.notes.content(),
     }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.assumptions import question
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.fields import is_empty, is_words, kind_of
-from target_highlevel.ledger.rows import Notes
+from target_highlevel.ledger.rows import NO_NOTES, Notes
 from target_highlevel.marker import cut
 from target_highlevel.objects.refused_fields import named_fields, too_long
 from target_highlevel.texts import utf16_length
@@ -49,7 +49,26 @@ class Created:
 
     hl_id: str
     parent_id: str | None = None
-    notes: Notes = field(default_factory=Notes)
+    notes: Notes = NO_NOTES
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update gave: where the record is made anew its id, and those of its notes that are other now."""
+
+    hl_id: str | None = None
+    #: Fields that it could not be given, each with the reason.
+    withheld: Mapping[str, str] | None = None
+    #: Tags of a contact that are ours.
+    tags: tuple[str, ...] | None = None
+
+    def noted(self, notes: Notes) -> Notes:
+        """Return the notes with what is new of them."""
+        return replace(
+            notes,
+            withheld=notes.withheld if self.withheld is None else self.withheld,
+            tags=notes.tags if self.tags is None else self.tags,
+        )
 
 
 @dataclass(frozen=True)
@@ -111,8 +130,8 @@ class ObjectKind(ABC):
     @abstractmethod
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Write these fields only; return notes for the report."""
+    ) -> Updated:
+        """Write these fields only."""
 
     def restore(
         self, row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any]
@@ -146,7 +165,7 @@ class ObjectKind(ABC):
         self, spec: StreamSpec, wanted: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Notes:
         """Return the notes that a create would have given whose answer was lost; by default none."""
-        return {}
+        return NO_NOTES
 
     def co_written_fields(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return the fields that an update of these may have to change as well; by default none."""
@@ -213,7 +232,7 @@ class ObjectKind(ABC):
 
     def leaving_out(
         self, spec: StreamSpec, changes: Mapping[str, Any], write: Callable[[Mapping[str, Any]], object]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write changes without the fields that HighLevel refuses and the record can do without; return a note of these."""
         withheld: dict[str, str] = {}
         while left := self.without(spec, changes, withheld):
@@ -226,7 +245,7 @@ class ObjectKind(ABC):
                 withheld[name] = REFUSED
             else:
                 break
-        return {"withheld": withheld} if withheld else {}
+        return Updated(withheld=withheld) if withheld else Updated()
 
     def without(
         self, spec: StreamSpec, wanted: Mapping[str, Any], withheld: Mapping[str, str]

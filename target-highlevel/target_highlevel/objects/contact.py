@@ -10,7 +10,7 @@ from typing_extensions import override
 from target_highlevel.errors import DuplicateContact, Refused
 from target_highlevel.fields import kind_of
 from target_highlevel.ledger.rows import Notes, Row
-from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated, present
 from target_highlevel.objects.contact_values import decode, encode, filled_in, prepare
 from target_highlevel.objects.refused_fields import named_fields, refused_field
 from target_highlevel.withheld import REFUSED, told_by
@@ -76,10 +76,8 @@ class Contact(ObjectKind):
                 if refused.code in _UNEXPLAINED and not self._has_address(spec, fields):
                     refused.findings = replace(refused.findings, code="address_required")
                 raise
-            notes: Notes = {
-                **_notes(fields, withheld),
-                **filled_in(spec, fields, decode(spec, made, self.ctx.catalogue)),
-            }
+            filled = filled_in(spec, fields, decode(spec, made, self.ctx.catalogue))
+            notes = Notes(withheld=withheld, tags=tuple(fields.get("tags", ())), filled=filled)
             return Created(str(made["id"]), notes=notes)
 
     def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
@@ -172,17 +170,17 @@ class Contact(ObjectKind):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write the changed fields; an address that belongs to another contact is withheld here as well, and cleared.
 
         One withheld before and written now is withheld no longer, and the tag that told of it goes.
         """
-        before: Mapping[str, str] = row.notes.get("withheld", {})
+        before = row.notes.withheld
         kept = {name: why for name, why in before.items() if name not in changes and row.wants(name)}
         withheld = row.gives_up
         while True:
             fields = _with_tags(row, changes, before, {**kept, **withheld})
-            body = encode(spec, fields, self.ctx.catalogue, current=current, ours=row.notes.get("tags", ()))
+            body = encode(spec, fields, self.ctx.catalogue, current=current, ours=row.notes.tags)
             try:
                 self._contacts.update(str(row.hl_id), body)
                 break
@@ -198,7 +196,8 @@ class Contact(ObjectKind):
                     raise
                 withheld[name] = REFUSED
                 changes = {**changes, name: None}
-        return {**_notes(fields, {}), "withheld": {**kept, **withheld}}
+        tags = tuple(fields["tags"]) if "tags" in fields else None
+        return Updated(withheld={**kept, **withheld}, tags=tags)
 
     def restore(
         self, row: Row, spec: StreamSpec, before: Mapping[str, Any], current: Mapping[str, Any]
@@ -208,7 +207,7 @@ class Contact(ObjectKind):
         Raises:
             Rejected: for the address; nothing was written.
         """
-        body = encode(spec, before, self.ctx.catalogue, current=current, ours=row.notes.get("tags", ()))
+        body = encode(spec, before, self.ctx.catalogue, current=current, ours=row.notes.tags)
         try:
             self._contacts.update(str(row.hl_id), body)
         except DuplicateContact as duplicate:
@@ -228,7 +227,7 @@ class Contact(ObjectKind):
         }
         ours = {tag for name in tags for tag in wanted.get(name) or ()} | tags_of(withheld)
         filled = filled_in(spec, wanted, current)
-        return {"tags": sorted(there & ours), **({"withheld": withheld} if withheld else {}), **filled}
+        return Notes(withheld=withheld, tags=tuple(sorted(there & ours)), filled=filled)
 
     def is_highlevels_own(self, row: Row, spec: StreamSpec, name: str, there: Any) -> bool:
         """Return whether HighLevel has filled a value in by itself, such as the sub-account's country."""
@@ -273,17 +272,8 @@ def _with_tags(
     if "tags" not in changes and dict(withheld) == dict(before):
         return dict(changes)
     told = tags_of(before)
-    tags = set(changes["tags"] or ()) if "tags" in changes else set(row.notes.get("tags", ())) - told
+    tags = set(changes["tags"] or ()) if "tags" in changes else set(row.notes.tags) - told
     return {**changes, "tags": sorted(tags | tags_of(withheld))}
-
-
-def _notes(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> Notes:
-    notes = Notes()
-    if withheld:
-        notes["withheld"] = dict(withheld)
-    if "tags" in fields:
-        notes["tags"] = list(fields["tags"])
-    return notes
 
 
 def _same_person(spec: StreamSpec, there: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:

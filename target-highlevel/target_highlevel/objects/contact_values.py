@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.fields.base import Users
-    from target_highlevel.ledger.rows import Notes
     from target_highlevel.setup.catalogue import Catalogue
 
 __all__ = ["decode", "encode", "filled_in", "prepare"]
@@ -43,14 +42,13 @@ def encode(
     return body.json()
 
 
-def filled_in(spec: StreamSpec, sent: Mapping[str, Any], there: Mapping[str, Any]) -> Notes:
-    """Return, as a note, what HighLevel has filled in by itself in a contact that came without it."""
-    found = {
+def filled_in(spec: StreamSpec, sent: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what HighLevel has filled in by itself in a contact that came without it."""
+    return {
         name: there[name]
         for name, declared in spec.fields.items()
         if kind_of(declared).filled_in and is_empty(sent.get(name)) and not is_empty(there.get(name))
     }
-    return {"filled": found} if found else {}
 
 
 def decode(spec: StreamSpec, contact: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:

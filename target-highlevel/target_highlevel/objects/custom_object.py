@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import FieldSpec, StreamSpec
     from target_highlevel.errors import Refused
     from target_highlevel.ledger.rows import Row
+    from target_highlevel.objects.base import Updated
 
 
 #: Name, among the values before a removal, of the properties that are none of ours.
@@ -98,7 +99,7 @@ class CustomObject(ObjectKind):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write the changed properties; a list is changed by what to add and what to remove.
 
         A property that HighLevel refuses is left as it is there, and noted.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from target_highlevel.api.diary import ONLY_OPEN_HOURS, ONLY_SINGLE_DAYS
 from target_highlevel.errors import CredentialsRefused, NotFound
 from target_highlevel.marker import marked, marked_title, titled, with_marker
-from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated, present
 from target_highlevel.objects.on_contact import whole_seconds
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ class Standing(ObjectKind):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write the changed fields."""
         self.things.update(str(row.hl_id), self.body(changes))
-        return {}
+        return Updated()
 
     def ours(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield (source id, item) of everything that carries our marker."""
@@ -202,7 +202,7 @@ class Calendar(Standing):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write the changed fields, and know the team."""
         if "team" in changes:
             self.ctx.catalogue.teams[str(row.hl_id)] = tuple(str(changes["team"]).split())
@@ -269,7 +269,7 @@ class Schedule(Standing):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write the changed fields; for another user or calendar it is made anew, and the old one removed."""
         if not {"user", "calendar"} & set(changes):
             return super().update(row, spec, changes, current)
@@ -285,7 +285,7 @@ class Schedule(Standing):
         made = again or self.create(row, spec, wanted).hl_id
         with suppress(NotFound):
             self.remove(row)
-        return {"hl_id": made}
+        return Updated(made)
 
     def decode(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return a schedule in our shape."""
@@ -351,7 +351,7 @@ class BlockedSlot(Standing):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write it whole: whom it blocks has to be said again."""
         return super().update(row, spec, {**current, **changes}, current)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from target_highlevel.api.activities import Activities
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.objects.base import ObjectContext
+    from target_highlevel.objects.base import ObjectContext, Updated
 
 #: Cliniko's state of an appointment and HighLevel's (docs/api-facts.md, Appointments).
 STATUSES = {
@@ -122,7 +122,7 @@ class Event(OnContact):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write the changed fields, whatever contact the event is of."""
         return self._write(str(row.parent_id), row, spec, changes)
 

@@ -16,7 +16,7 @@ from target_highlevel.api.contacts import custom_values
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.http.uploads import Upload
 from target_highlevel.marker import attachment_of
-from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated
 from target_highlevel.objects.file_bytes import FileBytes
 from target_highlevel.objects.file_types import shape
 
@@ -90,15 +90,15 @@ class File(ObjectKind):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """The file is gone from the contact, and the row has changed since: add it anew. One that is there is left as it is.
 
         One that has become another patient's is taken off.
         """
         if "item" in changes:
             self.remove(row)
-            return {}
-        return {"hl_id": self.create(row, spec, self.prepare(row, spec, row.fields)).hl_id}
+            return Updated()
+        return Updated(self.create(row, spec, self.prepare(row, spec, row.fields)).hl_id)
 
     def detached_text(self, source_id: str, there: Mapping[str, Any], why: str) -> dict[str, Any]:
         """A file has a name only, which stays: what is another patient's must not stand on this contact."""

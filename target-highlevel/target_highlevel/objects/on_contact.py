@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.errors import Refused
     from target_highlevel.ledger.rows import Row
+    from target_highlevel.objects.base import Updated
 
 
 class OnContact(ObjectKind):
@@ -60,13 +61,11 @@ class OnContact(ObjectKind):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """Write the changed fields; one that HighLevel refuses is left as it is there, and noted."""
         return self._write(self.parent_id(row), row, spec, changes)
 
-    def _write(
-        self, contact_id: str, row: Row, spec: StreamSpec, changes: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    def _write(self, contact_id: str, row: Row, spec: StreamSpec, changes: Mapping[str, Any]) -> Updated:
         update = self.activities.update
         return self.leaving_out(
             spec, changes, lambda left: update(contact_id, str(row.hl_id), self._body(left))

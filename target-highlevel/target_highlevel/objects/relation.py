@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.work import ALL_LISTED
-from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected
+from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,7 +110,7 @@ class Relation(ObjectKind):
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return what it links, as the ledger knows it: HighLevel has no question for that, and nobody can change it there."""
-        return dict(row.notes.get("link", {}))
+        return dict(row.notes.link)
 
     def co_written_fields(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return all that a link is made of: with another end it is another link."""
@@ -118,12 +118,12 @@ class Relation(ObjectKind):
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    ) -> Updated:
         """A relation with other ends is another relation: remove this one and link anew."""
         if not self.ctx.work.shared(row):
             self.remove(row)
         made = self.create(row, spec, self.prepare(row, spec, row.fields))
-        return {"hl_id": made.hl_id}
+        return Updated(made.hl_id)
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for the link among the relations of its second record."""

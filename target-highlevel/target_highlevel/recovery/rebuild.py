@@ -15,7 +15,7 @@ from target_highlevel.api.contacts import custom_values
 from target_highlevel.errors import HighLevelError, NotFound
 from target_highlevel.fields import is_empty, mark
 from target_highlevel.ledger.recovery import Recovery
-from target_highlevel.ledger.rows import DIARY
+from target_highlevel.ledger.rows import DIARY, Notes
 from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.contact import IDENTITY
 from target_highlevel.objects.contact_values import decode
@@ -169,7 +169,7 @@ class Rebuild:
             "hl_id": hl_id,
             "rank": spec.rank,
             "written": dict(written),
-            "notes": {"rebuilt": True},
+            "notes": Notes(rebuilt=True),
             **more,
         }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.counts import Unsettled
-    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.rows import Notes, Row
 
 _INVOICE, _ITEM = "custom_objects.cliniko_invoice", "custom_objects.cliniko_invoice_line_item"
 #: What is shown of a patient, in this order, and its heading; what is shared between patients has no place here.
@@ -101,12 +101,11 @@ class Sheet:
 
     # Taking in
 
-    def planned(self, row: Row, wanted: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+    def planned(self, row: Row, wanted: Mapping[str, Any], notes: Notes) -> None:
         """Take what a load would leave in HighLevel of a record; notes name what it would withhold."""
         record = self._record(row)
-        withheld = notes.get("withheld", {})
         for name, value in wanted.items():
-            how, there = ("withheld_shared", None) if name in withheld else ("", value)
+            how, there = ("withheld_shared", None) if name in notes.withheld else ("", value)
             record.fields[name] = Field(name, "planned", how, value, there)
 
     def compared(self, row: Row, results: Iterable[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.crashpoints import reach
@@ -91,7 +92,7 @@ class Hand:
         current: Mapping[str, Any],
     ) -> list[str]:
         """Write the old values; return those refused: an old address that another contact has now stays with that contact."""
-        row.notes = {**row.notes, "tags": sorted(our_tags(row))}
+        row.notes = replace(row.notes, tags=tuple(sorted(our_tags(row))))
         try:
             kind.restore(row, spec, changes, current)
         except (Rejected, Refused) as refused:
@@ -161,4 +162,5 @@ def _own_pending_tags(
     for name in (name for name in pending if kind_of(spec.field(name)).shared):
         told = possible_tags(spec.fields) & set(current.get(name) or ())
         known = set(before.get(name) or ())
-        row.notes = {**row.notes, "tags": sorted(our_tags(row) | set(pending[name] or ()) | (told - known))}
+        tags = our_tags(row) | set(pending[name] or ()) | (told - known)
+        row.notes = replace(row.notes, tags=tuple(sorted(tags)))

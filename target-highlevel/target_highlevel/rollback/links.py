@@ -109,7 +109,7 @@ class Links:
             self._result.spare(row, "cannot_be_linked_again")
         elif self._written_later(row, before):
             self._result.spare(row, "written_by_a_later_run")
-        elif row.hl_id and row.status == Status.DONE and row.notes.get("link") == before.fields:
+        elif row.hl_id and row.status == Status.DONE and row.notes.link == before.fields:
             self._settle(row, row.hl_id, before)
         else:
             self._link(row, before)
@@ -143,7 +143,7 @@ class Links:
 
         One that a record of another run says as well stays.
         """
-        places = {row.hl_id} if row.notes.get("link") != before.fields else set()
+        places = {row.hl_id} if row.notes.link != before.fields else set()
         if row.intent and row.fields:  # cut off: the new link may be there, and nobody knows its id
             with suppress(NotFound, Refused, Rejected):  # one of its ends is not there, so it is not there
                 places.add(self._kind.find(row, self._session.specs[row.stream]))

@@ -143,7 +143,7 @@ class ReadBack:
             yield from ((ref, name) for name in self._fields(restored))
         relation = self._session.kinds.relation
         for ref, row in sorted(self._result.linked.items()):
-            if relation.find_link(row.notes["link"]) != row.hl_id:
+            if relation.find_link(row.notes.link) != row.hl_id:
                 yield ref, "link"
 
     def _fields(self, restored: Restored) -> Iterator[str]:

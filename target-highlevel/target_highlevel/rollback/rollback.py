@@ -157,29 +157,29 @@ class Rollback:
         Else the undoing of an earlier run finds the tags changed, and a later load opens a channel that a person has closed.
         """
         for ref, item in self.result.restored.items():
-            told = Notes()
+            told: dict[str, Any] = {}
             for name, declared in self._session.specs[item.row.stream].fields.items():
                 if kind_of(declared).shared and name in item.put_back:
                     told |= self._tags_put_back(item, name)
             told |= self._channels_put_back(item)
             if told:
-                yield ref, {**item.row.notes, **told}
+                yield ref, replace(item.row.notes, **told)
 
-    def _tags_put_back(self, item: Restored, name: str) -> Notes:
+    def _tags_put_back(self, item: Restored, name: str) -> dict[str, Any]:
         spec = self._session.specs[item.row.stream]
         tags = tags_before(item.row, spec, item.before, name)
-        known = item.row.notes.get("withheld", {})
+        known = item.row.notes.withheld
         withheld = {
             field: known.get(field, why) for field in spec.fields if (why := told_by(tags, field)) is not None
         }
-        return {"tags": sorted(tags), "withheld": withheld}
+        return {"tags": tuple(sorted(tags)), "withheld": withheld}
 
-    def _channels_put_back(self, item: Restored) -> Notes:
+    def _channels_put_back(self, item: Restored) -> dict[str, Any]:
         spec = self._session.specs[item.row.stream]
         channels = {name for name in item.put_back if kind_of(spec.field(name)).is_channel}
-        before = set(item.before.known.get("notes", {}).get("dnd", ()))
-        now = set(item.row.notes.get("dnd", ()))
-        return {"dnd": sorted((now - channels) | (before & channels))} if channels else {}
+        before = set(Notes.of(item.before.known.get("notes")).dnd)
+        now = set(item.row.notes.dnd)
+        return {"dnd": tuple(sorted((now - channels) | (before & channels)))} if channels else {}
 
     def left_behind(self) -> dict[str, Any]:
         """Return what a rollback leaves on purpose: definitions and tags."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.api.contacts import custom_values
 from target_highlevel.fields import holds, is_empty, kind_of, mark
 from target_highlevel.fields.places import DND_ON
+from target_highlevel.ledger.rows import Notes
 from target_highlevel.withheld import possible_tags
 from target_highlevel.withheld import tags as tags_of
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_highlevel.descriptor import StreamSpec
-    from target_highlevel.ledger.rows import Notes, Row
+    from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.undo import Before
     from target_highlevel.setup.catalogue import Catalogue
 
@@ -51,7 +52,7 @@ class Marks:
         declared = self._specs[row.stream].field(name)
         if name in pending and kind_of(declared).equal(pending[name], there):
             return True
-        if name in row.notes.get("withheld", {}):
+        if name in row.notes.withheld:
             return is_empty(there)
         if kind_of(declared).of_record and row.object != "contact" and is_empty(there):
             return True  # HighLevel may keep no owner of a record
@@ -74,7 +75,7 @@ def our_tags(row: Row) -> set[str]:
 
 def ours_ever(row: Row, before: Before) -> set[str]:
     """Return the tags that are ours or were before the run, which may have taken some off."""
-    return our_tags(row) | _tags_in(before.known.get("notes", {}))
+    return our_tags(row) | _tags_in(Notes.of(before.known.get("notes")))
 
 
 def tags_before(row: Row, spec: StreamSpec, before: Before, name: str) -> set[str]:
@@ -84,7 +85,7 @@ def tags_before(row: Row, spec: StreamSpec, before: Before, name: str) -> set[st
 
 
 def _tags_in(notes: Notes) -> set[str]:
-    return {*notes.get("tags", ()), *tags_of(notes.get("withheld", {}))}
+    return {*notes.tags, *tags_of(notes.withheld)}
 
 
 def contact_changes(

@@ -56,7 +56,7 @@ class Unclear:
         self._undo.own(row, found, written, notes)
 
     def _is_there(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> bool:
-        link = row.notes.get("link")
+        link = row.notes.link
         if link:  # it cannot be read by its id
             return self._session.kinds.relation.find_link(link) is not None
         return bool(kind.before_removal(row, spec))

@@ -348,7 +348,7 @@ class UnitWorker:
                 self._remove(child, self._session.kinds.event)
             else:
                 along.append(child)
-        self._result.leave_tags(row.notes.get("tags", ()))
+        self._result.leave_tags(row.notes.tags)
         self._remove(row, self._session.kinds.contact, along)
 
 

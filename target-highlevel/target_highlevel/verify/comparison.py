@@ -124,7 +124,7 @@ def _do_not_disturb(case: Case, name: str, wanted: Any, there: Any) -> Compared 
         return None
     if bool(wanted) == bool(there):
         return Compared(name, Kind.EQUAL, "", wanted, there)
-    ours = wanted is True or (there is True and name in case.row.notes.get("dnd", ()))
+    ours = wanted is True or (there is True and name in case.row.notes.dnd)
     return Compared(
         name, Kind.DIFFERENT if ours else Kind.NORMALISED, "" if ours else "set_in_highlevel", wanted, there
     )
@@ -133,8 +133,8 @@ def _do_not_disturb(case: Case, name: str, wanted: Any, there: Any) -> Compared 
 def _tags(case: Case, name: str, wanted: set[str], there: set[str]) -> Compared:
     """Tags of others stay; ours must all be there, and none of ours that says of a patient what is not so."""
     notes = case.row.notes
-    shared = tags_of(notes.get("withheld", {}))
-    ours = set(notes.get("tags", ()))
+    shared = tags_of(notes.withheld)
+    ours = set(notes.tags)
     if case.row.created_run is not None:  # else it may have had them before the migration
         ours |= case.our_tags | possible_tags(case.spec.fields)
     kind, how = Kind.NORMALISED, "further_tags"
@@ -148,7 +148,7 @@ def _tags(case: Case, name: str, wanted: set[str], there: set[str]) -> Compared:
 def _tolerated(case: Case, kind: FieldKind, wanted: Any, there: Any) -> str:
     """Return why an unequal value is no difference; nothing when it is one."""
     name, row = kind.declared.name, case.row
-    why = row.notes.get("withheld", {}).get(name)
+    why = row.notes.withheld.get(name)
     # what another of our contacts had to give up is to be here by now
     if why and is_empty(there) and not (why == ANOTHER and name in row.claims and row.claims[name].kept):
         return "withheld_shared"
@@ -168,7 +168,7 @@ def _is_theirs(case: Case, name: str, wanted: Any, there: Any) -> bool:
     """Return whether a person's value stays, as the setting says: where Cliniko changed too, and where it did not."""
     if case.overwrite == "cliniko_wins":
         return False
-    if name in case.row.notes.get("conflicts", ()):
+    if name in case.row.notes.conflicts:
         return True
     edited = name in case.row.written and case.was_written(name, wanted)
     return edited and not (case.overwrite == "fill_empty" and is_empty(there))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_highlevel.ledger.ledger import Ledger
-    from target_highlevel.ledger.rows import Row
+    from target_highlevel.ledger.rows import Notes, Row
     from target_highlevel.report.sheet import Sheet
 
 #: Outcomes of a record, the worst last: that is the one that counts.
@@ -62,7 +62,7 @@ class Findings:
         self._sheet = sheet
         self._rows: list[Found] = []
         self._outcomes: dict[str, str] = {}
-        self._money: dict[str, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
+        self._money: dict[str, tuple[Notes, Mapping[str, str]]] = {}
         self._surplus_money: list[dict[str, Any]] = []
         self.kinds: Counter[str] = Counter()
         #: (kind, how) → number.
