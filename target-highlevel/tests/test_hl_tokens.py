@@ -16,7 +16,7 @@ from target_highlevel.http import OAuthApp, OAuthTokens, PrivateToken, TokenPair
 from target_highlevel.http.oauth import LocationTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NOW = 1_000_000.0
@@ -169,12 +169,14 @@ def test_a_missing_or_broken_file_is_a_wrong_setting(tmp_path: Path, content: st
         tokens.token()
 
 
-def agency_tokens(folder: Path, url: str) -> LocationTokens:
+def agency_tokens(
+    folder: Path, url: str, sleep: Callable[[float], object] = lambda _: None
+) -> LocationTokens:
     """The tokens of a sub-account for which an agency has installed the app."""
     answer = {"access_token": "agency-0", "refresh_token": "refresh-0", "expires_at": NOW + 3600}
     (folder / "oauth.json").write_text(json.dumps({**answer, "userType": "Company", "companyId": "c"}))
     agency = OAuthTokens(
-        folder / "oauth.json", OAuthApp("client", "app-secret"), url, now=lambda: NOW, sleep=lambda _: None
+        folder / "oauth.json", OAuthApp("client", "app-secret"), url, now=lambda: NOW, sleep=sleep
     )
     assert agency.company == "c"
     return LocationTokens(agency, "place", now=lambda: NOW)
@@ -203,7 +205,8 @@ def test_an_agencys_app_gives_each_sub_account_a_token(tmp_path: Path, highlevel
 def test_a_sub_account_without_the_app_is_named(
     status: int, error: type[Exception], tmp_path: Path, highlevel: HighLevelServer
 ) -> None:
-    """A refusal says where to install it; a failing issuer may be asked again by the next run."""
-    highlevel.respond = lambda _: Reply(status, {})
+    """A refusal says where to install it; a failing issuer is asked again after a pause, and by the next run."""
+    highlevel.respond, pauses = lambda _: Reply(status, {}), list[float]()
     with pytest.raises(error, match="place" if status == 403 else "later"):
-        agency_tokens(tmp_path, highlevel.url).token()
+        agency_tokens(tmp_path, highlevel.url, pauses.append).token()
+    assert len(pauses) == len(highlevel.seen) - 1 == (0 if status == 403 else 2)

@@ -26,7 +26,7 @@ from target_highlevel.http.payload import decode
 from target_highlevel.http.transport import NoToken, open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _TOKEN, _LOCATION_TOKEN = "/oauth/token", "/oauth/locationToken"
@@ -174,20 +174,28 @@ class OAuthTokens:
         raise SettingsError(message)
 
     def _exchange(self, pair: TokenPair) -> TokenPair:
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                self._sleep(_PAUSE)
-            if self._stop.is_set():
-                message = "stopped before a new token was had"
-                raise Interrupted(message, route=_ROUTE)
+        for _ in self.attempts(_ROUTE):
             status, fields = self._ask(pair)
             if status in _REFUSALS:
                 message = "the refresh token is used up or revoked; install the app again"
                 raise CredentialsRefused(message, route=_ROUTE, status=status, missing="token")
             if fields is not None:
                 return fields
-        message = _NONE_NOW
-        raise Unavailable(message, route=_ROUTE)
+        raise Unavailable(_NONE_NOW, route=_ROUTE)
+
+    def attempts(self, route: str) -> Iterator[int]:
+        """Count the attempts to have a token, with a pause between them.
+
+        Raises:
+            Interrupted: the run was stopped.
+        """
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self._sleep(_PAUSE)
+            if self._stop.is_set():
+                message = "stopped before a new token was had"
+                raise Interrupted(message, route=route)
+            yield attempt
 
     def _ask(self, pair: TokenPair) -> tuple[int | None, TokenPair | None]:
         """One attempt: its status, and the new pair if there is one."""
@@ -277,7 +285,8 @@ class LocationTokens:
 
     def _renew(self) -> None:
         form = {"companyId": self._agency.company, "locationId": self._location}
-        for _ in range(_ATTEMPTS):
+        route = f"POST {_LOCATION_TOKEN}"
+        for _ in self._agency.attempts(route):
             token = self._agency.token()
             headers = {"Authorization": f"Bearer {token}", "Version": DATA_VERSION}
             status, fields = self._agency.post(_LOCATION_TOKEN, form, headers)
@@ -289,10 +298,8 @@ class LocationTokens:
                 continue
             if status in _REFUSALS:
                 message = f"the app gives no token for sub-account {self._location}; install it there, with the scope oauth.write"
-                raise CredentialsRefused(
-                    message, route=f"POST {_LOCATION_TOKEN}", status=status, missing="token"
-                )
-        raise Unavailable(_NONE_NOW, route=f"POST {_LOCATION_TOKEN}")
+                raise CredentialsRefused(message, route=route, status=status, missing="token")
+        raise Unavailable(_NONE_NOW, route=route)
 
 
 def _sync_folder(folder: Path) -> None:
