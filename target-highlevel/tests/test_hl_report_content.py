@@ -23,6 +23,7 @@ from hl_report_ledger import (
 from jsonschema import Draft202012Validator
 
 from target_highlevel.engine.session import Session
+from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.ledger.tables import audit
 from target_highlevel.report.content import RunFacts, gather
@@ -298,6 +299,21 @@ def test_the_report_of_a_run_is_kept_and_can_be_written_again(session: Session, 
     again = write_again(session.ledger, session.run, str(tmp_path / "again"))
     for name in ("report.json", "report.html"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_the_report_of_an_earlier_version_is_written_again_or_left_as_it_is(
+    loaded: ReportedLedger, tmp_path: Path
+) -> None:
+    """What it did not keep as a whole is gathered; where it kept less inside, nothing is made up and nothing is overwritten."""
+    content = gather(loaded.ledger, loaded.run, RunFacts(), 4)
+    older = {name: value for name, value in content.items() if name not in {"money", "verdict"}}
+    loaded.ledger.end_run(loaded.run, 4, {"report": older})
+    folder = write_again(loaded.ledger, loaded.run, str(tmp_path))
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8")).keys() == content.keys()
+    loaded.ledger.end_run(loaded.run, 4, {"report": {**older, "budget": {}}})
+    with pytest.raises(SettingsError, match="earlier version"):
+        write_again(loaded.ledger, loaded.run, str(tmp_path))
+    assert "budget" in (folder / "report.json").read_text(encoding="utf-8")
 
 
 def test_a_killed_run_gets_a_report_too(loaded: ReportedLedger, tmp_path: Path) -> None:

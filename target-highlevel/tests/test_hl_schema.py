@@ -13,6 +13,7 @@ from typing_extensions import override
 from target_highlevel.api.definitions import Field
 from target_highlevel.api.live import LiveHighLevel
 from target_highlevel.descriptor import FieldSpec, StreamSpec
+from target_highlevel.errors import SettingsError
 from target_highlevel.http.client import HighLevelClient
 from target_highlevel.http.governor import Governor, Limits
 from target_highlevel.http.tokens import PrivateToken
@@ -201,3 +202,28 @@ def test_fields_are_made_where_no_folder_can_be(
     fields = {"name": FieldSpec("name", "custom", label="name", folder="Identity")}
     schema.ensure(StreamSpec("hl_a", "custom_object", "custom_objects.a", primary="name", fields=fields))
     assert definitions.places["custom_objects.a.name"] == "f"
+
+
+def test_fields_of_other_types_are_all_named_before_anything_is_made(
+    server: HighLevelServer, catalogue: tuple[Catalogue, SchemaSetup]
+) -> None:
+    """A date that an earlier version made as a text goes on as one; what cannot take its values stops the load, all at once."""
+    known, schema = catalogue
+    there = {"day": "TEXT", "story": "DATE", "sum": "TEXT", "types": "CHECKBOX", "place": "RADIO"}
+    known.contact_fields = {name: Field(name, kind, {"A": "A"}) for name, kind in there.items()}
+    wanted = {
+        "day": "DATE", "story": "TEXT", "sum": "NUMERICAL", "types": "MULTIPLE_OPTIONS", "place": "SINGLE_OPTIONS"
+    }  # fmt: skip
+    fields = {
+        name: FieldSpec(name, "custom", data_type=kind, label=name.title(), options=("A",))
+        for name, kind in wanted.items()
+    }
+    spec = StreamSpec("hl_a", "contact", "contact", fields=fields)
+    named = [problem.split(";")[0] for problem in schema.obstacles([spec])]
+    assert named == [
+        "contact.story exists in HighLevel with type DATE, not TEXT",
+        "contact.sum exists in HighLevel with type TEXT, not NUMERICAL",
+    ]
+    with pytest.raises(SettingsError, match="story"):
+        schema.ensure(spec)
+    assert server.seen == []

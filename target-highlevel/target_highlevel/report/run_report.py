@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import UndefinedError
+
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.counts import crosswalk, object_counts, undone_records, unsettled_records
 from target_highlevel.ledger.money import money_rows
@@ -199,18 +201,24 @@ def _rejects(ledger: Ledger, run_id: str) -> Iterator[tuple[str, ...]]:
 
 
 def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
-    """Write the report of an earlier run as it ended; of a killed one, as far as the ledger knows."""
+    """Write the report of an earlier run as it ended; of a killed one, as far as the ledger knows.
+
+    Raises:
+        SettingsError: an earlier version kept less of it than the page shows.
+    """
     run = ledger.run_of(run_id)
-    known = run["facts"].get(
-        "report", {}
-    )  # one of an earlier version tells no money; of an old load there are parts only
-    content = (
-        {**known, "money": known.get("money")}
-        if "run_id" in known
-        else gather(ledger, run_id, RunFacts(), run["exit_code"])
-    )
+    gathered = gather(ledger, run_id, RunFacts(), run["exit_code"])
+    kept = run["facts"].get("report", {})
+    content = {**gathered, **kept} if "run_id" in kept else gathered  # of an old load there are parts only
     folder = private(Path(report_dir) / run_id)
-    write_content(folder, content, run_page(content))
+    try:
+        page = run_page(content)
+    except (KeyError, TypeError, UndefinedError):  # whatever it is, in what an earlier version kept
+        if gathered.keys() <= kept.keys():  # kept by this version
+            raise
+        msg = f"run {run_id} was reported by an earlier version, which kept less than is shown now; {folder} is left as it is"
+        raise SettingsError(msg) from None
+    write_content(folder, content, page)
     if run["mode"] not in _ON_A_COPY:
         write_tables(folder, ledger, run_id)
     return folder

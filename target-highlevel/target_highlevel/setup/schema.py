@@ -26,6 +26,15 @@ logger = logging.getLogger(__name__)
 MOST_OBJECTS = 10
 _CHOICES = {"SINGLE_OPTIONS", "MULTIPLE_OPTIONS", "CHECKBOX", "RADIO"}
 _MOST_FILES = 1000
+#: Types that take the values of another: all of these are written as a text.
+_TAKES = {
+    "TEXT": {"LARGE_TEXT", "DATE"},
+    "LARGE_TEXT": {"TEXT", "DATE"},
+    "RADIO": {"SINGLE_OPTIONS"},
+    "SINGLE_OPTIONS": {"RADIO"},
+    "CHECKBOX": {"MULTIPLE_OPTIONS"},
+    "MULTIPLE_OPTIONS": {"CHECKBOX"},
+}
 #: The folder of an object that has none.
 _FOLDER = "Cliniko"
 #: Fields made at the same time: one after the other they would cost a minute or two of a fresh sub-account's first load.
@@ -70,7 +79,25 @@ class SchemaSetup:
         self.extended: dict[str, list[str]] = {}
 
     def obstacles(self, specs: Iterable[StreamSpec]) -> list[str]:
-        """Return why objects of these streams cannot be created; asked before anything is written."""
+        """Return why these streams cannot have their objects and fields; asked before anything is written."""
+        specs = list(specs)
+        return [*self._missing_objects(specs), *self._fields_of_other_types(specs)]
+
+    def _fields_of_other_types(self, specs: Iterable[StreamSpec]) -> list[str]:
+        """Name the contact fields that are there and cannot take the values; an earlier version made dates as texts."""
+        there = self._catalogue.contact_fields
+        wanted = {declared.name: declared for spec in specs for declared in spec.custom}
+        return [
+            f"contact.{name} exists in HighLevel with type {there[name].data_type}, not {declared.data_type};"
+            " rename or remove that field"
+            for name, declared in wanted.items()
+            if name in there
+            and there[name].data_type != declared.data_type
+            and declared.data_type not in _TAKES.get(there[name].data_type, ())
+        ]
+
+    def _missing_objects(self, specs: Iterable[StreamSpec]) -> list[str]:
+        """Return why objects cannot be created."""
         needed = {spec.object: spec for spec in specs if spec.kind == "custom_object"}
         missing = [spec for key, spec in needed.items() if key not in self._catalogue.object_keys]
         if not missing:
@@ -216,6 +243,8 @@ class SchemaSetup:
     # Contacts
 
     def _contact_fields(self, spec: StreamSpec) -> None:
+        for problem in self._fields_of_other_types([spec]):  # of a stream that nobody expected
+            self._block(problem)
         first = self._position_of_first(spec)
         self._positions = {declared.name: number for number, declared in enumerate(spec.custom, first)}
         alone = ([declared] for declared in _custom(spec))
@@ -234,12 +263,6 @@ class SchemaSetup:
         if known is None:
             self._create_contact_field(declared, hasty=hasty)
             return
-        if known.data_type != declared.data_type:
-            msg = (
-                f"contact.{declared.name} exists in HighLevel with type {known.data_type}, not {declared.data_type};"
-                " rename or remove that field"
-            )
-            raise SettingsError(msg)
         missing = [option for option in declared.options if option not in known.options]
         if missing:
             self._extend_contact_field(declared, known, missing)
