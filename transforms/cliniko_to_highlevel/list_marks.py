@@ -27,12 +27,13 @@ class ListMarks:
     number: int | None = None
     step: int = 1
     style: str = "1"
+    boxes: str | None = None
 
     @classmethod
     def of(cls, tag: str, attributes: Mapping[str, str | None], items: int) -> ListMarks:
         """Return the marks of a list that begins; a reversed one without a start counts down from its number of items."""
         if tag != "ol":
-            return cls()
+            return cls(boxes=attributes.get("data-checked"))
         reverse = "reversed" in attributes
         start = _whole(attributes.get("start"))
         if start is None:
@@ -43,7 +44,8 @@ class ListMarks:
 
     def next(self, attributes: Mapping[str, str | None]) -> str:
         """Return what stands before the next item."""
-        checked = attributes.get("data-checked") or attributes.get("data-list")
+        told = (attributes.get(name) for name in ("data-checked", "data-list", "aria-checked"))
+        checked = next(filter(None, told), self.boxes)
         if checked in {"true", "checked"}:
             return "[x] "
         if checked in {"false", "unchecked"}:
@@ -53,7 +55,7 @@ class ListMarks:
         value = _whole(attributes.get("value"))
         number = self.number if value is None else value
         self.number = number + self.step
-        return f"{_numbered(number, self.style)}. "
+        return f"{_numbered(number, attributes.get('type') or self.style)}. "
 
 
 def _whole(text: str | None) -> int | None:

@@ -4,30 +4,58 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from html.entities import html5
+from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.formats import clean_text
-from cliniko_to_highlevel.markup_writer import BLOCKS, HIDDEN, INLINE, LISTS, SPACED, MarkupWriter
+from cliniko_to_highlevel.markup_writer import (
+    BLOCKS,
+    CELLS,
+    HIDDEN,
+    INLINE,
+    LISTS,
+    SELDOM,
+    SPACED,
+    VOID,
+    MarkupWriter,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: What Cliniko's editor writes (p div br ul ol li blockquote h1 h2 b i u a, by its API's description), and what
-#: pasted texts and e-mails bring. A name that people also type as a placeholder, such as ``<title>``, is not here.
+#: pasted texts and e-mails bring. A name that people also type as a placeholder, such as ``<title>``, is among ``SELDOM``.
 _ELEMENTS = sorted(
-    {"br", "li", "td", "th", "tbody", "thead", "tfoot", "html", "body", "meta", "img", "center"}
-    | {"b", "i", "u", "em", "strong", "small", "big", "ins", "mark", "o:p", "input", "label", "form"}
+    {"br", "li", "tbody", "thead", "tfoot", "html", "body", "meta", "img", "center"}
+    | {"b", "i", "u", "em", "strong", "small", "big", "ins", "mark", "input", "label", "form"}
     | {"kbd", "tt", "samp", "abbr", "dfn", "nobr", "wbr", "cite"}
     | BLOCKS
     | SPACED
     | LISTS
     | HIDDEN
     | INLINE
+    | CELLS
 )
+_LINES = BLOCKS | SPACED | LISTS | CELLS | {"br", "li"}
 #: A complete tag with proper attributes: ``<i.v. only>``, ``<u/s 12/3>`` and ``<a target of 100 or SpO2 >`` are none.
-_TAG = re.compile(
-    rf"</?(?:{'|'.join(_ELEMENTS)})"
-    r"""(?:\s+(?:[a-z][a-z0-9:_-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+)|checked|disabled|readonly|reversed|hidden|nowrap|noshade|compact))*\s*/?>""",
-    re.IGNORECASE,
+_ATTRIBUTES = (
+    r"""((?:\s+(?:[a-z][a-z0-9:_-]*\s*=(?:\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+(?=[\s>])))?"""
+    r"|checked|selected|disabled|readonly|reversed|hidden|nowrap|noshade|compact|controls|multiple|open|allowfullscreen))*+)"
 )
+#: A name with a prefix is one of a word processor: ``<o:p>``, ``<st1:place>``.
+_NAMES = rf"{'|'.join(_ELEMENTS)}|(?:o|w|v|m|x|st1):[a-z]\w*"
+_TAG = re.compile(rf"</?({_NAMES}|{'|'.join(sorted(SELDOM))}){_ATTRIBUTES}\s*/?>", re.IGNORECASE)
+_END = re.compile(r"</([a-z]+)\s*>", re.IGNORECASE)
 _COMMENT = re.compile("<!--.*?-->", re.DOTALL)
-_DOCTYPE = re.compile(r"\A\s*<!doctype\b[^<>]*>", re.IGNORECASE)
+#: What a word processor writes around a text for its own kind, and the head line of a document.
+_OF_PROGRAMS = re.compile(r"<!\[(?:if\b[^\[\]<>]*|endif)\]>|<\?xml\b[^<>]*>", re.IGNORECASE)
+#: What begins none of HTML's signs: ``exercise&region``, ``?page=1&copy=2``.
+_LOOSE = re.compile(r"&(?!#\d{1,7};|#x[0-9a-f]{1,6};)(\w*;?=?)", re.IGNORECASE)
+_DOCTYPE = re.compile(r"\A\s*(?:<\?xml\b[^<>]*>\s*)?<!doctype\b[^<>]*>", re.IGNORECASE)
+#: One number above another one: ``1<sup>1</sup>/<sub>2</sub>`` is one and a half, not eleven halves.
+_FRACTION = re.compile(
+    r"(\d?)(\s*)<sup\b[^<>]*>\s*(\d+)\s*</sup>\s*[/\u2044]\s*<sub\b[^<>]*>\s*(\d+)\s*</sub>", re.IGNORECASE
+)
 _PICTURE = re.compile(r"<img\b", re.IGNORECASE)
 #: What a browser takes for the beginning of a tag.
 _TAG_BEGINS = re.compile(r"<(?=[A-Za-z/!?])")
@@ -40,20 +68,20 @@ def harmless(text: str) -> str:
 
 def pictures(markup: str | None) -> int:
     """Return how many pictures a rich text shows; Cliniko's API does not give them."""
-    return sum(1 for tag in _TAG.finditer(markup or "") if _PICTURE.match(tag.group()))
+    return sum(1 for tag in _tags(markup or "") if _PICTURE.match(tag.group()))
 
 
 def readable(text: str | None) -> str | None:
     """Return a text that may be rich text as plain text: one without tags stays as it was typed."""
-    return plain_text(text) if text and _TAG.search(text) else text
+    return harmless(plain_text(text) or "") or None if text and _has_tags(text) else text
 
 
 def plain_text(markup: str) -> str | None:
     """Return rich text as plain text; None when nothing is left to read."""
-    markup = _without_comments(markup)
-    if not _TAG.search(markup):
+    markup = _LOOSE.sub(_escaped, _without_comments(markup))
+    if not _has_tags(markup):
         return clean_text(unescape(markup).replace("\xa0", " "))
-    markup = _only_tags(markup)
+    markup = _only_tags(_FRACTION.sub(_fraction, markup))
     writer = MarkupWriter(markup)
     writer.feed(markup)
     writer.close()
@@ -61,20 +89,47 @@ def plain_text(markup: str) -> str | None:
     return clean_text(re.sub(r"\n{3,}", "\n\n", text))
 
 
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[1] in html5 else f"&amp;{found[1]}"
+
+
+def _fraction(found: re.Match[str]) -> str:
+    whole, blank, above, below = found.groups()
+    return f"{whole}{' ' if whole else blank}{above}/{below}"
+
+
+def _tags(markup: str) -> Iterator[re.Match[str]]:
+    """Yield the tags of a text; one of a name that people also type has an end, or attributes where it never has one."""
+    ended = {name.casefold() for name in _END.findall(markup)}
+    for tag in _TAG.finditer(markup):
+        name = tag[1].casefold()
+        if name not in SELDOM or name in ended or (name in VOID and "=" in tag[2]):
+            yield tag
+
+
+def _has_tags(markup: str) -> bool:
+    return any(True for _ in _tags(markup))
+
+
 def _without_comments(markup: str) -> str:
     """Return rich text without its head line and complete comments; a comment that never ends was typed."""
     before, end, after = _DOCTYPE.sub("", markup).rpartition("-->")
-    return _COMMENT.sub("", before + end) + after
+    return _OF_PROGRAMS.sub("", _COMMENT.sub("", before + end) + after)
 
 
 def _only_tags(markup: str) -> str:
     """Return rich text in which each ``<`` begins a tag: the others were typed, and are text.
 
+    Where no tag begins a line, those of the text are lines.
+
     Python's parser takes ``<full on left. RED FLAG`` for a tag that never ends, and since 3.13.4 (3.12.11, 3.11.14)
     drops it to the end of the text.
     """
+    tags = list(_tags(markup))
+    of_lines = any(tag[1].casefold() in _LINES for tag in tags)
     pieces, end = [], 0
-    for tag in _TAG.finditer(markup):
-        pieces += [markup[end : tag.start()].replace("<", "&lt;"), tag.group()]
-        end = tag.end()
-    return "".join((*pieces, markup[end:].replace("<", "&lt;")))
+    for begin, tag, after in (*((tag.start(), tag[0], tag.end()) for tag in tags), (len(markup), "", 0)):
+        text = markup[end:begin].replace("<", "&lt;")
+        pieces += [text if of_lines else text.replace("\n", "<br>"), tag]
+        end = after
+    return "".join(pieces)

@@ -21,19 +21,86 @@ BLOCKS = frozenset(
 )
 SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "dl", "figure"})
 LISTS = frozenset({"ul", "ol"})
+CELLS = frozenset({"td", "th"})
 #: Elements whose content is no text for a reader.
-HIDDEN = frozenset({"script", "style", "head", "noscript", "iframe"})
+HIDDEN = frozenset({"script", "style", "head", "noscript", "iframe", "svg", "xml"})
 STRUCK = frozenset({"s", "strike", "del"})
 #: Elements that mark a part of a line.
 INLINE = frozenset({"sup", "sub", "span", "font", "a", "q"} | STRUCK)
+#: What a page shows that is no text.
+_SHOWN = {
+    **dict.fromkeys(("video", "audio"), ""),
+    **dict.fromkeys(("svg", "canvas"), "drawing"),
+    **dict.fromkeys(("iframe", "object", "embed"), "embedded"),
+}
+_BLOCKS_TOO = frozenset(
+    {
+        "address",
+        "aside",
+        "details",
+        "summary",
+        "fieldset",
+        "legend",
+        "header",
+        "footer",
+        "main",
+        "nav",
+        "menu",
+        "dir",
+        "dialog",
+    }
+    | {"select", "optgroup", "textarea"}
+)
+#: Elements that notes seldom have, and whose names people type in the same brackets: ``<code>``, ``<time>``, ``<address>``.
+SELDOM = frozenset(
+    {
+        "acronym",
+        "base",
+        "bdi",
+        "bdo",
+        "button",
+        "code",
+        "col",
+        "colgroup",
+        "data",
+        "link",
+        "map",
+        "math",
+        "option",
+        "picture",
+    }
+    | {
+        "rp",
+        "rt",
+        "ruby",
+        "source",
+        "template",
+        "time",
+        "title",
+        "var",
+        "svg",
+        "xml",
+        "video",
+        "audio",
+        "canvas",
+        "object",
+        "embed",
+    }
+    | _BLOCKS_TOO
+)
+#: Elements without an end.
+VOID = frozenset({"br", "img", "hr", "input", "col", "link", "base", "meta", "embed", "source"})
 _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
 _LINK = re.compile(r"(?:https?://|ftp://|mailto:|tel:|sms:|www\.)\S+", re.IGNORECASE)
+_ADDRESSEE = re.compile(r"^(?:mailto|tel|sms):([^?]*).*", re.IGNORECASE)
+_CROSSED = re.compile(r"line-through|\bstrike", re.IGNORECASE)
+_RAISED = re.compile(r"vertical-align\s*:\s*(sup|sub)", re.IGNORECASE)
 _LIST_TAG = re.compile(r"<(/?)(ul|ol|li)\b", re.IGNORECASE)
 #: Deeper quotes and lists are written as deep as this: each line would else carry a sign for every level.
 _DEEPEST = 5
 #: A line that grows beyond this is put aside, but for its end: else each sign added would copy all of it.
 _LONG_LINE = 8192
-_ORDINALS = frozenset({"st", "nd", "rd", "th", "tm", "®", "™"})
+_ORDINALS = frozenset({"st", "nd", "rd", "th", "tm", *"®™°º*†‡\u2032\u2033'\""})
 #: What needs no brackets to be read as one exponent or index.
 _ONE_TERM = re.compile(r"[+\-\u2212]?[\w.,]+")
 
@@ -66,7 +133,9 @@ class MarkupWriter(HTMLParser):
         self._open_tags: Counter[str] = Counter()
         self._fresh = True
         self._bullet_only = False
+        self._after_term = False
         self._cells = 0
+        self._tables: list[int] = []
         self._preformatted = 0
         self._aside: dict[int, list[str]] = {}
 
@@ -75,16 +144,21 @@ class MarkupWriter(HTMLParser):
         if self._hidden:
             return
         attributes = dict(attrs)
+        if tag in _SHOWN:
+            self.handle_data(_picture(_SHOWN[tag] or tag, attributes))
         if tag in HIDDEN:
             self._hidden, self._hidden_text = tag, []
-        elif tag in INLINE:
-            self._open_inline(tag, attributes)
         elif tag in {"img", "input"}:
-            self.handle_data(_picture(attributes) if tag == "img" else _field(attributes))
+            self.handle_data(_picture("picture", attributes) if tag == "img" else _field(attributes))
         elif tag in {"ul", "ol", "li"}:
             self._open_list(tag, attributes)
+        elif tag == "option":
+            self._new_line(spaced=False)
+            self.handle_data("[x] " if "selected" in attributes else "[ ] ")
         else:
             self._open_block(tag)
+        if tag in INLINE or (tag not in VOID | HIDDEN and _kind(tag, attributes)):
+            self._open_inline(tag, attributes)
 
     def _open_list(self, tag: str, attributes: dict[str, str | None]) -> None:
         if tag == "li":
@@ -96,30 +170,36 @@ class MarkupWriter(HTMLParser):
     def _open_block(self, tag: str) -> None:
         if tag == "br":
             self._break()
-        elif tag in {"td", "th"}:
+        elif tag in CELLS:
             self._cell()
         elif tag == "blockquote":
             self._new_line(spaced=True)
             self._quotes += 1
-        elif tag in BLOCKS:
+        elif tag in BLOCKS or tag in _BLOCKS_TOO:
             self._preformatted += tag == "pre"
             self._block(tag)
+            if tag == "table":
+                self._tables.append(self._cells)
+                self._cells = 0
 
     @override
     def handle_endtag(self, tag: str) -> None:
         if self._hidden:
             self._hidden = None if tag == self._hidden else self._hidden
-        elif tag in LISTS and self._lists:
+            return
+        if self._open_tags[tag]:
+            self._close_inline(tag)
+        if tag in LISTS and self._lists:
             self._lists.pop()
             self._new_line(spaced=not self._lists)
         elif tag == "blockquote":
             self._new_line(spaced=True)
             self._quotes = max(0, self._quotes - 1)
-        elif tag in INLINE:
-            self._close_inline(tag)
-        elif tag in BLOCKS and tag != "hr":
+        elif (tag in BLOCKS or tag in _BLOCKS_TOO) and tag != "hr":
             self._preformatted = max(0, self._preformatted - (tag == "pre"))
             self._block(tag)
+            if tag == "table":
+                self._cells = self._tables.pop() if self._tables else 0
 
     @override
     def handle_data(self, data: str) -> None:
@@ -136,11 +216,14 @@ class MarkupWriter(HTMLParser):
 
     def _write(self, data: str) -> None:
         """Write text at the end of the line, its blanks as a page shows them."""
-        text = _SPACES.sub(" ", data)
-        if self._fresh or self.lines[-1].endswith(" "):
+        text = data if self._preformatted else _SPACES.sub(" ", data)
+        if not self._preformatted and (self._fresh or self.lines[-1].endswith(" ")):
             text = text.lstrip(" ")
         if not text:
             return
+        if self._after_term and not self._pending and text[0].isdecimal() and self.lines[-1][-1:].isdecimal():
+            text = f" {text}"  # the digits that follow 10^9 are no part of the nine
+        self._after_term = False
         self._begin()
         self._begin_marks(text)
         self.lines[-1] += text
@@ -170,7 +253,7 @@ class MarkupWriter(HTMLParser):
         """Remember an element; inside of another one that says the same it says nothing more."""
         if tag == "a":
             self._link = attributes.get("href")
-        kind = _kind(tag, (attributes.get("style") or "").casefold())
+        kind = _kind(tag, attributes)
         mark = _Mark(tag, "" if kind in self._open_kinds else kind)
         self._marks.append(mark)
         self._open_tags[tag] += 1
@@ -201,6 +284,7 @@ class MarkupWriter(HTMLParser):
         self._open_kinds.discard(mark.kind)
         if self._pending and self._pending[-1] is mark:
             self._pending.pop()
+        self._after_term = mark.kind in {"sup", "sub"} and not mark.end
         if mark.end:
             number = len(self.lines) - 1
             while number and not self.lines[number].strip():  # a paragraph inside of it has ended the line
@@ -212,6 +296,7 @@ class MarkupWriter(HTMLParser):
     def _block(self, tag: str) -> None:
         """Begin or end a block; what a list item begins with stands beside its bullet."""
         if tag == "tr":
+            self._bullet_only = self._bullet_only and not self._cells
             self._cells = 0
         if not self._bullet_only:
             self._new_line(spaced=tag in SPACED and not self._lists)
@@ -248,21 +333,30 @@ class MarkupWriter(HTMLParser):
 
     def _cell(self) -> None:
         """Part a cell from the one before it, also from an empty one: the columns stay what they are."""
-        if self._cells or not self._fresh:
+        while (
+            self._cells and self._fresh and len(self.lines) > 1
+        ):  # a paragraph of the cell before has ended the line
+            self.lines.pop()
+            self._fresh = not self.lines[-1]
+        if self._cells or not (self._fresh or self._bullet_only):
             self._begin()
             self.lines[-1] = f"{self.lines[-1].rstrip()} | ".lstrip()
+            self._bullet_only = True
         self._cells += 1
 
     def _close_link(self) -> None:
         """Write the address of a link behind its text, unless the text is the address itself."""
-        link, self._link = self._link, None
-        if link and _LINK.fullmatch(link) and re.sub(r"^(?:mailto|tel):", "", link) not in self.lines[-1]:
+        link, self._link = (self._link or "").strip().replace(" ", "%20"), None
+        if _LINK.fullmatch(link) and _ADDRESSEE.sub(r"\1", link) not in self.lines[-1]:
             self.handle_data(f" ({link})")
 
 
-def _picture(attributes: dict[str, str | None]) -> str:
-    told = " ".join((attributes.get("alt") or attributes.get("title") or "").split())
-    return f"[picture: {told}]" if told else "[picture]"
+def _picture(what: str, attributes: dict[str, str | None]) -> str:
+    """Return what stands for a thing that is no text: what it is said to be, else where a thing that is no picture is."""
+    source = attributes.get("src") or attributes.get("data") or ""
+    where = source if what != "picture" and _LINK.fullmatch(source) else ""
+    told = " ".join((attributes.get("alt") or attributes.get("title") or where).split())
+    return f"[{what}: {told}]" if told else f"[{what}]"
 
 
 def _field(attributes: dict[str, str | None]) -> str:
@@ -273,14 +367,14 @@ def _field(attributes: dict[str, str | None]) -> str:
     return "" if kind in {"hidden", "password", "submit", "button"} else attributes.get("value") or ""
 
 
-def _kind(tag: str, style: str) -> str:
-    """Return what an element says of its text: by its name, or by the style that word processors write."""
-    if tag in STRUCK or "line-through" in style:
+def _kind(tag: str, attributes: dict[str, str | None]) -> str:
+    """Return what an element says of its text: by its name, or by the style that word processors and editors write."""
+    if tag in STRUCK or any(_CROSSED.search(attributes.get(name) or "") for name in ("style", "class")):
         return "struck"
     if tag in {"sup", "sub", "q"}:
         return tag
-    named = ("sup", "sub") if "vertical-align" in style else ()
-    return next((name for name in named if name in style), "")
+    raised = _RAISED.search(attributes.get("style") or "")
+    return raised[1].casefold() if raised else ""
 
 
 def _signs(kind: str, text: str) -> tuple[str, str]:

@@ -41,7 +41,7 @@ DEAD = "< img src=x onerror=alert(1)>"
         ('<img alt="wound day 3" src="x.png"> healing', "[picture: wound day 3] healing"),
         ('<img title="left knee" src="x.png">', "[picture: left knee]"),
         ("<del><p>one</p><p>two</p></del>three", "[struck out: one\n\ntwo]\n\nthree"),
-        ("<pre>ROM  90\nSLR 60\n</pre>next", "ROM 90\nSLR 60\nnext"),
+        ("<pre>ROM  90\nSLR 60\n</pre>next", "ROM  90\nSLR 60\nnext"),
         ("<ul><li><pre>a\nb</pre></li></ul>", "- a\n  b"),
         ('<p hidden>x</p><abbr title="blood pressure">BP</abbr>', "x\n\nBP"),
         ("<p>Before <img src=x> after</p>", "Before [picture] after"),
@@ -53,6 +53,32 @@ DEAD = "< img src=x onerror=alert(1)>"
         ("<dl><dt>Pain</dt><dd>4/10</dd></dl>", "Pain\n4/10"),
         ("above<hr>below", "above\n---\nbelow"),
         ("he said <q>worse</q>", 'he said "worse"'),
+        ("10<sup>9</sup>5 and 10<sup>9</sup>10<sup>12</sup>", "10^9 5 and 10^9 10^12"),
+        ("x<sub>1</sub><sub>2</sub>", "x_1_2"),
+        ("1<sup>1</sup>/<sub>2</sub> tablets, BP <sup>120</sup>/<sub>80</sub>", "1 1/2 tablets, BP 120/80"),
+        ("37<sup>\u00b0</sup>C, Na<sup>+</sup>", "37\u00b0C, Na^(+)"),
+        ('<p style="text-decoration: line-through">a</p><p>b</p>', "[struck out: a]\n\nb"),
+        ('<ul><li style="text-decoration:line-through">a</li><li>b</li></ul>', "- [struck out: a]\n- b"),
+        ('<b style="text-decoration: underline line-through">a</b> b', "[struck out: a] b"),
+        ('<span class="ql-strike">a</span> b', "[struck out: a] b"),
+        ('<td style="vertical-align: top">a superb<td>b', "a superb | b"),
+        ('<ol><li type="A">x</li></ol>', "A. x"),
+        ('<ul data-checked="true"><li>a</li></ul><li aria-checked="false">b</li>', "[x] a\n\n[ ] b"),
+        ("<pre>Date   ROM\n1/2    90</pre>", "Date   ROM\n1/2    90"),
+        ("S:\n<b>Pain</b> 5/10\nO: <i>ok</i>", "S:\nPain 5/10\nO: ok"),
+        ("<table><tr><td><p>a</p></td><td><p>b</p></td></tr><tr><td>c</td><td><p></p></td></tr><tr><td>d", "a | b\n\nc |\nd"),
+        ("<table><tr><td>a</td><td><table><tr><td>b</td></tr></table></td><td>c</td></tr></table>d", "a | b | c\n\nd"),
+        ("<table><tr><td><table><tr><td><p>Hello</p><p>you</p></td></tr></table></td></tr></table>", "Hello\n\nyou"),
+        ('<a href="https://example.com/a b?x=1&copy=2">x</a>', "x (https://example.com/a%20b?x=1&copy=2)"),
+        ('<a href="mailto:a@example.com?subject=Hi">a@example.com</a>', "a@example.com"),
+        ('<iframe src="https://example.com/embed"></iframe>', "[embedded: https://example.com/embed]"),
+        ("<svg><title>t</title><path/></svg> <video controls></video>", "[drawing] [video]"),
+        ("<select><option>L</option><option selected>R</option></select>", "[ ] L\n[x] R"),
+        ("<code>x</code> <time datetime=2020>y</time> <textarea>z</textarea>", "x y\nz"),
+        ("<p>Dear <title> <address></p> use <code>", "Dear <title> <address>\n\nuse <code>"),
+        ('<![if !supportLists]>-<![endif]><st1:place w:st="on">Perth</st1:place><o:p></o:p>', "-Perth"),
+        ("<?xml version='1.0'?><xml><w:View>x</w:View></xml><p class= id=a>Hi</p>", "Hi"),
+        ("exercise&region, &notanentity; R&amp;D &#39;x&#39; &lt 5", "exercise&region, &notanentity; R&D 'x' < 5"),
     ],
 )  # fmt: skip
 def test_the_meaning_of_formatting_is_kept(markup: str, text: str) -> None:
@@ -124,9 +150,29 @@ def test_a_line_of_any_length_stays_whole() -> None:
     )
 
 
+def test_formatted_fields_of_a_person_are_harmless_too() -> None:
+    """A field that is made of rich text says what the tag said that somebody wrote about; one without tags is as typed."""
+    found = one("patients", "hl_patient_profiles", notes=f"<p>{ESCAPED}</p>", appointment_notes="a<b &lt;")
+    assert (found["notes"], found["appointment_notes"]) == (DEAD, "a<b &lt;")
+
+
 @pytest.mark.parametrize(
     "unit",
-    ["<blockquote>a", "<ul><li>a", "<ol reversed><li>a", "<s>a", "<sup>a", "<img>", "<li>", "<td>", "<hr>"],
+    [
+        "<table><tr><td>a",
+        "<p a=  ",
+        "<p class= checked ",
+        "<sup>1</sup>/<sub>2</sub>",
+        "<blockquote>a",
+        "<ul><li>a",
+        "<ol reversed><li>a",
+        "<s>a",
+        "<sup>a",
+        "<img>",
+        "<li>",
+        "<td>",
+        "<hr>",
+    ],
 )
 def test_a_long_text_of_nested_markup_makes_few_notes(unit: str) -> None:
     """65 KB of any element inside itself become about as many notes as 65 KB of text, in moments."""
