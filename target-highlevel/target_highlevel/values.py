@@ -109,9 +109,12 @@ def listed_options(value: Any, known: Container[str]) -> list[Any]:
     return found
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
 def canonical_json(value: Any) -> str:
     """Return the one JSON spelling of a canonical value."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _to_json(value)
 
 
 def fingerprint(value: Any, salt: bytes) -> str:

@@ -83,3 +83,18 @@ def test_no_step_of_a_record_reads_the_whole_ledger(tmp_path: Path) -> None:
     desk.ledger.close()
     assert len(statements) > 40
     assert wide == []
+
+
+def test_what_comes_as_it_was_is_asked_for_and_seen_and_no_more(tmp_path: Path) -> None:
+    """A chunk of unchanged records takes five statements; what others say of the same patients is not read again."""
+    desk, statements = Desk.open(f"sqlite:///{tmp_path}/ledger.db"), dict[str, Any]()
+    money = {"amount": "5"}
+    chunk = [replace(contact(1), money=money), contact(2), part(1, "appointments/4", fields={"tags": ["a"]})]
+    desk.take(*chunk, *(part(1, f"appointments/{number}", fields={"tags": ["b"]}) for number in range(5, 50)))
+    with noted(statements):
+        desk.take(*chunk)
+    rejects, said, known, *seen = statements
+    assert (rejects.split()[:3], known.split()[0]) == (["DELETE", "FROM", "record"], "SELECT")
+    assert "contribution.part IN (?)" in said
+    assert [statement.split()[:2] for statement in seen] == [["UPDATE", "record"]] * 2
+    desk.ledger.close()

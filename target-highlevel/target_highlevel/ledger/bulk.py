@@ -22,6 +22,16 @@ BESIDE = "beside_another"
 #: What stands before a ref that is waited for until it is settled, one way or another.
 AFTER = "after:"
 
+# What is asked and said of every record that comes, most of them unchanged: statements that are built once.
+_HERE = record.c.location == sa.bindparam("b_location")
+_KEYS: sa.BindParameter[Any] = sa.bindparam("b_keys", expanding=True)
+_KNOWN = sa.select(record.c.ref, record.c.digest, record.c.money).where(_HERE, record.c.ref.in_(_KEYS))
+# With the relations that a record wants. Two statements: with an OR, SQLite would scan the whole ledger.
+_SEEN = tuple(
+    record.update().where(_HERE, key.in_(_KEYS)).values(seen_run=sa.bindparam("b_run"))
+    for key in (record.c.ref, record.c.origin)
+)
+
 
 class Bulk:
     """Many rows of one sub-account at once, inside the caller's transaction."""
@@ -39,13 +49,21 @@ class Bulk:
             found.update({row["ref"]: row_from(row) for row in connection.execute(query).mappings()})
         return found
 
-    def digests(self, connection: sa.Connection, refs: Iterable[str]) -> dict[str, str | None]:
-        """Return the digest of each of these records that the ledger knows."""
-        found: dict[str, str | None] = {}
+    def known(
+        self, connection: sa.Connection, refs: Iterable[str]
+    ) -> dict[str, tuple[str | None, str | None]]:
+        """Return the digest of each of these records that the ledger knows, and what it comes to."""
+        found: dict[str, tuple[str | None, str | None]] = {}
         for some in batches(refs):
-            query = sa.select(record.c.ref, record.c.digest).where(self._here, record.c.ref.in_(some))
-            found.update({row.ref: row.digest for row in connection.execute(query)})
+            rows = connection.execute(_KNOWN, {"b_location": self.location, "b_keys": some}).all()
+            found.update({ref: (digest, money) for ref, digest, money in rows})
         return found
+
+    def see(self, connection: sa.Connection, refs: Iterable[str], run: str) -> None:
+        """Note that a run has seen these records."""
+        for some in batches(refs):
+            for seen in _SEEN:
+                connection.execute(seen, {"b_location": self.location, "b_keys": some, "b_run": run})
 
     def states(self, connection: sa.Connection, refs: set[str]) -> dict[str, tuple[str, str | None]]:
         """Return (status, HighLevel id) of each of these records that the ledger knows."""

@@ -60,16 +60,18 @@ class Intake:
     # Main records
 
     def _mains(self, connection: sa.Connection, mains: dict[str, Incoming]) -> None:
-        digests = self._bulk.digests(connection, mains)
+        known = self._bulk.known(connection, mains)
         chunk = Chunk(self.seq)
         changed: dict[str, str] = {}
         for ref, item in mains.items():
             digest = fingerprint(item.digest_source(), self._ledger.salt)
-            if digests.get(ref) == digest:
-                chunk.seen.append(ref)
-                chunk.money |= {ref: canonical_json(item.money)} if item.money else {}
-            else:
+            before, money = known.get(ref, (None, None))
+            if before != digest:
                 changed[ref] = digest
+                continue
+            chunk.seen.append(ref)
+            if item.money and money is None:  # a ledger of an earlier version did not keep it
+                chunk.money[ref] = canonical_json(item.money)
         if changed:
             existing = self._bulk.rows(connection, changed)
             fresh = [(mains[ref], existing.get(ref), digest) for ref, digest in changed.items()]
@@ -160,16 +162,9 @@ class Intake:
         }
 
     def _write(self, connection: sa.Connection, chunk: Chunk) -> None:
-        for some in batches(chunk.seen):
-            # With the relations that a record wants. Two statements: with an OR, SQLite would scan the whole ledger.
-            for key in (record.c.ref, record.c.origin):
-                connection.execute(
-                    record.update().where(self._here, key.in_(some)).values(seen_run=self._run)
-                )
-        if chunk.money:  # a ledger of an earlier version did not keep it
-            unknown = record.update().where(
-                self._here, record.c.ref == sa.bindparam("b_ref"), record.c.money.is_(None)
-            )
+        self._bulk.see(connection, chunk.seen, self._run)
+        if chunk.money:
+            unknown = record.update().where(self._here, record.c.ref == sa.bindparam("b_ref"))
             known = [{"b_ref": ref, "b_money": money} for ref, money in chunk.money.items()]
             connection.execute(unknown.values(money=sa.bindparam("b_money")), known)
         self._bulk.upsert(connection, chunk.records)

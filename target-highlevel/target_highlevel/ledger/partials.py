@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -32,6 +32,19 @@ NO_VISIT = "no_visit"
 #: Why patients and invoices are left out, and with them what waits for them.
 LEFT_OUT_ALONG = (OTHER_SUB_ACCOUNT, "archived_left_out", "deleted_left_out", "too_old")
 
+# Asked of every contribution that comes, most of them unchanged: statements that are built once.
+_KEYS: sa.BindParameter[Any] = sa.bindparam("b_keys", expanding=True)
+_SAID_BY = sa.select(contribution.c.target, contribution.c.part, contribution.c.fields).where(
+    contribution.c.location == sa.bindparam("b_location"), contribution.c.part.in_(_KEYS)
+)
+_FORGET_REJECTS = record.delete().where(
+    record.c.location == sa.bindparam("b_location"),
+    record.c.ref.in_(_KEYS),
+    record.c.status == Status.REJECTED.value,
+    record.c.payload.is_(None),
+    record.c.hl_id.is_(None),
+)
+
 
 class Partials:
     """Takes contributions in, inside the caller's transaction."""
@@ -47,23 +60,16 @@ class Partials:
         self._forget_rejects(connection, {f"{item.spec.object}:{item.part}" for item in parts})
         gone = {str(item.part) for item in parts if item.filtered}
         given = [item for item in parts if not item.filtered]
-        moved = self._withdraw(connection, gone, given)
-        known = self._known_contributions(connection, {item.ref for item in given})
-        changed = [
-            item
-            for item in given
-            if known.get((item.ref, str(item.part))) != canonical_json(dict(item.fields))
-        ]
+        known = self._said_by(connection, {str(item.part) for item in parts})
+        moved = self._withdraw(connection, gone, given, known)
         here = self._location
-        rows = [
-            {
-                "location": here,
-                "target": item.ref,
-                "part": item.part,
-                "fields": canonical_json(dict(item.fields)),
-            }
-            for item in changed
-        ]
+        rows = []
+        changed: set[str] = set()
+        for item in given:
+            fields = canonical_json(dict(item.fields))
+            if known.get((item.ref, str(item.part))) != fields:
+                changed.add(item.ref)
+                rows.append({"location": here, "target": item.ref, "part": item.part, "fields": fields})
         if rows:
             keys = [{"t": row["target"], "p": row["part"], "l": here} for row in rows]
             before = contribution.delete().where(
@@ -74,12 +80,12 @@ class Partials:
             connection.execute(before, keys)
             connection.execute(contribution.insert(), rows)
         if rows or moved:
-            self._touch(connection, {item.ref for item in changed} | moved, seq)
+            self._touch(connection, changed | moved, seq)
 
     def keep_own(self, connection: sa.Connection, mains: Sequence[Incoming]) -> None:
         """Keep what main records say of folded fields; one that is left out adds to what it said before, if that is known."""
         left_out = {item.ref for item in mains if item.spec.folded and item.filtered}
-        before = {ref: json.loads(text) for (ref, _), text in self._known_own(connection, left_out).items()}
+        before = {ref: json.loads(text) for ref, text in self._known_own(connection, left_out).items()}
         folding = [
             item
             for item in mains
@@ -104,52 +110,52 @@ class Partials:
     def _own(self) -> sa.ColumnElement[bool]:
         return (contribution.c.location == self._location) & (contribution.c.part == OWN)
 
-    def _known_own(self, connection: sa.Connection, targets: set[str]) -> dict[tuple[str, str], str]:
-        known = self._known_contributions(connection, targets)
-        return {key: fields for key, fields in known.items() if key[1] == OWN}
+    def _known_own(self, connection: sa.Connection, targets: set[str]) -> dict[str, str]:
+        """Return what the main records among these said of folded fields."""
+        found: dict[str, str] = {}
+        for some in batches(targets):
+            query = sa.select(contribution.c.target, contribution.c.fields).where(
+                self._own, contribution.c.target.in_(some)
+            )
+            found.update({row.target: row.fields for row in connection.execute(query)})
+        return found
 
     def _forget_rejects(self, connection: sa.Connection, contributors: set[str]) -> None:
         """A contributor that could not be mapped stood in the list of rejects under its own name; now it could be."""
         for some in batches(contributors):
-            unmapped = (
-                (record.c.status == Status.REJECTED.value)
-                & record.c.payload.is_(None)
-                & record.c.hl_id.is_(None)
-            )
-            connection.execute(record.delete().where(self._here, record.c.ref.in_(some), unmapped))
+            connection.execute(_FORGET_REJECTS, {"b_location": self._location, "b_keys": some})
 
-    def _withdraw(self, connection: sa.Connection, gone: set[str], given: Sequence[Incoming]) -> set[str]:
-        """Withdraw the contributions of contributors that are gone or that now contribute to another record.
+    def _said_by(self, connection: sa.Connection, parts: set[str]) -> dict[tuple[str, str], str]:
+        """Return what these contributors have contributed so far, by target and contributor."""
+        found: dict[tuple[str, str], str] = {}
+        for some in batches(parts):
+            rows = connection.execute(_SAID_BY, {"b_location": self._location, "b_keys": some}).all()
+            found.update({(target, part): fields for target, part, fields in rows})
+        return found
+
+    def _withdraw(
+        self,
+        connection: sa.Connection,
+        gone: set[str],
+        given: Sequence[Incoming],
+        known: dict[tuple[str, str], str],
+    ) -> set[str]:
+        """Withdraw what contributors have contributed that are gone, or that now contribute to another record.
 
         An appointment moved to another patient no longer says anything of the first one.
         """
         now = {(str(item.part), item.spec.object): item.source_id for item in given}
-        parts = gone | {part for part, _ in now}
         touched: set[str] = set()
-        for some in batches(parts):
-            mine = (contribution.c.location == self._location) & contribution.c.part.in_(some)
-            for target, part in connection.execute(
-                sa.select(contribution.c.target, contribution.c.part).where(mine)
-            ).all():
-                object_, _, source_id = target.partition(":")
-                if part in gone or now.get((part, object_), source_id) != source_id:
-                    one = (contribution.c.target == target) & (contribution.c.part == part)
-                    connection.execute(
-                        contribution.delete().where(contribution.c.location == self._location, one)
-                    )
-                    touched.add(target)
+        for target, part in list(known):
+            object_, _, source_id = target.partition(":")
+            if part in gone or now.get((part, object_), source_id) != source_id:
+                one = (contribution.c.target == target) & (contribution.c.part == part)
+                connection.execute(
+                    contribution.delete().where(contribution.c.location == self._location, one)
+                )
+                del known[target, part]
+                touched.add(target)
         return touched
-
-    def _known_contributions(
-        self, connection: sa.Connection, targets: set[str]
-    ) -> dict[tuple[str, str], str]:
-        found: dict[tuple[str, str], str] = {}
-        for some in batches(targets):
-            query = sa.select(contribution).where(
-                contribution.c.location == self._location, contribution.c.target.in_(some)
-            )
-            found.update({(row.target, row.part): row.fields for row in connection.execute(query)})
-        return found
 
     def _touch(self, connection: sa.Connection, targets: set[str], seq: int) -> None:
         """Requeue every record that folds these keys, and release those that waited for them."""

@@ -35,7 +35,7 @@ class Chunk:
     cleared: list[str] = field(default_factory=list)
     #: Records that stood for somebody and do no longer.
     gone: list[str] = field(default_factory=list)
-    #: What unchanged records come to, by their ref.
+    #: What unchanged records come to of which the ledger does not know it, by their ref.
     money: dict[str, str] = field(default_factory=dict)
     #: Rank and priority of changed records, by their ref.
     turns: dict[str, tuple[int, str]] = field(default_factory=dict)

@@ -50,7 +50,7 @@ def unplaced(connection: sa.Connection, location: str, run: str | None = None) -
     kinds = list(objects)
     for rows in connection.execute(_not_in_highlevel(location, run)).partitions(_AT_ONCE):
         found = [_told(row.target, row.part, row.status, row.reason) for row in rows]
-        own = Bulk(location).digests(
+        own = Bulk(location).known(
             connection, {f"{kind}:{item.source_id}" for kind in kinds for item in found}
         )
         records = {ref.partition(":")[2] for ref in own}
