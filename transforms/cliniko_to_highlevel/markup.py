@@ -68,7 +68,9 @@ def harmless(text: str) -> str:
 
 def pictures(markup: str | None) -> int:
     """Return how many pictures a rich text shows; Cliniko's API does not give them."""
-    return sum(1 for tag in _tags(markup or "") if _PICTURE.match(tag.group()))
+    if not markup or not _PICTURE.search(markup):
+        return 0
+    return sum(1 for tag in _tags(markup) if _PICTURE.match(tag.group()))
 
 
 def readable(text: str | None) -> str | None:
@@ -81,9 +83,7 @@ def plain_text(markup: str) -> str | None:
     markup = _LOOSE.sub(_escaped, _without_comments(markup))
     if not _has_tags(markup):
         return clean_text(unescape(markup).replace("\xa0", " "))
-    markup = _only_tags(_FRACTION.sub(_fraction, markup))
-    writer = MarkupWriter(markup)
-    writer.feed(markup)
+    writer = _written(_FRACTION.sub(_fraction, markup))
     writer.close()
     text = "\n".join(line.rstrip() for line in writer.lines)
     return clean_text(re.sub(r"\n{3,}", "\n\n", text))
@@ -100,11 +100,15 @@ def _fraction(found: re.Match[str]) -> str:
 
 def _tags(markup: str) -> Iterator[re.Match[str]]:
     """Yield the tags of a text; one of a name that people also type has an end, or attributes where it never has one."""
-    ended = {name.casefold() for name in _END.findall(markup)}
+    ended: set[str] | None = None
     for tag in _TAG.finditer(markup):
         name = tag[1].casefold()
-        if name not in SELDOM or name in ended or (name in VOID and "=" in tag[2]):
-            yield tag
+        if name in SELDOM and not (name in VOID and "=" in tag[2]):
+            if ended is None:
+                ended = {name.casefold() for name in _END.findall(markup)}
+            if name not in ended:
+                continue
+        yield tag
 
 
 def _has_tags(markup: str) -> bool:
@@ -117,8 +121,8 @@ def _without_comments(markup: str) -> str:
     return _OF_PROGRAMS.sub("", _COMMENT.sub("", before + end) + after)
 
 
-def _only_tags(markup: str) -> str:
-    """Return rich text in which each ``<`` begins a tag: the others were typed, and are text.
+def _written(markup: str) -> MarkupWriter:
+    """Return the writer of a rich text in which only what ``_tags`` finds is a tag: any other ``<`` was typed, and is text.
 
     Where no tag begins a line, those of the text are lines.
 
@@ -127,9 +131,10 @@ def _only_tags(markup: str) -> str:
     """
     tags = list(_tags(markup))
     of_lines = any(tag[1].casefold() in _LINES for tag in tags)
-    pieces, end = [], 0
-    for begin, tag, after in (*((tag.start(), tag[0], tag.end()) for tag in tags), (len(markup), "", 0)):
-        text = markup[end:begin].replace("<", "&lt;")
-        pieces += [text if of_lines else text.replace("\n", "<br>"), tag]
-        end = after
-    return "".join(pieces)
+    writer, end = MarkupWriter("".join(tag[0] for tag in tags)), 0
+    for tag in tags:
+        writer.text(unescape(markup[end : tag.start()]), of_lines=of_lines)
+        writer.tag(tag[0], tag[1].lower(), has_attributes=bool(tag[2]))
+        end = tag.end()
+    writer.text(unescape(markup[end:]), of_lines=of_lines)
+    return writer

@@ -117,11 +117,11 @@ class _Mark:
 class MarkupWriter(HTMLParser):
     """Writes the text of a document line by line while it is parsed."""
 
-    def __init__(self, markup: str) -> None:
-        """Prepare for this text: a list that counts down has to know how many items it has."""
+    def __init__(self, tags: str) -> None:
+        """Prepare for a text with these tags: a list that counts down has to know how many items it has."""
         super().__init__(convert_charrefs=True)
         self.lines: list[str] = [""]
-        self._items = _items_of_lists(markup)
+        self._items = _items_of_lists(tags)
         self._lists: list[ListMarks] = []
         self._quotes = 0
         self._hidden: str | None = None
@@ -138,6 +138,26 @@ class MarkupWriter(HTMLParser):
         self._tables: list[int] = []
         self._preformatted = 0
         self._aside: dict[int, list[str]] = {}
+
+    def text(self, text: str, *, of_lines: bool) -> None:
+        """Take the text between two tags; where no tag begins a line, its own lines are lines."""
+        first, *others = [text] if of_lines else text.split("\n")
+        if first:
+            self.handle_data(first)
+        for line in others:
+            self.handle_starttag("br", ())
+            if line:
+                self.handle_data(line)
+
+    def tag(self, tag: str, name: str, *, has_attributes: bool) -> None:
+        """Take a tag; one with attributes is for Python's parser."""
+        if has_attributes:
+            self.feed(tag)
+            return
+        if not tag.startswith("</"):
+            self.handle_starttag(name, ())
+        if tag.startswith("</") or tag.endswith("/>"):
+            self.handle_endtag(name)
 
     @override
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
@@ -389,13 +409,13 @@ def _signs(kind: str, text: str) -> tuple[str, str]:
     return (sign, "") if _ONE_TERM.fullmatch(text) else (f"{sign}(", ")")
 
 
-def _items_of_lists(markup: str) -> Iterator[int]:
+def _items_of_lists(tags: str) -> Iterator[int]:
     """Yield how many items of its own each list of a text has, in the order in which the lists begin."""
-    if "reversed" not in markup.casefold():
+    if "reversed" not in tags.casefold():
         return
     counts: list[int] = []
     lists: list[int] = []
-    for tag in _LIST_TAG.finditer(markup):
+    for tag in _LIST_TAG.finditer(tags):
         ends, name = bool(tag.group(1)), tag.group(2).casefold()
         if name == "li":
             if lists and not ends:
