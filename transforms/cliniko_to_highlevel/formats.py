@@ -60,6 +60,8 @@ _SPACED_AT = re.compile(r"\S+\s*@\s*\S+")
 _LONGEST_EMAIL = 254
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _WORD_KINDS = frozenset("LMN")
+#: Prices, days and appointment times come again and again: so many different ones are kept at hand with what they become.
+_MOST_KEPT = 4096
 #: Far beyond any amount of money, and small enough to be written out without an exponent.
 _LARGEST_EXPONENT = 30
 
@@ -87,6 +89,7 @@ def _read_entity(found: re.Match[str]) -> str:
     return found.group() if sign in {"<", ">"} else sign
 
 
+@lru_cache(maxsize=_MOST_KEPT, typed=True)
 def decimal_text(value: Any) -> str:
     """Return a number as text, exact, without exponent and without trailing zeros: ``81.818``, ``90``.
 
@@ -106,6 +109,7 @@ def decimal_text(value: Any) -> str:
     return "0" if text == "-0" else text
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def date_text(value: str) -> str:
     """Return a date as ``YYYY-MM-DD``; of a date-time, its date.
 
@@ -141,6 +145,7 @@ def told_date(value: str, *, month_first: bool = False) -> str | None:
         return None
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def instant_text(value: str) -> str:
     """Return a date-time in UTC as ``YYYY-MM-DDTHH:MM:SSZ``.
 
@@ -183,6 +188,7 @@ def zone(name: str | None) -> ZoneInfo | None:
         return None
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def local_time(instant: str, zone_name: str | None) -> str:
     """Return an instant as a clinic reads it: ``2024-03-11 14:15`` in its zone, else in UTC."""
     moment = datetime.fromisoformat(instant[:-1]).replace(tzinfo=UTC)

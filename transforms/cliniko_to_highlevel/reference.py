@@ -71,6 +71,8 @@ class Reference:
     addresses: dict[str, str] = field(default_factory=dict)
     absence_types: dict[str, str] = field(default_factory=dict)
     _locations: dict[str, str] | None = None
+    #: Time zone of the first location that has one.
+    _first_zone: str | None = None
 
     def __post_init__(self) -> None:
         """Start with no definition of custom fields: it comes with the account's settings."""
@@ -97,8 +99,7 @@ class Reference:
     @property
     def clinic_zone(self) -> str | None:
         """Return the clinic's time zone: as decided, else of its first location that has one."""
-        zones = (self.businesses[key].time_zone for key in sorted(self.businesses, key=int))
-        return self.mapping.time_zone or next((name for name in zones if name), None)
+        return self.mapping.time_zone or self._first_zone
 
     def location(self, business_id: str | None) -> str | None:
         """Return a location's name; locations that share one are told apart."""
@@ -198,6 +199,8 @@ class Reference:
         zone_name = row.text("time_zone_identifier")
         self.businesses[_id(row)] = Business(name, detail, zone_name if zone(zone_name) else None)
         self._locations = None
+        zones = (self.businesses[key].time_zone for key in sorted(self.businesses, key=int))
+        self._first_zone = next((name for name in zones if name), None)
         self.addresses[_id(row)] = (address(row).lines or "").replace("\n", ", ")
         if hidden_at(row) or row.flag("show_in_online_bookings") is False:
             self.offline.add(_id(row))
