@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.rows import Row
     from target_highlevel.settings import Settings
 
-#: What hangs on others goes before them.
-_LATER = ("contact", "calendar")
-
 
 @dataclass
 class Double:
@@ -63,7 +60,7 @@ class Doubles:
         self._session.close(code, {"repairs": self._verification})
 
     def judged(self, found: Iterable[tuple[str, str]]) -> Sequence[Double]:
-        """Return the second copies, named by (ref, HighLevel id), as they are now, what hangs on others first."""
+        """Return the second copies, named by (ref, HighLevel id), as they are now, calendars after what is in them."""
         self._read_definitions()
         rows = ((self._work.known(ref), hl_id) for ref, hl_id in dict.fromkeys(found))
         doubles = [Double(row, hl_id) for row, hl_id in rows if row is not None and row.hl_id != hl_id]
@@ -72,12 +69,12 @@ class Doubles:
         for each in doubles:
             self._judge(each, twins)
         _keep_what_is_linked(doubles)
-        return sorted(doubles, key=lambda each: each.row.object in _LATER)
+        return sorted(doubles, key=lambda each: each.row.object == "calendar")
 
     def _judge(self, double: Double, twins: Twins) -> None:
         try:
             double.stays = twins.why_it_stays(double.row, double.hl_id)
-            if double.row.object == "contact" or "." in double.row.object:
+            if "." in double.row.object:
                 double.linked = twins.linked(double.hl_id)
         except NotFound:
             double.stays = (
@@ -93,27 +90,17 @@ class Doubles:
     def remove(self, double: Double) -> None:
         """Delete a copy, with its intent and its outcome in the audit trail; the ledger's record stays as it is.
 
-        Calendar events of a contact show in calendars too, and links may outlive what they link: they are removed as well.
+        Links may outlive what they link: they are removed as well.
         """
         relation = self._session.kinds.relation
-        is_linked = double.row.object == "contact" or "." in double.row.object
-        links = list(relation.all_of(double.hl_id)) if is_linked else []
+        links = list(relation.all_of(double.hl_id)) if "." in double.row.object else []
         try:
-            if double.row.object == "contact":
-                self._remove_events(double.hl_id)
             self._remove(replace(double.row, hl_id=double.hl_id))
         except (Refused, Rejected):
             double.stays = "HighLevel does not let it be removed"
             return
         for link in links:
             relation.take_away(link.id)
-
-    def _remove_events(self, contact: str) -> None:
-        kind = self._session.kinds.event
-        for item in kind.listed(contact) if self._session.kinds.in_calendars else ():
-            row = self._work.row(f"appointment:{kind.source_id(item)}")
-            if row is not None:
-                self._remove(replace(row, hl_id=str(item["id"]), parent_id=contact))
 
     def _remove(self, copy: Row) -> None:
         kind = self._session.kinds.of(copy, self._session.specs[copy.stream])
@@ -141,5 +128,5 @@ def _keep_what_is_linked(doubles: Sequence[Double]) -> None:
     staying = {each.hl_id for each in doubles if each.stays}
     while new := [each for each in doubles if not each.stays and each.linked & staying]:
         for each in new:
-            each.stays = "it is linked with a second copy that stays"
+            each.stays = "it is linked with a second copy that stays: verify again when that one is gone"
         staying |= {each.hl_id for each in new}

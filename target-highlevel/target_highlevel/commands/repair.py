@@ -65,20 +65,27 @@ def _repair(settings: Settings, *, values: bool, act: bool) -> tuple[int, str]:
             work.bring_again(row)
         for row, names in finds.other.values() if act and values else ():
             work.write_again(row, names)
-    doubled = _doubles(settings, run, finds, act=act) if finds.doubles else 0
-    also = f" and {'removes' if not act else 'removed'} {doubled} second copies" if doubled else ""
+    going, staying = _doubles(settings, run, finds, act=act) if finds.doubles else (0, 0)
+    also = f" and {'removed' if act else 'removes'} {_copies(going)}" if going else ""
+    rest = f"; {_copies(staying)} left to a person, as listed" if staying else ""
     if not act:
         flags = f"{' --values' if values else ''} --yes"
-        return 0, f"nothing was changed; `repair{flags}` marks {counted(marked, 'record')}{also}"
-    if doubled and not marked:
-        return 0, f"removed {doubled} second copies; verify again"
-    again = "run `meltano run --full-refresh tap-cliniko target-highlevel`, then verify again"
-    return 0, f"marked {counted(marked, 'record')}{also}; {again}" if marked else "there is nothing to repair"
+        return 0, f"nothing was changed; `repair{flags}` marks {counted(marked, 'record')}{also}{rest}"
+    if marked:
+        again = "run `meltano run --full-refresh tap-cliniko target-highlevel`, then verify again"
+        return 0, f"marked {counted(marked, 'record')}{also}; {again}{rest}"
+    if going:
+        return 0, f"removed {_copies(going)}; verify again{rest}"
+    return 0, f"there is nothing to repair{rest}"
 
 
-def _doubles(settings: Settings, run: str, finds: Finds, *, act: bool) -> int:
-    """Show which copies are kept and why; with ``act`` remove those that say the same. Return how many go."""
-    doubles, going = Doubles(settings, run), 0
+def _copies(number: int) -> str:
+    return f"{number:,} second cop{'y' if number == 1 else 'ies'}"
+
+
+def _doubles(settings: Settings, run: str, finds: Finds, *, act: bool) -> tuple[int, int]:
+    """Show which copies are kept and why; with ``act`` remove those that say the same. Return how many go and stay."""
+    doubles = Doubles(settings, run)
     code = 1
     try:
         click.echo("\nIn HighLevel more than once:")
@@ -89,11 +96,11 @@ def _doubles(settings: Settings, run: str, finds: Finds, *, act: bool) -> int:
             if act and not double.stays:
                 doubles.remove(double)
             click.echo(f"  {object_name(double.row.object)} {double.line()}")
-            going += not double.stays
         code = 0
     finally:
         doubles.close(code)
-    return going
+    staying = sum(bool(double.stays) for double in judged)
+    return len(judged) - staying, staying
 
 
 def _verification(ledger: Ledger) -> str:

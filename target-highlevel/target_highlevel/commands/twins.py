@@ -1,6 +1,7 @@
 """Whether a second copy of a record may go: all that is on it is on the kept one too, and nobody works with it.
 
-The signs of people's work are those by which a rollback spares what a run has made.
+The signs of people's work are those by which a rollback spares what a run has made. A contact never goes: what is found says
+whether a person merges the two in HighLevel or deletes the second.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     Files = Mapping[str, Mapping[str, Any]]
 
 
+_SAME = "no contact is deleted from here: all that is on it is on the other, and nobody works with it, so delete it in HighLevel"
+
+
 class Twins:
     """Compares second copies with those that are kept."""
 
@@ -52,14 +56,15 @@ class Twins:
         self._engagement = Engagement(session, Undo(session.ledger, session.run, ""))
 
     def why_it_stays(self, row: Row, hl_id: str) -> str:
-        """Return why the second copy of a record stays; nothing if it may go.
+        """Return why the second copy of a record stays, and what a person does about it; nothing if it may go.
 
         Raises:
             HighLevelError: one of the two could not be read.
         """
         copy = replace(row, hl_id=hl_id)
         if row.object == "contact":
-            return self._of_contact(row, copy)
+            only_there = self._of_contact(row, copy)
+            return f"{only_there}: merge the two in HighLevel" if only_there else _SAME
         if row.object == "file":
             return self._of_file(row, copy)
         if row.object == "opportunity":
@@ -105,7 +110,7 @@ class Twins:
         if differing:
             return _differ(differing)
         if self._work.carries(str(copy.hl_id)):
-            return "the ledger leads to something on it: run a full load, which writes it to the other one, and verify again"
+            return "the ledger leads to something on it"
         if (reason := self._engagement.reason(str(copy.hl_id), other)) is not None:
             return _lower(meaning("spared", reason).says)
         return (
