@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.payload import Payload
+from target_highlevel.payload import Payload, content
 from target_highlevel.values import canonical
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ class Incoming:
     def digest_source(self) -> Any:
         """Return everything that makes two receptions of the record equal or not."""
         return [
-            self.payload().content(),
+            content(self),
             list(self.unless),
             self.filtered,
             dict(self.rejected or {}),
@@ -349,9 +349,9 @@ def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
         spec=spec,
         source_id=record["source_id"],
         fields={
-            name: canonical(value)
+            name: value if type(value) is str else canonical(value)
             for name, value in record.items()
-            if name not in _STEERING and name in spec.fields and value is not None
+            if value is not None and name in spec.fields
         },
         part=steering(record, "contributor"),
         joins=tuple(record.get("joins") or ()),

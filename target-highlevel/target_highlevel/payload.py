@@ -11,6 +11,8 @@ from target_highlevel.values import canonical_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_highlevel.descriptor import Incoming
+
 
 @dataclass(frozen=True)
 class Payload:
@@ -48,22 +50,23 @@ class Payload:
             owner_of=kept.get("owner_of"),
         )
 
-    def content(self) -> dict[str, Any]:
-        """Return what the ledger keeps; it is part of the digest by which a record is known to be unchanged."""
-        return {
-            "fields": dict(self.fields),
-            "joins": list(self.joins),
-            "relations": [list(item) for item in self.relations],
-            "contact": self.contact,
-            "absent": self.absent,
-            "only_these": self.filtered or False,
-            **({"pieces": self.pieces} if self.pieces else {}),
-            **({"owner_of": self.owner_of} if self.owner_of else {}),
-        }
-
     def json(self) -> str:
         """Return it as the ledger keeps it."""
-        return canonical_json(self.content())
+        return canonical_json(content(self))
+
+
+def content(wanted: Payload | Incoming) -> dict[str, Any]:
+    """Return what the ledger keeps of a record; it is part of the digest by which the record is known to be unchanged."""
+    return {
+        "fields": dict(wanted.fields),
+        "joins": wanted.joins,
+        "relations": wanted.relations,
+        "contact": wanted.contact,
+        "absent": wanted.absent,
+        "only_these": wanted.filtered or False,
+        **({"pieces": wanted.pieces} if wanted.pieces else {}),
+        **({"owner_of": wanted.owner_of} if wanted.owner_of else {}),
+    }
 
 
 #: Of a record of which only changed what others say.

@@ -50,7 +50,7 @@ class MessageReader(SimpleSingerReader):
 
     @override
     def assert_line_requires(self, line_dict: dict[str, Any], requires: Iterable[str]) -> None:  # type: ignore[override]
-        missing = set(requires) - set(line_dict)
+        missing = set(requires).difference(line_dict)
         if missing:
             raise BrokenInput(self.hint(f"has no {', '.join(sorted(missing))}"))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from target_highlevel.descriptor import FieldSpec
+from target_highlevel.descriptor import FieldSpec, incoming, stream_spec
 from target_highlevel.fields import holds, is_written, mark
 from target_highlevel.objects.on_contact import whole_seconds
-from target_highlevel.values import amount_text, day, listed_options
+from target_highlevel.values import amount_text, day, fingerprint, listed_options
 
 SALT = b"salt"
 EMAIL = FieldSpec("email", "standard", "email")
@@ -78,3 +79,38 @@ def test_what_a_clinician_wrote_in_angle_brackets_counts(wrote: str, left: str) 
     """It is no tag: where HighLevel should have lost it, that is no other form of the text."""
     assert not holds(mark(NOTE, wrote, SALT), NOTE, left, SALT)
     assert holds(mark(NOTE, wrote, SALT), NOTE, f'<p style="margin: 0">{html.escape(wrote)}<br/></p>', SALT)
+
+
+@pytest.mark.parametrize(
+    ("more", "digest"),
+    [
+        ({}, "47145b850063c44d9b906e1e"),
+        ({"filtered": "archived_left_out"}, "b70457cdd3a7220490b796f7"),
+        ({"rejected": {"reason": "invalid_date", "field": "x"}}, "9c6414586d7d599911c69af5"),
+    ],
+)
+def test_what_an_earlier_version_wrote_is_known_again(more: dict[str, Any], digest: str) -> None:
+    """The digest of a record is that of the ledgers there are: an upgrade has nothing written anew."""
+    fields = ("total", "name", "tags", "none", "flag")
+    described = {"object": "custom_object", "key": "custom_objects.invoice"}
+    schema = {"properties": {name: {} for name in ("source_id", *fields)}, "x-highlevel": described}
+    record = {
+        "source_id": "invoices/7",
+        "skip_if_exists": ["note:notes/1"],
+        "joins": ["family/9"],
+        "contact": "patients/1",
+        "owner_of": "contact:patients/1",
+        "relations": [{"association": "of", "to": "contact:patients/1"}],
+        "split_count": 2,
+        "priority": "b",
+        "needs": ["contact:patients/1"],
+        "total": Decimal("12.50"),
+        "name": 'Zoë \u2028 "q" \\ \x1f \U0001f600',
+        "tags": ["b", {"at": 1.0, "ref": None}],
+        "none": None,
+        "flag": False,
+        "unknown": 1,
+    }
+    spec = stream_spec({"stream": "hl_invoices", "schema": schema})
+    assert spec is not None
+    assert fingerprint(incoming(spec, {**record, **more}).digest_source(), bytes(range(32))) == digest
