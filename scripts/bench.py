@@ -277,6 +277,11 @@ def unchanged(options: argparse.Namespace) -> Iterator[Figure]:
             before = len(sandbox.highlevel.control.requests)
             peaks = [watch(loader, path) for _ in range(2)]
             requests = asked_of_records(sandbox, before)
+            nothing = folder / "nothing"
+            nothing.write_text(
+                "".join(f"{line}\n" for line in lines if '"RECORD"' not in line[:40]), encoding="utf-8"
+            )
+            idle = min(watch(loader, nothing).processor for _ in range(2))
             tenth = folder / "tenth"
             tenth.write_text("".join(_tenth(lines)), encoding="utf-8")
             smaller = watch(loader, tenth)
@@ -285,8 +290,9 @@ def unchanged(options: argparse.Namespace) -> Iterator[Figure]:
         promise = f"at least {LEAST_RATE:,}/s"
         what = f"unchanged records of Cliniko, {records:,} with start and report"
         yield Figure(what, f"{rate:,.0f}/s")
-        rate = records / fastest.processor
-        yield Figure("the same by processor time", f"{rate:,.0f}/s", promise, rate >= LEAST_RATE)
+        rate = records / (min(peak.processor for peak in peaks) - idle)
+        what = f"by processor time, beside the {idle:.1f} s of start and report"
+        yield Figure(what, f"{rate:,.0f}/s", promise, rate >= LEAST_RATE)
         yield Figure("requests for a record among them", str(requests), "0", requests == 0)
         held = fastest.memory / MEGABYTE
         yield Figure(

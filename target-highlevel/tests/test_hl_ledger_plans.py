@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from hl_ledgers import Desk, contact, note, part, practitioner, profile
 
+from target_highlevel.descriptor import Incoming
 from target_highlevel.ledger.rows import Outcome
+from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,13 +90,23 @@ def test_no_step_of_a_record_reads_the_whole_ledger(tmp_path: Path) -> None:
 
 
 def test_what_comes_as_it_was_is_asked_for_and_seen_and_no_more(tmp_path: Path) -> None:
-    """A chunk of unchanged records takes five statements; what others say of the same patients is not read again."""
+    """A chunk of unchanged records takes five statements, and each is spelled once, for its digest.
+
+    What others say of the same patients is not read again.
+    """
     desk, statements = Desk.open(f"sqlite:///{tmp_path}/ledger.db"), dict[str, Any]()
     money = {"amount": "5"}
     chunk = [replace(contact(1), money=money), contact(2), part(1, "appointments/4", fields={"tags": ["a"]})]
     desk.take(*chunk, *(part(1, f"appointments/{number}", fields={"tags": ["b"]}) for number in range(5, 50)))
-    with noted(statements):
-        desk.take(*chunk)
+    calls = Counter[object]()
+    sys.setprofile(lambda frame, event, _: calls.update([frame.f_code] if event == "call" else ()))
+    try:
+        with noted(statements):
+            desk.take(*chunk)
+    finally:
+        sys.setprofile(None)
+    assert calls[canonical_json.__code__] == len(chunk)
+    assert calls[Incoming.payload.__code__] == 0
     rejects, said, known, *seen = statements
     assert (rejects.split()[:3], known.split()[0]) == (["DELETE", "FROM", "record"], "SELECT")
     assert "contribution.part IN (?)" in said

@@ -236,6 +236,8 @@ class MessageMapper:
         """Add options that a record uses and nothing declared: a code that is newer than this mapping."""
         for field, known in self._options[output.stream].items():
             value = output.record.get(field)
+            if value is None:
+                continue
             values = value if isinstance(value, list) else [value]
             new = [item for item in values if item is not None and item not in known]
             if new:

@@ -191,7 +191,7 @@ def zone(name: str | None) -> ZoneInfo | None:
 @lru_cache(maxsize=_MOST_KEPT)
 def local_time(instant: str, zone_name: str | None) -> str:
     """Return an instant as a clinic reads it: ``2024-03-11 14:15`` in its zone, else in UTC."""
-    moment = datetime.fromisoformat(instant[:-1]).replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(instant)
     local = zone(zone_name)
     try:
         return moment.astimezone(local or UTC).isoformat(sep=" ")[:16]

@@ -71,6 +71,8 @@ class Reference:
     addresses: dict[str, str] = field(default_factory=dict)
     absence_types: dict[str, str] = field(default_factory=dict)
     _locations: dict[str, str] | None = None
+    #: What is offered of each appointment type, as text, as far as it was asked for.
+    _offered: dict[str, list[str]] = field(default_factory=dict)
     #: Time zone of the first location that has one.
     _first_zone: str | None = None
 
@@ -160,12 +162,14 @@ class Reference:
 
     def offered(self, type_id: str | None) -> list[str]:
         """Return the services and products of an appointment type, as text."""
-        offers = self.offers.get(type_id or "", {})
-        lines = (
-            joined(" ", self.services.get(offer.service, offer.service), offer.terms)
-            for offer in offers.values()
-        )
-        return sorted(line for line in lines if line)
+        kind = type_id or ""
+        if kind not in self._offered:
+            lines = (
+                joined(" ", self.services.get(offer.service, offer.service), offer.terms)
+                for offer in self.offers.get(kind, {}).values()
+            )
+            self._offered[kind] = sorted(line for line in lines if line)
+        return self._offered[kind]
 
     def payer_named(self, name: str) -> str | None:
         """Return the identity of the payer contact of that name."""
@@ -228,6 +232,7 @@ class Reference:
 
     def _learn_service(self, row: Row) -> None:
         self.services[row.source_id] = row.text("name") or row.source_id
+        self._offered.clear()
 
     def _learn_concession(self, row: Row) -> None:
         self.concessions[_id(row)] = row.text("name") or row.source_id
@@ -253,6 +258,7 @@ class Reference:
         type_id, service = row.reference("appointment_type_id"), row.linked(field_name, resource)
         if type_id and service:
             self.offers[type_id][row.source_id] = Offer(service, terms_of(row))
+            self._offered.clear()
 
     def _learn_group(self, row: Row) -> None:
         self.groups[_id(row)] = booking_of(row)

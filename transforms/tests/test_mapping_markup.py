@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import Counter
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -180,3 +183,15 @@ def test_a_long_text_of_nested_markup_makes_few_notes(unit: str) -> None:
     answer = unit * (65_536 // len(unit))
     assert len(mapped("treatment_notes", content=_content(answer))) <= 30
     assert time.process_time() - begun < 10
+
+
+def test_only_tags_with_attributes_are_for_pythons_parser() -> None:
+    """Most tags of a note have none: they are found once, by our own expression, and a text without any is not parsed."""
+    calls = Counter[object]()
+    sys.setprofile(lambda frame, event, _: calls.update([frame.f_code] if event == "call" else ()))
+    try:
+        text = plain_text("<p>Knee<br>sore &lt; 3 days<br/><b>better</b></p>" + "<p class='x'>1</p>" * 3)
+    finally:
+        sys.setprofile(None)
+    assert text == "Knee\nsore < 3 days\nbetter\n\n1\n\n1\n\n1"
+    assert calls[HTMLParser.feed.__code__] == 3
