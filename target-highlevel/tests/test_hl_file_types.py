@@ -11,7 +11,7 @@ import pytest
 
 from target_highlevel.errors import SettingsError, Unavailable
 from target_highlevel.objects.file_bytes import FileBytes
-from target_highlevel.objects.file_types import shape
+from target_highlevel.objects.file_types import content_type, shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,27 @@ def packed(*names: str) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
             archive.writestr(name, b"")
+    return file.getvalue()
+
+
+def program() -> bytes:
+    """Return the beginning of a program of Windows."""
+    return b"MZ" + b"\0" * 58 + (128).to_bytes(4, "little") + b"\0" * 64 + b"PE\0\0"
+
+
+def open_document(kind: str) -> bytes:
+    """Return a document that says what it is."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+    return file.getvalue()
+
+
+def stored(name: str, content: bytes) -> bytes:
+    """Return a ZIP that holds a file as it is."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, content)
     return file.getvalue()
 
 
@@ -85,6 +106,43 @@ DOCX = packed("[Content_Types].xml", "word/document.xml")
         ("tool.dat", b"MZ\x90\0\xff\xfe", "tool.dat.zip", True),
         ("unknown", b"\x01\x02\xff\xfe", "unknown.zip", True),
         ("scan.dcm", b"\x01\x02\xff", "scan.dcm.zip", True),
+        # a page or a message in the place of a file
+        ("report.pdf", b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "report.pdf.html.zip", True),
+        ("page", b"<!-- saved -->\n<HTML>", "page.html.zip", True),
+        ("page", b"<?xml version='1.0'?><html><svg/>", "page.html.zip", True),
+        ("letter.doc", b"<html xmlns:o=x>", "letter.doc", False),
+        ("export.xls", b"a\tb\n1\t2\n", "export.xls", False),
+        ("scan.jpg", b"File not found\n", "scan.jpg.txt", False),
+        # text of any code
+        ("note", "caf\u00e9".encode("cp1252"), "note.txt", False),
+        ("note", "\u0437\u0430\u043c\u0435\u0442\u043a\u0430".encode("cp1251"), "note.txt", False),
+        ("note", "\u65e5\u672c\u8a9e".encode("shift-jis"), "note.txt", False),
+        ("note", "caf\u00e9".encode("utf-16"), "note.txt", False),
+        ("note.csv", "gr\u00f6\u00dfe;1".encode("latin-1"), "note.csv", False),
+        ("empty", b"", "empty.zip", True),
+        ("empty.pdf", b"", "empty.pdf", False),
+        # what only mentions a PDF, or holds one
+        ("all.zip", stored("scan.pdf", PDF), "all.zip", False),
+        ("about", b"such files begin with %PDF- and a number", "about.txt", False),
+        # documents under another family's name
+        ("letter.txt", DOCX, "letter.txt.docx", False),
+        ("letter.doc", DOCX, "letter.doc.docx", False),
+        ("sheet.csv", OLE + "Workbook".encode("utf-16-le"), "sheet.csv.xls", False),
+        ("locked.docx", OLE + "EncryptedPackage".encode("utf-16-le"), "locked.docx", False),
+        ("note", open_document("text"), "note.odt.zip", True),
+        ("sum.pdf", open_document("spreadsheet"), "sum.pdf.ods.zip", True),
+        # what HighLevel takes, under a name that it does not know
+        ("photo.jfif", b"\xff\xd8\xff\xe0..", "photo.jfif.jpg", False),
+        ("film.m4v", b"\0\0\0\x18ftypM4V ....", "film.m4v.mp4", False),
+        ("film.3gp", b"\0\0\0\x18ftyp3gp6....", "film.3gp.zip", True),
+        ("scan.dcm", PDF, "scan.dcm.pdf", False),
+        ("drawing", b"<!-- by a program -->\n<svg/>", "drawing.svg", False),
+        ("drawing", b"<?xml version='1.0'?><!DOCTYPE svg PUBLIC 'x'><svg>", "drawing.svg", False),
+        ("memo", b"\xff\xfb\x90\0", "memo.mp3.zip", True),
+        ("memo", b"#!AMR\n\0\x01", "memo.amr.zip", True),
+        ("art.jpg", b"8BPS\0\x01", "art.jpg.psd.zip", True),
+        ("IM000005", b"\0\x08\0\x05CS\0\nISO_IR 100", "IM000005.dcm.zip", True),
+        ("MZ", b"MZ is my name", "MZ.txt", False),
     ],
 )
 def test_the_first_bytes_decide(name: str, content: bytes, sent: str, zipped: bool, tmp_path: Path) -> None:  # noqa: FBT001
@@ -116,6 +174,23 @@ def test_without_the_setting_only_dicom_is_zipped(tmp_path: Path) -> None:
 def test_programs_are_left_behind(name: str) -> None:
     """A program is not packed either: nobody is to start one from a patient's files."""
     assert shape({"file_name": name, "file_path": None, "zip_others": True}) is None
+
+
+@pytest.mark.parametrize("content", [program(), b"\x7fELF\x02\x01", b"L\0\0\0\x01\x14\x02\0"])
+def test_a_program_under_another_name_is_one(content: bytes, tmp_path: Path) -> None:
+    """Its first bytes say so, whatever it is called."""
+    path = tmp_path / "bytes"
+    path.write_bytes(content)
+    assert shape({"file_name": "invoice.pdf", "file_path": str(path), "zip_others": True}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [("scan0001.pdf", "application/pdf"), ("A.JPEG", "image/jpeg"), ("x.dcm.zip", "application/zip")],
+)
+def test_a_file_is_sent_as_what_it_is(name: str, called: str) -> None:
+    """What the source calls it (application/octet-stream, mostly) says nothing."""
+    assert content_type(name) == called
 
 
 def test_bytes_behind_an_address() -> None:

@@ -18,7 +18,7 @@ from target_highlevel.http.uploads import Upload
 from target_highlevel.marker import attachment_of
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated
 from target_highlevel.objects.file_bytes import FileBytes
-from target_highlevel.objects.file_types import shape
+from target_highlevel.objects.file_types import content_type, shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,9 +71,7 @@ class File(ObjectKind):
                 part=f"{field.id}_{uuid.uuid5(uuid.NAMESPACE_URL, row.source_id)}",
                 path=path,
                 filename=name,
-                content_type="application/zip"
-                if zipped
-                else str(row.fields.get("mime_type") or "application/octet-stream"),
+                content_type=content_type(name),
             )
             contact = self.ctx.highlevel.files.upload(parent, upload)
         found = self._find(contact, spec, row.source_id) or self.find(row, spec)
