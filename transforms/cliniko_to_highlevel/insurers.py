@@ -140,7 +140,7 @@ def is_listed(name: str, reference: Reference) -> bool:
 def _invoiced_to(row: Row, reference: Reference) -> Iterator[str]:
     """Yield the insurer that invoices go to; often it is a parent or an employer, and then nobody."""
     lines = (row.text("invoice_default_to") or "").splitlines()
-    name = lines[0].strip() if lines else ""
+    name = name_text(lines[0]) if lines else None
     if name and (_known(name, reference) or reference.mapping.insurer_words.search(slug(name))):
         yield name
 

@@ -319,7 +319,7 @@ class MarkupWriter(HTMLParser):
             self._bullet_only = self._bullet_only and not self._cells
             self._cells = 0
         if not self._bullet_only:
-            self._new_line(spaced=tag in SPACED and not self._lists)
+            self._new_line(spaced=tag in SPACED and not self._lists and self._cells < 2)  # noqa: PLR2004 - rows stay together
         if tag == "hr":
             self.handle_data("---")
             self._break()
@@ -361,7 +361,7 @@ class MarkupWriter(HTMLParser):
         if self._cells or not (self._fresh or self._bullet_only):
             self._begin()
             self.lines[-1] = f"{self.lines[-1].rstrip()} | ".lstrip()
-            self._bullet_only = True
+        self._bullet_only = True
         self._cells += 1
 
     def _close_link(self) -> None:

@@ -27,6 +27,7 @@ STATE_OF_RECORD = {
 _COUNTRY_CODES = {
     "aotearoa": "NZ",
     "aus": "AU",
+    "aust": "AU",
     "australia": "AU",
     "austria": "AT",
     "belgium": "BE",
@@ -48,6 +49,7 @@ _COUNTRY_CODES = {
     "malaysia": "MY",
     "malta": "MT",
     "netherlands": "NL",
+    "n z": "NZ",
     "new zealand": "NZ",
     "northern ireland": "GB",
     "norway": "NO",

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.answer_forms import COVER, INSURER, MANAGED, WORDS, YES_NO, forms
+from cliniko_to_highlevel.formats import slug
 from cliniko_to_highlevel.mapping_checks import DATE_TARGETS, FIELD_TARGETS, PROFILE_FIELD
 
 if TYPE_CHECKING:
@@ -54,13 +55,16 @@ _WORDS_OF_PLACES = re.compile(
 #: Labels that may well ask for a name, a number or a day that has a fixed place, although no pattern of one fits.
 _MAY_ASK = {
     "name": re.compile(
-        r"^(?!.*\b(contact|person|officer|staff|holidays?|district|scheme|level|card|travel|line|case|claims?)\b).*"
+        r"^(?!.*\b(contact|person|officer|staff|holidays?|district|scheme|level|card|travel|line|case|claims?|year|grade|nurse"
+        r"|teams?|club|co-?ordinator|job|occupation|spouse|partner|husband|wife|parents?|mother|father|insured|subscriber)\b)"
+        r"(?!.*\bschools?\b.*\b(work|employ))(?!.*\b(work|employ).*\bschools?\b).*"
         r"\b(insurers?|insurance\s+(company|provider|carrier|name)|carrier|funds?|employers?|work|workplace|firm|company|business"
         r"|schools?|payers?|manager|agency)\b",
         re.IGNORECASE,
     ),
     "number": re.compile(
-        r"(?=.*(\b(no|num|number|id|ref|reference)\b|#)).*\b(member\w*|funds?|insur\w*|policy|claims?|plan|certificate|aid|scheme)\b",
+        r"(?=.*(\b(no|num|number|id|ref|reference)\b|#)).*\b(member\w*|funds?|insur\w*|policy|claims?|plan|certificate|aid|scheme)\b"
+        r"|\b(membership|claim|policy)\s*$",
         re.IGNORECASE,
     ),
     "day": re.compile(
@@ -68,9 +72,17 @@ _MAY_ASK = {
         re.IGNORECASE,
     ),
 }
-#: Sections in which a member is not insured: a club's, a loyalty programme's.
+#: Sections in which nobody is insured for treatment: a club's, a loyalty programme's, those of other kinds of insurance.
 _OF_CLUBS = re.compile(
-    r"\b(sports?|athletes?|teams?|clubs?|gym|loyalty|rewards?|membership|associations?|library)\b",
+    r"\b(sports?|athletes?|teams?|clubs?|gym|loyalty|rewards?|membership|associations?|library"
+    r"|travel|life|income|pet|indemnity)\b",
+    re.IGNORECASE,
+)
+#: What a label of a membership says that is about insurance, or nothing: any other word may be of something else with members.
+_OF_MEMBERS = re.compile(
+    r"\b(member(ship)?|subscriber|insured|insur(er|ance)|policy|polic(ies|y)holder|plan|health|medical|private|primary|secondary"
+    r"|extended|benefits?|cover(age)?|fund|hf|pmi|aid|scheme|provider|company|carrier|certificate|cert|card|group|contract|regist\w*|id"
+    r"|identification|no|num|number|nr|ref(erence)?|your|my|the|of|if|any|for|on|and|or)\b",
     re.IGNORECASE,
 )
 #: *Are you insured?* asks for yes or no, *which fund?* does not.
@@ -152,7 +164,7 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
     """
     told = _Options(field.options, mapping)
     fitting = [rule for rule in mapping.field_rules if rule.fits(field.section, field.label)]
-    possible = [rule for rule in fitting if not _contradicted(field, rule.target, told)]
+    possible = [rule for rule in fitting if not _contradicted(field, rule.target, told, mapping)]
     if not possible or possible[0].target == PROFILE_FIELD:
         if told.insurers >= _FEWEST_INSURERS and told.insurers > told.others:
             return _insurers(field, told, possible)
@@ -169,7 +181,16 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
     against = [f"label (also of {other})" for other in sorted(others)]
     if rule.target in _INSURANCE and _OF_CLUBS.search(field.section):
         against.append("section")
+    if rule.target == "member_number" and not _of_insured(field.label, mapping):
+        against.append("label (may be of other members)")
     return Decision(rule.target, tuple(evidence), tuple(against))
+
+
+def _of_insured(label: str, mapping: ClinicMapping) -> bool:
+    """Return whether each word of a label is one of insurance, or of a known insurer: ambulances and clubs have members too."""
+    others = slug(_OF_MEMBERS.sub(" ", label)).replace("-", " ").split()
+    names = {word for name in mapping.insurer_names for word in name.split("-")}
+    return names.issuperset(others)
 
 
 def in_section_of(target: str, section: str) -> bool:
@@ -177,10 +198,13 @@ def in_section_of(target: str, section: str) -> bool:
     return any(target in targets and pattern.search(section) for targets, pattern in _SECTIONS.items())
 
 
-def _contradicted(field: Definition, target: str, told: _Options) -> bool:
+def _contradicted(field: Definition, target: str, told: _Options, mapping: ClinicMapping) -> bool:
     """Return whether a field cannot hold what the place is for, whatever it is called."""
     wrong_type = field.kind == "date" and target in FIELD_TARGETS and target not in DATE_TARGETS
-    return wrong_type or told.contradict(target)
+    of_others = target == "member_number" and not (
+        in_section_of(target, field.section) or _of_insured(field.label, mapping)
+    )
+    return wrong_type or of_others or told.contradict(target)
 
 
 def _insurers(field: Definition, told: _Options, possible: Sequence[FieldRule]) -> Decision:

@@ -5,6 +5,10 @@ fields of ten clinics was held out: written and committed before the rules, by t
 stood. On that set *high* was right of 97.4 % (three wrong of 117), so it was used to mend them, and stands in
 ``held_out_first.yml``. ``held_out.yml`` is a third of all now: half of it was written before that mend, half after the rules
 stood; no rule was made for any of its fields. When one leads to a rule, it belongs into ``tried_later.yml``.
+
+Nine more clinics were written by somebody else, before reading the rules. On their 241 fields *high* was right of 93 %: labels
+that join two questions (*Employer / school*), other people's employers, other members than insured ones. What led to a rule
+stands in ``tried_later.yml``, the rest in ``held_out.yml``.
 """
 
 from __future__ import annotations

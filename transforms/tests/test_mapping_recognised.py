@@ -60,6 +60,11 @@ def moved(
         ("Workers comp", "Carrier", "Example Mutual", "insurer"),
         ("ACC", "ACC45", "AB12345", "claim_number"),
         ("Intake", "Who are you insured with?", "Example Mutual", "insurer"),
+        ("Funding", "Name of plan manager", "Example Plans", "ndis_plan_manager"),
+        ("Billing", "WCB claim", "C 77", "claim_number"),
+        ("Employer details", "Name", "Example Ltd", "employer"),
+        ("Child", "Name of cr\u00e8che/school", "Example Primary", "school"),
+        ("Child", "High school / college", "Example High", "school"),
     ],
 )
 def test_usual_labels_are_recognised(section: str, label: str, value: str, target: str) -> None:
@@ -116,6 +121,18 @@ def test_usual_labels_are_recognised(section: str, label: str, value: str, targe
         ("Insurance", "Group number"),
         ("Insurance", "Authorisation number"),
         ("Insurance", "National insurance number"),
+        ("National Insurance", "Number"),
+        ("Social insurance", "Number"),
+        ("Health Insurance Commission", "Number"),
+        ("Provincial health insurance", "ID"),
+        ("Insurance", "Scheme name"),
+        ("Insurance", "Insured person's employer"),
+        ("Child", "Mother's employer"),
+        ("Patient", "Occupation and employer"),
+        ("Patient", "Employer/school"),
+        ("Patient", "School or workplace"),
+        ("Patient", "YMCA member ID"),
+        ("Patient", "RSL membership number"),
     ],
 )
 def test_labels_that_only_look_alike_are_kept(section: str, label: str) -> None:
