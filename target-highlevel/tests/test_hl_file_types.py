@@ -131,6 +131,8 @@ DOCX = packed("[Content_Types].xml", "word/document.xml")
         ("locked.docx", OLE + "EncryptedPackage".encode("utf-16-le"), "locked.docx", False),
         ("note", open_document("text"), "note.odt.zip", True),
         ("sum.pdf", open_document("spreadsheet"), "sum.pdf.ods.zip", True),
+        ("broken", stored("\u00e9", b"x").replace("\u00e9".encode(), b"\xff\xff"), "broken.zip", False),
+        ("broken", open_document("text")[:60] + open_document("text")[80:], "broken.zip", False),
         # what HighLevel takes, under a name that it does not know
         ("photo.jfif", b"\xff\xd8\xff\xe0..", "photo.jfif.jpg", False),
         ("film.m4v", b"\0\0\0\x18ftypM4V ....", "film.m4v.mp4", False),

@@ -147,9 +147,12 @@ _BARE_DICOM = re.compile(
 #: Where no kinds of values are written: such a group, and the root of all identifiers of the standard.
 _BARE_GROUPS = (b"\x02\x00", b"\x08\x00")
 _DICOM_ROOT = b"1.2.840.10008."
+#: What Python says of an archive that is broken, locked or packed in a way that it does not know.
+_UNREADABLE = (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError)
 #: What a ZIP holds when it is a document, and what its name then ends in.
 _PACKED = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
 #: What the packed documents of other office programs say of themselves.
+_LONGEST_TYPE = 100
 _OPEN_DOCUMENTS = {"text": "odt", "spreadsheet": "ods", "presentation": "odp", "graphics": "odg"}
 _STREAMS = {"WordDocument": "doc", "Workbook": "xls", "__substg1.0_": "msg", "PowerPoint Document": "ppt"}
 
@@ -279,10 +282,19 @@ def _packed(source: FileBytes) -> str:
     try:
         with source.on_disk() as path, zipfile.ZipFile(path or "") as archive:
             names = archive.namelist()
-            said = archive.read("mimetype").decode("latin-1") if names[:1] == ["mimetype"] else ""
-    except (zipfile.BadZipFile, OSError):
+            said = _said(archive)
+    except _UNREADABLE:
         return _ARCHIVE.extension
     if "[Content_Types].xml" not in names:
         return next((name for kind, name in _OPEN_DOCUMENTS.items() if kind in said), _ARCHIVE.extension)
     found = (name for folder, name in _PACKED.items() if any(item.startswith(folder) for item in names))
     return next(found, _ARCHIVE.extension)
+
+
+def _said(archive: zipfile.ZipFile) -> str:
+    """Return what a packed document says it is: its first member, which lies there as it is."""
+    first = next(iter(archive.infolist()), None)
+    if first is None or first.filename != "mimetype" or first.compress_type != zipfile.ZIP_STORED:
+        return ""
+    with archive.open(first) as content:
+        return content.read(_LONGEST_TYPE).decode("latin-1")
