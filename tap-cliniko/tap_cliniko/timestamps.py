@@ -7,8 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?)?(?:Z|([+-]\d\d):?(\d\d)?)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?)?(?:\s?(?:Z|UTC|GMT|([+-]\d\d):?(\d\d)?))?",
+    re.ASCII,
 )
+#: The form without separators, which a number of eight digits is not.
+_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)?(?!\d)", re.ASCII)
+#: As Cliniko writes it.
+USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 def from_epoch(seconds: float) -> str:
@@ -22,7 +27,11 @@ def normal(text: str) -> str:
     Raises:
         ValueError: the text names no moment.
     """
-    found = _ISO.fullmatch(text)
+    plain = text.strip().upper().replace("\u2212", "-")
+    if basic := _BASIC.match(plain):
+        year, month, date, hour, clock, rest = basic.groups(default="00")
+        plain = f"{year}-{month}-{date}T{hour}:{clock}:{rest}{plain[basic.end() :]}"
+    found = _ISO.fullmatch(plain)
     if found is None:
         msg = "no ISO 8601 date or time"
         raise ValueError(msg)

@@ -126,6 +126,6 @@ def in_window(window: Window) -> Callable[[dict[str, Any]], bool]:
 def moment_of(value: Any) -> str:
     """Read a moment of a row, however exactly and in whatever offset it is written; what is none lies nowhere."""
     try:
-        return value if value.endswith("Z") and "." not in value else timestamps.normal(value)
-    except (AttributeError, ValueError):
+        return value if timestamps.USUAL.fullmatch(value) else timestamps.normal(value)
+    except (TypeError, ValueError):
         return ""
