@@ -31,6 +31,8 @@ _INSIDE = " \t()-.\xa0"
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+")
 #: A sign that parts two numbers, or stands inside of one: ``030/23125-012``, ``0491/570/006``.
 _STROKED = re.compile(r"\+?[\d\s().-]+(?:[/\\:~*][\d\s().-]+)*")
+#: Where a second number may begin.
+_GAP = re.compile(r"[\s-]+(?=[+(\d])|(?<=\d)(?=[+(])")
 _STROKE = re.compile(r"[/\\:~*]")
 #: A label or a remark glued to a number: ``mob0491…``, ``…006wife``. Letters between digits are no such thing.
 _LABEL = re.compile(r"(?<![^\W_])([a-z]{2,}|[chmptw])(?=[+(]?\d)", re.IGNORECASE)
@@ -43,7 +45,7 @@ _NO_NUMBER = re.compile(
     r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
     r"|(?<![^\s(\[])\d{1,2}[-/]\d{1,2}(?![^\s)\],;.])"
     r"|(?<![\d/.-])\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d(?![\d/.-])"
-    r"|(?<!\S)\d[.)](?=\s)"
+    r"|(?<!\S)(?:#\d|\d[.)])(?=\s)"
     r"|(?<=[^\W\d_]\s)\d(?=\s+(?:\(?0|\+))"
     r"|[^\s,;<>]+@[^\s,;<>]+\.[a-z]+",
     re.IGNORECASE,
@@ -174,7 +176,7 @@ def _of_digits(text: str, country: str) -> Iterator[str]:
     if whole:
         yield whole
         return
-    for gap in re.finditer(r"[\s-]+(?=[+(\d])", text):
+    for gap in _GAP.finditer(text):
         first = _valid(text[: gap.start()], country)
         others = [*_of_digits(text[gap.end() :], country)] if first else []
         if first and others:
