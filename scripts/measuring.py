@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / name) for name in (".", *_TESTS)]
 import labelled_fields  # noqa: E402
 import psutil  # noqa: E402
 import seeded_duplicates  # noqa: E402
-from hl_loading import Loader, after_state, tap_lines  # noqa: E402
+from hl_loading import Loader, ReadyProcess, after_state, tap_lines  # noqa: E402
 
 from sandbox import Sandbox  # noqa: E402
 
@@ -43,6 +43,7 @@ __all__ = [
     "watch",
 ]
 
+ReadyProcess.rehearses = True
 _POLL = 0.05
 _OF_A_RECORD = re.compile(r"/contacts/|/records|/relations|/events|/opportunities/|upload")
 UNLIMITED = 10_000_000

@@ -1,7 +1,8 @@
-"""The long checks of many short courses: two writers, restored ledgers, clocks that jump, damage, people at work.
+"""The long checks of many short courses: kills, two writers, restored ledgers, clocks that jump, damage, people at work.
 
-Each course is a clinic of two or three patients in a sandbox of its own; the target is a fork of a process that has everything
-imported, so that a course costs seconds. Its number is its seed: a course that went wrong can be run again alone.
+Each course is a small clinic in a sandbox of its own, with something of every kind and little of it; the target is a fork of
+a process that has everything imported, so that a course costs seconds. Its number is its seed: a course that went wrong can be
+run again alone.
 """
 
 from __future__ import annotations
@@ -22,8 +23,20 @@ from typing import TYPE_CHECKING, Any
 
 from findings import Findings
 from hl_damage import Vandal, read_crosswalk, read_differences
-from hl_loading import REFERENCE, Clinic, Loaded, Loader, ReadyProcess, a_sandbox, tap_lines
+from hl_loading import (
+    REFERENCE,
+    Clinic,
+    Loaded,
+    Loader,
+    ReadyProcess,
+    a_sandbox,
+    after_state,
+    ready_process,
+    tap_lines,
+    thin_out,
+)
 from hl_people import People
+from hl_snapshots import put
 from hl_undoing import differing, dump
 
 from sandbox.cliniko.changes import random_change
@@ -55,6 +68,11 @@ _KEY_VALUE = re.compile(r'("replication_key_value":\s*")\d{4}')
 _HOUR = 3600
 _POLL = 0.005
 _TOLD = 20
+#: One course of so many begins in a sub-account without definitions.
+_EMPTY = 4
+_KILLS = 4
+#: Seconds from the request at which a load is to be killed until it is.
+_JITTER = 0.05
 #: Kinds of damage that are to have been done.
 _KINDS = 60
 
@@ -124,6 +142,11 @@ class Course:
         if self.number % 2:  # its threads take turns after every few steps
             self.loader.settings["SWITCH_INTERVAL"] = "0.000001"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether its sub-account has nothing to begin with; in most there are the definitions that a load makes."""
+        return self.number % _EMPTY == 0
+
     def place(self, name: str) -> Loader:
         """Return somebody who loads from a folder of that name."""
         folder = self.folder / name
@@ -153,9 +176,13 @@ class Course:
                 last, quiet = len(seen), time.monotonic() + 1
             time.sleep(_POLL)
 
+    def sources(self) -> dict[str, set[str]]:
+        """Return the source ids that are there, by kind of object."""
+        return {kind: set(ids) for kind, ids in self.state.sources().items()}
+
     def wrong(self, clinic: Clinic, ended: Loaded, *, whole: bool = True) -> list[str]:
         """Return what is not as it must be; ``whole`` if all of the clinic's first state is to be there, and no more links."""
-        there = {kind: set(ids) for kind, ids in self.state.sources().items()}
+        there = self.sources()
         missing = {kind: sorted(ids - there.get(kind, set()))[:3] for kind, ids in clinic.sources.items()}
         doubled = {kind: ids for kind, ids in self.state.doubles().items() if whole or kind != "files"}
         opened = [
@@ -176,21 +203,29 @@ class Course:
 
 
 def _courses(
-    title: str, options: argparse.Namespace, run: Callable[[Course, Clinic], list[str]], patients: int = 2
+    title: str,
+    options: argparse.Namespace,
+    run: Callable[[Course, Clinic], list[str]],
+    patients: int = 3,
+    most: int | None = 3,
 ) -> Findings:
-    """Run courses until their number or the minutes are reached."""
+    """Run courses until their number or the minutes are reached, in clinics with at most so many rows of each list."""
     found, done, number = Findings(title), Counter[str](), 0
     began = time.monotonic()
     wanted = options.courses
     with tempfile.TemporaryDirectory() as folder:
-        clinic = Clinic(patients, Path(folder) / "clinic")
+        clinic = Clinic(patients, Path(folder) / "clinic", most)
         for number in range(wanted):
             if time.monotonic() - began > 60 * options.minutes:
                 break
             course_folder = Path(folder) / f"{number}"
             course_folder.mkdir()
             with a_sandbox(patients) as sandbox:
+                if most is not None:
+                    thin_out(sandbox, most)
                 course = Course(options.seed + number, course_folder, sandbox, clinic.lines)
+                if not course.is_empty:
+                    put(sandbox, clinic.schema)
                 wrong = run(course, clinic)
             done.update(course.done)
             found.wrong += [f"course {course.number}: {text}" for text in wrong]
@@ -212,6 +247,42 @@ def _courses(
         "took": f"{(time.monotonic() - began) / 60:.0f} min",
     }
     return found
+
+
+# Kills
+
+
+def kills(options: argparse.Namespace) -> Findings:
+    """SIGKILL a load at random moments of all of its way, again and again, and compare what it leaves in the end."""
+    return _courses("Loads killed at random moments", options, _killed)
+
+
+def _killed(course: Course, clinic: Clinic) -> list[str]:
+    loader, chance, state = course.loader, course.chance, None
+    seen = course.sandbox.highlevel.control.requests
+    whole = clinic.requests if course.is_empty else clinic.created + clinic.relations
+    for number in range(_KILLS):
+        share = max(0, whole - len(seen)) / (
+            _KILLS - number
+        )  # each kill has its share of the way that is left
+        moment = len(seen) + int(1.5 * share * chance.random())
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(loader.load, after_state(clinic.lines, state))
+            while not running.done() and len(seen) < moment:
+                time.sleep(_POLL)
+            time.sleep(chance.random() * _JITTER)
+            ready_process().kill()
+            loaded = running.result()
+        state = loaded.states[-1] if loaded.states else state
+        quarter = f"in quarter {min(4, 1 + 4 * len(seen) // whole)}" if seen else "before the first request"
+        course.done[f"kills (SIGKILL) {quarter}"] += loaded.code == KILLED
+    ended = loader.load(after_state(clinic.lines, state))
+    checks = {
+        "something is there that should not be": course.sources() == clinic.sources,
+        "a rule of the API was broken": not course.sandbox.highlevel.control.violations,
+        "the report does not close": ended.report.get("closes_to_zero"),
+    }
+    return [*course.wrong(clinic, ended), *(text for text, good in checks.items() if not good)]
 
 
 # Two writers
@@ -404,7 +475,7 @@ def _writes(loader: Loader) -> bool:
 
 def damage(options: argparse.Namespace) -> Findings:
     """Damage a clinic at random; a verification must find each damage, and nothing else, whatever `overwrite` says."""
-    found = _courses("Damage found by a verification", options, _damaged, patients=5)
+    found = _courses("Damage found by a verification", options, _damaged, patients=5, most=6)
     kinds = sorted(name for name in found.facts if name not in {"courses", "wrong", "took"})
     times = {name: found.facts.pop(name) for name in kinds}
     each = len(times)
@@ -451,7 +522,7 @@ def _newest(loader: Loader) -> Path:
 
 def people(options: argparse.Namespace) -> Findings:
     """Undo runs while people work in the sub-account; some rollbacks are killed, and people go on before the next try."""
-    return _courses("Rollback with people at work", options, _at_work, patients=3)
+    return _courses("Rollback with people at work", options, _at_work)
 
 
 def _at_work(course: Course, _clinic: Clinic) -> list[str]:
@@ -477,9 +548,10 @@ def _deeds(done: list[str]) -> Counter[str]:
 
 
 CHECKS: dict[str, Callable[[argparse.Namespace], Findings]] = {
-    "writers": writers,
+    "kills": kills,
     "restores": restores,
+    "writers": writers,
+    "people": people,
     "clocks": clocks,
     "damage": damage,
-    "people": people,
 }

@@ -14,9 +14,10 @@ import sys
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import hl_snapshots
+import psutil
 from filelock import FileLock
 
 from sandbox import Sandbox
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 TARGET = [BIN / "target-highlevel"]
 
@@ -40,6 +42,8 @@ REFERENCE = frozenset(
     }
 )  # fmt: skip
 
+_PEOPLE = frozenset({"patients", "practitioners", "users", "businesses", "contacts", "appointment_types"})
+
 
 def a_sandbox(patients: int = 5, **highlevel: Any) -> Sandbox:
     """Return a sandbox without rate limits, whose search lags a little."""
@@ -51,18 +55,19 @@ def a_sandbox(patients: int = 5, **highlevel: Any) -> Sandbox:
     )
 
 
+def thin_out(sandbox: Sandbox, most: int) -> None:
+    """Leave so many rows of each list of the clinic but for the people: something of every kind, and little of it."""
+    account = sandbox.cliniko.account
+    for name, table in account.tables.items():
+        for row in table.rows()[most:] if name not in _PEOPLE else ():
+            if row["id"] in table:  # it may have gone with what it belonged to
+                account.delete(name, row["id"])
+    del account.services[most:]
+
+
 def tap_lines(sandbox: Sandbox, folder: Path, state: str | None = None, **more: str) -> list[str]:
     """Return everything the real tap says about the sandbox's clinic, or what it says after a state."""
-    env = {
-        **os.environ,
-        "TAP_CLINIKO_API_KEY": sandbox.cliniko.api_key,
-        "TAP_CLINIKO_API_URL": sandbox.cliniko.url,
-        "TAP_CLINIKO_CONTACT_EMAIL": "tests@example.org",
-        "TAP_CLINIKO_ATTACHMENTS_DIR": str(folder / "attachments"),
-        "TAP_CLINIKO_REQUESTS_PER_MINUTE": "100000",
-        "TAP_CLINIKO_LAG_SECONDS": "0",
-        **more,
-    }
+    env = {**tap_environment(sandbox, folder), **more}
     command = ["tap-cliniko", "--config", "ENV"]
     if state is not None:
         folder.joinpath("state.json").write_text(state, encoding="utf-8")
@@ -72,6 +77,19 @@ def tap_lines(sandbox: Sandbox, folder: Path, state: str | None = None, **more: 
         code = ready_process().run(command, env, [stdin.fileno(), stdout.fileno(), stderr.fileno()])
     assert code == 0, log.read_text(encoding="utf-8")[-2000:]
     return output.read_text(encoding="utf-8").splitlines()
+
+
+def tap_environment(sandbox: Sandbox, folder: Path) -> dict[str, str]:
+    """Return the variables of a tap that reads the sandbox's clinic."""
+    return {
+        **os.environ,
+        "TAP_CLINIKO_API_KEY": sandbox.cliniko.api_key,
+        "TAP_CLINIKO_API_URL": sandbox.cliniko.url,
+        "TAP_CLINIKO_CONTACT_EMAIL": "tests@example.org",
+        "TAP_CLINIKO_ATTACHMENTS_DIR": str(folder / "attachments"),
+        "TAP_CLINIKO_REQUESTS_PER_MINUTE": "100000",
+        "TAP_CLINIKO_LAG_SECONDS": "0",
+    }
 
 
 def after_state(lines: Iterable[str], state: str | None) -> list[str]:
@@ -96,12 +114,18 @@ def after_state(lines: Iterable[str], state: str | None) -> list[str]:
 class ReadyProcess:
     """A process with everything imported, of which each load and each command is a fork: see ``hl_ready_process``."""
 
+    #: Whether it reads, loads and verifies a clinic before it waits: worth its seconds where hundreds of runs follow.
+    rehearses: ClassVar[bool] = False
+
     def __init__(self) -> None:
         """Start it."""
         self._channel, theirs = socket.socketpair()
         program = Path(__file__).with_name("hl_ready_process.py")
+        paths = os.pathsep.join(str(each) for each in (ROOT, *sys.path) if each)
         self._process = subprocess.Popen(
-            [sys.executable, program, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            [sys.executable, program, str(theirs.fileno()), *["rehearse"] * self.rehearses],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": paths},
         )
         theirs.close()
         self._channel.settimeout(300)
@@ -116,6 +140,11 @@ class ReadyProcess:
         except BaseException:
             ready_process.cache_clear()  # an answer that comes later is not the next command's
             raise
+
+    def kill(self) -> None:
+        """Kill the command that runs, if one does."""
+        for child in psutil.Process(self._process.pid).children():
+            child.kill()
 
     def close(self) -> None:
         """End it."""
@@ -259,9 +288,9 @@ class Undisturbed:
 class Clinic:
     """What the tap says of a clinic of some patients, and what becomes of it; each is made when it is first asked for."""
 
-    def __init__(self, patients: int, folder: Path) -> None:
-        """Keep it in a folder that all workers share."""
-        self.patients, self.folder = patients, folder
+    def __init__(self, patients: int, folder: Path, most: int | None = None) -> None:
+        """Keep it in a folder that all workers share; with at most so many rows of each list that is not of people."""
+        self.patients, self.folder, self.most = patients, folder, most
         folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
@@ -321,6 +350,8 @@ class Clinic:
 
     def _read(self) -> None:
         with a_sandbox(self.patients) as sandbox:
+            if self.most is not None:
+                thin_out(sandbox, self.most)
             lines = tap_lines(sandbox, self.folder)
         self._write("lines.singer", "".join(f"{line}\n" for line in lines).encode())
 

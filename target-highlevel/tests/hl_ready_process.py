@@ -7,15 +7,20 @@ three descriptors for standard input, output and error; the answer is the exit c
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import os
+import signal
 import socket
 import sys
+import tempfile
 import time
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hl_transitions
+from hl_loading import Loader, a_sandbox, tap_environment
 
 from tap_cliniko.__main__ import main as tap
 from target_highlevel import cli, target
@@ -23,6 +28,8 @@ from target_highlevel.report.page import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_OWN = ("TAP_CLINIKO_", "TARGET_HIGHLEVEL_", "OTEL_")
 
 
 def serve(channel: socket.socket) -> None:
@@ -44,13 +51,58 @@ def serve(channel: socket.socket) -> None:
         channel.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def prepare() -> None:
-    """Do once what every process would do anew: import the mapper, compile the templates of the report."""
+def prepare(*, rehearsing: bool) -> None:
+    """Do once what every process would do anew: read the mapping, compile the templates of the report.
+
+    What is there then is kept out of the way of the collector, which would go through it in every fork.
+    """
     hl_transitions.watch()
     for mapper in entry_points(group="target_highlevel.mappers"):
-        mapper.load()
+        mapper.load()(None)
     for name in environment().list_templates():
         environment().get_template(name)
+    if rehearsing:
+        rehearse()
+    gc.collect()
+    gc.freeze()
+
+
+def rehearse() -> None:
+    """Read a clinic, load it and verify it in this process: what is compiled or kept on the way need not be in its forks."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    outside, hook, mask = dict(os.environ), sys.excepthook, os.umask(0o077)
+    streams = [os.dup(number) for number in range(3)]
+    for name in outside:
+        if name.startswith(_OWN):  # of the test that happens to come first
+            del os.environ[name]
+    with a_sandbox(1) as sandbox, tempfile.TemporaryDirectory() as name:
+        folder, loader = Path(name), Loader(sandbox, Path(name))
+        load = ["target-highlevel", "--config", "ENV"]
+        perform(
+            ["tap-cliniko", "--config", "ENV"], tap_environment(sandbox, folder), folder, "nothing", "lines"
+        )
+        perform(load, loader.environment(), folder, "lines", "states")
+        perform(load, loader.environment({"MODE": "verify"}), folder, "lines", "nothing")
+    take(streams)
+    os.umask(mask)
+    sys.excepthook = hook
+    os.environ.clear()
+    os.environ.update(outside)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def perform(command: list[str], environment: dict[str, str], folder: Path, given: str, output: str) -> None:
+    """Run a command in this process, from one file of a folder into another."""
+    folder.joinpath(given).touch()
+    files = [folder / given, folder / output, folder / "log"]
+    flags = os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT
+    try:
+        become(command, environment, [os.open(*each) for each in zip(files, flags, strict=True)])
+    except SystemExit as end:
+        sys.stdout.flush()
+        if end.code not in {None, 0, 4}:
+            raise RuntimeError(folder.joinpath("log").read_text(encoding="utf-8")[-2000:]) from end
 
 
 def put_clock(seconds: float) -> None:
@@ -72,11 +124,16 @@ def put_clock(seconds: float) -> None:
             module.datetime = Wrong  # type: ignore[attr-defined]
 
 
-def become(command: list[str], environment: dict[str, str], streams: list[int]) -> None:
-    """Be the command ``tap-cliniko``, ``target-highlevel`` or ``highlevel-tools``; does not return."""
+def take(streams: list[int]) -> None:
+    """Have these descriptors as standard input, output and error."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+
+
+def become(command: list[str], environment: dict[str, str], streams: list[int]) -> None:
+    """Be the command ``tap-cliniko``, ``target-highlevel`` or ``highlevel-tools``; ends as it does."""
+    take(streams)
     os.environ.clear()
     os.environ.update(environment)
     if seconds := float(environment.get("TARGET_HIGHLEVEL_CLOCK_AHEAD", 0)):
@@ -94,5 +151,6 @@ def become(command: list[str], environment: dict[str, str], streams: list[int]) 
 
 
 if __name__ == "__main__":
-    prepare()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    prepare(rehearsing="rehearse" in sys.argv)
+    serve(channel)

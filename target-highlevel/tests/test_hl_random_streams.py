@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import json
 import random
-import tempfile
 from collections import defaultdict
-from pathlib import Path
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +22,7 @@ from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hl_loading import Loader
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 #: In `make soak` there are ten thousand streams.
 STREAMS = 10_000 if settings().max_examples > 1000 else 12
+PLACES = count(1)
 HEAD = schemas("patients", "treatment_notes", "individual_appointments")
 CRASHES = (
     "before_intent",
@@ -84,32 +84,40 @@ class Watched:
         assert lines == sorted(set(lines), key=lambda line: json.loads(line)["n"])
 
 
+@pytest.fixture(scope="module")
+def shared_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A ledger in which each example has a sub-account of its own: to open one costs more than an example."""
+    ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('shared')}/ledger.db", "place0")
+    yield ledger
+    ledger.close()
+
+
 @settings(
     max_examples=STREAMS,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(RUNS)
+@given(runs=RUNS)
 def test_a_printed_state_is_behind_everything_that_is_to_be_written(
-    runs: list[list[tuple[list[Incoming], list[str]]]],
+    runs: list[list[tuple[list[Incoming], list[str]]]], shared_ledger: Ledger
 ) -> None:
     """For random chunks, outcomes and restarts."""
-    with tempfile.TemporaryDirectory() as folder:
-        desk = Desk.open(f"sqlite:///{Path(folder)}/ledger.db")
-        spoken_of: defaultdict[str, set[str]] = defaultdict(set)
+    place = f"place{next(PLACES)}"
+    spoken_of: defaultdict[str, set[str]] = defaultdict(set)
+    for steps in runs:
+        ledger = shared_ledger.beside(place)
         try:
-            for steps in runs:
-                watched = Watched(desk, spoken_of)
-                for chunk, deeds in steps:
-                    watched.take(chunk)
-                    for deed in deeds:
-                        watched.release()
-                        for ready in desk.work.claim(1, ()):
-                            do(desk, deed, ready)
+            desk = Desk.begun("", ledger)
+            watched = Watched(desk, spoken_of)
+            for chunk, deeds in steps:
+                watched.take(chunk)
+                for deed in deeds:
                     watched.release()
-                desk.next_run()
+                    for ready in desk.work.claim(1, ()):
+                        do(desk, deed, ready)
+                watched.release()
         finally:
-            desk.ledger.close()
+            ledger.close()
 
 
 def lines_of(chance: random.Random) -> list[str]:
