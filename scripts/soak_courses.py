@@ -45,6 +45,7 @@ from target_highlevel.crashpoints import CRASH_POINTS
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from measuring import Sandbox
 
@@ -166,14 +167,11 @@ class Course:
         point, number = self.chance.choice(CRASH_POINTS), self.chance.randrange(1, 60)
         return {"CRASH_AT": f"{point}:{number}"}
 
-    def reaches(self, requests: int) -> None:
-        """Wait until HighLevel has seen so many more requests, or nothing has come for a second."""
+    def reaches(self, requests: int, running: Future[Loaded]) -> None:
+        """Wait until HighLevel has seen so many more requests, or the run has ended."""
         seen = self.sandbox.highlevel.control.requests
-        wanted, quiet = len(seen) + requests, time.monotonic() + 1
-        last = len(seen)
-        while len(seen) < wanted and time.monotonic() < quiet:
-            if len(seen) != last:
-                last, quiet = len(seen), time.monotonic() + 1
+        wanted = len(seen) + requests
+        while len(seen) < wanted and not running.done():
             time.sleep(_POLL)
 
     def sources(self) -> dict[str, set[str]]:
@@ -265,11 +263,9 @@ def _killed(course: Course, clinic: Clinic) -> list[str]:
         share = max(0, whole - len(seen)) / (
             _KILLS - number
         )  # each kill has its share of the way that is left
-        moment = len(seen) + int(1.5 * share * chance.random())
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(loader.load, after_state(clinic.lines, state))
-            while not running.done() and len(seen) < moment:
-                time.sleep(_POLL)
+            course.reaches(int(1.5 * share * chance.random()), running)
             time.sleep(chance.random() * _JITTER)
             ready_process().kill()
             loaded = running.result()
@@ -311,7 +307,7 @@ def _two_writers(course: Course, clinic: Clinic, second: ReadyProcess) -> list[s
         pair = [here, other] if _happens(chance, 0.5) else [other, here]
         with ThreadPoolExecutor(2) as pool:
             begun = pool.submit(pair[0].load, course.story.whole(number), **crash)
-            course.reaches(offset)
+            course.reaches(offset, begun)
             after = pool.submit(pair[1].load, course.story.whole(number))
         course.done.update(f"runs with exit {each.result().code}" for each in (begun, after))
     last = course.story.whole(_READINGS)
@@ -383,7 +379,7 @@ def _restored(course: Course, clinic: Clinic) -> list[str]:
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(loader.load, lines, **crash)
             if _happens(chance, 0.5):
-                course.reaches(chance.randrange(100))
+                course.reaches(chance.randrange(100), running)
                 backups += _kept(course, len(backups), state, reading)
             loaded = running.result()
         if loaded.code == REFUSED:  # the line asks for a full read
