@@ -109,7 +109,10 @@ def listed_options(value: Any, known: Container[str]) -> list[Any]:
     return found
 
 
-_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+# What is written so came as JSON itself, so nothing in it can hold itself.
+_to_json = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
 
 
 def canonical_json(value: Any) -> str:
