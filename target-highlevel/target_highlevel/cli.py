@@ -24,6 +24,7 @@ from target_highlevel.endings import (
 )
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
+from target_highlevel.exit_codes import COMPLETE, REJECTS
 from target_highlevel.report.run_report import RunReport
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _close(session: Session, engine: Engine, error: BaseException | None) -> tup
     error = shut_down(session, engine, error)
     report = RunReport(session)
     refused, held = report.rejected, report.held
-    code = exit_code(error) or (4 if refused and not session.settings.accept_rejects else 0)
+    code = exit_code(error) or (REJECTS if refused and not session.settings.accept_rejects else COMPLETE)
     report.write(code, error=public_message(error))
     session.close(code, report.facts)
     if error is not None:

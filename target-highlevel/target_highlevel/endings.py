@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_highlevel.errors import DayBudgetSpent, HighLevelError
+from target_highlevel.exit_codes import COMPLETE, FAILED, WORST_FIRST, end_of
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG
 from target_highlevel.texts import counted
 
@@ -31,10 +32,10 @@ class SignalReceived(BaseException):
 def exit_code(error: BaseException | None) -> int:
     """Return the exit code that an error stands for; 0 without one."""
     if error is None:
-        return 0
+        return COMPLETE
     if isinstance(error, SignalReceived):
         return 128 + error.signum
-    return error.exit_code if isinstance(error, HighLevelError) else 1
+    return error.exit_code if isinstance(error, HighLevelError) else FAILED
 
 
 def public_message(error: BaseException | None) -> str:
@@ -63,17 +64,11 @@ class Ended:
     run: str = ""
 
 
-#: Exit codes from the one that needs a person most to the one that needs nobody.
-_WORST_FIRST = (143, 130, 2, 3, 1, 75, 5, 4, 6, 0)
-
-
 def together(parts: Sequence[Ended]) -> Ended:
     """Return how a run ended that worked on several sub-accounts: as the worst of them did; what is alike is said once."""
     if len(parts) == 1:
         return parts[0]
-    ordered = sorted(
-        parts, key=lambda part: _WORST_FIRST.index(part.code) if part.code in _WORST_FIRST else 0
-    )
+    ordered = sorted(parts, key=lambda part: WORST_FIRST.index(part.code) if part.code in WORST_FIRST else 0)
     worst = ordered[0]
     alike: dict[str, list[str]] = {}
     for part in ordered:
@@ -88,24 +83,7 @@ def together(parts: Sequence[Ended]) -> Ended:
     return Ended(worst.code, worst.error, line, parts[0].location, parts[0].run)
 
 
-#: How a run ended that did not come to its end well, in one line: what happened and what to do next.
-LINES = {
-    1: "failed: {error}",
-    2: "settings: {error}",
-    3: "credentials refused: {error}",
-    4: "complete with rejects: see rejects.csv in the report, fix the causes, then `meltano invoke target-highlevel:retry`;"
-    " or leave those records behind with TARGET_HIGHLEVEL_ACCEPT_REJECTS=true",
-    5: "verification found differences: see differences.csv in the report; `meltano invoke target-highlevel:repair`"
-    " says what can be brought back",
-    6: "verification found no differences, but could not read everything back: see `unreadable` in differences.csv",
-    75: "the day's request budget is spent; the rest is kept in the ledger: run again tomorrow",
-    130: "interrupted: run again, nothing is lost",
-    143: "interrupted: run again, nothing is lost",
-}
-
-
 #: What happened to a source, and what to do next, where the target itself has done its part.
-ENDED_EARLY = "the tap ended before it had read everything: its own last line says why; run again"
 NOTHING_CAME = "nothing came from the tap: if it failed, its own last line says why"
 UNDONE = "come again only with `meltano run --full-refresh tap-cliniko target-highlevel`"
 BEGUN_IN_THE_MIDDLE = (
@@ -177,7 +155,7 @@ def print_last_line(
 
 
 def _said(code: int, error: BaseException | None, line: str) -> str:
-    return line or (complete() if not code else LINES.get(code, LINES[1]).format(error=public_message(error)))
+    return line or (complete() if not code else end_of(code).line.format(error=public_message(error)))
 
 
 def ignore_signals() -> None:

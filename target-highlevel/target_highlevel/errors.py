@@ -24,6 +24,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from target_highlevel.exit_codes import BUDGET_SPENT, FAILED, INTERRUPTED, NO_ACCESS, WRONG_SETTINGS
+
 __all__ = [
     "CredentialsRefused",
     "DayBudgetSpent",
@@ -70,7 +72,7 @@ class Findings:
 class HighLevelError(Exception):
     """Root of everything raised here; the class says what to do, the attributes say about what."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = FAILED
 
     def __init__(
         self,
@@ -169,7 +171,7 @@ class Unavailable(HighLevelError):  # noqa: N818 - named for what to do
 class CredentialsRefused(HighLevelError):  # noqa: N818 - named for what to do
     """The token is dead, or lacks a scope or the location; `missing` names what this call needs."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: ClassVar[int] = NO_ACCESS
 
     def __init__(
         self,
@@ -188,13 +190,13 @@ class CredentialsRefused(HighLevelError):  # noqa: N818 - named for what to do
 class DayBudgetSpent(HighLevelError):  # noqa: N818 - named for what to do
     """The requests of the day are used up, ours or everybody's."""
 
-    exit_code: ClassVar[int] = 75
+    exit_code: ClassVar[int] = BUDGET_SPENT
 
 
 class SettingsError(HighLevelError):
     """A setting is absent or cannot be right."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code: ClassVar[int] = WRONG_SETTINGS
 
 
 class LedgerLost(HighLevelError):  # noqa: N818 - named for what happened
@@ -212,4 +214,4 @@ class Unforeseen(HighLevelError):  # noqa: N818 - named for what happened
 class Interrupted(HighLevelError):  # noqa: N818 - named for what to do
     """The run was asked to stop; a request that was already in flight is never cut short by this."""
 
-    exit_code: ClassVar[int] = 130
+    exit_code: ClassVar[int] = INTERRUPTED

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel import telemetry
 from target_highlevel.descriptor import incoming
 from target_highlevel.endings import (
-    ENDED_EARLY,
-    LINES,
     Ended,
     SignalReceived,
     complete,
@@ -24,6 +22,7 @@ from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.engine.state import StateOutput
 from target_highlevel.errors import Interrupted, SourceEnded
+from target_highlevel.exit_codes import COMPLETE, ENDED_EARLY, REJECTS, end_of
 from target_highlevel.ledger.ledger import utc_now
 from target_highlevel.plan.prediction import Prediction
 from target_highlevel.plan.quality import Quality
@@ -108,7 +107,7 @@ class Part:
         self.engine.start()
         self.session.everybody_came = self.session.everybody_came or not self.source.ended_early
         if self.source.ended_early and self.session.mode in {"plan", "verify"}:
-            raise SourceEnded(ENDED_EARLY)
+            raise SourceEnded(ENDED_EARLY.line)
         self.engine.flush()
         self.session.finish()
 
@@ -118,7 +117,7 @@ class Part:
         self.session.preflight.keep_definitions()
         # what came is dealt with, but it is not all; where nothing came, the rest of an earlier run was all there was to do
         if self.source.came and self.source.ended_early:
-            raise SourceEnded(ENDED_EARLY)
+            raise SourceEnded(ENDED_EARLY.line)
         planned = self.session.plan
         if planned and self._quality:
             self._prediction = Prediction(self.session, planned, survey, self._quality, self._note_sizes)
@@ -154,7 +153,7 @@ class Part:
                 begun_in_the_middle=self.session.mode == "load" and self.session.continuity.is_partial,
             )
         if error is None and left_out:
-            line = f"{line or LINES[code]}{left_out_words(left_out)}"
+            line = f"{line or end_of(code).line}{left_out_words(left_out)}"
         if self.telemetry is not None:
             self.telemetry.settle(self.session, code)
         self.session.close(code, report.facts)
@@ -182,11 +181,11 @@ class Part:
     def _complete(self, report: RunReport) -> int:
         """Return the exit code of a run that went through: a verification minds differences, a load rejects."""
         if self.settings.mode == "plan":
-            return 0  # what it predicts is no failure of the plan
+            return COMPLETE  # what it predicts is no failure of the plan
         if self.settings.mode == "verify":
             accepted = self.settings.accept_rejects
-            return self._verification.exit_code(accepted=accepted) if self._verification else 0
-        return 4 if report.rejected and not self.settings.accept_rejects else 0
+            return self._verification.exit_code(accepted=accepted) if self._verification else COMPLETE
+        return REJECTS if report.rejected and not self.settings.accept_rejects else COMPLETE
 
 
 class Run:

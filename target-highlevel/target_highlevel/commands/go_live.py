@@ -9,13 +9,11 @@ import click
 from target_highlevel.assumptions.kept import known
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
+from target_highlevel.exit_codes import COMPLETE, DIFFERENCES
 from target_highlevel.report.agreement import Agreement, agreement
 
 if TYPE_CHECKING:
     from target_highlevel.settings import Settings
-
-#: The documented exit code of a verification that found differences: the same question, asked of the ledger.
-_DIFFERS = 5
 
 
 @click.command("go-live")
@@ -38,7 +36,8 @@ def _go_live(settings: Settings, hours: float) -> tuple[int, str]:
         found = agreement(ledger, within_hours=hours, accept_rejects=settings.accept_rejects)
         advice = known(ledger).advice(ledger.now())
     _print(found, advice)
-    return (0 if found.agrees else _DIFFERS), found.sentence
+    # as a verification that found differences: the same question, asked of the ledger
+    return (COMPLETE if found.agrees else DIFFERENCES), found.sentence
 
 
 def _print(found: Agreement, advice: str) -> None:

@@ -13,6 +13,7 @@ from target_highlevel.commands.doubles import Doubles
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
 from target_highlevel.errors import SettingsError
+from target_highlevel.exit_codes import DIFFERENCES, VERIFIED
 from target_highlevel.ledger.counts import writes
 from target_highlevel.ledger.repair import Repair
 from target_highlevel.report.differences import Kind
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     from target_highlevel.settings import Settings
 
 _VERIFY = "`meltano run tap-cliniko target-highlevel-verify`"
-_FOUND = 5
 #: Values that HighLevel holds and Cliniko does not (a person's, say) are mended with ``--values`` as well.
 _MENDED = frozenset({Kind.MISSING.value, Kind.DIFFERENT.value, Kind.EXTRA.value, Kind.KEPT.value})
-_LOOKED = {0, _FOUND, 6}
 
 
 @dataclass
@@ -110,8 +109,8 @@ def _verification(ledger: Ledger) -> str:
         SettingsError: there is nothing to go by.
     """
     runs = ledger.runs()
-    verified = [item for item in runs if item["mode"] == "verify" and item["exit_code"] in _LOOKED]
-    if not verified or verified[-1]["exit_code"] != _FOUND:
+    verified = [item for item in runs if item["mode"] == "verify" and item["exit_code"] in VERIFIED]
+    if not verified or verified[-1]["exit_code"] != DIFFERENCES:
         msg = f"no verification has found anything to repair; {_VERIFY} looks"
         raise SettingsError(msg)
     newest = str(verified[-1]["id"])

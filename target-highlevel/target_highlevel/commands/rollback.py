@@ -13,6 +13,7 @@ from target_highlevel.commands.records import opened, with_run
 from target_highlevel.endings import SignalReceived, exit_code, ignore_signals, public_message
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import SettingsError
+from target_highlevel.exit_codes import COMPLETE, FAILED
 from target_highlevel.ledger.ledger import begun_together
 from target_highlevel.ledger.undo import Undo, rolled_back
 from target_highlevel.report.run_report import RunReport
@@ -107,7 +108,7 @@ def _act(settings: Settings, run: str | None) -> tuple[int, str]:
     except (SignalReceived, Exception) as caught:  # noqa: BLE001 - whatever ended it, there is a report
         error = caught
     ignore_signals()
-    code = exit_code(error) or (0 if proof and proof.holds else 1)
+    code = exit_code(error) or (COMPLETE if proof and proof.holds else FAILED)
     facts = {"undoes": undone, **_facts(undoing, proof)}
     if proof is not None:
         _print_result(undoing, proof)
@@ -180,7 +181,7 @@ def _write_report(
     report = RunReport(session)
     spared = sorted(undoing.result.spared.values(), key=lambda item: (item.object, item.source_id))
     left = _left(proof) if proof else []
-    code = exit_code(error) or (0 if proof and proof.holds else 1)
+    code = exit_code(error) or (COMPLETE if proof and proof.holds else FAILED)
     content = undone_content(session.ledger, session.run, facts, spared, left)
     folder = report.write(code, error=public_message(error), rollback=content)
     rows = ((item.source_id, item.object, item.hl_id, item.reason, " ".join(item.fields)) for item in spared)

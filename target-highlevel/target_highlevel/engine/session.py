@@ -20,6 +20,7 @@ from target_highlevel.engine.directory import Directory
 from target_highlevel.engine.places import Places
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
+from target_highlevel.exit_codes import LOADED
 from target_highlevel.fields import own_currency
 from target_highlevel.ledger.budget import Day, LedgerDayCounter
 from target_highlevel.ledger.clock import mind_the_clock
@@ -65,8 +66,6 @@ logger = logging.getLogger(__name__)
 _SCHEMA = "schema:"
 #: Name of the fact that says whether the sub-account allowed duplicates when it was asked last.
 _DUPLICATES, _ALLOWED = "duplicates:", "allowed"
-#: Exit codes of a plan that was gone through to its end.
-_PLANNED = frozenset({0, 4})
 
 
 class Session:
@@ -428,7 +427,7 @@ class Session:
         self.stop.clear()  # all workers have ended; what is sent now says so to the sub-account
         self.partners.release()
         self.governor.close()
-        if self.plan is not None and exit_code in _PLANNED:
+        if self.plan is not None and exit_code in LOADED:
             remember_plan(
                 self.settings,
                 self.run,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.endings import UNDONE
+from target_highlevel.exit_codes import DIFFERENCES, LOADED, VERIFIED
 from target_highlevel.ledger.counts import standing_records, undone_records, writes
 from target_highlevel.report.money import sum_line
 from target_highlevel.texts import counted
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
     from target_highlevel.ledger.ledger import Ledger
 
-_DIFFERS = 5
-_UNREADABLE = 6
-_VERIFIED = (0, _DIFFERS, _UNREADABLE)
-_LOADED = (0, 4)
 _HOUR = 3600
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 _AGAIN = "run `meltano run tap-cliniko target-highlevel`"
@@ -67,8 +64,8 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
         accept_rejects: refused records were looked at and are left behind on purpose.
     """
     runs = ledger.runs()
-    load = _newest(runs, "load", _LOADED)
-    verification = _newest(runs, "verify", _VERIFIED)
+    load = _newest(runs, "load", LOADED)
+    verification = _newest(runs, "verify", VERIFIED)
     standing = standing_records(ledger)
     held, rejected = (sum(getattr(item, name) for item in standing) for name in ("held", "rejected"))
     hours = _hours_since(load, ledger.now()) if load else None
@@ -118,10 +115,10 @@ def _about_findings(verification: Mapping[str, Any], *, accepted: bool) -> Itera
     totals = (verification["facts"].get("report", {}).get("verification") or {}).get("totals", {})
     kept = totals.get("kept", 0)
     differs = sum(totals.get(kind, 0) for kind in ("different", "missing", "extra"))
-    if code == _DIFFERS and (differs or not kept):
+    if code == DIFFERENCES and (differs or not kept):
         yield f"verification {name} found differences: fix them, then {_VERIFY}"
     money = (verification["facts"].get("report", {}).get("money")) or {}
-    if code != _DIFFERS and not money.get("agrees", True):
+    if code != DIFFERENCES and not money.get("agrees", True):
         number = counted(money["differing"]["count"], "record")
         yield f"sums of money differ in {number} of verification {name}: see its money.csv"
     if accepted:
@@ -142,7 +139,7 @@ def _about_verification(
         return
     yield from _about_findings(verification, accepted=accepted)
     later = [item for item in runs if item["id"] > verification["id"]]
-    found = [item["id"] for item in later if item["mode"] == "verify" and item["exit_code"] == _DIFFERS]
+    found = [item["id"] for item in later if item["mode"] == "verify" and item["exit_code"] == DIFFERENCES]
     if found:
         yield f"verification {found[-1]}, of a part, found differences since: fix them, then {_VERIFY}"
     wrote = [item["id"] for item in later if writes(ledger, item["id"])]

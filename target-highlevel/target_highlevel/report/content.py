@@ -85,7 +85,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         **(
             undoing(exit_code, rollback)
             if rollback and rollback["read_back"]
-            else ending(exit_code, facts.ended_early and run["mode"] == "load")
+            else ending(exit_code, ended_early=facts.ended_early and run["mode"] == "load")
         ),
         "shows_values": facts.show_values and differences is not None,
         "ended_early": facts.ended_early,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.exit_codes import COMPLETE, ENDS
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
 
 def undoing(exit_code: int | None, rollback: Mapping[str, Any]) -> dict[str, str]:
     """Return what the end of a rollback means and what to do next."""
-    if exit_code == 0:
-        return {"exit_meaning": "Complete.", "next_step": "Nothing."}
+    if exit_code == COMPLETE:
+        return {"exit_meaning": ENDS[COMPLETE].meaning, "next_step": ENDS[COMPLETE].next_step}
     return {
         "exit_meaning": "Reading back found something of the run.",
         "next_step": f"Run the same command again: {_again(rollback)} resumes where it left off.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.exit_codes import COMPLETE, TO_THE_END
 from target_highlevel.report.outcome import Task, undone_tasks, verified_tasks
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ _UNMARKED = (
 _READ_AGAIN = "They come again with `meltano run --full-refresh tap-cliniko target-highlevel` only."
 _ACCEPT = "`TARGET_HIGHLEVEL_ACCEPT_REJECTS=true` leaves what is refused behind"
 _REFUSED = f"See the reasons. Fix what can be fixed, then `meltano invoke target-highlevel:retry`; {_ACCEPT}."
-#: Codes of runs that have come to their end, whatever they found.
-_TO_THE_END = frozenset({0, 4, 5, 6})
 
 
 def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -88,7 +87,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
 
 def _stopped(content: Mapping[str, Any]) -> Iterator[Task]:
     """Say of a run that did not come to its end how to go on; a rollback says so itself."""
-    if content["rollback"] or (content["exit_code"] in _TO_THE_END and not content["ended_early"]):
+    if content["rollback"] or (content["exit_code"] in TO_THE_END and not content["ended_early"]):
         return
     yield "run that did not come to its end", 1, content["next_step"], "course"
 
@@ -178,7 +177,7 @@ def _planned(content: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Ta
         "not_taken",
     )
     yield from _without_user(content)
-    if not plan["blockers"] and content["exit_code"] == 0:
+    if not plan["blockers"] and content["exit_code"] == COMPLETE:
         yield _go_on(content, plan["approval"])
 
 

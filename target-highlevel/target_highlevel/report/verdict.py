@@ -1,53 +1,23 @@
 """What matters first: did it work, in one sentence."""
 
-# ruff: noqa: E501 - a sentence of a table stays on its line
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.exit_codes import DIFFERENCES, LOADED, TO_THE_END, end_of
 from target_highlevel.report.outcome import undone_sentence, verified_sentence
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Exit code -> (what it means, what to do next).
-ENDINGS = {
-    0: ("Complete.", "Nothing."),
-    1: ("The run failed before its end.", "Run it again: it resumes where it left off. If it fails again, the last line of its log says why."),
-    2: ("A setting is missing or cannot be right.", "Fix the settings named in the last line of the log, then run again."),
-    3: ("HighLevel refused the credentials.", "Fix the token, its scopes or the location, then run again."),
-    4: ("Complete, with refused records.", "Fix the causes listed below, then `meltano invoke target-highlevel:retry`; or accept them with `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`."),
-    5: ("The read-back found differences.", "They are counted below, and `differences.csv` lists every one."),
-    6: ("No differences, but part of it could not be read back.", "`differences.csv` lists it as *unreadable*, each with its reason: look at some of it in HighLevel."),
-    75: ("The day's requests are spent; the rest is kept.", "Run again tomorrow: the run begins with what is left."),
-    130: ("The run was interrupted.", "Run the same command again: nothing is lost."),
-    143: ("The run was interrupted.", "Run the same command again: nothing is lost."),
-}  # fmt: skip
-_KILLED = (
-    "The run did not come to its end: it was killed, or it is still going on.",
-    "Run the same command again: nothing is lost.",
-)
-
-_ENDED_EARLY = (
-    "What came was dealt with, but the tap ended before it had read everything.",
-    "Its own last line says why. Run again: it resumes where it left off.",
-)
-
-#: Exit codes of a run that has looked at all it was given.
-_TO_THE_END = frozenset({0, 4, 5, 6})
-#: Exit codes of a run that a person has to set right.
-_REFUSED = {2: "a setting stopped the run.", 3: "HighLevel refused the credentials."}
 _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
 
 
-def ending(exit_code: int | None, ended_early: bool = False) -> dict[str, str]:  # noqa: FBT001, FBT002 - a fact of the run
+def ending(exit_code: int | None, *, ended_early: bool = False) -> dict[str, str]:
     """Return what an exit code means and what to do next."""
-    meaning, next_step = _KILLED if exit_code is None else ENDINGS.get(exit_code, ENDINGS[1])
-    if ended_early and exit_code in {0, 1, 4}:
-        meaning, next_step = _ENDED_EARLY
-    return {"exit_meaning": meaning, "next_step": next_step}
+    end = end_of(exit_code, ended_early=ended_early)
+    return {"exit_meaning": end.meaning, "next_step": end.next_step}
 
 
 def verdict(content: Mapping[str, Any]) -> dict[str, str]:
@@ -64,7 +34,7 @@ def verdict(content: Mapping[str, Any]) -> dict[str, str]:
         if checked
         else _ended(content)
     )
-    return _of_sample(found, content["sample"]) if content["exit_code"] in _TO_THE_END else found
+    return _of_sample(found, content["sample"]) if content["exit_code"] in TO_THE_END else found
 
 
 def _of_changes(tone: str, sentence: str, content: Mapping[str, Any]) -> dict[str, str]:
@@ -87,9 +57,9 @@ def _of_sample(found: dict[str, str], sample: Mapping[str, int] | None) -> dict[
 
 def _ended(content: Mapping[str, Any]) -> dict[str, str]:
     code = content["exit_code"]
-    if code in {0, 4} and not content["ended_early"]:
+    if code in LOADED and not content["ended_early"]:
         return _complete(content)
-    if code == 5:  # noqa: PLR2004 - the documented exit code
+    if code == DIFFERENCES:
         return _say(_ATTENTION, "Not quite: HighLevel differs from Cliniko in the fields listed below.")
     return _broken_off(content)
 
@@ -100,14 +70,15 @@ def _broken_off(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(
             _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
         )
-    if code in _REFUSED:
+    end = end_of(code)
+    if end.stopped_by:
         what_now = "What was written stands and is not written twice." if writes else "Nothing was written."
-        return _say(_BAD, f"No: {_REFUSED[code]} {what_now}")
+        return _say(_BAD, f"No: {end.stopped_by} {what_now}")
     if not writes:
         return _say(
             _BAD, "No: the run ended early. It writes nothing to HighLevel, so it can simply be run again."
         )
-    if code in {75, 130, 143}:
+    if end.goes_on:
         return _say(
             _ATTENTION,
             "Not finished yet. What is done stands, the rest is kept and goes on with the next run.",

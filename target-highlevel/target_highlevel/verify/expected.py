@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.desired import Desired
+from target_highlevel.exit_codes import LOADED
 from target_highlevel.fields import holds, kind_of
 from target_highlevel.ledger.rows import DIARY, Status
 from target_highlevel.objects.base import Rejected
@@ -114,5 +115,5 @@ class Expected:
 
 
 def _last_load(ledger: Ledger) -> str:
-    ended = (run for run in ledger.newest_of_each(1) if run["mode"] == "load" and run["exit_code"] in {0, 4})
+    ended = (run for run in ledger.newest_of_each(1) if run["mode"] == "load" and run["exit_code"] in LOADED)
     return max((f"{run['started_at'][:19]}Z" for run in ended), default="")

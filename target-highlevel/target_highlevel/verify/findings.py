@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.exit_codes import COMPLETE, DIFFERENCES, UNREADABLE
 from target_highlevel.ledger.comparison import Comparison, Found
 from target_highlevel.report.differences import Difference, Kind
 from target_highlevel.verify.comparison import DIFFERING, Compared
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Outcomes of a record, the worst last: that is the one that counts.
 _WORSE = ("equal", "normalised", "kept", "unreadable", "different", "missing")
-#: Exit codes: something differs; nothing does, but part of it could not be read back.
-_DIFFERS, _UNREADABLE = 5, 6
 _OUTCOME_OF = {kind: kind.value for kind in (Kind.NORMALISED, Kind.KEPT, Kind.UNREADABLE)}
 OUTCOMES = (*_WORSE, "filtered", "held", "rejected")
 
@@ -160,8 +159,8 @@ class Findings:
         """Return 5 when anything differs, 6 when nothing does but part could not be read back, else 0."""
         differs = DIFFERING if accepted else {*DIFFERING, Kind.KEPT}
         if any(self.kinds[kind.value] for kind in differs):
-            return _DIFFERS
-        return _UNREADABLE if self.kinds[Kind.UNREADABLE.value] else 0
+            return DIFFERENCES
+        return UNREADABLE if self.kinds[Kind.UNREADABLE.value] else COMPLETE
 
     def differences(self) -> Iterator[Difference]:
         """Yield everything that was compared; equal fields come without their values."""

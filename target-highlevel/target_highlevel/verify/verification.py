@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.credentials import sub_account_tokens
+from target_highlevel.exit_codes import UNREADABLE
 from target_highlevel.report.differences import Kind
 from target_highlevel.verify.comparison import DIFFERING, HOWS
 from target_highlevel.verify.downloads import Downloads
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from target_highlevel.report.differences import Difference
     from target_highlevel.report.sheet import Sheet
 
-#: The documented exit code of a verification without differences that could not read everything.
-_UNREADABLE = 6
 logger = logging.getLogger(__name__)
 
 
@@ -104,7 +103,7 @@ class Verification:
         found = sum(kinds[kind.value] for kind in DIFFERING)
         kept, unreadable = (kinds[kind.value] for kind in (Kind.KEPT, Kind.UNREADABLE))
         also = f"; {unreadable:,} could not be read back" if unreadable else ""
-        if code == _UNREADABLE:
+        if code == UNREADABLE:
             return f"no differences, but {unreadable:,} could not be read back: see `unreadable` in differences.csv"
         if not found:
             return (
