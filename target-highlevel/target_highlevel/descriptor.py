@@ -98,6 +98,11 @@ class FieldSpec:
     folder: str = ""
 
     @property
+    def is_custom(self) -> bool:
+        """Return whether the sub-account must have a definition of it: HighLevel has no such field by itself."""
+        return self.kind == "custom"
+
+    @property
     def input(self) -> str:
         """Return the name of the property whose values are folded."""
         return self.of or self.name
@@ -165,7 +170,7 @@ class StreamSpec:
     @property
     def custom(self) -> tuple[FieldSpec, ...]:
         """Return the fields that the sub-account must have a definition of."""
-        return tuple(item for item in self.fields.values() if item.kind == "custom")
+        return tuple(item for item in self.fields.values() if item.is_custom)
 
     @property
     def by_api_name(self) -> dict[str, str]:

@@ -256,7 +256,7 @@ class Contact(ObjectKind):
 
 def _custom(spec: StreamSpec, fields: Iterable[str]) -> list[str]:
     """Return our names of the custom fields, in the order of the body."""
-    return [name for name in fields if name in spec.fields and spec.fields[name].kind == "custom"]
+    return [name for name in fields if spec.field(name).is_custom]
 
 
 def _without(fields: Mapping[str, Any], withheld: Mapping[str, str]) -> dict[str, Any]:

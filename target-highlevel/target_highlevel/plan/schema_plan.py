@@ -9,7 +9,7 @@ from target_highlevel.setup.schema import MOST_OBJECTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from target_highlevel.descriptor import StreamSpec
+    from target_highlevel.descriptor import FieldSpec, StreamSpec
     from target_highlevel.setup.catalogue import Catalogue
     from target_highlevel.setup.schema import SchemaSetup
 
@@ -43,20 +43,22 @@ def _state(name: str, created: set[str], schema: SchemaSetup) -> str:
 def _wanted(specs: Iterable[StreamSpec], catalogue: Catalogue) -> Iterator[tuple[str, str, int]]:
     for spec in specs:
         if spec.kind == "contact":
-            yield from _fields(spec, "contact", set(catalogue.contact_fields))
+            yield from _fields(spec.custom, "contact", set(catalogue.contact_fields))
         if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
             yield "object", spec.object, 0
             for folder in dict.fromkeys(declared.folder for declared in spec.fields.values()):
                 if folder in catalogue.folders.get(spec.object, ()):
                     yield "folder", f"folder {folder} of {spec.object}", 0
-            yield from _fields(spec, spec.object, set(catalogue.object_fields.get(spec.object, ())))
+            yield from _fields(
+                spec.fields.values(), spec.object, set(catalogue.object_fields.get(spec.object, ()))
+            )
         for association in spec.associations:
             for key, _, _ in association.labels():
                 if key in catalogue.associations:
                     yield "association", f"association {key}", 0
 
 
-def _fields(spec: StreamSpec, owner: str, there: set[str]) -> Iterator[tuple[str, str, int]]:
-    for declared in spec.fields.values():
-        if declared.name in there and (declared.kind == "custom" or spec.kind == "custom_object"):
+def _fields(wanted: Iterable[FieldSpec], owner: str, there: set[str]) -> Iterator[tuple[str, str, int]]:
+    for declared in wanted:
+        if declared.name in there:
             yield "field", f"{owner}.{declared.name}", len(declared.options)

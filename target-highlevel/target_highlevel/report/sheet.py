@@ -298,7 +298,7 @@ def _owner(row: Row) -> str:
 
 def _label(spec: StreamSpec, name: str) -> str:
     declared = spec.field(name)
-    if declared.kind == "custom":
+    if declared.is_custom:
         return declared.label
     if told := _LABELS.get(declared.api_name or name):
         return told
