@@ -157,12 +157,6 @@ def create_calendar(call: Call) -> dict[str, Any]:
     return {"calendar": dict(row)}
 
 
-@route("GET", "/calendars/{calendarId}", READ, version=CALENDAR_VERSION)
-def read_calendar(call: Call) -> dict[str, Any]:
-    """Return one calendar."""
-    return {"calendar": dict(calendar_row(call.account, call.path["calendarId"]))}
-
-
 @route("PUT", "/calendars/{calendarId}", WRITE, version=CALENDAR_VERSION, body=CHANGED_CALENDAR)
 def change_calendar(call: Call) -> dict[str, Any]:
     """Change a calendar; a list of members replaces the former one."""

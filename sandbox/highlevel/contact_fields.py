@@ -124,12 +124,6 @@ def _settings(body: dict[str, Any], kind: str, before: Document, limit: int | No
     return settings
 
 
-@route("GET", "/locations/{locationId}/customFields/{id}", READ)
-def read_field(call: Call) -> dict[str, Any]:
-    """Return one field by its id or its key."""
-    return {"customField": shown(_wanted(call))}
-
-
 @route("PUT", "/locations/{locationId}/customFields/{id}", WRITE, body=CHANGED_FIELD)
 def change_field(call: Call) -> dict[str, Any]:
     """Change a field; a list of options replaces the former one, key and type stay."""

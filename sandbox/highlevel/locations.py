@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.highlevel.answers import refuse, refuse_request
 from sandbox.highlevel.routes import Access, Call, route
-from sandbox.highlevel.shapes import Shape, anything, boolean, text
+from sandbox.highlevel.shapes import Shape, boolean
 
 _SETTINGS = Shape(
     dict.fromkeys(
@@ -20,15 +19,6 @@ _SETTINGS = Shape(
     )
 ).nested()
 _TEXTS = ("name", "phone", "address", "city", "state", "country", "postalCode", "website", "timezone")
-CHANGED_LOCATION = Shape(
-    {
-        "companyId": text(filled=True),
-        "settings": _SETTINGS,
-        **dict.fromkeys(_TEXTS, text()),
-        **dict.fromkeys(("prospectInfo", "social", "twilio", "mailgun", "snapshot"), anything()),
-    },
-    required=("companyId",),
-)
 
 
 def _shown(call: Call) -> dict[str, Any]:
@@ -53,15 +43,3 @@ def _shown(call: Call) -> dict[str, Any]:
 def read_location(call: Call) -> dict[str, Any]:
     """Return the location with the setting that decides about duplicates."""
     return {"location": _shown(call)}
-
-
-@route("PUT", "/locations/{locationId}", "locations.write", access=Access.AGENCY, body=CHANGED_LOCATION)
-def change_location(call: Call) -> dict[str, Any]:
-    """Change the duplicate setting; only the agency may."""
-    if call.body["companyId"] != call.account.company_id:
-        refuse_request("companyId does not own this location")
-    allowed = call.body.get("settings", {}).get("allowDuplicateContact")
-    if allowed is None:
-        refuse(400, "the emulator changes nothing of a location but allowDuplicateContact")
-    call.state.options.allow_duplicates = allowed
-    return _shown(call)

@@ -67,9 +67,6 @@ NEW_FOLDER = Shape(
     {"objectKey": text(filled=True), "name": text(filled=True), "locationId": text(filled=True)},
     required=("objectKey", "name", "locationId"),
 )
-CHANGED_FOLDER = Shape(
-    {"name": text(filled=True), "locationId": text(filled=True)}, required=("name", "locationId")
-)
 _COPIED = ("name", "description", "placeholder", "showInForms", "options", "acceptedFormats", "maxFileLimit")
 
 
@@ -115,12 +112,6 @@ def _check_options(kind: str, options: list[dict[str, str]] | None, *, missing_i
             refuse_body(f"options must have unique {part}s")
 
 
-@route("GET", "/custom-fields/{id}", READ)
-def read_field(call: Call) -> dict[str, Any]:
-    """Return one property."""
-    return {"field": _wanted(call)}
-
-
 @route("PUT", "/custom-fields/{id}", WRITE, body=CHANGED_FIELD)
 def change_field(call: Call) -> dict[str, Any]:
     """Change a property; a list of options replaces the former one, key and type stay."""
@@ -131,17 +122,6 @@ def change_field(call: Call) -> dict[str, Any]:
     account.object_fields[before["id"]] = after
     account.updated["object_fields"] += 1
     return {"field": after}
-
-
-@route("DELETE", "/custom-fields/{id}", WRITE)
-def delete_field(call: Call) -> dict[str, Any]:
-    """Delete a property."""
-    account = call.account
-    field = _wanted(call)
-    del account.object_fields[field["id"]]
-    account.drop_child("object_fields", field["objectKey"], field["id"])
-    account.deleted["object_fields"] += 1
-    return {"succeded": True, "id": field["id"], "key": field["fieldKey"]}
 
 
 def _wanted(call: Call) -> Document:
@@ -156,30 +136,6 @@ def create_folder(call: Call) -> dict[str, Any]:
     """Make a folder of properties."""
     key = custom_object(call.account, call.body["objectKey"])["key"]
     return _shown_folder(add_folder(call.account, key, call.body["name"], call.at))
-
-
-@route("PUT", "/custom-fields/folder/{id}", WRITE, body=CHANGED_FOLDER)
-def change_folder(call: Call) -> dict[str, Any]:
-    """Rename a folder."""
-    after = {**_wanted_folder(call), "name": call.body["name"], "dateUpdated": iso(call.at)}
-    call.account.folders[after["id"]] = after
-    return _shown_folder(after)
-
-
-@route("DELETE", "/custom-fields/folder/{id}", WRITE, query=("locationId",))
-def delete_folder(call: Call) -> dict[str, Any]:
-    """Delete a folder."""
-    folder = _wanted_folder(call)
-    del call.account.folders[folder["id"]]
-    call.account.drop_child("folders", folder["objectKey"], folder["id"])
-    return {"succeded": True, "id": folder["id"], "key": folder["objectKey"]}
-
-
-def _wanted_folder(call: Call) -> Document:
-    folder = call.account.folders.get(call.path["id"])
-    if folder is None:
-        refuse(404, f"Folder {call.path['id']} not found")
-    return folder
 
 
 def _shown_folder(row: Document) -> dict[str, Any]:

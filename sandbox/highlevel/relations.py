@@ -35,7 +35,6 @@ NEW_ASSOCIATION = Shape(
         "secondObjectKey",
     ),
 )
-CHANGED_ASSOCIATION = Shape(_LABELS, required=tuple(_LABELS))
 NEW_RELATION = Shape(
     dict.fromkeys(("locationId", "associationId", "firstRecordId", "secondRecordId"), text(filled=True)),
     required=("locationId", "associationId", "firstRecordId", "secondRecordId"),
@@ -88,39 +87,6 @@ def list_associations(call: Call) -> dict[str, Any]:
     """List the associations of the location."""
     rows = list(call.account.associations.values())
     return {"associations": rows[_paging(call)], "total": len(rows)}
-
-
-@route("GET", "/associations/key/{key_name}", READ, query=("locationId",))
-def read_association_by_key(call: Call) -> dict[str, Any]:
-    """Return an association by its key."""
-    rows = call.account.associations.values()
-    found = next((row for row in rows if row["key"] == call.path["key_name"]), None)
-    if found is None:
-        refuse(call.state.options.missing_status, f"Association {call.path['key_name']} not found")
-    return dict(found)
-
-
-@route("GET", "/associations/objectKey/{objectKey}", READ, optional_query=("locationId",))
-def list_associations_of_object(call: Call) -> dict[str, Any]:
-    """List the associations of an object."""
-    key = call.path["objectKey"]
-    return {"associations": [row for row in call.account.associations.values() if key in _pair(row)]}
-
-
-@route("GET", "/associations/{associationId}", READ)
-def read_association(call: Call) -> dict[str, Any]:
-    """Return an association by its id."""
-    return dict(_association(call.account, call.path["associationId"]))
-
-
-@route("PUT", "/associations/{associationId}", WRITE, body=CHANGED_ASSOCIATION)
-def change_association(call: Call) -> dict[str, Any]:
-    """Change both labels."""
-    _check_labels(call.body)
-    after = {**_association(call.account, call.path["associationId"]), **call.body}
-    call.account.associations[after["id"]] = after
-    call.account.updated["associations"] += 1
-    return dict(after)
 
 
 @route("DELETE", "/associations/{associationId}", WRITE)

@@ -92,12 +92,6 @@ def create_schedule(call: Call) -> dict[str, Any]:
     return {"schedule": row}
 
 
-@route("GET", "/calendars/schedules/{id}", READ, version=CALENDAR_VERSION)
-def read_schedule(call: Call) -> dict[str, Any]:
-    """Return one schedule."""
-    return {"schedule": _wanted(call)}
-
-
 @route("PUT", "/calendars/schedules/{id}", WRITE, version=CALENDAR_VERSION, body=CHANGED_SCHEDULE)
 def change_schedule(call: Call) -> dict[str, Any]:
     """Change a schedule; rules are replaced as a whole."""
@@ -117,22 +111,4 @@ def delete_schedule(call: Call) -> dict[str, Any]:
     """Delete a schedule."""
     del call.account.schedules[_wanted(call)["id"]]
     call.account.deleted["schedules"] += 1
-    return {"success": True}
-
-
-@route("PUT", "/calendars/schedules/{id}/associations/{calendarId}", WRITE, version=CALENDAR_VERSION)
-def add_calendar(call: Call) -> dict[str, Any]:
-    """Let a schedule rule a calendar."""
-    row, calendar = _wanted(call), calendar_row(call.account, call.path["calendarId"])["id"]
-    _stored(call, {**row, "calendarIds": list(dict.fromkeys([*row["calendarIds"], calendar]))})
-    return {"success": True}
-
-
-@route("DELETE", "/calendars/schedules/{id}/associations/{calendarId}", WRITE, version=CALENDAR_VERSION)
-def remove_calendar(call: Call) -> dict[str, Any]:
-    """Take a calendar out of a schedule."""
-    row = _wanted(call)
-    _stored(
-        call, {**row, "calendarIds": [one for one in row["calendarIds"] if one != call.path["calendarId"]]}
-    )
     return {"success": True}

@@ -6,20 +6,8 @@ from typing import Any
 
 from sandbox.highlevel.answers import refuse, refuse_body, refuse_request
 from sandbox.highlevel.routes import Access, Call, route
-from sandbox.highlevel.shapes import Shape, boolean, text
 
 READ = "users.readonly"
-BY_EMAIL = Shape(
-    {
-        "companyId": text(filled=True),
-        "emails": text(filled=True),
-        "deleted": boolean(),
-        "skip": text(),
-        "limit": text(),
-        "projection": text(),
-    },
-    required=("companyId", "emails"),
-)
 _SEARCH = (
     "query",
     "skip",
@@ -71,20 +59,3 @@ def search_users(call: Call) -> dict[str, Any]:
     except ValueError:
         refuse_body("skip and limit must be numbers")
     return {"users": rows[skip : skip + limit], "count": len(rows)}
-
-
-@route("POST", "/users/search/filter-by-email", READ, access=Access.AGENCY, body=BY_EMAIL, write=False)
-def find_by_email(call: Call) -> dict[str, Any]:
-    """Return the users with these e-mail addresses."""
-    _check_company(call, call.body["companyId"])
-    wanted = {one.strip().lower() for one in call.body["emails"].split(",")}
-    return {"users": [user for user in _people(call) if user["email"].lower() in wanted]}
-
-
-@route("GET", "/users/{userId}", READ, access=Access.BOTH)
-def read_user(call: Call) -> dict[str, Any]:
-    """Return one user; an unknown one answers 401, as the platform does (issue 205)."""
-    found = next((user for user in _people(call) if user["id"] == call.path["userId"]), None)
-    if found is None:
-        refuse(401, "The user does not exist.")
-    return {name: value for name, value in found.items() if name != "deleted"}

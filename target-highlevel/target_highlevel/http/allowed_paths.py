@@ -70,7 +70,7 @@ AREAS: tuple[Area, ...] = (
 # Dots and odd characters could lead a path out of its area once the HTTP library has normalised it.
 _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+/?")
 
-_ONLY_READS = re.compile(r"/search$|/search/filter-by-email$")
+_ONLY_READS = re.compile(r"/search$")
 _REPEATABLE_METHODS = frozenset({"GET", "PUT", "DELETE"})
 
 

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from target_highlevel.ledger.ledger import Ledger
 
-#: Name in a record's notes of what was written.
-WRITTEN = "money"
-#: … and of what a verification has read back.
-READ_BACK = "money_read_back"
 #: What records come to that are in HighLevel only; a verification's copy of the ledger has this table.
 surplus_money = sa.Table(
     "surplus_money",

@@ -36,7 +36,6 @@ class Leftovers:
     calendars: list[str] = field(default_factory=list)
     associations: list[str] = field(default_factory=list)
     custom_values: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
@@ -67,17 +66,10 @@ class Belongings:
         """Return what of a probe is there, as far as the search knows."""
         ask, at = self._asker.ask, self._asker.location
         found = Leftovers()
-        lists = (
-            ("custom fields", ask(endpoints.LIST_CONTACT_FIELDS, at, params={"model": "contact"})),
-            ("calendars", ask(endpoints.LIST_CALENDARS, params={"locationId": at})),
-            (
-                "associations",
-                ask(endpoints.LIST_ASSOCIATIONS, params={"locationId": at, "skip": 0, "limit": _ROWS}),
-            ),
-            ("custom values", ask(endpoints.LIST_CUSTOM_VALUES, at)),
-        )
-        found.unread = [kind for kind, said in lists if not said.ok]
-        fields, calendars, associations, values = (said for _, said in lists)
+        fields = ask(endpoints.LIST_CONTACT_FIELDS, at, params={"model": "contact"})
+        calendars = ask(endpoints.LIST_CALENDARS, params={"locationId": at})
+        associations = ask(endpoints.LIST_ASSOCIATIONS, params={"locationId": at, "skip": 0, "limit": _ROWS})
+        values = ask(endpoints.LIST_CUSTOM_VALUES, at)
         found.fields = {
             str(row["fieldKey"]): str(row["id"])
             for row in fields.rows("customFields")

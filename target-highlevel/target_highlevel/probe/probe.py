@@ -50,7 +50,6 @@ class Outcome:
 
     found: Found
     left: Leftovers
-    removed_before: Leftovers
     requests: int
 
 
@@ -109,7 +108,7 @@ class Probe:
             left = self._belongings.remove(self._with_contact(self._belongings.find()), settle=settle)
         self._leave_nothing_open()
         requests = self._asker.requests + self._documents.requests
-        return Outcome(self._own.found, left, before, requests)
+        return Outcome(self._own.found, left, requests)
 
     def close(self) -> None:
         """Close the connections."""
