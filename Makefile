@@ -24,7 +24,7 @@ TESTS ?= not soak and not airflow
 
 # What writes to HighLevel, without what only plans a write.
 WRITE_PATH := --include='*/engine/*,*/desired.py,*/recovery/*,*/preflight/*,*/objects/*,*/fields/*,*/crashpoints.py,*/ledger/[bipr]*.py,*/ledger/lookup.py,*/ledger/work.py' \
-  --omit='*/preflight/workflows.py,*/ledger/purge.py,*/ledger/publish.py,*/ledger/repair.py'
+  --omit='*/preflight/workflows.py,*/ledger/purge.py,*/ledger/repair.py'
 
 # What takes things out of HighLevel again.
 UNDO_PATH := --include='*/rollback/*,*/ledger/undo.py'

@@ -1,18 +1,22 @@
-"""The client of a sub-account, paced by what its ledger has counted and by what other runs of this machine send."""
+"""The client of a sub-account: its tokens, and a pace by what its ledger has counted and other runs of this machine send."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from target_highlevel.credentials import agency_tokens, sub_account_tokens
+from target_highlevel.errors import SettingsError
 from target_highlevel.http.client import HighLevelClient
 from target_highlevel.http.governor import Governor, Limits
+from target_highlevel.http.oauth import LocationTokens, OAuthApp, OAuthTokens
 from target_highlevel.http.shared_window import SharedWindow
+from target_highlevel.http.tokens import PrivateToken
 from target_highlevel.ledger.budget import LedgerDayCounter
 
 if TYPE_CHECKING:
     import threading
 
+    from target_highlevel.http.tokens import TokenProvider
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.settings import Settings
 
@@ -34,3 +38,44 @@ def connect(settings: Settings, ledger: Ledger, stop: threading.Event) -> tuple[
         stop_event=stop,
     )
     return governor, client
+
+
+def sub_account_tokens(settings: Settings, stop_event: threading.Event | None = None) -> TokenProvider:
+    """Return the sub-account's token: of the OAuth app where one is named, else the private one.
+
+    Where an agency has installed the app for several sub-accounts, each has a token of its own by the agency's.
+
+    Args:
+        settings: what names the token
+        stop_event: when set, no new token is asked for any more
+
+    Raises:
+        SettingsError: what is set cannot be a token, or there is none.
+    """
+    client_id, client_secret = settings.oauth_client_id, settings.oauth_client_secret
+    if settings.oauth_file and client_id and client_secret:
+        app = OAuthApp(client_id, client_secret.get_secret_value())
+        tokens = OAuthTokens(Path(settings.oauth_file), app, settings.api_url, stop_event=stop_event)
+        if tokens.company:
+            return LocationTokens(tokens, settings.location_id)
+        if settings.location_id == settings.main_location:
+            return tokens
+        msg = (
+            f"TARGET_HIGHLEVEL_ACCESS_TOKENS has no token for sub-account {settings.location_id}, and the app's tokens are"
+            " for one sub-account only: install it for the agency, or name a token"
+        )
+        raise SettingsError(msg)
+    if not settings.access_token:
+        msg = "set TARGET_HIGHLEVEL_ACCESS_TOKEN"
+        raise SettingsError(msg)
+    return PrivateToken(settings.access_token.get_secret_value())
+
+
+def agency_tokens(settings: Settings) -> PrivateToken | None:
+    """Return the agency's token, if there is one.
+
+    Raises:
+        SettingsError: what is set cannot be a token.
+    """
+    token = settings.agency_token
+    return PrivateToken(token.get_secret_value(), "agency_token") if token else None

@@ -14,7 +14,7 @@ from hl_undoing import differing, dump
 
 from sandbox.highlevel.realities import options_of
 from target_highlevel.assumptions import REGISTER, Measurement
-from target_highlevel.assumptions.kept import keep
+from target_highlevel.assumptions.known import keep
 from target_highlevel.ledger.ledger import Ledger
 
 if TYPE_CHECKING:

@@ -20,16 +20,16 @@ from hl_loading import Loader
 from hl_mapped import person, record, schemas
 
 from target_highlevel.api.custom_values import CustomValue, CustomValues
-from target_highlevel.credentials import sub_account_tokens
+from target_highlevel.connection import sub_account_tokens
 from target_highlevel.errors import CredentialsRefused, SettingsError, Unavailable, Unknown
 from target_highlevel.http.client import HighLevelClient
 from target_highlevel.http.governor import Governor, Limits
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.undo import Undo, writing_runs
-from target_highlevel.partners.bookmarks import is_ahead
 from target_highlevel.partners.mark import MARK, mark_from
 from target_highlevel.partners.partners import Ourselves, Partners
+from target_highlevel.preflight.continuity import is_ahead
 from target_highlevel.rollback.pool import do_all
 from target_highlevel.settings import settings_from
 

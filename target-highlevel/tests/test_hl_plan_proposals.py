@@ -9,7 +9,7 @@ from hl_report_ledger import ReportedLedger, ledger_at
 from target_highlevel.api.account import User
 from target_highlevel.api.opportunities import Pipeline
 from target_highlevel.plan.owners import owners
-from target_highlevel.plan.stages import stages
+from target_highlevel.plan.prediction import stages
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.account import User
 from target_highlevel.descriptor import StreamSpec
-from target_highlevel.plan.readers import note_readers
+from target_highlevel.plan.prediction import note_readers
 from target_highlevel.plan.sizes import NoteSizes, downloads
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from target_highlevel.descriptor import Incoming, stream_spec
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import Interrupted, SettingsError
-from target_highlevel.objects.contact_values import encode
+from target_highlevel.objects.contact import encode
 from target_highlevel.preflight.admission import mapping_text
 
 if TYPE_CHECKING:

@@ -56,3 +56,23 @@ class Resource:
             files=files,
             agency=agency,
         )
+
+
+class Unparsed(Resource):
+    """Calls any endpoint. Everybody else uses the typed parts of `HighLevel`."""
+
+    @property
+    def location(self) -> str:
+        """The id of the sub-account."""
+        return self._location
+
+    def call(
+        self,
+        endpoint: Endpoint,
+        *ids: str,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        files: Upload | None = None,
+    ) -> Any:
+        """Call an endpoint and return the parsed answer, whatever is in it."""
+        return self._call(endpoint, *ids, json=json, params=params, files=files)

@@ -1,11 +1,12 @@
-"""What is known of one sub-account: the measured answers, and the assumed ones for the rest."""
+"""What is known of one sub-account: the measured answers, which its ledger keeps, and the assumed ones for the rest."""
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from target_highlevel.assumptions.register import REGISTER, assumption
 
@@ -131,3 +132,32 @@ class Known:
             }
             for name in REGISTER
         ]
+
+
+class Facts(Protocol):
+    """What of the ledger is needed here."""
+
+    location: str
+
+    def fact(self, name: str) -> str | None:
+        """Return a single value kept under a name."""
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a single value under a name."""
+
+
+def keep(ledger: Facts, measurements: Iterable[Measurement]) -> None:
+    """Keep the answers of a probe, in place of those of an earlier one and of what refusals have told since."""
+    ledger.remember(f"lengths:{ledger.location}", "{}")
+    ledger.remember(f"measured:{ledger.location}", json.dumps([item.told() for item in measurements]))
+
+
+def known(ledger: Facts) -> Known:
+    """Return what is known of the ledger's sub-account."""
+    kept = json.loads(ledger.fact(f"measured:{ledger.location}") or "[]")
+    name = f"lengths:{ledger.location}"
+    return Known(
+        [Measurement(item["question"], item["answer"], item["evidence"], item["at"]) for item in kept],
+        json.loads(ledger.fact(name) or "{}"),
+        lambda lengths: ledger.remember(name, json.dumps(lengths)),
+    )

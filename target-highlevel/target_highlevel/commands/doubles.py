@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from target_highlevel.commands.ending import begun
 from target_highlevel.commands.twins import Twins
+from target_highlevel.connection import sub_account_tokens
 from target_highlevel.crashpoints import reach
-from target_highlevel.credentials import sub_account_tokens
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.repair import Repair

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_highlevel.assumptions.kept import known
+from target_highlevel.assumptions.known import known
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
 from target_highlevel.exit_codes import COMPLETE, DIFFERENCES

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_highlevel.assumptions import REGISTER
-from target_highlevel.assumptions.kept import keep, known
+from target_highlevel.assumptions.known import keep, known
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
-from target_highlevel.credentials import sub_account_tokens
+from target_highlevel.connection import sub_account_tokens
 from target_highlevel.http.client import HighLevelClient
 from target_highlevel.http.governor import Governor, Limits
 from target_highlevel.ledger.budget import LedgerDayCounter

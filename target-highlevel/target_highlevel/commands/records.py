@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from target_highlevel.api.read_only import ReadOnlyHighLevel
 from target_highlevel.commands.ending import ending
-from target_highlevel.commands.names import contact_names
+from target_highlevel.connection import connect
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.ledger import Ledger
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_highlevel.settings import Settings
+
 
 _OF_A_RUN = ("id", "location", "mode", "started_at", "ended_at", "exit_code")
 
@@ -197,3 +200,24 @@ _CONSEQUENCES = """Afterwards:
 _CONSEQUENCES_BEFORE = """Afterwards:
   - updates made before run {run} cannot be rolled back any more (creates still can);
   - loads and deltas go on as before."""
+
+
+def contact_names(ledger: Ledger, settings: Settings) -> dict[str, str]:
+    """Return the name of every contact by its HighLevel id; a request reads 500 of them.
+
+    Raises:
+        HighLevelError: of the kind that says what to do.
+    """
+    governor, client = connect(settings, ledger, threading.Event())
+    try:
+        pages = ReadOnlyHighLevel(client, settings.location_id).contacts.pages()
+        people = [(str(item["id"]), item) for page in pages for item in page]
+    finally:
+        governor.close()
+        client.close()
+    return {
+        identity: " ".join(
+            str(item.get(f"{name}Raw") or item.get(name) or "") for name in ("firstName", "lastName")
+        ).strip()
+        for identity, item in people
+    }

@@ -13,7 +13,7 @@ from target_highlevel.errors import NotFound
 from target_highlevel.fields import is_empty, kind_of
 from target_highlevel.ledger.rows import DIARY
 from target_highlevel.ledger.undo import Undo
-from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.contact import decode
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.report.wording import meaning
 from target_highlevel.rollback.engagement import Engagement

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.engine.absence import MaybeThere
-from target_highlevel.engine.diary import in_use
 from target_highlevel.engine.progress import Progress
 from target_highlevel.engine.queue import Queue
 from target_highlevel.errors import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from target_highlevel.engine.session import Session
     from target_highlevel.engine.state import Checkpoint
     from target_highlevel.ledger.rows import Row
+    from target_highlevel.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -329,3 +330,22 @@ class Engine:
                 self._end(error)
             if done:
                 return
+
+
+#: Why nothing of the diary is made: appointments are tasks, or all events are in one calendar that is the clinic's own.
+ONLY_TASKS, ONE_CALENDAR = "appointments_are_tasks", "in_one_calendar"
+
+
+def in_use(item: Incoming, settings: Settings) -> Incoming:
+    """Return a record of the diary as the settings want it; what is there already stays when a setting leaves it out."""
+    if item.absent or item.filtered or item.rejected:
+        return item
+    if settings.appointments_as == "task":
+        return replace(item, filtered=ONLY_TASKS, fields={})
+    if settings.calendar_id and item.spec.kind != "blocked_slot":
+        return replace(item, filtered=ONE_CALENDAR, fields={})
+    if item.spec.kind != "calendar":
+        return item
+    return replace(
+        item, fields={**item.fields, "open": settings.calendars_open and bool(item.fields.get("bookable"))}
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.api.live import LiveHighLevel
 from target_highlevel.api.planned import PlannedHighLevel
 from target_highlevel.api.read_only import ReadOnlyHighLevel
-from target_highlevel.assumptions.kept import known
+from target_highlevel.assumptions.known import known
 from target_highlevel.connection import connect
 from target_highlevel.descriptor import stream_spec
 from target_highlevel.desired import Desired, is_clocked
@@ -27,9 +27,8 @@ from target_highlevel.ledger.clock import mind_the_clock
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
-from target_highlevel.ledger.publish import publish_run
 from target_highlevel.ledger.rows import Status
-from target_highlevel.ledger.scratch import count_requests, scratch_copy
+from target_highlevel.ledger.scratch import count_requests, publish_run, scratch_copy
 from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
 from target_highlevel.money import in_highlevel

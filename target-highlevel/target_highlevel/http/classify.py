@@ -23,8 +23,8 @@ from target_highlevel.errors import (
     Unavailable,
     Unknown,
 )
+from target_highlevel.http.bodies import decode
 from target_highlevel.http.error_messages import findings_of, is_about_the_route, names_the_thing_itself
-from target_highlevel.http.payload import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

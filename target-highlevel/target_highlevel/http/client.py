@@ -15,12 +15,11 @@ import requests
 from target_highlevel.errors import Findings, Interrupted, Refused, SettingsError
 from target_highlevel.http.addresses import is_confidential, origin, proxies_for
 from target_highlevel.http.allowed_paths import area_of, may_be_repeated, only_reads
-from target_highlevel.http.bodies import TooLarge, TooSlow, whole
+from target_highlevel.http.bodies import TooLarge, TooSlow, encode, whole
 from target_highlevel.http.classify import Answer, Outcome, Sent, judge
 from target_highlevel.http.deadline import GRACE, Deadlines
 from target_highlevel.http.error_messages import property_names
-from target_highlevel.http.headers import retry_after
-from target_highlevel.http.payload import encode
+from target_highlevel.http.governor import retry_after
 from target_highlevel.http.spans import request_span
 from target_highlevel.http.transport import BearerToken, departure, open_session
 from target_highlevel.http.uploads import MultipartFile, Upload

@@ -20,9 +20,8 @@ from filelock import FileLock, Timeout
 from target_highlevel.errors import CredentialsRefused, Interrupted, SettingsError, Unavailable
 from target_highlevel.http.addresses import proxies_for
 from target_highlevel.http.allowed_paths import DATA_VERSION
-from target_highlevel.http.bodies import whole
+from target_highlevel.http.bodies import decode, whole
 from target_highlevel.http.deadline import Deadlines
-from target_highlevel.http.payload import decode
 from target_highlevel.http.transport import NoToken, open_session
 
 if TYPE_CHECKING:

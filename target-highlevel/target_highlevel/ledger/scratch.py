@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.ledger import Ledger, next_number
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.tables import (
     budget,
@@ -23,11 +24,12 @@ from target_highlevel.ledger.tables import (
     fact,
     joined,
     record,
+    run,
 )
 from target_highlevel.ledger.transitions import COPIED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _BATCH = 1000
 _PREFIX = "target-highlevel-scratch-"
@@ -157,3 +159,15 @@ def _copy(source: sa.Connection, destination: sa.Connection, table: sa.Table, lo
 
 def _insert(destination: sa.Connection, table: sa.Table, rows: Sequence[sa.RowMapping]) -> None:
     destination.execute(table.insert(), [dict(row) for row in rows], execution_options=COPIED.options)
+
+
+def publish_run(url: str, location: str, ended: Mapping[str, Any]) -> None:
+    """Put a run as it ended into the real ledger; none of its records goes with it."""
+    real = Ledger(url, location, exclusive=False)
+    try:
+        with real.transaction() as connection:
+            number = next_number(connection, location)
+            known = {**ended, "number": number, "facts": json.dumps(ended["facts"])}
+            connection.execute(run.insert().values(known))
+    finally:
+        real.close()

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.fields import is_empty
+from target_highlevel.http.governor import Limits
 from target_highlevel.ledger.counts import practitioners_without_user
 from target_highlevel.plan.account import checks, measurements
-from target_highlevel.plan.cost import cost
-from target_highlevel.plan.families import Families
 from target_highlevel.plan.owners import owners
 from target_highlevel.plan.quality import NO_USER, SURVEYED
-from target_highlevel.plan.readers import note_readers
 from target_highlevel.plan.schema_plan import schema_plan
 from target_highlevel.plan.sizes import downloads
-from target_highlevel.plan.stages import stages
 from target_highlevel.preflight import admission
 from target_highlevel.report.differences import Difference, Kind
+from target_highlevel.report.tables import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from target_highlevel.api.account import User
+    from target_highlevel.api.opportunities import Pipeline
     from target_highlevel.api.planned import PlannedHighLevel
     from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.claims import Claims
     from target_highlevel.plan.quality import Quality
     from target_highlevel.plan.sizes import NoteSizes
+    from target_highlevel.settings import Settings
 
 PROPOSED = "mapping.proposed.yml"
 #: The field of contacts whose options are the appointment types: the stages of a pipeline are named so.
@@ -152,3 +155,84 @@ def _lacking_stages(session: Session) -> list[str]:
         return []
     named = f"pipeline: it lacks the stages {', '.join(missing)}; add them in HighLevel (Opportunities, Pipelines):"
     return [f"{named} an opportunity whose visit has no stage would be rejected"]
+
+
+def note_readers(logins: Iterable[User], *, show_values: bool = False) -> dict[str, Any]:
+    """Return the users who read everybody's notes, those who read the notes of their own patients, and those nobody knows of.
+
+    People are named by their ids, and by their e-mail when asked for.
+    """
+    told: dict[bool | None, list[dict[str, str | None]]] = {False: [], True: [], None: []}
+    for user in logins:
+        email = user.email or None if show_values else None
+        told[user.assigned_only].append({"user": user.id, "email": email})
+    return {"everybody": told[False], "own_patients": told[True], "not_known": told[None]}
+
+
+_ALIKE = 0.7
+
+
+def stages(types: Iterable[Mapping[str, Any]], pipeline: Pipeline | None) -> list[dict[str, Any]]:
+    """Return each appointment type with its stage, or with a stage to be confirmed; nothing where no pipeline is set.
+
+    Stages are told by their exact name, so that one which may be meant has to be renamed in HighLevel.
+    """
+    if pipeline is None:
+        return []
+    folded = {" ".join(name.casefold().split()): name for name in pipeline.stages}
+    found = []
+    for item in types:
+        name = str(item["name"])
+        close = get_close_matches(" ".join(name.casefold().split()), folded, n=1, cutoff=_ALIKE)
+        there = name if name in pipeline.stages else None
+        suggested = folded[close[0]] if close and not there else None
+        found.append({"source": item["source"], "name": name, "stage": there, "suggested": suggested})
+    return found
+
+
+FAMILIES = "families.csv"
+_COLUMNS = ("field", "keeper", "source", "because")
+
+
+class Families:
+    """What was decided of the shared addresses, as a load would go by it."""
+
+    def __init__(self, claims: Claims) -> None:
+        """Take what was decided when everybody had come."""
+        self.shared = claims.shared()
+        self._rows = [
+            {"field": decision.field, "keeper": decision.keeper, "source": source, "because": reason}
+            for decision in claims.decisions()
+            for source, reason in sorted(decision.others.items())
+        ]
+
+    def content(self) -> list[dict[str, Any]]:
+        """Return one entry for each person who gives an address up."""
+        return self._rows
+
+    def write(self, folder: Path) -> None:
+        """Write the same as a table."""
+        write_table(folder / FAMILIES, _COLUMNS, ([row[name] for name in _COLUMNS] for row in self._rows))
+
+
+_HOUR = 3600
+
+
+def cost(requests: Mapping[str, int], settings: Settings, reads: int) -> dict[str, Any]:
+    """Return the cost of the load; ``reads`` is what the plan itself has spent."""
+    total = sum(requests.values())
+    limits = Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day)
+    pace = limits.requests * limits.share / limits.seconds
+    return {
+        "requests": total,
+        "by_route": [
+            {"route": route, "requests": number}
+            for route, number in sorted(requests.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        "hours": round(total / pace / _HOUR, 2),
+        "days": round(total / settings.requests_per_day, 2),
+        "requests_per_10s": settings.requests_per_10s,
+        "share_of_pace": limits.share,
+        "requests_per_day": settings.requests_per_day,
+        "spent_by_the_plan": reads,
+    }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.partners.bookmarks import is_ahead
 from target_highlevel.routing import UNDIVIDED
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.identity import Identity
@@ -198,3 +198,26 @@ def _is_of_a_sample(bookmarks: Any) -> bool:
     """Return whether a source has chosen the patients it reads."""
     chosen = bookmarks.values() if isinstance(bookmarks, dict) else ()
     return any(isinstance(each, dict) and "sample" in each for each in chosen)
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+def is_ahead(bookmarks: Mapping[str, Any], passed: Mapping[str, Any] | None) -> bool:
+    """Return whether a stream goes on from a later moment than the one that was let pass last.
+
+    Where nothing is known to have passed, nobody can tell. An earlier state does no harm: what it brings again is known.
+    """
+    if passed is None:
+        return False
+    known = dict(_moments(passed))
+    return any(moment > known.get(path, moment) for path, moment in _moments(bookmarks))
+
+
+def _moments(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path, moment) of every replication key in a state."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _moments(item, f"{path}/{name}")
+    elif isinstance(value, str) and path.endswith("/replication_key_value") and _MOMENT.match(value):
+        yield path, value

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_highlevel.api.endpoints import Endpoint
-    from target_highlevel.api.unparsed import Unparsed
+    from target_highlevel.api.resource import Unparsed
     from target_highlevel.http.uploads import Upload
 
 

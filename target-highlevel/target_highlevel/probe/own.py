@@ -1,4 +1,4 @@
-"""What one probe has made so far, for its measurements to work with."""
+"""What one probe has made so far, for its measurements to work with, and what it has found."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
+from target_highlevel.assumptions import Measurement, assumption
 from target_highlevel.probe.belongings import MARK, MARK_FIELD, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from target_highlevel.probe.asking import Asker, Said
-    from target_highlevel.probe.findings import Found
 
 FIRST_NAME, LAST_NAME = "Probe", "OfTheMigration"
 #: Nobody is to be reached through the probe's contact, whatever a workflow tries.
@@ -78,3 +79,28 @@ class Own:
             (one for one in shown.get("customFields") or () if one.get("id") == self.fields[word]), {}
         )
         return next((entry[name] for name in ("value", "fieldValue", "field_value") if name in entry), None)
+
+
+class Found:
+    """Collects answers; each question is answered once."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        """Date the answers by this clock."""
+        self._now = now
+        self.measurements: dict[str, Measurement] = {}
+        self.unanswered: dict[str, str] = {}
+
+    def answer(self, name: str, answer: str, evidence: str) -> None:
+        """Keep an answer of the register; another one is evidence that the register lacks it."""
+        if not assumption(name).allows(answer):
+            self.unknown(name, f"an answer the register does not know: {evidence}")
+            return
+        at = self._now().isoformat(timespec="seconds")
+        self.measurements[name] = Measurement(name, answer, evidence, at)
+        self.unanswered.pop(name, None)
+
+    def unknown(self, name: str, why: str) -> None:
+        """Keep why a question has no answer."""
+        assumption(name)
+        if name not in self.measurements:
+            self.unanswered[name] = why

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.unparsed import Unparsed
+from target_highlevel.api.resource import Unparsed
 from target_highlevel.assumptions import REGISTER
 from target_highlevel.probe import account, calendar, contacts, files, links, texts
 from target_highlevel.probe.asking import Asker
 from target_highlevel.probe.belongings import Belongings, Leftovers
 from target_highlevel.probe.documents import Documents
-from target_highlevel.probe.findings import Found
-from target_highlevel.probe.own import Own
+from target_highlevel.probe.own import Found, Own
 
 if TYPE_CHECKING:
     import threading

@@ -17,8 +17,7 @@ from target_highlevel.fields import is_empty, mark
 from target_highlevel.ledger.recovery import Recovery
 from target_highlevel.ledger.rows import DIARY, Notes
 from target_highlevel.ledger.work import ALL_LISTED
-from target_highlevel.objects.contact import IDENTITY
-from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.contact import IDENTITY, decode
 from target_highlevel.objects.file import source_id as file_source_id
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from target_highlevel.api.contacts import custom_values
 from target_highlevel.errors import NotFound
 from target_highlevel.ledger.rows import DIARY
 from target_highlevel.objects.base import Rejected
-from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.contact import decode
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.file import unseen
 from target_highlevel.rollback.engagement import Engagement

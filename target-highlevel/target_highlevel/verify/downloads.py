@@ -16,7 +16,7 @@ from target_highlevel.http.addresses import is_confidential, is_same_origin, pro
 from target_highlevel.http.allowed_paths import DATA_VERSION
 from target_highlevel.http.bodies import pieces
 from target_highlevel.http.deadline import Deadlines
-from target_highlevel.http.headers import retry_after
+from target_highlevel.http.governor import retry_after
 from target_highlevel.http.transport import BearerToken, NoToken, departure, open_session
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.objects.contact import IDENTITY
-from target_highlevel.objects.contact_values import decode
+from target_highlevel.objects.contact import IDENTITY, decode
 from target_highlevel.objects.file import is_packed, items, source_id
 from target_highlevel.report.differences import Kind
 from target_highlevel.verify.comparison import DIFFERING, Compared

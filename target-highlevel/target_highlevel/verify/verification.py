@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.credentials import sub_account_tokens
+from target_highlevel.connection import sub_account_tokens
 from target_highlevel.exit_codes import UNREADABLE
 from target_highlevel.report.differences import Kind
 from target_highlevel.verify.comparison import DIFFERING, HOWS
