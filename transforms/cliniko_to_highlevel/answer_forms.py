@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import emails, slug, told_date
+from cliniko_to_highlevel.formats import emails, plain_characters, slug, told_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ _LONG_WORDS = 8
 
 def forms(answer: str, mapping: ClinicMapping) -> frozenset[str]:
     """Return the forms of an answer; none of one that says nothing."""
-    text = answer.strip()
+    text = plain_characters(answer).strip()
     identity = slug(text)
     if not identity or identity in NOTHING:
         return frozenset()

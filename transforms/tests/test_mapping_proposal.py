@@ -64,6 +64,8 @@ def test_every_line_says_why_without_a_value(name: str) -> None:
     ("answer", "told"),
     [
         ("430 123 456", {NUMBER, NDIS}),
+        ("\uff14\uff13\uff10 123\u200b456", {NUMBER, NDIS}),
+        ("2428\u201177813\u20112", {NUMBER, MEDICARE}),
         ("530123456", {NUMBER}),
         ("2428 77813 2", {NUMBER, MEDICARE}),
         ("2428 77823 2", {NUMBER}),
