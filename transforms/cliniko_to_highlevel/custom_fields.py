@@ -10,7 +10,7 @@ from cliniko_to_highlevel.answer_checks import fits
 from cliniko_to_highlevel.answer_forms import forms
 from cliniko_to_highlevel.clinic_fields import answers_of, full_label, masked_answer, options_of
 from cliniko_to_highlevel.errors import MappingError
-from cliniko_to_highlevel.formats import folded, told_date
+from cliniko_to_highlevel.formats import folded, name_text, told_date
 from cliniko_to_highlevel.mapping_checks import (
     CONTACT_FIELD,
     DATE_TARGETS,
@@ -171,7 +171,7 @@ class FieldPlan:
                 else:  # no date, or another one than an earlier field said: a field of HighLevel has room for one
                     kept.append(value)
             elif self._takes(decision, value):
-                answers.targets.setdefault(decision.target, []).append(value)
+                answers.targets.setdefault(decision.target, []).append(name_text(value) or value)
             else:
                 kept.append(value)
         return kept

@@ -124,12 +124,12 @@ def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
 
 def _insurers_in(answer: str, reference: Reference) -> list[str]:
     """Return the insurers that an answer names: known ones without the kind of cover (``Bupa (hospital)``), or as one name."""
-    none, whole = reference.mapping.not_insurers, name_text(answer) or ""
-    named = [piece for piece in _BETWEEN.split(whole) if slug(piece) and slug(piece) not in none]
-    if not named or slug(whole) in none:
+    none = reference.mapping.not_insurers
+    named = [piece for piece in _BETWEEN.split(answer) if slug(piece) and slug(piece) not in none]
+    if not named or slug(answer) in none:
         return []
-    apart = not _known(whole, reference) and all(_known(piece, reference) for piece in named)
-    return named if apart else [whole]
+    apart = not _known(answer, reference) and all(_known(piece, reference) for piece in named)
+    return named if apart else [answer]
 
 
 def is_listed(name: str, reference: Reference) -> bool:

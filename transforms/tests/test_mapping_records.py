@@ -252,6 +252,19 @@ def test_an_insurers_name_keeps_its_punctuation(typed: str, shown: str) -> None:
     assert found["insurer_name"] == shown
 
 
+def test_signs_of_html_are_read_in_every_name() -> None:
+    """An employer or insurer that an import brought as ``O&#39;Brien`` is O'Brien, whoever names it."""
+    typed = "O&#39;Brien &amp; Sons Insurance"
+    found = profile(custom_fields=answers(Employer=typed, Insurer=typed))
+    assert (found["employer"], found["insurer"]) == ("O'Brien & Sons Insurance",) * 2
+    nobody = {"custom_fields": None, "invoice_default_to": None, "invoice_email": None}
+    for changes in ({"custom_fields": answers(Insurer=typed)}, {"invoice_default_to": typed}):
+        made = mapped("patients", **(nobody | changes))
+        assert [item["insurer_name"] for item in made if item["stream"] == "hl_insurers"] == [
+            found["insurer"]
+        ]
+
+
 def test_custom_fields_go_where_the_mapping_says_and_none_is_dropped() -> None:
     """Recognised fields fill their own, others stay labelled in one text."""
     found = profile(
