@@ -28,6 +28,11 @@ def possible_tags(names: Iterable[str]) -> set[str]:
     return {f"{word}-{name}" for name in names for word in ("shared", "invalid")}
 
 
+def untold(withheld: Mapping[str, str]) -> dict[str, str]:
+    """Return those of which no tag tells: only the ledger knows that they are not there."""
+    return {name: why for name, why in withheld.items() if not tags({name: why})}
+
+
 def told_by(there: Iterable[str], name: str) -> str | None:
     """Return why a field was withheld, as far as the tags of a contact tell; nothing where none tells of it."""
     found = set(there)

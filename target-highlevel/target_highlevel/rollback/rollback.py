@@ -23,7 +23,7 @@ from target_highlevel.rollback.result import Result
 from target_highlevel.rollback.touched import Marks, tags_before
 from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
-from target_highlevel.withheld import told_by
+from target_highlevel.withheld import told_by, untold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,8 +169,12 @@ class Rollback:
         spec = self._session.specs[item.row.stream]
         tags = tags_before(item.row, spec, item.before, name)
         known = item.row.notes.withheld
-        withheld = {
+        told = {
             field: known.get(field, why) for field in spec.fields if (why := told_by(tags, field)) is not None
+        }
+        withheld = {
+            **told,
+            **{field: why for field, why in untold(known).items() if field not in item.put_back},
         }
         return {"tags": tuple(sorted(tags)), "withheld": withheld}
 
