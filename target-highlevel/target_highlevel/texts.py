@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from datetime import UTC, datetime
 
 from target_highlevel.values import date_time
@@ -11,8 +12,11 @@ from target_highlevel.values import date_time
 #: Tags that an editor puts around a text, with proper attributes only: a clinician's ``<5 mmHg`` or ``<i.v. only>`` is none, and
 #: where HighLevel should lose such words, a verification has to see it.
 _ATTRIBUTES = r"(?:\s+[a-z-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*/?>"
-_BLOCK = re.compile(rf"</?(?:br|div|h[1-6]|li|ol|p|ul){_ATTRIBUTES}", re.IGNORECASE)
-_INLINE = re.compile(rf"</?(?:a|b|em|i|span|strong|u){_ATTRIBUTES}", re.IGNORECASE)
+_BLOCK = re.compile(
+    rf"</?(?:blockquote|body|br|div|h[1-6]|head|hr|html|li|ol|p|pre|ul){_ATTRIBUTES}|<!doctype html>",
+    re.IGNORECASE,
+)
+_INLINE = re.compile(rf"</?(?:a|b|em|font|i|span|strong|u){_ATTRIBUTES}", re.IGNORECASE)
 _MARKUP = re.compile(r"<[A-Za-z/]|&#?\w+;")
 
 
@@ -35,7 +39,7 @@ def has_markup(text: str) -> bool:
 
 def lines_of(text: str) -> list[str]:
     """Return the lines of a text that have words, without an editor's tags; a paragraph or a break begins a line."""
-    plain = html.unescape(_INLINE.sub("", _BLOCK.sub("\n", text)))
+    plain = html.unescape(_INLINE.sub("", _BLOCK.sub("\n", unicodedata.normalize("NFC", text))))
     return [line for line in (" ".join(line.split()) for line in plain.splitlines()) if line]
 
 
@@ -45,8 +49,10 @@ def utf16_length(text: str) -> int:
 
 
 def trimmed(text: str) -> str:
-    """Return a text without white space at the ends of its lines and around it; its line ends are alike."""
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+    """Return a text with single blanks in its lines and none around them; line ends and composed letters are alike."""
+    return "\n".join(
+        " ".join(line.split()) for line in unicodedata.normalize("NFC", text).strip().splitlines()
+    )
 
 
 def digits(text: str) -> str:

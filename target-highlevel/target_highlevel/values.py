@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Iterable
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+#: A date in figures, the year first or last.
+_YEAR_FIRST = re.compile(r"(\d{4})[-/._](\d\d?)[-/._](\d\d?)(?!\d)", re.ASCII)
+_YEAR_LAST = re.compile(r"(\d\d?)[-/._](\d\d?)[-/._](\d{4})(?!\d)", re.ASCII)
+#: A number of milliseconds that comes as a text.
+_MILLISECONDS = re.compile(r"-?\d{9,14}", re.ASCII)
+#: Midnight of a day, anywhere but in the Pacific's last hour, falls into the day before it in UTC only after this hour.
+_MIDNIGHT_AHEAD = timedelta(hours=10)
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:(Z)|([+-]\d\d):?(\d\d)?)?", re.ASCII
 )
@@ -70,7 +77,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_epoch(value: Any) -> datetime | None:
-    """Return the moment that a number of milliseconds since 1970 names; none for anything else."""
+    """Return the moment that a number of milliseconds since 1970 names, or a text of its figures; none for anything else."""
+    if isinstance(value, str) and _MILLISECONDS.fullmatch(value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return None
     try:
@@ -80,31 +89,76 @@ def from_epoch(value: Any) -> datetime | None:
 
 
 def day(value: Any) -> Any:
-    """Return the date that a date-time, a number of milliseconds or a date names; anything else as it is."""
-    moment = from_epoch(value)
-    if moment is not None:
-        return moment.date().isoformat()
-    found = _DAY.match(str(value))
-    return found.group() if found else value
+    """Return the date that a date-time, a number of milliseconds or a date names; anything else as it is.
+
+    A date kept as a moment is midnight somewhere: shown in UTC, that of a place ahead of it is in the evening before. Of
+    figures with the year last, the month comes first, as HighLevel takes them, unless it cannot be one.
+    """
+    text = str(value).strip()
+    moment = from_epoch(value) or date_time(text)
+    if moment is not None and moment.tzinfo is not None and not moment.utcoffset():
+        ahead = moment - moment.replace(hour=0, minute=0, second=0, microsecond=0) > _MIDNIGHT_AHEAD
+        return (moment.date() + timedelta(days=ahead)).isoformat()
+    days = days_of(text)
+    return days[0] if days else value
+
+
+def days_of(text: str) -> list[str]:
+    """Return the dates, likeliest first, that figures may name; none for anything else."""
+    found = _YEAR_FIRST.match(text)
+    if found:
+        orders = [found.groups()]
+    elif found := _YEAR_LAST.match(text):
+        first, second, year = found.groups()
+        orders = [(year, first, second), (year, second, first)]
+    else:
+        return []
+    days = []
+    for order in orders:
+        with suppress(ValueError):
+            days.append(date(*map(int, order)).isoformat())
+    return days
 
 
 def amount_text(value: Any) -> str:
-    """Return a number, or the amount of a sum with its currency, as canonical text."""
-    return decimal_text(value["value"] if isinstance(value, dict) else value)
+    """Return a number, or the amount of a sum with its currency, as canonical text; what is none as it is.
+
+    Signs of currencies and signs between thousands are no part of it.
+    """
+    if isinstance(value, dict):
+        value = value.get("value", value.get("amount"))
+    for text in (value, _NO_FIGURE.sub("", str(value)[:_LONGEST_SUM])):
+        with suppress(ValueError):
+            return decimal_text(text)
+    return str(value)
 
 
-def listed_options(value: Any, known: Container[str]) -> list[Any]:
-    """Return the options of a pick-list with several: an array, or a text that joins them by commas.
+_LONGEST_SUM = 40
+_NO_FIGURE = re.compile(r"^[^\d-]+|,(?=\d{3}(?!\d))|[^\d]+$")
 
-    An option may have commas itself: it is the longest one that is known.
+
+def switched(value: Any) -> bool:
+    """Return whether a switch is on, also where it comes as a word or as a number."""
+    return value.strip().casefold() in {"true", "yes", "1"} if isinstance(value, str) else bool(value)
+
+
+_BETWEEN_OPTIONS = re.compile(r"\s*[,;]\s*")
+
+
+def listed_options(value: Any, known: Iterable[str]) -> list[Any]:
+    """Return the options of a pick-list with several: an array, a single one, or a text that joins them by commas or semicolons.
+
+    An option may have such signs itself: it is the longest one that is known.
     """
     if not isinstance(value, str):
-        return list(value)
-    parts, found = value.split(", "), []
+        return value if isinstance(value, list) else [value]
+    whole = {", ".join(_BETWEEN_OPTIONS.split(name)): name for name in known}
+    parts, found = _BETWEEN_OPTIONS.split(value), []
     while parts:
-        longest = (size for size in range(len(parts), 1, -1) if ", ".join(parts[:size]) in known)
+        longest = (size for size in range(len(parts), 1, -1) if ", ".join(parts[:size]) in whole)
         size = next(longest, 1)
-        found.append(", ".join(parts[:size]))
+        joined = ", ".join(parts[:size])
+        found.append(whole.get(joined, joined))
         parts = parts[size:]
     return found
 

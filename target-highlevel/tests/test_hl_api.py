@@ -406,7 +406,7 @@ ENVELOPES = (
     *("field", *LISTS),
 )
 ODD_VALUES: tuple[Any, ...] = (
-    *([], {}, "text", 7, [None], [{}], ["text"], {"id": None}, {"id": 7}, [{"id": None}]),
+    *([], {}, "text", 7, [None], [{}], ["text"], {"id": None}, {"id": True}, [{"id": None}]),
 )
 #: No one of these names anything that could have been made.
 NAMELESS: tuple[Any, ...] = (

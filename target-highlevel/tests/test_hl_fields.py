@@ -23,9 +23,14 @@ from target_highlevel.fields.kinds import CLOSED_BY_OTHERS
 from target_highlevel.fields.places import CustomField, StandardField
 from target_highlevel.ledger.rows import NO_NOTES, Notes
 
-OPTIONS = {"Physio": "physio", "Pilates, group": "pilates_group"}
+OPTIONS = Field(
+    "f",
+    "RADIO",
+    {"Physio": "physio", "Pilates, group": "pilates_group"},
+    ids={"6650": "Physio", "6651": "Pilates, group"},
+)
 PROPERTY = ObjectProperty(lambda: OPTIONS, lambda: LookupError("unknown_option"))
-CUSTOM = CustomField(OPTIONS)
+CUSTOM = CustomField(OPTIONS.labels)
 
 
 def field(data_type: str = "TEXT", **more: Any) -> FieldSpec:
@@ -69,16 +74,37 @@ def test_a_standard_field_is_emptied_as_the_api_wants_it() -> None:
     assert kind_of(standard("email")).encode(None, StandardField("email")) is None
 
 
-def test_options_of_a_record_come_in_three_forms_and_are_changed_one_by_one() -> None:
-    """By key, by label, or as an object; one that nobody knows is refused before anything is sent."""
+@pytest.mark.parametrize("place", [PROPERTY, CUSTOM], ids=["record", "contact"])
+@pytest.mark.parametrize(
+    "there",
+    [
+        ["Physio", "Pilates, group"],
+        ["pilates_group", "physio"],
+        ["PHYSIO", "pilates, Group"],
+        ["6650", "6651"],
+        [{"key": "physio"}, {"id": "6651"}],
+        [{"label": "Physio", "value": "x"}, {"name": "Pilates, group"}],
+        "Physio, Pilates, group",
+        "Pilates, group;Physio",
+        "physio,pilates_group",
+    ],
+    ids=str,
+)
+def test_options_are_known_by_all_their_names(there: Any, place: Any) -> None:
+    """By label, key or id, in an object, in other letters, joined: the label is what is compared."""
+    assert sorted(kind_of(field("CHECKBOX")).decode(there, place)) == ["Physio", "Pilates, group"]
+    first = there[:1] if isinstance(there, list) else "physio"
+    assert kind_of(field("RADIO")).decode(first, place) in {"Physio", "Pilates, group"}
+    assert kind_of(field("CHECKBOX")).decode({"id": "6650"}, place) == ["Physio"]
+
+
+def test_options_of_a_record_are_changed_one_by_one() -> None:
+    """One that nobody knows is refused before anything is sent."""
     several, one = kind_of(field("CHECKBOX")), kind_of(field("RADIO"))
-    assert several.decode(["physio", {"key": "pilates_group"}], PROPERTY) == ["Physio", "Pilates, group"]
-    assert several.decode("Physio, Pilates, group", PROPERTY) == ["Physio", "Pilates, group"]
     assert several.change(["Pilates, group"], ["Physio"], PROPERTY) == {
         "add": ["pilates_group"],
         "remove": ["physio"],
     }
-    assert one.decode({"label": "Physio"}, PROPERTY) == "Physio"
     with pytest.raises(LookupError, match="unknown_option"):
         one.encode("Yoga", PROPERTY)
 
@@ -87,13 +113,22 @@ def test_options_of_a_record_come_in_three_forms_and_are_changed_one_by_one() ->
     ("declared", "wanted", "there"),
     [
         (standard("email"), "Ann@Example.org", "ann@example.org "),
-        (standard("lastName"), "van  der Berg", "Van  Der Berg"),
+        (standard("lastName"), "van  der Berg", "Van Der Berg"),
+        (standard("lastName"), "O'Neill & Sons", "o&#39;neill &amp; sons"),
+        (standard("lastName"), "Zoe\u0308", "Zo\u00eb"),
         (standard("country"), "AU", "au"),
         (standard("phone"), "+61 491 570 156", "+61491570156"),
+        (standard("phone"), "+61491570156", "0491 570 156"),
+        (standard("phone"), "+447911123456", "(07911) 123-456"),
         (field("DATE"), "2024-02-29", "2024-02-29 "),
+        (field("DATE"), "2024-02-29", "29-02-2024"),
+        (field("DATE"), "2024-02-03", "02/03/2024"),
         (field("NUMERICAL"), "90.50", "90.5"),
+        (field("MONETORY"), "81.818", "81.82"),
         (field(), "2024-05-01T10:00:00Z", "2024-05-01T20:00:00.000+10:00"),
         (FieldSpec("body"), "one\r\ntwo ", "one\ntwo"),
+        (FieldSpec("body"), "one  two\nthree", "one two\nthree"),
+        (FieldSpec("body"), "1 < 2\n3", "<html><body><pre class='x'>1 &lt; 2\n3</pre></body></html>"),
         (FieldSpec("body"), "1 < 2\n\n& 3", "<p>1 &lt; 2</p><p><b>&amp;</b> 3</p>"),
         (FieldSpec("body"), "one\ntwo", "one<br>two"),
     ],
@@ -117,7 +152,10 @@ def test_a_tolerated_spelling_is_one_for_load_verification_and_rollback(
         (FieldSpec("body"), "BP <80 at rest>", "BP"),
         (standard("city"), "Perth", "perth"),
         (standard("phone"), "+61491570156", "+61491570157"),
+        (standard("phone"), "+61491570156", "0491 570 157"),
+        (field("DATE"), "2024-02-03", "02-04-2024"),
         (field("NUMERICAL"), "90.5", "90.4"),
+        (field("MONETORY"), "81.818", "81.83"),
         (standard("dateOfBirth"), "2024-02-29", "2024-02-28"),
     ],
     ids=lambda value: value.name if isinstance(value, FieldSpec) else None,
@@ -266,7 +304,7 @@ def test_a_name_is_read_as_it_was_written() -> None:
 def test_a_sum_tells_another_currency_than_the_sub_accounts() -> None:
     """Written it is *default*; read it may be that, its name, or what somebody has made of it."""
     kind = kind_of(field("MONETORY"))
-    place = ObjectProperty(dict, LookupError, own_currency({"country": "AU"}))
+    place = ObjectProperty(lambda: OPTIONS, LookupError, own_currency({"country": "AU"}))
     for named in ("default", "AUD", "", None):
         assert kind.decode({"currency": named, "value": 90.50}, place) == "90.5"
     there = kind.decode({"currency": "USD", "value": 90.50}, place)

@@ -19,13 +19,19 @@ NOTE = FieldSpec("body")
 
 
 @pytest.mark.parametrize(
-    "value", ["2024-02-29", "2024-02-29T00:00:00.000Z", "2024-02-29 10:00", 1709164800000], ids=str
+    "value",
+    [
+        *("2024-02-29", "2024-02-29T00:00:00.000Z", "2024-02-29 10:00", 1709164800000, "1709164800001"),
+        *("29/02/2024", "02-29-2024", "2024.2.29", "2024-02-28T13:00:00.000Z", "2024-02-29T00:00:00+11:00"),
+        *("2024-02-29T05:00:00Z", 1709125200000),
+    ],
+    ids=str,
 )
 def test_a_date_in_any_form(value: Any) -> None:
     """Its day counts; what is no date stays what it is."""
     assert day(value) == "2024-02-29"
-    assert day("29/02/2024") == "29/02/2024"
-    assert day(-1) == "1969-12-31"
+    assert day("soon") == "soon"
+    assert day(-86_400_000) == "1969-12-31"
 
 
 def test_a_moment_may_be_a_number() -> None:
@@ -34,14 +40,20 @@ def test_a_moment_may_be_a_number() -> None:
 
 
 def test_a_sum_may_have_its_currency() -> None:
-    """Its amount counts."""
+    """Its amount counts; what is no number is another value, and no reason to stop."""
     assert amount_text({"currency": "default", "value": "90.50"}) == amount_text(90.5) == "90.5"
+    assert (
+        amount_text({"amount": 1234.5}) == amount_text("$1,234.50") == amount_text("1,234.50 AUD") == "1234.5"
+    )
+    assert amount_text("-A$ 5.00") != "5"
+    assert amount_text("n/a") == "n/a"
 
 
 def test_options_in_one_text() -> None:
     """A comma inside an option that is known does not part it."""
     known = {"Pilates, group", "Physio"}
     assert listed_options("Physio, Pilates, group, Other", known) == ["Physio", "Pilates, group", "Other"]
+    assert listed_options("Other;Pilates,group", known) == ["Other", "Pilates, group"]
     assert listed_options(["Physio"], known) == ["Physio"]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, inside, rows, text
+from target_highlevel.api.answers import Item, inside, living, rows, text
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
 from target_highlevel.errors import NotFound, Refused
+from target_highlevel.values import switched
 
 _PUBLISHED = "published"
 
@@ -52,7 +53,7 @@ class Account(Resource):
                 lambda page: self._call(endpoint, params={**params, **page}), endpoint, "users"
             )
             found = [user for page in pages for user in page]
-        return [_user(item, text(item, endpoint, "id")) for item in found if not item.get("deleted")]
+        return [_user(item, text(item, endpoint, "id")) for item in living(found)]
 
     def published_workflows(self) -> int:
         """Return how many automations are published."""
@@ -66,7 +67,7 @@ def _user(item: Item, identity: str) -> User:
     only = permissions.get("assignedDataOnly") if isinstance(permissions, dict) else None
     return User(
         identity,
-        email=str(item.get("email", "")).casefold(),
+        email=str(item.get("email") or "").strip().casefold(),
         name=str(item.get("name") or ""),
-        assigned_only=only if isinstance(only, bool) else None,
+        assigned_only=None if only is None else switched(only),
     )

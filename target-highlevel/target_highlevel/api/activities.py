@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, identified, inside, mapping, rows, text
+from target_highlevel.api.answers import Item, identified, inside, living, rows, text
 from target_highlevel.api.resource import Resource
+from target_highlevel.values import switched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Without these three an event of years ago is refused, or its patient is told about it (docs/api-facts.md, Appointments).
 _SILENT = {"ignoreDateRange": True, "ignoreFreeSlotValidation": True, "toNotify": False}
+#: What is on or off about a note or a task.
+_SWITCHES = ("completed", "pinned")
+#: What an answer may call an event.
+_EVENT = ("appointment", "event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,8 @@ class _UnderContact(Activities):
 
     def listed(self, contact_id: str) -> list[Item]:
         answer = self._call(self.endpoints.listed, contact_id)
-        return [
-            identified(item, self.endpoints.listed)
-            for item in rows(answer, self.endpoints.listed, f"{self._envelope}s")
-        ]
+        found = rows(answer, self.endpoints.listed, f"{self._envelope}s")
+        return [_read(item, self.endpoints.listed) for item in living(found)]
 
     def create(self, contact_id: str, fields: Mapping[str, Any]) -> str:
         answer = self._call(self.endpoints.create, contact_id, json=fields)
@@ -82,13 +85,19 @@ class _UnderContact(Activities):
 
     def get(self, contact_id: str, item_id: str) -> Item:
         answer = self._call(self.endpoints.get, contact_id, item_id)
-        return identified(inside(answer, self.endpoints.get, self._envelope), self.endpoints.get)
+        return _read(inside(answer, self.endpoints.get, self._envelope), self.endpoints.get)
 
     def update(self, contact_id: str, item_id: str, fields: Mapping[str, Any]) -> None:
         self._call(self.endpoints.update, contact_id, item_id, json=fields)
 
     def delete(self, contact_id: str, item_id: str) -> None:
         self._call(self.endpoints.delete, contact_id, item_id)
+
+
+def _read(item: Any, endpoint: Endpoint) -> Item:
+    """Return a note or a task; its switches may come as words."""
+    found = identified(item, endpoint)
+    return {**found, **{name: switched(found[name]) for name in _SWITCHES if found.get(name) is not None}}
 
 
 class Notes(_UnderContact):
@@ -132,18 +141,18 @@ class Events(Activities):
         """Return the appointments of a contact, which show less here than when they are read one by one."""
         answer = self._call(self.endpoints.listed, contact_id)
         found = rows(answer, self.endpoints.listed, "events")
-        return [identified(item, self.endpoints.listed) for item in found]
+        return [identified(item, self.endpoints.listed) for item in living(found)]
 
     def create(self, contact_id: str, fields: Mapping[str, Any]) -> str:
         """Create an event and return its id."""
         body = {"locationId": self._location, "contactId": contact_id, **fields, **_SILENT}
         answer = self._call(self.endpoints.create, json=body)
-        return text(mapping(answer, self.endpoints.create, "id"), self.endpoints.create, "id")
+        return text(inside(answer, self.endpoints.create, *_EVENT), self.endpoints.create, "id")
 
     def get(self, contact_id: str, item_id: str) -> Item:
-        """Return an event, which comes in one of two envelopes or bare; the contact does not matter."""
-        answer = mapping(self._call(self.endpoints.get, item_id), self.endpoints.get, "appointment")
-        return identified(answer.get("appointment") or answer.get("event") or answer, self.endpoints.get)
+        """Return an event; the contact does not matter."""
+        answer = self._call(self.endpoints.get, item_id)
+        return identified(inside(answer, self.endpoints.get, *_EVENT), self.endpoints.get)
 
     def update(self, contact_id: str, item_id: str, fields: Mapping[str, Any]) -> None:
         """Write these fields; the contact does not matter."""

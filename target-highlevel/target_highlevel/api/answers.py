@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import Findings, Unknown
+from target_highlevel.errors import Findings, NotFound, Unknown
+from target_highlevel.values import switched
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_highlevel.api.endpoints import Endpoint
 
 #: A thing of HighLevel as its API shows it; its ``id`` is a text.
 Item = dict[str, Any]
+
+#: What an answer may call what it holds, whatever that is.
+_ANY = "data"
 
 
 class AnswerNotUnderstood(Unknown):
@@ -42,13 +46,21 @@ def mapping(answer: Any, endpoint: Endpoint, expected: str) -> Item:
     return answer
 
 
-def inside(answer: Any, endpoint: Endpoint, envelope: str) -> Item:
-    """Return the object in an envelope of the answer, whatever is in it.
+def inside(answer: Any, endpoint: Endpoint, *envelopes: str) -> Item:
+    """Return the object in one of these envelopes of the answer, whatever is in it; the answer may also be the object itself.
 
     Raises:
         AnswerNotUnderstood: there is none.
+        NotFound: it is shown as one that was deleted.
     """
-    return mapping(mapping(answer, endpoint, envelope).get(envelope), endpoint, envelope)
+    whole = mapping(answer, endpoint, envelopes[0])
+    held = (whole.get(name) for name in (*envelopes, _ANY))
+    found = next((item for item in held if isinstance(item, dict)), whole)
+    if found is whole and not _id(whole):
+        raise not_understood(endpoint, envelopes[0])
+    if is_deleted(found):
+        raise NotFound(route=endpoint.template)
+    return found
 
 
 def text(item: Mapping[str, Any], endpoint: Endpoint, name: str) -> str:
@@ -57,30 +69,49 @@ def text(item: Mapping[str, Any], endpoint: Endpoint, name: str) -> str:
     Raises:
         AnswerNotUnderstood: it is missing, empty or no text.
     """
-    value = item.get(name)
+    value = _id(item, name)
     if not isinstance(value, str) or not value:
         raise not_understood(endpoint, name)
     return value
 
 
+def _id(item: Mapping[str, Any], name: str = "id") -> Any:
+    """Return what an object says its id is, or some other text; a number is an id too, and the database's own name is known."""
+    value = item.get(name) or (item.get("_id") if name == "id" else None)
+    return str(value) if type(value) is int and name.lower().endswith("id") else value
+
+
+def is_deleted(item: Mapping[str, Any]) -> bool:
+    """Return whether a thing that is still shown was deleted."""
+    return any(switched(item.get(name)) for name in ("deleted", "isDeleted"))
+
+
+def living(items: Iterable[Item]) -> list[Item]:
+    """Return the things of a list that were not deleted."""
+    return [item for item in items if not is_deleted(item)]
+
+
 def identified(item: Any, endpoint: Endpoint) -> Item:
-    """Return an object that has an id.
+    """Return an object that has an id, with that as its ``id``.
 
     Raises:
         AnswerNotUnderstood: it has none.
     """
     found = mapping(item, endpoint, "object")
-    text(found, endpoint, "id")
-    return found
+    return {**found, "id": text(found, endpoint, "id")}
 
 
 def rows(answer: Any, endpoint: Endpoint, envelope: str) -> list[Item]:
-    """Return the objects of a list, whatever is in them.
+    """Return the objects of a list, whatever is in them; the answer may be the list itself, and null is an empty one.
 
     Raises:
         AnswerNotUnderstood: it is no list of objects.
     """
-    found = mapping(answer, endpoint, envelope).get(envelope)
+    if isinstance(answer, dict):
+        name = next((name for name in (envelope, _ANY) if name in answer), None)
+        found = None if name is None else answer[name] or []
+    else:
+        found = answer
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise not_understood(endpoint, envelope)
     return found

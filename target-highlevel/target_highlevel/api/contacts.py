@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, identified, inside, mapping, not_understood, rows, text
+from target_highlevel.api.answers import (
+    AnswerNotUnderstood,
+    Item,
+    identified,
+    inside,
+    living,
+    mapping,
+    not_understood,
+    rows,
+    text,
+)
 from target_highlevel.api.paging import search_pages
 from target_highlevel.api.resource import Resource
+from target_highlevel.values import listed_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_highlevel.api.endpoints import Endpoint
     from target_highlevel.http.uploads import Upload
@@ -18,8 +30,8 @@ if TYPE_CHECKING:
 PAGE = 500
 #: The most hits of a search by our id: there should be one.
 _FEW = 20
-#: What a read may call the value of a custom field.
-_VALUES = ("value", "fieldValue", "field_value")
+#: How a read may call the value of a custom field: ``value``, ``fieldValue``, ``field_value``, ``fieldValueString``.
+_VALUE = re.compile(r"(field_?)?value", re.IGNORECASE)
 
 
 class Contacts(Resource):
@@ -52,9 +64,12 @@ class Contacts(Resource):
         Raises:
             DuplicateContact: another contact has the e-mail or the phone.
         """
-        answer = self._call(endpoints.UPDATE_CONTACT, contact_id, json=fields)
-        shown = answer.get("contact") if isinstance(answer, dict) else None
-        return shown if isinstance(shown, dict) else {}
+        endpoint = endpoints.UPDATE_CONTACT
+        answer = self._call(endpoint, contact_id, json=fields)
+        try:
+            return _contact(inside(answer, endpoint, "contact"), endpoint)
+        except AnswerNotUnderstood:
+            return {}
 
     def delete(self, contact_id: str) -> None:
         """Delete a contact with all that hangs on it."""
@@ -69,8 +84,9 @@ class Contacts(Resource):
         """
         endpoint = endpoints.SEARCH_DUPLICATE
         answer = self._call(endpoint, params={"locationId": self._location, parameter: address})
-        found = mapping(answer, endpoint, "contact").get("contact")
-        return text(mapping(found, endpoint, "contact"), endpoint, "id") if found else None
+        if not mapping(answer, endpoint, "contact").get("contact", answer):
+            return None
+        return text(inside(answer, endpoint, "contact"), endpoint, "id")
 
     def with_value(self, field_id: str, value: str) -> list[Item]:
         """Return the contacts whose custom field has exactly this value, as far as the search knows; it lags behind writes."""
@@ -82,9 +98,15 @@ class Contacts(Resource):
             "filters": [{"field": f"customFields.{field_id}", "operator": "eq", "value": value}],
         }
         found = [
-            _contact(item, endpoint) for item in rows(self._call(endpoint, json=body), endpoint, "contacts")
+            _contact(item, endpoint)
+            for item in living(rows(self._call(endpoint, json=body), endpoint, "contacts"))
         ]
-        return [item for item in found if str(custom_values(item).get(field_id)) == value]
+        ours = [item for item in found if str(custom_values(item).get(field_id)) == value]
+        if ours or not found:
+            return ours
+        # whoever answers with others has not looked for the value: then all are looked through
+        everybody = (item for page in self.pages_with(field_id) for item in page)
+        return [item for item in everybody if str(custom_values(item).get(field_id)) == value]
 
     def pages_with(self, field_id: str) -> Iterator[list[Item]]:
         """Yield every contact that has a value in this custom field, up to 500 at a time."""
@@ -114,13 +136,13 @@ class Files(Resource):
 
         It may show nothing of it: then the contact has to be read.
         """
-        answer = self._call(
-            endpoints.UPLOAD_FILE,
-            params={"contactId": contact_id, "locationId": self._location},
-            files=upload,
-        )
-        shown = answer.get("contact") or answer if isinstance(answer, dict) else None
-        return _contact(shown, endpoints.UPLOAD_FILE) if isinstance(shown, dict) and shown.get("id") else {}
+        endpoint = endpoints.UPLOAD_FILE
+        params = {"contactId": contact_id, "locationId": self._location}
+        answer = self._call(endpoint, params=params, files=upload)
+        try:
+            return _contact(inside(answer, endpoint, "contact"), endpoint)
+        except AnswerNotUnderstood:
+            return {}
 
 
 def custom_values(contact: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,16 +153,47 @@ def custom_values(contact: Mapping[str, Any]) -> dict[str, Any]:
     return {
         item["id"]: item[name]
         for item in contact.get("customFields") or ()
-        if (name := next((name for name in _VALUES if name in item), None))
+        if (name := next(filter(_VALUE.match, item), None))
     }
 
 
 def _contact(item: Any, endpoint: Endpoint) -> Item:
     """Return a contact whose structured parts are of the kinds that readers rely on."""
     contact = identified(item, endpoint)
-    for name, kind in (("customFields", list), ("tags", list), ("dndSettings", dict)):
-        if contact.get(name) is not None and not isinstance(contact[name], kind):
-            raise not_understood(endpoint, name)
-    for field in contact.get("customFields") or ():
-        identified(field, endpoint)
+    for name, read in _PARTS.items():
+        if name in contact:
+            try:
+                contact[name] = read(contact[name] or [], endpoint)
+            except (AttributeError, TypeError):
+                raise not_understood(endpoint, name) from None
     return contact
+
+
+def _custom_fields(found: Any, endpoint: Endpoint) -> list[Item]:
+    """Return the custom fields of a contact, which come as a list or by their ids."""
+    if isinstance(found, dict):
+        return [{"id": identity, "value": value} for identity, value in found.items()]
+    return [identified(field, endpoint) for field in found]
+
+
+def _tags(found: Any, _endpoint: Endpoint) -> list[str]:
+    """Return the tags of a contact, which come as texts, as objects with a name, or joined."""
+    listed = listed_options(found, ()) if isinstance(found, str) else found
+    return [tag if isinstance(tag, str) else str(tag.get("name")) for tag in listed]
+
+
+def _channels(found: Any, _endpoint: Endpoint) -> dict[str, Item]:
+    """Return the settings of a contact's channels by their names, which come with a status or are one."""
+    said = {
+        name: value if isinstance(value, dict) else {"status": value}
+        for name, value in dict(found).items()
+        if value
+    }
+    return {name: {**value, "status": str(value.get("status")).lower()} for name, value in said.items()}
+
+
+_PARTS: Mapping[str, Callable[[Any, Endpoint], Any]] = {
+    "customFields": _custom_fields,
+    "tags": _tags,
+    "dndSettings": _channels,
+}

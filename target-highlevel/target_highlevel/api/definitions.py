@@ -10,6 +10,7 @@ from target_highlevel.api import endpoints
 from target_highlevel.api.answers import Item, inside, mapping, not_understood, rows, text
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
+from target_highlevel.values import switched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Field:
-    """A field of a contact or of a custom object; ``options`` maps label to what a write must send.
+    """A field of a contact or of a custom object; ``options`` maps label to what a write must send, ``ids`` id to label.
 
     Its name, and whether forms show it, are the clinic's to change: they are kept for the requests that have to repeat them.
     """
@@ -30,6 +31,14 @@ class Field:
     name: str | None = None
     in_forms: bool = False
     position: int = 0
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return the label of each option by every text that may name it in a read."""
+        made = {slug(label): label for label in self.options}
+        keys = {key: label for label, key in self.options.items()}
+        return {**made, **self.ids, **keys, **{label: label for label in self.options}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +67,10 @@ class Definitions(Resource):
             text(item, endpoint, "fieldKey").partition(".")[2]: Field(
                 text(item, endpoint, "id"),
                 text(item, endpoint, "dataType"),
-                {label: label for label in _labels(item.get("picklistOptions"), endpoint)},
+                {label: label for label, _ in _options_of(item, endpoint)},
                 name=item.get("name"),
                 position=found if isinstance(found := item.get("position"), int) else 0,
+                ids=_ids(item, endpoint),
             )
             for item in rows(answer, endpoint, "customFields")
         }
@@ -176,7 +186,7 @@ class Definitions(Resource):
         """Create a folder for fields of a custom object and return its id."""
         endpoint = endpoints.CREATE_FOLDER
         body = {"objectKey": key, "name": name, "locationId": self._location}
-        return text(mapping(self._call(endpoint, json=body), endpoint, "id"), endpoint, "id")
+        return text(inside(self._call(endpoint, json=body), endpoint, "folder"), endpoint, "id")
 
     # Associations
 
@@ -213,27 +223,33 @@ class Definitions(Resource):
             "secondObjectKey": second[0],
             "secondObjectLabel": second[1],
         }
-        return text(mapping(self._call(endpoint, json=body), endpoint, "id"), endpoint, "id")
-
-
-def _labels(options: Any, endpoint: Endpoint) -> list[str]:
-    """Return the labels of a contact field's options, which come as texts or as objects."""
-    return [
-        item if isinstance(item, str) else str(item.get("label", item.get("name", "")))
-        for item in _options(options, endpoint)
-    ]
+        return text(inside(self._call(endpoint, json=body), endpoint, "association"), endpoint, "id")
 
 
 def _object_field(item: Mapping[str, Any], endpoint: Endpoint) -> Field:
     """Return a field of a custom object as the API describes it; its options are written by key."""
-    options = dict(map(_option, _options(item.get("options"), endpoint)))
-    in_forms = bool(item.get("showInForms"))
+    options = dict(_options_of(item, endpoint))
+    in_forms = switched(item.get("showInForms"))
     identity, data_type = text(item, endpoint, "id"), text(item, endpoint, "dataType")
-    return Field(identity, data_type, options, name=item.get("name"), in_forms=in_forms)
+    return Field(
+        identity, data_type, options, name=item.get("name"), in_forms=in_forms, ids=_ids(item, endpoint)
+    )
 
 
-def _options(options: Any, endpoint: Endpoint) -> list[Any]:
-    found = options or []
+def _options_of(item: Mapping[str, Any], endpoint: Endpoint) -> list[tuple[str, str]]:
+    """Return label and key of each option of a field."""
+    return [_option(option) for option in _options(item, endpoint)]
+
+
+def _ids(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, str]:
+    """Return the labels of the options that have ids of their own."""
+    found = (option for option in _options(item, endpoint) if isinstance(option, dict) and option.get("id"))
+    return {str(option["id"]): _option(option)[0] for option in found}
+
+
+def _options(item: Mapping[str, Any], endpoint: Endpoint) -> list[Any]:
+    """Return the options of a field as they come: as texts or as objects, under one of two names."""
+    found = item.get("picklistOptions") or item.get("options") or []
     if not isinstance(found, list) or not all(isinstance(item, (str, dict)) for item in found):
         raise not_understood(endpoint, "options")
     return found

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, identified, mapping, not_understood, rows, text
+from target_highlevel.api.answers import Item, identified, inside, mapping, not_understood, rows, text
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
 from target_highlevel.errors import NotFound
+from target_highlevel.values import switched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,8 +83,7 @@ class Standing(Resource):
     def create(self, fields: Mapping[str, Any]) -> str:
         """Create one and return its id."""
         answer = self._call(self.creating, json={"locationId": self._location, **self.always, **fields})
-        found = mapping(answer, self.creating, "id")
-        return text(mapping(found.get(self.envelope) or found, self.creating, "id"), self.creating, "id")
+        return text(inside(answer, self.creating, self.envelope), self.creating, "id")
 
     def update(self, identity: str, fields: Mapping[str, Any]) -> None:
         """Write these fields."""
@@ -167,5 +167,5 @@ def _calendar(item: Mapping[str, Any]) -> Calendar:
         raise not_understood(endpoint, "teamMembers")
     team = tuple(text(mapping(member, endpoint, "userId"), endpoint, "userId") for member in members)
     return Calendar(
-        text(item, endpoint, "id"), text(item, endpoint, "name"), item.get("isActive") is not False, team
+        text(item, endpoint, "id"), text(item, endpoint, "name"), switched(item.get("isActive", True)), team
     )

@@ -1,17 +1,18 @@
 """Paging through HighLevel's searches and lists to their end: a page may be shorter than was asked for.
 
 How long a page may be is known of contacts only (docs/api-facts.md, Limits), so a short page is no sign of the end. Where the
-answer counts the rows, the count says so; where it does not, an empty page does, at the price of one more request.
+answer counts the rows, the count says so; where it does not, a page that is empty or brings nothing new does, at the price of one
+more request.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.api.answers import not_understood, rows
+from target_highlevel.api.answers import living, not_understood, rows, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_highlevel.api.answers import Item
     from target_highlevel.api.endpoints import Endpoint
@@ -38,21 +39,26 @@ def search_pages(
         numbered: whether a page number is required beside the cursor.
 
     Raises:
-        AnswerNotUnderstood: an answer is no page, or its last row has no cursor.
+        AnswerNotUnderstood: an answer is no page, or fewer rows come than are counted.
     """
+    seen: set[str] = set()
     cursor: dict[str, Any] = {"page": 1}
-    seen = 0
+    pages, by_number = 0, False
     while True:
         answer = call(cursor)
         page = rows(answer, endpoint, envelope)
-        if page:
-            yield page
-        seen += len(page)
-        if not page or _is_all(answer, seen):
+        new = _new(page, seen, endpoint)
+        yield living(new)
+        pages += bool(new)
+        if not page or _is_all(answer, len(seen)):
             return
-        if not page[-1].get(_CURSOR):
-            raise not_understood(endpoint, _CURSOR)
-        cursor = {_CURSOR: page[-1][_CURSOR], **({"page": 1} if numbered else {})}
+        after = page[-1].get(_CURSOR)
+        if not new and by_number:
+            _expect_all(answer, len(seen), endpoint)
+            return
+        # where there is no cursor, or it leads in circles, the number of the page may say more
+        by_number = by_number or not (new and after)
+        cursor = {"page": pages + 1} if by_number else {_CURSOR: after, **({"page": 1} if numbered else {})}
 
 
 def list_pages(
@@ -66,19 +72,47 @@ def list_pages(
         envelope: where the rows are in an answer that is not bare.
 
     Raises:
-        AnswerNotUnderstood: an answer is no page.
+        AnswerNotUnderstood: an answer is no page, or fewer rows come than are counted.
     """
-    seen = 0
+    seen: set[str] = set()
     while True:
-        answer = call({"skip": seen, "limit": LIST_PAGE})
-        page = rows({envelope: answer} if isinstance(answer, list) else answer, endpoint, envelope)
-        if page:
-            yield page
-        seen += len(page)
-        if not page or _is_all(answer, seen):
+        answer = call({"skip": len(seen), "limit": LIST_PAGE})
+        page = rows(answer, endpoint, envelope)
+        new = _new(page, seen, endpoint)
+        yield living(new)
+        if not page or _is_all(answer, len(seen)):
+            return
+        if not new:
+            _expect_all(answer, len(seen), endpoint)
             return
 
 
+def _new(page: Iterable[Item], seen: set[str], endpoint: Endpoint) -> list[Item]:
+    """Return the rows that no page has had before, and note them as seen."""
+    new = {identity: row for row in page if (identity := text(row, endpoint, "id")) not in seen}
+    seen.update(new)
+    return list(new.values())
+
+
 def _is_all(answer: Any, seen: int) -> bool:
-    total = answer.get("total") if isinstance(answer, dict) else None
-    return isinstance(total, int) and total != _MOST_COUNTED and seen >= total
+    return seen == _total(answer)
+
+
+def _expect_all(answer: Any, seen: int, endpoint: Endpoint) -> None:
+    """Make sure that a list which brings nothing new has brought all that it counts.
+
+    Raises:
+        AnswerNotUnderstood: it counts more.
+    """
+    if seen < (_total(answer) or 0):
+        raise not_understood(endpoint, _CURSOR)
+
+
+def _total(answer: Any) -> int | None:
+    """Return how many rows a list says it has, beside them or in a part of its own; None where that is not to be believed."""
+    if not isinstance(answer, dict):
+        return None
+    meta = answer.get("meta")
+    told = answer.get("total") or (meta.get("total") if isinstance(meta, dict) else None)
+    total = int(told) if isinstance(told, (int, str)) and str(told).isdecimal() else None
+    return None if total == _MOST_COUNTED else total

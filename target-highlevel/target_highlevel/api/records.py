@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, inside, rows, text
+from target_highlevel.api.answers import Item, inside, living, mapping, rows, text
 from target_highlevel.api.paging import search_pages
 from target_highlevel.api.resource import Resource
 
@@ -85,11 +85,15 @@ class Records(Resource):
                 }
             ],
         }
-        found = (
+        found = [
             _record(item, endpoint)
-            for item in rows(self._call(endpoint, key, json=body), endpoint, "records")
-        )
-        return [item for item in found if item.properties.get(name) == value]
+            for item in living(rows(self._call(endpoint, key, json=body), endpoint, "records"))
+        ]
+        ours = [item for item in found if item.properties.get(name) == value]
+        if ours or not found:
+            return ours
+        # whoever answers with others has not looked for the value: then all are looked through
+        return [item for page in self.pages(key) for item in page if item.properties.get(name) == value]
 
     def pages(self, key: str) -> Iterator[list[RecordItem]]:
         """Yield every record of one kind, up to 100 at a time."""
@@ -112,7 +116,11 @@ def _record(item: Item, endpoint: Endpoint) -> RecordItem:
 def _properties(item: Item, endpoint: Endpoint) -> Item:
     """Return a record's properties and its owners: one answer calls them ``owner``, another ``owners``."""
     owners = item.get("owners") or item.get("owner")
-    return {**inside(item, endpoint, "properties"), **({OWNERS: owners} if owners else {})}
+    named = [owners] if isinstance(owners, str) else owners
+    found = mapping(item.get("properties"), endpoint, "properties")
+    # their keys are short, or have that of the object before them
+    properties = {name.rpartition(".")[2]: value for name, value in found.items()}
+    return {**properties, **({OWNERS: named} if named else {})}
 
 
 def _owned(owners: Sequence[str] | None) -> dict[str, Any]:

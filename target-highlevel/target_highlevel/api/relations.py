@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import mapping, text
+from target_highlevel.api.answers import inside, text
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
 from target_highlevel.errors import NotFound
@@ -44,7 +44,7 @@ class Relations(Resource):
             "firstRecordId": first,
             "secondRecordId": second,
         }
-        return text(mapping(self._call(endpoint, json=body), endpoint, "id"), endpoint, "id")
+        return text(inside(self._call(endpoint, json=body), endpoint, "relation"), endpoint, "id")
 
     def listed(self, record_id: str) -> Iterator[RelationItem]:
         """Yield every relation of a contact or a record, under whichever label and from either end.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ from target_highlevel import texts
 from target_highlevel.fields.base import FieldKind, is_empty, same
 from target_highlevel.fields.places import DND_ON
 from target_highlevel.marker import attachment_of
-from target_highlevel.values import amount_text, day, decimal_text, listed_options
+from target_highlevel.values import amount_text, day, days_of, decimal_text, listed_options, switched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -59,12 +59,12 @@ class _Cased(Text):
 
     spellings: ClassVar[Spellings] = {
         "white_space": Text.spellings["white_space"],
-        "letter_case": lambda wanted, there: wanted.strip().casefold() == there.strip().casefold(),
+        "letter_case": lambda wanted, there: _words(wanted) == _words(there),
     }
 
     def normal(self, value: Any) -> Any:
         """Return the words in small letters."""
-        return " ".join(value.split()).casefold() if isinstance(value, str) else value
+        return _words(value) if isinstance(value, str) else value
 
 
 class Email(_Cased):
@@ -95,6 +95,7 @@ class Phone(Text):
     spellings: ClassVar[Spellings] = {
         "white_space": Text.spellings["white_space"],
         "phone_format": lambda wanted, there: texts.digits(wanted) == texts.digits(there) != "",
+        "without_country": lambda wanted, there: _is_national(texts.digits(wanted), texts.digits(there)),
     }
 
     def to_json(self, value: Any, place: Place) -> Any:
@@ -102,8 +103,8 @@ class Phone(Text):
         return f"+{texts.digits(value)}" if isinstance(value, str) and value.startswith("+") else value
 
     def normal(self, value: Any) -> Any:
-        """Return the digits."""
-        return (texts.digits(value) or value) if isinstance(value, str) else value
+        """Return the last digits, which a number has in its country as well."""
+        return (texts.digits(value).lstrip("0")[-_NATIONAL:] or value) if isinstance(value, str) else value
 
 
 class FileName(Text):
@@ -127,11 +128,17 @@ class Identity(Text):
 
 
 class Date(Text):
-    """A date; HighLevel may show it as a date-time or as milliseconds."""
+    """A date; HighLevel may show it as a date-time, as milliseconds or in figures in another order."""
+
+    spellings: ClassVar[Spellings] = {
+        **Text.spellings,
+        "date_order": lambda wanted, there: wanted in days_of(there),
+    }
 
     def from_json(self, value: Any, place: Place) -> Any:
-        """Return its day."""
-        return day(value)
+        """Return its day; figures that may name two are left as they are, for the comparison."""
+        text = str(value).strip()
+        return text if len(set(days_of(text))) > 1 else day(value)
 
     def normal(self, value: Any) -> Any:
         """Return its day."""
@@ -165,9 +172,17 @@ class Number(Text):
 
 
 class Money(Number):
-    """A sum of money in the sub-account's currency."""
+    """A sum of money in the sub-account's currency, which HighLevel may keep to the cent."""
 
     guarded = True
+    spellings: ClassVar[Spellings] = {
+        **Number.spellings,
+        "rounded_to_cents": lambda wanted, there: None is not _cents(wanted) == _cents(there),
+    }
+
+    def normal(self, value: Any) -> Any:
+        """Return it rounded to the cent."""
+        return (_cents(value) or value) if isinstance(value, str) else value
 
     def to_json(self, value: Any, place: Place) -> Any:
         """Return the sum as its place wants it."""
@@ -189,8 +204,8 @@ class Choice(Text):
         return place.option(value)
 
     def from_json(self, value: Any, place: Place) -> Any:
-        """Return the option's label."""
-        return place.label(value)
+        """Return the option's label; a list holds one."""
+        return ", ".join(place.label(item) for item in (value if isinstance(value, list) else [value]))
 
 
 class Choices(FieldKind):
@@ -281,7 +296,7 @@ class DoNotDisturb(FieldKind):
         if found.get("status") not in DND_ON:
             return {self.declared.name: False}
         says = {name for name, value in found.items() if not is_empty(value)}
-        ours = found["status"] == "active" and says == {"status"} and answer.contact.get("dnd") is not True
+        ours = found["status"] == "active" and says == {"status"} and not switched(answer.contact.get("dnd"))
         return {self.declared.name: True if ours else CLOSED_BY_OTHERS}
 
     def is_done(self, wanted: Any, there: Any) -> bool:
@@ -370,6 +385,27 @@ class Files(FieldKind):
     def take(self, answer: ContactAnswer) -> dict[str, Any]:
         """Return nothing."""
         return {}
+
+
+_CENT = Decimal("0.01")
+#: Digits of a number without its country in the countries of most clinics, and of the code of a country.
+_NATIONAL, _COUNTRY_CODE = 9, 3
+
+
+def _is_national(wanted: str, there: str) -> bool:
+    """Return whether digits are those of the same number as it is dialled in its own country."""
+    bare = there.removeprefix("0")
+    return bare != there and wanted.endswith(bare) and 1 <= len(wanted) - len(bare) <= _COUNTRY_CODE
+
+
+def _words(text: str) -> str:
+    """Return a text in small letters with single blanks, without character references."""
+    return " ".join(" ".join(texts.lines_of(text)).split()).casefold()
+
+
+def _cents(text: str) -> str | None:
+    number = _number(text)
+    return None if number is None else decimal_text(Decimal(number).quantize(_CENT, ROUND_HALF_UP))
 
 
 def _number(text: str) -> str | None:

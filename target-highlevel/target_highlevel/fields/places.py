@@ -11,15 +11,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.contacts import custom_values
+from target_highlevel.api.definitions import slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from target_highlevel.api.definitions import Field
     from target_highlevel.fields.base import FieldKind
     from target_highlevel.setup.catalogue import Catalogue
 
 #: Fields that the API clears by an empty text, not by null (docs/api-facts.md, Contacts lists the nullable ones).
 _NOT_NULL = {"address1", "city", "state", "postalCode", "country", "source", "website"}
+#: What an object that stands for an option may have its names under.
+_NAMES = ("id", "key", "label", "name", "value")
 #: What a channel says when do-not-disturb is on for it.
 DND_ON = frozenset({"active", "permanent"})
 #: Currencies of the countries in which Cliniko is used most; HighLevel does not tell a sub-account's.
@@ -58,13 +62,21 @@ class Place(ABC):
         return label
 
     def label(self, option: Any) -> str:
-        """Return the label of an option that was read."""
-        return str(option)
+        """Return the label of an option that was read: it comes as its label, key or id, or as an object with some of them."""
+        named = [option.get(name) for name in _NAMES] if isinstance(option, dict) else [option]
+        texts = [str(name) for name in named if name not in (None, "")]
+        known = (self.labels.get(text) or self.labels.get(slug(text)) for text in texts)
+        return next(filter(None, known), next(iter(texts), ""))
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Return the label of each option by every text that names it in a read."""
+        return {}
 
     @property
     def options(self) -> Collection[str]:
-        """Return every text that names an option, in a write or a read."""
-        return ()
+        """Return every text that names an option."""
+        return self.labels.keys()
 
 
 class StandardField(Place):
@@ -84,13 +96,13 @@ class CustomField(Place):
 
     def __init__(
         self,
-        options: Collection[str] = (),
+        options: Mapping[str, str] | None = None,
         currency: str | None = None,
         *,
         cleared_by_null: bool = False,
     ) -> None:
-        """Know the options' texts, which may have commas of their own, and which empty value clears the field."""
-        self._options = options
+        """Know the options' labels by their names (`Field.labels`), and which empty value clears the field."""
+        self._labels = options or {}
         self.currency = currency
         self._cleared_by_null = cleared_by_null
 
@@ -101,9 +113,9 @@ class CustomField(Place):
         return [] if several else ""
 
     @property
-    def options(self) -> Collection[str]:
-        """Return the options' texts."""
-        return self._options
+    def labels(self) -> Mapping[str, str]:
+        """Return them."""
+        return self._labels
 
 
 class ObjectProperty(Place):
@@ -111,22 +123,23 @@ class ObjectProperty(Place):
 
     def __init__(
         self,
-        keys: Callable[[], Mapping[str, str]],
+        field: Callable[[], Field],
         unknown: Callable[[], Exception],
         currency: str | None = None,
     ) -> None:
-        """Ask for the key of each option's label when one is needed; ``unknown`` makes the error where there is none."""
-        self._ask = keys
+        """Ask for the field when an option is needed; ``unknown`` makes the error where there is none."""
+        self._ask = field
         self._unknown = unknown
         self.currency = currency
 
     @cached_property
-    def _keys(self) -> Mapping[str, str]:
+    def _field(self) -> Field:
         return self._ask()
 
-    @cached_property
-    def _labels(self) -> dict[str, str]:
-        return {key: label for label, key in self._keys.items()}
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Return those of the field."""
+        return self._field.labels
 
     def cleared(self, *, several: bool) -> Any:
         """Return null."""
@@ -139,19 +152,9 @@ class ObjectProperty(Place):
     def option(self, label: str) -> str:
         """Return the option's key."""
         try:
-            return self._keys[label]
+            return self._field.options[label]
         except KeyError:
             raise self._unknown() from None
-
-    def label(self, option: Any) -> str:
-        """Return the option's label; it comes as its key, as its label, or as an object with both."""
-        key = (option.get("key") or option.get("label")) if isinstance(option, dict) else option
-        return self._labels.get(str(key), str(key))
-
-    @property
-    def options(self) -> Collection[str]:
-        """Return keys and labels."""
-        return {*self._labels, *self._labels.values()}
 
 
 def own_currency(settings: Mapping[str, Any]) -> str | None:
@@ -215,6 +218,6 @@ class ContactAnswer:
             return {}
         return {
             declared.name: kind.decode(
-                self._custom.get(known.id), CustomField(known.options, own_currency(self._catalogue.settings))
+                self._custom.get(known.id), CustomField(known.labels, own_currency(self._catalogue.settings))
             )
         }

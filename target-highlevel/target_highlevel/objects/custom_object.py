@@ -134,7 +134,7 @@ class CustomObject(ObjectKind):
 
     def _place(self, spec: StreamSpec, name: str) -> ObjectProperty:
         return ObjectProperty(
-            lambda: self.ctx.catalogue.object_field(spec.object, name).options,
+            lambda: self.ctx.catalogue.object_field(spec.object, name),
             lambda: Rejected("unknown_option", name),
             own_currency(self.ctx.catalogue.settings),
         )

@@ -11,6 +11,7 @@ import uuid
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from target_highlevel.api.contacts import custom_values
 from target_highlevel.errors import NotFound, Refused
@@ -168,8 +169,9 @@ class File(ObjectKind):
         contacts, contact_id = self.ctx.highlevel.contacts, str(row.parent_id)
         with self._changing(contact_id):
             for field, files in custom_values(contacts.get(contact_id)).items():
-                if isinstance(files, dict) and row.hl_id in files:
-                    kept = {key: item for key, item in files.items() if key != row.hl_id}
+                listed = listed_files(files)
+                if row.hl_id in listed:
+                    kept = {key: item for key, item in listed.items() if key != row.hl_id}
                     self._write(contact_id, field, kept)
 
 
@@ -186,14 +188,36 @@ def unseen(contact_id: str, source_id: str) -> str:
 
 def source_id(item: Mapping[str, Any]) -> str | None:
     """Return the attachment a file is."""
-    return attachment_of(str((item.get("meta") or {}).get("originalname") or ""))
+    return attachment_of(name_of(item))
+
+
+def name_of(item: Mapping[str, Any]) -> str:
+    """Return the name of a file; what is said of it may stand in a part of its own, and signs in it may be escaped."""
+    said = _said(item)
+    return unquote(str(said.get("originalname") or said.get("name") or ""))
 
 
 def items(contact: Mapping[str, Any], field_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (key, item) of every file in one field of a contact."""
-    files = custom_values(contact).get(field_id)
-    if isinstance(files, dict):
-        yield from files.items()
+    yield from listed_files(custom_values(contact).get(field_id)).items()
+
+
+def _said(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {**item, **(item.get("meta") or {})}
+
+
+def listed_files(value: Any) -> dict[str, dict[str, Any]]:
+    """Return the files of a field by their keys; they come by them, or as a list."""
+    keyed = value.items() if isinstance(value, dict) else ((None, item) for item in _listed(value))
+    return {
+        str(key or _said(item).get("uuid") or item.get("documentId")): item
+        for key, item in keyed
+        if isinstance(item, dict) and not {"meta", "documentId"}.isdisjoint(item)
+    }
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ from target_highlevel.errors import NotFound
 from target_highlevel.ledger.rows import DIARY
 from target_highlevel.objects.base import Rejected
 from target_highlevel.objects.contact import decode
+from target_highlevel.objects.file import listed_files, unseen
 from target_highlevel.objects.file import source_id as file_source_id
-from target_highlevel.objects.file import unseen
 from target_highlevel.rollback.engagement import Engagement
 from target_highlevel.rollback.touched import contact_changes
 
@@ -364,8 +364,5 @@ def files_of(contact: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return every file in any file field of a contact, by key."""
     found: dict[str, dict[str, Any]] = {}
     for value in custom_values(contact).values():
-        if isinstance(value, dict):
-            found.update(
-                {key: entry for key, entry in value.items() if isinstance(entry, dict) and "meta" in entry}
-            )
+        found.update(listed_files(value))
     return found

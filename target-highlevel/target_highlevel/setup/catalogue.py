@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.api.diary import CLOSED
 from target_highlevel.assumptions import Known
 from target_highlevel.errors import SettingsError, Unknown
+from target_highlevel.values import switched
 
 if TYPE_CHECKING:
     from target_highlevel.api.account import User
@@ -219,4 +220,4 @@ class Catalogue:
 
     def allows_duplicates(self) -> bool:
         """Return whether the sub-account lets two contacts share an e-mail or a phone."""
-        return bool((self.settings.get("settings") or {}).get("allowDuplicateContact"))
+        return switched((self.settings.get("settings") or {}).get("allowDuplicateContact"))

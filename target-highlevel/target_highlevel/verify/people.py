@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.objects.contact import IDENTITY, decode
-from target_highlevel.objects.file import is_packed, items, source_id
+from target_highlevel.objects.file import is_packed, items, name_of, source_id
 from target_highlevel.report.differences import Kind
 from target_highlevel.verify.comparison import DIFFERING, Compared
 from target_highlevel.verify.downloads import DocumentUnreadable
@@ -203,7 +203,7 @@ class _Files:
         self.extra = [(source, key) for source, key in left if source]
 
     def _compare(self, row: Row, item: Mapping[str, Any], expected: Expected) -> None:
-        named = {"file_name": item["meta"]["originalname"], "file_sha256": row.fields.get("file_sha256")}
+        named = {"file_name": name_of(item), "file_sha256": row.fields.get("file_sha256")}
         results = expected.compare(row, named)
         if results is not None:  # the bytes are compared when they have been read
             self.results[row.ref] = [result for result in results if result.field == "file_name"]
