@@ -169,7 +169,10 @@ class Unavailable(HighLevelError):  # noqa: N818 - named for what to do
 
 
 class CredentialsRefused(HighLevelError):  # noqa: N818 - named for what to do
-    """The token is dead, or lacks a scope or the location; `missing` names what this call needs."""
+    """The token is dead, or lacks a scope or the location; `missing` names what this call needs.
+
+    With `allowed_before` others of its kind were allowed with the same token: it may be about this one thing only.
+    """
 
     exit_code: ClassVar[int] = NO_ACCESS
 
@@ -181,10 +184,12 @@ class CredentialsRefused(HighLevelError):  # noqa: N818 - named for what to do
         status: int | None = None,
         findings: Findings | None = None,
         missing: str = "",
+        allowed_before: bool = False,
     ) -> None:
         """Keep what is missing: `token`, `scope <name>` or `location`."""
         super().__init__(hint, route=route, status=status, findings=findings)
         self.missing = missing
+        self.allowed_before = allowed_before
 
 
 class DayBudgetSpent(HighLevelError):  # noqa: N818 - named for what to do

@@ -417,8 +417,9 @@ def test_messages_are_reduced_to_codes_and_property_names(
 def test_a_refused_create_may_have_been_done_all_the_same(
     client: HighLevelClient, highlevel: HighLevelServer
 ) -> None:
-    """422 on a create has to be looked into; 422 on an update, and 400, are final."""
-    highlevel.reply(*[Reply(status, {"message": "x"}) for status in (422, 422, 400)])
+    """422 on a create has to be looked into; 422 on an update is final, and so is 400 with a reason."""
+    said = [(422, "x"), (422, "x"), (400, "email must be an email")]
+    highlevel.reply(*[Reply(status, {"message": message}) for status, message in said])
     with pytest.raises(Refused) as caught:
         create(client)
     assert caught.value.maybe_created
@@ -498,7 +499,23 @@ def test_refused_credentials_say_what_is_missing(
         create(client)
     assert caught.value.missing == missing
     assert caught.value.exit_code == 3
+    assert not caught.value.allowed_before
     assert len(highlevel.seen) == 1
+
+
+@pytest.mark.parametrize(("message", "one"), [("Forbidden", True), ("not authorized for this scope", False)])
+def test_a_refusal_after_others_were_allowed_may_be_about_one_thing(
+    client: HighLevelClient, highlevel: HighLevelServer, message: str, *, one: bool
+) -> None:
+    """Unless it says that a scope is missing; what was allowed before is told by method and route."""
+    highlevel.reply(Reply(201, {"contact": {}}), *[Reply(403, {"message": message})] * 2)
+    create(client)
+    with pytest.raises(CredentialsRefused) as caught:
+        create(client)
+    assert caught.value.allowed_before is one
+    with pytest.raises(CredentialsRefused) as caught:
+        read(client)
+    assert not caught.value.allowed_before
 
 
 @pytest.mark.parametrize(

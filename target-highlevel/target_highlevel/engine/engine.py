@@ -16,7 +16,6 @@ from target_highlevel.errors import (
     HighLevelError,
     Interrupted,
     Refused,
-    SettingsError,
     Unavailable,
     Unknown,
 )
@@ -246,10 +245,11 @@ class Engine:
     def _write(self, row: Row) -> None:
         try:
             self._session.write(row)
-        except DayBudgetSpent as spent:
-            self._end(spent)
-        except (CredentialsRefused, SettingsError, Interrupted) as error:
-            self._end(error)
+        except CredentialsRefused as error:
+            if error.allowed_before and not self._refuses_all():
+                self._put_off(row, error)
+            else:
+                self._end(error)
         except MaybeThere as error:
             self._put_off_to_the_end(row, error)
         except (Unavailable, Unknown) as error:
@@ -286,8 +286,10 @@ class Engine:
 
     def _is_down(self) -> bool:
         """Ask after a row of failures whether HighLevel answers at all: a firewall may dislike what some records hold."""
-        if self._failures_in_a_row % _FAILURES_TO_ASK_AFTER:
-            return False
+        return self._failures_in_a_row % _FAILURES_TO_ASK_AFTER == 0 and self._refuses_all()
+
+    def _refuses_all(self) -> bool:
+        """Ask whether anything is answered at all."""
         try:
             self._session.highlevel.account.location()
         except HighLevelError:

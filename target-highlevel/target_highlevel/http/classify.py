@@ -24,7 +24,13 @@ from target_highlevel.errors import (
     Unknown,
 )
 from target_highlevel.http.bodies import decode
-from target_highlevel.http.error_messages import findings_of, is_about_the_route, names_the_thing_itself
+from target_highlevel.http.error_messages import (
+    UNEXPLAINED,
+    findings_of,
+    is_about_the_route,
+    names_an_invalid_id,
+    names_the_thing_itself,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +40,7 @@ _UNREADABLE = object()
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 #: A refusal for size is one whoever on the way says it, in whatever form: sending it again would not help.
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+_MAY_NAME_A_HOLDER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
 _MAY_SAY_GONE = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
@@ -52,6 +59,8 @@ class Sent:
     agency: bool = False
     heard_before: bool = False
     """Whether HighLevel has answered this client before, so that the address is known to be right."""
+    allowed_before: bool = False
+    """Whether it has done what this asks for before, for something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +160,26 @@ def _refused(answer: Answer, sent: Sent, body: Any) -> Outcome:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return _unauthorised(sent, status, findings)
     kind = Refused
-    if findings.code == "duplicate_contact" or _names_the_holder(sent, status, findings):
+    if _is_of_contact(sent) and (findings.code == "duplicate_contact" or _names_the_holder(status, findings)):
         kind = DuplicateContact
     elif _says_gone(sent, status, body, findings):
         kind = NotFound
-    maybe_created = status == HTTPStatus.UNPROCESSABLE_ENTITY and not sent.repeatable
+    unexplained = status == HTTPStatus.UNPROCESSABLE_ENTITY or findings.code in UNEXPLAINED
+    maybe_created = unexplained and not sent.repeatable
     return Outcome(
         error=kind(route=sent.route, status=status, findings=findings, maybe_created=maybe_created)
     )
 
 
-def _names_the_holder(sent: Sent, status: int, findings: Findings) -> bool:
+def _is_of_contact(sent: Sent) -> bool:
+    """Whether a contact itself was written: nothing else has an address."""
+    return sent.scope.startswith("contacts.") and sent.path.strip("/").count("/") <= 1
+
+
+def _names_the_holder(status: int, findings: Findings) -> bool:
     """Whether a refusal names the contact that has an address already: its wording may change, these facts tell all the same."""
     told = findings.contact_id and findings.matching_field
-    return bool(told) and status == HTTPStatus.BAD_REQUEST and sent.scope.startswith("contacts.")
+    return bool(told) and status in _MAY_NAME_A_HOLDER
 
 
 def _says_gone(sent: Sent, status: int, body: Any, findings: Findings) -> bool:
@@ -174,7 +189,7 @@ def _says_gone(sent: Sent, status: int, body: Any, findings: Findings) -> bool:
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
         return True
     if sent.method in {"GET", "DELETE"}:
-        return findings.code == "not_found"
+        return findings.code == "not_found" or names_an_invalid_id(body)
     return sent.method == "PUT" and names_the_thing_itself(body, sent.path)
 
 
@@ -190,7 +205,14 @@ def _unauthorised(sent: Sent, status: int, findings: Findings) -> Outcome:
             "token",
             f"the {owner} token is not accepted; this call needs a valid one with {sent.scope}",
         )
-    error = CredentialsRefused(hint, route=sent.route, status=status, findings=findings, missing=missing)
+    error = CredentialsRefused(
+        hint,
+        route=sent.route,
+        status=status,
+        findings=findings,
+        missing=missing,
+        allowed_before=sent.allowed_before and missing == "token",
+    )
     return Outcome(error=error, token_refused=status == HTTPStatus.UNAUTHORIZED and missing == "token")
 
 

@@ -111,7 +111,8 @@ class HighLevelClient:
         self._session = session_factory()
         self._stop = stop_event or threading.Event()
         self._bounds = bounds or Bounds()
-        self._heard = False
+        #: What HighLevel has done for this client: methods with their routes.
+        self._allowed: set[tuple[str, str]] = set()
         self._counting = threading.Lock()
         #: How many requests were sent again after a failure that passes.
         self.repeated = 0
@@ -149,15 +150,17 @@ class HighLevelClient:
             HighLevelError: of the kind that says what to do.
         """
         area = area_of(path, method)
+        route = route or f"{method} {area.scope}"
         sent = Sent(
             method=method,
-            route=route or f"{method} {area.scope}",
+            route=route,
             names=frozenset(property_names(json)) | frozenset(params or ()),
             scope=area.scope_for(reads=only_reads(method, path)),
             repeatable=may_be_repeated(method, path),
             path=path,
             agency=agency,
-            heard_before=self._heard,
+            heard_before=bool(self._allowed),
+            allowed_before=(method, route) in self._allowed,
         )
         headers = _HEADERS | {"Version": version or area.version}
         body = None if json is None else encode(json)
@@ -178,7 +181,7 @@ class HighLevelClient:
             answer, token = self._attempt(call, attempt)
             outcome = judge(answer, call.sent)
             if outcome.error is None:
-                self._heard = True
+                self._allowed.add((call.method, call.sent.route))
                 return outcome.value
             _log(call, outcome, attempt)
             in_time = outcome.too_many or time.monotonic() - began < self._bounds.repeating

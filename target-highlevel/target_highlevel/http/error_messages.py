@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 # The words in which HighLevel says that a thing is not there; with which statuses is not known (API facts, section 11).
 _GONE = re.compile(
     r"not found|does ?n[o']t exist|do not exist|no longer exists?|could not find|unable to find"
-    r"|\bno (such )?\w+( \w+){0,3} (was |were )?found|\bno such (?!option|value|choice)"
+    r"|\bno (such )?\w+( \w+){0,3} (was |were )?(found|exists?)|\bno such (?!option|value|choice)|no longer available"
     r"|(has been|have been|was|is|already) deleted|\bid\b( \w+)? is (invalid|not valid)|invalid (\w+ )?id\b",
     re.IGNORECASE,
 )
+_INVALID_ID = re.compile(r"(?-i:\w*I|\bi)d\b.*\b(invalid|not (a )?valid|must be)", re.IGNORECASE)
 # What a server of this kind says of an address it does not know, whatever was asked for there.
 _NO_ROUTE = re.compile(r"^cannot (get|post|put|patch|delete) /", re.IGNORECASE)
 
@@ -26,13 +28,17 @@ _ADDRESSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for name, pattern in (
         (
             "email",
-            r"(invalid|malformed|not a valid) e-?mail|e-?mail( address| id)? (is |format |must be )*(an? )?(in|not )valid",
+            (
+                r"(invalid|malformed|not a valid) e-?mail|e-?mail( address| id)? (is |format |must be )*(an? )?(in|not )valid"
+                r"|^(?=.*\be-?mail)(?=.*(deliver|domain|could not be verified|disposable|bounced|reject|wrong|malformed))"
+            ),
         ),
         (
             "phone",
             (
                 r"(invalid|not a valid) ((phone|mobile|contact)( number)?|country calling code)\b"
                 r"|(phone|mobile)( number)? (is |format |must be )*(an? )?(in|not )valid|seem to be a phone number"
+                r"|^(?=.*\b(phone|mobile))(?=.*(invalid|not valid|reject|too short|wrong|malformed))"
             ),
         ),
     )
@@ -51,7 +57,10 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, phrase)
     for pattern, code, phrase in (
         (
-            r"does not allow duplicated contacts",
+            (
+                r"does not allow duplicated contacts|duplicate_contact|duplicated? contact"
+                r"|^(?=.*\b(contact|e-?mail|phone))(?=.*(already (exists?|in use|used|taken|registered)|same (e-?mail|phone)))"
+            ),
             "duplicate_contact",
             "the e-mail or phone belongs to another contact",
         ),
@@ -130,6 +139,9 @@ _BY_STATUS = {
     415: "unsupported_type",
     422: "not_processable",
 }
+
+#: Refusals that say no reason which anybody understands: whether something was made all the same is not known either.
+UNEXPLAINED = frozenset(_BY_STATUS[status] for status in (400, 409, 422))
 
 # Properties that may be missing from what we sent, so that the name alone tells nothing about anybody.
 _PUBLIC_NAMES = frozenset(
@@ -242,6 +254,34 @@ _WORD = re.compile(r"[A-Za-z][\w.]*\w")
 _ABOUT_LENGTH = frozenset({"invalid_length", "limit_reached", "too_large"})
 _NUMBER = re.compile(r"\d+(?:[ ,.\u00a0]\d{3})*(?![\w-])")
 
+#: Nobody says more than this of one thing; what is longer would cost time only.
+_LONGEST = 1000
+#: Where the words of an error stand, and those that say more beside a message.
+_DETAILED = ("errors", "details")
+_SAYING = (
+    "code",
+    "msg",
+    "error",
+    "detail",
+    "description",
+    "reason",
+    "constraints",
+    "message",
+    "messages",
+    *_DETAILED,
+)
+#: What names the property that a part of an error is about.
+_ABOUT = ("property", "field", "path", "param")
+#: Parts of an error in which identifiers stand, and what each is called.
+_FACTS_IN = ("meta", "data", "error")
+_FACTS = {
+    "existingContactId": "contactId",
+    "contactId": "contactId",
+    "field": "matchingField",
+    "matchingField": "matchingField",
+    "existingId": "existingId",
+}
+
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -256,8 +296,7 @@ def findings_of(status: int, body: Any, sent: Iterable[str] = ()) -> Findings:
     fields = body if isinstance(body, dict) else {}
     names = _PUBLIC_NAMES | frozenset(sent)
     reduced = [_reduce(text, names) for text in texts_of(fields)]
-    meta = fields.get("meta")
-    meta = meta if isinstance(meta, dict) else {}
+    meta = _facts(fields)
     return Findings(
         code=next((code for code, _, _ in reduced if code), _BY_STATUS.get(status, f"http_{status}")),
         messages=tuple(phrase for _, phrase, _ in reduced),
@@ -285,6 +324,11 @@ def names_the_thing_itself(body: Any, path: str) -> bool:
     return any(own_id in text or any(noun in text.casefold() for noun in nouns) for text in told)
 
 
+def names_an_invalid_id(body: Any) -> bool:
+    """Return whether an error says that an id is none; a request without a body has only that of the thing itself."""
+    return any(_INVALID_ID.search(text) for text in texts_of(body))
+
+
 def is_about_the_route(body: Any) -> bool:
     """Return whether an error says that there is no such route, which tells nothing of any thing."""
     return any(_NO_ROUTE.search(text) for text in texts_of(body))
@@ -302,26 +346,54 @@ def property_names(payload: Any) -> Iterator[str]:
 
 
 def texts_of(body: Any) -> Iterator[str]:
-    """The messages of a body: a string, or an array of strings (422); sometimes a code besides."""
+    """The messages of a body: a string, or an array of strings (422); in other shapes, whatever texts an error is made of."""
     fields = body if isinstance(body, dict) else {}
     message = fields.get("message")
-    for text in message if isinstance(message, list) else [message]:
-        if isinstance(text, str):
-            yield text
-    code = fields.get("code")
-    if isinstance(code, str) and not isinstance(message, str | list):
-        yield code
+    if isinstance(message, str | list):
+        yield from _texts(message)
+    said = [
+        name
+        for name in _SAYING
+        if name in fields and (name in _DETAILED or not isinstance(message, str | list))
+    ]
+    for name in said:
+        yield from _texts(fields[name])
+
+
+def _texts(said: Any, about: str = "") -> Iterator[str]:
+    """The texts of a part of an error, each behind the property it is about where that stands beside or above it."""
+    if isinstance(said, str):
+        told = said[:_LONGEST]
+        yield f"{about} {told}" if about and about.casefold() not in told.casefold() else told
+    elif isinstance(said, list):
+        for item in said:
+            yield from _texts(item, about)
+    elif isinstance(said, dict):
+        named = next((said[name] for name in _ABOUT if isinstance(said.get(name), str)), about)
+        for name, item in said.items():
+            if name not in _ABOUT:
+                yield from _texts(item, named if named or name in _SAYING else name)
+
+
+def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The identifiers that an error carries, wherever: of the contact that has an address, and of which address."""
+    found: dict[str, Any] = {}
+    for name in _FACTS_IN:
+        if isinstance(part := fields.get(name), dict):
+            found = _facts(part) | found
+    told = {name: fields[alias] for alias, name in _FACTS.items() if fields.get(alias)}
+    return told | found
 
 
 def _reduce(text: str, names: frozenset[str]) -> tuple[str, str, str]:
     """Code, phrase and property of one message; only the code's absence says that it was not understood."""
     if _NO_ROUTE.search(text):
         return "no_such_route", "there is no such route", ""
-    if _GONE.search(text):
-        return "not_found", "not found", ""
     for pattern, name in _ADDRESSES:
         if pattern.search(text):
             return "invalid_property", f"{name} is not valid", name
+    if _GONE.search(text):
+        return "not_found", "not found", ""
     for pattern, code, phrase in _CONSTRAINTS:
         if found := pattern.search(text):
             name = _shown(found["name"] or "", names)
@@ -335,11 +407,15 @@ def _reduce(text: str, names: frozenset[str]) -> tuple[str, str, str]:
 
 
 def _mentioned(text: str, names: frozenset[str]) -> str:
-    """Return the one field of a contact or record that a message speaks of in whatever words; nothing where it may be several."""
-    words = {word.casefold().removeprefix("contact.") for word in _WORD.findall(text)}
-    said = {name for name in names & _SPEAKING if name.casefold() in words}
-    said |= {word for word in words if _OUR_KEYS.fullmatch(word)}
-    return said.pop() if len(said) == 1 else ""
+    """Return the field of a contact or record that a message speaks of first, in whatever words."""
+    words = [word.casefold().removeprefix("contact.") for word in _WORD.findall(text)]
+    known = {name.casefold(): name for name in names & _SPEAKING}
+    # a name of two words may be written so: ``Postal code``
+    spoken = [known.get(word) or known.get(word + after) for word, after in itertools.pairwise([*words, ""])]
+    return next(
+        (name or word for name, word in zip(spoken, words, strict=True) if name or _OUR_KEYS.fullmatch(word)),
+        "",
+    )
 
 
 def _shown(name: str, names: frozenset[str]) -> str:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from target_highlevel.errors import DuplicateContact, Refused
 from target_highlevel.fields import ContactAnswer, ContactBody, is_empty, kind_of
+from target_highlevel.http.error_messages import UNEXPLAINED
 from target_highlevel.ledger.rows import Notes, Row
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated, present
 from target_highlevel.objects.refused_fields import named_fields, refused_field
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 IDENTITY = "source_system_id"
 #: Addresses by which HighLevel tells duplicates, and what its search for them calls each.
 _ADDRESSES = (("email", "email"), ("phone", "number"))
-
-
-#: Refusals of a contact without any address that say no other reason: whether it may have none is not known (section 7).
-_UNEXPLAINED = frozenset({"bad_request", "not_processable"})
 
 
 class Contact(ObjectKind):
@@ -74,7 +71,7 @@ class Contact(ObjectKind):
                 fields = _without(fields, withheld)
                 continue
             except Refused as refused:
-                if refused.code in _UNEXPLAINED and not self._has_address(spec, fields):
+                if refused.code in UNEXPLAINED and not self._has_address(spec, fields):
                     refused.findings = replace(refused.findings, code="address_required")
                 raise
             filled = filled_in(spec, fields, decode(spec, made, self.ctx.catalogue))
@@ -84,11 +81,16 @@ class Contact(ObjectKind):
     def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
         """Return the field that a refusal is about, if the contact can do without it: an address, an option.
 
-        A text that can be cut is not left out.
+        A text that can be cut is not left out. Where nobody understands what is refused, it may be an address: one after the
+        other is left out.
         """
         if self.too_long(refused, spec, fields):
             return None
-        return refused_field(refused, spec, fields, _custom(spec, fields))
+        named = refused_field(refused, spec, fields, _custom(spec, fields))
+        if named is None and refused.code in UNEXPLAINED:
+            ours = (spec.by_api_name.get(api, "") for api, _ in _ADDRESSES)
+            return next((name for name in ours if fields.get(name)), None)
+        return named
 
     @override
     def named_by(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Iterable[str]:

@@ -1,0 +1,318 @@
+"""What HighLevel may answer in place of what is described: other envelopes, other pages, other words for one refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hl_http_server import HighLevelServer, Reply
+
+from target_highlevel.api.answers import AnswerNotUnderstood
+from target_highlevel.api.contacts import custom_values
+from target_highlevel.api.live import LiveHighLevel
+from target_highlevel.errors import DuplicateContact, NotFound, Refused
+from target_highlevel.http.classify import Answer, Sent, judge
+from target_highlevel.http.client import HighLevelClient
+from target_highlevel.http.governor import Governor, Limits
+from target_highlevel.http.tokens import PrivateToken
+from target_highlevel.objects.file import listed_files, source_id
+from target_highlevel.withheld import untold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hl_http_server import Seen
+
+
+#: All that there is in a search.
+ROWS = [{"id": f"r{number}", "searchAfter": [number]} for number in range(7)]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[tuple[HighLevelServer, LiveHighLevel]]:
+    """A server whose answers are scripted, and HighLevel there."""
+    server = HighLevelServer()
+    client = HighLevelClient(server.url, PrivateToken("token"), Governor(Limits(requests=100_000)))
+    yield server, LiveHighLevel(client, "location")
+    client.close()
+    server.stop()
+
+
+def says(server: HighLevelServer, answer: Callable[[Seen], Any]) -> None:
+    """Let the server answer with this JSON."""
+    server.respond = lambda seen: Reply(body=json.dumps(answer(seen)).encode())
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [lambda name, item: {name: item}, lambda _, item: item, lambda _, item: {"data": item, "success": True}],
+    ids=["named", "bare", "data"],
+)
+@pytest.mark.parametrize("named", [{"id": "x7"}, {"_id": "x7"}, {"id": 77}], ids=str)
+def test_one_thing_in_whatever_envelope(
+    wrapped: Any, named: dict[str, Any], service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """Its id is known, be it a number or the database's own; a switch of it may be a word."""
+    server, highlevel = service
+    expected = str(next(iter(named.values())))
+    made: dict[str, Callable[[], Any]] = {
+        "note": lambda: highlevel.notes.create("c", {}),
+        "appointment": lambda: highlevel.events.create("c", {}),
+        "record": lambda: highlevel.records.create("custom_objects.x", {}),
+        "relation": lambda: highlevel.relations.create("a", "b", "c"),
+        "association": lambda: highlevel.definitions.create_association("k", ("a", "b"), ("c", "d")),
+        "folder": lambda: highlevel.definitions.create_folder("k", "n"),
+        "calendar": lambda: highlevel.calendars.create({}),
+        "contact": lambda: highlevel.contacts.create({})["id"],
+    }
+    for name, call in made.items():
+        says(server, lambda _, name=name: wrapped(name, named))  # type: ignore[misc]
+        assert call() == expected, name
+    says(server, lambda _: wrapped("task", {**named, "completed": "false"}))
+    assert highlevel.tasks.get("c", "t")["completed"] is False
+    said = {**named, "properties": {"custom_objects.x.name": "n", "short": 1}, "owner": "u"}
+    says(server, lambda _: wrapped("record", said))
+    assert highlevel.records.get("custom_objects.x", "r") == {"name": "n", "short": 1, "_owners": ["u"]}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"notes": [{"_id": 5}]}, [{"id": "5"}], {"data": [{"id": 5}]}, {"notes": None}, {"notes": []}],
+    ids=str,
+)
+def test_a_list_in_whatever_envelope(answer: Any, service: tuple[HighLevelServer, LiveHighLevel]) -> None:
+    """Null is an empty one; an answer without any list is not."""
+    server, highlevel = service
+    says(server, lambda _: answer)
+    found = [item["id"] for item in highlevel.notes.listed("c")]
+    assert found == ([] if isinstance(answer, dict) and not answer.get("notes", 1) else ["5"])
+    says(server, lambda _: {"traceId": "t"})
+    with pytest.raises(AnswerNotUnderstood):
+        highlevel.notes.listed("c")
+
+
+@pytest.mark.parametrize("word", [{"deleted": True}, {"isDeleted": "true"}], ids=str)
+def test_what_was_deleted_may_still_be_shown(
+    word: dict[str, Any], service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """It is not there."""
+    server, highlevel = service
+    says(server, lambda _: {"contact": {"id": "c", **word}})
+    with pytest.raises(NotFound):
+        highlevel.contacts.get("c")
+    says(server, lambda _: {"notes": [{"id": "n", **word}, {"id": "m", "deleted": False}]})
+    assert [item["id"] for item in highlevel.notes.listed("c")] == ["m"]
+    gone = [{**row, **word} for row in ROWS[:3]]
+    says(server, lambda seen: {"contacts": gone if "page" in seen.json else ROWS[3:]})
+    assert len([item for page in highlevel.contacts.pages() for item in page]) == len(ROWS[3:])
+
+
+@pytest.mark.parametrize(
+    ("shown", "tags", "channel", "values"),
+    [
+        ({"tags": [{"name": "a"}, {"name": "b"}]}, ["a", "b"], None, {}),
+        ({"tags": "a, b", "dndSettings": []}, ["a", "b"], None, {}),
+        ({"tags": None, "dndSettings": {"SMS": "Permanent"}}, [], "permanent", {}),
+        ({"dndSettings": {"SMS": {"status": "ACTIVE"}, "FB": None}}, None, "active", {}),
+        ({"customFields": {"f": 1}}, None, None, {"f": 1}),
+        ({"customFields": [{"_id": "f", "fieldValueString": "x"}, {"id": "g"}]}, None, None, {"f": "x"}),
+    ],
+    ids=str,
+)
+def test_parts_of_a_contact_in_other_shapes(
+    shown: Any, tags: Any, channel: Any, values: Any, service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """Readers get one shape."""
+    server, highlevel = service
+    says(server, lambda _: {"contact": {"id": "c", **shown}})
+    contact = highlevel.contacts.get("c")
+    assert contact.get("tags") == tags
+    assert ((contact.get("dndSettings") or {}).get("SMS") or {}).get("status") == channel
+    assert custom_values(contact) == values
+
+
+def test_users_in_other_shapes(service: tuple[HighLevelServer, LiveHighLevel]) -> None:
+    """A word that says no is no; somebody without an e-mail is nobody's owner."""
+    server, highlevel = service
+    says(
+        server,
+        lambda _: {
+            "users": [
+                {"id": "a", "email": " Ann@Example.org ", "deleted": "false"},
+                {"id": "b", "email": "bob@example.org", "deleted": "true"},
+                {"id": "c", "email": "cy@example.org", "isDeleted": True},
+                {"id": "d", "email": None, "permissions": {"assignedDataOnly": "true"}},
+            ]
+        },
+    )
+    found = [(user.id, user.email, user.assigned_only) for user in highlevel.account.users("")]
+    assert found == [("a", "ann@example.org", None), ("d", "", True)]
+
+
+def _page(body: dict[str, Any], size: int) -> list[dict[str, Any]]:
+    start = body["searchAfter"][0] + 1 if "searchAfter" in body else (body["page"] - 1) * size
+    return ROWS[start : start + size]
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    return {"id": row["id"]}
+
+
+#: How a search may page: given the body of a request, what comes.
+PAGING: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "short": lambda body: {"contacts": _page(body, 3)},
+    "counted": lambda body: {"contacts": _page(body, 3), "total": "7"},
+    "counted beside": lambda body: {"contacts": _page(body, 3), "meta": {"total": 7}},
+    "counted as none": lambda body: {"contacts": _page(body, 3), "total": 0},
+    "last page for ever": lambda body: {"contacts": _page(body, 3) or ROWS[-1:]},
+    "all at once": lambda _: {"contacts": ROWS},
+    "no cursor": lambda body: {"contacts": [_bare(row) for row in _page(body, 3)]},
+    "cursor ignored": lambda body: {"contacts": _page({"page": body.get("page", 1)}, 3)},
+    "cursor in circles": lambda body: {
+        "contacts": _page(body, 3) if body.get("searchAfter") != [5] else ROWS[:3]
+    },
+}
+
+
+@pytest.mark.parametrize("answer", PAGING.values(), ids=PAGING)
+def test_a_search_ends_and_has_every_row_once(
+    answer: Any, service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """However the pages come."""
+    server, highlevel = service
+    says(server, lambda seen: answer(seen.json))
+    found = [item["id"] for page in highlevel.contacts.pages() for item in page]
+    assert found == [row["id"] for row in ROWS]
+
+
+def test_pages_that_never_come_are_no_end(service: tuple[HighLevelServer, LiveHighLevel]) -> None:
+    """Of a search, and of a list: what is counted and not shown must not be taken for absent."""
+    server, highlevel = service
+    says(server, lambda _: {"contacts": ROWS[:3], "total": 7})
+    with pytest.raises(AnswerNotUnderstood):
+        list(highlevel.contacts.pages())
+    named = [{**row, "key": row["id"]} for row in ROWS]
+    says(server, lambda _: {"associations": named[:3], "total": 7})
+    with pytest.raises(AnswerNotUnderstood):
+        highlevel.definitions.associations()
+    says(server, lambda _: named)
+    assert len(highlevel.definitions.associations()) == len(ROWS)
+
+
+def test_a_search_that_ignores_its_filter_is_no_proof(
+    service: tuple[HighLevelServer, LiveHighLevel],
+) -> None:
+    """Then all are looked through: what is not among the first may still be there."""
+    server, highlevel = service
+    people = [{**row, "customFields": [{"id": "f", "value": row["id"]}]} for row in ROWS]
+    things = [{**row, "properties": {"name": row["id"]}} for row in ROWS]
+
+    def pages(rows: list[dict[str, Any]], name: str) -> Callable[[Seen], Any]:
+        ids = {row["id"]: row for row in rows}
+        return lambda seen: {name: [ids[row["id"]] for row in _page(seen.json, 4)]}
+
+    says(server, pages(people, "contacts"))
+    assert [item["id"] for item in highlevel.contacts.with_value("f", "r6")] == ["r6"]
+    assert not highlevel.contacts.with_value("f", "r9")
+    says(server, pages(things, "records"))
+    assert [item.id for item in highlevel.records.with_value("custom_objects.x", "name", "r6")] == ["r6"]
+
+
+def refused(status: int, body: Any, method: str = "POST", path: str = "/contacts/") -> Any:
+    """Return the error that a refusal of a contact becomes."""
+    names = frozenset({"email", "phone", "postalCode", "country"})
+    sent = Sent(method, "route", names, "contacts.write", repeatable=method != "POST", path=path)
+    return judge(Answer(status, content=json.dumps(body).encode()), sent).error
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (409, {"message": "Contact already exists with this email"}),
+        (400, {"message": "A contact with the same phone already exists in this location"}),
+        (422, {"message": ["Duplicate contact found"], "data": {"contactId": "c1", "field": "phone"}}),
+        (400, {"code": "DUPLICATE_CONTACT", "msg": "duplicate"}),
+        (400, {"error": {"message": "This location does not allow duplicated contacts."}}),
+        (400, {"message": "Conflict", "error": {"meta": {"contactId": "c1", "matchingField": "email"}}}),
+        (400, {"message": "The email address is already in use"}),
+    ],
+    ids=str,
+)
+def test_a_duplicate_in_other_words(status: int, body: Any) -> None:
+    """Of a contact only: of what hangs on it they mean something else."""
+    error = refused(status, body)
+    assert isinstance(error, DuplicateContact)
+    assert error.contact_id == ("c1" if "c1" in json.dumps(body) else None)
+    assert not isinstance(refused(status, body, path="/contacts/c1/notes"), DuplicateContact)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (
+            {
+                "message": "x",
+                "errors": [{"property": "email", "constraints": {"isEmail": "must be an email"}}],
+            },
+            "email",
+        ),
+        ({"message": {"email": ["is not deliverable"]}}, "email"),
+        ({"error": "Invalid email address provided"}, "email"),
+        ({"message": ["Email domain does not exist"]}, "email"),
+        ({"message": "Phone number provided is not valid for the selected country"}, "phone"),
+        ({"message": ["phone: INVALID_COUNTRY"]}, "phone"),
+        ({"message": "The string supplied is too short to be a phone number"}, "phone"),
+        ({"error": "Bad Request", "details": [{"path": "phone", "message": "wrong"}]}, "phone"),
+        ({"message": "Postal code is invalid for country AU"}, "postalCode"),
+    ],
+    ids=str,
+)
+def test_a_refused_field_in_other_words(body: Any, name: str) -> None:
+    """Whichever part of the error says it."""
+    error = refused(422, body)
+    assert type(error) is Refused
+    assert name in error.properties
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+def test_a_refusal_that_nobody_understands_may_have_made_something(status: int) -> None:
+    """It is looked for before anything is sent again; where the reason is clear, nothing was made."""
+    assert refused(status, {"message": "Request failed"}).maybe_created
+    assert not refused(status, {"message": "Request failed"}, "PUT", "/contacts/9").maybe_created
+    assert refused(400, {"message": "name is too long"}).maybe_created is False
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (410, "This resource is no longer available"),
+        (400, "No contact exists with given id"),
+        (422, "contactId is invalid"),
+        (422, "id must be a mongodb id"),
+        (400, "note with id 9 does not exist or was deleted"),
+        (404, {}),
+    ],
+    ids=str,
+)
+def test_what_is_gone_in_other_words(status: int, message: Any) -> None:
+    """A read of it says so."""
+    assert isinstance(refused(status, {"message": message}, "GET", "/contacts/9"), NotFound)
+
+
+def test_files_in_other_shapes() -> None:
+    """By their keys or as a list, with what is said of one inside or beside; options of a field are no files."""
+    said = {"originalname": "scan%20cliniko-patient_attachments-7.pdf"}
+    assert listed_files({"k": {"meta": said}}) == {"k": {"meta": said}}
+    assert list(listed_files([{"meta": {**said, "uuid": "u"}}, {"documentId": "d"}])) == ["u", "d"]
+    assert not listed_files([{"id": "o", "label": "Physio"}])
+    assert not listed_files("text")
+    named = "x (cliniko patient_attachments-7).pdf"
+    assert source_id({"documentId": "d", "name": named}) == source_id({"meta": {"originalname": named}})
+
+
+def test_what_no_tag_tells_stays_known() -> None:
+    """A postal code that was refused is not put down to a person after an undo."""
+    assert untold({"email": "refused", "phone": "another_person", "postalCode": "refused"}) == {
+        "postalCode": "refused"
+    }
