@@ -101,6 +101,9 @@ def test_what_was_deleted_may_still_be_shown(
     says(server, lambda _: {"contact": {"id": "c", **word}})
     with pytest.raises(NotFound):
         highlevel.contacts.get("c")
+    says(server, lambda _: {"contact": None, "traceId": "t"})
+    with pytest.raises(NotFound):
+        highlevel.contacts.get("c")
     says(server, lambda _: {"notes": [{"id": "n", **word}, {"id": "m", "deleted": False}]})
     assert [item["id"] for item in highlevel.notes.listed("c")] == ["m"]
     gone = [{**row, **word} for row in ROWS[:3]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,9 +19,14 @@ from target_highlevel.fields import (
     own_currency,
     same,
 )
+from target_highlevel.fields.base import FieldKind
 from target_highlevel.fields.kinds import CLOSED_BY_OTHERS
 from target_highlevel.fields.places import CustomField, StandardField
 from target_highlevel.ledger.rows import NO_NOTES, Notes
+from target_highlevel.verify.comparison import HOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OPTIONS = Field(
     "f",
@@ -165,6 +170,18 @@ def test_another_value_is_not_the_same(declared: FieldSpec, wanted: str, there: 
     kind = kind_of(declared)
     assert not kind.equal(wanted, there)
     assert kind.normal(wanted) != kind.normal(there)
+
+
+def test_every_tolerated_spelling_has_words() -> None:
+    """A verification counts them by name and says what each is."""
+
+    def kinds(kind: type[FieldKind]) -> Iterator[type[FieldKind]]:
+        yield kind
+        for under in kind.__subclasses__():
+            yield from kinds(under)
+
+    named = {how for kind in kinds(FieldKind) for how in getattr(kind, "spellings", ())}
+    assert named <= set(HOWS)
 
 
 def test_empty_is_one_thing() -> None:

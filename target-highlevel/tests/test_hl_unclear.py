@@ -163,3 +163,24 @@ def test_a_firewall_that_dislikes_some_records_stops_nobody_else(highlevel: Call
     loader.sandbox.highlevel.control.clear_faults()
     assert loader.load([*HEAD, *people]).code == 0
     assert len(loader.sandbox.highlevel.state.contacts) == 12
+
+
+@pytest.mark.parametrize(("refused", "code"), [([2], 1), ([1, 2, 3], 3)])
+def test_one_who_is_forbidden_stops_nobody_else(
+    refused: list[int], code: int, highlevel: Callable[..., Loader]
+) -> None:
+    """Whoever is refused waits; what was never allowed is a matter of the token at the end of the run."""
+    loader = highlevel()
+    fault(loader, "POST", CREATES, "status", status=403, nth=refused)
+    people = [person(f"patients/{number}", "Ada", f"Elm {number}") for number in range(3)]
+    service = record(
+        "hl_services", "billable_items/1", service_name="Massage", source_system_id="billable_items/1"
+    )
+    ended = loader.load([*HEAD, *schemas("billable_items"), *people, service])
+    assert ended.code == code, ended.log[-2000:]
+    assert ended.report["totals"]["rejected"] == 0
+    assert len(loader.sandbox.highlevel.state.contacts) == 3 - len(refused)
+    assert loader.sandbox.highlevel.state.sources()["custom_objects.cliniko_service"]
+    loader.sandbox.highlevel.control.clear_faults()
+    assert loader.load([*HEAD, *people]).code == 0
+    assert len(loader.sandbox.highlevel.state.contacts) == 3

@@ -60,6 +60,7 @@ class Engine:
         self._failure: BaseException | None = None
         self._failures_in_a_row = 0
         self._put_off_number = 0
+        self._never_allowed: list[CredentialsRefused] = []
         self._undecided_number = 0
         self._unclear: set[str] = set()
         self._shared_out = 0
@@ -181,6 +182,8 @@ class Engine:
         self._session.states.release()
         if self._failure is not None:
             raise self._failure
+        if self._never_allowed:
+            raise self._never_allowed[0]
         if self._put_off_number or self._undecided_number:
             raise Unavailable(self._why_records_wait())
 
@@ -246,7 +249,7 @@ class Engine:
         try:
             self._session.write(row)
         except CredentialsRefused as error:
-            if error.allowed_before and not self._refuses_all():
+            if self._session.is_prepared(row) and self._is_about(error):
                 self._put_off(row, error)
             else:
                 self._end(error)
@@ -264,6 +267,17 @@ class Engine:
         else:
             self._failures_in_a_row = 0
             self._count(row)
+
+    def _is_about(self, error: CredentialsRefused) -> bool:
+        """Return whether a refusal may be about one record: it names no scope, and the token still does for the sub-account.
+
+        What was never allowed may be refused of all: some records later it is taken for that, and the run ends with it.
+        """
+        if error.missing != "token" or self._refuses_all():
+            return False
+        if not error.allowed_before:
+            self._never_allowed.append(error)
+        return len(self._never_allowed) < _FAILURES_TO_ASK_AFTER
 
     def _put_off_to_the_end(self, row: Row, error: MaybeThere) -> None:
         """Look again when all else is done: by then the search may have caught up."""

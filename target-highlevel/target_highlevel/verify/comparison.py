@@ -35,8 +35,11 @@ HOWS = {
     "letter_case": "upper and lower case of an e-mail address, a name or a country",
     "rich_text": "the same words, kept as HTML",
     "phone_format": "the same digits, written in another way",
+    "without_country": "the same number, as it is dialled in its own country",
+    "date_order": "figures that name the same day, in another order",
     "date_time_form": "the same moment, written in another way",
     "number_form": "the same number, written in another way",
+    "rounded_to_cents": "the same sum, rounded to the cent",
     "signs_replaced": "HighLevel replaced signs in the file's name",
     "path_cut": "HighLevel kept only the last part of the file's name",
 }
