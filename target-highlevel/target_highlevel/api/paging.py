@@ -48,7 +48,8 @@ def search_pages(
         answer = call(cursor)
         page = rows(answer, endpoint, envelope)
         new = _new(page, seen, endpoint)
-        yield living(new)
+        if shown := living(new):
+            yield shown
         pages += bool(new)
         if not page or _is_all(answer, len(seen)):
             return
@@ -79,7 +80,8 @@ def list_pages(
         answer = call({"skip": len(seen), "limit": LIST_PAGE})
         page = rows(answer, endpoint, envelope)
         new = _new(page, seen, endpoint)
-        yield living(new)
+        if shown := living(new):
+            yield shown
         if not page or _is_all(answer, len(seen)):
             return
         if not new:
