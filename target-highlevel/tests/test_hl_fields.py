@@ -184,6 +184,12 @@ def test_every_tolerated_spelling_has_words() -> None:
     assert named <= set(HOWS)
 
 
+def test_halves_of_a_cent_are_rounded_either_way() -> None:
+    """Nobody says which way HighLevel rounds them."""
+    money = kind_of(field("MONETORY"))
+    assert [money.equal("0.125", there) for there in ("0.12", "0.13", "0.11")] == [True, True, False]
+
+
 def test_empty_is_one_thing() -> None:
     """Whatever way of saying nothing; a switch that is off says no more than one that nobody touched."""
     nothing: list[Any] = [None, "", [], {}]

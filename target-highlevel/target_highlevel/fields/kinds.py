@@ -177,7 +177,7 @@ class Money(Number):
     guarded = True
     spellings: ClassVar[Spellings] = {
         **Number.spellings,
-        "rounded_to_cents": lambda wanted, there: None is not _cents(wanted) == _cents(there),
+        "rounded_to_cents": lambda wanted, there: _is_rounded(_number(wanted), _number(there)),
     }
 
     def normal(self, value: Any) -> Any:
@@ -401,6 +401,11 @@ def _is_national(wanted: str, there: str) -> bool:
 def _words(text: str) -> str:
     """Return a text in small letters with single blanks, without character references."""
     return " ".join(" ".join(texts.lines_of(text)).split()).casefold()
+
+
+def _is_rounded(wanted: str | None, there: str | None) -> bool:
+    """Return whether one is the other to the cent, whichever way halves are rounded."""
+    return bool(wanted and there) and abs(Decimal(wanted or 0) - Decimal(there or 0)) <= _CENT / 2
 
 
 def _cents(text: str) -> str | None:
