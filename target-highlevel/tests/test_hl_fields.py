@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_highlevel.api.definitions import Field
-from target_highlevel.descriptor import FieldSpec
+from target_highlevel.descriptor import FieldSpec, StreamSpec
 from target_highlevel.fields import (
     ContactAnswer,
     ContactBody,
@@ -23,6 +23,7 @@ from target_highlevel.fields.base import FieldKind
 from target_highlevel.fields.kinds import CLOSED_BY_OTHERS
 from target_highlevel.fields.places import CustomField, StandardField
 from target_highlevel.ledger.rows import NO_NOTES, Notes
+from target_highlevel.objects.contact import filled_in
 from target_highlevel.verify.comparison import HOWS
 
 if TYPE_CHECKING:
@@ -340,9 +341,17 @@ def test_a_sum_tells_another_currency_than_the_sub_accounts() -> None:
 
 
 def test_a_country_may_be_highlevels_own() -> None:
-    """That of the sub-account, or what came with a create that had sent none; no other field is filled in."""
+    """A country like that of the sub-account, and whatever came with a create that had sent none."""
     kind = kind_of(standard("country"))
     assert kind.is_highlevels_own("au", NO_NOTES, {"country": "AU"})
     assert kind.is_highlevels_own("US", Notes(filled={"country": "US"}), {"country": "AU"})
     assert not kind.is_highlevels_own("NZ", Notes(filled={"country": "US"}), {"country": "AU"})
-    assert not kind_of(standard("city")).is_highlevels_own("Perth", NO_NOTES, {"city": "Perth"})
+    city = kind_of(standard("city"))
+    assert not city.is_highlevels_own("Perth", NO_NOTES, {"city": "Perth"})
+    assert city.is_highlevels_own("Perth", Notes(filled={"city": "Perth"}), {})
+    people = StreamSpec(
+        "p", "contact", "contact", fields={name: standard(name) for name in ("city", "country", "state")}
+    )
+    there = {"city": "Perth", "country": "AU", "state": "WA"}
+    assert filled_in(people, {"state": "WA"}, there, just_made=True) == {"city": "Perth", "country": "AU"}
+    assert filled_in(people, {"state": "WA"}, there) == {"country": "AU"}

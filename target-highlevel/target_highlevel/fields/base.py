@@ -44,7 +44,7 @@ class FieldKind:
     is_channel = False
     #: Whether the field is none of a custom object's properties, but what every record has.
     of_record = False
-    #: Whether HighLevel fills the field in by itself in a contact that comes without a value for it.
+    #: Whether HighLevel is known to fill the field in by itself in a contact that comes without a value for it.
     filled_in = False
     #: Whether another value is never put down to a person's edit: a verification counts it under every ``overwrite``.
     guarded = False
@@ -113,8 +113,10 @@ class FieldKind:
             notes: the ledger's notes on the record; they tell what came with the create that we had not sent.
             settings: those of the sub-account, which new contacts inherit.
         """
-        known = (notes.filled.get(self.declared.name), settings.get(self.declared.api_name))
-        return self.filled_in and any(not is_empty(value) and self.equal(value, there) for value in known)
+        known = [notes.filled.get(self.declared.name)]
+        if self.filled_in:
+            known.append(settings.get(self.declared.api_name))
+        return any(not is_empty(value) and self.equal(value, there) for value in known)
 
     # Writing
 

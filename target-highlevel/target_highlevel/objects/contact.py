@@ -74,7 +74,7 @@ class Contact(ObjectKind):
                 if refused.code in UNEXPLAINED and not self._has_address(spec, fields):
                     refused.findings = replace(refused.findings, code="address_required")
                 raise
-            filled = filled_in(spec, fields, decode(spec, made, self.ctx.catalogue))
+            filled = filled_in(spec, fields, decode(spec, made, self.ctx.catalogue), just_made=True)
             notes = Notes(withheld=withheld, tags=tuple(fields.get("tags", ())), filled=filled)
             return Created(str(made["id"]), notes=notes)
 
@@ -319,12 +319,19 @@ def encode(
     return body.json()
 
 
-def filled_in(spec: StreamSpec, sent: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what HighLevel has filled in by itself in a contact that came without it."""
+def filled_in(
+    spec: StreamSpec, sent: Mapping[str, Any], there: Mapping[str, Any], *, just_made: bool = False
+) -> dict[str, Any]:
+    """Return what HighLevel has filled in by itself in a contact that came without it.
+
+    In the answer that makes a contact nobody else can have filled in a field of its own.
+    """
     return {
         name: there[name]
         for name, declared in spec.fields.items()
-        if kind_of(declared).filled_in and is_empty(sent.get(name)) and not is_empty(there.get(name))
+        if (kind_of(declared).filled_in or (just_made and declared.kind == "standard"))
+        and is_empty(sent.get(name))
+        and not is_empty(there.get(name))
     }
 
 
