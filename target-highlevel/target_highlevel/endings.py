@@ -86,6 +86,10 @@ def together(parts: Sequence[Ended]) -> Ended:
 #: What happened to a source, and what to do next, where the target itself has done its part.
 NOTHING_CAME = "nothing came from the tap: if it failed, its own last line says why"
 UNDONE = "come again only with `meltano run --full-refresh tap-cliniko target-highlevel`"
+MAPPED_ANEW = (
+    "the mapping has changed since everything was read: `meltano run --full-refresh tap-cliniko target-highlevel` brings"
+    " the rest up to it"
+)
 BEGUN_IN_THE_MIDDLE = (
     "this ledger does not know what came before it (was an older one lost?): run once with"
     " `meltano run --full-refresh tap-cliniko target-highlevel`"
@@ -101,6 +105,7 @@ def complete(
     undone: int = 0,
     looked_at_changes: bool = False,
     begun_in_the_middle: bool = False,
+    mapped_anew: bool = False,
 ) -> str:
     """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted.
 
@@ -112,6 +117,7 @@ def complete(
         undone: records that a rollback took out
         looked_at_changes: whether a verification saw only what has changed
         begun_in_the_middle: whether the ledger does not know what came before it
+        mapped_anew: whether records that have not changed are as another mapping made them
     """
     what = "everything of this sample" if sample else "everything"
     missing = [
@@ -132,6 +138,8 @@ def complete(
     if undone:
         what = "what has changed"
         more = f"; {counted(undone, 'record')} that a rollback took out {UNDONE}"
+    if mapped_anew:
+        what, more = "what has changed", f"; {MAPPED_ANEW}"
     if begun_in_the_middle:
         what, more = "what has changed", f"; {BEGUN_IN_THE_MIDDLE}"
     return f"complete: {what}{but} is in HighLevel{more}"

@@ -151,6 +151,7 @@ class Part:
                 undone=report.undone if self.session.mode == "load" else 0,
                 looked_at_changes=self.session.mode == "verify" and self.source.changes_only,
                 begun_in_the_middle=self.session.mode == "load" and self.session.continuity.is_partial,
+                mapped_anew=self.session.mode == "load" and self.session.continuity.is_mapped_anew,
             )
         if error is None and left_out:
             line = f"{line or end_of(code).line}{left_out_words(left_out)}"

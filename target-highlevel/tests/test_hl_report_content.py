@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from hl_report_ledger import (
 )
 from jsonschema import Draft202012Validator
 
+from target_highlevel.endings import complete
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.rows import Outcome
@@ -75,24 +77,29 @@ def loaded(clinic: tuple[Path, str], tmp_path: Path) -> Iterator[ReportedLedger]
     opened.close()
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    """A session of a real run that has sent nothing."""
-    opened = Session(
-        settings_from(
-            {
-                "access_token": "token",
-                "location_id": LOCATION,
-                "ledger_url": f"sqlite:///{tmp_path / 'run' / 'ledger.db'}",
-                "report_dir": str(tmp_path / "reports"),
-                "requests_per_10s": 25,
-            }
-        )
-    )
+@contextmanager
+def opened_session(folder: Path, **more: str) -> Iterator[Session]:
+    """Open a session of a real run that has sent nothing."""
+    settings = {
+        "access_token": "token",
+        "location_id": LOCATION,
+        "ledger_url": f"sqlite:///{folder / 'run' / 'ledger.db'}",
+        "report_dir": str(folder / "reports"),
+        "requests_per_10s": 25,
+        **more,
+    }
+    opened = Session(settings_from(settings))
     yield opened
     opened.governor.close()
     opened.client.close()
     opened.ledger.close()
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A session of a real run that has sent nothing."""
+    with opened_session(tmp_path) as opened:
+        yield opened
 
 
 def in_session(session: Session) -> ReportedLedger:
@@ -314,6 +321,23 @@ def test_the_report_of_an_earlier_version_is_written_again_or_left_as_it_is(
     with pytest.raises(SettingsError, match="earlier version"):
         write_again(loaded.ledger, loaded.run, str(tmp_path))
     assert "budget" in (folder / "report.json").read_text(encoding="utf-8")
+
+
+def test_a_mapping_that_has_changed_is_told_until_everything_was_read(tmp_path: Path) -> None:
+    """What has not changed in Cliniko is still as it was mapped before, so the run does not say that everything is there."""
+    mapping, goes_on = tmp_path / "mapping.yml", {"bookmarks": {"patients": {"replication_key_value": "x"}}}
+    told = []
+    for country, state in (("AU", {}), ("AU", goes_on), ("NZ", goes_on), ("NZ", {}), ("NZ", goes_on)):
+        mapping.write_text(f"default_country: {country}\n")
+        with opened_session(tmp_path, mapping=str(mapping)) as session:
+            session.resume_from(state)
+            a_clinic(in_session(session))
+            report = RunReport(session).write(0)
+            told.append(json.loads((report / "report.json").read_text(encoding="utf-8"))["mapped_anew"])
+            session.finish()
+    assert told == [False, False, True, False, False]
+    assert "--full-refresh" in complete(mapped_anew=True)
+    assert "everything is" not in complete(mapped_anew=True)
 
 
 def test_a_killed_run_gets_a_report_too(loaded: ReportedLedger, tmp_path: Path) -> None:

@@ -37,7 +37,12 @@ from target_highlevel.objects.event import EVENT_ONLY
 from target_highlevel.objects.kinds import Kinds
 from target_highlevel.partners import Partners
 from target_highlevel.partners.partners import Ourselves
-from target_highlevel.preflight.admission import refuse_unapproved_account, refuse_unready, remember_plan
+from target_highlevel.preflight.admission import (
+    mapper_digest,
+    refuse_unapproved_account,
+    refuse_unready,
+    remember_plan,
+)
 from target_highlevel.preflight.continuity import Continuity
 from target_highlevel.preflight.preflight import Preflight
 from target_highlevel.recovery.rebuild import Rebuild
@@ -122,6 +127,7 @@ class Session:
         self.continuity = Continuity(
             self.ledger,
             mode=mode,
+            mapping=mapper_digest(settings),
             work=self.work,
             intake=self.intake,
             identity=self.identity,

@@ -27,10 +27,6 @@ _MAPPERS = "target_highlevel.mappers"
 
 def mapping_digest(settings: Settings) -> str:
     """Return a digest of all that decides what is written: the mapper, its file, and the settings that change it."""
-    mappers = sorted(
-        f"{item.value} {item.dist.version if item.dist else ''}" for item in entry_points(group=_MAPPERS)
-    )
-    text = [mapping_text(item, settings.mapping) for item in entry_points(group=_MAPPERS)]
     chosen = [
         settings.appointments_as,
         settings.calendar_id,
@@ -38,7 +34,22 @@ def mapping_digest(settings: Settings) -> str:
         settings.overwrite,
         dict(settings.locations),
     ]
-    return hashlib.sha256(canonical_json([mappers, text, chosen]).encode()).hexdigest()
+    return _digest([*_mappers(settings), chosen])
+
+
+def mapper_digest(settings: Settings) -> str:
+    """Return a digest of the mapper and its file: other settings change nothing of what is mapped."""
+    return _digest(_mappers(settings))
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _mappers(settings: Settings) -> list[list[str]]:
+    found = list(entry_points(group=_MAPPERS))
+    versions = sorted(f"{item.value} {item.dist.version if item.dist else ''}" for item in found)
+    return [versions, [mapping_text(item, settings.mapping) for item in found]]
 
 
 def mapping_text(mapper: EntryPoint, path: str | None) -> str:

@@ -34,6 +34,8 @@ _ROUTING = "routing:"
 _BEHIND = "behind:"
 #: Name of the fact that tells the folded fields of which the ledger knows only what came of late, by their streams (JSON).
 _UNTOLD = "untold:"
+#: Name of the fact that tells the mapping (a digest) by which everything was read last.
+_MAPPING = "mapping:"
 _ADVICE = "run once with --full-refresh, which reads everything"
 
 
@@ -41,11 +43,20 @@ class Continuity:
     """What a run may take as known, of one sub-account."""
 
     def __init__(
-        self, ledger: Ledger, *, mode: str, work: Work, intake: Intake, identity: Identity, routing: Routing
+        self,
+        ledger: Ledger,
+        *,
+        mode: str,
+        mapping: str,
+        work: Work,
+        intake: Intake,
+        identity: Identity,
+        routing: Routing,
     ) -> None:
-        """Recall what earlier runs knew."""
+        """Recall what earlier runs knew; ``mapping`` is the digest of the present one."""
         self._ledger = ledger
         self._mode = mode
+        self._mapping = mapping
         self._work = work
         self._intake = intake
         self._identity = identity
@@ -78,6 +89,11 @@ class Continuity:
     def is_partial(self) -> bool:
         """Whether the ledger does not know what the source said before it was begun: an older one was lost."""
         return self._begun == _IN_THE_MIDDLE
+
+    @property
+    def is_mapped_anew(self) -> bool:
+        """Whether records that have not changed are still as another mapping made them, and do not come in this run."""
+        return bool(self.goes_on and self.received_before and self._fact(_MAPPING) != self._mapping)
 
     @property
     def is_unproven(self) -> bool:
@@ -124,6 +140,8 @@ class Continuity:
         if self._mode == "verify":
             return
         self._check_routing()
+        if not self.received_before:
+            self._keep_mapping()
         if goes_on and self._mode == "load" and is_ahead(state["bookmarks"], self._identity.passed):
             explain()
         if goes_on and not self._intake.seq:
@@ -163,6 +181,10 @@ class Continuity:
         if self._mode == "load":
             self._remember(_ROUTING, self._routing.text())
 
+    def _keep_mapping(self) -> None:
+        if self._mode == "load":
+            self._remember(_MAPPING, self._mapping)
+
     def note_untold(self, before: StreamSpec | None, spec: StreamSpec) -> None:
         """Note which folded fields are new to a ledger that has received records: it knows a part of what others say of them."""
         if before is None or not self.received_before or self._mode == "verify":
@@ -180,6 +202,7 @@ class Continuity:
     def all_came(self) -> None:
         """Take note that the source has read everything it has: now the ledger knows all of it."""
         self._keep_routing()
+        self._keep_mapping()
         if self._work.untold:
             self._work.untold = {}
             self._keep_untold()

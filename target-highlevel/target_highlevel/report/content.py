@@ -46,6 +46,7 @@ class RunFacts:
     ended_early: bool = False
     changes_only: bool = False
     begun_in_the_middle: bool = False
+    mapped_anew: bool = False
     unmarked: bool = False
     #: Whether compared values are to be written out, which makes a report of plan or verify hold personal data.
     show_values: bool = False
@@ -91,6 +92,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "ended_early": facts.ended_early,
         "changes_only": facts.changes_only,
         "begun_in_the_middle": facts.begun_in_the_middle,
+        "mapped_anew": facts.mapped_anew,
         "unmarked": facts.unmarked,
         "undone": counts.undone_records(ledger),
         "error": error,

@@ -69,6 +69,7 @@ class RunReport:
             ended_early=session.source.ended_early,
             changes_only=session.source.changes_only,
             begun_in_the_middle=session.continuity.is_partial,
+            mapped_anew=session.continuity.is_mapped_anew,
             unmarked=session.partners.has_mark is False,
             show_values=session.settings.show_values,
             accept_rejects=session.settings.accept_rejects,

@@ -14,6 +14,10 @@ _READ_EVERYTHING = (
     "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
     " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
 )
+_MAPPED_ANEW = (
+    "The mapping has changed since everything was read. Records that have not changed in Cliniko stay as they are until"
+    " `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
+)
 _UNMARKED = (
     "Give the token the scopes locations/customValues.readonly and .write: without them nobody can tell whether another ledger or"
     " another machine writes here too."
@@ -54,6 +58,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
     if content["verification"]:
         yield from verified_tasks(content["verification"])
     yield "reading of everything due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
+    yield "reading of everything due", int(content["mapped_anew"]), _MAPPED_ANEW, "records"
     yield "sub-account that cannot keep a mark", int(content["unmarked"]), _UNMARKED, "course"
     yield "record{s} taken out by a rollback", content["undone"], _READ_AGAIN, "records"
     if not content["rejects_accepted"]:
