@@ -169,7 +169,6 @@ class Session:
             made_before=self._appointments_made,
         )
         self.rebuild = Rebuild(
-            self.highlevel,
             self._catalogue,
             self.work,
             self.ledger,

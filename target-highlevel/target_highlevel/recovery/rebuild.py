@@ -11,20 +11,18 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.api.contacts import custom_values
 from target_highlevel.errors import HighLevelError, NotFound
 from target_highlevel.fields import is_empty, mark
 from target_highlevel.ledger.recovery import Recovery
 from target_highlevel.ledger.rows import DIARY, Notes
 from target_highlevel.ledger.work import ALL_LISTED
-from target_highlevel.objects.contact import IDENTITY, decode
+from target_highlevel.objects.contact import IDENTITY
 from target_highlevel.objects.file import source_id as file_source_id
+from target_highlevel.objects.inventory import Inventory, Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from target_highlevel.api.protocol import HighLevel
-    from target_highlevel.api.records import RecordItem
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
@@ -47,7 +45,6 @@ class Rebuild:
 
     def __init__(
         self,
-        highlevel: HighLevel,
         catalogue: Catalogue,
         work: Work,
         ledger: Ledger,
@@ -55,11 +52,11 @@ class Rebuild:
         settle: Callable[[], Any],
     ) -> None:
         """Fill this ledger; ``settle`` waits as long as the search may lag behind writes."""
-        self._highlevel = highlevel
         self._catalogue = catalogue
         self._work = work
         self._ledger = ledger
         self._kinds = kinds
+        self._inventory = Inventory(kinds)
         self._recovery = Recovery(ledger, work.run)
         self._settle = settle
         self._settled = False
@@ -72,31 +69,28 @@ class Rebuild:
         if spec.kind in DIARY and not self._kinds.in_calendars:
             return
         self._recovery.begin(spec.object)
-        if spec.kind == "contact" and IDENTITY in self._catalogue.contact_fields:
-            self._wait()
-            for page in self._contacts():
-                self._adopt([self._contact_row(spec, item) for item in page])
-        if spec.kind == "custom_object" and spec.object in self._catalogue.object_keys:
-            self._wait()
-            self._catalogue.read_object(spec.object)
-            for records in self._records(spec.object):
-                self._adopt([self._record_row(spec, item) for item in records])
-        if spec.kind in DIARY and IDENTITY in self._catalogue.contact_fields:
-            self._adopt(self._standing(spec))
+        if self._can_be_there(spec):
+            self._find(spec)
         self._forget_gone(spec)
         self._recovery.end(spec.object)
 
-    def _standing(self, spec: StreamSpec) -> list[dict[str, Any]]:
-        """Return what of the diary carries our marker; these lists do not lag."""
-        kind = self._kinds.diary[spec.kind]
-        return [
-            self._row(spec, source_id, str(item["id"]), self._written(spec, kind.decode(item)))
-            for source_id, item in kind.ours()
-        ]
+    def _can_be_there(self, spec: StreamSpec) -> bool:
+        """Return whether the sub-account has what our ids are kept in; a first load has asked nothing then."""
+        if spec.kind == "custom_object":
+            return spec.object in self._catalogue.object_keys
+        return IDENTITY in self._catalogue.contact_fields
 
-    def _adopt(self, rows: list[dict[str, Any]]) -> None:
-        self._recovery.found(rows)
-        self._work.adopt(rows)
+    def _find(self, spec: StreamSpec) -> None:
+        if spec.kind not in DIARY:  # its lists do not lag
+            self._wait()
+        if spec.kind == "custom_object":
+            self._catalogue.read_object(spec.object)
+        for page in self._inventory.pages(spec.object):
+            if page and all(found.source_id is None for found in page):
+                raise HighLevelError(_UNREADABLE, route="/contacts/search")
+            rows = [self._listed_row(spec, found, found.source_id) for found in page if found.source_id]
+            self._recovery.found(rows)
+            self._work.adopt(rows)
 
     def _forget_gone(self, spec: StreamSpec) -> None:
         """Have made again what an older ledger takes to be in HighLevel and is not: a run it knows nothing of was undone, say."""
@@ -124,30 +118,9 @@ class Rebuild:
             self._settle()
             self._settled = True
 
-    def _contacts(self) -> Iterator[list[dict[str, Any]]]:
-        field = self._catalogue.contact_fields[IDENTITY]
-        for page in self._highlevel.contacts.pages_with(field.id):
-            if not any(field.id in custom_values(item) for item in page):
-                raise HighLevelError(_UNREADABLE, route="/contacts/search")
-            yield [item for item in page if self._identity(item)]
-
-    def _identity(self, contact: Mapping[str, Any]) -> str | None:
-        field = self._catalogue.contact_fields[IDENTITY]
-        value = custom_values(contact).get(field.id)
-        return str(value) if value else None
-
-    def _records(self, key: str) -> Iterator[list[RecordItem]]:
-        for page in self._highlevel.records.pages(key):
-            yield [item for item in page if item.properties.get(IDENTITY)]
-
-    def _contact_row(self, spec: StreamSpec, item: Mapping[str, Any]) -> dict[str, Any]:
-        fields = decode(spec, item, self._catalogue)
-        return self._row(spec, str(self._identity(item)), item["id"], self._written(spec, fields))
-
-    def _record_row(self, spec: StreamSpec, item: RecordItem) -> dict[str, Any]:
-        fields = self._kinds.custom_object.decode(spec, item.properties)
-        source_id = str(item.properties[IDENTITY])
-        return self._row(spec, source_id, item.id, self._written(spec, fields))
+    def _listed_row(self, spec: StreamSpec, found: Listed, source_id: str) -> dict[str, Any]:
+        fields = self._inventory.fields(spec, found)
+        return self._row(spec, source_id, found.hl_id, self._written(spec, fields))
 
     def _written(self, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, str]:
         return {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from target_highlevel.errors import NotFound
 from target_highlevel.fields import kind_of, same
-from target_highlevel.objects.contact import IDENTITY
+from target_highlevel.objects.inventory import Inventory
 from target_highlevel.rollback.plan import ON_CONTACT
 from target_highlevel.rollback.touched import ours_ever
 from target_highlevel.rollback.units import files_of
@@ -66,19 +66,13 @@ class ReadBack:
         """Yield what is in HighLevel of the kinds and in the places where the run created something."""
         objects = {object_ for object_, _ in self._created}
         self._session.stop.wait(self._session.search_lag)
-        highlevel = self._session.highlevel
-        field = self._session.catalogue().contact_fields.get(IDENTITY)
-        if "contact" in objects and field is not None:
-            for page in highlevel.contacts.pages_with(field.id):
-                yield from (("contact", str(item["id"])) for item in page)
-        for key in sorted(name for name in objects if "." in name):
-            for records in highlevel.records.pages(key):
-                yield from ((key, item.id) for item in records)
+        inventory = Inventory(self._session.kinds)
+        records = sorted(name for name in objects if "." in name)
+        for name in ("contact", *records, *self._session.kinds.diary):
+            for page in inventory.pages(name) if name in objects else ():
+                yield from ((name, found.hl_id) for found in page)
         made = sorted(item for item in self._created if item[0] == "opportunity")
         yield from made[:_PROBES]  # their list is a search: each is read by its id
-        for name, kind in self._session.kinds.diary.items():
-            if name in objects:
-                yield from ((name, str(item["id"])) for _, item in kind.ours())
         yield from self._on_contacts()
 
     def _is_there(self, object_: str, hl_id: str) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.objects.contact import IDENTITY, decode
 from target_highlevel.objects.file import is_packed, items, name_of, source_id
+from target_highlevel.objects.inventory import Inventory, Listed
 from target_highlevel.report.differences import Kind
 from target_highlevel.verify.comparison import DIFFERING, Compared
 from target_highlevel.verify.downloads import DocumentUnreadable
@@ -45,27 +46,23 @@ class People:
 
     def verify(self, spec: StreamSpec, file_spec: StreamSpec | None) -> None:
         """Compare every contact; what the search shows otherwise is read again: it lags."""
-        field = self._catalogue.contact_fields.get(IDENTITY)
-        if field is not None:
-            pages = self._session.highlevel.contacts.pages_with(field.id)
-            for page in self._reader.pages(pages, spec.object, self._findings):
-                self._page(page, spec, file_spec)
-                self._findings.flush()
+        pages = Inventory(self._session.kinds).pages(spec.object)
+        for page in self._reader.pages(pages, spec.object, self._findings):
+            self._page(page, spec, file_spec)
+            self._findings.flush()
         self._again(spec, file_spec)
 
-    def _page(
-        self, page: Sequence[Mapping[str, Any]], spec: StreamSpec, file_spec: StreamSpec | None
-    ) -> None:
-        known = self._expected.records.by_id(spec.object, [item["id"] for item in page])
+    def _page(self, page: Sequence[Listed], spec: StreamSpec, file_spec: StreamSpec | None) -> None:
+        known = self._expected.records.by_id(spec.object, [found.hl_id for found in page])
         wanted = {row.ref for row in self._expected.wanted_here(known.values())}
-        for contact in page:
-            row = known.get(contact["id"])
+        for found in page:
+            row = known.get(found.hl_id)
             if row is None:
-                self._stranger(contact["id"], spec)
+                self._stranger(found.hl_id, spec)
             elif row.ref in wanted:
-                self._contact(row, contact, spec, file_spec, final=False)
+                self._contact(row, found.item, spec, file_spec, final=False)
             else:  # of the contact nothing is wanted, or it was refused; its files may be there all the same
-                self._take(_Files(self._expected, contact, self._catalogue, file_spec, merged=True))
+                self._take(_Files(self._expected, found.item, self._catalogue, file_spec, merged=True))
 
     def _stranger(self, hl_id: str, spec: StreamSpec) -> None:
         """A contact with one of our ids that the crosswalk does not lead to: a second one, or nobody's."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.objects.contact import IDENTITY
+from target_highlevel.objects.inventory import Inventory, Listed
 from target_highlevel.verify.comparison import DIFFERING
 from target_highlevel.verify.reading import Unreadable, in_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_highlevel.api.records import RecordItem
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.rows import Row
@@ -36,23 +36,23 @@ class Records:
         catalogue = self._session.catalogue()
         if spec.object in catalogue.object_keys:
             catalogue.read_object(spec.object)
-            pages = self._session.highlevel.records.pages(spec.object)
+            pages = Inventory(self._session.kinds).pages(spec.object)
             for page in self._reader.pages(pages, spec.object, self._findings):
                 self._page(page, spec)
                 self._findings.flush()
         self._again(spec)
 
-    def _page(self, page: Sequence[RecordItem], spec: StreamSpec) -> None:
-        known = self._expected.records.by_id(spec.object, [item.id for item in page])
+    def _page(self, page: Sequence[Listed], spec: StreamSpec) -> None:
+        known = self._expected.records.by_id(spec.object, [found.hl_id for found in page])
         wanted = {row.ref for row in self._expected.wanted_here(known.values())}
-        for item in page:
-            row = known.get(item.id)
-            if row is None and item.properties.get(IDENTITY):
-                self._stranger(item.id, spec)
+        for found in page:
+            row = known.get(found.hl_id)
+            if row is None and found.source_id:
+                self._stranger(found.hl_id, spec)
             elif row is not None and row.ref not in wanted:
-                self._money(row, item.properties, spec)
+                self._money(row, found.item, spec)
             elif row is not None:
-                self._record(row, item.properties, spec, final=False)
+                self._record(row, found.item, spec, final=False)
 
     def _stranger(self, hl_id: str, spec: StreamSpec) -> None:
         """A record with one of our ids that the crosswalk does not lead to: a second one, or nobody's."""

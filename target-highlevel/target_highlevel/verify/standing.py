@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.objects.inventory import Inventory
 from target_highlevel.verify.reading import Unreadable
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class Standing:
         ]
         if not waiting and not self._session.kinds.in_calendars:
             return
-        found = self._reader.read(lambda: {str(item["id"]): item for _, item in kind.ours()})
+        inventory = Inventory(self._session.kinds)
+        found = self._reader.read(
+            lambda: {each.hl_id: each.item for page in inventory.pages(spec.object) for each in page}
+        )
         if found is None or isinstance(found, Unreadable):
             for row in waiting:
                 self._findings.unreadable(row, found.reason if found else "no_answer")
