@@ -47,7 +47,7 @@ def _lines(path: str, stream: str, *, packed: bool) -> Iterator[dict[str, Any]]:
             for number, line in enumerate(file, 1):  # noqa: B007 - named in the error
                 if line.strip():
                     yield decode_line(line.decode("utf-8"))
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         msg = (
             f"a file of the stream {stream} cannot be read after its line {number} ({type(error).__name__}):"
             " the tap was cut off, or the file removed; run again"

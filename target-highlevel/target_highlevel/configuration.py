@@ -49,8 +49,11 @@ def configuration(
     for name in set(config) & set(declared) - set(Settings.model_fields):
         kind = _kind_of_schema(declared[name])
         config[name] = _parsed(kind, config[name])
+        allowed = declared[name].get("enum")
         if kind in WORDS and not _is(kind, config[name]):
             problems.append(f"{variable(name)} must be {WORDS[kind]}")
+        elif allowed and config[name] not in allowed:
+            problems.append(f"{variable(name)} must be one of {', '.join(allowed)}")
     try:
         settings_from(config)
     except SettingsError as error:

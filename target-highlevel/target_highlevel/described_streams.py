@@ -7,11 +7,13 @@ The record's identity is the stream and the value of its key, ``people/17``.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from target_highlevel.errors import SettingsError
+from target_highlevel.values import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -125,7 +127,7 @@ class DescribedStream(BaseModel):
         """
         stream, given = str(message["stream"]), message["record"]
         key = self.id or next(iter(keys), "")
-        identity = _text(given.get(key))
+        identity = _identity(given.get(key))
         record: dict[str, Any] = {"source_id": f"{stream}/{identity or '?'}"}
         if identity is None:
             record["rejected"] = {"reason": "invalid_record", "field": key}
@@ -134,6 +136,7 @@ class DescribedStream(BaseModel):
             record |= {_key(each): _value(each, given.get(name)) for name, each in self._places.items()}
             if self.object == "contact":
                 record["tags"] = list(self.tags)
+            record["_sdc_deleted_at"] = given.get("_sdc_deleted_at")
         return {"type": "RECORD", "stream": stream, "record": record}
 
     def _check_key(self, message: Mapping[str, Any]) -> None:
@@ -181,6 +184,12 @@ def _value(place: Mapping[str, Any], value: Any) -> str | None:
     text = _text(value)
     is_date = place.get("dataType") == "DATE" or place.get("name") in _DATES
     return text[:10] if text and is_date and _DAY.match(text) else text
+
+
+def _identity(value: Any) -> str | None:
+    """Return a key as text: 17, 17.0 and 1.7E+1 are one number."""
+    is_whole = isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value()
+    return decimal_text(value) if is_whole else _text(value)
 
 
 def _text(value: Any) -> str | None:

@@ -41,6 +41,9 @@ STEERING = frozenset(
 _FORMER = {"contributor": "part", "skip_if_exists": "unless", "split_count": "pieces"}
 _STEERING = STEERING | frozenset(_FORMER.values())
 
+#: Of a record that a tap says is deleted in its source.
+_DELETED = "deleted_in_source"
+
 
 class Rank:
     """Order of writing: what a practice needs first, parents before what hangs on them, then contact by contact."""
@@ -366,7 +369,7 @@ def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
         unless=tuple(steering(record, "skip_if_exists") or ()),
         needs=tuple(record.get("needs") or ()),
         after=tuple(record.get("after") or ()),
-        filtered=record.get("filtered"),
+        filtered=record.get("filtered") or (_DELETED if record.get("_sdc_deleted_at") else None),
         rejected=record.get("rejected"),
         absent=bool(record.get("absent")),
         relations=tuple((item["association"], item["to"]) for item in record.get("relations") or ()),

@@ -16,7 +16,8 @@ from target_highlevel.errors import HighLevelError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_decoder = json.JSONDecoder(parse_float=Decimal)
+#: What is no number (``NaN``, written so by some taps) is no value.
+_decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda _: None)
 
 
 #: Half an emoji, or a NUL: written so in JSON, and nothing that a database or HighLevel could keep.
@@ -44,7 +45,7 @@ class MessageReader(SimpleSingerReader):
         self._number += 1
         try:
             return decode_line(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         raise BrokenInput(self.hint("is no Singer message"))
 

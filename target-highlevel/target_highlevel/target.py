@@ -25,20 +25,21 @@ from target_highlevel.endings import (
     print_last_line,
     together,
 )
-from target_highlevel.errors import Interrupted, SettingsError
-from target_highlevel.reader import MessageReader, MissingSchema
+from target_highlevel.errors import HighLevelError, Interrupted, SettingsError
+from target_highlevel.reader import BrokenInput, MessageReader, MissingSchema
 from target_highlevel.run import Run
 from target_highlevel.settings import json_schema, settings_from
 from target_highlevel.source_streams import SourceStreams
 from target_highlevel.unexpected import known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType
 
     from target_highlevel.descriptor import StreamSpec
 
 _MAPPERS = "target_highlevel.mappers"
+_MAPS = "TARGET_HIGHLEVEL_STREAM_MAPS"
 
 
 class HighLevelSink(RecordSink):
@@ -84,7 +85,6 @@ class TargetHighLevel(Target):
     def __init__(self, **arguments: Any) -> None:
         self._critical = False
         self._signal = 0
-        self._accepted = 0
         #: What the newest state says of its run: whether it came to its end, and whether it read more than what has changed.
         self._source: dict[str, Any] = {}
         super().__init__(**arguments)
@@ -111,7 +111,6 @@ class TargetHighLevel(Target):
     def accept(self, stream: str, record: dict[str, Any]) -> None:
         """Take a record of a sink."""
         spec = self._specs.get(stream)
-        self._accepted += 1
         if spec is not None:
             self.begin().accept(spec, record)
 
@@ -121,29 +120,65 @@ class TargetHighLevel(Target):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         with self._undisturbed():
             self.begin().source.came = True
-            self._assert_line_requires(message_dict, requires={"stream", "schema"})
+            self._assert_objects(message_dict, "schema")
             self._check_account(message_dict)
-            for message in self._streams.schema(message_dict):
+            messages = list(self._streams.schema(message_dict))
+            self._check_map_is_used(message_dict["stream"], messages)
+            for message in messages:
                 self._declare(message)
 
     def _check_account(self, schema_message: Mapping[str, Any]) -> None:
         """Make sure that the Cliniko account a tap names belongs to ledger and sub-account."""
-        schema = schema_message.get("schema")
-        origin = schema.get("x-cliniko") if isinstance(schema, dict) else None
+        origin = schema_message["schema"].get("x-cliniko")
         self.begin().check_account(origin.get("account") if isinstance(origin, dict) else None)
 
+    def _assert_objects(self, message: dict[str, Any], content: str) -> None:
+        """Make sure that a message names a stream, and holds what it is about."""
+        self._assert_line_requires(message, requires={"stream", content})
+        if not isinstance(message["stream"], str) or not isinstance(message[content], dict):
+            raise BrokenInput(
+                cast("MessageReader", self.message_reader).hint(f"has no {content} of a stream")
+            )
+
+    def _check_map_is_used(self, stream: str, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Refuse a stream map that would change nothing: the mapping stands before it, and its streams have other names."""
+        names = [str(message["stream"]) for message in messages]
+        if stream in (self.config.get("stream_maps") or {}) and stream not in names:
+            msg = f"{_MAPS}: the stream {stream} is mapped first: name what it becomes ({', '.join(names)})"
+            raise SettingsError(msg)
+
     def _declare(self, message: dict[str, Any]) -> None:
-        self._as_is.pop(message.get("stream"), None)
-        super()._process_schema_message(message)
-        self._expect(message.get("stream"))
+        stream = str(message["stream"])
+        self._as_is.pop(stream, None)
+        with self._maps(stream):
+            super()._process_schema_message(message)
+        self._expect(stream)
         spec = self.begin().declare(message)
-        if spec is not None:
-            self._specs[spec.stream] = spec
+        if spec is None:
+            return
+        others = {each.stream_alias for each in self.mapper.stream_maps[stream]} - {stream}
+        if others:
+            msg = f"{_MAPS}: the stream {stream} cannot be renamed ({', '.join(sorted(others))}): nobody would know what it is"
+            raise SettingsError(msg)
+        self._specs[stream] = spec
+
+    @contextmanager
+    def _maps(self, stream: str) -> Iterator[None]:
+        """Take what fails while a stream map is set up or applied for a wrong setting."""
+        try:
+            yield
+        except HighLevelError:
+            raise
+        except Exception as error:
+            if stream not in (self.config.get("stream_maps") or {}):
+                raise
+            msg = f"{_MAPS}: the map of the stream {stream} cannot be applied ({type(error).__name__})"
+            raise SettingsError(msg) from None
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         with self._undisturbed():
-            self._assert_line_requires(message_dict, requires={"stream", "record"})
+            self._assert_objects(message_dict, "record")
             if self._survey is not None and self._core.handles(message_dict["stream"]):
                 self._survey.see(message_dict)
             if self._core is not None and self._core.handles(message_dict["stream"]):
@@ -158,10 +193,16 @@ class TargetHighLevel(Target):
 
     def _change_and_accept(self, message: dict[str, Any]) -> None:
         """Let the stream maps of the settings change a record; one that they drop is counted."""
-        before = self._accepted
-        super()._process_record_message(message)
-        if self._accepted == before:
-            self._streams.left_out[message["stream"]] += 1
+        stream = message["stream"]
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        for stream_map in self.mapper.stream_maps[stream]:
+            with self._maps(stream):
+                record = stream_map.transform(dict(message["record"]))
+            if record is None:
+                self._streams.left_out[stream] += 1
+            else:
+                self.accept(stream, record)
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:

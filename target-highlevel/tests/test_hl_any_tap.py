@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,12 @@ from cliniko_to_highlevel.core import MessageMapper
 from target_highlevel import batches
 from target_highlevel.descriptor import incoming, stream_spec
 from target_highlevel.endings import left_out_words
+from target_highlevel.engine.state import StateOutput
 from target_highlevel.errors import SettingsError
-from target_highlevel.reader import BrokenInput
+from target_highlevel.reader import BrokenInput, MessageReader, decode_line
 from target_highlevel.settings import settings_from
 from target_highlevel.source_streams import SourceStreams
+from target_highlevel.target import TargetHighLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +185,91 @@ def test_a_record_without_its_key_is_rejected_alone(key: Any) -> None:
     assert spec is not None
     (loaded,) = taken.record(row("pets", id=key, name="Rex"))
     assert incoming(spec, loaded["record"]).rejected == {"reason": "invalid_record", "field": "id"}
+
+
+@pytest.mark.parametrize("key", ["17", "17.0", "1.7E+1", '"17"'])
+def test_one_number_is_one_identity(key: str) -> None:
+    """However a tap spells it: who comes as 17.0 the next time is nobody new."""
+    taken = streams({"pets": PETS})
+    list(taken.schema(schema("pets", "id", "name", "weight")))
+    (loaded,) = taken.record(row("pets", id=decode_line(f'{{"id": {key}}}')["id"], name="Rex"))
+    assert loaded["record"]["source_id"] == "pets/17"
+
+
+def test_what_a_tap_says_was_deleted_is_left_out() -> None:
+    """It is not made, and counted."""
+    taken = streams({"pets": PETS})
+    (declared,) = taken.schema(schema("pets", "id", "name", "weight", "_sdc_deleted_at"))
+    spec = stream_spec(declared)
+    assert spec is not None
+    for moment, why in ((None, None), ("2026-01-01T00:00:00Z", "deleted_in_source")):
+        (loaded,) = taken.record(row("pets", id="a", name="Rex", _sdc_deleted_at=moment))
+        assert incoming(spec, loaded["record"]).filtered == why
+
+
+def test_what_is_no_number_is_no_value() -> None:
+    """Some taps write NaN."""
+    assert decode_line('{"a": NaN, "b": -Infinity}') == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "3", '{"a"'])
+def test_a_line_that_is_no_message_ends_the_run_without_being_shown(line: str) -> None:
+    """Nested beyond all measure, no object, cut off."""
+    with pytest.raises(BrokenInput, match="line 1 of the input"):
+        MessageReader().deserialize_json(line)
+
+
+def test_numbers_in_a_state_are_passed_on_digit_by_digit() -> None:
+    """A tap may keep its bookmark as a number."""
+    output = io.StringIO()
+    states = StateOutput(output)
+    passed = states.gate()
+    passed(states.came(decode_line('{"since": 1700000000.123456789}')))
+    assert output.getvalue() == '{"since": 1700000000.123456789}\n'
+
+
+def target(**settings: Any) -> TargetHighLevel:
+    """Return a target with a ledger in memory, which never comes to write anything."""
+    given = {"access_token": "t", "location_id": "l", "streams": json.dumps({"pets": PETS})}
+    return TargetHighLevel(config={**given, "ledger_url": "sqlite://", **settings}, validate_config=False)
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"pets": {"__alias__": "animals"}},
+        {"animals": {"__source__": "pets"}},
+        {"pets": {"__filter__": "weight > 3"}},
+        {"pets": {"source_id": None}},
+        {"pets": {"name": "1/0"}},
+        {"pets": "x"},
+    ],
+    ids=["renamed", "copied", "names of before", "key removed", "failing", "no map"],
+)
+def test_a_stream_map_that_would_lose_records_is_a_wrong_setting(maps: dict[str, Any]) -> None:
+    """Nothing is loaded under a name that nobody knows."""
+    mapped = target(stream_maps=maps)
+    with pytest.raises(SettingsError, match="STREAM_MAPS"):  # noqa: PT012 - some fail at the first record only
+        mapped._process_schema_message(schema("pets", "id", "name", "weight"))
+        mapped._process_record_message(row("pets", id="a", name="Rex", weight=5))
+
+
+def test_a_stream_map_of_what_is_mapped_first_is_a_wrong_setting() -> None:
+    """It would change nothing, and somebody means it to."""
+    mapped = target(stream_maps={"patients": None})
+    with pytest.raises(SettingsError, match="hl_contacts"):
+        mapped._process_schema_message(schema("patients", "id", "links", origin=CLINIKO))
+
+
+def test_a_message_without_its_object_is_broken_input() -> None:
+    """It says which line, and that it is the tap's doing."""
+    taken = target()
+    taken._process_schema_message(schema("pets", "id", "name", "weight"))
+    for broken in ({"schema": None}, {"schema": [1]}, {"record": None}, {"record": [1]}):
+        (content,) = broken
+        process = taken._process_schema_message if content == "schema" else taken._process_record_message
+        with pytest.raises(BrokenInput, match=f"has no {content} of a stream"):
+            process({"stream": "pets", **broken})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from target_highlevel.api.definitions import Field
 from target_highlevel.descriptor import FieldSpec, StreamSpec
+from target_highlevel.errors import Refused
 from target_highlevel.fields import (
     ContactAnswer,
     ContactBody,
@@ -29,6 +30,8 @@ from target_highlevel.verify.comparison import HOWS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_highlevel.fields.places import Place
+
 OPTIONS = Field(
     "f",
     "RADIO",
@@ -47,6 +50,21 @@ def field(data_type: str = "TEXT", **more: Any) -> FieldSpec:
 def standard(api_name: str, **more: Any) -> FieldSpec:
     """Return a standard field of a contact."""
     return FieldSpec(api_name, "standard", api_name, **more)
+
+
+@pytest.mark.parametrize("place", [CUSTOM, PROPERTY])
+@pytest.mark.parametrize(
+    ("data_type", "value"),
+    [
+        ("NUMERICAL", "heavy"), ("NUMERICAL", "NaN"), ("NUMERICAL", "1,200"), ("MONETORY", "$5"), ("MONETORY", "-Infinity"),
+        ("DATE", "31/12/1999"), ("DATE", "2020-13-45"), ("DATE", "gestern"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_refused_as_by_highlevel(data_type: str, value: str, place: Place) -> None:
+    """It names the field, so that the record goes without it and no run ends."""
+    with pytest.raises(Refused) as caught:
+        kind_of(field(data_type)).encode(value, place)
+    assert caught.value.properties == ("thing",)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+import simplejson
 
 from target_highlevel.crashpoints import reach
 
@@ -64,7 +65,7 @@ class StateOutput:
             self._passed = through
             reach("before_state")
             output = self._output or sys.stdout
-            output.write(f"{json.dumps(state)}\n")
+            output.write(f"{simplejson.dumps(state, use_decimal=True)}\n")
             output.flush()
             reach("after_state")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.errors import Findings, Refused
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -74,6 +76,10 @@ class FieldKind:
     def to_json(self, value: Any, place: Place) -> Any:
         """Return the JSON of a value."""
         return value
+
+    def unfit(self) -> Refused:
+        """Return the refusal of a value that is none of this kind, as HighLevel's own: what can do without it goes without."""
+        return Refused(findings=Findings("invalid_property", properties=(self.declared.name,)))
 
     def from_json(self, value: Any, place: Place) -> Any:
         """Return a JSON value that is not empty in our shape."""

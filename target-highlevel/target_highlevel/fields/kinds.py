@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -140,6 +140,14 @@ class Date(Text):
         text = str(value).strip()
         return text if len(set(days_of(text))) > 1 else day(value)
 
+    def to_json(self, value: Any, place: Place) -> Any:
+        """Return a day of the calendar."""
+        try:
+            date.fromisoformat(str(value)[:10])
+        except ValueError:
+            raise self.unfit() from None
+        return value
+
     def normal(self, value: Any) -> Any:
         """Return its day."""
         return day(value) if isinstance(value, str) else value
@@ -160,6 +168,13 @@ class Number(Text):
 
     def to_json(self, value: Any, place: Place) -> Any:
         """Return the number."""
+        return self._finite(value)
+
+    def _finite(self, value: Any) -> Decimal:
+        try:
+            decimal_text(value)
+        except ValueError:
+            raise self.unfit() from None
         return Decimal(value)
 
     def from_json(self, value: Any, place: Place) -> Any:
@@ -187,7 +202,7 @@ class Money(Number):
     def to_json(self, value: Any, place: Place) -> Any:
         """Return the sum as its place wants it."""
         amount, _, currency = str(value).partition(" ")
-        return place.money(Decimal(amount), currency)
+        return place.money(self._finite(amount), currency)
 
     def from_json(self, value: Any, place: Place) -> Any:
         """Return the amount, with its currency where that is another than the sub-account's."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger import audit
 from target_highlevel.ledger.tables import run as runs
+from target_highlevel.values import canonical, canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,4 +74,4 @@ class Identity:
 
     def keep_passed(self, bookmarks: Mapping[str, Any]) -> None:
         """Keep the bookmarks of a STATE that is about to be passed on."""
-        self._ledger.remember(f"passed:{self._location}", json.dumps(bookmarks))
+        self._ledger.remember(f"passed:{self._location}", canonical_json(canonical(bookmarks)))

@@ -183,8 +183,8 @@ class Contact(ObjectKind):
         withheld = row.gives_up
         while True:
             fields = _with_tags(row, changes, before, {**kept, **withheld})
-            body = encode(spec, fields, self.ctx.catalogue, current=current, ours=row.notes.tags)
             try:
+                body = encode(spec, fields, self.ctx.catalogue, current=current, ours=row.notes.tags)
                 self._contacts.update(str(row.hl_id), body)
                 break
             except DuplicateContact as duplicate:

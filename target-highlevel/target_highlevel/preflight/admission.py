@@ -144,7 +144,8 @@ def refuse_unready(ledger: Ledger, settings: Settings) -> None:
     if purged:
         msg = (
             f"this ledger was purged on {purged}: what later loads need is gone. Set TARGET_HIGHLEVEL_LEDGER_URL to a new"
-            " ledger and run with --full-refresh; the crosswalk is rebuilt from HighLevel, nothing is created twice"
+            " ledger and TARGET_HIGHLEVEL_TAKE_OVER=true once, and run with --full-refresh; the crosswalk is rebuilt from"
+            " HighLevel, nothing is created twice"
         )
         raise SettingsError(msg)
     if not settings.require_approved_plan:

@@ -139,6 +139,7 @@ FILTERED = {
     ),
     "confidential": Meaning("A confidential communication.", "Switch confidential communications on in the mapping to move them."),
     "deleted_in_cliniko": Meaning("It was deleted in Cliniko.", "Nothing: what is in HighLevel already stays there."),
+    "deleted_in_source": Meaning("The tap says that it was deleted.", "Nothing: what is in HighLevel already stays there."),
     "deleted_left_out": Meaning("It is archived or deleted in Cliniko, and the mapping leaves such records behind.", "Switch `move.deleted_records` on in the mapping to move them."),
     "inactive": Meaning("The practitioner has left; they are in HighLevel as a contact.", "Nothing."),
     "invoice_left_out": Meaning("It belongs to an invoice that was left out.", "Nothing: it comes with its invoice."),
