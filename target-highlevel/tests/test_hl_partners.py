@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from hl_ledgers import LOCATION, Desk, contact
+from hl_ledgers import LOCATION, Desk, contact, note
 from hl_loading import Loader
 from hl_mapped import person, record, schemas
 
@@ -26,6 +26,8 @@ from target_highlevel.http.client import HighLevelClient
 from target_highlevel.http.governor import Governor, Limits
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.recovery import Recovery
+from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.undo import Undo, writing_runs
 from target_highlevel.partners.mark import MARK, mark_from
 from target_highlevel.partners.partners import Ourselves, Partners
@@ -467,7 +469,7 @@ def test_where_a_mark_was_kept_its_absence_is_not_believed(
 
 
 def test_one_ledger_by_two_paths_is_one(tmp_path: Path) -> None:
-    """A symbolic link to the ledger, or to its folder, leads to the same lock."""
+    """A symbolic link to the ledger, or to its folder, leads to the same lock; a URI that would not is refused."""
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "data")
     ledger = Ledger(f"sqlite:///{tmp_path}/data/ledger.db", LOCATION)
@@ -475,7 +477,44 @@ def test_one_ledger_by_two_paths_is_one(tmp_path: Path) -> None:
     for path in ("link/ledger.db", "data/../link/ledger.db", "other.db"):
         with pytest.raises(SettingsError, match="another run is writing"):
             Ledger(f"sqlite:///{tmp_path}/{path}", LOCATION)
+    with pytest.raises(SettingsError, match="by its path"):
+        Ledger(f"sqlite:///file:{tmp_path}/data/ledger.db?uri=true", LOCATION)
     ledger.close()
+
+
+def test_a_ledger_put_back_from_a_backup_is_known_by_its_place(tmp_path: Path) -> None:
+    """Before anything is asked of HighLevel: what was in its place had claimed the sub-account once more."""
+    path, kept = tmp_path / "ledger.db", tmp_path / "kept.db"
+    for run in ("1", "2"):
+        shutil.copy(path, kept) if path.exists() else None
+        ledger = Ledger(f"sqlite:///{path}", LOCATION)
+        identity = Identity(ledger)
+        assert not identity.is_put_back
+        identity.claim(Desk.begun("", ledger).run, int(run))
+        assert not identity.is_put_back
+        ledger.close()
+    shutil.copy(kept, path)
+    ledger = Ledger(f"sqlite:///{path}", LOCATION)
+    assert Identity(ledger).is_put_back
+    ledger.close()
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_what_hangs_on_others_is_looked_for_by_a_ledger_that_is_behind(
+    *, is_behind: bool, tmp_path: Path
+) -> None:
+    """A run that it knows nothing of may have undone it: whatever comes next is compared, even if it comes unchanged."""
+    desk = Desk.open(f"sqlite:///{tmp_path}/ledger.db")
+    desk.take(contact(1), note(7, 1))
+    for ref in ("contact:patients/1", "note:treatment_notes/7"):
+        desk.write(ref)
+    Recovery(desk.ledger, desk.run).require(is_behind=is_behind)
+    found = desk.row("note:treatment_notes/7")
+    assert (found.hl_id is None, bool(found.intent), found.status == Status.FILTERED) == (is_behind,) * 3
+    assert desk.row("contact:patients/1").hl_id
+    desk.take(contact(1), note(7, 1))
+    assert (desk.row("note:treatment_notes/7").status == Status.READY) == is_behind
+    desk.ledger.close()
 
 
 def test_the_order_of_runs_is_that_in_which_they_were_begun(ledger_url: str) -> None:

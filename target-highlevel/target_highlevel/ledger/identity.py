@@ -43,6 +43,11 @@ class Identity:
         return int(self._ledger.fact(f"claimed:{self._location}") or 0)
 
     @property
+    def is_put_back(self) -> bool:
+        """Return whether the ledger that was in this place before had come further: this one is from a backup."""
+        return self._ledger.lock.counter > self.counter
+
+    @property
     def has_marked(self) -> bool:
         """Return whether a run with this ledger has ever put its mark into the sub-account."""
         return self._ledger.fact(f"marked:{self._location}") is not None
@@ -64,6 +69,7 @@ class Identity:
             counter = max(self.counter + 1, self._ledger.run_number(run), least)
             self._ledger.remember(f"claimed:{self._location}", str(counter))
             connection.execute(runs.update().where(runs.c.id == run).values(number=counter))
+        self._ledger.lock.keep(counter)
         return counter
 
     @property

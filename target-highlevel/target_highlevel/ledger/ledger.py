@@ -213,6 +213,11 @@ class Ledger:
             connection.execute(kept.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
     @property
+    def lock(self) -> LedgerLock | PostgresLock | NoLock:
+        """Return what keeps other runs from the sub-account."""
+        return self._lock
+
+    @property
     def place(self) -> str:
         """Return a digest of where the ledger is: machine and real path of its file, or the database on a server."""
         url = self._engine.url
@@ -298,6 +303,9 @@ def _engine(url: str) -> sa.Engine:
         return _postgres(address)
     if address.get_backend_name() != "sqlite":
         msg = f"ledger_url: the ledger can be in SQLite or PostgreSQL, not in {address.get_backend_name()}"
+        raise SettingsError(msg)
+    if (address.database or "").startswith("file:"):  # it would lead past the lock beside the file
+        msg = "ledger_url: name the file by its path, sqlite:////srv/clinic/ledger.db, and not by a URI of SQLite's"
         raise SettingsError(msg)
     if address.database and address.database != ":memory:":
         _private_file(Path(address.database))

@@ -34,7 +34,8 @@ _BUSY = "another run is writing to this sub-account with the same ledger; wait f
 class LedgerLock:
     """An advisory lock on a file beside a SQLite ledger; the kernel drops it when the process ends, however it ends.
 
-    It lies beside the real file: a symbolic link to a ledger leads to the same lock.
+    It lies beside the real file: a symbolic link to a ledger leads to the same lock. So does what tells how far the ledger that
+    was last in this place had come: one put back from a backup has not come so far.
     """
 
     def __init__(self, ledger: Path, location: str) -> None:
@@ -44,6 +45,7 @@ class LedgerLock:
             SettingsError: another process holds it.
         """
         real = ledger.resolve()
+        self._come = real.with_name(f"{real.name}.{location}.runs")
         # a lock may be given back by another thread than the one that took it
         self._lock = FileLock(real.with_name(f"{real.name}.{location}.lock"), timeout=0, thread_local=False)
         try:
@@ -51,12 +53,33 @@ class LedgerLock:
         except Timeout:
             raise SettingsError(_BUSY) from None
 
+    @property
+    def counter(self) -> int:
+        """Return the counter of the last run that claimed the sub-account from this place; 0 when nobody knows."""
+        try:
+            return int(self._come.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def keep(self, counter: int) -> None:
+        """Keep the counter of a run that claims the sub-account."""
+        self._come.write_text(str(counter), encoding="ascii")
+
     def close(self) -> None:
         """Give the lock back."""
         self._lock.release()
 
 
-class PostgresLock:
+class _NoPlace:
+    """A lock of a ledger that is no file: what its server puts back, or what is in memory, has no place beside it."""
+
+    counter = 0
+
+    def keep(self, counter: int) -> None:
+        """Keep nothing."""
+
+
+class PostgresLock(_NoPlace):
     """A session-level advisory lock on the ledger's own connection, with which it ends.
 
     A connection kept for the lock alone would be idle for hours, and whatever closed it would let a second run in.
@@ -113,7 +136,7 @@ def _session(connection: sa.Connection, *, begin: bool = True) -> int:
         return int(connection.execute(sa.text("select pg_backend_pid()")).scalar() or 0)
 
 
-class NoLock:
+class NoLock(_NoPlace):
     """The lock of a ledger in memory: nobody else can reach it."""
 
     def close(self) -> None:

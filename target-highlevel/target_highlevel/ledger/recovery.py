@@ -16,6 +16,7 @@ from target_highlevel.ledger.repair import LOOK_FIRST, REASON
 from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import fact, record
 from target_highlevel.ledger.transitions import MISSED
+from target_highlevel.ledger.work import FORGOTTEN
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _AGAIN, _DONE = "again", "done"
 #: Stands in ``listed`` of a record until it has been found again.
 _NOT_FOUND = "?"
 _REBUILT = Notes(rebuilt=True).json()
+#: Kinds of records that are found by what they hang on.
+_HANGING = ("appointment", "file", "note", "opportunity", "relation")
 
 
 class Recovery:
@@ -40,8 +43,12 @@ class Recovery:
         self._name = f"rebuilt:{ledger.location}:"
         self._comparing: str | None = None
 
-    def require(self) -> None:
-        """Record durably that the whole crosswalk must be verified against HighLevel, even if this run is killed."""
+    def require(self, *, is_behind: bool) -> None:
+        """Record durably that the whole crosswalk must be verified against HighLevel, even if this run is killed.
+
+        Where the ledger is behind, whatever comes next is compared, even if it has not changed; and what hangs on others, of
+        which there are no lists, is looked for: a run that this ledger knows nothing of may have undone what it knows.
+        """
         known = fact.c.name.startswith(self._name, autoescape=True)
         with self._ledger.transaction() as connection:
             connection.execute(fact.update().where(known).values(value=_AGAIN))
@@ -50,6 +57,11 @@ class Recovery:
                 self._ledger.remember(f"{self._name}{object_}", _AGAIN)
             # what is on a contact may be more than this ledger knows: it is listed before anything is added
             connection.execute(record.update().where(self._here).values(listed=""))
+            if is_behind:
+                connection.execute(record.update().where(self._here).values(digest=None))
+                hanging = (self._here, record.c.object.in_(_HANGING), record.c.status == Status.DONE.value)
+                looked_for = {"reason": REASON, "notes": _REBUILT, "intent": self._look()}
+                connection.execute(MISSED.update(*hanging).values(**FORGOTTEN, **looked_for))
 
     def is_done(self, object_: str) -> bool:
         """Return whether the crosswalk of an object is known to be whole."""
@@ -88,12 +100,10 @@ class Recovery:
 
     def forget(self, row: Row) -> None:
         """Have a record that has vanished from HighLevel looked for, and created again, when it is next received."""
-        at = f"{self._ledger.now():%Y-%m-%dT%H:%M:%S.%fZ}"
-        intent = {"action": LOOK_FIRST, "run": self._run, "at": at, "api": ""}
         gone = {
             **dict.fromkeys(("hl_id", "parent_id", "written", "digest", "created_run")),
             "notes": _REBUILT,
-            "intent": json.dumps(intent),
+            "intent": self._look(),
             "listed": "",
         }
         one = (self._here, record.c.ref == row.ref)
@@ -102,6 +112,11 @@ class Recovery:
             update = MISSED.update(*one).values(reason=REASON, payload=None)
         with self._ledger.transaction() as connection:
             connection.execute(update.values(gone))
+
+    def _look(self) -> str:
+        """Return an intent that has a record looked for before it is created."""
+        at = f"{self._ledger.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        return json.dumps({"action": LOOK_FIRST, "run": self._run, "at": at, "api": ""})
 
     def end(self, object_: str) -> None:
         """Record that the crosswalk of an object is complete."""

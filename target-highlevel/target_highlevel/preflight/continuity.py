@@ -63,6 +63,7 @@ class Continuity:
         self._routing = routing
         #: Whether the ledger had received anything before this run.
         self.received_before = bool(intake.seq)
+        self._seq = intake.seq
         #: Whether the tap goes on from bookmarks; None until it has said so.
         self.goes_on: bool | None = None
         #: Whether everything is read once more, into a ledger that had begun in the middle.
@@ -106,8 +107,11 @@ class Continuity:
         self._advise()
 
     def fall_behind(self, run: str) -> None:
-        """Take note that this ledger knows only from this run on what the source says, where the tap goes on from bookmarks."""
-        if self.goes_on:
+        """Take note that this ledger knows only from this run on what the source says.
+
+        Where all comes anew, it knows everything in the end, unless something was taken for unchanged before this was found.
+        """
+        if self.goes_on or self._intake.seq > self._seq:
             self._remember(_SINCE, str(self._ledger.run_number(run)))
             self._begin(_IN_THE_MIDDLE)
 

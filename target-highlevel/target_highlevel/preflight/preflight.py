@@ -120,8 +120,14 @@ class Preflight:
         if behind or unmarked:
             logger.warning("highlevel.finds_again because=%s", "ledger is behind" if behind else "no mark")
             self.finds_again = True
-            Recovery(session.ledger, session.run).require()
-            continuity.fall_behind(session.run)
+            Recovery(session.ledger, session.run).require(is_behind=behind)
+            if behind:
+                continuity.fall_behind(session.run)
+
+    def begin(self) -> None:
+        """Have a ledger that was put back from a backup compared with HighLevel before anything counts as unchanged."""
+        if self._session.mode == "load" and self._session.identity.is_put_back:
+            self.catalogue()
 
     def explain_state(self) -> None:
         """Go on from a state that this ledger has not let pass, if it turns out to be older than what was written since.
