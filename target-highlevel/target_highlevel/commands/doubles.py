@@ -78,7 +78,8 @@ class Doubles:
                 double.linked = twins.linked(double.hl_id)
         except NotFound:
             double.stays = (
-                "one of the two is gone, or is on another contact than the ledger says: verify again"
+                "one of the two is gone, or is on another contact than the ledger says: delete in HighLevel the one that is"
+                " not wanted, and verify again"
             )
         except (Refused, Rejected):
             double.stays = "it could not be read"

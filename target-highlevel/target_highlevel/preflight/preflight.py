@@ -146,7 +146,7 @@ class Preflight:
     def _check_ledger_matches_account(self) -> None:
         """Find out whether a ledger that begins in the middle was lost, or is the first of this sub-account."""
         continuity = self._session.continuity
-        if not continuity.is_unproven or continuity.is_full_reread:
+        if not (continuity.is_unproven and continuity.goes_on):
             return
         if IDENTITY in self._catalogue.contact_fields:
             continuity.lost()
