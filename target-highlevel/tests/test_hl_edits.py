@@ -122,7 +122,7 @@ def test_rejects_and_what_waits_for_them(highlevel: Callable[..., Loader]) -> No
     loader = highlevel()
     damage = loader.sandbox.highlevel.control
     damage.add_fault(
-        {"match": {"method": "POST", "path_regex": r"^/contacts/$", "nth": 1}, "action": "status", "status": 400,
+        {"match": {"method": "POST", "path_regex": r"^/contacts/$", "nth": [1, 2]}, "action": "status", "status": 400,
          "body": {"statusCode": 400, "message": "Zarathustra cannot be"}}
     )  # fmt: skip
     ended = loader.load(
@@ -139,7 +139,7 @@ def test_rejects_and_what_waits_for_them(highlevel: Callable[..., Loader]) -> No
     )
     assert ended.code == 4, ended.log[-2000:]
     assert rejects(loader) == {
-        ("patients/1", "refused"), ("hl_notes/?", "invalid_record"), ("patients/3", "invalid_date"),
+        ("patients/1", "address_required"), ("hl_notes/?", "invalid_record"), ("patients/3", "invalid_date"),
     }  # fmt: skip
     assert ended.report["totals"]["held"] == 1
     assert ended.states
