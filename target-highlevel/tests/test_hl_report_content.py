@@ -333,7 +333,9 @@ def test_a_mapping_that_has_changed_is_told_until_everything_was_read(tmp_path: 
             session.resume_from(state)
             a_clinic(in_session(session))
             report = RunReport(session).write(0)
-            told.append(json.loads((report / "report.json").read_text(encoding="utf-8"))["mapped_anew"])
+            content = json.loads((report / "report.json").read_text(encoding="utf-8"))
+            told.append(content["mapped_anew"])
+            assert ("full read is due" in content["verdict"]["sentence"]) == content["mapped_anew"]
             session.finish()
     assert told == [False, False, True, False, False]
     assert "--full-refresh" in complete(mapped_anew=True)

@@ -98,6 +98,13 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(
             _ATTENTION, f"Not all of it: {took} not in HighLevel again. A full read brings them back."
         )
+    if content["mode"] == "load" and (content["begun_in_the_middle"] or content["mapped_anew"]):
+        because = (
+            "this ledger does not know what came before it"
+            if content["begun_in_the_middle"]
+            else "the mapping has changed since everything was read"
+        )
+        return _say(_ATTENTION, f"What has changed is in HighLevel. A full read is due: {because}.")
     changed = totals["created"] + totals["updated"]
     return _moved(totals, accepted=content["rejects_accepted"], changed=bool(changed))
 
