@@ -403,8 +403,8 @@ class Parts:
         self.intake = Intake(self.ledger, run)
         self.states = StateGate(self.work, Identity(self.ledger))
 
-    def mind_the_clock(self) -> None:
-        """The clock was never ahead."""
+    def begin(self) -> None:
+        """Earlier runs knew nothing wrongly: there were none."""
 
     def day(self) -> Day:
         """Nothing is left of the day."""

@@ -71,13 +71,17 @@ class Watched:
         self._gate.checkpoint(self._desk.intake.seq, checkpoint)
 
     def release(self) -> None:
-        """Let through what may pass; of all that came before the newest printed STATE nothing is still to be written.
+        """Let through what may pass; of all that came before a STATE that is printed now nothing is still to be written.
 
-        What something was said of since is read again from that STATE.
+        What was held then is in the ledger, and may be written later. What something was said of since is read again from
+        that STATE.
         """
+        before = len(self._printed.getvalue())
         self._gate.release()
+        if len(self._printed.getvalue()) == before:
+            return
         lines = self._printed.getvalue().splitlines()
-        passed = json.loads(lines[-1])["n"] if lines else 0
+        passed = json.loads(lines[-1])["n"]
         later = set[str]().union(*self._touched[passed:])
         for ref in set[str]().union(*self._received[:passed]) - later:
             assert self._desk.row(ref).status != Status.READY, (ref, passed)

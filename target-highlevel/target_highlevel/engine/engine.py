@@ -74,8 +74,7 @@ class Engine:
         """Begin, once, to write what earlier runs left and what comes in; a verification takes it in and writes nothing."""
         if self._threads or self._session.mode == "verify":
             return
-        self._session.mind_the_clock()
-        self._session.preflight.begin()
+        self._session.begin()
         self._session.work.resume()
         names = [f"writer-{number}" for number in range(WORKERS)]
         self._threads = [threading.Thread(target=self._write_all, name=name, daemon=True) for name in names]

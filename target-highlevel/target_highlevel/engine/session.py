@@ -251,10 +251,11 @@ class Session:
             refuse_unapproved_account(self.ledger, self.settings, account)
         self.partners.check_account(account)
 
-    def mind_the_clock(self) -> None:
-        """Have what depends on the time written again, where an earlier run's clock was ahead of the present one."""
+    def begin(self) -> None:
+        """Have put right what earlier runs knew wrongly: by a clock that was ahead, or from a backup."""
         clocked = {stream for stream, spec in self.specs.items() if any(map(is_clocked, spec.folded))}
         mind_the_clock(self.ledger, self.run, clocked)
+        self.preflight.begin()
 
     def expect(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Take the schemas of all streams that may come: what they need is asked for before the first write."""
