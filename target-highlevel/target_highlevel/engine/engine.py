@@ -60,7 +60,9 @@ class Engine:
         self._failure: BaseException | None = None
         self._failures_in_a_row = 0
         self._put_off_number = 0
-        self._never_allowed: list[CredentialsRefused] = []
+        #: Refusals for want of leave, by the kind of object, and the kinds of which something was written.
+        self._never_allowed: list[tuple[str, CredentialsRefused]] = []
+        self._written: set[str] = set()
         self._undecided_number = 0
         self._unclear: set[str] = set()
         self._shared_out = 0
@@ -182,8 +184,8 @@ class Engine:
         self._session.states.release()
         if self._failure is not None:
             raise self._failure
-        if self._never_allowed:
-            raise self._never_allowed[0]
+        for error in self._refused_for_good():
+            raise error
         if self._put_off_number or self._undecided_number:
             raise Unavailable(self._why_records_wait())
 
@@ -249,7 +251,7 @@ class Engine:
         try:
             self._session.write(row)
         except CredentialsRefused as error:
-            if self._session.is_prepared(row) and self._is_about(error):
+            if self._session.is_prepared(row) and self._is_about(row, error):
                 self._put_off(row, error)
             else:
                 self._end(error)
@@ -266,9 +268,10 @@ class Engine:
             self._end(error)
         else:
             self._failures_in_a_row = 0
+            self._written.add(row.object)
             self._count(row)
 
-    def _is_about(self, error: CredentialsRefused) -> bool:
+    def _is_about(self, row: Row, error: CredentialsRefused) -> bool:
         """Return whether a refusal may be about one record: it names no scope, and the token still does for the sub-account.
 
         What was never allowed may be refused of all: some records later it is taken for that, and the run ends with it.
@@ -276,8 +279,12 @@ class Engine:
         if error.missing != "token" or self._refuses_all():
             return False
         if not error.allowed_before:
-            self._never_allowed.append(error)
-        return len(self._never_allowed) < _FAILURES_TO_ASK_AFTER
+            self._never_allowed.append((row.object, error))
+        return len(self._refused_for_good()) < _FAILURES_TO_ASK_AFTER
+
+    def _refused_for_good(self) -> list[CredentialsRefused]:
+        """Return the refusals of kinds of which nothing was written: one at the same time may have been let in."""
+        return [error for kind, error in self._never_allowed if kind not in self._written]
 
     def _put_off_to_the_end(self, row: Row, error: MaybeThere) -> None:
         """Look again when all else is done: by then the search may have caught up."""

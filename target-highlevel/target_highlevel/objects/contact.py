@@ -81,16 +81,19 @@ class Contact(ObjectKind):
     def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
         """Return the field that a refusal is about, if the contact can do without it: an address, an option.
 
-        A text that can be cut is not left out. Where nobody understands what is refused, it may be an address: one after the
-        other is left out.
+        Where nobody understands why it cannot be created, it may be an address: one after the other is left out.
         """
-        if self.too_long(refused, spec, fields):
-            return None
-        named = refused_field(refused, spec, fields, _custom(spec, fields))
-        if named is None and refused.code in UNEXPLAINED:
+        named = self._named_field(refused, spec, fields)
+        if named is None and refused.code in UNEXPLAINED and not self.too_long(refused, spec, fields):
             ours = (spec.by_api_name.get(api, "") for api, _ in _ADDRESSES)
             return next((name for name in ours if fields.get(name)), None)
         return named
+
+    def _named_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Return the field that a refusal names. A text that can be cut is not left out."""
+        if self.too_long(refused, spec, fields):
+            return None
+        return refused_field(refused, spec, fields, _custom(spec, fields))
 
     @override
     def named_by(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Iterable[str]:
@@ -194,7 +197,7 @@ class Contact(ObjectKind):
                 withheld[name] = self._other(holder, row, spec)
                 changes = {**changes, name: None}  # the old address is no longer the patient's
             except Refused as refused:
-                name = self.refused_field(refused, spec, fields)
+                name = self._named_field(refused, spec, fields)
                 if name is None or name in withheld:
                     raise
                 withheld[name] = REFUSED
