@@ -142,7 +142,7 @@ class Load:
         self.work.settle(row, Outcome.CREATED, hl_id=f"hl {ref}", written={}, notes=notes)
 
 
-@pytest.mark.parametrize("clinics", [100, pytest.param(300, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("clinics", [40, pytest.param(300, marks=pytest.mark.soak)])
 def test_the_sums_of_many_clinics(clinics: int, tmp_path: Path) -> None:
     """Cliniko's sums are those of its rows, in the handover too; what HighLevel lacks is listed; a cent's damage is named."""
     seen: Counter[str] = Counter()
