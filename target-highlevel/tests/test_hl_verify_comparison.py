@@ -148,6 +148,7 @@ def test_do_not_disturb_set_by_the_clinic_is_respected() -> None:
     assert judge("dnd_email", wanted=False, there=True) == (Kind.NORMALISED, "set_in_highlevel")
     assert judge("dnd_email", wanted=False, there=True, written=True) == (Kind.NORMALISED, "set_in_highlevel")
     assert judge("dnd_email", wanted=False, there=True, dnd=["dnd_email"]) == (Kind.DIFFERENT, "")
+    assert judge("dnd_email", None, there=True, dnd=["dnd_email"]) == (Kind.NORMALISED, "consent_unknown")
 
 
 def test_only_an_untouched_value_is_excused_by_the_clock() -> None:

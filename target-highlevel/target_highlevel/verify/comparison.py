@@ -23,6 +23,7 @@ HOWS = {
     "withheld_shared": "an address that another contact has too: kept in a text field, the contact tagged",
     "further_tags": "tags that others gave stay beside ours",
     "set_in_highlevel": "do-not-disturb that was switched on in HighLevel is never switched off",
+    "consent_unknown": "closed for an earlier no; what the patient wants now is not known, so it stays closed",
     "by_the_clock": "right when it was written; only time has passed since",
     "user_at_that_time": "the user it was given; who stands for the practitioner has changed since",
     "owner_not_kept": "HighLevel has kept no owner of this record",
@@ -122,15 +123,19 @@ def _unequal(wanted: Any, there: Any) -> Kind:
 
 
 def _do_not_disturb(case: Case, name: str, wanted: Any, there: Any) -> Compared | None:
-    """Only an explicit no of the patient is ours to insist on, and a channel that others closed is never opened."""
+    """Only an explicit no of the patient is ours to insist on, and a channel that others closed is never opened.
+
+    One that we have closed stays so when the patient's wish is not known any more: unknown changes nothing.
+    """
     if wanted is None and not there:
         return None
     if bool(wanted) == bool(there):
         return Compared(name, Kind.EQUAL, "", wanted, there)
-    ours = wanted is True or (there is True and name in case.row.notes.dnd)
-    return Compared(
-        name, Kind.DIFFERENT if ours else Kind.NORMALISED, "" if ours else "set_in_highlevel", wanted, there
-    )
+    closed_by_us = there is True and name in case.row.notes.dnd
+    if wanted is True or (closed_by_us and wanted is False):
+        return Compared(name, Kind.DIFFERENT, "", wanted, there)
+    how = "consent_unknown" if closed_by_us else "set_in_highlevel"
+    return Compared(name, Kind.NORMALISED, how, wanted, there)
 
 
 def _tags(case: Case, name: str, wanted: set[str], there: set[str]) -> Compared:
