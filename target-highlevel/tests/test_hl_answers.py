@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hl_http_server import HighLevelServer, Reply
 
+from target_highlevel.api import paging
 from target_highlevel.api.answers import AnswerNotUnderstood
 from target_highlevel.api.contacts import custom_values
 from target_highlevel.api.live import LiveHighLevel
@@ -16,7 +17,8 @@ from target_highlevel.http.classify import Answer, Sent, judge
 from target_highlevel.http.client import HighLevelClient
 from target_highlevel.http.governor import Governor, Limits
 from target_highlevel.http.tokens import PrivateToken
-from target_highlevel.objects.file import listed_files, source_id
+from target_highlevel.objects.base import Rejected
+from target_highlevel.objects.file import entries, listed_files, source_id
 from target_highlevel.withheld import untold
 
 if TYPE_CHECKING:
@@ -120,6 +122,9 @@ def test_what_was_deleted_may_still_be_shown(
         ({"tags": "a, b", "dndSettings": []}, ["a", "b"], None, {}),
         ({"tags": None, "dndSettings": {"SMS": "Permanent"}}, [], "permanent", {}),
         ({"dndSettings": {"SMS": {"status": "ACTIVE"}, "FB": None}}, None, "active", {}),
+        ({"dndSettings": {"SMS": True, "FB": False}}, None, "active", {}),
+        ({"dndSettings": {"SMS": {"status": None}}}, None, "inactive", {}),
+        ({"dndSettings": {"SMS": {"status": "unsubscribed"}}}, None, "permanent", {}),
         ({"customFields": {"f": 1}}, None, None, {"f": 1}),
         ({"customFields": [{"_id": "f", "fieldValueString": "x"}, {"id": "g"}]}, None, None, {"f": "x"}),
     ],
@@ -201,8 +206,52 @@ def test_pages_that_never_come_are_no_end(service: tuple[HighLevelServer, LiveHi
     says(server, lambda _: {"associations": named[:3], "total": 7})
     with pytest.raises(AnswerNotUnderstood):
         highlevel.definitions.associations()
+    says(server, lambda seen: {"associations": named[:3] if "skip=0" in seen.query else [], "total": 7})
+    with pytest.raises(AnswerNotUnderstood):
+        highlevel.definitions.associations()
     says(server, lambda _: named)
     assert len(highlevel.definitions.associations()) == len(ROWS)
+
+
+def test_what_others_add_or_delete_meanwhile_is_no_gap(
+    service: tuple[HighLevelServer, LiveHighLevel],
+) -> None:
+    """The first page or the last one may count more than all of them bring."""
+    server, highlevel = service
+    for totals in ((7, 8), (8, 7)):
+
+        def answer(seen: Seen, totals: tuple[int, int] = totals) -> Any:
+            return {"contacts": _page(seen.json, 4), "total": totals["searchAfter" in seen.json]}
+
+        says(server, answer)
+        assert sum(len(page) for page in highlevel.contacts.pages()) == len(ROWS)
+
+
+def test_page_numbers_that_end_are_no_end(
+    service: tuple[HighLevelServer, LiveHighLevel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rows carry no cursor, more of them may be there than page numbers reach."""
+    monkeypatch.setattr(paging, "_MOST_COUNTED", 6)
+    server, highlevel = service
+    says(server, lambda seen: {"contacts": [_bare(row) for row in _page(seen.json, 3) if row["id"] != "r6"]})
+    with pytest.raises(AnswerNotUnderstood):
+        list(highlevel.contacts.pages())
+
+
+def test_nobody_has_an_address(service: tuple[HighLevelServer, LiveHighLevel]) -> None:
+    """Whichever way an answer says so; what may be somebody in another shape is not taken for nobody."""
+    server, highlevel = service
+    nobody: list[Any] = [{}, {"contact": None}, {"contact": {}}, {"traceId": "t"}, {"contacts": []}]
+    somebody: list[Any] = [{"contacts": [{"id": "c"}]}, {"contact": {"name": "x"}}, []]
+    for answer in nobody:
+        says(server, lambda _, answer=answer: answer)  # type: ignore[misc]
+        assert highlevel.contacts.with_address("email", "a@example.org") is None
+    says(server, lambda _: {"contact": None, "data": {"id": "c"}})
+    assert highlevel.contacts.with_address("email", "a@example.org") == "c"
+    for answer in somebody:
+        says(server, lambda _, answer=answer: answer)  # type: ignore[misc]
+        with pytest.raises(AnswerNotUnderstood):
+            highlevel.contacts.with_address("email", "a@example.org")
 
 
 def test_a_search_that_ignores_its_filter_is_no_proof(
@@ -241,6 +290,8 @@ def refused(status: int, body: Any, method: str = "POST", path: str = "/contacts
         (400, {"error": {"message": "This location does not allow duplicated contacts."}}),
         (400, {"message": "Conflict", "error": {"meta": {"contactId": "c1", "matchingField": "email"}}}),
         (400, {"message": "The email address is already in use"}),
+        (422, {"message": "rejected: a contact with this email already exists"}),
+        (409, {"message": "phone number is invalid: already registered, no such change is possible"}),
     ],
     ids=str,
 )
@@ -296,6 +347,8 @@ def test_a_refusal_that_nobody_understands_may_have_made_something(status: int) 
         (422, "contactId is invalid"),
         (422, "id must be a mongodb id"),
         (400, "note with id 9 does not exist or was deleted"),
+        (404, "Contact not found in this location"),
+        (400, ["Location is suspended", "contact with id 9 was not found"]),
         (404, {}),
     ],
     ids=str,
@@ -305,6 +358,32 @@ def test_what_is_gone_in_other_words(status: int, message: Any) -> None:
     assert isinstance(refused(status, {"message": message}, "GET", "/contacts/9"), NotFound)
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (404, "Location not found"),
+        (404, "No location exists with the given id"),
+        (400, "The token does not exist"),
+        (422, "locationId is invalid"),
+        (422, ["calendarId must be a mongodb id"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_what_is_gone_is_something_else(status: int, message: Any, method: str) -> None:
+    """Of what the thing is in, or of what was sent along: then nobody knows that the thing itself is gone."""
+    sent = Sent(
+        method,
+        "r",
+        frozenset({"locationId", "calendarId"}),
+        "contacts.write",
+        repeatable=True,
+        path="/contacts/9",
+    )
+    error = judge(Answer(status, content=json.dumps({"message": message}).encode()), sent).error
+    assert type(error) is Refused
+
+
 def test_files_in_other_shapes() -> None:
     """By their keys or as a list, with what is said of one inside or beside; options of a field are no files."""
     said = {"originalname": "scan%20cliniko-patient_attachments-7.pdf"}
@@ -312,8 +391,19 @@ def test_files_in_other_shapes() -> None:
     assert list(listed_files([{"meta": {**said, "uuid": "u"}}, {"documentId": "d"}])) == ["u", "d"]
     assert not listed_files([{"id": "o", "label": "Physio"}])
     assert not listed_files("text")
+    assert list(listed_files([{"meta": {"originalname": "a.pdf"}}])) == ["a.pdf"]
     named = "x (cliniko patient_attachments-7).pdf"
     assert source_id({"documentId": "d", "name": named}) == source_id({"meta": {"originalname": named}})
+
+
+def test_what_is_no_file_that_we_know_stays_in_its_field() -> None:
+    """When the files of a field are written back; what would be lost by that lets the field be."""
+    strange = {"k": {"url": "x"}, "l": "text", "m": {"meta": None}}
+    assert entries(strange) == strange
+    assert entries([{"documentId": "d"}, {"uuid": "u", "url": "x"}]).keys() == {"d", "u"}
+    assert not entries(None)
+    with pytest.raises(Rejected):
+        entries([{"documentId": "d"}, "text"])
 
 
 def test_what_no_tag_tells_stays_known() -> None:

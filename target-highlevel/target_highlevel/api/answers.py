@@ -54,11 +54,11 @@ def inside(answer: Any, endpoint: Endpoint, *envelopes: str) -> Item:
         NotFound: it is shown as one that was deleted, or there is expressly nothing.
     """
     whole = mapping(answer, endpoint, envelopes[0])
-    if endpoint.method == "GET" and any(name in whole and whole[name] is None for name in envelopes):
-        raise NotFound(route=endpoint.template)  # what was asked for is expressly nothing
     held = (whole.get(name) for name in (*envelopes, _ANY))
     found = next((item for item in held if isinstance(item, dict)), whole)
     if found is whole and not _id(whole):
+        if endpoint.method == "GET" and any(name in whole and whole[name] is None for name in envelopes):
+            raise NotFound(route=endpoint.template)  # what was asked for is expressly nothing
         raise not_understood(endpoint, envelopes[0])
     if is_deleted(found):
         raise NotFound(route=endpoint.template)

@@ -12,13 +12,13 @@ from target_highlevel.api.answers import (
     identified,
     inside,
     living,
-    mapping,
     not_understood,
     rows,
     text,
 )
 from target_highlevel.api.paging import search_pages
 from target_highlevel.api.resource import Resource
+from target_highlevel.errors import NotFound
 from target_highlevel.values import listed_options
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ PAGE = 500
 _FEW = 20
 #: How a read may call the value of a custom field: ``value``, ``fieldValue``, ``field_value``, ``fieldValueString``.
 _VALUE = re.compile(r"(field_?)?value", re.IGNORECASE)
+#: The words of a channel's status; ``active`` means that nobody may write there.
+_STATUSES = {word: word for word in ("active", "inactive", "permanent")} | {
+    "true": "active",
+    "false": "inactive",
+}
 
 
 class Contacts(Resource):
@@ -84,9 +89,16 @@ class Contacts(Resource):
         """
         endpoint = endpoints.SEARCH_DUPLICATE
         answer = self._call(endpoint, params={"locationId": self._location, parameter: address})
-        if not mapping(answer, endpoint, "contact").get("contact", answer):
+        try:
+            return text(inside(answer, endpoint, "contact"), endpoint, "id")
+        except NotFound:
             return None
-        return text(inside(answer, endpoint, "contact"), endpoint, "id")
+        except AnswerNotUnderstood:
+            if isinstance(answer, dict) and not any(
+                isinstance(part, dict | list) and part for part in answer.values()
+            ):
+                return None  # an answer that holds nothing says that there is nobody
+            raise
 
     def with_value(self, field_id: str, value: str) -> list[Item]:
         """Return the contacts whose custom field has exactly this value, as far as the search knows; it lags behind writes."""
@@ -184,12 +196,20 @@ def _tags(found: Any, _endpoint: Endpoint) -> list[str]:
 
 def _channels(found: Any, _endpoint: Endpoint) -> dict[str, Item]:
     """Return the settings of a contact's channels by their names, which come with a status or are one."""
+    if found and not isinstance(found, dict):
+        raise TypeError(found)
     said = {
         name: value if isinstance(value, dict) else {"status": value}
         for name, value in dict(found).items()
         if value
     }
-    return {name: {**value, "status": str(value.get("status")).lower()} for name, value in said.items()}
+    return {name: {**value, "status": _status(value.get("status"))} for name, value in said.items()}
+
+
+def _status(told: Any) -> str:
+    """Return the status of a channel; what nobody knows closes it: a patient's *no* in other words must not be overheard."""
+    word = str(told or "inactive").lower()
+    return _STATUSES.get(word, "permanent")
 
 
 _PARTS: Mapping[str, Callable[[Any, Endpoint], Any]] = {

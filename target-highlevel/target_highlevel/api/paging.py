@@ -43,6 +43,7 @@ def search_pages(
     """
     seen: set[str] = set()
     cursor: dict[str, Any] = {"page": 1}
+    counted: list[int | None] = []
     pages, by_number = 0, False
     while True:
         answer = call(cursor)
@@ -51,12 +52,13 @@ def search_pages(
         if shown := living(new):
             yield shown
         pages += bool(new)
-        if not page or _is_all(answer, len(seen)):
+        counted.append(_total(answer))
+        if len(seen) == counted[-1]:
+            return
+        if not page or (not new and by_number):
+            _expect_all(counted, len(seen), endpoint, most=_MOST_COUNTED if by_number else None)
             return
         after = page[-1].get(_CURSOR)
-        if not new and by_number:
-            _expect_all(answer, len(seen), endpoint)
-            return
         # where there is no cursor, or it leads in circles, the number of the page may say more
         by_number = by_number or not (new and after)
         cursor = {"page": pages + 1} if by_number else {_CURSOR: after, **({"page": 1} if numbered else {})}
@@ -76,16 +78,18 @@ def list_pages(
         AnswerNotUnderstood: an answer is no page, or fewer rows come than are counted.
     """
     seen: set[str] = set()
+    counted: list[int | None] = []
     while True:
         answer = call({"skip": len(seen), "limit": LIST_PAGE})
         page = rows(answer, endpoint, envelope)
         new = _new(page, seen, endpoint)
         if shown := living(new):
             yield shown
-        if not page or _is_all(answer, len(seen)):
+        counted.append(_total(answer))
+        if len(seen) == counted[-1]:
             return
         if not new:
-            _expect_all(answer, len(seen), endpoint)
+            _expect_all(counted, len(seen), endpoint)
             return
 
 
@@ -96,17 +100,22 @@ def _new(page: Iterable[Item], seen: set[str], endpoint: Endpoint) -> list[Item]
     return list(new.values())
 
 
-def _is_all(answer: Any, seen: int) -> bool:
-    return seen == _total(answer)
-
-
-def _expect_all(answer: Any, seen: int, endpoint: Endpoint) -> None:
+def _expect_all(
+    counted: Iterable[int | None], seen: int, endpoint: Endpoint, *, most: int | None = None
+) -> None:
     """Make sure that a list which brings nothing new has brought all that it counts.
 
+    Args:
+        counted: how many rows each page said there are; others may have added or deleted some meanwhile.
+        seen: how many rows have come.
+        endpoint: for errors.
+        most: how many can come this way at all, if that is limited.
+
     Raises:
-        AnswerNotUnderstood: it counts more.
+        AnswerNotUnderstood: it counts more, or there may be more than can come this way.
     """
-    if seen < (_total(answer) or 0):
+    fewest = min(filter(None, counted), default=0)
+    if seen < fewest or (most is not None and seen >= most):
         raise not_understood(endpoint, _CURSOR)
 
 

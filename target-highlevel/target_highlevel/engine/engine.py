@@ -19,7 +19,7 @@ from target_highlevel.errors import (
     Unavailable,
     Unknown,
 )
-from target_highlevel.ledger.rows import DIARY
+from target_highlevel.ledger.rows import DIARY, Status
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
@@ -268,8 +268,15 @@ class Engine:
             self._end(error)
         else:
             self._failures_in_a_row = 0
-            self._written.add(row.object)
+            self._note_written(row)
             self._count(row)
+
+    def _note_written(self, row: Row) -> None:
+        """Note the kind of a record that is in HighLevel now: one that was rejected or left out shows no leave to write."""
+        if row.object not in self._written:
+            after = self._session.work.row(row.ref)
+            if after is not None and after.status == Status.DONE and after.hl_id is not None:
+                self._written.add(row.object)
 
     def _is_about(self, row: Row, error: CredentialsRefused) -> bool:
         """Return whether a refusal may be about one record: it names no scope, and the token still does for the sub-account.
@@ -323,7 +330,7 @@ class Engine:
         if self._settled > _FIRST_REJECTED or self._rejected_first < 0:
             return
         after = self._session.work.row(row.ref)
-        if after is None or after.status != "rejected":
+        if after is None or after.status != Status.REJECTED:
             self._rejected_first = -1
             return
         self._rejected_first += 1

@@ -28,8 +28,9 @@ from target_highlevel.http.error_messages import (
     UNEXPLAINED,
     findings_of,
     is_about_the_route,
-    names_an_invalid_id,
     names_the_thing_itself,
+    says_gone,
+    says_only_others_are_gone,
 )
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _refused(answer: Answer, sent: Sent, body: Any) -> Outcome:
     kind = Refused
     if _is_of_contact(sent) and (findings.code == "duplicate_contact" or _names_the_holder(status, findings)):
         kind = DuplicateContact
-    elif _says_gone(sent, status, body, findings):
+    elif _says_gone(sent, status, body):
         kind = NotFound
     unexplained = status == HTTPStatus.UNPROCESSABLE_ENTITY or findings.code in UNEXPLAINED
     maybe_created = unexplained and not sent.repeatable
@@ -182,14 +183,14 @@ def _names_the_holder(status: int, findings: Findings) -> bool:
     return bool(told) and status in _MAY_NAME_A_HOLDER
 
 
-def _says_gone(sent: Sent, status: int, body: Any, findings: Findings) -> bool:
+def _says_gone(sent: Sent, status: int, body: Any) -> bool:
     """Whether the thing itself is not there; of a write the message must name it, as it may mean what the body refers to."""
     if status not in _MAY_SAY_GONE or is_about_the_route(body):
         return False
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-        return True
+        return not says_only_others_are_gone(body, sent.path)
     if sent.method in {"GET", "DELETE"}:
-        return findings.code == "not_found" or names_an_invalid_id(body)
+        return says_gone(body, sent.names, sent.path)
     return sent.method == "PUT" and names_the_thing_itself(body, sent.path)
 
 

@@ -52,8 +52,8 @@ _IS_LONG = (
 )
 _LONGEST_OF = r"max(imum)? length (of|for)( the)?( field| property)? (?P<name>[^\s:;,]+)"
 
-# What the messages are known to say (API description and public issues), and the phrase in their place.
-_KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+# That something is taken: said in words that else say that it is not valid, or not there.
+_TAKEN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, phrase)
     for pattern, code, phrase in (
         (
@@ -64,6 +64,22 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "duplicate_contact",
             "the e-mail or phone belongs to another contact",
         ),
+        (r"slot you have selected is no longer available", "slot_unavailable", "the slot is not available"),
+    )
+)
+
+# What is looked for before all else, in this order: each has words that the next ones have too.
+_FIRST: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
+    (_NO_ROUTE, "no_such_route", "there is no such route", ""),
+    *((pattern, code, phrase, "") for pattern, code, phrase in _TAKEN),
+    *((pattern, "invalid_property", f"{name} is not valid", name) for pattern, name in _ADDRESSES),
+    (_GONE, "not_found", "not found", ""),
+)
+
+# What the messages are known to say (API description and public issues), and the phrase in their place.
+_KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), code, phrase)
+    for pattern, code, phrase in (
         (r"duplicate relation", "duplicate_relation", "the relation exists already"),
         (r"object labels can ?not be same", "labels_equal", "the two labels of an association must differ"),
         (r"not authorized for this scope", "missing_scope", "the token lacks a scope"),
@@ -73,7 +89,6 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "the token does not belong to this location",
         ),
         (r"invalid jwt|access token is invalid|token.*expired", "invalid_token", "the token is not valid"),
-        (r"slot you have selected is no longer available", "slot_unavailable", "the slot is not available"),
         (r"opportunity_no_duplicate", "opportunity_there", "the contact has an opportunity there"),
         (r"too many requests", "too_many_requests", "too many requests"),
         (_TOO_LONG, "invalid_length", "a text has the wrong length"),
@@ -216,6 +231,11 @@ _OUR_KEYS = re.compile(r"cliniko_[a-z0-9_]+|source_system_id")
 #: What stands before the name of a custom object's property.
 _OF_OBJECT = re.compile(r"^custom_objects\.\w+\.")
 
+#: What things are in: that it is not there says nothing of the thing itself.
+_AROUND = ("location", "locationid", "company", "companyid", "token")
+#: What a sentence is about stands first in it.
+_SUBJECT = re.compile(r"\W*(?:(?:the|this|your|no|such|given|invalid|unknown|could not find) )*(\w+)")
+
 #: The part of a path before an id -> what a message may call the thing with that id.
 _NOUNS = {
     "appointments": ("appointment", "event"),
@@ -324,9 +344,35 @@ def names_the_thing_itself(body: Any, path: str) -> bool:
     return any(own_id in text or any(noun in text.casefold() for noun in nouns) for text in told)
 
 
-def names_an_invalid_id(body: Any) -> bool:
-    """Return whether an error says that an id is none; a request without a body has only that of the thing itself."""
-    return any(_INVALID_ID.search(text) for text in texts_of(body))
+def says_gone(body: Any, sent: Iterable[str], path: str) -> bool:
+    """Return whether an error says that what the path leads to is not there, or that its id is none.
+
+    Args:
+        body: the parsed body of the error
+        sent: names of what was sent along: an error about one of those says nothing of the thing itself
+        path: what was asked for, ids filled in
+    """
+    others = {name.casefold() for name in sent if name.casefold().endswith("id")}
+    return any(_subject(text) not in others | _around(path) for text in _saying_gone(body))
+
+
+def says_only_others_are_gone(body: Any, path: str) -> bool:
+    """Return whether an error says that something is not there, and that this is what the thing itself would be in."""
+    told = [_subject(text) for text in _saying_gone(body)]
+    return bool(told) and _around(path).issuperset(told)
+
+
+def _saying_gone(body: Any) -> Iterator[str]:
+    return (text for text in texts_of(body) if _GONE.search(text) or _INVALID_ID.search(text))
+
+
+def _subject(text: str) -> str:
+    found = _SUBJECT.match(text.casefold())
+    return found[1] if found else ""
+
+
+def _around(path: str) -> set[str]:
+    return set() if path.strip("/").startswith("locations/") else set(_AROUND)
 
 
 def is_about_the_route(body: Any) -> bool:
@@ -387,13 +433,9 @@ def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reduce(text: str, names: frozenset[str]) -> tuple[str, str, str]:
     """Code, phrase and property of one message; only the code's absence says that it was not understood."""
-    if _NO_ROUTE.search(text):
-        return "no_such_route", "there is no such route", ""
-    for pattern, name in _ADDRESSES:
+    for pattern, code, phrase, name in _FIRST:
         if pattern.search(text):
-            return "invalid_property", f"{name} is not valid", name
-    if _GONE.search(text):
-        return "not_found", "not found", ""
+            return code, phrase, name
     for pattern, code, phrase in _CONSTRAINTS:
         if found := pattern.search(text):
             name = _shown(found["name"] or "", names)

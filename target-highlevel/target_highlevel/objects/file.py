@@ -123,8 +123,8 @@ class File(ObjectKind):
         """
         parent, field = self.parent_id(row), self.ctx.catalogue.contact_field(spec.file_field).id
         with self._changing(parent):
-            files = {**dict(self.listed(parent, spec)), str(row.hl_id): before["item"]}
-            self._write(parent, field, files)
+            there = entries(custom_values(self.ctx.highlevel.contacts.get(parent)).get(field))
+            self._write(parent, field, {**there, str(row.hl_id): before["item"]})
 
     def _write(self, contact_id: str, field_id: str, files: Mapping[str, Any]) -> None:
         """Write the files of one field; whether HighLevel lets them be written is an open question."""
@@ -137,7 +137,7 @@ class File(ObjectKind):
             raise
         except Refused:
             raise Rejected(STAYS, "file_name") from None
-        if "customFields" in shown and dict(items(shown, field_id)).keys() != files.keys():
+        if "customFields" in shown and entries(custom_values(shown).get(field_id)).keys() != files.keys():
             raise Rejected(STAYS, "file_name")
 
     def _changing(self, contact_id: str) -> threading.Lock:
@@ -169,9 +169,8 @@ class File(ObjectKind):
         contacts, contact_id = self.ctx.highlevel.contacts, str(row.parent_id)
         with self._changing(contact_id):
             for field, files in custom_values(contacts.get(contact_id)).items():
-                listed = listed_files(files)
-                if row.hl_id in listed:
-                    kept = {key: item for key, item in listed.items() if key != row.hl_id}
+                if row.hl_id in listed_files(files):
+                    kept = {key: item for key, item in entries(files).items() if key != row.hl_id}
                     self._write(contact_id, field, kept)
 
 
@@ -203,21 +202,38 @@ def items(contact: Mapping[str, Any], field_id: str) -> Iterator[tuple[str, dict
 
 
 def _said(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {**item, **(item.get("meta") or {})}
+    meta = item.get("meta")
+    return {**item, **(meta if isinstance(meta, dict) else {})}
 
 
 def listed_files(value: Any) -> dict[str, dict[str, Any]]:
     """Return the files of a field by their keys; they come by them, or as a list."""
-    keyed = value.items() if isinstance(value, dict) else ((None, item) for item in _listed(value))
     return {
-        str(key or _said(item).get("uuid") or item.get("documentId")): item
-        for key, item in keyed
+        key or name_of(item): item
+        for key, item in _keyed(value)
         if isinstance(item, dict) and not {"meta", "documentId"}.isdisjoint(item)
     }
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def entries(value: Any) -> dict[str, Any]:
+    """Return all that a field holds by its keys, for it to be written back: what is no file that we know stays as it is.
+
+    Raises:
+        Rejected: something in it has no key, so that it would be lost.
+    """
+    found = list(_keyed(value))
+    if any(key is None for key, _ in found):
+        raise Rejected(STAYS, "file_name")
+    return {str(key): item for key, item in found}
+
+
+def _keyed(value: Any) -> Iterator[tuple[str | None, Any]]:
+    """Yield (key, item) of all that a field holds; the key of an item of a list stands in the item."""
+    if isinstance(value, dict):
+        yield from ((str(key), item) for key, item in value.items())
+    for item in value if isinstance(value, list) else ():
+        own = (_said(item).get("uuid") or item.get("documentId")) if isinstance(item, dict) else None
+        yield (str(own) if own else None), item
 
 
 @contextlib.contextmanager
