@@ -147,6 +147,27 @@ def test_nothing_to_compare_the_search_with(highlevel: Callable[..., Loader]) ->
     assert len(contacts) == 2
 
 
+@pytest.mark.parametrize(
+    "made", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["made", "not made"]
+)
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "with others"])
+def test_a_refusal_without_a_reason_is_no_proof(
+    *, made: bool, alone: bool, highlevel: Callable[..., Loader]
+) -> None:
+    """It may have made the contact, which the search does not show yet: less is sent only once that is known."""
+    loader = highlevel(search_lag=3.0)
+    action = "status_after_work" if made else "status"
+    body = {"statusCode": 400, "message": "Request failed"}
+    fault(loader, "POST", CREATES, action, status=400, body=body, nth=1)
+    ids = ["patients/1"] if alone else [f"patients/{number}" for number in range(1, 5)]
+    people = [person(one, "Ada", one, email=f"{one[-1]}@example.org") for one in ids]
+    loaded = loader.load([*HEAD, *people], SEARCH_LAG_SECONDS="1")
+    assert loaded.code == 0, loaded.log[-2000:]
+    state = loader.sandbox.highlevel.state
+    assert sorted(state.sources()["contacts"]) == ids
+    assert len(state.contacts) == len(ids)
+
+
 def test_a_firewall_that_dislikes_some_records_stops_nobody_else(highlevel: Callable[..., Loader]) -> None:
     """Its pages reject nothing: twelve contacts are put off though HighLevel answers, the rest arrives, and then they do."""
     loader = highlevel()

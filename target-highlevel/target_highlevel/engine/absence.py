@@ -51,6 +51,8 @@ class Absence:
         self._first: dict[str, _Witness] = {}
         self._newest: dict[str, _Witness] = {}
         self._lost: dict[str, float] = {}
+        #: Those that have an answer, which does not say whether anything was made: nothing of them is under way any more.
+        self._refused: set[str] = set()
         self._mutex = threading.Lock()
         #: Whether the run has nothing else left to do, so that there is time to wait.
         self.at_the_end = False
@@ -62,9 +64,10 @@ class Absence:
             self._first.setdefault(spec.kind, witness)
             self._newest[spec.kind] = witness
 
-    def lost(self, row: Row) -> None:
-        """Note that the answer to a create was lost just now."""
+    def lost(self, row: Row, *, refused: bool = False) -> None:
+        """Note that the answer to a create was lost just now, or was a refusal that does not say what was done."""
         self._lost[row.ref] = time.monotonic()
+        (self._refused.add if refused else self._refused.discard)(row.ref)
 
     def prove(
         self, row: Row, spec: StreamSpec, kind: ObjectKind, look: Callable[[], str | None]
@@ -111,13 +114,21 @@ class Absence:
         self, row: Row, witness: _Witness | None, kind: ObjectKind, since: float
     ) -> float | None:
         """Return after how many seconds the search must show a record if it is there; None when that is not known."""
-        if witness is None:  # time alone has to do, and the end of a run has to lie between
-            earlier = self.at_the_end and row.ref not in self._lost
-            return since + self._patience - time.monotonic() if earlier else None
+        if witness is None:
+            return self._seconds_of_patience(row, since)
         try:
             shows = kind.find(witness.row, witness.spec) == witness.row.hl_id
         except Refused:
             return None
         now = time.monotonic()
         lag = max(now - witness.created, min(self._lag, IN_FLIGHT_SECONDS))
+        if shows and lag > self._patience:  # one of long ago says little of how far the search is behind
+            return self._seconds_of_patience(row, since)
         return since + lag - now if shows else None
+
+    def _seconds_of_patience(self, row: Row, since: float) -> float | None:
+        """Return after how many seconds time alone has to do: at the end of a run, once nothing can be under way any more."""
+        may_be_under_way = row.ref in self._lost and row.ref not in self._refused
+        if may_be_under_way or not self.at_the_end:
+            return None
+        return since + self._patience - time.monotonic()

@@ -15,6 +15,7 @@ from target_highlevel.engine.absence import IN_FLIGHT_SECONDS, Absence
 from target_highlevel.engine.changes import Changes, not_done, switched_on
 from target_highlevel.errors import DayBudgetSpent, Interrupted, NotFound, Refused, Unknown
 from target_highlevel.fields import is_empty, kind_of, mark
+from target_highlevel.http.error_messages import UNEXPLAINED
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import NO_NOTES, Outcome
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
@@ -183,10 +184,10 @@ class Writer:
             else:
                 reach("after_send", row.object)
                 return _with_withheld(made, withheld)
-            found = self._found_after(row, spec, kind, last) if unclear else None
+            name = kind.refused_field(last, spec, sent) if isinstance(last, Refused) else None
+            found = self._found_after(row, spec, kind, last, again=name is not None) if unclear else None
             if found:
                 return Existing(found)
-            name = kind.refused_field(last, spec, sent) if isinstance(last, Refused) else None
             if name is not None:
                 withheld[name] = REFUSED
             elif isinstance(last, Refused) and kind.learn(last, spec, sent):
@@ -217,12 +218,18 @@ class Writer:
             raise
 
     def _found_after(
-        self, row: Row, spec: StreamSpec, kind: ObjectKind, last: Unknown | Refused
+        self, row: Row, spec: StreamSpec, kind: ObjectKind, last: Unknown | Refused, *, again: bool
     ) -> str | None:
-        """Return the id of what a create has made whose outcome is unclear; None when it may be sent again."""
-        self.absence.lost(row)
-        found = self._find(row, spec, kind)
-        return found or (self._prove(row, spec, kind) if isinstance(last, Unknown) else None)
+        """Return the id of what a create has made whose outcome is unclear; None when it may be sent again.
+
+        A refusal that gives no reason is no proof that nothing was made: where less is to be sent ``again``, it has to be proven.
+        """
+        refused = isinstance(last, Refused)
+        self.absence.lost(row, refused=refused)
+        if found := self._find(row, spec, kind):
+            return found
+        unproven = not refused or (again and last.code in UNEXPLAINED)
+        return self._prove(row, spec, kind) if unproven else None
 
     def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
         """Ask the witness when it has had time to know: the search index lags, and a server may still be at work."""
