@@ -87,13 +87,18 @@ def together(parts: Sequence[Ended]) -> Ended:
 NOTHING_CAME = "nothing came from the tap: if it failed, its own last line says why"
 UNDONE = "come again only with `meltano run --full-refresh tap-cliniko target-highlevel`"
 MAPPED_ANEW = (
-    "the mapping has changed since everything was read: `meltano run --full-refresh tap-cliniko target-highlevel` brings"
-    " the rest up to it"
+    "the mapping has changed since everything was read: `meltano run --full-refresh {tap} target-highlevel` brings the rest up"
+    " to it"
 )
 BEGUN_IN_THE_MIDDLE = (
     "this ledger does not know what came before it (was an older one lost?): run once with"
     " `meltano run --full-refresh tap-cliniko target-highlevel`"
 )
+
+
+def tap_of(*, sample: bool) -> str:
+    """Return the name under which Meltano knows the tap of a sample, or of everything."""
+    return "tap-cliniko-sample" if sample else "tap-cliniko"
 
 
 def complete(
@@ -139,7 +144,7 @@ def complete(
         what = "what has changed"
         more = f"; {counted(undone, 'record')} that a rollback took out {UNDONE}"
     if mapped_anew:
-        what, more = "what has changed", f"; {MAPPED_ANEW}"
+        what, more = "what has changed", f"; {MAPPED_ANEW.format(tap=tap_of(sample=sample))}"
     if begun_in_the_middle:
         what, more = "what has changed", f"; {BEGUN_IN_THE_MIDDLE}"
     return f"complete: {what}{but} is in HighLevel{more}"

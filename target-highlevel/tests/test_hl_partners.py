@@ -142,6 +142,29 @@ def test_a_ledger_from_a_backup_finds_again_what_was_written_since(highlevel: St
     assert state.doubles() == {}
 
 
+def test_what_was_undone_since_the_backup_is_brought_again(highlevel: Start) -> None:
+    """By a full read, and by nothing less: until one has come to its end no load says that everything is there."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    note = record(
+        "hl_notes", "treatment_notes/7", contact="patients/2", title="T", body="cliniko:treatment_notes/7"
+    )
+    everything = [*HEAD, ADA, BOB, note]
+    assert loader.load(everything).code == 0
+    kept = loader.folder / "kept.db"
+    back_up(loader, kept)
+    assert loader.tool("rollback", "--yes").returncode == 0
+    restored(loader, kept)
+    assert loader.load(everything, CRASH_AT="after_send/contact").code == KILLED
+    later = loader.load([since("2026-01-01T00:00:00Z"), *HEAD, CY, since("2026-01-02T00:00:00Z")])
+    assert later.code == 0
+    assert "does not know what came before it" in later.log.splitlines()[-1]
+    done = loader.load([json.dumps({"type": "STATE", "value": {}}), *everything, CY])
+    assert done.code == 0, done.log[-2000:]
+    assert "everything is in HighLevel" in done.log.splitlines()[-1]
+    assert (len(state.contacts), len(state.notes), state.doubles()) == (3, 1, {})
+
+
 def test_a_load_without_anything_to_write_helps_a_command_that_was_refused(highlevel: Start) -> None:
     """A ledger from a backup undoes nothing before it was compared; the advice to load first works when nothing has changed."""
     loader = highlevel()

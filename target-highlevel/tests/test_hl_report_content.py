@@ -327,7 +327,8 @@ def test_a_mapping_that_has_changed_is_told_until_everything_was_read(tmp_path: 
     """What has not changed in Cliniko is still as it was mapped before, so the run does not say that everything is there."""
     mapping, goes_on = tmp_path / "mapping.yml", {"bookmarks": {"patients": {"replication_key_value": "x"}}}
     told = []
-    for country, state in (("AU", {}), ("AU", goes_on), ("NZ", goes_on), ("NZ", {}), ("NZ", goes_on)):
+    courses = [("AU", {}), ("AU", goes_on), ("NZ", goes_on), ("AU", goes_on), ("NZ", {}), ("NZ", goes_on)]
+    for country, state in courses:
         mapping.write_text(f"default_country: {country}\n")
         with opened_session(tmp_path, mapping=str(mapping)) as session:
             session.resume_from(state)
@@ -337,9 +338,37 @@ def test_a_mapping_that_has_changed_is_told_until_everything_was_read(tmp_path: 
             told.append(content["mapped_anew"])
             assert ("full read is due" in content["verdict"]["sentence"]) == content["mapped_anew"]
             session.finish()
-    assert told == [False, False, True, False, False]
-    assert "--full-refresh" in complete(mapped_anew=True)
+    assert told == [False, False, True, True, False, False]  # going back to the first mapping mends nothing
+    assert "--full-refresh tap-cliniko target" in complete(mapped_anew=True)
+    assert "--full-refresh tap-cliniko-sample target" in complete(mapped_anew=True, sample=True)
     assert "everything is" not in complete(mapped_anew=True)
+
+
+def test_the_mapping_of_a_sample_is_its_own(tmp_path: Path) -> None:
+    """A sample that was read anew is as it is mapped now, whatever the rest is; the rest is not, because the sample is."""
+    mapping = tmp_path / "mapping.yml"
+
+    def told(country: str, state: dict[str, Any], *, sample: bool) -> tuple[bool, str]:
+        mapping.write_text(f"default_country: {country}\n")
+        chosen = {"sample": ["1"]} if sample else {}
+        goes_on = {"bookmarks": {"patients": {**state, **chosen}}}
+        with opened_session(tmp_path, mapping=str(mapping)) as session:
+            session.resume_from(goes_on if state or sample else {})
+            a_clinic(in_session(session))
+            report = RunReport(session).write(0)
+            session.finish()
+            content = json.loads((report / "report.json").read_text(encoding="utf-8"))
+        steps = [task["next_step"] for task in content["to_do"] if "mapping has changed" in task["next_step"]]
+        return content["mapped_anew"], "".join(steps)
+
+    later = {"replication_key_value": "x"}
+    assert told("AU", {}, sample=True) == (False, "")
+    assert "tap-cliniko-sample " in told("NZ", later, sample=True)[1]
+    assert told("NZ", {}, sample=True) == (False, "")
+    assert told("AU", {}, sample=False) == (False, "")
+    assert told("NZ", later, sample=True) == (False, "")
+    assert told("AU", later, sample=False) == (False, "")
+    assert "tap-cliniko " in told("NZ", later, sample=False)[1]
 
 
 def test_a_killed_run_gets_a_report_too(loaded: ReportedLedger, tmp_path: Path) -> None:

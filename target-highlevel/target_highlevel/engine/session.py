@@ -68,6 +68,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SCHEMA = "schema:"
+#: Modes that a mapper may feed.
+_MAPPING_MODES = frozenset({"load", "plan", "verify"})
 #: Name of the fact that says whether the sub-account allowed duplicates when it was asked last.
 _DUPLICATES, _ALLOWED = "duplicates:", "allowed"
 
@@ -127,11 +129,12 @@ class Session:
         self.continuity = Continuity(
             self.ledger,
             mode=mode,
-            mapping=mapper_digest(settings),
+            mapping=mapper_digest(settings) if mode in _MAPPING_MODES else "",
             work=self.work,
             intake=self.intake,
             identity=self.identity,
             routing=self.routing,
+            source=self.source,
         )
         self.states = StateGate(self.work, self.identity, states, silent=mode != "load")
         self.blockers: list[str] = []
@@ -278,6 +281,8 @@ class Session:
         if self.mode == "verify":
             self._places.set_all_aside(self._now())
         continuity = self.continuity
+        if not (continuity.goes_on or self.source.ended_early):
+            continuity.keep_mapping()
         if self.all_came:
             continuity.all_came()
             if continuity.is_full_reread:

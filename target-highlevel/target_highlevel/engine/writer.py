@@ -236,7 +236,8 @@ class Writer:
         assert row.intent is not None  # noqa: S101 - who asks what became of a write has intended it
         lag = self._search_lag if kind.search_is_eventual else min(self._search_lag, IN_FLIGHT_SECONDS)
         # when the intent was noted says nothing: the request may have waited for the budget for minutes before it left
-        since = time.monotonic() - self._began if row.intent["run"] != self._work.run else 0.0
+        sent_here = row.intent["run"] == self._work.run and row.intent["action"] != LOOK_FIRST
+        since = 0.0 if sent_here else time.monotonic() - self._began
         if since < lag:
             self._sleep(lag - since)
         return _look(row, spec, kind)

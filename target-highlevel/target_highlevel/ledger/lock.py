@@ -63,7 +63,9 @@ class LedgerLock:
 
     def keep(self, counter: int) -> None:
         """Keep the counter of a run that claims the sub-account."""
-        self._come.write_text(str(counter), encoding="ascii")
+        new = self._come.with_name(f"{self._come.name}.new")
+        new.write_text(str(counter), encoding="ascii")
+        new.replace(self._come)  # half a number would be another one
 
     def close(self) -> None:
         """Give the lock back."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.work import Work
     from target_highlevel.routing import Routing
+    from target_highlevel.source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,10 @@ _ROUTING = "routing:"
 _BEHIND = "behind:"
 #: Name of the fact that tells the folded fields of which the ledger knows only what came of late, by their streams (JSON).
 _UNTOLD = "untold:"
-#: Name of the fact that tells the mapping (a digest) by which everything was read last.
-_MAPPING = "mapping:"
+#: Names of the facts that tell the mapping (a digest) by which everything was read last: of the clinic, of a sample.
+_MAPPING, _MAPPING_OF_SAMPLE = "mapping:", "mapping_of_sample:"
+#: Value of such a fact, or of that of the division, once a part was read by another one: going back to the first mends nothing.
+_MIXED = "mixed"
 _ADVICE = "run once with --full-refresh, which reads everything"
 
 
@@ -52,6 +55,7 @@ class Continuity:
         intake: Intake,
         identity: Identity,
         routing: Routing,
+        source: Source,
     ) -> None:
         """Recall what earlier runs knew; ``mapping`` is the digest of the present one."""
         self._ledger = ledger
@@ -61,6 +65,7 @@ class Continuity:
         self._intake = intake
         self._identity = identity
         self._routing = routing
+        self._source = source
         #: Whether the ledger had received anything before this run.
         self.received_before = bool(intake.seq)
         self._seq = intake.seq
@@ -94,7 +99,11 @@ class Continuity:
     @property
     def is_mapped_anew(self) -> bool:
         """Whether records that have not changed are still as another mapping made them, and do not come in this run."""
-        return bool(self.goes_on and self.received_before and self._fact(_MAPPING) != self._mapping)
+        return bool(self.goes_on and self.received_before and self._fact(self._mapped_by) != self._mapping)
+
+    @property
+    def _mapped_by(self) -> str:
+        return _MAPPING_OF_SAMPLE if self._source.sample else _MAPPING
 
     @property
     def is_unproven(self) -> bool:
@@ -107,13 +116,17 @@ class Continuity:
         self._advise()
 
     def fall_behind(self, run: str) -> None:
-        """Take note that this ledger knows only from this run on what the source says.
+        """Take note that this ledger knows only from this run on what the source says, until everything was read.
 
-        Where all comes anew, it knows everything in the end, unless something was taken for unchanged before this was found.
+        Where all comes anew in this run, it knows everything when that has come to its end, unless something was taken for
+        unchanged before this was found.
         """
-        if self.goes_on or self._intake.seq > self._seq:
-            self._remember(_SINCE, str(self._ledger.run_number(run)))
-            self._begin(_IN_THE_MIDDLE)
+        comes_anew = not self.goes_on and self._intake.seq == self._seq
+        self._remember(_SINCE, str(self._ledger.run_number(run)))
+        self._begin(_IN_THE_MIDDLE)
+        if comes_anew:
+            self._work.knows_all = True
+            self.is_full_reread = True
 
     @property
     def was_behind(self) -> bool:
@@ -141,16 +154,16 @@ class Continuity:
         """
         bookmarks = state.get("bookmarks")
         goes_on = self.goes_on = self._work.goes_on = _goes_on(bookmarks)
+        self._source.sample = self._source.sample or _is_of_a_sample(bookmarks)
         if self._mode == "verify":
             return
         self._check_routing()
-        if not self.received_before:
-            self._keep_mapping()
+        self._check_mapping()
         if goes_on and self._mode == "load" and is_ahead(state["bookmarks"], self._identity.passed):
             explain()
         if goes_on and not self._intake.seq:
             self._begin(_UNPROVEN)
-        if _is_of_a_sample(bookmarks):  # it says nothing of all the others
+        if self._source.sample:  # it says nothing of all the others
             return
         if not goes_on and (self._begun != _AT_THE_START or self._is_divided_anew()):
             self._work.reset_digests()
@@ -176,6 +189,8 @@ class Continuity:
                 " `meltano run --full-refresh tap-cliniko target-highlevel`, which moves what belongs elsewhere now"
             )
             raise SettingsError(msg)
+        elif self._is_divided_anew() and self._mode == "load":
+            self._remember(_ROUTING, _MIXED)  # until everything was read
 
     def _is_divided_anew(self) -> bool:
         """Return whether the last full read was divided among sub-accounts in another way."""
@@ -185,9 +200,19 @@ class Continuity:
         if self._mode == "load":
             self._remember(_ROUTING, self._routing.text())
 
-    def _keep_mapping(self) -> None:
+    def _check_mapping(self) -> None:
+        """Note that a part of what was read by another mapping is about to be read by this one."""
+        kept = self._fact(self._mapped_by)
+        only_a_sample_came = not self.goes_on and self._fact(_MAPPING_OF_SAMPLE)
+        if not kept and (only_a_sample_came or not self.received_before):
+            self.keep_mapping()
+        elif kept != self._mapping and self._mode == "load":
+            self._remember(self._mapped_by, _MIXED)
+
+    def keep_mapping(self) -> None:
+        """Take note that everything was read by the present mapping, be it all of a sample."""
         if self._mode == "load":
-            self._remember(_MAPPING, self._mapping)
+            self._remember(self._mapped_by, self._mapping)
 
     def note_untold(self, before: StreamSpec | None, spec: StreamSpec) -> None:
         """Note which folded fields are new to a ledger that has received records: it knows a part of what others say of them."""
@@ -206,7 +231,6 @@ class Continuity:
     def all_came(self) -> None:
         """Take note that the source has read everything it has: now the ledger knows all of it."""
         self._keep_routing()
-        self._keep_mapping()
         if self._work.untold:
             self._work.untold = {}
             self._keep_untold()

@@ -115,7 +115,6 @@ class Preflight:
                 " `meltano run tap-cliniko target-highlevel` first, which finds out what is there"
             )
             raise SettingsError(msg)
-        continuity.note_behind(behind=False)
         unmarked = session.mode == "load" and not session.partners.has_mark and not continuity.goes_on
         if behind or unmarked:
             logger.warning("highlevel.finds_again because=%s", "ledger is behind" if behind else "no mark")
@@ -123,6 +122,7 @@ class Preflight:
             Recovery(session.ledger, session.run).require(is_behind=behind)
             if behind:
                 continuity.fall_behind(session.run)
+        continuity.note_behind(behind=False)
 
     def begin(self) -> None:
         """Have a ledger that was put back from a backup compared with HighLevel before anything counts as unchanged."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.endings import tap_of
 from target_highlevel.exit_codes import COMPLETE, TO_THE_END
 from target_highlevel.report.outcome import Task, undone_tasks, verified_tasks
 
@@ -16,7 +17,7 @@ _READ_EVERYTHING = (
 )
 _MAPPED_ANEW = (
     "The mapping has changed since everything was read. Records that have not changed in Cliniko stay as they are until"
-    " `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
+    " `meltano run --full-refresh {tap} target-highlevel` has come to its end."
 )
 _UNMARKED = (
     "Give the token the scopes locations/customValues.readonly and .write: without them nobody can tell whether another ledger or"
@@ -57,8 +58,9 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
         return
     if content["verification"]:
         yield from verified_tasks(content["verification"])
+    mapped_anew = _MAPPED_ANEW.format(tap=tap_of(sample=content["sample"] is not None))
     yield "reading of everything due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
-    yield "reading of everything due", int(content["mapped_anew"]), _MAPPED_ANEW, "records"
+    yield "reading of everything due", int(content["mapped_anew"]), mapped_anew, "records"
     yield "sub-account that cannot keep a mark", int(content["unmarked"]), _UNMARKED, "course"
     yield "record{s} taken out by a rollback", content["undone"], _READ_AGAIN, "records"
     if not content["rejects_accepted"]:
