@@ -311,3 +311,10 @@ def test_only_two_packages_of_the_target_send_requests() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "request"
     }
     assert senders == {"http", "api"}
+
+
+@pytest.mark.xdist_group("one worker")
+def test_tests_of_a_group_stay_together(request: pytest.FixtureRequest) -> None:
+    """Else what they share, such as a whole migration, would be made once by each worker."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@one worker")

@@ -105,10 +105,10 @@ def test_a_lost_ledger_waits_until_the_search_knows_what_was_written(
 
     The wait comes once, before the first page; a first load into an empty sub-account has nothing to wait for.
     """
-    loader = highlevel()
+    loader = highlevel(empty=True)
     control = loader.sandbox.highlevel.control
     lines = [person("patients/1", "Ada", "Lovelace"), profile("patients/1")]
-    loads(loader, *lines, SEARCH_LAG_SECONDS="60")
+    loads(loader, *lines, SEARCH_LAG_SECONDS="600")
     control.reset_log()
     loads_again(loader, *lines, SEARCH_LAG_SECONDS="1")
     asked = control.requests
