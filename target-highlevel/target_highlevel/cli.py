@@ -15,7 +15,6 @@ from target_highlevel.commands.records import approve, purge, report, runs, veri
 from target_highlevel.commands.repair import repair
 from target_highlevel.commands.rollback import rollback
 from target_highlevel.endings import (
-    SignalReceived,
     complete,
     exit_code,
     ignore_signals,
@@ -25,6 +24,7 @@ from target_highlevel.endings import (
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.session import Session
 from target_highlevel.exit_codes import COMPLETE, REJECTS
+from target_highlevel.interruption import STEP, SignalReceived
 from target_highlevel.report.run_report import RunReport
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _stopped(signum: int, _frame: FrameType | None) -> None:
-    raise SignalReceived(signum)
+    STEP.interrupt(signum)
 
 
 @main.command()

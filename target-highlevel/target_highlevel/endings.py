@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from target_highlevel.errors import DayBudgetSpent, HighLevelError
 from target_highlevel.exit_codes import COMPLETE, FAILED, WORST_FIRST, end_of
+from target_highlevel.interruption import STEP, SignalReceived
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG
 from target_highlevel.texts import counted
 
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
     from target_highlevel.engine.engine import Engine
     from target_highlevel.engine.session import Session
     from target_highlevel.notify import Notice
-
-
-class SignalReceived(BaseException):
-    """A signal asked us to stop; raised while reading, so that a slow tap cannot keep us."""
-
-    def __init__(self, signum: int) -> None:
-        """Keep the signal's number."""
-        super().__init__(signum)
-        self.signum = signum
 
 
 def exit_code(error: BaseException | None) -> int:
@@ -175,6 +167,7 @@ def ignore_signals() -> None:
     """Let nothing cut short what a run does when it ends: the report is written, the ledger closed."""
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, signal.SIG_IGN)
+    STEP.forget()
 
 
 def shut_down(session: Session, engine: Engine, error: BaseException | None) -> BaseException | None:

@@ -11,7 +11,6 @@ from target_highlevel import telemetry
 from target_highlevel.descriptor import incoming
 from target_highlevel.endings import (
     Ended,
-    SignalReceived,
     complete,
     exit_code,
     left_out_words,
@@ -23,6 +22,7 @@ from target_highlevel.engine.session import Session
 from target_highlevel.engine.state import StateOutput
 from target_highlevel.errors import Interrupted, SourceEnded
 from target_highlevel.exit_codes import COMPLETE, ENDED_EARLY, REJECTS, end_of
+from target_highlevel.interruption import SignalReceived
 from target_highlevel.ledger.ledger import utc_now
 from target_highlevel.plan.prediction import Prediction
 from target_highlevel.plan.quality import Quality

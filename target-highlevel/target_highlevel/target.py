@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import copy
 import os
 import sys
@@ -19,13 +20,13 @@ from target_highlevel import batches
 from target_highlevel.configuration import configuration, notice_of
 from target_highlevel.endings import (
     Ended,
-    SignalReceived,
     exit_code,
     ignore_signals,
     print_last_line,
     together,
 )
 from target_highlevel.errors import HighLevelError, Interrupted, SettingsError
+from target_highlevel.interruption import STEP, SignalReceived
 from target_highlevel.reader import BrokenInput, MessageReader, MissingSchema
 from target_highlevel.run import Run
 from target_highlevel.settings import json_schema, settings_from
@@ -83,7 +84,6 @@ class TargetHighLevel(Target):
 
     @override
     def __init__(self, **arguments: Any) -> None:
-        self._critical = False
         self._signal = 0
         #: What the newest state says of its run: whether it came to its end, and whether it read more than what has changed.
         self._source: dict[str, Any] = {}
@@ -118,7 +118,7 @@ class TargetHighLevel(Target):
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        with self._undisturbed():
+        with STEP:
             self.begin().source.came = True
             self._assert_objects(message_dict, "schema")
             self._check_account(message_dict)
@@ -177,7 +177,7 @@ class TargetHighLevel(Target):
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        with self._undisturbed():
+        with STEP:
             self._assert_objects(message_dict, "record")
             if self._survey is not None and self._core.handles(message_dict["stream"]):
                 self._survey.see(message_dict)
@@ -237,7 +237,7 @@ class TargetHighLevel(Target):
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"value"})
-        with self._undisturbed():
+        with STEP:
             state, running = message_dict["value"], self.begin()
             first, running.source.came = not running.source.came, True
             if isinstance(state, dict):
@@ -261,21 +261,11 @@ class TargetHighLevel(Target):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop taking input; the SDK would drain and exit with 0, which an orchestrator takes for success."""
         self._signal = signum
-        if not self._critical:
-            raise SignalReceived(signum)
-        if self.running is not None:  # a request that the message at hand waits for must not keep us
-            self.running.stop()
-
-    @contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        """Let a signal wait until a message is taken in whole."""
-        self._critical = True
-        try:
-            yield
-        finally:
-            self._critical = False
-        if self._signal:
-            raise SignalReceived(self._signal)
+        if STEP.is_under_way and self.running is not None:
+            # A request that the message at hand waits for must not keep us. In a thread of its own, which asks for nothing that
+            # the main thread may hold at this moment.
+            _thread.start_new_thread(self.running.stop, ())
+        STEP.interrupt(signum)
 
     @classmethod
     @override

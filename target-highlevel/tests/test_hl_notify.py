@@ -21,8 +21,9 @@ from typing_extensions import override
 from target_highlevel import notify
 from target_highlevel.commands.ending import begun, ending
 from target_highlevel.configuration import notice_of
-from target_highlevel.endings import SignalReceived, print_last_line
+from target_highlevel.endings import print_last_line
 from target_highlevel.errors import CredentialsRefused, DayBudgetSpent, SettingsError
+from target_highlevel.interruption import SignalReceived
 from target_highlevel.settings import Settings, json_schema, settings_from
 from target_highlevel.target import TargetHighLevel, run
 

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from hl_mapped import person, schemas
 
-from target_highlevel.endings import SignalReceived, public_message
+from target_highlevel.endings import public_message
 from target_highlevel.errors import Refused, Unforeseen
+from target_highlevel.interruption import SignalReceived
 from target_highlevel.settings import settings_from
 from target_highlevel.unexpected import known
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from target_highlevel.configuration import notice_of, settings_from_environment
-from target_highlevel.endings import Ended, SignalReceived, exit_code, print_last_line, together
+from target_highlevel.endings import Ended, exit_code, print_last_line, together
 from target_highlevel.errors import SettingsError
+from target_highlevel.interruption import SignalReceived
 from target_highlevel.settings import Settings
 from target_highlevel.unexpected import known
 

@@ -10,10 +10,11 @@ import click
 
 from target_highlevel.commands.ending import begun, ending
 from target_highlevel.commands.records import opened, with_run
-from target_highlevel.endings import SignalReceived, exit_code, ignore_signals, public_message
+from target_highlevel.endings import exit_code, ignore_signals, public_message
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import SettingsError
 from target_highlevel.exit_codes import COMPLETE, FAILED
+from target_highlevel.interruption import SignalReceived
 from target_highlevel.ledger.ledger import begun_together
 from target_highlevel.ledger.undo import Undo, rolled_back
 from target_highlevel.report.run_report import RunReport

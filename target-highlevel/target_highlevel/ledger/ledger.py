@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from target_highlevel.errors import LedgerLost, SettingsError
+from target_highlevel.interruption import STEP
 from target_highlevel.ledger.lock import LedgerLock, NoLock, PostgresLock, check_session, machine
 from target_highlevel.ledger.migrations import migrate
 from target_highlevel.ledger.old_reports import shorten_old_report
@@ -88,7 +89,7 @@ class Ledger:
         Raises:
             LedgerLost: the connection was cut, and with it the lock that keeps other runs away: this one must write no more.
         """
-        with self._mutex:
+        with STEP, self._mutex:
             if (
                 self._connection.invalidated
             ):  # SQLAlchemy would open another one, without the lock, and say nothing
