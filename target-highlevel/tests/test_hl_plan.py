@@ -121,7 +121,7 @@ def test_requests_of_a_larger_clinic_are_predicted(clinic: Clinic, highlevel: Ca
     assert abs(predicted - clinic.requests) <= MOST_WRONG * clinic.requests
 
 
-@pytest.mark.parametrize("allow_duplicates", [False, True])
+@pytest.mark.parametrize("allow_duplicates", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_a_load_beside_people_who_were_there_is_predicted(
     small_clinic: Clinic, highlevel: Callable[..., Loader], *, allow_duplicates: bool
 ) -> None:

@@ -80,9 +80,7 @@ def newest(loader: Loader) -> Path:
     return max((loader.folder / "reports").glob("probe-*/probe.json"))
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 10))]
-)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 10))])
 def test_a_random_reality_is_reported_as_it_is(seed: int, highlevel: Callable[..., Loader]) -> None:
     """Every answer that can be found out is found out; nothing is left, sent, or sent too often."""
     answers = reality(seed)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from hl_loading import Clinic, Loader
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak)]
+)
 def test_stopped_by_a_signal(
     number: signal.Signals, code: int, small_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
@@ -51,7 +53,7 @@ def test_stopped_by_a_signal(
     assert content(state) == small_clinic.dump
 
 
-@pytest.mark.parametrize("mode", ["load", "verify"])
+@pytest.mark.parametrize("mode", ["load", pytest.param("verify", marks=pytest.mark.soak)])
 def test_a_server_that_drips_does_not_keep_a_run_from_stopping(
     mode: str, tiny_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
