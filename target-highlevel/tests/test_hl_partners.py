@@ -149,7 +149,10 @@ def test_what_was_undone_since_the_backup_is_brought_again(highlevel: Start) -> 
     note = record(
         "hl_notes", "treatment_notes/7", contact="patients/2", title="T", body="cliniko:treatment_notes/7"
     )
-    everything = [*HEAD, ADA, BOB, note]
+    link = [{"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}]
+    referred = [person(f"patients/{number}", "Di", f"Elm {number}", relations=link) for number in range(4, 9)]
+    head = [*HEAD, *schemas("contacts"), person("contacts/1", "Doc", "Tor")]
+    everything = [*head, ADA, BOB, note, *referred]
     assert loader.load(everything).code == 0
     kept = loader.folder / "kept.db"
     back_up(loader, kept)
@@ -162,7 +165,16 @@ def test_what_was_undone_since_the_backup_is_brought_again(highlevel: Start) -> 
     done = loader.load([json.dumps({"type": "STATE", "value": {}}), *everything, CY])
     assert done.code == 0, done.log[-2000:]
     assert "everything is in HighLevel" in done.log.splitlines()[-1]
-    assert (len(state.contacts), len(state.notes), state.doubles()) == (3, 1, {})
+    assert (len(state.contacts), len(state.notes), len(state.relations)) == (9, 1, 5)
+    assert state.doubles() == {}
+    back_up(loader, kept)
+    assert loader.load([*HEAD, BOB, CY, person("patients/9", "El", "Ash")]).code == 0
+    restored(loader, kept)
+    loader.sandbox.highlevel.control.reset_log()
+    assert loader.load([*everything, CY]).code == 0
+    assert len(state.relations) == 5
+    asked = [each for each in loader.sandbox.highlevel.control.requests if "/relations/" in each.path]
+    assert 0 < len(asked) <= len(referred) + 1  # each record's links are listed once
 
 
 def test_a_load_without_anything_to_write_helps_a_command_that_was_refused(highlevel: Start) -> None:

@@ -60,8 +60,12 @@ class Recovery:
             if is_behind:
                 connection.execute(record.update().where(self._here).values(digest=None))
                 hanging = (self._here, record.c.object.in_(_HANGING), record.c.status == Status.DONE.value)
-                looked_for = {"reason": REASON, "notes": _REBUILT, "intent": self._look()}
-                connection.execute(MISSED.update(*hanging).values(**FORGOTTEN, **looked_for))
+                # a link is looked for when it is made, among all of its record, which are listed once
+                intent = sa.case((record.c.object == "relation", None), else_=self._look())
+                missed = MISSED.update(*hanging).values(
+                    **FORGOTTEN, reason=REASON, notes=_REBUILT, intent=intent
+                )
+                connection.execute(missed)
 
     def is_done(self, object_: str) -> bool:
         """Return whether the crosswalk of an object is known to be whole."""
