@@ -114,6 +114,13 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "_", name)
 
 
+def _numbered_keys(pattern: str, body: Any, _account: Account) -> Any:
+    """Answer other keys than the names make, as if fields that were removed still held those."""
+    if pattern != "/locations/{locationId}/customFields":
+        return body
+    return _with(body, "customField", lambda item: {**item, "fieldKey": f"{item['fieldKey']}_2"})
+
+
 def _option_texts(pattern: str, body: Any, _account: Account) -> Any:
     def field(item: dict[str, Any]) -> dict[str, Any]:
         return {**item, "options": [option["label"] for option in item.get("options") or ()]}
@@ -227,6 +234,7 @@ SHAPES: dict[str, Reshape] = {
     "epoch_dates": _epoch_dates,
     "events_without_text": _events_without_text,
     "joined_options": _joined_options,
+    "numbered_keys": _numbered_keys,
     "option_objects": _option_objects,
     "option_texts": _option_texts,
     "plain_file_names": _plain_file_names,

@@ -47,6 +47,7 @@ SWITCHES: dict[str, Switch] = {
     "clearing": {"both": {}, "text": {"empty_clears": "text"}, "null": {"empty_clears": "null"}},
     "wrong_option": {"refused": {}, "left_empty": {"wrong_option": "blank"}},
     "unknown_field": {"refused": {}, "ignored": {"unknown_field": "ignore"}},
+    "field_keys": {"of_name": {}, "numbered": _shape("numbered_keys")},
     "field_values": {"value": {}, "field_value": _shape("field_value")},
     "several_options": {"list": {}, "joined": _shape("joined_options")},
     "options_per_field": _limit("options_limit"),

@@ -58,6 +58,7 @@ TOGETHER: dict[str, dict[str, str]] = {
         "note_extras": "dropped",
         "note_order": "newest_first",
         "clearing": "null",
+        "field_keys": "numbered",
         "document_access": "version",
         "duplicate_match": "phone_then_email",
         "duplicate_refusal": "bare",

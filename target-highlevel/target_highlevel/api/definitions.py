@@ -60,10 +60,13 @@ class Definitions(Resource):
     # Contacts
 
     def contact_fields(self) -> dict[str, Field]:
-        """Return the custom fields of contacts by name, which is their key without ``contact.``."""
+        """Return the custom fields of contacts by name, which is their key without ``contact.``.
+
+        One whose key has more to it than its label makes, because a removed field holds that, goes by what its label makes.
+        """
         endpoint = endpoints.LIST_CONTACT_FIELDS
         answer = self._call(endpoint, self._location, params={"model": "contact"})
-        return {
+        found = {
             text(item, endpoint, "fieldKey").partition(".")[2]: Field(
                 text(item, endpoint, "id"),
                 text(item, endpoint, "dataType"),
@@ -74,9 +77,11 @@ class Definitions(Resource):
             )
             for item in rows(answer, endpoint, "customFields")
         }
+        names = {key: _name_of(key, item.name) for key, item in found.items()}
+        return {key if names[key] in found else names[key]: item for key, item in found.items()}
 
     def create_contact_field(self, label: str, data_type: str, **more: Any) -> tuple[str, str]:
-        """Create a custom field of contacts and return its id and its key, which HighLevel makes of the label.
+        """Create a custom field of contacts and return its id and its name, which HighLevel makes of the label.
 
         Args:
             label: its name.
@@ -86,7 +91,7 @@ class Definitions(Resource):
         endpoint = endpoints.CREATE_CONTACT_FIELD
         body = {"name": label, "dataType": data_type, "model": "contact", **more}
         made = inside(self._call(endpoint, self._location, json=body), endpoint, "customField")
-        return text(made, endpoint, "id"), text(made, endpoint, "fieldKey")
+        return text(made, endpoint, "id"), _name_of(text(made, endpoint, "fieldKey").partition(".")[2], label)
 
     def update_contact_field(self, field_id: str, name: str, options: Sequence[str]) -> None:
         """Replace the options of a custom field of contacts; the name has to be repeated."""
@@ -224,6 +229,12 @@ class Definitions(Resource):
             "secondObjectLabel": second[1],
         }
         return text(inside(self._call(endpoint, json=body), endpoint, "association"), endpoint, "id")
+
+
+def _name_of(key: str, label: str | None) -> str:
+    """Return what the label of a field makes if the key begins with it, else the key: the clinic has changed the label."""
+    made = slug(label or "")
+    return made if made and key.startswith(f"{made}_") else key
 
 
 def _object_field(item: Mapping[str, Any], endpoint: Endpoint) -> Field:

@@ -166,6 +166,18 @@ CONTACTS = (
         alike=True,
     ),
     Assumption(
+        name="field_keys",
+        question="Which key does a custom field of contacts get whose name makes one that a removed field still holds?",
+        source="The key is made of the name and stays; what holds it after a removal is not said",
+        answers={
+            "of_name": "The field is known by its key, whatever the clinic calls it later.",
+            "numbered": "The field is known by its name, as long as its key begins with what the name makes.",
+        },
+        default="of_name",
+        unmeasured="It takes a field that was removed, and a second one of its name.",
+        alike=True,
+    ),
+    Assumption(
         name="clearing",
         question="Which empty value clears a custom field of a contact?",
         source="HighLevel's description does not say",

@@ -278,13 +278,13 @@ class SchemaSetup:
             more["options"] = list(declared.options)
         if declared.data_type == "FILE_UPLOAD":
             more |= {"isMultipleFile": True, "maxNumberOfFiles": _MOST_FILES}
-        identity, key = self._write(
+        identity, name = self._write(
             f"contact.{declared.name}",
             lambda: self._definitions.create_contact_field(declared.label, declared.data_type, **more),
             lambda: self._contact_field_there(declared.name),
             hasty=hasty,
         )
-        if key != f"contact.{declared.name}":
+        if name != declared.name:
             msg = f"HighLevel named the field contact.{declared.name} otherwise; a removed field may still hold the key"
             raise SettingsError(msg)
         options = {option: option for option in declared.options}
@@ -293,7 +293,7 @@ class SchemaSetup:
     def _contact_field_there(self, name: str) -> tuple[str, str] | None:
         self._catalogue.read_contact_fields()
         known = self._catalogue.contact_fields.get(name)
-        return (known.id, f"contact.{name}") if known else None
+        return (known.id, name) if known else None
 
     def _extend_contact_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
         """Options are replaced as a whole, so send those that are there as well: as they are now, not as they were hours ago."""
