@@ -11,6 +11,7 @@ from sandbox.highlevel.routes import Call, route
 from sandbox.highlevel.shapes import Shape, anything, boolean, list_of, number, text
 
 if TYPE_CHECKING:
+    from sandbox.highlevel.options import Options
     from sandbox.highlevel.search_index import Document
 
 READ, WRITE = "locations/customFields.readonly", "locations/customFields.write"
@@ -97,22 +98,24 @@ def create_field(call: Call) -> dict[str, Any]:
         "isAllowedCustomOption": False,
         "position": 0,
         "placeholder": "",
-        **_settings(body, body["dataType"], {}, account.options.options_limit),
+        **_settings(body, body["dataType"], {}, account.options),
     }
     account.contact_fields[identity] = field
     account.created["contact_fields"] += 1
     return {"customField": shown(field)}
 
 
-def _settings(body: dict[str, Any], kind: str, before: Document, limit: int | None) -> Document:
+def _settings(body: dict[str, Any], kind: str, before: Document, limits: Options) -> Document:
     """Translate the names on write into the names on read."""
     options: list[str] = body["options"] if "options" in body else before.get("picklistOptions") or []
     if kind in CHOICES and not options:
         refuse_body("options should not be empty")
     if kind not in CHOICES and body.get("options"):
         refuse_body(f"options are not allowed for {kind}")
-    if limit is not None and len(options) > limit:
-        refuse_request(f"A field takes {limit} options at most")
+    if limits.options_limit is not None and len(options) > limits.options_limit:
+        refuse_request(f"A field takes {limits.options_limit} options at most")
+    if limits.files_limit is not None and body.get("maxNumberOfFiles", 0) > limits.files_limit:
+        refuse_body(f"maxNumberOfFiles must not be greater than {limits.files_limit}")
     if len(set(options)) != len(options):
         refuse_body("options must be unique")
     settings: Document = {name: body[name] for name in ("name", "placeholder", "position") if name in body}
@@ -128,8 +131,7 @@ def _settings(body: dict[str, Any], kind: str, before: Document, limit: int | No
 def change_field(call: Call) -> dict[str, Any]:
     """Change a field; a list of options replaces the former one, key and type stay."""
     before = _wanted(call)
-    limit = call.state.options.options_limit
-    after = {**before, **_settings(call.body, before["dataType"], before, limit)}
+    after = {**before, **_settings(call.body, before["dataType"], before, call.state.options)}
     call.account.contact_fields[before["id"]] = after
     call.account.updated["contact_fields"] += 1
     return {"customField": shown(after)}

@@ -66,6 +66,7 @@ class Options:
         task_limit: characters of a task's body.
         description_limit: characters of an appointment's description.
         options_limit: options of a field.
+        files_limit: files that a field can be made for.
         newest_notes_first: list the notes of a contact the other way round.
         note_extras: `keep`, `drop` or `refuse` title, colour and pin of a note.
         record_owners: `keep`, `drop` or `refuse` the owner of a record.
@@ -130,6 +131,7 @@ class Options:
     task_limit: int | None = None
     description_limit: int | None = None
     options_limit: int | None = None
+    files_limit: int | None = None
     newest_notes_first: bool = False
     note_extras: str = "keep"
     record_owners: str = "keep"

@@ -95,6 +95,7 @@ SWITCHES: dict[str, Switch] = {
         "replaces": {"file_over_limit": "replace"},
         "dropped": {"file_over_limit": "drop"},
     },
+    "files_per_field": _limit("files_limit"),
     "file_lists": {"writable": {}, "refused": {"file_lists": "refuse"}, "ignored": {"file_lists": "ignore"}},
     "file_names": {"as_written": {}, "simplified": _shape("plain_file_names")},
     "document_access": {

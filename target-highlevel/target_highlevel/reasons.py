@@ -34,6 +34,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "file_too_large": ("The file is larger than the 50 MB HighLevel takes.", "Upload it by hand (the web app takes 250 MB)."),
     "file_type_refused": ("HighLevel does not take files of this type.", "Keep the file elsewhere, or convert it in Cliniko; to leave it behind, set TARGET_HIGHLEVEL_ACCEPT_REJECTS=true."),
+    "no_room_for_file": ("The field has as many files of this contact as it takes.", "Let contact.cliniko_files take more files in HighLevel, then `retry`."),
     "file_missing": ("The tap could not fetch the bytes of the file.", "Run again; if it stays, open the file in Cliniko."),
     "file_unreadable": ("The file's bytes cannot be read on this machine.", "Check attachments_dir and its permissions, then `retry`."),
     "file_stays": (

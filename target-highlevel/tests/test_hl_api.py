@@ -467,3 +467,12 @@ def test_what_is_read_of_an_odd_answer(
     for method, arguments in changes(clinic, scan).items():
         with suppress(AnswerNotUnderstood) if method == ("files", "upload") else nullcontext():
             call(highlevel, method, arguments)
+
+
+def test_a_planned_field_goes_by_the_name_of_a_made_one(clinic: Clinic) -> None:
+    """Else a plan would take it for another field than the one that it asked for."""
+    location = clinic.sandbox.highlevel.location_id
+    live = LiveHighLevel(clinic.client, location).definitions
+    planned = PlannedHighLevel(clinic.client, location, []).definitions
+    made = [each.create_contact_field("Cliniko visits", "NUMERICAL")[1] for each in (live, planned)]
+    assert made == ["cliniko_visits"] * 2

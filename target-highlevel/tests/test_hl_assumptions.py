@@ -83,6 +83,7 @@ TOGETHER: dict[str, dict[str, str]] = {
         "line_length": "100",
         "file_lists": "refused",
         "options_per_field": "50",
+        "files_per_field": "10",
     },
 }
 

@@ -31,6 +31,8 @@ class Field:
     name: str | None = None
     in_forms: bool = False
     position: int = 0
+    #: How many files it takes; None where nobody says, and of other types.
+    most_files: int | None = None
     ids: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -73,6 +75,7 @@ class Definitions(Resource):
                 {label: label for label, _ in _options_of(item, endpoint)},
                 name=item.get("name"),
                 position=found if isinstance(found := item.get("position"), int) else 0,
+                most_files=_most_files(item),
                 ids=_ids(item, endpoint),
             )
             for item in rows(answer, endpoint, "customFields")
@@ -245,6 +248,17 @@ def _object_field(item: Mapping[str, Any], endpoint: Endpoint) -> Field:
     return Field(
         identity, data_type, options, name=item.get("name"), in_forms=in_forms, ids=_ids(item, endpoint)
     )
+
+
+def _most_files(item: Mapping[str, Any]) -> int | None:
+    """Return how many files a field takes: one, unless it says that it takes several."""
+    if item.get("dataType") != "FILE_UPLOAD":
+        return None
+    several = item.get("isMultiFileAllowed", item.get("isMultipleFile"))
+    if several is not None and not switched(several):
+        return 1
+    most = item.get("maxFileLimit")
+    return most if isinstance(most, int) and most > 0 else None
 
 
 def _options_of(item: Mapping[str, Any], endpoint: Endpoint) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from target_highlevel.api.plan_state import Addresses, Counted, PlannedLinks, Pl
 from target_highlevel.api.planned_diary import PlannedBlockedSlots, PlannedCalendars, PlannedSchedules
 from target_highlevel.api.records import OWNERS, Records
 from target_highlevel.api.relations import RelationItem, Relations
+from target_highlevel.values import switched
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -49,7 +50,7 @@ class PlannedAccount(Account):
     def location(self) -> Item:
         found: Item = self._state.read(super().location, {})
         allowed = (found.get("settings") or {}).get("allowDuplicateContact")
-        self._addresses.duplicates_allowed = bool(allowed)
+        self._addresses.duplicates_allowed = switched(allowed)
         return found
 
     @override
@@ -325,7 +326,7 @@ class PlannedDefinitions(Definitions):
     @override
     def create_contact_field(self, label: str, data_type: str, **more: Any) -> tuple[str, str]:
         self._state.count(endpoints.CREATE_CONTACT_FIELD)
-        return self._state.identity(), f"contact.{slug(label)}"
+        return self._state.identity(), slug(label)
 
     @override
     def update_contact_field(self, field_id: str, name: str, options: Sequence[str]) -> None:

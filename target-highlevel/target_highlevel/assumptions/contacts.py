@@ -206,7 +206,7 @@ CONTACTS = (
         question="What becomes of the value of a custom field that does not exist?",
         source="HighLevel's description does not say",
         answers={
-            "refused": "The definitions are read again; a deleted field is made again and the record sent once more.",
+            "refused": "The contact goes in without that value, which is listed; the next run notices the deleted field.",
             "ignored": "Definitions are read at the start of each run; a deleted field is noticed there.",
         },
         default="refused",
@@ -240,7 +240,8 @@ CONTACTS = (
         source="HighLevel's description does not say",
         answers={
             "unlimited": "Every option that Cliniko knows is added.",
-            "50": "Options beyond the limit are left out; the records that need one go in without it and are listed.",
+            "50": "As many are made as HighLevel takes. A contact that needs another one goes in without it, a record of an"
+            " object is rejected with `unknown_option`; both are listed.",
         },
         default="unlimited",
         unit="options",

@@ -14,7 +14,7 @@ CUSTOM_OBJECTS = (
         source="The description says no, some clients say yes",
         answers={
             "agency_only": "Missing objects are made with `agency_token`, else the run ends and names them.",
-            "sub_account": "The same; the sub-account's token is tried where there is no other.",
+            "sub_account": "The same.",
         },
         default="agency_only",
         unmeasured=_NO_OBJECT,
@@ -108,7 +108,7 @@ CUSTOM_OBJECTS = (
         question="With which status is a property refused that an object does not have?",
         source="Clients report 422 and 400",
         answers={
-            "422": "The object's fields are read again, what is missing is made, and the record sent once more.",
+            "422": "The record goes in without that property, which is listed; the next run notices the deleted field.",
             "400": "The same.",
         },
         default="422",

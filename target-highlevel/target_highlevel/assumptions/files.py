@@ -10,12 +10,26 @@ FILES = (
         question="What becomes of one file more than a field takes?",
         source="HighLevel's description does not say",
         answers={
-            "refused": "A field of ours that takes too few files is refused before the first write.",
+            "refused": "A field that takes one file is refused before the first write; of one that takes few, the contact's"
+            " files are counted before each upload, and one too many is rejected with `no_room_for_file`.",
             "replaces": "The same: no file may push another one out.",
             "dropped": "The same: no file may be lost in silence.",
         },
         default="refused",
         measured="Two files are uploaded into a field of the probe's own that takes one.",
+        alike=True,
+    ),
+    Assumption(
+        name="files_per_field",
+        question="How many files may a field be made for?",
+        source="HighLevel's description names no highest value",
+        answers={
+            "unlimited": "The field is made for 1,000 files.",
+            "10": "It is made for as many as HighLevel takes; what is beyond them is rejected and listed.",
+        },
+        default="unlimited",
+        unit="files",
+        unmeasured="A field of many files would have to be made again and again.",
         alike=True,
     ),
     Assumption(

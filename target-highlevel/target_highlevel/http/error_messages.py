@@ -250,7 +250,8 @@ _NOUNS = {
 
 #: Words that refuse a value, and names of fields that no sentence has for another reason.
 _REFUSES = re.compile(
-    r"invalid|not (a )?(valid|allowed|accepted|supported)|must be|malformed|wrong|unsupported|too short",
+    r"invalid|not (a )?(valid|allowed|accepted|supported)|must be|malformed|wrong|unsupported|too short"
+    r"|no such (option|value|choice)|\bnot (one of|among)",
     re.IGNORECASE,
 )
 _SPEAKING = frozenset(

@@ -20,10 +20,12 @@ from target_highlevel.marker import attachment_of
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated
 from target_highlevel.objects.file_bytes import FileBytes
 from target_highlevel.objects.file_types import content_type, shape
+from target_highlevel.setup.schema import MOST_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from target_highlevel.api.definitions import Field
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.objects.base import ObjectContext
@@ -63,6 +65,7 @@ class File(ObjectKind):
         """Upload the file into the contact's field: one request, attached at once."""
         parent = self.parent_id(row)
         field = self.ctx.catalogue.contact_field(spec.file_field)
+        self._refuse_one_too_many(row, spec, field)
         name = str(wanted["file_name"])
         zipped = is_packed(row.fields)
         with _bytes(row.fields, name if zipped else None) as path:
@@ -77,6 +80,18 @@ class File(ObjectKind):
             contact = self.ctx.highlevel.files.upload(parent, upload)
         found = self._find(contact, spec, row.source_id) or self.find(row, spec)
         return Created(found or unseen(parent, row.source_id), parent)
+
+    def _refuse_one_too_many(self, row: Row, spec: StreamSpec, field: Field) -> None:
+        """Send no file that the field has no room for: it could push another one out, or be dropped without a word.
+
+        Asked of a field that takes fewer than ours do, at one request a file.
+
+        Raises:
+            Rejected: the contact has as many as the field takes.
+        """
+        most = field.most_files
+        if most is not None and most < MOST_FILES and len(self.listed(self.parent_id(row), spec)) >= most:
+            raise Rejected("no_room_for_file", "file_name")
 
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return the name under which the file hangs on the contact; its bytes are compared by verify."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.setup.schema import MOST_OBJECTS
+from target_highlevel.setup.schema import MOST_OBJECTS, defined_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,14 +43,14 @@ def _state(name: str, created: set[str], schema: SchemaSetup) -> str:
 def _wanted(specs: Iterable[StreamSpec], catalogue: Catalogue) -> Iterator[tuple[str, str, int]]:
     for spec in specs:
         if spec.kind == "contact":
-            yield from _fields(spec.custom, "contact", set(catalogue.contact_fields))
+            yield from _fields(defined_fields(spec), "contact", set(catalogue.contact_fields))
         if spec.kind == "custom_object" and spec.object in catalogue.object_keys:
             yield "object", spec.object, 0
-            for folder in dict.fromkeys(declared.folder for declared in spec.fields.values()):
+            for folder in dict.fromkeys(declared.folder for declared in defined_fields(spec)):
                 if folder in catalogue.folders.get(spec.object, ()):
                     yield "folder", f"folder {folder} of {spec.object}", 0
             yield from _fields(
-                spec.fields.values(), spec.object, set(catalogue.object_fields.get(spec.object, ()))
+                defined_fields(spec), spec.object, set(catalogue.object_fields.get(spec.object, ()))
             )
         for association in spec.associations:
             for key, _, _ in association.labels():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.definitions import ASSOCIATIONS, OBJECTS
+from target_highlevel.setup.schema import defined_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,8 +71,8 @@ class DefinitionCheck:
         """Remember what this load has used; where everything came, what had been deleted is written again."""
         there: dict[str, dict[str, str]] = {}
         for spec in self._specs.values():
-            kind = "contact" if spec.kind in {"contact", "file"} else spec.object
-            _keep(there, kind, self._ids(kind), [*spec.fields, spec.file_field])
+            kind = _kind(spec)
+            _keep(there, kind, self._ids(kind), _names(spec))
             _keep(there, OBJECTS, self._ids(OBJECTS), [spec.object])
             _keep(there, ASSOCIATIONS, self._ids(ASSOCIATIONS), [each.key for each in spec.associations])
         self._definitions.use(there)
@@ -93,9 +94,12 @@ class DefinitionCheck:
 
     def _gone(self, kind: str) -> list[str]:
         there = self._ids(kind)
-        return [
+        missed = [
             name for name, id_ in self._definitions.used().get(kind, {}).items() if there.get(name) != id_
         ]
+        # earlier versions took every field of these names for ours, the clinic's own among them
+        ours = {name for spec in self._specs.values() if _kind(spec) == kind for name in _names(spec)}
+        return [name for name in missed if name in ours or not ours]
 
     def _ids(self, kind: str) -> dict[str, str]:
         catalogue = self._catalogue
@@ -105,6 +109,16 @@ class DefinitionCheck:
             return catalogue.associations
         fields = catalogue.contact_fields if kind == "contact" else catalogue.object_fields.get(kind, {})
         return {name: field.id for name, field in fields.items()}
+
+
+def _kind(spec: StreamSpec) -> str:
+    """Return the kind of definitions that the fields of a stream are of."""
+    return "contact" if spec.kind in {"contact", "file"} else spec.object
+
+
+def _names(spec: StreamSpec) -> list[str]:
+    """Return the names of the fields that a stream has defined."""
+    return [*(declared.name for declared in defined_fields(spec)), spec.file_field]
 
 
 def _keep(there: dict[str, dict[str, str]], kind: str, ids: Mapping[str, str], names: Iterable[str]) -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from target_highlevel.api.definitions import Field, slug
 from target_highlevel.errors import CredentialsRefused, HighLevelError, Refused, SettingsError, Unknown
+from target_highlevel.fields import kind_of
+from target_highlevel.http.error_messages import UNEXPLAINED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_highlevel.api.protocol import HighLevel
     from target_highlevel.descriptor import Association, FieldSpec, StreamSpec
@@ -25,7 +27,10 @@ logger = logging.getLogger(__name__)
 #: HighLevel's limit per sub-account on every plan (docs/api-facts.md, Limits).
 MOST_OBJECTS = 10
 _CHOICES = {"SINGLE_OPTIONS", "MULTIPLE_OPTIONS", "CHECKBOX", "RADIO"}
-_MOST_FILES = 1000
+MOST_FILES = 1000
+#: Refusals that may be about how long a list is; the words of such a one nobody has seen.
+_ABOUT_SIZE = UNEXPLAINED | {"invalid_length", "invalid_property", "limit_reached", "too_large"}
+_TYPES = _CHOICES | {"DATE", "FILE_UPLOAD", "LARGE_TEXT", "MONETORY", "NUMERICAL", "PHONE", "TEXT"}
 #: Types that take the values of another: all of these are written as a text.
 _TAKES = {
     "TEXT": {"LARGE_TEXT", "DATE"},
@@ -42,6 +47,7 @@ _AT_ONCE = 10
 
 
 _Made = TypeVar("_Made")
+_Part = TypeVar("_Part")
 
 
 class _Unclear(Exception):  # noqa: N818 - no error yet: it is looked into
@@ -74,6 +80,8 @@ class SchemaSetup:
         self._searchable: dict[str, list[str]] = {}
         #: Where the first of our fields of contacts stands, and where each does: they are made in no particular order.
         self._positions: dict[str, int] = {}
+        #: Options that this run has sent, by their field: a list may still show the field without them.
+        self._sent: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         self.created: list[str] = []
         #: Options added to fields that were there, by the field's name.
         self.extended: dict[str, list[str]] = {}
@@ -81,20 +89,43 @@ class SchemaSetup:
     def obstacles(self, specs: Iterable[StreamSpec]) -> list[str]:
         """Return why these streams cannot have their objects and fields; asked before anything is written."""
         specs = list(specs)
-        return [*self._missing_objects(specs), *self._fields_of_other_types(specs)]
+        for key in {spec.object for spec in specs if spec.kind == "custom_object"}:
+            if key in self._catalogue.object_keys and key not in self._catalogue.object_fields:
+                self._catalogue.read_object(key)
+        return [
+            *self._missing_objects(specs),
+            *self._fields_of_other_types(specs),
+            *self._fields_of_one_file(specs),
+        ]
+
+    def _fields_of_one_file(self, specs: Iterable[StreamSpec]) -> list[str]:
+        """Name the contact fields for files that take a single one: what a second does to the first is not known."""
+        fields = {
+            name: self._catalogue.contact_fields.get(name) for spec in specs for name in [spec.file_field]
+        }
+        return [
+            f"contact.{name} exists in HighLevel and takes one file only; let it take several, or rename or remove it"
+            for name, field in fields.items()
+            if field is not None and field.most_files == 1
+        ]
 
     def _fields_of_other_types(self, specs: Iterable[StreamSpec]) -> list[str]:
-        """Name the contact fields that are there and cannot take the values; an earlier version made dates as texts."""
-        there = self._catalogue.contact_fields
-        wanted = {declared.name: declared for spec in specs for declared in spec.custom}
-        return [
-            f"contact.{name} exists in HighLevel with type {there[name].data_type}, not {declared.data_type};"
-            " rename or remove that field"
-            for name, declared in wanted.items()
-            if name in there
-            and there[name].data_type != declared.data_type
-            and declared.data_type not in _TAKES.get(there[name].data_type, ())
-        ]
+        """Name the fields that are there and cannot take the values: somebody made them by hand, or an earlier version did."""
+        catalogue = self._catalogue
+        found = []
+        for spec in specs:
+            there = (
+                catalogue.contact_fields
+                if spec.kind == "contact"
+                else catalogue.object_fields.get(spec.object, {})
+            )
+            found += [
+                f"{spec.object}.{declared.name} exists in HighLevel with type {there[declared.name].data_type}, not"
+                f" {declared.data_type}; rename or remove that field"
+                for declared in defined_fields(spec)
+                if declared.name in there and not _takes(there[declared.name].data_type, declared.data_type)
+            ]
+        return list(dict.fromkeys(found))
 
     def _missing_objects(self, specs: Iterable[StreamSpec]) -> list[str]:
         """Return why objects cannot be created."""
@@ -243,12 +274,15 @@ class SchemaSetup:
     # Contacts
 
     def _contact_fields(self, spec: StreamSpec) -> None:
-        for problem in self._fields_of_other_types([spec]):  # of a stream that nobody expected
-            self._block(problem)
+        self._check_types(spec)
         first = self._position_of_first(spec)
         self._positions = {declared.name: number for number, declared in enumerate(spec.custom, first)}
         alone = ([declared] for declared in _custom(spec))
         self._together(alone, self._contact_field, self._catalogue.read_contact_fields)
+
+    def _check_types(self, spec: StreamSpec) -> None:
+        for problem in self._fields_of_other_types([spec]):  # of a stream that nobody expected
+            self._block(problem)
 
     def _position_of_first(self, spec: StreamSpec) -> int:
         """Return where a stream's fields begin: so that those there stand right, or else behind whatever the clinic has."""
@@ -263,9 +297,8 @@ class SchemaSetup:
         if known is None:
             self._create_contact_field(declared, hasty=hasty)
             return
-        missing = [option for option in declared.options if option not in known.options]
-        if missing:
-            self._extend_contact_field(declared, known, missing)
+        if any(option not in known.options for option in declared.options):
+            self._extend_contact_field(declared)
 
     def _create_contact_field(self, declared: FieldSpec, *, hasty: bool) -> None:
         if slug(declared.label) != declared.name:
@@ -273,37 +306,72 @@ class SchemaSetup:
                 f"contact field {declared.name}: its label makes the key {slug(declared.label)} in HighLevel"
             )
             raise SettingsError(msg)
-        more: dict[str, Any] = {"position": self._positions[declared.name]}
-        if declared.data_type in _CHOICES:
-            more["options"] = list(declared.options)
-        if declared.data_type == "FILE_UPLOAD":
-            more |= {"isMultipleFile": True, "maxNumberOfFiles": _MOST_FILES}
-        identity, name = self._write(
-            f"contact.{declared.name}",
-            lambda: self._definitions.create_contact_field(declared.label, declared.data_type, **more),
-            lambda: self._contact_field_there(declared.name),
-            hasty=hasty,
+        position = self._positions[declared.name]
+        create = partial(
+            self._definitions.create_contact_field, declared.label, declared.data_type, position=position
         )
+        made: list[tuple[str, str]] = []
+
+        def write(**more: Any) -> None:
+            made[:] = [
+                self._write(
+                    f"contact.{declared.name}",
+                    lambda: create(**more),
+                    lambda: self._contact_field_there(declared.name),
+                    hasty=hasty,
+                )
+            ]
+
+        taken: Sequence[str] = ()
+        most_files = None
+        if declared.data_type in _CHOICES:
+            taken = _most_taken(declared.options, lambda options: write(options=list(options)))
+        elif declared.data_type == "FILE_UPLOAD":
+            most_files = len(
+                _most_taken(
+                    range(MOST_FILES),
+                    lambda files: write(isMultipleFile=True, maxNumberOfFiles=len(files)),
+                )
+            )
+        else:
+            write()
+        ((identity, name),) = made
         if name != declared.name:
             msg = f"HighLevel named the field contact.{declared.name} otherwise; a removed field may still hold the key"
             raise SettingsError(msg)
-        options = {option: option for option in declared.options}
-        self._catalogue.contact_fields[declared.name] = Field(identity, declared.data_type, options)
+        options = {option: option for option in taken}
+        self._sent["contact", declared.name].update(options)
+        self._catalogue.contact_fields[declared.name] = Field(
+            identity, declared.data_type, options, most_files=most_files
+        )
 
     def _contact_field_there(self, name: str) -> tuple[str, str] | None:
         self._catalogue.read_contact_fields()
         known = self._catalogue.contact_fields.get(name)
         return (known.id, name) if known else None
 
-    def _extend_contact_field(self, declared: FieldSpec, known: Field, missing: list[str]) -> None:
+    def _extend_contact_field(self, declared: FieldSpec) -> None:
         """Options are replaced as a whole, so send those that are there as well: as they are now, not as they were hours ago."""
         self._catalogue.read_contact_fields()
-        known = self._catalogue.contact_fields.get(declared.name, known)
-        missing = [option for option in missing if option not in known.options]
-        options = [*known.options, *missing]
-        self._definitions.update_contact_field(known.id, known.name or declared.label, options)
-        self.extended.setdefault(f"contact.{declared.name}", []).extend(missing)
-        known.options.update({option: option for option in missing})
+        known = self._catalogue.contact_fields[declared.name]
+        sent = self._sent["contact", declared.name]
+        known.options = {**known.options, **sent}
+        missing = [option for option in declared.options if option not in known.options]
+        more = _most_taken(
+            missing,
+            lambda options: self._definitions.update_contact_field(
+                known.id, known.name or declared.label, [*known.options, *options]
+            ),
+            least=0,
+        )
+        self._note_extended("contact", declared, dict(zip(more, more, strict=True)), known)
+
+    def _note_extended(self, owner: str, declared: FieldSpec, options: dict[str, str], known: Field) -> None:
+        """Take options that a field has now for its own, however long a list shows it without them."""
+        self._sent[owner, declared.name].update(options)
+        known.options.update(options)
+        if options:
+            self.extended.setdefault(f"{owner}.{declared.name}", []).extend(options)
 
     # Custom objects
 
@@ -313,9 +381,10 @@ class SchemaSetup:
                 self._create_object(spec)
         if spec.object not in self._catalogue.object_fields:
             self._catalogue.read_object(spec.object)
+        self._check_types(spec)
         known = self._catalogue.object_fields[spec.object]
         by_folder: defaultdict[str, list[FieldSpec]] = defaultdict(list)
-        for declared in spec.fields.values():
+        for declared in defined_fields(spec):
             by_folder[declared.folder].append(declared)
         # HighLevel shows folders, and the fields of each, as they were made
         for folder, fields in by_folder.items():
@@ -368,22 +437,31 @@ class SchemaSetup:
         if known is None:
             self._create_object_field(spec, declared, hasty=hasty)
             return
-        missing = [option for option in declared.options if option not in known.options]
-        if missing:
-            self._extend_object_field(spec.object, declared, missing)
-            self.extended.setdefault(f"{spec.object}.{declared.name}", []).extend(missing)
+        if any(option not in known.options for option in declared.options):
+            self._extend_object_field(spec.object, declared)
 
     def _create_object_field(self, spec: StreamSpec, declared: FieldSpec, *, hasty: bool) -> None:
         folder = self._folder(spec.object, declared.folder)
-        options = _option_keys(declared.options) if declared.data_type in _CHOICES else None
-        self._catalogue.object_fields[spec.object][declared.name] = self._write(
-            f"{spec.object}.{declared.name}",
-            lambda: self._definitions.create_object_field(
-                spec.object, folder, declared.name, declared.label, declared.data_type, options
-            ),
-            lambda: self._object_field_there(spec.object, declared.name),
-            hasty=hasty,
-        )
+        fields = self._catalogue.object_fields[spec.object]
+        keys = _option_keys(declared.options)
+
+        def write(options: dict[str, str] | None) -> None:
+            fields[declared.name] = self._write(
+                f"{spec.object}.{declared.name}",
+                lambda: self._definitions.create_object_field(
+                    spec.object, folder, declared.name, declared.label, declared.data_type, options
+                ),
+                lambda: self._object_field_there(spec.object, declared.name),
+                hasty=hasty,
+            )
+
+        if declared.data_type in _CHOICES:
+            taken = _most_taken(
+                declared.options, lambda options: write({option: keys[option] for option in options})
+            )
+            self._sent[spec.object, declared.name].update({option: keys[option] for option in taken})
+        else:
+            write(None)
 
     def _object_field_there(self, key: str, name: str) -> Field | None:
         self._catalogue.read_object(key)
@@ -422,15 +500,24 @@ class SchemaSetup:
         self._catalogue.read_object(key)
         return self._known_folder(key, name)
 
-    def _extend_object_field(self, key: str, declared: FieldSpec, missing: list[str]) -> None:
+    def _extend_object_field(self, key: str, declared: FieldSpec) -> None:
         """As of contacts: what is there now is sent again, with the name that the clinic has given the field."""
         self._catalogue.read_object(key)
         known = self._catalogue.object_fields[key][declared.name]
-        missing = [option for option in missing if option not in known.options]
-        known.options.update(_option_keys(missing, known.options.values()))
-        self._definitions.update_object_field(
-            known.id, known.name or declared.label, known.options, in_forms=known.in_forms
+        known.options = {**known.options, **self._sent[key, declared.name]}
+        missing = [option for option in declared.options if option not in known.options]
+        keys = _option_keys(missing, known.options.values())
+        more = _most_taken(
+            missing,
+            lambda options: self._definitions.update_object_field(
+                known.id,
+                known.name or declared.label,
+                {**known.options, **{option: keys[option] for option in options}},
+                in_forms=known.in_forms,
+            ),
+            least=0,
         )
+        self._note_extended(key, declared, {option: keys[option] for option in more}, known)
 
     def _make_searchable(self, spec: StreamSpec) -> None:
         """The list is replaced as a whole, so it is set only on objects this run has made, and once."""
@@ -457,12 +544,51 @@ class SchemaSetup:
         return self._catalogue.associations.get(key)
 
 
+def defined_fields(spec: StreamSpec) -> tuple[FieldSpec, ...]:
+    """Return the fields that the sub-account must have a definition of: what says whose a record is stands elsewhere."""
+    if spec.kind == "contact":
+        return spec.custom
+    if spec.kind != "custom_object":
+        return ()
+    kinds = [kind_of(declared) for declared in spec.fields.values()]
+    return tuple(kind.declared for kind in kinds if kind.written and not kind.of_record)
+
+
+def _takes(there: str, wanted: str) -> bool:
+    """Return whether a field takes the values of another type; of a type that nobody knows it is only tried."""
+    return there == wanted or there not in _TYPES or wanted in _TAKES.get(there, ())
+
+
 def _custom(spec: StreamSpec) -> list[FieldSpec]:
     """Return the custom fields of contacts that a stream can have by now.
 
     HighLevel wants at least one option of a pick list; the mapper declares the field again when it has learnt one.
     """
     return [declared for declared in spec.custom if declared.options or declared.data_type not in _CHOICES]
+
+
+def _most_taken(
+    whole: Sequence[_Part], send: Callable[[Sequence[_Part]], object], *, least: int = 1
+) -> Sequence[_Part]:
+    """Send as much of a list as HighLevel takes, and return what it took: how long it may be is not known.
+
+    Raises:
+        Refused: not even the ``least`` is taken, or the refusal is about something else.
+    """
+    part = whole
+    while part:
+        try:
+            send(part)
+        except Refused as refused:
+            told = [number for number in refused.findings.numbers if least <= number < len(part)]
+            fewer = max(told, default=len(part) // 2)
+            if refused.code not in _ABOUT_SIZE or fewer < least:
+                raise
+            logger.warning("highlevel.list_shortened from=%d to=%d code=%s", len(part), fewer, refused.code)
+            part = whole[:fewer]
+        else:
+            break
+    return part
 
 
 def _option_keys(labels: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
