@@ -30,7 +30,7 @@ from target_highlevel.plan.sizes import NoteSizes
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.report.sheet import Sheet
 from target_highlevel.source import Source
-from target_highlevel.unexpected import known
+from target_highlevel.unexpected import known, known_of_ending
 from target_highlevel.verify.comparison import HOWS
 from target_highlevel.verify.verification import Verification
 
@@ -166,7 +166,15 @@ class Part:
 
     def known(self, error: BaseException | None) -> BaseException | None:
         """Return what may be said of an error anywhere; of one that nobody foresaw a trace is left beside the report."""
-        return known(error, self.settings, Path(self.settings.report_dir) / self.session.run)
+        return known(error, self.settings, self._folder)
+
+    def known_of_ending(self, error: Exception, before: BaseException | None) -> BaseException | None:
+        """Return the same of what failed while this part ended, and of what had ended it before."""
+        return known_of_ending(error, before, self.settings, self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.settings.report_dir) / self.session.run
 
     def _beside(self) -> dict[str, Any]:
         """Return what the report of a plan or a verification that came to its end has beside the counts."""
@@ -298,7 +306,7 @@ class Run:
             try:
                 ended.append(part.end(mine, left_out))
             except Exception as caught:  # noqa: BLE001 - the other parts have reports to write, too
-                ended.append(part.ended(1, part.known(mine or caught), ""))
+                ended.append(part.ended(1, part.known_of_ending(caught, mine), ""))
         if self._telemetry is not None:
             self._telemetry.close()
         return ended[::-1]

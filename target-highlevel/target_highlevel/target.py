@@ -31,7 +31,7 @@ from target_highlevel.reader import BrokenInput, MessageReader, MissingSchema
 from target_highlevel.run import Run
 from target_highlevel.settings import json_schema, settings_from
 from target_highlevel.source_streams import SourceStreams
-from target_highlevel.unexpected import known
+from target_highlevel.unexpected import known, known_of_ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -329,7 +329,7 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
     try:
         ended = target.end(error) if target else Ended(exit_code(error), known(error))
     except Exception as caught:  # noqa: BLE001 - said below, with its exit code
-        ended = Ended(1, known(error or caught, target.settings if target else None))
+        ended = Ended(1, known_of_ending(caught, error, target.settings if target else None))
     notice = notice_of(config.config, environment=_asks_environment(config), run=ended.run)
     print_last_line(ended.code, ended.error, ended.line, notice)
     return ended.code

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from target_highlevel.endings import public_message
 from target_highlevel.errors import HighLevelError, Unforeseen
 
 if TYPE_CHECKING:
@@ -81,6 +82,29 @@ def known(
     trace = _write_trace(error, folder)
     told = f"; where it happened stands in {trace}, without any value" if trace else ""
     return Unforeseen(f"{what}: {advice}{told}")
+
+
+def known_of_ending(
+    error: Exception,
+    before: BaseException | None,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+) -> BaseException | None:
+    """Return an error that says what failed while a run ended, and before it what had ended the run.
+
+    That a signal had asked it to stop needs no words: it is no reason to fail.
+
+    Args:
+        error: what failed while the run ended
+        before: what had ended the run, if anything
+        settings: what the run was told, as far as it could be read
+        folder: where the trace of both is written; by default the folder of the reports
+    """
+    if error.__context__ is None:
+        error.__context__ = before  # as if raised while handling it, so that one trace names both
+    ending = known(error, settings, folder)
+    first = public_message(known(before))
+    return Unforeseen(f"{first}; and while the run ended: {public_message(ending)}") if first else ending
 
 
 def _meaning(error: Exception, settings: Settings | None) -> tuple[str, str]:

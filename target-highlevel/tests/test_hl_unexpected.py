@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,9 @@ from hl_mapped import person, schemas
 from target_highlevel.endings import public_message
 from target_highlevel.errors import Refused, Unforeseen
 from target_highlevel.interruption import SignalReceived
+from target_highlevel.run import Run
 from target_highlevel.settings import settings_from
+from target_highlevel.target import TargetHighLevel, run
 from target_highlevel.unexpected import known
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from hl_loading import Loader
 
+    from target_highlevel.endings import Ended
     from target_highlevel.settings import Settings
 
 
@@ -152,6 +156,71 @@ def test_a_run_that_fails_unforeseen_leaves_its_trace_beside_the_report(
     content = trace.read_text(encoding="utf-8")
     assert "target_highlevel.ledger" in content
     assert "Zarathustra" not in content + loaded.log
+
+
+class Stopped(TargetHighLevel):
+    """A target that something ends at once, and whose ending fails."""
+
+    ended_by: ClassVar[BaseException]
+
+    def begin(self) -> Run:
+        """End the run."""
+        raise self.ended_by
+
+    def end(self, _error: BaseException | None) -> Ended:
+        """Fail to end."""
+        raise RuntimeError
+
+
+ENDED_BY = [
+    (SignalReceived(15), ""),
+    (Refused("refused", status=422), "refused"),
+    (KeyError("Jane"), "KeyError"),
+]
+
+
+@pytest.mark.parametrize(("error", "before"), ENDED_BY)
+def test_what_fails_while_a_run_ends_is_told(
+    error: BaseException,
+    before: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also after a signal, of which there is nothing to say; what ended the run comes first."""
+    monkeypatch.setattr("target_highlevel.target.ignore_signals", lambda: None)
+    monkeypatch.setattr(Stopped, "ended_by", error, raising=False)
+    config = {"access_token": "t", "location_id": "l", "report_dir": f"{tmp_path.as_posix()}/reports"}
+    assert run(Stopped, SimpleNamespace(config=config, parse_env=False), None) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("target-highlevel: failed: ")
+    assert line.index(before) <= line.index("(RuntimeError)")
+    assert ("while the run ended" in line) is bool(before)
+    assert "Jane" not in line
+    trace = tmp_path / "reports" / "error.txt"
+    assert str(trace) in line
+    content = trace.read_text(encoding="utf-8")
+    assert type(error).__name__ in content[: content.index("builtins.RuntimeError")]
+
+
+@pytest.mark.parametrize(("error", "before"), ENDED_BY)
+def test_what_fails_while_a_part_ends_is_told(
+    error: BaseException, before: str, tmp_path: Path, settings: Settings
+) -> None:
+    """As of a whole run: here the ledger has lost a table when the report is to be written."""
+    running = Run(settings)
+    with sqlite3.connect(tmp_path / "ledger.db") as ledger:
+        ledger.execute("DROP TABLE record")
+    ledger.close()
+    (ended,) = running.end(error, {})
+    running.main.session.close(1, {})
+    line = public_message(ended.error)
+    assert ended.code == 1
+    assert line.index(before) <= line.index("the ledger failed")
+    assert ("while the run ended" in line) is bool(before)
+    (trace,) = (tmp_path / "reports").glob("*/error.txt")
+    assert str(trace) in line
+    assert "sqlite3.OperationalError" in trace.read_text(encoding="utf-8")
 
 
 def test_unforeseen_ends_with_one() -> None:
