@@ -260,12 +260,13 @@ def test_old_loads_keep_of_their_reports_what_others_ask_for(
 ) -> None:
     """The newest are whole; an older load is shortened to its figures, whatever else is kept of it; a verification is not."""
     monkeypatch.setattr(old_reports, "WHOLE_REPORTS", 2)
-    report = {"run_id": "x", "objects": [1], "audit": {"entries": 1, "head": "h"}, "sample": None}
+    asked_for = {"audit": {"entries": 1, "head": "h"}, "sample": None, "mapped_anew": True}
+    report = {"run_id": "x", "objects": [1], **asked_for}
     ids = []
     for mode in ("load", "verify", "load", "load", "load"):
         ids.append(desk.ledger.begin_run(mode))
         desk.ledger.end_run(ids[-1], 0, {"report": report, "undoes": "y"})
     kept = [desk.ledger.run_of(each)["facts"] for each in ids]
-    short = {"report": {"audit": report["audit"], "sample": None}, "undoes": "y"}
+    short = {"report": asked_for, "undoes": "y"}
     whole = {"report": report, "undoes": "y"}
     assert kept == [short, whole, short, whole, whole]

@@ -26,6 +26,7 @@ from jsonschema import Draft202012Validator
 from target_highlevel.endings import complete
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import SettingsError
+from target_highlevel.exit_codes import ENDED_EARLY, ENDS, KILLED
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.ledger.tables import audit
 from target_highlevel.report.content import RunFacts, gather
@@ -241,6 +242,7 @@ def test_what_the_clinic_accepted_needs_nobody(loaded: ReportedLedger) -> None:
         "sentence": "Yes: everything is in HighLevel except 8 records that you accepted to leave behind.",
     }
     assert "refused, and accepted" in run_page(content)
+    loaded.ledger.end_run(loaded.run, 0, {"report": content})
     window = window_content(handed_over(loaded.ledger, [loaded.run], accept_rejects=True))
     assert window["verdict"] == content["verdict"]
 
@@ -400,6 +402,65 @@ def test_several_runs_add_up(loaded: ReportedLedger, tmp_path: Path) -> None:
     assert content["standing"]["rejected"] == 0
     settings = handed_over(loaded.ledger, (), str(tmp_path)).settings
     assert (write_window(loaded.ledger, [first, second], settings) / "report.html").exists()
+
+
+SAMPLE = {"sample": {"patients": 3}}
+UNFINISHED = "Not all of it yet: the newest {} did not finish. "
+FULL_READ_DUE = "What has changed is in HighLevel. A full read is due: "
+
+
+@pytest.mark.parametrize(
+    ("runs", "sentence"),
+    [
+        ([("load", 0, {})], "Yes: everything that can move is in HighLevel."),
+        ([("load", 4, {}), ("retry", 0, {})], "Yes: everything that can move is in HighLevel."),
+        ([("load", 0, {}), ("load", 0, SAMPLE)], "Yes: everything that can move is in HighLevel."),
+        ([("load", 75, {})], UNFINISHED.format("load") + ENDS[75].meaning),
+        ([("load", 0, {}), ("load", 143, {})], UNFINISHED.format("load") + ENDS[143].meaning),
+        ([("load", 0, {}), ("load", 3, {})], UNFINISHED.format("load") + ENDS[3].meaning),
+        ([("load", 0, {}), ("load", None, {})], UNFINISHED.format("load") + KILLED.meaning),
+        ([("load", 1, {}), ("load", 0, SAMPLE)], UNFINISHED.format("load") + ENDS[1].meaning),
+        ([("load", 75, {}), ("retry", 0, {})], UNFINISHED.format("load") + ENDS[75].meaning),
+        ([("load", 0, {}), ("retry", 75, {})], UNFINISHED.format("retry") + ENDS[75].meaning),
+        ([("load", 0, {}), ("load", 143, SAMPLE)], UNFINISHED.format("load") + ENDS[143].meaning),
+        (
+            [("load", 0, {}), ("load", 1, {"ended_early": True})],
+            UNFINISHED.format("load") + ENDED_EARLY.meaning,
+        ),
+        (
+            [("load", 0, {}), ("load", 0, {"ended_early": True})],
+            UNFINISHED.format("load") + ENDED_EARLY.meaning,
+        ),
+        ([("load", 0, SAMPLE)], "Not all of it yet: no load of everything has come to its end."),
+        ([("plan", 0, {})], "Not all of it yet: no load of everything has come to its end."),
+        (
+            [("load", 0, {"begun_in_the_middle": True})],
+            f"{FULL_READ_DUE}this ledger does not know what came before it.",
+        ),
+        (
+            [("load", 0, {}), ("load", 0, {"mapped_anew": True}), ("load", 0, SAMPLE)],
+            f"{FULL_READ_DUE}the mapping has changed since everything was read.",
+        ),
+        (
+            [("load", 0, {"mapped_anew": True}), ("load", 0, {})],
+            "Yes: everything that can move is in HighLevel.",
+        ),
+    ],
+)
+def test_several_runs_say_yes_only_where_everything_was_loaded(
+    runs: list[tuple[str, int | None, dict[str, Any]]], sentence: str, ledger: Ledger
+) -> None:
+    """Each row: runs by mode, exit code and what their reports say, and what the report of all of them says first."""
+    ids = []
+    for mode, code, report in runs:
+        ids.append(ledger.begin_run(mode))
+        if code is not None:
+            ledger.end_run(ids[-1], code, {"report": report})
+    content = window_content(handed_over(ledger, ids))
+    assert content["verdict"]["sentence"] == sentence
+    assert content["verdict"]["tone"] == ("good" if sentence.startswith("Yes") else "attention")
+    validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert [error.message for error in validator.iter_errors(content)] == []
 
 
 def test_no_file_of_a_report_holds_personal_data(session: Session) -> None:

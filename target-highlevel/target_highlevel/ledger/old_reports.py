@@ -11,7 +11,10 @@ from target_highlevel.ledger.tables import run
 #: So many of the newest runs keep their reports whole.
 WHOLE_REPORTS = 1000
 #: What reports of several runs and the check of the audit trail ask for.
-_KEPT = ("audit", "budget", "changes_only", "closes_to_zero", "conflicts", "ended_early", "sample")
+_KEPT = (
+    *("audit", "begun_in_the_middle", "budget", "changes_only", "closes_to_zero"),
+    *("conflicts", "ended_early", "mapped_anew", "sample"),
+)
 
 
 def shorten_old_report(connection: sa.Connection, location: str, ended: str) -> None:

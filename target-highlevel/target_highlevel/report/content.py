@@ -224,7 +224,9 @@ def earlier(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run in a line: when, how long, how it ended."""
     seconds = _seconds(run["started_at"], run["ended_at"]) if run["ended_at"] else None
     names = ("id", "mode", "started_at", "exit_code")
-    return {**{name: run[name] for name in names}, "seconds": seconds, **ending(run["exit_code"])}
+    ended_early = run["mode"] == "load" and bool(run["facts"].get("report", {}).get("ended_early"))
+    said = ending(run["exit_code"], ended_early=ended_early)
+    return {**{name: run[name] for name in names}, "seconds": seconds, **said}
 
 
 def audit_check(ledger: Ledger) -> dict[str, Any]:

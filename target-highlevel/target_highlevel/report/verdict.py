@@ -99,14 +99,18 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
             _ATTENTION, f"Not all of it: {took} not in HighLevel again. A full read brings them back."
         )
     if content["mode"] == "load" and (content["begun_in_the_middle"] or content["mapped_anew"]):
-        because = (
-            "this ledger does not know what came before it"
-            if content["begun_in_the_middle"]
-            else "the mapping has changed since everything was read"
-        )
-        return _say(_ATTENTION, f"What has changed is in HighLevel. A full read is due: {because}.")
+        return _full_read_due(content)
     changed = totals["created"] + totals["updated"]
     return _moved(totals, accepted=content["rejects_accepted"], changed=bool(changed))
+
+
+def _full_read_due(load: Mapping[str, Any]) -> dict[str, str]:
+    because = (
+        "this ledger does not know what came before it"
+        if load["begun_in_the_middle"]
+        else "the mapping has changed since everything was read"
+    )
+    return _say(_ATTENTION, f"What has changed is in HighLevel. A full read is due: {because}.")
 
 
 def _moved(totals: Mapping[str, int], *, accepted: bool, changed: bool) -> dict[str, str]:
@@ -140,12 +144,31 @@ def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
     standing = content["standing"]
     if not content["audit"]["intact"]:
         return _say(_BAD, "Take care: the audit trail was changed after it was written.")
-    newest = next((run for run in reversed(content["runs"]) if run["mode"] in {"load", "rollback"}), None)
+    newest = _newest(content, "load", "rollback")
     if content["undone"] or (newest and newest["mode"] == "rollback"):
         return _say(
             _ATTENTION, "A run was undone: what it brought comes again with the next `--full-refresh` only."
         )
+    # a sample or a retry after a load does not finish it
+    for run in (_newest(content, "load", of_everything=True), _newest(content, "load", "retry")):
+        if run and (run["exit_code"] not in LOADED or run["ended_early"]):
+            unfinished = f"the newest {run['mode']} did not finish. {run['exit_meaning']}"
+            return _say(_ATTENTION, f"Not all of it yet: {unfinished}")
+    loaded = content["go_live"]["loaded"]
+    if loaded is None:
+        return _say(_ATTENTION, "Not all of it yet: no load of everything has come to its end.")
+    if loaded["begun_in_the_middle"] or loaded["mapped_anew"]:
+        return _full_read_due(loaded)
     return _moved(standing, accepted=content["rejects_accepted"], changed=True)
+
+
+def _newest(content: Mapping[str, Any], *modes: str, of_everything: bool = False) -> Mapping[str, Any] | None:
+    fitting = (
+        run
+        for run in reversed(content["runs"])
+        if run["mode"] in modes and not (of_everything and run["sample"])
+    )
+    return next(fitting, None)
 
 
 def _say(tone: str, sentence: str) -> dict[str, str]:

@@ -79,9 +79,23 @@ def window_content(handover: Handover) -> dict[str, Any]:
         "cannot_move": cannot_move(ledger),
         "audit": audit_check(ledger),
         "rejects_accepted": settings.accept_rejects,
-        "go_live": {"agrees": found.agrees, "sentence": found.sentence, "read_back": found.money},
+        "go_live": {
+            "agrees": found.agrees,
+            "sentence": found.sentence,
+            "read_back": found.money,
+            "loaded": _loaded(found.load),
+        },
     }
     return {**content, "verdict": window_verdict(content)}
+
+
+def _loaded(load: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the newest load of everything that came to its end, and what it knew to be missing."""
+    if load is None:
+        return None
+    report = load["facts"].get("report", {})
+    known = {name: bool(report.get(name)) for name in ("begun_in_the_middle", "mapped_anew")}
+    return {"run": load["id"], **known}
 
 
 def _standing(item: Any, did: Any) -> dict[str, Any]:
@@ -110,5 +124,6 @@ def _run(run: Mapping[str, Any], did: Counter[tuple[str, str, str]]) -> dict[str
         **earlier(run),
         **{name: sums[name] for name in _DID},
         **spent,
+        **{name: bool(report.get(name)) for name in ("sample", "ended_early")},
         "closes_to_zero": report.get("closes_to_zero"),
     }
