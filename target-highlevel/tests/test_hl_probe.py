@@ -6,19 +6,29 @@ import json
 import random
 import signal
 import subprocess
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_http_server import HighLevelServer, Reply
 from hl_loading import BIN, Loader, rejects
 from hl_realities import first_lines, head
 from hl_undoing import differing, dump
 
 from sandbox.highlevel.realities import answers_in, options_of
+from target_highlevel.api import endpoints
+from target_highlevel.api.resource import Unparsed
 from target_highlevel.assumptions import REGISTER
+from target_highlevel.errors import CredentialsRefused, HighLevelError
+from target_highlevel.http import Governor, HighLevelClient, Limits, PrivateToken
+from target_highlevel.probe.asking import Asker
+from target_highlevel.probe.belongings import Belongings, Leftovers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from hl_http_server import Seen
 
     from sandbox.control import Request
 
@@ -122,6 +132,123 @@ def test_a_probe_shows_first_what_it_would_do(highlevel: Callable[..., Loader]) 
     assert "nothing was measured" in shown.stdout.lower()
     assert contents(loader) == before
     assert not [entry for entry in loader.sandbox.highlevel.control.requests if entry.write]
+
+
+@dataclass
+class Account:
+    """A sub-account with a contact, the fields and a calendar of an earlier probe, in which something does not answer."""
+
+    silent: str
+    reply: Reply
+    forgets: bool = True
+    removed: set[str] = field(default_factory=set)
+
+    def __call__(self, seen: Seen) -> Reply:
+        """Answer one request."""
+        asked = f"{seen.method} {seen.path}"
+        if asked == self.silent:
+            return self.reply
+        if seen.method == "DELETE":
+            self.removed.add(seen.path)
+            return Reply(200, {"succeded": True})
+        return Reply(200, {name: self._left(rows) for name, rows in LISTS.get(asked, {}).items()})
+
+    def _left(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        gone = self.removed if self.forgets else ()
+        return [row for row in rows if not any(path.endswith(f"/{row['id']}") for path in gone)]
+
+
+FIELDS, SEARCH, CONTACT = (
+    "GET /locations/loc/customFields",
+    "POST /contacts/search",
+    "GET /contacts/contact1",
+)
+LISTS: dict[str, dict[str, list[dict[str, str]]]] = {
+    FIELDS: {"customFields": [{"id": "field1", "fieldKey": "contact.cliniko_migration_probe"}]},
+    SEARCH: {"contacts": [{"id": "contact1"}]},
+    "GET /calendars/": {"calendars": [{"id": "calendar1", "name": "Cliniko migration probe"}]},
+    "GET /associations/": {"associations": []},
+    "GET /locations/loc/customValues": {"customValues": []},
+}
+NO_ANSWERS = [Reply(401, {"message": "x"}), Reply(400, {"message": "x"}), Reply(200, {"message": "x"})]
+
+
+@pytest.fixture
+def asker() -> Iterator[Callable[[Account], Asker]]:
+    """Return a function that gives one who asks such a sub-account."""
+    server = HighLevelServer()
+    governor = Governor(Limits(requests=1000, seconds=0.1))
+    client = HighLevelClient(server.url, PrivateToken("secret"), governor, sleep=lambda _: False)
+
+    def of(account: Account) -> Asker:
+        server.respond = account
+        return Asker(Unparsed(client, "loc"))
+
+    yield of
+    client.close()
+    server.stop()
+
+
+def belongings(asker: Asker) -> Belongings:
+    """Return what looks for a probe's things, and waits for nothing."""
+    return Belongings(asker, lambda _: None)
+
+
+def test_what_an_earlier_probe_left_is_found_and_removed(
+    asker: Callable[[Account], Asker],
+) -> None:
+    """Where everything answers."""
+    account = Account("nothing", Reply())
+    looking = belongings(asker(account))
+    found = looking.find()
+    assert list(found.told()) == ["1 contact", "1 custom field", "1 calendar"]
+    assert not looking.remove(found, settle=0)
+    assert len(account.removed) == 3
+
+
+@pytest.mark.parametrize("reply", NO_ANSWERS, ids=["forbidden", "refused", "not understood"])
+@pytest.mark.parametrize("silent", [FIELDS, SEARCH])
+def test_what_cannot_be_looked_for_is_not_taken_for_removed(
+    silent: str, reply: Reply, asker: Callable[[Account], Asker]
+) -> None:
+    """Neither before a probe nor after it; what is known is removed all the same, the field with the mark is not."""
+    account = Account(silent, reply)
+    looking = belongings(asker(account))
+    with pytest.raises(HighLevelError):
+        looking.find()
+    with pytest.raises(HighLevelError):
+        looking.remove(Leftovers(contacts=["contact1"], fields=looking.look().fields), settle=0)
+    assert "/contacts/contact1" in account.removed
+    assert "/locations/loc/customFields/field1" not in account.removed
+
+
+@pytest.mark.parametrize(("status", "answer"), [(404, []), (401, None), (502, None)])
+def test_a_contact_is_gone_where_highlevel_says_so(
+    status: int, answer: list[str] | None, asker: Callable[[Account], Asker]
+) -> None:
+    """Not where nobody may ask: the search may go on to show one that was deleted."""
+    account = Account(CONTACT, Reply(status, {"message": "x"}), forgets=False)
+    looking = belongings(asker(account))
+    found = looking.find()
+    if answer is None:
+        with pytest.raises(HighLevelError):
+            looking.remove(found, settle=0)
+        assert "/locations/loc/customFields/field1" not in account.removed
+    else:
+        assert looking.remove(found, settle=0).contacts == ["contact1"]  # shown by the search
+        assert "/locations/loc/customFields/field1" in account.removed
+
+
+def test_what_may_not_be_listed_is_none_of_the_probe_s_until_it_has_made_one(
+    asker: Callable[[Account], Asker],
+) -> None:
+    """A token without the scope of calendars can be probed; one that may only make them leaves something behind."""
+    asking = asker(Account("GET /calendars/", Reply(401, {"message": "x"})))
+    looking = belongings(asking)
+    assert list(looking.find().told()) == ["1 contact", "1 custom field"]
+    asking.ask(endpoints.CREATE_CALENDAR, json={})
+    with pytest.raises(CredentialsRefused):
+        looking.find()
 
 
 def killed_at(loader: Loader, number: int) -> None:

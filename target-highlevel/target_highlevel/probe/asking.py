@@ -67,6 +67,8 @@ class Asker:
         """Ask this sub-account."""
         self._api = api
         self.requests = 0
+        #: What HighLevel has done, or answered, so far.
+        self.accepted: set[Endpoint] = set()
 
     @property
     def location(self) -> str:
@@ -90,6 +92,8 @@ class Asker:
         """
         self.requests += 1
         try:
-            return Said(self._api.call(endpoint, *ids, json=json, params=params, files=files))
+            body = self._api.call(endpoint, *ids, json=json, params=params, files=files)
         except (Refused, CredentialsRefused, Unknown) as error:
             return Said(error=error)
+        self.accepted.add(endpoint)
+        return Said(body)

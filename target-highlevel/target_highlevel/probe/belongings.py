@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
+from target_highlevel.api.answers import AnswerNotUnderstood, rows
+from target_highlevel.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_highlevel.probe.asking import Asker
+    from target_highlevel.api.endpoints import Endpoint
+    from target_highlevel.errors import HighLevelError
+    from target_highlevel.probe.asking import Asker, Said
 
 NAME = "Cliniko migration probe"
 MARK = "of the migration's probe"
@@ -36,6 +40,8 @@ class Leftovers:
     calendars: list[str] = field(default_factory=list)
     associations: list[str] = field(default_factory=list)
     custom_values: list[str] = field(default_factory=list)
+    #: Why some of it could not be looked for: then there may be more.
+    unseen: HighLevelError | None = None
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
@@ -63,30 +69,69 @@ class Belongings:
         self._wait = wait
 
     def find(self) -> Leftovers:
-        """Return what of a probe is there, as far as the search knows."""
-        ask, at = self._asker.ask, self._asker.location
-        found = Leftovers()
-        fields = ask(endpoints.LIST_CONTACT_FIELDS, at, params={"model": "contact"})
-        calendars = ask(endpoints.LIST_CALENDARS, params={"locationId": at})
-        associations = ask(endpoints.LIST_ASSOCIATIONS, params={"locationId": at, "skip": 0, "limit": _ROWS})
-        values = ask(endpoints.LIST_CUSTOM_VALUES, at)
-        found.fields = {
-            str(row["fieldKey"]): str(row["id"])
-            for row in fields.rows("customFields")
-            if str(row.get("fieldKey")).startswith(_FIELD_KEY)
-        }
-        found.calendars = [str(row["id"]) for row in calendars.rows("calendars") if row.get("name") == NAME]
-        found.associations = [
-            str(row["id"]) for row in associations.rows("associations") if row.get("key") == ASSOCIATION
-        ]
-        found.custom_values = [
-            str(row["id"]) for row in values.rows("customValues") if row.get("name") == NAME
-        ]
-        if _FIELD_KEY in found.fields:
-            found.contacts = self._contacts(found.fields[_FIELD_KEY])
+        """Return what of a probe is there, as far as the search knows.
+
+        Raises:
+            HighLevelError: a list or the search did not answer: nobody knows what is there.
+        """
+        found = self.look()
+        if found.unseen is not None:
+            raise found.unseen
         return found
 
-    def _contacts(self, mark_field: str) -> list[str]:
+    def look(self) -> Leftovers:
+        """Return the same as far as it can be seen; ``unseen`` of it says whether that is all."""
+        at, found = self._asker.location, Leftovers()
+        fields = self._listed(found, endpoints.LIST_CONTACT_FIELDS, "customFields", at, model="contact")
+        found.fields = {
+            str(row["fieldKey"]): str(row["id"])
+            for row in fields
+            if str(row.get("fieldKey")).startswith(_FIELD_KEY)
+        }
+        calendars = self._listed(
+            found, endpoints.LIST_CALENDARS, "calendars", made_by=endpoints.CREATE_CALENDAR, locationId=at
+        )
+        found.calendars = [str(row["id"]) for row in calendars if row.get("name") == NAME]
+        associations = self._listed(
+            found,
+            endpoints.LIST_ASSOCIATIONS,
+            "associations",
+            made_by=endpoints.CREATE_ASSOCIATION,
+            locationId=at,
+            skip=0,
+            limit=_ROWS,
+        )
+        found.associations = [str(row["id"]) for row in associations if row.get("key") == ASSOCIATION]
+        values = self._listed(
+            found, endpoints.LIST_CUSTOM_VALUES, "customValues", at, made_by=endpoints.CREATE_CUSTOM_VALUE
+        )
+        found.custom_values = [str(row["id"]) for row in values if row.get("name") == NAME]
+        if _FIELD_KEY in found.fields:
+            found.contacts, error = self._contacts(found.fields[_FIELD_KEY])
+            found.unseen = found.unseen or error
+        return found
+
+    def _listed(
+        self,
+        found: Leftovers,
+        endpoint: Endpoint,
+        envelope: str,
+        *ids: str,
+        made_by: Endpoint | None = None,
+        **params: Any,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a list; note where it did not answer, unless there can be nothing of the probe's in it.
+
+        What a token may not list it may not make either, as far as is known: until it has made one.
+        """
+        said = self._asker.ask(endpoint, *ids, params=params or None)
+        listed, error = _rows(said, endpoint, envelope)
+        if error is not None and not (said.refused and made_by and made_by not in self._asker.accepted):
+            found.unseen = found.unseen or error
+        return listed
+
+    def _contacts(self, mark_field: str) -> tuple[list[str], HighLevelError | None]:
+        """Return the contacts that the search shows, or why it does not say."""
         body = {
             "locationId": self._asker.location,
             "pageLimit": _ROWS,
@@ -94,7 +139,8 @@ class Belongings:
             "filters": [{"field": f"customFields.{mark_field}", "operator": "exists"}],
         }
         said = self._asker.ask(endpoints.SEARCH_CONTACTS, json=body)
-        return [str(row["id"]) for row in said.rows("contacts") if row.get("id")]
+        shown, error = _rows(said, endpoints.SEARCH_CONTACTS, "contacts")
+        return [str(row["id"]) for row in shown if row.get("id")], error
 
     def remove(self, found: Leftovers, *, settle: float) -> Leftovers:
         """Remove what was found, and what the search shows later; return what is still there then.
@@ -102,6 +148,9 @@ class Belongings:
         Args:
             found: what is there.
             settle: seconds that the search lags behind at most, as far as is known.
+
+        Raises:
+            HighLevelError: what was found is removed, but nobody knows whether it was all.
         """
         ask, at = self._asker.ask, self._asker.location
         for identity in found.custom_values:
@@ -135,10 +184,30 @@ class Belongings:
         mark_field, seen, shown = found.fields[_FIELD_KEY], set(found.contacts), list[str]()
         for look in range(_LOOKS):
             self._wait(settle if look == 0 else settle / 2 + 0.5)
-            shown = self._contacts(mark_field)
+            shown, error = self._contacts(mark_field)
+            if error is not None:
+                raise error
             if not shown:
                 return []
             for identity in set(shown) - seen:
                 self._remove_contact(identity)
             seen |= set(shown)
-        return [identity for identity in shown if self._asker.ask(endpoints.GET_CONTACT, identity).ok]
+        return [identity for identity in shown if self._is_there(identity)]
+
+    def _is_there(self, identity: str) -> bool:
+        said = self._asker.ask(endpoints.GET_CONTACT, identity)
+        if said.error is not None and not isinstance(said.error, Refused):
+            raise said.error
+        return said.ok
+
+
+def _rows(
+    said: Said, endpoint: Endpoint, envelope: str
+) -> tuple[list[dict[str, Any]], HighLevelError | None]:
+    """Return the rows of an answer, or why there are none to be read from it."""
+    if said.error is not None:
+        return [], said.error
+    try:
+        return rows(said.body, endpoint, envelope), None
+    except AnswerNotUnderstood as error:
+        return [], error

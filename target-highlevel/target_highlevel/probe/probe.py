@@ -96,7 +96,7 @@ class Probe:
         """Measure, and leave nothing behind.
 
         Raises:
-            HighLevelError: the sub-account cannot be read, or HighLevel keeps failing; what was made is still there then.
+            HighLevelError: the sub-account cannot be read, or HighLevel keeps failing; what was made may still be there then.
         """
         self._read_location()
         before = self._belongings.find()
@@ -104,7 +104,7 @@ class Probe:
         if not left:
             self._measure()
             settle = max(self._own.search_lag * 1.5 + 0.5, 0.5) if self._own.search_lag else self._lag
-            left = self._belongings.remove(self._with_contact(self._belongings.find()), settle=settle)
+            left = self._belongings.remove(self._with_contact(self._belongings.look()), settle=settle)
         self._leave_nothing_open()
         requests = self._asker.requests + self._documents.requests
         return Outcome(self._own.found, left, requests)
