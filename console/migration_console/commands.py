@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_highlevel.exit_codes import COMPLETE, DIFFERENCES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,6 +25,7 @@ class Command:
         sample: whether that report is of a sample of the patients
         environment: variables that belong to the command
         undo: how to take back what it did, in a sentence
+        fine: exit codes with which it has done what it is for
     """
 
     key: str
@@ -33,6 +36,12 @@ class Command:
     sample: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     undo: str = ""
+    fine: tuple[int, ...] = (COMPLETE,)
+
+    @property
+    def changes_agreement(self) -> bool:
+        """Return whether the two sides may agree, or be known to agree, otherwise after it than before."""
+        return self.mode == "verify" or (self.writes and self.key != "approve")
 
     def line(
         self, environment: str, options: tuple[str, ...] = (), extra: Mapping[str, str] | None = None
@@ -137,6 +146,7 @@ COMMANDS: dict[str, Command] = {
             key="go-live",
             title="Ask whether both sides agree",
             arguments=("invoke", "target-highlevel:go-live"),
+            fine=(COMPLETE, DIFFERENCES),  # a no is an answer
         ),
         Command(
             key="undo-plan",

@@ -12,8 +12,10 @@ from migration_console.mapping_file import MappingFile
 from migration_console.reports import Reports
 from migration_console.signatures import Signatures
 from migration_console.steps import Facts, Step, steps
+from target_highlevel.exit_codes import COMPLETE
 
 if TYPE_CHECKING:
+    from migration_console.jobs import Job
     from migration_console.live import Live
     from migration_console.project import Project
 
@@ -63,8 +65,30 @@ class Clinic:
         if plan is None:
             return False
         if job is not None and job.state == "done":
-            return f"{job.began:%Y-%m-%dT%H:%M:%SZ}" >= plan.started
+            return job.at >= plan.started
         return bool((plan.content["plan"] or {}).get("approval", {}).get("approved"))
+
+    @property
+    def answer(self) -> Job | None:
+        """Return the newest answer to whether both sides agree; none when something was written or compared since."""
+        job = self.jobs.newest("go-live")
+        if job is None or job.state != "done":
+            return None
+        runs = (item for item in self.reports.all() if item.mode != "plan")
+        if any(item.ended >= job.at for item in runs):
+            return None
+        since = (item for item in self.jobs.all() if item.started > job.started or item.is_running)
+        return None if any(item.command.changes_agreement for item in since) else job
+
+    def _failed_unsaid(self, job: Job) -> bool:
+        """Return whether a job failed and no report says how: neither its own nor that of a later run of its kind."""
+        if job.state not in {"failed", "killed"} or job.report is not None:
+            return False
+        later = (
+            item.mode == job.command.mode and item.is_sample is job.command.sample and item.started >= job.at
+            for item in self.reports.all()
+        )
+        return not any(later)
 
     def probe(self) -> dict[str, Any]:
         """Return what the newest probe of the sub-account measured; empty when there was none."""
@@ -76,10 +100,11 @@ class Clinic:
 
     def steps(self) -> list[Step]:
         """Return the steps of the migration and where each is."""
+        answer = self.answer
         jobs = self.jobs.all()
-        newest: dict[str, str] = {}
+        newest: dict[str, Job] = {}
         for job in jobs:
-            newest.setdefault(job.command.key, job.state)
+            newest.setdefault(job.command.key, job)
         return steps(
             Facts(
                 missing=len(self.project.missing()),
@@ -88,6 +113,8 @@ class Clinic:
                 running=frozenset(job.command.key for job in jobs if job.is_running),
                 mapping_changed=self.mapping.changed,
                 approved=self.approved,
-                failed=frozenset(key for key, state in newest.items() if state in {"failed", "killed"}),
+                agrees=None if answer is None else answer.code == COMPLETE,
+                asked="go-live" in newest,
+                failed=frozenset(key for key, job in newest.items() if self._failed_unsaid(job)),
             )
         )

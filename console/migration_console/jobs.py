@@ -73,6 +73,11 @@ class Job:
         """Return when it was started."""
         return datetime.fromtimestamp(self.started, tz=UTC)
 
+    @property
+    def at(self) -> str:
+        """Return the same as reports write it."""
+        return f"{self.began:%Y-%m-%dT%H:%M:%SZ}"
+
     def output(self) -> str:
         """Return the end of what it said; a clinic's commands say nothing personal."""
         try:
@@ -182,7 +187,7 @@ class Jobs:
             command=command,
             line=described["line"],
             started=described["started"],
-            state=_state(folder, described["started"], ended),
+            state=_state(folder, command, described["started"], ended),
             code=ended.get("code"),
             ended=ended.get("at"),
             folder=folder,
@@ -221,18 +226,18 @@ class Jobs:
         return None
 
 
-def _state(folder: Path, started: float, ended: dict[str, Any]) -> str:
+def _state(folder: Path, command: Command, started: float, ended: dict[str, Any]) -> str:
     if ended:
         if ended["why"] == REFUSED:
             return "refused"
-        return "failed" if ended["code"] else "done"
+        return "done" if ended["code"] in command.fine else "failed"
     if _is_held(folder / LOCK):
         return "running"
     if not (folder / LOG).exists() and time.time() - started < _STARTING_SECONDS:
         return "running"
     # between the two looks it may have ended
     again = _json(folder / ENDED)
-    return _state(folder, started, again) if again else "killed"
+    return _state(folder, command, started, again) if again else "killed"
 
 
 def _is_held(path: Path) -> bool:

@@ -70,6 +70,11 @@ def _plan_of(clinic: Clinic) -> dict[str, Any]:
     return (plan.content["plan"] or {}) if plan else {}
 
 
+def _is_stale(clinic: Clinic, plan: Report | None) -> bool:
+    """Return whether the mapping was changed after a plan."""
+    return plan is not None and clinic.mapping.changed > plan.started
+
+
 def _map(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     plan = clinic.reports.newest("plan", sample=False)
     account = _plan_of(clinic).get("account") or {}
@@ -170,12 +175,14 @@ def _paged(query: Mapping[str, str], total: int) -> tuple[int, int]:
 
 def _approve(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
     plan = clinic.reports.newest("plan", sample=False)
+    if plan is not None and not plan.content["plan"]:
+        plan = None  # it did not come to its end
     return {
         "report": plan,
         "approved": clinic.approved,
         "approval": clinic.jobs.newest("approve"),
         "signature": clinic.signatures.all().get(f"plan/{plan.id}") if plan else None,
-        "stale": bool(plan) and clinic.mapping.changed > plan.started if plan else False,
+        "stale": _is_stale(clinic, plan),
         "location": clinic.project.location,
         "zone": _zone(clinic),
     }
@@ -231,7 +238,7 @@ def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
         "family_page": shown,
         "family_pages": family_pages,
         "can_undo": clinic.mapping.can_undo(),
-        "stale": bool(plan) and clinic.mapping.changed > plan.started if plan else False,
+        "stale": _is_stale(clinic, plan),
         "duplicates": found,
         "total": total,
         "page": page,
@@ -299,7 +306,8 @@ def _go_live(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
     return {
         "load": clinic.reports.newest(*WRITING_MODES, sample=False),
         "checked": clinic.reports.newest("verify", sample=False),
-        "answer": clinic.jobs.newest("go-live"),
+        "answer": clinic.answer,
+        "asked": clinic.jobs.newest("go-live"),
         "points": POINTS,
         "signed": clinic.signatures.all(),
         "zone": _zone(clinic),

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.exit_codes import WORST_FIRST
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
@@ -70,6 +72,11 @@ class Report:
     def started(self) -> str:
         """Return when it began, in UTC."""
         return str(self.content["started_at"])
+
+    @property
+    def ended(self) -> str:
+        """Return when it ended, in UTC."""
+        return str(self.content["ended_at"])
 
     @property
     def exit_code(self) -> int | None:
@@ -147,7 +154,12 @@ def newest_of(
         item for item in reports if item.mode in modes and (sample is None or item.is_sample is sample)
     ]
     together = (item for item in fitting if item.together == fitting[0].together)
-    return max(together, key=lambda item: (item.exit_code is None, item.exit_code or 0), default=None)
+    return min(together, key=_urgency, default=None)
+
+
+def _urgency(report: Report) -> int:
+    """Return a number for sorting the run first that needs most attention, as its last line does: one that did not end."""
+    return WORST_FIRST.index(report.exit_code) if report.exit_code in WORST_FIRST else -1
 
 
 def rows(path: Path, start: int, number: int) -> tuple[list[dict[str, str]], int]:

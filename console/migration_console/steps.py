@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from migration_console.reports import newest_of
+from target_highlevel.exit_codes import COMPLETE, LOADED
 
 if TYPE_CHECKING:
     from migration_console.reports import Report
@@ -43,7 +44,9 @@ class Facts:
         running: keys of the commands that run now
         mapping_changed: when the mapping file was last changed, in UTC
         approved: whether the newest plan is approved
-        failed: keys of the commands whose newest job failed
+        failed: keys of the commands whose newest job failed, and left no report that says how
+        asked: whether anybody has ever asked whether both sides agree
+        agrees: what the answer was; none when something was written or compared since
     """
 
     missing: int
@@ -53,6 +56,8 @@ class Facts:
     mapping_changed: str
     approved: bool
     failed: frozenset[str] = frozenset()
+    asked: bool = False
+    agrees: bool | None = None
 
 
 #: Steps in the order of the work, and the commands that make one "running".
@@ -107,6 +112,18 @@ def _newest(facts: Facts, *modes: str, sample: bool = False) -> Report | None:
     return newest_of(facts.reports, modes, sample=sample)
 
 
+def _ended(run: Report, *fine: int) -> tuple[State, str]:
+    """Return how a run ended, in the words of its report: done with one of these exit codes, else somebody is needed."""
+    if run.exit_code not in fine or run.content["ended_early"]:
+        return State.NEEDS_YOU, str(run.content["exit_meaning"])
+    return State.DONE, "" if run.exit_code == COMPLETE else str(run.content["exit_meaning"])
+
+
+def _has_content(plan: Report | None) -> bool:
+    """Return whether a plan came to its end: one that did not says nothing of the clinic."""
+    return plan is not None and bool(plan.content["plan"])
+
+
 def _connect(facts: Facts) -> tuple[State, str]:
     if facts.missing:
         return (
@@ -128,12 +145,12 @@ def _plan(facts: Facts) -> tuple[State, str]:
         return State.OUT_OF_DATE, "The mapping was changed after the plan."
     if plan.content["plan"] and plan.content["plan"]["blockers"]:
         return State.NEEDS_YOU, "Something stands in the way of the load."
-    return (State.DONE, "") if plan.exit_code in {0, 4} else (State.NEEDS_YOU, "The plan did not end well.")
+    return _ended(plan, *LOADED)
 
 
 def _map(facts: Facts) -> tuple[State, str]:
     plan = _newest(facts, "plan")
-    if plan is None:
+    if plan is None or not _has_content(plan):
         return State.NOT_STARTED, "The plan lists the clinic's own fields."
     if facts.mapping_changed > plan.started:
         return State.NEEDS_YOU, "Plan again to see what the changes do."
@@ -142,7 +159,7 @@ def _map(facts: Facts) -> tuple[State, str]:
 
 def _approve(facts: Facts) -> tuple[State, str]:
     plan = _newest(facts, "plan")
-    if plan is None:
+    if plan is None or not _has_content(plan):
         return State.NOT_STARTED, ""
     if facts.approved and facts.mapping_changed > plan.started:
         return State.OUT_OF_DATE, "The mapping was changed after the approval."
@@ -157,24 +174,23 @@ def _sample(facts: Facts) -> tuple[State, str]:
         return State.NOT_STARTED, ""
     if facts.mapping_changed > sample.started:
         return State.OUT_OF_DATE, "The mapping was changed after the sample."
-    return State.DONE, ""
+    return _ended(sample, *LOADED)
 
 
 def _families(facts: Facts) -> tuple[State, str]:
-    plan = _newest(facts, "plan")
-    return (State.NOT_STARTED, "The plan finds them.") if plan is None else (State.DONE, "")
+    is_there = _has_content(_newest(facts, "plan"))
+    return (State.DONE, "") if is_there else (State.NOT_STARTED, "The plan finds them.")
 
 
 def _load(facts: Facts) -> tuple[State, str]:
     load = _newest(facts, "load", "retry")
     undone = _newest(facts, "rollback")
-    if load is None or (undone is not None and undone.id > load.id):
-        return State.NOT_STARTED, "The last load was undone." if load else ""
-    if load.exit_code in {0, 4}:
-        return (State.DONE, "") if not load.exit_code else (State.NEEDS_YOU, "Some records were refused.")
-    if load.exit_code == 75:  # noqa: PLR2004 - the documented code of a spent day
-        return State.NEEDS_YOU, "The day's requests are spent. Go on tomorrow."
-    return State.NEEDS_YOU, "The load did not end well."
+    if load is None:
+        return State.NOT_STARTED, ""
+    if undone is not None and undone.id > load.id:
+        # an undo that has not ended well says so
+        return State.NOT_STARTED, _ended(undone, COMPLETE)[1] or "The last load was undone."
+    return _ended(load, COMPLETE)
 
 
 def _check(facts: Facts) -> tuple[State, str]:
@@ -184,18 +200,23 @@ def _check(facts: Facts) -> tuple[State, str]:
         return State.NOT_STARTED, ""
     if load is not None and load.id > checked.id:
         return State.OUT_OF_DATE, "Something was written after the check."
-    return (State.DONE, "") if not checked.exit_code else (State.NEEDS_YOU, "The two sides differ.")
+    return _ended(checked, COMPLETE)
 
 
 def _go_live(facts: Facts) -> tuple[State, str]:
+    if facts.agrees is not None:
+        return State.NEEDS_YOU, "Ready to be decided." if facts.agrees else "The two sides do not agree yet."
+    if facts.asked:
+        return State.OUT_OF_DATE, "Something was written or compared after the answer."
     check, _ = _check(facts)
     load, _ = _load(facts)
-    ready = check is State.DONE and load is State.DONE
-    return (State.NEEDS_YOU, "Ready to be decided.") if ready else (State.NOT_STARTED, "")
+    is_time = check is State.DONE and load is State.DONE
+    return (State.NEEDS_YOU, "Ask whether both sides agree.") if is_time else (State.NOT_STARTED, "")
 
 
 def _undo(facts: Facts) -> tuple[State, str]:
-    return (State.DONE, "") if _newest(facts, "rollback") else (State.NOT_STARTED, "")
+    undone = _newest(facts, "rollback")
+    return _ended(undone, COMPLETE) if undone else (State.NOT_STARTED, "")
 
 
 def _runs(facts: Facts) -> tuple[State, str]:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -15,7 +16,9 @@ import uvicorn
 from migration_console.app import Console
 from migration_console.console import Clinic
 from migration_console.project import Project
+from migration_console.runner import ENDED, JOB, LOG
 from migration_console.security import Guard
+from target_highlevel.report.verdict import ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,16 +107,49 @@ def serving(root: Path, *others: str, **variables: str) -> Iterator[Browser]:
         thread.join()
 
 
+def a_job(root: Path, command: str, began: str, code: int | None = 0, **more: Any) -> Path:
+    """Write a job as it is left when it has ended; return its folder.
+
+    Args:
+        root: folder of the project
+        command: its key
+        began: when, as reports write it; it takes a second
+        code: exit code of Meltano; none when it was killed
+        more: what else is in its description, and as `said` what it said
+    """
+    moment = datetime.fromisoformat(began)
+    identity = f"{moment:%Y%m%dT%H%M%S}-{command.encode().hex()[:8]:0>8}"
+    folder = root / "data" / ENVIRONMENT / "console" / "jobs" / identity
+    folder.mkdir(parents=True)
+    (folder / LOG).write_text(more.pop("said", ""), encoding="utf-8")
+    described = {
+        "command": command,
+        "line": "",
+        "started": moment.timestamp(),
+        "writes": False,
+        "reports": [],
+    }
+    (folder / JOB).write_text(json.dumps(described | more), encoding="utf-8")
+    if code is not None:
+        ended = {"code": code, "why": "", "at": moment.timestamp() + 1}
+        (folder / ENDED).write_text(json.dumps(ended), encoding="utf-8")
+    return folder
+
+
 def a_report(root: Path, run: str, **content: Any) -> Path:
     """Write a report as a run leaves it; return its folder."""
     folder = root / "data" / ENVIRONMENT / "reports" / run
     folder.mkdir(parents=True)
     totals = dict.fromkeys(("source", "created", "updated", "unchanged", "filtered", "held", "rejected"), 0)
+    moment = f"{run[:4]}-{run[4:6]}-{run[6:8]}T{run[9:11]}:{run[11:13]}:{run[13:15]}Z"
     described: dict[str, Any] = {
         "kind": "run",
         "run_id": run,
         "mode": "load",
-        "started_at": f"{run[:4]}-{run[4:6]}-{run[6:8]}T{run[9:11]}:{run[11:13]}:{run[13:15]}Z",
+        "started_at": moment,
+        "ended_at": moment,
+        "ended_early": False,
+        **ending(content.get("exit_code", 0)),
         "exit_code": 0,
         "sample": None,
         "error": "",
@@ -122,6 +158,7 @@ def a_report(root: Path, run: str, **content: Any) -> Path:
         "totals": totals,
         "rejects": [],
         "differences": None,
+        "verification": None,
         "plan": None,
         "verdict": {"tone": "good", "sentence": "Everything is in HighLevel."},
         "to_do": [],

@@ -7,24 +7,29 @@ from typing import Any
 
 import pytest
 
-from migration_console.reports import Report
-from migration_console.steps import Facts, State, current, steps
+from migration_console.reports import Report, newest_of
+from migration_console.steps import Facts, State, Step, current, steps
+from target_highlevel.exit_codes import ENDED_EARLY, ENDS, end_of
+from target_highlevel.report.verdict import ending
 
 
 def a_report(order: int, mode: str, **content: Any) -> Report:
     """A report of a run; those of a higher order came later."""
-    described = {
+    described: dict[str, Any] = {
         "mode": mode,
         "started_at": f"2026-11-29T0{order}:00:00Z",
         "exit_code": 0,
         "sample": None,
         "plan": {"blockers": []} if mode == "plan" else None,
+        "ended_early": False,
     }
-    return Report(described | content, Path(f"2026112{order}"))
+    described |= content
+    said = ending(described["exit_code"], ended_early=described["ended_early"])
+    return Report(said | described, Path(f"2026112{order}"))
 
 
-def states(*reports: Report, **facts: Any) -> dict[str, State]:
-    """Return the state of every step after these runs, oldest first."""
+def after(*reports: Report, **facts: Any) -> dict[str, Step]:
+    """Return every step as it stands after these runs, oldest first."""
     given: dict[str, Any] = {
         "missing": 0,
         "probed": "",
@@ -33,12 +38,12 @@ def states(*reports: Report, **facts: Any) -> dict[str, State]:
         "mapping_changed": "2026-11-29T00:30:00Z",
         "approved": False,
     }
-    return {step.key: step.state for step in steps(Facts(**(given | facts)))}
+    return {step.key: step for step in steps(Facts(**(given | facts)))}
 
 
 def test_the_beginning() -> None:
     """Without settings the first step needs somebody; with them the probe comes next."""
-    assert states(missing=2)["connect"] is State.NEEDS_YOU
+    assert after(missing=2)["connect"].state is State.NEEDS_YOU
     found = steps(
         Facts(missing=0, probed="", reports=(), running=frozenset(), mapping_changed="", approved=False)
     )
@@ -78,4 +83,59 @@ CHECK = a_report(3, "verify")
 )
 def test_states(reports: list[Report], facts: dict[str, Any], step: str, state: State) -> None:
     """Each row: what has happened, and how a step stands after it."""
-    assert states(*reports, **facts)[step] is state
+    assert after(*reports, **facts)[step].state is state
+
+
+#: The runs whose ends are told, by the steps that tell them.
+ENDING: dict[str, dict[str, Any]] = {
+    "plan": {"mode": "plan"},
+    "sample": {"mode": "load", "sample": {"patients": 5}},
+    "load": {"mode": "load"},
+    "check": {"mode": "verify"},
+    "undo": {"mode": "rollback"},
+}
+#: Codes with which each is done.
+FINE = {"plan": {0, 4}, "sample": {0, 4}, "load": {0}, "check": {0}, "undo": {0}}
+
+
+@pytest.mark.parametrize("code", [None, *ENDS])
+@pytest.mark.parametrize("step", ENDING)
+def test_what_is_said_of_a_run_is_what_its_report_says(step: str, code: int | None) -> None:
+    """Whatever the exit code; only a run that has come to its end is done."""
+    found = after(a_report(2, **ENDING[step], exit_code=code))[step]
+    assert found.state is (State.DONE if code in FINE[step] else State.NEEDS_YOU)
+    assert found.why == ("" if code == 0 else end_of(code).meaning)
+
+
+@pytest.mark.parametrize(
+    ("reports", "step", "why"),
+    [
+        ([LOAD, a_report(3, "verify", exit_code=6)], "check", ENDS[6].meaning),
+        ([a_report(2, "load", ended_early=True)], "load", ENDED_EARLY.meaning),
+        ([a_report(2, "load", ended_early=True, exit_code=1)], "load", ENDED_EARLY.meaning),
+        ([a_report(2, "load", exit_code=75), a_report(3, "retry", exit_code=143)], "load", ENDS[143].meaning),
+        ([LOAD, a_report(3, "rollback", exit_code=143)], "load", ENDS[143].meaning),
+        ([LOAD, a_report(3, "rollback")], "load", "The last load was undone."),
+        ([a_report(1, "plan", plan=None, exit_code=3)], "plan", ENDS[3].meaning),
+        ([a_report(1, "plan", plan=None, exit_code=3)], "map", "The plan lists the clinic's own fields."),
+        ([a_report(1, "plan", plan=None, exit_code=3)], "families", "The plan finds them."),
+        ([a_report(1, "plan", plan=None, exit_code=3)], "approve", ""),
+    ],
+)
+def test_why_a_step_stands_as_it_does(reports: list[Report], step: str, why: str) -> None:
+    """Each row: what has happened, and what a step says after it; none of these is done."""
+    found = after(*reports)[step]
+    assert found.why == why
+    assert found.state in {State.NEEDS_YOU, State.NOT_STARTED}
+
+
+def test_of_a_run_in_several_sub_accounts_the_one_that_needs_most_is_shown() -> None:
+    """As the last line of the run has it: differences before what could not be read, a setting before a spent day."""
+    for codes, worst in (((6, 5), 5), ((75, 2), 2), ((0, 4), 4), ((143, None), None)):
+        runs = [
+            Report(a_report(3, "verify", exit_code=code).content, Path(f"20261123-{place}"))
+            for place, code in enumerate(codes)
+        ]
+        newest = newest_of(runs, ["verify"])
+        assert newest is not None
+        assert newest.exit_code == worst
