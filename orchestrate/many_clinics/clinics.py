@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import available_timezones
 
@@ -78,9 +80,24 @@ class Clinic(BaseModel):
     @property
     def sub_accounts(self) -> set[str]:
         """Return the sub-accounts it writes to, by id, or by reference where the id is kept as a secret."""
-        more = self.settings.get(LOCATIONS)
         main = self.settings.get(LOCATION) or self.secrets.get(LOCATION)
-        return {str(item) for item in (main, *(more.values() if isinstance(more, dict) else ())) if item}
+        others = (self.locations or {}).values()
+        return {str(item) for item in (main, self.secrets.get(LOCATIONS), *others) if item}
+
+    @property
+    def locations(self) -> dict[str, Any] | None:
+        """Return the sub-accounts of single businesses, by the business's id; None where the setting is no such thing.
+
+        It may stand in the file as it stands in an environment: as JSON in a text.
+        """
+        given: Any = self.settings.get(LOCATIONS) or {}
+        if isinstance(given, str):
+            try:
+                given = json.loads(given)
+            except ValueError:
+                return None
+        is_one = isinstance(given, dict) and all(isinstance(item, str | int) for item in given.values())
+        return given if is_one else None
 
     @property
     def needs_approval(self) -> bool:
@@ -108,11 +125,23 @@ class Clinics:
         A task can be in one pool only. A sub-account belongs to one clinic (`problems` sees to that), so the pool of the
         Cliniko user is also that of every sub-account its clinics write to.
         """
-        if clinic.cliniko_user:
-            return f"cliniko_{clinic.cliniko_user}"
-        key = clinic.secrets.get(API_KEY)
-        first = next(other for other in self.clinics if other == clinic or (key and _key(other) == key))
-        return f"cliniko_{first.cliniko_user or first.name}"
+        together = self._together[_name(clinic)].values()
+        users = [each.cliniko_user for each in together if each.cliniko_user]
+        return f"cliniko_{min(users or (each.name for each in together))}"
+
+    @cached_property
+    def _together(self) -> dict[str, dict[str, Clinic]]:
+        """The clinics of one Cliniko user, by their names, for each of their marks; in whatever order the file has them.
+
+        Two that have nothing in common are of one user where a third shares a key with the one and a name with the other.
+        """
+        found: dict[str, dict[str, Clinic]] = {}
+        for clinic in self.clinics:
+            same = {clinic.name: clinic}
+            for mark in _marks(clinic):
+                same |= found.get(mark, {})
+            found |= {mark: same for each in same.values() for mark in _marks(each)}
+        return found
 
     def pools(self) -> dict[str, dict[str, Any]]:
         """Return all pools, as `airflow pools import` reads them."""
@@ -122,8 +151,14 @@ class Clinics:
         }
 
 
-def _key(clinic: Clinic) -> str | None:
-    return clinic.secrets.get(API_KEY)
+def _name(clinic: Clinic) -> str:
+    return f"name {clinic.name}"
+
+
+def _marks(clinic: Clinic) -> list[str]:
+    """Return by what a clinic is known, and what another of the same Cliniko user has in common with it."""
+    shared = (("user", clinic.cliniko_user), ("key", clinic.secrets.get(API_KEY)))
+    return [_name(clinic), *(f"{kind} {mark}" for kind, mark in shared if mark)]
 
 
 class _File(BaseModel):
@@ -187,6 +222,8 @@ def _problems(clinic: Clinic, project: MeltanoProject) -> Iterator[str]:
     for name in clinic.settings:
         if name in project.sensitive:
             yield f"settings.{name}: is a secret; name where it is under `secrets`"
+    if clinic.locations is None:
+        yield f"settings.{LOCATIONS}: not sub-accounts by the id of their business; write them as in YAML, or as JSON"
     for name in {*clinic.settings, *clinic.secrets} - project.variables:
         yield f"{name}: not a setting of tap-cliniko or target-highlevel, or one that is decided by the step"
     given = {*clinic.settings, *clinic.secrets}

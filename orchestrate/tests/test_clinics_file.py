@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,9 @@ def test_what_is_given_is_what_is_read(tmp_path: Path) -> None:
         (clinic(pasword="x"), "pasword: Extra inputs"),
         (clinic(retries=-1), "retries: "),
         (clinic(timeout_hours=48), "timeout_hours: "),
+        (with_setting("TARGET_HIGHLEVEL_LOCATIONS", PASTED), "LOCATIONS: not sub-accounts by the id"),
+        (with_setting("TARGET_HIGHLEVEL_LOCATIONS", [PASTED]), "LOCATIONS: not sub-accounts by the id"),
+        (with_setting("TARGET_HIGHLEVEL_LOCATIONS", '{"1": ["a"]}'), "LOCATIONS: not sub-accounts by the id"),
         (with_setting("TAP_CLINIKO_API_KEY", PASTED), "settings.TAP_CLINIKO_API_KEY: is a secret"),
         (with_setting("TAP_CLINIKO_API_KEE", PASTED), "TAP_CLINIKO_API_KEE: not a setting"),
         (with_setting("TARGET_HIGHLEVEL_MODE", "verify"), "TARGET_HIGHLEVEL_MODE: not a setting"),
@@ -164,6 +169,55 @@ def test_clinics_of_one_cliniko_user_share_a_pool(tmp_path: Path) -> None:
         tmp_path, clinic(cliniko_user="anna"), clinic("south"), clinic("west", cliniko_user="anna")
     )
     assert [found.pool(item) for item in found.clinics] == ["cliniko_anna", "cliniko_south", "cliniko_anna"]
+
+
+def with_key(name: str, of: str, **more: Any) -> dict[str, Any]:
+    """Return an entry with the key of another clinic."""
+    entry = clinic(name, **more)
+    return {**entry, "secrets": {**entry["secrets"], "TAP_CLINIKO_API_KEY": f"variable:{of}_key"}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "pools"),
+    [
+        ([clinic(), with_key("south", "north")], {"cliniko_north"}),
+        ([with_key("west", "south"), clinic("south")], {"cliniko_south"}),
+        ([clinic(), with_key("south", "north", cliniko_user="anna")], {"cliniko_anna"}),
+        (
+            [clinic(cliniko_user="anna"), with_key("south", "north", cliniko_user="bea"), clinic("west")],
+            {"cliniko_anna", "cliniko_west"},
+        ),
+        (
+            [clinic(), with_key("south", "north", cliniko_user="anna"), clinic("west", cliniko_user="anna")],
+            {"cliniko_anna"},
+        ),
+    ],
+)
+def test_the_order_of_the_file_decides_of_no_pool(
+    tmp_path: Path, entries: list[dict[str, Any]], pools: set[str]
+) -> None:
+    """Also where clinics share a user by a key, by a name, or through a third one."""
+    found = [written(tmp_path, *order) for order in permutations(entries)]
+    of_each = [{item.name: each.pool(item) for item in each.clinics} for each in found]
+    assert all(each == of_each[0] for each in of_each)
+    assert set(of_each[0].values()) == pools
+    assert [set(each.pools()) for each in found] == [pools] * len(found)
+
+
+LOCATIONS = {"1": "location of north", "2": "another"}
+
+
+@pytest.mark.parametrize("given", [LOCATIONS, json.dumps(LOCATIONS)])
+def test_sub_accounts_of_businesses_may_be_written_as_json(tmp_path: Path, given: Any) -> None:
+    """As the same setting stands in an environment: what they belong to is found out all the same."""
+    south = clinic("south")
+    south["settings"]["TARGET_HIGHLEVEL_LOCATIONS"] = given
+    alone = written(tmp_path, south)
+    assert alone.problems == ()
+    assert alone.clinics[0].sub_accounts == {"location of south", "location of north", "another"}
+    both = written(tmp_path, clinic(), south)
+    assert both.clinics == ()
+    assert all("same sub-account" in problem for problem in both.problems)
 
 
 def test_a_database_and_a_role_for_each(tmp_path: Path) -> None:
