@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _FILE = "orchestrate/clinics.yml"
 _OF_ONE_CLINIC = ("TAP_CLINIKO_", "TARGET_HIGHLEVEL_", "MELTANO_")
+_POSTGRES = "postgresql+psycopg"
 
 
 class ClinicsError(Exception):
@@ -28,7 +29,7 @@ def clinics_of(root: Path, environment: str) -> dict[str, Clinic]:
     """Return the clinics by the name of their environment.
 
     Raises:
-        ClinicsError: the file of clinics is not as documented.
+        ClinicsError: the file of clinics is not as documented, or a clinic's database is not known.
     """
     path = root / _FILE
     clinics = {environment: Project.of(root, environment)}
@@ -36,6 +37,9 @@ def clinics_of(root: Path, environment: str) -> dict[str, Clinic]:
         try:
             content = YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
             defaults = content.get("defaults") or {}
+            without = [_without_database(item) for item in content["clinics"]]
+            if any(without):
+                raise ClinicsError("; ".join(filter(None, without)))
             named = [_project(root, defaults, item) for item in content["clinics"]]
         except (YAMLError, KeyError, TypeError, AttributeError) as error:
             msg = f"{_FILE} has no list `clinics` of entries with a name ({type(error).__name__})"
@@ -52,13 +56,37 @@ def _project(root: Path, defaults: Mapping[str, Any], entry: Mapping[str, Any]) 
     name = str(entry.get("environment") or entry["name"])
     parts = [{part: side.get(part) or {} for part in ("settings", "secrets")} for side in (defaults, entry)]
     settings, secrets = ({**parts[0][part], **parts[1][part]} for part in ("settings", "secrets"))
-    secrets |= dict.fromkeys(("TARGET_HIGHLEVEL_LEDGER_URL", "MELTANO_DATABASE_URI"), entry["database"])
+    database = _address(_secret(str(entry["database"])))
     variables = {
         **{key: value for key, value in os.environ.items() if not key.startswith(_OF_ONE_CLINIC)},
         **{key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()},
         **{key: value for key, where in secrets.items() if (value := _secret(str(where)))},
+        **dict.fromkeys(("TARGET_HIGHLEVEL_LEDGER_URL", "MELTANO_DATABASE_URI"), database),
     }
     return Project(root, name, variables, one_of_many=True)
+
+
+def _without_database(entry: Mapping[str, Any]) -> str:
+    """Return what to set where a clinic's database is not known here; empty where it is.
+
+    Without it the commands would make a new ledger in a file, and load everything once more.
+    """
+    reference = str(entry["database"])
+    place, _, name = reference.partition(":")
+    whose = f"{_FILE}: the database of clinic {entry['name']}"
+    if place != "env":
+        told = f"{place}: references" if place in {"variable", "connection"} else "what stands there"
+        return (
+            f"{whose}: only Airflow can follow {told}; write env:NAME, and set the variable NAME to the database's address"
+            f" ({_POSTGRES}://…) where the console is started"
+        )
+    return "" if _secret(reference) else f"{whose}: set the variable {name} to its address ({_POSTGRES}://…)"
+
+
+def _address(database: str) -> str:
+    """Return the address of a database with the driver that the project installs, as a scheduled run has it."""
+    scheme, separator, rest = database.partition("://")
+    return f"{_POSTGRES}://{rest}" if separator and scheme in {"postgres", "postgresql"} else database
 
 
 def _secret(reference: str) -> str:

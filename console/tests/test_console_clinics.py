@@ -25,7 +25,7 @@ clinics:
   settings: {TARGET_HIGHLEVEL_LOCATION_ID: north-location}
 - name: south
   environment: coast
-  database: connection:south
+  database: env:SOUTH_DATABASE
 """
 
 
@@ -41,7 +41,8 @@ def test_each_clinic_has_its_own_settings_and_secrets(
 ) -> None:
     """Of the file, and of the references those to this process's environment; what is there for one clinic reaches no other."""
     monkeypatch.setenv("NORTH_KEY", "key-of-north")
-    monkeypatch.setenv("NORTH_DATABASE", "postgresql+psycopg://north@db/north")
+    monkeypatch.setenv("NORTH_DATABASE", "postgres://north@db/north")
+    monkeypatch.setenv("SOUTH_DATABASE", "postgresql+psycopg://south@db/south")
     monkeypatch.setenv("TARGET_HIGHLEVEL_ACCESS_TOKEN", "token-of-somebody")
     tmp_path.joinpath(".env").write_text("TAP_CLINIKO_API_KEY=key-of-somebody\n", encoding="utf-8")
     found = clinics_of(written(tmp_path, CLINICS), "live")
@@ -55,6 +56,7 @@ def test_each_clinic_has_its_own_settings_and_secrets(
     )
     assert not north.is_set("TARGET_HIGHLEVEL_ACCESS_TOKEN")
     assert not coast.is_set("TAP_CLINIKO_API_KEY")
+    assert coast.ledger_url == "postgresql+psycopg://south@db/south"
     assert coast.variables["PATH"] == os.environ["PATH"]
 
 
@@ -72,6 +74,25 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, text: str) -> None:
         clinics_of(written(tmp_path, text), "live")
 
 
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        ("connection:north", "only Airflow can follow connection: references; write env:NAME"),
+        ("variable:north", "only Airflow can follow variable: references; write env:NAME"),
+        ("postgresql://north:s3cret@db/north", "only Airflow can follow what stands there; write env:NAME"),
+        ("env:NORTH_DATABASE", "set the variable NORTH_DATABASE to its address (postgresql+psycopg://…)"),
+    ],
+)
+def test_a_clinic_whose_database_is_not_known_is_refused(tmp_path: Path, database: str, said: str) -> None:
+    """It would begin a new ledger, and load everything again; all of them are told at once, and no secret is."""
+    path = written(tmp_path, CLINICS.replace("env:NORTH_DATABASE", database))
+    with pytest.raises(ClinicsError) as error:
+        clinics_of(path, "live")
+    assert f"the database of clinic north: {said}" in str(error.value)
+    assert "the database of clinic south: set the variable SOUTH_DATABASE" in str(error.value)
+    assert "s3cret" not in str(error.value)
+
+
 @pytest.mark.process
 @pytest.mark.filterwarnings(
     "ignore:subprocess .* is still running:ResourceWarning"
@@ -81,6 +102,8 @@ def test_clinics_at_the_same_time_share_no_file_of_meltano(
 ) -> None:
     """A job is given a system folder of its clinic, with the installed plugins in it, and nothing of .env."""
     monkeypatch.setenv("TAP_CLINIKO_API_KEY", "key-of-somebody")
+    for name in ("NORTH_DATABASE", "SOUTH_DATABASE"):
+        monkeypatch.setenv(name, "postgresql+psycopg://clinic@db/clinic")
     meltano = tmp_path / ".venv/bin/meltano"
     meltano.parent.mkdir(parents=True)
     meltano.write_text('#!/bin/sh\necho "$@"\nenv\nls "$MELTANO_SYS_DIR_ROOT/loaders"\n', encoding="utf-8")
