@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from migration_console.commands import COMMANDS
-from migration_console.runner import ENDED, JOB, LOCK, LOG, REFUSED, WRITING_LOCK
+from migration_console.runner import ENDED, JOB, LOCK, LOG, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -272,6 +272,3 @@ def _json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-__all__ = ["WRITING_LOCK", "Busy", "Job", "Jobs"]

@@ -20,8 +20,8 @@ JOB, LOG, ENDED, LOCK = "job.json", "output.log", "ended.json", "running.lock"
 #: Held by the one job that may write.
 WRITING_LOCK = "writing.lock"
 REFUSED = "another job is writing"
-#: A run that is told to stop finishes what is in flight; the target promises to end within 30 s.
-_STOP_SECONDS = 60
+#: A console that looks whether the job runs holds its lock for a moment.
+_LOOK_SECONDS = 10
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
     folder = Path(sys.argv[1])
     os.umask(0o077)
     job = json.loads((folder / JOB).read_text(encoding="utf-8"))
-    with FileLock(folder / LOCK, timeout=0):
+    with FileLock(folder / LOCK, timeout=_LOOK_SECONDS):
         if not job["writes"]:
             return _run(folder, job)
         try:

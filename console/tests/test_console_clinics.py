@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from migration_console.clinics import ClinicsError, clinics_of
 from migration_console.commands import COMMANDS
-from migration_console.runner import LOG
+from migration_console.runner import ENDED, JOB, LOCK, LOG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +95,17 @@ def test_a_clinic_whose_database_is_not_known_is_refused(tmp_path: Path, databas
     assert f"the database of clinic north: {said}" in str(error.value)
     assert "the database of clinic south: set the variable SOUTH_DATABASE" in str(error.value)
     assert "s3cret" not in str(error.value)
+
+
+def test_a_job_begins_although_somebody_looks_whether_it_runs(tmp_path: Path) -> None:
+    """Who looks takes its lock for a moment: as long as that is held, the job waits."""
+    described = {"arguments": ["true"], "root": str(tmp_path), "writes": False}
+    (tmp_path / JOB).write_text(json.dumps(described), encoding="utf-8")
+    with FileLock(tmp_path / LOCK):
+        runner = subprocess.Popen([sys.executable, "-m", "migration_console.runner", str(tmp_path)])
+        time.sleep(1.5)  # it has started by then
+    assert runner.wait(60) == 0
+    assert json.loads((tmp_path / ENDED).read_text(encoding="utf-8"))["code"] == 0
 
 
 @pytest.mark.process
