@@ -32,6 +32,7 @@ from migration_console.security import (
     LOCKED,
     GuardMiddleware,
     entered,
+    is_inside,
     locked_page,
     session_of,
 )
@@ -274,6 +275,8 @@ class Console:
         return self._refusal(request, error.status, error.sentence)
 
     def _refusal(self, request: Request, status: int, sentence: str) -> Response:
+        if not is_inside(request):
+            return PlainTextResponse(sentence, status)
         clinic = request.path_params.get("clinic", "")
         back = f"/{clinic}/runs" if clinic in self._clinics else "/"
         return self._render(request, "refused.html.j2", status, sentence=sentence, back=back)

@@ -116,6 +116,11 @@ def session_of(request: Request) -> str:
     return session
 
 
+def is_inside(request: Request) -> bool:
+    """Return whether a request has a session: a file that anybody may read and the way in have none."""
+    return hasattr(request.state, "session")
+
+
 class GuardMiddleware:
     """Refuse what does not come from a browser that holds a session, before any page sees it."""
 

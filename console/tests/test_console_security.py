@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -217,6 +217,27 @@ def test_a_locked_console_shows_nothing_and_is_opened_with_the_token(browser: Br
         browser.session.post(f"{browser.base}/locked", data=token, headers=foreign, timeout=10).status_code
         == 403
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more", "status", "said"),
+    [
+        ("GET", "/static/nothing.css", {}, 404, "Not Found"),
+        ("POST", "/static/console.css", {}, 405, "Method Not Allowed"),
+        ("PUT", "/locked", {}, 405, "Method Not Allowed"),
+        ("POST", "/locked", {"files": {"token": ("a", b"b")}}, 400, "Too many files"),
+    ],
+)
+def test_what_goes_wrong_outside_is_said_in_plain_text(
+    browser: Browser, method: str, path: str, more: dict[str, Any], status: int, said: str
+) -> None:
+    """There is no session that a page could be made for; somebody inside is told the same."""
+    for _ in range(2):
+        answer = browser.session.request(method, f"{browser.base}{path}", timeout=10, **more)
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert said in answer.text
+        browser.enter()
 
 
 def test_a_page_that_listens_hears_that_it_is_locked(tmp_path: Path) -> None:
