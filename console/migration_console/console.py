@@ -59,13 +59,13 @@ class Clinic:
 
     @property
     def approved(self) -> bool:
-        """Return whether the newest plan was approved after it was made."""
+        """Return whether the newest plan was approved: that one, here or before it was made with the same mapping."""
         plan = self.reports.newest("plan", sample=False)
         job = self.jobs.newest("approve")
         if plan is None:
             return False
         if job is not None and job.state == "done":
-            return job.at >= plan.started
+            return plan.together in job.line
         return bool((plan.content["plan"] or {}).get("approval", {}).get("approved"))
 
     @property

@@ -47,6 +47,8 @@ class Options:
         Raises:
             Refused: something is missing or not of its kind.
         """
+        if command.key == "approve":
+            return cls(("--run", _plan_shown(fields, clinic)))
         if command.key in {"undo", "undo-plan"}:
             return cls(_run(fields, clinic, typed=command.key == "undo"))
         if command.key == "handover":
@@ -65,6 +67,17 @@ def _known_run(fields: Mapping[str, str], clinic: Clinic) -> str:
     if not RUN_ID.fullmatch(run) or clinic.reports.find(run) is None:
         raise Refused(400, "There is no such run.")
     return run
+
+
+def _plan_shown(fields: Mapping[str, str], clinic: Clinic) -> str:
+    """Return the run of the plan that the page showed: somebody approves what is before their eyes."""
+    newest = clinic.reports.newest("plan", sample=False)
+    shown = fields.get("what", "").partition("plan/")[2]
+    if newest is None or shown.partition("-")[0] != newest.together:
+        raise Refused(
+            409, "Another plan has come since this page was shown. Look at that one, then approve it."
+        )
+    return newest.id
 
 
 def _run(fields: Mapping[str, str], clinic: Clinic, *, typed: bool) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from console_server import MAPPING, Browser, a_patient, a_report, serving
+from console_server import MAPPING, Browser, a_job, a_patient, a_report, serving
 
+from migration_console.commands import COMMANDS
+from migration_console.requests import Options
 from migration_console.steps import State
 
 if TYPE_CHECKING:
@@ -202,6 +204,37 @@ def test_what_a_person_ticks_before_going_live_is_kept(browser: Browser) -> None
     signed = browser.clinic.signatures.all()
     assert {what: item.who for what, item in signed.items()} == {"go-live/looked": "Kim Lee"}
     assert "Kim Lee" in browser.get("go-live").text
+
+
+NEWER = "20261129T080413.889482Z-73d4b5"
+
+
+def test_the_plan_that_was_shown_is_approved_and_no_other(browser: Browser, tmp_path: Path) -> None:
+    """If another has come meanwhile, the form says so: nothing is signed, and nothing is started."""
+    assert f'value="plan/{PLAN}"' in browser.get("approve").text
+    a_report(tmp_path, NEWER, mode="plan", plan={"blockers": [], "approval": {"digest": "1" * 64}})
+    for what in (f"plan/{PLAN}", "plan/", "", "go-live/points"):
+        answer = browser.post("start/approve", {"what": what, "who": "Kim Lee", "next": "approve"})
+        assert answer.status_code == 409
+        assert "Another plan has come since this page was shown." in answer.text
+    assert browser.clinic.jobs.all() == []
+    assert browser.clinic.signatures.all() == {}
+    assert f'value="plan/{NEWER}"' in browser.get("approve").text
+
+
+def test_an_approval_is_of_one_plan(browser: Browser, tmp_path: Path) -> None:
+    """A plan that was being made when somebody approved the one before it is not approved by that."""
+    line = f"meltano invoke target-highlevel:approve --run {PLAN}"
+    a_job(tmp_path, "approve", "2026-11-29T08:10:00Z", line=line)
+    assert browser.clinic.approved
+    a_report(tmp_path, NEWER, mode="plan", plan={"blockers": [], "approval": {"digest": "1" * 64}})
+    assert not browser.clinic.approved
+
+
+def test_the_command_is_told_which_plan_is_meant(browser: Browser) -> None:
+    """It looks once more: another may come between the form and the command."""
+    options = Options.of(COMMANDS["approve"], {"what": f"plan/{PLAN}"}, browser.clinic)
+    assert options.arguments == ("--run", PLAN)
 
 
 def test_a_plan_is_approved_by_somebody(browser: Browser) -> None:

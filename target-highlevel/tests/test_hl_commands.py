@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.preflight import admission
 from target_highlevel.settings import settings_from
@@ -141,6 +142,25 @@ def test_nothing_is_loaded_before_the_plan_is_approved(highlevel: Start, small_c
     assert loader.tool("approve").returncode == 0
     assert loader.load(small_clinic.lines, OVERWRITE="never", **needed).code == 2
     assert loader.load(small_clinic.lines, **needed).code in {0, 4}
+
+
+def test_the_plan_that_was_looked_at_is_approved_and_no_other(tmp_path: Path) -> None:
+    """Another may have come meanwhile; the parts of one run in several sub-accounts are one plan."""
+    folder = tmp_path.as_posix()
+    needed = {"access_token": "t", "location_id": "l", "ledger_url": f"sqlite:///{folder}/ledger.db"}
+    settings = settings_from(needed)
+    shown, newer = "20261122T100000.000000Z-abcdef", "20261122T110000.000000Z-abcdef"
+    for run in (shown, newer):
+        admission.remember_plan(settings, run, [], sample=False)
+    ledger = Ledger(settings.ledger_url, settings.location_id, exclusive=False)
+    try:
+        with pytest.raises(SettingsError, match=f"not that of run {shown}.*{newer}.*look at it"):
+            admission.approve(ledger, settings, shown)
+        assert ledger.fact("approved:l") is None
+        assert admission.approve(ledger, settings, newer.replace("abcdef", "fedcba"))["run"] == newer
+        assert ledger.fact("approved:l")
+    finally:
+        ledger.close()
 
 
 def _settings(loader: Loader) -> Settings:

@@ -145,14 +145,17 @@ def _verify_audit(settings: Settings) -> tuple[int, str]:
 
 
 @click.command()
-def approve() -> None:
+@click.option(
+    "--run", "run", metavar="ID", help="The run of the plan that is meant: if another has come since, say so."
+)
+def approve(run: str | None) -> None:
     """Confirm the newest plan."""
-    ending(_approve, heading=False)
+    ending(lambda settings: _approve(settings, run), heading=False)
 
 
-def _approve(settings: Settings) -> tuple[int, str]:
+def _approve(settings: Settings, run: str | None) -> tuple[int, str]:
     with opened(settings) as ledger:
-        plan = admission.approve(ledger, settings)
+        plan = admission.approve(ledger, settings, run)
     account = f"Cliniko account {plan['account']}" if plan.get("account") else "the Cliniko account"
     return 0, (
         f"the plan of {plan['at']} (run {plan['run']}) from {account} to sub-account {ledger.location} is approved; the load may"

@@ -92,11 +92,16 @@ def newest_plan(ledger: Ledger) -> dict[str, Any] | None:
     return dict(json.loads(text)) if text else None
 
 
-def approve(ledger: Ledger, settings: Settings) -> dict[str, Any]:
+def approve(ledger: Ledger, settings: Settings, looked_at: str | None = None) -> dict[str, Any]:
     """Confirm the newest plan and return it.
 
+    Args:
+        ledger: the ledger of the sub-account.
+        settings: what decides now what would be written.
+        looked_at: the run that made the plan which is meant, here or in another sub-account; None for whichever is the newest.
+
     Raises:
-        SettingsError: there is none, it is of a sample, it has blockers, or the mapping has changed since.
+        SettingsError: there is none, it is of a sample, it is another one, it has blockers, or the mapping has changed since.
     """
     plan = newest_plan(ledger)
     if plan is None:
@@ -108,6 +113,12 @@ def approve(ledger: Ledger, settings: Settings) -> dict[str, Any]:
             " which looks at everything, then approve"
         )
         raise SettingsError(msg)
+    if looked_at is not None and _together(plan["run"]) != _together(looked_at):
+        msg = (
+            f"the newest plan is not that of run {looked_at}: it is of {plan['at']} (run {plan['run']}); look at it,"
+            " then approve it"
+        )
+        raise SettingsError(msg)
     if plan["blockers"]:
         msg = f"the plan of {plan['at']} has blockers: {'; '.join(plan['blockers'])}; fix them and plan again"
         raise SettingsError(msg)
@@ -117,6 +128,11 @@ def approve(ledger: Ledger, settings: Settings) -> dict[str, Any]:
     ledger.remember(f"approved:{ledger.location}", plan["digest"])
     ledger.remember(f"approved_account:{ledger.location}", plan.get("account") or "")
     return plan
+
+
+def _together(run: str) -> str:
+    """Return what the ids of one run's parts in several sub-accounts begin with: when it began."""
+    return run.partition("-")[0]
 
 
 def refuse_unapproved_account(ledger: Ledger, settings: Settings, account: str | None) -> None:
