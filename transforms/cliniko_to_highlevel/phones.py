@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from cliniko_to_highlevel.row import Row
 
+_MOBILE = "mobile"
 #: Which of several numbers becomes the contact's phone: one that takes text messages first, of an unknown kind last, a fax never.
-_PREFERENCE = {"mobile": 0, "home": 1, "work": 2}
+_PREFERENCE = {_MOBILE: 0, "home": 1, "work": 2}
 _FAX = "fax"
 #: What phonenumbers calls a number's country when it has to stand in the number itself.
 _NO_COUNTRY = "ZZ"
@@ -34,6 +35,12 @@ _STROKED = re.compile(r"\+?[\d\s().-]+(?:[/\\:~*][\d\s().-]+)*")
 #: Where a second number may begin.
 _GAP = re.compile(r"[\s-]+(?=[+(\d])|(?<=\d)(?=[+(])")
 _STROKE = re.compile(r"[/\\:~*]")
+#: One or two digits behind a complete number are the end of another one, or an extension: ``021 123 456-7``, ``021 123 456/7``.
+_ADDED = re.compile(r"(?<!\d)(\d+)\s*[-.(]\s*(\d{1,2})\)?\s*$")
+_MOST_ADDED = 2
+_SIGNS = re.compile(r"[^\d+]+")
+#: Where a dash parts the extension from the number of a house, and both are dialled: Austria, Germany, Luxembourg.
+_DIALLED_ON = ("+43", "+49", "+352")
 #: A label or a remark glued to a number: ``mob0491…``, ``…006wife``. Letters between digits are no such thing.
 _LABEL = re.compile(r"(?<![^\W_])([a-z]{2,}|[chmptw])(?=[+(]?\d)", re.IGNORECASE)
 _REMARK = re.compile(r"(?<=\d)(?!x|ext)([a-z]{3,}|[chmw])(?![^\W_])", re.IGNORECASE)
@@ -43,7 +50,7 @@ _BROKEN = re.compile(r"(?<=\d)(?!x|ext)[^\W\d_]+(?=\d)", re.IGNORECASE)
 #: (``12/03/24``), a place in a list (``1.``), one digit that belongs to a word (``Unit 4 03 9876 5432``), an e-mail address.
 _NO_NUMBER = re.compile(
     r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
-    r"|(?<![^\s(\[])\d{1,2}[-/]\d{1,2}(?![^\s)\],;.])"
+    r"|(?<![^\s(\[])(?:0?[1-9]|[12]\d|3[01])[-/](?:0?[1-9]|[12]\d|3[01])(?![^\s)\],;.])"
     r"|(?<![\d/.-])\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d(?![\d/.-])"
     r"|(?<!\S)(?:#\d|\d[.)])(?=\s)"
     r"|(?<=[^\W\d_]\s)\d(?=\s+(?:\(?0|\+))"
@@ -51,9 +58,16 @@ _NO_NUMBER = re.compile(
     re.IGNORECASE,
 )
 #: A number of a fax, and of nothing else: ``Fax 03 9876 5432``, not ``Ph/Fax 03 9876 5432``.
+_SOME_NUMBER = r"\+?[\d\s().-]{6,20}\d"
 _FAXED = re.compile(
-    r"(?<![/&])(?<![/&] )\bf(?:ax|acsimile)?\b[^\d+(&,;|/\n]{0,9}\+?[\d\s().-]{6,20}\d"
-    r"|\+?[\d\s().-]{6,20}\d\s*[(\[]?\s*f(?:ax)?\b(?![\s:.#-]*[\d+(])",
+    rf"(?<![/&])(?<![/&] )\bf(?:ax|acsimile)?\b[^\d+(&,;|/\n]{{0,9}}{_SOME_NUMBER}"
+    rf"|{_SOME_NUMBER}\s*[(\[]?\s*f(?:ax)?\b(?![\s:.#)\]-]*[\d+(])",
+    re.IGNORECASE,
+)
+#: In brackets the kind of a number stands behind it (``03 9876 5432 (fax)``), unless the text begins with such a kind.
+_FAXED_BEFORE = re.compile(rf"{_SOME_NUMBER}\s*[(\[]\s*f(?:ax)?\s*[)\]]", re.IGNORECASE)
+_KIND_FIRST = re.compile(
+    r"\W*(?:[a-z]{1,2}|tel|(?:tele)?phone|mob(?:ile)?|home|work|cell|fax|bus(?:iness)?|office)\b",
     re.IGNORECASE,
 )
 #: A longer text holds no number that could be told from the other digits in it.
@@ -90,28 +104,55 @@ class Phones(NamedTuple):
 
 
 @lru_cache(maxsize=131072)
-def e164(number: str, normalized: str | None, decided: str | None, countries: tuple[str, ...]) -> str | None:
+def e164(
+    number: str,
+    normalized: str | None,
+    decided: str | None,
+    countries: tuple[str, ...],
+    kind: str | None = None,
+) -> str | None:
     """Return the first number of a text in E.164, or None when there is none that is valid.
 
     A number typed without a country is one in the country that the clinic decided on; else the one that Cliniko made of it with
     what it knows of the patient (its normalised form is E.164 without the plus sign); else one in the first of the countries
-    where it is valid. Cliniko's form alone counts only where no number was typed at all.
+    where it is valid, of a mobile in the first where it is a mobile's. Cliniko's form alone counts only where no number was
+    typed at all.
     """
-    known_digits = "".join(filter(str.isdecimal, normalized or ""))
+    known_digits = _digits(normalized or "")
     text = _written_out(plain_characters(html.unescape(number)), known_digits)
     if text is None or len(text) > _LONGEST_TEXT:
         return None
-    text, faxes = _FAXED.subn(" ", text)
+    text, faxes = _without_faxes(text)
     known = _valid(f"+{known_digits}", _NO_COUNTRY) if known_digits else None
-    typed = [digits for part in _BETWEEN.split(text) if (digits := "".join(filter(str.isdecimal, part)))]
+    typed = [digits for part in _BETWEEN.split(text) if (digits := _digits(part))]
     if known and not any(len(digits) >= _FEWEST_DIGITS for digits in typed):
         return None if faxes else known
     if known and (
         _BROKEN.search(text) or not any(_is_of(known, digits, text, countries) for digits in typed)
     ):
         known = None
-    found = next(_found(text, decided or _NO_COUNTRY), None) or known
-    return found or next((valid for country in countries for valid in _found(text, country)), None)
+    found = next(_found(text, decided or _NO_COUNTRY), None) or (_as_typed(known, text) if known else None)
+    if found:
+        return found
+    possible = [first for country in countries if (first := next(_found(text, country), None))]
+    if kind == _MOBILE:
+        # ``0412 345 678`` is a mobile of Australia, and of a house in Germany, where the patient lives now
+        possible.sort(key=lambda found: not _may_be_mobile(found))
+    return next(iter(possible), None)
+
+
+def _as_typed(known: str, text: str) -> str:
+    """Return the number that Cliniko has made of a text, unless it took what was added to another one for a part of it."""
+    country = phonenumbers.region_code_for_number(phonenumbers.parse(known))
+    found = list(_found(text, country or _NO_COUNTRY))
+    return known if known in found or not found else found[0]
+
+
+def _may_be_mobile(number: str) -> bool:
+    return phonenumbers.number_type(phonenumbers.parse(number)) in {
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    }
 
 
 def _written_out(text: str, known_digits: str) -> str | None:
@@ -152,14 +193,24 @@ def _is_of(known: str, digits: str, text: str, countries: tuple[str, ...]) -> bo
     return phonenumbers.region_code_for_number(phonenumbers.parse(known)) in countries
 
 
+def _without_faxes(text: str) -> tuple[str, int]:
+    """Return a text without the numbers of faxes, and how many these were."""
+    before = 0
+    if not _KIND_FIRST.match(text):
+        text, before = _FAXED_BEFORE.subn(" ", text)
+    text, others = _FAXED.subn(" ", text)
+    return text, before + others
+
+
 def _found(text: str, country: str) -> Iterator[str]:
     """Yield the valid numbers of a text, in E.164: each stands alone, not as a part of a longer row of digits."""
-    stroked = _STROKED.fullmatch(text.strip())
-    whole = _valid(_STROKE.sub(" ", text), country) if stroked and not told_date(text) else None
-    if whole:
-        yield whole
-        return
-    for part in _BETWEEN.split(_NO_NUMBER.sub(" ", text)):
+    plain = _NO_NUMBER.sub(" ", text)
+    if _STROKED.fullmatch(text.strip()) and not told_date(text):
+        whole = _number(_STROKE.sub(" ", text), country)
+        if whole:
+            yield from _unless_added(whole, text.strip(), plain, country)
+            return
+    for part in _BETWEEN.split(plain):
         spaced = _REMARK.sub(r" \1", _LABEL.sub(r"\1 ", part))
         alone = spaced.strip(" .-")
         if _ONE_NUMBER.fullmatch(alone):
@@ -168,9 +219,39 @@ def _found(text: str, country: str) -> Iterator[str]:
             yield from _in_words(spaced, country)
 
 
+def _unless_added(whole: str, text: str, plain: str, country: str) -> Iterator[str]:
+    """Yield the number that all digits of a text are, unless the first of them are one already.
+
+    Where numbers differ in length, ``021 123 456/7`` and ``021 123 456 9-5`` are valid as a whole too, and somebody else's.
+    What could be either is none.
+    """
+    first = _number(plain.strip(), country) if _is_at_an_end(plain, text) else None
+    if first and first != whole:
+        yield first
+        return
+    for stroke in _STROKE.finditer(text):
+        first = _number(_STROKE.sub(" ", text[: stroke.start()]), country)
+        if first and first != whole:
+            added = _STROKE.split(text[stroke.end() :])
+            if all(len(_digits(each)) <= _MOST_ADDED for each in added):
+                yield first
+            return
+    yield whole
+
+
+def _is_at_an_end(plain: str, text: str) -> bool:
+    """Return whether what is no number has been left out before or behind the other digits, not between them."""
+    left, all_digits = _digits(plain), _digits(text)
+    return left != all_digits and (all_digits.startswith(left) or all_digits.endswith(left))
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdecimal, text))
+
+
 def _of_digits(text: str, country: str) -> Iterator[str]:
     """Yield the number that a text of digits is, else the numbers that it is one after the other."""
-    whole = _valid(text, country)
+    whole = _number(text, country)
     if whole is None and text.startswith(_INTERNATIONAL_PREFIX):
         whole = _valid(f"+{text.removeprefix(_INTERNATIONAL_PREFIX)}", _NO_COUNTRY)
     if whole:
@@ -190,8 +271,23 @@ def _in_words(text: str, country: str) -> Iterator[str]:
         touched = text[max(0, match.start - 1) : match.start] + text[match.end : match.end + 1]
         if before.isdecimal() or after.isdecimal() or any(char.isalnum() for char in touched):
             continue
-        if phonenumbers.is_valid_number(match.number):
-            yield _written(match.number)
+        if _ONE_NUMBER.fullmatch(match.raw_string):
+            number = _number(match.raw_string, country)
+        else:
+            number = _written(match.number) if phonenumbers.is_valid_number(match.number) else None
+        if number:
+            yield number
+
+
+def _number(text: str, country: str) -> str | None:
+    """Return the number that a row of digits is, without what was added to it."""
+    whole = _valid(text, country)
+    added = _ADDED.search(text)
+    if added is None or len(added[1]) <= len(added[2]) or (whole or "").startswith(_DIALLED_ON):
+        return whole
+    signs = _SIGNS.findall(text.strip("() "))
+    in_groups = len(signs) > _MOST_ADDED and len(set(signs)) == 1  # 021-123-456-7
+    return whole if in_groups else _valid(text[: added.end(1)], country) or whole
 
 
 def _valid(text: str, country: str) -> str | None:
@@ -211,7 +307,9 @@ def phones(row: Row, field: str, decided: str | None, countries: Sequence[str | 
     known = tuple(dict.fromkeys(country for country in countries if country))
     numbers = [number for part in row.parts(field) if (number := _typed(part))]
     usable = sorted((number for number in numbers if _FAX not in number.kind.casefold()), key=_preference)
-    valid = (e164(number.text, number.normalized, decided, known) for number in usable)
+    valid = (
+        e164(number.text, number.normalized, decided, known, number.kind.casefold()) for number in usable
+    )
     best = next((text for text in valid if text), None)
     return Phones(
         e164=best,

@@ -57,6 +57,45 @@ from cliniko_to_highlevel.phones import e164
         ("(212) 555-0143 [home]", None, "US", "+12125550143"),
         ("212-555-O143", None, "US", None),
         ("1. 604 555 0143 2. 604 555 0144", None, "CA", "+16045550143"),
+        # the end of a second number, or an extension, where a longer number is valid too
+        ("021 123 456/7", None, "NZ", "+6421123456"),
+        ("021 123 456/7/8", None, "NZ", "+6421123456"),
+        ("021 123 456-7", None, "NZ", "+6421123456"),
+        ("021 123 456-7", "64211234567", "NZ", "+6421123456"),
+        ("021 123 456 - 7", None, "NZ", "+6421123456"),
+        ("021 123 456 (7)", None, "NZ", "+6421123456"),
+        ("mob 021 123 456-7", None, "NZ", "+6421123456"),
+        ("+64 21 123 456-7", None, "AU", "+6421123456"),
+        ("021 123 456:22", None, "NZ", "+6421123456"),
+        ("021 123 456*2", None, "NZ", "+6421123456"),
+        ("021 123 456*2", "64211234562", "NZ", "+6421123456"),
+        ("021 123 456\\7", None, "NZ", "+6421123456"),
+        ("021 123 456~7", None, "NZ", "+6421123456"),
+        ("021 123 456 9-5", None, "NZ", "+6421123456"),
+        ("9-5 021 123 456", None, "NZ", "+6421123456"),
+        ("0800 123 456/7", None, "NZ", "+64800123456"),
+        ("021-123-456-7", None, "NZ", "+64211234567"),
+        ("021 123 456 7", None, "NZ", "+64211234567"),
+        ("021/123/4567", None, "NZ", "+64211234567"),
+        ("021 12-34-56", None, "NZ", "+6421123456"),
+        ("030 2312 5012/13", None, "DE", "+493023125012"),
+        ("030/2312 5012/13", None, "DE", "+493023125012"),
+        ("089 1234567/8", None, "DE", "+49891234567"),
+        ("0171 1234567/8", None, "DE", "+491711234567"),
+        ("0171/1234567", None, "DE", "+491711234567"),
+        ("06221/54-2315", None, "DE", "+496221542315"),
+        ("089 123456-78", None, "DE", "+498912345678"),
+        ("0711/123/4567", None, "DE", None),
+        ("0711 12-34 567", None, "DE", "+497111234567"),
+        ("01/58858-12", None, "AT", "+4315885812"),
+        ("044 668 18 00/01", None, "CH", "+41446681800"),
+        ("03 9876 5432-33", None, "AU", "+61398765432"),
+        ("0491-570-006-6", None, "AU", None),
+        ("01 234 5678/9", None, "IE", "+35312345678"),
+        ("020 7946 0123/4", None, "GB", "+442079460123"),
+        ("01204 523456/7", None, "GB", "+441204523456"),
+        ("(604) 555-0143/4", None, "CA", "+16045550143"),
+        ("(202) 555-0143-4", None, "US", "+12025550143"),
         # remarks and labels
         ("0491 570 159 (wife Jane)", None, "AU", "+61491570159"),
         ("0491570159wife", None, "AU", "+61491570159"),
@@ -86,6 +125,11 @@ from cliniko_to_highlevel.phones import e164
         ("F: 03 9876 5432 P: 03 9876 5433", None, "AU", "+61398765433"),
         ("03 9876 5432 (fax); 03 9876 5433", None, "AU", "+61398765433"),
         ("tel 03 9876 5432 fax 03 9876 5433", None, "AU", "+61398765432"),
+        ("(P) 03 9123 4567 (F) 03 9123 4568", None, "AU", "+61391234567"),
+        ("[F] 03 9123 4568 [P] 03 9123 4567", None, "AU", "+61391234567"),
+        ("03 9876 5432 (fax) 03 9876 5433", None, "AU", "+61398765433"),
+        ("03 9123 4568 (F) 03 9123 4567 (P)", None, "AU", "+61391234567"),
+        ("Jane 03 9123 4568 (f) 03 9123 4567 (p)", None, "AU", "+61391234567"),
         ("Ph/Fax: 03 9876 5432", None, "AU", "+61398765432"),
         ("0491 570 006 father", None, "AU", "+61491570006"),
         ("mob0491570006", None, "AU", "+61491570006"),
@@ -184,6 +228,26 @@ def test_a_number_is_found_where_a_person_would_find_it(
 def test_an_address_is_found_where_a_person_would_find_it(typed: str, expected: list[str]) -> None:
     """What stands around an address is left out; what is wrong in it is not mended."""
     assert emails(typed) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "home", "expected"),
+    [
+        ("Mobile", "0412 345 678", "DE", "+61412345678"),
+        ("Home", "0412 345 678", "DE", "+49412345678"),
+        ("Mobile", "0171 1234567", "DE", "+491711234567"),
+        ("Mobile", "021 234 5678", "NZ", "+64212345678"),
+        ("Mobile", "087 123 4567", "IE", "+353871234567"),
+        ("Mobile", "03 9876 5432", "DE", "+49398765432"),
+    ],
+)
+def test_the_number_of_a_mobile_is_of_the_country_where_it_is_one(
+    kind: str, typed: str, home: str, expected: str
+) -> None:
+    """A patient may have moved and kept the number: where it is valid in both countries, its kind tells which."""
+    numbers = [{"number": typed, "phone_type": kind}]
+    found = one("patients", "hl_contacts", patient_phone_numbers=numbers, country_code=home)
+    assert found["phone"] == expected
 
 
 @pytest.mark.parametrize(
