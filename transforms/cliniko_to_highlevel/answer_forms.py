@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import emails, plain_characters, slug, told_date
+from cliniko_to_highlevel.emails import emails
+from cliniko_to_highlevel.formats import plain_characters, slug, told_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.errors import Filter
-from cliniko_to_highlevel.formats import emails, joined
+from cliniko_to_highlevel.formats import joined
 from cliniko_to_highlevel.insurers import INSURERS, covers
 from cliniko_to_highlevel.people import Address, address, given_names, hidden_at
 from cliniko_to_highlevel.phones import Phones

@@ -33,31 +33,11 @@ _MONTHS = (
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:[0-5]\dZ", re.ASCII)
-#: What validators of web services take: no dot at an end or beside another one, 64 characters, plain letters in the domain.
-_EMAIL = re.compile(
-    r"(?=[^@]{1,64}@)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
-    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{2,59})"
-)
 #: A sign written as HTML writes it, as imports from other systems leave it in names.
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 #: Signs without a width, which come in with copied text; inside of words of some scripts they matter, at the ends never.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
-#: What stands around an address and is no part of it: ``<june@example.net>``, ``mailto:june@example.net?subject=…``.
-_AROUND_EMAIL = re.compile(r"[\s,;<>()\[\]{}\"\u201c\u201d\u201e\u00ab\u00bb\\|:]+")
-_BEFORE_EMAIL = "'`*=/"
-#: Signs of no alphabet at an end (``✉ jane@…``), and a phone number that shares the field (``0491570156/jane@…``).
-_SIGNS = re.compile(r"^[^\w\x00-\x7f]+|[^\w\x00-\x7f]+$|^[+\d().-]+/")
-_BEHIND_EMAIL = ".!'`*#~/-_=&"
-#: Apostrophes and dots of other keyboards, and an at sign that was written out to hide it from machines.
-_TYPED_OTHERWISE = {ord("\u2019"): "'", ord("\u2018"): "'", ord("\u3002"): ".", ord("\uff61"): "."}
-_AT = re.compile(r"(?<=\w)\s?(?:[(\[{]at[)\]}]|%40)\s?(?=\w)", re.IGNORECASE)
-_DOT = re.compile(r"(?<=\w)\s?[(\[{](?:dot|\.)[)\]}]\s?(?=\w)", re.IGNORECASE)
-#: A comma typed for a dot, ``jane@example.com,au``: what stands before it may be somebody else's address.
-_COMMA_FOR_DOT = re.compile(r"(?<=\w),(?=(?:[a-z]{2}|com|net|org|edu|gov)(?:[\s,;>]|$))")
-_BETWEEN_EMAILS = re.compile(r"[/&+]+")
-_SPACED_AT = re.compile(r"\S+\s*@\s*\S+")
-_LONGEST_EMAIL = 254
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _WORD_KINDS = frozenset("LMN")
 #: Prices, days and appointment times come again and again: so many different ones are kept at hand with what they become.
@@ -81,7 +61,7 @@ def plain_characters(value: str) -> str:
 
 def name_text(value: str) -> str | None:
     """Return a name as it is read: ``O&#39;Brien`` is O'Brien. What would begin a tag of HTML stays as it is."""
-    return clean_text(_ENTITY.sub(_read_entity, value))
+    return clean_text(ENTITY.sub(_read_entity, value))
 
 
 def _read_entity(found: re.Match[str]) -> str:
@@ -227,43 +207,6 @@ def slug(name: str) -> str:
 def folded(name: str) -> str:
     """Return a label as people compare it: neither case nor blanks make a difference."""
     return " ".join(name.casefold().split())
-
-
-def emails(value: str | None) -> list[str]:
-    """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
-    plain = plain_characters(html.unescape(value or "")).translate(_TYPED_OTHERWISE)
-    text = _COMMA_FOR_DOT.sub("..", _DOT.sub(".", _AT.sub("@", plain)))
-    if _SPACED_AT.fullmatch(text.strip()):
-        text = "".join(text.split())
-    pieces = (piece for around in _AROUND_EMAIL.split(text) for piece in _each_email(around))
-    valid = (piece for piece in pieces if len(piece) <= _LONGEST_EMAIL and _EMAIL.fullmatch(piece))
-    return list(dict.fromkeys(valid))
-
-
-def _each_email(piece: str) -> list[str]:
-    """Return the addresses in a text without blanks, without a mark at their end or a link's question behind them."""
-    piece = _SIGNS.sub("", piece)
-    several = _BETWEEN_EMAILS.split(piece) if piece.count("@") > 1 else [piece]
-    plain = []
-    for text in several:
-        name, at, domain = text.partition("@")
-        domain = domain.partition("?")[0].rstrip(_BEHIND_EMAIL)
-        plain.append(f"{name.lstrip(_BEFORE_EMAIL)}{at}{_ascii_domain(domain)}")
-    return plain
-
-
-def _ascii_domain(domain: str) -> str:
-    """Return a domain with letters of other alphabets as name servers and web services know it: ``xn--mller-kva.example``.
-
-    Two letters are read differently by the two versions of the standard, and could lead to somebody else.
-    """
-    letters = domain.replace(".", "").replace("-", "")
-    if domain.isascii() or not letters.isalnum() or set(letters) & {"\u00df", "\u03c2"}:
-        return domain
-    try:
-        return domain.encode("idna").decode()
-    except UnicodeError:
-        return domain
 
 
 def joined(separator: str, *pieces: str | None) -> str | None:

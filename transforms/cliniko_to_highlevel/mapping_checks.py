@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import phonenumbers
 
-from cliniko_to_highlevel.formats import date_text, emails, folded, slug, zone
+from cliniko_to_highlevel.emails import emails
+from cliniko_to_highlevel.formats import date_text, folded, slug, zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.custom_fields import OWN_PLACES, FieldPlan
-from cliniko_to_highlevel.formats import emails, joined, local_time, zone
+from cliniko_to_highlevel.emails import emails
+from cliniko_to_highlevel.formats import joined, local_time, zone
 from cliniko_to_highlevel.people import address, hidden_at
 from cliniko_to_highlevel.phones import Phones, phones
 from cliniko_to_highlevel.reference_types import (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel import insurers, proposal
 from cliniko_to_highlevel.answer_evidence import Answers, beside
+from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.errors import RecordError
-from cliniko_to_highlevel.formats import emails
 from cliniko_to_highlevel.note_text import pictures_in
 from cliniko_to_highlevel.people import address
 from cliniko_to_highlevel.recognition import Definition

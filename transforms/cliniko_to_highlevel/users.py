@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.errors import Filter
-from cliniko_to_highlevel.formats import emails
 from cliniko_to_highlevel.reference_types import practitioner_name
 from cliniko_to_highlevel.streams import BOOLEAN, Output, Stream, plain
 

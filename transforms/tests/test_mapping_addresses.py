@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mapping_runs import one
 
-from cliniko_to_highlevel.formats import emails
+from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.phones import e164
 
 
@@ -223,6 +223,47 @@ def test_a_number_is_found_where_a_person_would_find_it(
         ("jane[at]example[.]com", ["jane@example.com"]),
         ("0491570006/jane@example.com", ["jane@example.com"]),
         ("jane@example,com", []),
+        # a sign inside of a name before the at sign: what stands behind it would be somebody else
+        ("jane+physio@example.com/john@example.net", ["jane+physio@example.com", "john@example.net"]),
+        ("a@example.com&jane+physio@example.net", ["a@example.com", "jane+physio@example.net"]),
+        ("a@example.com+b@example.com/", ["a@example.com", "b@example.com"]),
+        ("a@example.com.bob@example.net", []),
+        ("jane&june@example.com", ["jane&june@example.com"]),
+        ("tom&ethel@example.com", ["tom&ethel@example.com"]),
+        ("jane,smith@example.com", []),
+        ("jane;smith@example.com", []),
+        ("jane:smith@example.com", []),
+        ("jane>smith@example.com", []),
+        ("jane<smith@example.com", []),
+        ("jane(smith@example.com", []),
+        ("jane|smith@example.com", []),
+        ("jane\uff0csmith@example.com", []),
+        ("o\u00b4brien@example.com", []),
+        ("jane\u00a8smith@example.com", []),
+        ("jane. smith@example.com", []),
+        ("jane _smith@example.com", []),
+        ("jane,smith@example.com, june@example.com", ["june@example.com"]),
+        ("a@example.com,b@example.com", ["a@example.com", "b@example.com"]),
+        ("a@example.com. b@example.com", ["a@example.com", "b@example.com"]),
+        ("\u00b4jane@example.com\u00b4", ["jane@example.com"]),
+        ("Jane<jane@example.com>", ["jane@example.com"]),
+        ("Jane(jane@example.com)", ["jane@example.com"]),
+        ('"Jane"jane@example.com', ["jane@example.com"]),
+        ("(work)jane@example.com", ["jane@example.com"]),
+        ("Email:jane@example.com", ["jane@example.com"]),
+        ("work;jane@example.com", ["jane@example.com"]),
+        ("0491570006,jane@example.com", ["jane@example.com"]),
+        ("1)a@example.com 2)b@example.com", ["a@example.com", "b@example.com"]),
+        ("Dr. jane@example.com", ["jane@example.com"]),
+        ("mailto:a@example.com?cc=b@example.com", ["a@example.com"]),
+        # a sign inside of a domain
+        ("jane@example.net;au", []),
+        ("jane@example.net>au", []),
+        ("jane@example.net,com.au", []),
+        ("jane@example.com,AU", []),
+        ("jane@example.co uk", []),
+        ("jane@example.com. au", []),
+        ("jane@example.com at work", ["jane@example.com"]),
     ],
 )
 def test_an_address_is_found_where_a_person_would_find_it(typed: str, expected: list[str]) -> None:

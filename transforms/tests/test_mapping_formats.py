@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.formats import (
     clean_text,
     date_text,
     decimal_text,
-    emails,
     instant_text,
     local_time,
     slug,

@@ -1,0 +1,124 @@
+"""E-mail addresses: from what was typed or pasted to those that can be written to. A part of an address is never one."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from cliniko_to_highlevel.formats import ENTITY, plain_characters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What validators of web services take: no dot at an end or beside another one, 64 characters, plain letters in the domain.
+_EMAIL = re.compile(
+    r"(?=[^@]{1,64}@)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9-]{2,59})"
+)
+#: What stands around an address and is no part of it: ``<june@example.net>``, ``mailto:june@example.net?subject=…``.
+_PIECE = re.compile(r"[^\s,;<>()\[\]{}\"\u201c\u201d\u201e\u00ab\u00bb\\|:]+")
+#: What may stand before such a sign and is no part of an address: a label, a phone number. Of anything else nobody can tell:
+#: of ``jane,smith@…``, a comma typed for a dot, ``smith@…`` would be somebody else.
+_BEFORE_SIGN = re.compile(
+    r"e-?mails?|mail(?:to)?|https?|smtp|work|home|private|personal|business|office|school|other|main|primary|secondary"
+    r"|mum|mom|dad|mother|father|parents?|wife|husband|partner|carer|guardian|son|daughter|patient|[1-9]|\+?[\d.-]{6,}",
+    re.IGNORECASE,
+)
+_PAIRS = frozenset(
+    {"<>", "()", "[]", "{}", '""', "\u201c\u201d", "\u201e\u201c", "\u00ab\u00bb", "\u00bb\u00ab"}
+)
+#: The next address of several with nothing but such signs between them; before an at sign these are a part of its name.
+_NEXT_EMAIL = re.compile(r"[/&+]*([^@]*@[^@/&+]+)(?=[/&+]|$)")
+_LINK_QUESTION = re.compile(r"(?<=@)([^@?]*)\?.*")
+#: Accents that stand alone, as in ``o\u00b4brien``: made plain, each would begin with a blank, and cut the address.
+_LONE_ACCENT = re.compile("[\u00a8\u00af\u00b4\u00b8\u02d8-\u02dd\u0384\u0385]")
+_NO_SIGN = "\ufffd"
+_BEFORE_EMAIL = "'`*=/"
+#: Signs of no alphabet at an end (``✉ jane@…``), and a phone number that shares the field (``0491570156/jane@…``).
+_SIGNS = re.compile(r"^[^\w\x00-\x7f]+|[^\w\x00-\x7f]+$|^[+\d().-]+/")
+_BEHIND_EMAIL = ".!'`*#~/-_=&"
+#: Apostrophes and dots of other keyboards, and an at sign that was written out to hide it from machines.
+_TYPED_OTHERWISE = {ord("\u2019"): "'", ord("\u2018"): "'", ord("\u3002"): ".", ord("\uff61"): "."}
+_AT = re.compile(r"(?<=\w)\s?(?:[(\[{]at[)\]}]|%40)\s?(?=\w)", re.IGNORECASE)
+_DOT = re.compile(r"(?<=\w)\s?[(\[{](?:dot|\.)[)\]}]\s?(?=\w)", re.IGNORECASE)
+#: A comma typed for a dot, or a blank too many: ``jane@example.com,au``, ``jane@example.co uk``. What stands before it may be
+#: somebody else's address.
+_NO_DOT = re.compile(
+    r"(?<=\w)[,;:<>|\\](?=(?:[A-Za-z0-9-]+\.)*(?:[a-z]{2}|[A-Z]{2}|com|net|org|edu|gov)(?:[\s,;>]|$))"
+    r"|(?<=\.co|com|net|org|gov|edu)\.?\s+\.?(?=(?:au|nz|uk|za)\b)"
+)
+_JOINS = "._+"
+_SPACED_AT = re.compile(r"\S+\s*@\s*\S+")
+_LONGEST_EMAIL = 254
+
+
+def emails(value: str | None) -> list[str]:
+    """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
+    read = ENTITY.sub(lambda found: html.unescape(found[0]), value or "")
+    plain = plain_characters(_LONE_ACCENT.sub(_NO_SIGN, read)).translate(_TYPED_OTHERWISE)
+    text = _NO_DOT.sub("..", _DOT.sub(".", _AT.sub("@", plain)))
+    if _SPACED_AT.fullmatch(text.strip()):
+        text = "".join(text.split())
+    found = (email for word in _words(text) for piece in _pieces(word) for email in _each_email(piece))
+    valid = (email for email in found if len(email) <= _LONGEST_EMAIL and _EMAIL.fullmatch(email))
+    return list(dict.fromkeys(valid))
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the words with an at sign, unless they look like the end of one with a blank in it: ``jane. smith@…``."""
+    before = ""
+    for word in text.split():
+        joined_on = word[0] in _JOINS or (before[-1:] in set(_JOINS) and before[0].islower())
+        if "@" in word and ("@" in before or not before or not joined_on):
+            yield word
+        before = word
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """Yield what holds an at sign in a text without blanks, unless it is only the rest behind a sign inside of an address."""
+    before = None
+    for piece in _PIECE.finditer(word):
+        if "@" in piece[0] and (before is None or _is_apart(before, piece)):
+            yield piece[0]
+        before = piece
+
+
+def _is_apart(before: re.Match[str], piece: re.Match[str]) -> bool:
+    """Return whether what stands before a piece is no part of it: another address, a label, a name where one is in brackets."""
+    word = piece.string
+    if "@" in before[0] or _BEFORE_SIGN.fullmatch(before[0]):
+        return True
+    return (
+        word[piece.start() - 1] + word[piece.end() : piece.end() + 1] in _PAIRS
+        or word[max(0, before.start() - 1) : before.start()] + word[before.end()] in _PAIRS
+    )
+
+
+def _each_email(piece: str) -> Iterator[str]:
+    """Yield the addresses in a text without blanks, without a mark at their end or a link's question behind them."""
+    piece = _LINK_QUESTION.sub(r"\1", _SIGNS.sub("", piece))
+    for text in _one_after_the_other(piece) if piece.count("@") > 1 else [piece]:
+        name, at, domain = _SIGNS.sub("", text).partition("@")
+        yield f"{name.lstrip(_BEFORE_EMAIL)}{at}{_ascii_domain(domain.rstrip(_BEHIND_EMAIL))}"
+
+
+def _one_after_the_other(piece: str) -> Iterator[str]:
+    end = 0
+    while found := _NEXT_EMAIL.match(piece, end):
+        yield found[1]
+        end = found.end()
+
+
+def _ascii_domain(domain: str) -> str:
+    """Return a domain with letters of other alphabets as name servers and web services know it: ``xn--mller-kva.example``.
+
+    Two letters are read differently by the two versions of the standard, and could lead to somebody else.
+    """
+    letters = domain.replace(".", "").replace("-", "")
+    if domain.isascii() or not letters.isalnum() or set(letters) & {"\u00df", "\u03c2"}:
+        return domain
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return domain
