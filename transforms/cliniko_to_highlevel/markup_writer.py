@@ -135,7 +135,8 @@ class MarkupWriter(HTMLParser):
         self._bullet_only = False
         self._after_term = False
         self._cells = 0
-        self._tables: list[int] = []
+        self._row_begins = 0
+        self._tables: list[tuple[int, int]] = []
         self._preformatted = 0
         self._aside: dict[int, list[str]] = {}
 
@@ -199,7 +200,7 @@ class MarkupWriter(HTMLParser):
             self._preformatted += tag == "pre"
             self._block(tag)
             if tag == "table":
-                self._tables.append(self._cells)
+                self._tables.append((self._cells, self._row_begins))
                 self._cells = 0
 
     @override
@@ -219,7 +220,7 @@ class MarkupWriter(HTMLParser):
             self._preformatted = max(0, self._preformatted - (tag == "pre"))
             self._block(tag)
             if tag == "table":
-                self._cells = self._tables.pop() if self._tables else 0
+                self._cells, self._row_begins = self._tables.pop() if self._tables else (0, 0)
 
     @override
     def handle_data(self, data: str) -> None:
@@ -353,8 +354,10 @@ class MarkupWriter(HTMLParser):
 
     def _cell(self) -> None:
         """Part a cell from the one before it, also from an empty one: the columns stay what they are."""
+        if not self._cells:
+            self._row_begins = len(self.lines)
         while (
-            self._cells and self._fresh and len(self.lines) > 1
+            self._fresh and len(self.lines) > self._row_begins
         ):  # a paragraph of the cell before has ended the line
             self.lines.pop()
             self._fresh = not self.lines[-1]
