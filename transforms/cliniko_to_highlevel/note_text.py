@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel.formats import joined, utf16_length
 from cliniko_to_highlevel.markup import pictures, plain_text, readable
+from cliniko_to_highlevel.row import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def _answer(question: Row) -> str | None:
     kind = (question.text("type") or "").casefold()
     if kind == "bodycharts":
         return _body_charts(question)
-    answer = _patient_answer(question) or question.text("answer")
+    answer = _in_pieces(question.values.get("answer"))
     if answer:
         answer = plain_text(answer) if kind == "paragraph" else readable(answer)
     if kind == "signature" and question.reference("signature_id"):
@@ -77,20 +78,13 @@ def _answer(question: Row) -> str | None:
     return told or (_UNSHOWN if kind not in _KINDS and _is_answered(question) else None)
 
 
-def _patient_answer(question: Row) -> str | None:
-    """Return an answer in several pieces (a name, an address, numbers, pronouns) in one line; None when it is in one."""
-    value = question.values.get("answer")
-    if not isinstance(value, (dict, list)):
-        return None
-    if isinstance(value, list) and not all(isinstance(item, dict) for item in value):
-        return joined(", ", *(str(item) for item in value if isinstance(item, (str, int))))
-    parts = [question.part("answer")] if isinstance(value, dict) else list(question.parts("answer"))
-    return joined(", ", *(joined(" ", *(_scalar(part, name) for name in part.values)) for part in parts))
-
-
-def _scalar(part: Row, name: str) -> str | None:
-    value = part.values.get(name)
-    return None if isinstance(value, (dict, list)) else part.text(name)
+def _in_pieces(value: Any) -> str | None:
+    """Return an answer in one line, also one in several pieces: a name, an address, numbers, pronouns."""
+    if isinstance(value, dict):
+        return joined(" ", *map(_in_pieces, value.values()))
+    if isinstance(value, list):
+        return joined(", ", *map(_in_pieces, value))
+    return text_of(value, "answer")
 
 
 def _is_answered(question: Row) -> bool:

@@ -12,6 +12,9 @@ from cliniko_to_highlevel.formats import clean_text, date_text, decimal_text, in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+#: What stands where nothing was filled in, whatever the field would hold.
+_NOTHING: tuple[object, ...] = ("", [], {})
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -105,7 +108,7 @@ class Row:
     def parts(self, field: str) -> Iterator[Row]:
         """Yield the objects of a list, each readable like a record."""
         value = self.values.get(field)
-        if value is None:
+        if value is None or value in _NOTHING:
             return
         if not isinstance(value, list):
             raise RecordError(Reason.INVALID_LIST, field)
@@ -117,9 +120,11 @@ class Row:
     def part(self, field: str) -> Row:
         """Return a nested object, readable like a record; an empty one when there is none."""
         value = self.values.get(field)
-        if value is not None and not isinstance(value, dict):
+        if value is None or value in _NOTHING:
+            return Row(self.resource, {})
+        if not isinstance(value, dict):
             raise RecordError(Reason.INVALID_OBJECT, field)
-        return Row(self.resource, value or {})
+        return Row(self.resource, value)
 
     def _moment(self, read: Callable[[str], str], field: str, reason: Reason) -> str | None:
         value = self.values.get(field)
@@ -134,7 +139,7 @@ def text_of(value: Any, field: str) -> str | None:
     """Return a single value as cleaned text; numbers in their canonical form.
 
     Raises:
-        RecordError: the value is a list or an object.
+        RecordError: the value is a list or an object with something in it.
     """
     if value is None:
         return None
@@ -144,6 +149,8 @@ def text_of(value: Any, field: str) -> str | None:
         return "Yes" if value else "No"
     if isinstance(value, (int, float, Decimal)):
         return _read(decimal_text, value, Reason.INVALID_NUMBER, field)
+    if value in _NOTHING:
+        return None
     raise RecordError(Reason.INVALID_TEXT, field)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -89,6 +90,17 @@ def test_a_long_title_is_cut_and_its_state_is_not() -> None:
         ({"type": "text", "answers": None, "answer": "here"}, "Q: here"),
         ({"type": "text", "answers": [], "answer": "here"}, "Q: here"),
         ({"type": "scale", "answer": 7}, "Q: 7"),
+        ({"type": "full_name", "answer": {}}, None),
+        ({"type": "phone", "answer": []}, None),
+        ({"type": "phone", "answer": [{}, {"number": None}]}, None),
+        ({"type": "address", "answer": {"line": None, "city": ""}}, None),
+        ({"type": "text", "answer": {}, "answers": {}, "other": []}, None),
+        ({"type": "scale", "answer": [Decimal("7.5"), "eight", None, True]}, "Q: 7.5, eight, Yes"),
+        ({"type": "phone", "answer": ["none", {"number": "1", "kind": "Home"}]}, "Q: none, 1 Home"),
+        (
+            {"type": "address", "answer": {"line": "1 High St", "place": {"city": "Perth"}}},
+            "Q: 1 High St Perth",
+        ),
         ({"type": "scale", "position": 7}, f"Q: {UNSHOWN}"),
         ({"type": "signature", "required": True, "signature_id": "12"}, "Q: signed (signatures/12)"),
         ({"type": "scale", "required": True, "position": None}, None),
