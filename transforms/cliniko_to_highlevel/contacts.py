@@ -315,7 +315,7 @@ def phones_of(user: Row | None, reference: Reference) -> Phones:
 
 
 def _address_fields(row: Row, phone_field: str, reference: Reference) -> dict[str, Any]:
-    place = address(row)
+    place = address(row, reference.account_country)
     return _person(row, place, reference.phones(row, phone_field, place.country), row, reference)
 
 

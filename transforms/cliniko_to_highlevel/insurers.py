@@ -70,7 +70,7 @@ def from_payer(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield the insurer that a payer contact is; nothing for other contacts."""
     if row.whole("type_code") != PAYER_TYPE:
         return
-    place = address(row)
+    place = address(row, reference.account_country)
     numbers = reference.phones(row, "phone_numbers", place.country)
     yield Output(
         INSURERS.name,

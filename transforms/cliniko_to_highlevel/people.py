@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from phonenumbers import SUPPORTED_REGIONS
-
 from cliniko_to_highlevel.formats import joined, slug
 from cliniko_to_highlevel.streams import custom
 
@@ -73,6 +71,9 @@ _COUNTRY_CODES = {
     "usa": "US",
     "wales": "GB",
 }
+#: Codes that mean a country when somebody has typed them. ``CA``, ``DE``, ``IN``, ``MT`` and ``NL`` are states of North America
+#: too, ``no`` is a word; and who types ``SA`` means South Australia or South Africa, never the country with that code.
+_TOLD_BY_CODE = frozenset(_COUNTRY_CODES.values()) - {"CA", "DE", "IN", "MT", "NL", "NO"}
 
 
 class Address(NamedTuple):
@@ -100,10 +101,10 @@ class Address(NamedTuple):
         return joined("\n", self.street, place, self.country or self.unknown_country)
 
 
-def address(row: Row) -> Address:
+def address(row: Row, account_country: str | None) -> Address:
     """Return a record's address, its street lines joined."""
     typed = "\n".join(row.text(field) or "" for field in ("address_1", "address_2", "address_3"))
-    country = country_code(row)
+    country = country_code(row, account_country)
     return Address(
         street=joined(", ", *(line.strip(" ,") for line in typed.splitlines())),
         city=row.text("city"),
@@ -114,12 +115,15 @@ def address(row: Row) -> Address:
     )
 
 
-def country_code(row: Row) -> str | None:
-    """Return the ISO code of a record's country: its code, else found by its name, which may be a code itself."""
+def country_code(row: Row, account_country: str | None) -> str | None:
+    """Return the ISO code of a record's country: its code, else found by its name, which may be a code itself.
+
+    A code that may mean something else is taken for a country only where the account is in it.
+    """
     code, name = (row.text("country_code") or "").upper(), row.text("country") or ""
     if len(code) == 2 and code.isascii() and code.isalpha():  # noqa: PLR2004
         return "GB" if code == "UK" else code
-    if name.upper() in SUPPORTED_REGIONS:
+    if name.upper() in _TOLD_BY_CODE or (name and name.upper() == account_country):
         return name.upper()
     return _COUNTRY_CODES.get(slug(name).replace("-", " "))
 

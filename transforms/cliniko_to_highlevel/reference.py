@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cliniko_to_highlevel.custom_fields import OWN_PLACES, FieldPlan
 from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.formats import joined, local_time, zone
-from cliniko_to_highlevel.people import address, hidden_at
+from cliniko_to_highlevel.people import address, country_code, hidden_at
 from cliniko_to_highlevel.phones import Phones, phones
 from cliniko_to_highlevel.reference_types import (
     PAYER_TYPE,
@@ -183,9 +183,7 @@ class Reference:
         return next((payer.source_id for payer in payers if payer), None)
 
     def _learn_settings(self, row: Row) -> None:
-        account = row.part("account")
-        country = (account.text("country_code") or "").upper()
-        self.account_country = country or None
+        self.account_country = country_code(row.part("account"), None)
         self.fields = self._field_plan()
         self.fields.define(row.part("patient_custom_fields_definition"))
 
@@ -206,7 +204,7 @@ class Reference:
         self._locations = None
         zones = (self.businesses[key].time_zone for key in sorted(self.businesses, key=int))
         self._first_zone = next((name for name in zones if name), None)
-        self.addresses[_id(row)] = (address(row).lines or "").replace("\n", ", ")
+        self.addresses[_id(row)] = (address(row, self.account_country).lines or "").replace("\n", ", ")
         if hidden_at(row) or row.flag("show_in_online_bookings") is False:
             self.offline.add(_id(row))
 

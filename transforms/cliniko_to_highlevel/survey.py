@@ -11,7 +11,7 @@ from cliniko_to_highlevel.answer_evidence import Answers, beside
 from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.errors import RecordError
 from cliniko_to_highlevel.note_text import pictures_in
-from cliniko_to_highlevel.people import address
+from cliniko_to_highlevel.people import country_code
 from cliniko_to_highlevel.recognition import Definition
 from cliniko_to_highlevel.row import Row
 
@@ -122,7 +122,8 @@ class Survey:
         email = patient.text("email")
         if email and not emails(email):
             self._unusable["email"].append(patient.source_id)
-        if self._reference.phones(patient, "patient_phone_numbers", address(patient).country).unusable:
+        country = country_code(patient, self._reference.account_country)
+        if self._reference.phones(patient, "patient_phone_numbers", country).unusable:
             self._unusable["phone"].append(patient.source_id)
 
     def _count_file(self, row: Row) -> None:

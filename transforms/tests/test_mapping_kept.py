@@ -25,6 +25,11 @@ FILE = "cliniko:patient_attachments/190.pdf"
         ("Philippines", None, "12 Example Lane, Philippines"),
         ("Deutschland", None, "12 Example Lane, Deutschland"),
         ("XX", None, "12 Example Lane, XX"),
+        ("SA", None, "12 Example Lane, SA"),
+        ("CA", None, "12 Example Lane, CA"),
+        ("No", None, "12 Example Lane, No"),
+        ("na", None, "12 Example Lane, na"),
+        ("NT", None, "12 Example Lane, NT"),
         ("U.K.", "GB", "12 Example Lane"),
         ("nz", "NZ", "12 Example Lane"),
         ("Republic of Ireland", "IE", "12 Example Lane"),
@@ -37,6 +42,37 @@ def test_a_country_is_known_by_its_code_or_stays_in_the_address(
     """Cliniko's old field holds a name; one that no code is known for is written behind the street."""
     found = one("patients", "hl_contacts", country=name, country_code=None)
     assert (found["country"], found["address1"]) == (code, street)
+
+
+@pytest.mark.parametrize("country", ["CA", "DE", "NO"])
+def test_a_country_of_two_meanings_is_the_accounts(country: str) -> None:
+    """Where the clinic is in Canada, CA is Canada, and not California."""
+    account = {"account": {"id": "1", "country_code": country}}
+    found = one(
+        "patients",
+        "hl_contacts",
+        given={"public_settings": account},
+        country=country.lower(),
+        country_code=None,
+    )
+    assert (found["country"], found["address1"]) == (country, "12 Example Lane")
+
+
+@pytest.mark.parametrize(
+    "account", [{"country_code": "UK"}, {"country": "United Kingdom", "country_code": None}]
+)
+def test_the_accounts_country_is_read_like_a_patients(account: dict[str, Any]) -> None:
+    """Numbers without a country are read in it, whether Cliniko gives its code or its name."""
+    numbers = [{"number": "07400 123456", "phone_type": "Mobile"}]
+    found = one(
+        "patients",
+        "hl_contacts",
+        given={"public_settings": {"account": {"id": "1", **account}}},
+        patient_phone_numbers=numbers,
+        country=None,
+        country_code=None,
+    )
+    assert found["phone"] == "+447400123456"
 
 
 def test_an_insurers_unknown_country_stays_in_the_address() -> None:
