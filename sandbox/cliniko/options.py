@@ -32,6 +32,7 @@ class ClinikoOptions:
     total_entries: lists say how many rows match.
     public_account_id: the public settings hold the account's id.
     fractional_seconds: moments are written with fractions of a second.
+    odd_moment: what every moment is written as, whatever it is.
     file_url_seconds: how long the URL of a file's bytes is valid.
     """
 
@@ -54,6 +55,7 @@ class ClinikoOptions:
     total_entries: bool = True
     public_account_id: bool = True
     fractional_seconds: bool = False
+    odd_moment: str | None = None
     file_url_seconds: float = 60.0
 
     @classmethod

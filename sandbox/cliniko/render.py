@@ -50,6 +50,8 @@ class Renderer:
             special(record, row, base)
         if self._options.fractional_seconds:
             record |= {name: _finer(value) for name, value in record.items() if name.endswith("_at")}
+        if odd := self._options.odd_moment:
+            record |= {name: odd for name, value in record.items() if name.endswith("_at") and value}
         if self._options.extra_fields:
             record["sandbox_unknown_text"] = "unknown"
             record["sandbox_unknown_tree"] = {"list": [1, None, {"deep": True}]}

@@ -22,7 +22,7 @@ from tap_cliniko.client import Query
 from tap_cliniko.errors import TapClinikoError
 from tap_cliniko.filters import with_archived
 from tap_cliniko.resources import BY_NAME, Shape
-from tap_cliniko.windows import CHANGED, Window, filters_of, linked_lists, moment_of
+from tap_cliniko.windows import CHANGED, Window, filters_of, is_readable, linked_lists, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -87,11 +87,9 @@ class Remembered:
         since = timestamps.earlier(end, _STILL_TELLING)
         for row in rows:
             for column in listed.reveal:
-                hidden = moment_of(row.get(column))
-                if hidden >= since:
-                    moved = timestamps.earlier(hidden, _BY_A_SECOND_OR_TWO) <= moment_of(
-                        row.get("updated_at")
-                    )
+                hidden, changed = moment_of(row.get(column)), moment_of(row.get("updated_at"))
+                if is_readable(hidden) and is_readable(changed) and hidden >= since:
+                    moved = timestamps.earlier(hidden, _BY_A_SECOND_OR_TWO) <= changed
                     self.hidden |= moved
                     self.hidden_silently |= not moved
 
@@ -118,7 +116,7 @@ def _is_fresh(moment: str, now: float) -> bool:
 def recent_rows(rows: Iterable[Row], since: str) -> dict[str, str]:
     """Return the rows that the next question will meet again, with what they will be known by."""
     moments = ((str(row["id"]), moment_of(row.get("updated_at"))) for row in rows)
-    return {ident: moment for ident, moment in moments if moment >= since}
+    return {ident: moment for ident, moment in moments if moment >= since or not is_readable(moment)}
 
 
 @dataclass(slots=True)

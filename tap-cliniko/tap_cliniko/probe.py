@@ -14,7 +14,7 @@ from tap_cliniko.errors import ContractChanged, NotFound, RoleRefused
 from tap_cliniko.filters import with_archived
 from tap_cliniko.preflight import Preflight, account_of
 from tap_cliniko.resources import BY_NAME, RESOURCES, Shape
-from tap_cliniko.windows import moment_of
+from tap_cliniko.windows import is_readable, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,9 +98,9 @@ class Probe:
         ):
             others = tuple(each for each in with_archived(listed) if not each.startswith(column))
             for row in self._rows(listed.name, (*others, f"{column}:>={since}")):
-                found[
-                    timestamps.earlier(moment_of(row[column]), _SAME_SAVE) <= moment_of(row["updated_at"])
-                ] += 1
+                hidden, changed = moment_of(row.get(column)), moment_of(row.get("updated_at"))
+                if is_readable(hidden) and is_readable(changed):
+                    found[timestamps.earlier(hidden, _SAME_SAVE) <= changed] += 1
         if not found:
             return None, "no row was hidden in the last two years"
         evidence = f"{found[True]} of {found.total()} rows hidden in the last two years show it in updated_at"

@@ -38,7 +38,12 @@ def normal(text: str) -> str:
     day, minute, second, hours, minutes = found.groups()
     # Python versions differ in the spellings they read; all of them read this one
     written = f"{day}T{minute or '00:00'}{second or ':00'}{hours or '+00'}:{minutes or '00'}"
-    return datetime.fromisoformat(written).astimezone(UTC).strftime(_FORMAT)
+    try:
+        moment = datetime.fromisoformat(written).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    # strftime writes years before 1000 with fewer than four digits
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 
 def earlier(moment: str, seconds: float) -> str:

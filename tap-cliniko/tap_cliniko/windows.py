@@ -120,12 +120,27 @@ def in_window(window: Window) -> Callable[[dict[str, Any]], bool]:
     """Return a predicate: does a row belong to the current pass?"""
     column = "updated_at" if window.passes[0] == CHANGED else window.passes[0]
     start, end = window.start or "", window.end if column == "updated_at" else "~"
-    return lambda row: start <= moment_of(row.get(column)) < end
+
+    def lies_inside(row: dict[str, Any]) -> bool:
+        moment = moment_of(row.get(column))
+        # of a moment that cannot be read nobody can say that the filter was ignored
+        return start <= moment < end or not (is_readable(moment) or moment == "")
+
+    return lies_inside
 
 
 def moment_of(value: Any) -> str:
-    """Read a moment of a row, however exactly and in whatever offset it is written; what is none lies nowhere."""
+    """Read a moment of a row, however exactly and in whatever offset it is written.
+
+    What cannot be read stays as it is: it still tells whether the row has changed.
+    """
+    text = "" if value is None else str(value)
     try:
-        return value if timestamps.USUAL.fullmatch(value) else timestamps.normal(value)
-    except (TypeError, ValueError):
-        return ""
+        return text if is_readable(text) else timestamps.normal(text)
+    except ValueError:
+        return text
+
+
+def is_readable(moment: str) -> bool:
+    """Return whether ``moment_of`` could read a moment, which can be compared with others then."""
+    return timestamps.USUAL.fullmatch(moment) is not None
