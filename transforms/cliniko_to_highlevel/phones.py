@@ -60,7 +60,7 @@ _NO_NUMBER = re.compile(
 #: A number of a fax, and of nothing else: ``Fax 03 9876 5432``, not ``Ph/Fax 03 9876 5432``.
 _SOME_NUMBER = r"\+?[\d\s().-]{6,20}\d"
 _FAXED = re.compile(
-    rf"(?<![/&])(?<![/&] )\bf(?:ax|acsimile)?\b[^\d+(&,;|/\n]{{0,9}}{_SOME_NUMBER}"
+    rf"(?<![/&+])(?<![/&+] )(?<!\b[au]nd )\b(?:f|(?:tele)?fax|facsimile)\b[^\d+(&,;|/\n]{{0,9}}{_SOME_NUMBER}"
     rf"|{_SOME_NUMBER}\s*[(\[]?\s*f(?:ax)?\b(?![\s:.#)\]-]*[\d+(])",
     re.IGNORECASE,
 )
@@ -70,8 +70,19 @@ _KIND_FIRST = re.compile(
     r"\W*(?:[a-z]{1,2}|tel|(?:tele)?phone|mob(?:ile)?|home|work|cell|fax|bus(?:iness)?|office)\b",
     re.IGNORECASE,
 )
+#: What says that a number in the text is not, or no longer, that person's: whoever has it now must not be written to.
+_NOT_THEIRS = re.compile(
+    r"\b(?:wrong|incorrect|invalid|disconnected|out of (?:order|service)|no longer"
+    r"|not (?:valid|working|connected|in (?:use|service))|old (?=\W*(?:\d|no\b|num|ph|mob|home|work|tel))|old:)",
+    re.IGNORECASE,
+)
 #: A longer text holds no number that could be told from the other digits in it.
 _LONGEST_TEXT = 1000
+#: A stroke between the code of an area and the number in it, ``089/123456``, which parts no two numbers.
+_AREA_STROKE = re.compile(
+    r"(?<![\d/])(?<!\d[ .)-])(\(?0\d{1,5}\)?|(?:\+|00)\d\d[ (0).-]{0,5}[1-9]\d{1,4}) ?/ ?(?=\d)(?!\d\d?/\d{2,4}(?!\d))"
+)
+_BLANKS = re.compile(r"[ \t\xa0]+")
 #: Signs that some type between the digits of one number, and a whole number in groups that commas part.
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[_\u00b7\u2022\u2027](?=\d)")
 _COMMAS = re.compile(r"\+?\d{1,4}(?:, ?\d{3,4}){1,3}")
@@ -122,7 +133,9 @@ def e164(
     text = _written_out(plain_characters(html.unescape(number)), known_digits)
     if text is None or len(text) > _LONGEST_TEXT:
         return None
-    text, faxes = _without_faxes(text)
+    text, faxes = _without_faxes(_AREA_STROKE.sub(r"\1-", _BLANKS.sub(" ", text)))
+    if _NOT_THEIRS.search(text):
+        return None
     known = _valid(f"+{known_digits}", _NO_COUNTRY) if known_digits else None
     typed = [digits for part in _BETWEEN.split(text) if (digits := _digits(part))]
     if known and not any(len(digits) >= _FEWEST_DIGITS for digits in typed):
@@ -161,7 +174,7 @@ def _written_out(text: str, known_digits: str) -> str | None:
     A spreadsheet leaves zeros at the end out, and may have rounded: one missing digit is taken for such a zero where Cliniko's
     own form says so too.
     """
-    text = _BETWEEN_DIGITS.sub(" ", text)
+    text = _BETWEEN_DIGITS.sub("~", text)
     if _COMMAS.fullmatch(text.strip()):
         return text.replace(",", " ")
     compact = "".join(text.split()).strip("'\"=")
@@ -291,6 +304,13 @@ def _number(text: str, country: str) -> str | None:
 
 
 def _valid(text: str, country: str) -> str | None:
+    """Return a valid number in E.164; one that begins with the country's own code needs no plus sign."""
+    code = phonenumbers.country_code_for_region(country)
+    international = _parsed(f"+{text}", country) if code and text.startswith(str(code)) else None
+    return international or _parsed(text, country)
+
+
+def _parsed(text: str, country: str) -> str | None:
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
