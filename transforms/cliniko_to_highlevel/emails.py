@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import ENTITY, plain_characters
+from cliniko_to_highlevel.formats import ENTITY, NOT_THEIRS, plain_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ _LONE_ACCENT = re.compile("[\u00a8\u00af\u00b4\u00b8\u02d8-\u02dd\u0384\u0385]")
 _NO_SIGN = "\ufffd"
 _BEFORE_EMAIL = "'`*=/"
 #: Signs of no alphabet at an end (``✉ jane@…``), and a phone number that shares the field (``0491570156/jane@…``).
-_SIGNS = re.compile(r"^[^\w\x00-\x7f]+|[^\w\x00-\x7f]+$|^[+\d().-]+/")
+_SIGNS = re.compile(r"^[^\w\x00-\x7f]+|[^\w\x00-\x7f]+$|^[+\d().-]+/|/[+\d().-]+$")
 _BEHIND_EMAIL = ".!'`*#~/-_=&"
 #: Apostrophes and dots of other keyboards, and an at sign that was written out to hide it from machines.
 _TYPED_OTHERWISE = {ord("\u2019"): "'", ord("\u2018"): "'", ord("\u3002"): ".", ord("\uff61"): "."}
@@ -48,7 +49,9 @@ _NO_DOT = re.compile(
     r"(?<=\w)[,;:<>|\\](?=(?:[A-Za-z0-9-]+\.)*(?:[a-z]{2}|[A-Z]{2}|com|net|org|edu|gov)(?:[\s,;>]|$))"
     r"|(?<=\.co|com|net|org|gov|edu)\.?\s+\.?(?=(?:au|nz|uk|za)\b)"
 )
-_JOINS = "._+"
+_JOINS = "._+&"
+#: Nothing but a word and an address: ``jane smith@…`` may be one with a blank in it.
+_WORD_BEFORE = re.compile(r"([^\W\d_]+)\s+(\S+@\S+)")
 _SPACED_AT = re.compile(r"\S+\s*@\s*\S+")
 _LONGEST_EMAIL = 254
 
@@ -60,19 +63,32 @@ def emails(value: str | None) -> list[str]:
     text = _NO_DOT.sub("..", _DOT.sub(".", _AT.sub("@", plain)))
     if _SPACED_AT.fullmatch(text.strip()):
         text = "".join(text.split())
+    if _may_be_one(text.strip()) or NOT_THEIRS.search(
+        " ".join(word for word in text.split() if "@" not in word)
+    ):
+        return []
     found = (email for word in _words(text) for piece in _pieces(word) for email in _each_email(piece))
     valid = (email for email in found if len(email) <= _LONGEST_EMAIL and _EMAIL.fullmatch(email))
     return list(dict.fromkeys(valid))
+
+
+def _may_be_one(text: str) -> bool:
+    """Return whether a text may be one address with a blank in it; a label or the name in the address is a word of its own."""
+    found = _WORD_BEFORE.fullmatch(text)
+    return bool(
+        found and not _BEFORE_SIGN.fullmatch(found[1]) and found[1].casefold() not in found[2].casefold()
+    )
 
 
 def _words(text: str) -> Iterator[str]:
     """Yield the words with an at sign, unless they look like the end of one with a blank in it: ``jane. smith@…``."""
     before = ""
     for word in text.split():
-        joined_on = word[0] in _JOINS or (before[-1:] in set(_JOINS) and before[0].islower())
+        joined_on = word[0] in _JOINS or (before[-1:] in set(_JOINS) and not before[0].isupper())
+        joined_on = joined_on and not before[:1].isdecimal()  # a place in a list
         if "@" in word and ("@" in before or not before or not joined_on):
             yield word
-        before = word
+        before = word if word.strip(_JOINS) else f"{before}{word}"
 
 
 def _pieces(word: str) -> Iterator[str]:
@@ -113,10 +129,13 @@ def _one_after_the_other(piece: str) -> Iterator[str]:
 def _ascii_domain(domain: str) -> str:
     """Return a domain with letters of other alphabets as name servers and web services know it: ``xn--mller-kva.example``.
 
-    Two letters are read differently by the two versions of the standard, and could lead to somebody else.
+    Two letters are read differently by the two versions of the standard, and could lead to somebody else; so does a Cyrillic
+    letter that looks like a Latin one.
     """
     letters = domain.replace(".", "").replace("-", "")
     if domain.isascii() or not letters.isalnum() or set(letters) & {"\u00df", "\u03c2"}:
+        return domain
+    if {"LATIN", "CYRILLIC"} <= {unicodedata.name(char, "").partition(" ")[0] for char in letters}:
         return domain
     try:
         return domain.encode("idna").decode()

@@ -38,6 +38,12 @@ ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IG
 #: Signs without a width, which come in with copied text; inside of words of some scripts they matter, at the ends never.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
+#: What says that a number or address beside it is not that person's, or no longer: whoever has it now must not be written to.
+NOT_THEIRS = re.compile(
+    r"\b(?:wrong|incorrect|invalid|disconnected|bounce[sd]?|out of (?:order|service)|no longer|do not use"
+    r"|not (?:valid|working|connected|in (?:use|service))|old(?: (?:number|no|ph(?:one)?|mob(?:ile)?|e-?mail))?:)|\(old\)",
+    re.IGNORECASE,
+)
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _WORD_KINDS = frozenset("LMN")
 #: Prices, days and appointment times come again and again: so many different ones are kept at hand with what they become.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import phonenumbers
 from phonenumbers import Leniency, PhoneNumberMatcher
 
-from cliniko_to_highlevel.formats import plain_characters, told_date
+from cliniko_to_highlevel.formats import NOT_THEIRS, plain_characters, told_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,12 +68,6 @@ _FAXED = re.compile(
 _FAXED_BEFORE = re.compile(rf"{_SOME_NUMBER}\s*[(\[]\s*f(?:ax)?\s*[)\]]", re.IGNORECASE)
 _KIND_FIRST = re.compile(
     r"\W*(?:[a-z]{1,2}|tel|(?:tele)?phone|mob(?:ile)?|home|work|cell|fax|bus(?:iness)?|office)\b",
-    re.IGNORECASE,
-)
-#: What says that a number in the text is not, or no longer, that person's: whoever has it now must not be written to.
-_NOT_THEIRS = re.compile(
-    r"\b(?:wrong|incorrect|invalid|disconnected|out of (?:order|service)|no longer"
-    r"|not (?:valid|working|connected|in (?:use|service))|old (?=\W*(?:\d|no\b|num|ph|mob|home|work|tel))|old:)",
     re.IGNORECASE,
 )
 #: A longer text holds no number that could be told from the other digits in it.
@@ -134,7 +128,7 @@ def e164(
     if text is None or len(text) > _LONGEST_TEXT:
         return None
     text, faxes = _without_faxes(_AREA_STROKE.sub(r"\1-", _BLANKS.sub(" ", text)))
-    if _NOT_THEIRS.search(text):
+    if NOT_THEIRS.search(text):
         return None
     known = _valid(f"+{known_digits}", _NO_COUNTRY) if known_digits else None
     typed = [digits for part in _BETWEEN.split(text) if (digits := _digits(part))]
