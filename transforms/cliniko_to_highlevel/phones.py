@@ -41,20 +41,27 @@ _MOST_ADDED = 2
 _SIGNS = re.compile(r"[^\d+]+")
 #: Where a dash parts the extension from the number of a house, and both are dialled: Austria, Germany, Luxembourg.
 _DIALLED_ON = ("+43", "+49", "+352")
+#: Where an area's code is as long as it likes, a number without a zero in front is one in the caller's own area, which only the
+#: caller knows; one of more digits than such a number has lost its zero.
+_LOCAL = frozenset({"AT", "DE"})
+_MOST_LOCAL = 9
 #: A label or a remark glued to a number: ``mob0491…``, ``…006wife``. Letters between digits are no such thing.
 _LABEL = re.compile(r"(?<![^\W_])([a-z]{2,}|[chmptw])(?=[+(]?\d)", re.IGNORECASE)
 _REMARK = re.compile(r"(?<=\d)(?!x|ext)([a-z]{3,}|[chmw])(?![^\W_])", re.IGNORECASE)
 #: A letter in the middle of digits, which are then no number, whoever leaves it out; an extension is no such letter.
 _BROKEN = re.compile(r"(?<=\d)(?!x|ext)[^\W\d_]+(?=\d)", re.IGNORECASE)
 #: Digits that are no number to call: an hour or a rank (``9am``, ``5:30 pm``, ``17:00``, ``2nd``), hours (``9-5``), a day
-#: (``12/03/24``), a place in a list (``1.``), one digit that belongs to a word (``Unit 4 03 9876 5432``), an e-mail address.
+#: (``12/03/24``), a place in a list (``1.``), one digit that belongs to a word (``Unit 4 03 9876 5432``), an e-mail address, the
+#: number of something else (``Medicare 2123 45670 1``).
 _NO_NUMBER = re.compile(
     r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
     r"|(?<![^\s(\[])(?:0?[1-9]|[12]\d|3[01])[-/](?:0?[1-9]|[12]\d|3[01])(?![^\s)\],;.])"
-    r"|(?<![\d/.-])\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d(?![\d/.-])"
+    r"|(?<![\d/.-])(?:\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([/.-])\d{1,2}\2\d{1,2})(?![\d/.-])"
     r"|(?<!\S)(?:#\d|\d[.)])(?=\s)"
     r"|(?<=[^\W\d_]\s)\d(?=\s+(?:\(?0|\+))"
-    r"|[^\s,;<>]+@[^\s,;<>]+\.[a-z]+",
+    r"|[^\s,;<>]+@[^\s,;<>]+\.[a-z]+|https?://\S+|(?<!\S)@\S+"
+    r"|\b(?:ndis|medicare|nhs|nhi|dva|abn|bsb|ssn|sin|crn|policy|member|claim|file|ref|id|licen[cs]e)\b"
+    r"(?: ?(?:no|nr|number)\b)?[ .:#-]*[1-9][\d -]*\d",
     re.IGNORECASE,
 )
 #: A number of a fax, and of nothing else: ``Fax 03 9876 5432``, not ``Ph/Fax 03 9876 5432``.
@@ -212,7 +219,7 @@ def _without_faxes(text: str) -> tuple[str, int]:
 def _found(text: str, country: str) -> Iterator[str]:
     """Yield the valid numbers of a text, in E.164: each stands alone, not as a part of a longer row of digits."""
     plain = _NO_NUMBER.sub(" ", text)
-    if _STROKED.fullmatch(text.strip()) and not told_date(text):
+    if _digits(plain) and _STROKED.fullmatch(text.strip()) and not told_date(text):
         whole = _number(_STROKE.sub(" ", text), country)
         if whole:
             yield from _unless_added(whole, text.strip(), plain, country)
@@ -301,6 +308,12 @@ def _valid(text: str, country: str) -> str | None:
     """Return a valid number in E.164; one that begins with the country's own code needs no plus sign."""
     code = phonenumbers.country_code_for_region(country)
     international = _parsed(f"+{text}", country) if code and text.startswith(str(code)) else None
+    if (
+        country in _LOCAL
+        and not text.lstrip(" (").startswith(("0", "+"))
+        and len(_digits(text)) <= _MOST_LOCAL
+    ):
+        return international
     return international or _parsed(text, country)
 
 

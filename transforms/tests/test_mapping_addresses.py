@@ -96,6 +96,18 @@ from cliniko_to_highlevel.phones import e164
         ("Telefax 089/123457, Tel. 089/123456", None, "DE", "+4989123456"),
         ("Mobile 0491/570006", None, "AU", "+61491570006"),
         ("Mum 0491 570 006/0491 570 156", None, "AU", "+61491570006"),
+        # what is no telephone number
+        ("21/12/80", None, "DE", None),
+        ("1980-12-21", None, "IE", None),
+        ("12/31/1980", None, "IE", None),
+        ("2023-2024", None, "DE", None),
+        ("2345678", None, "DE", None),
+        ("Tel. 5885834", None, "AT", None),
+        ("1711234567", None, "DE", "+491711234567"),
+        ("Medicare 2123 45670 1", None, "NZ", None),
+        ("NDIS no. 430123456", None, "AU", None),
+        ("NDIS 430123456, 0491 570 006", None, "AU", "+61491570006"),
+        ("https://example.com/12345678", None, "IE", None),
         # the country's own code without a plus sign
         ("49 171 1234567", None, "DE", "+491711234567"),
         ("61 491 570 006", None, "AU", "+61491570006"),
