@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from cliniko_to_highlevel.row import Row
     from cliniko_to_highlevel.streams import Property
 
+#: Where a date may begin with the month; in Canada people write it both ways.
+_MONTH_FIRST = {"US": True, "CA": None}
 #: Where a field of its own can stand.
 OWN_PLACES = (CONTACT_FIELD, PROFILE_FIELD)
 
@@ -88,7 +90,7 @@ class FieldPlan:
         self.insurer_options: dict[str, None] = {}
         self.choices: tuple[FieldChoice, ...] = ()
         self._mapping = mapping
-        self._month_first = (mapping.default_country or country) == "US"
+        self._month_first = _MONTH_FIRST.get(mapping.default_country or country or "", False)
         self._taken = {place: set(names) for place, names in taken.items()}
         self._named = {folded(name): target for name, target in mapping.named_fields.items()}
         self._spelled = {folded(name): name for name in mapping.named_fields}

@@ -20,6 +20,7 @@ _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _FRACTION = re.compile(r"(?:(?<=:\d\d:\d\d)|(?<=[T ]\d{6}))[.,]\d*")
 _LATER = re.compile(r"(?<=[T ])24:?00(?::?00)?|(?<=:)60(?=Z|[+-]|$)")
 _ZONE_AS_WELL = re.compile(r"\[[^\]]*\]$")
+_TIME_BEHIND = re.compile(r"[Tt ]\d\d:?\d\d")
 _ISO_DAY = re.compile(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)(?:T.*)?$")
 _DAY_NUMBERS = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
 _DAY_NAMED = re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th)?[ -](?P<month>[A-Za-z]{3,9})\.?[ -](?P<year>\d{4})")
@@ -102,19 +103,27 @@ def date_text(value: str) -> str:
     Raises:
         ValueError: the value is no date.
     """
-    return date.fromisoformat(value.strip()[:10]).isoformat()
+    day, behind = value.strip()[:10], value.strip()[10:]
+    if behind and not _TIME_BEHIND.match(behind):
+        msg = "more than a date"
+        raise ValueError(msg)
+    return date.fromisoformat(day).isoformat()
 
 
-def told_date(value: str, *, month_first: bool = False) -> str | None:
+def told_date(value: str, *, month_first: bool | None = False) -> str | None:
     """Return the date that a person has typed as ``YYYY-MM-DD``; None when it is none, or could be two.
 
     Args:
         value: such as ``2031-06-30``, ``30/6/2031``, ``30 June 2031`` or ``June 30, 2031``.
-        month_first: how ``3/4/2031`` is read in the person's country.
+        month_first: how ``3/4/2031`` is read in the person's country; None where people write it both ways.
     """
     text = _WEEKDAY.sub("", " ".join(plain_characters(value).replace(",", " ").split()).rstrip("."), count=1)
     if found := _DAY_NUMBERS.fullmatch(text):
         first, second, year = map(int, found.groups())
+        if month_first is None and first != second:
+            if max(first, second) <= len(_MONTHS):
+                return None
+            month_first = second > first
         day, month = (second, first) if month_first else (first, second)
     elif found := _DAY_NAMED.fullmatch(text) or _MONTH_NAMED.fullmatch(text):
         told = found.groupdict()

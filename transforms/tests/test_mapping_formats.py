@@ -94,8 +94,14 @@ def test_a_date_is_written_with_its_year_first() -> None:
     """A date stays a date, and a date-time gives its date."""
     assert date_text("2024-02-29") == "2024-02-29"
     assert date_text("2024-02-29T23:00:00Z") == "2024-02-29"
+    assert date_text("2024-02-29 23:00") == "2024-02-29"
+
+
+@pytest.mark.parametrize("value", ["29/02/2024", "2024-02-30", "2024-02-29 to 2024-03-29", "2024-02-291"])
+def test_what_is_more_or_less_than_a_date_is_refused(value: str) -> None:
+    """A second date behind the first one is not dropped."""
     with pytest.raises(ValueError, match=r".*"):
-        date_text("29/02/2024")
+        date_text(value)
 
 
 def test_local_time_is_the_clinics() -> None:

@@ -195,6 +195,20 @@ def test_the_month_comes_first_where_people_write_it_so() -> None:
     assert told_date("3/4/2031", month_first=True) == "2031-03-04"
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("3/4/2031", None),
+        ("4/4/2031", "2031-04-04"),
+        ("30/4/2031", "2031-04-30"),
+        ("4/30/2031", "2031-04-30"),
+    ],
+)
+def test_a_date_that_could_be_two_is_none_where_people_write_both(typed: str, expected: str | None) -> None:
+    """In Canada."""
+    assert told_date(typed, month_first=None) == expected
+
+
 MOVE = "move: {oldest_visit: 2024-03-12, oldest_note: 2024-03-12, oldest_invoice: 2024-03-12, deleted_records: false}"
 
 
