@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cliniko_to_highlevel.formats import joined, slug
+from cliniko_to_highlevel.formats import joined, name_text, slug
 from cliniko_to_highlevel.streams import custom
 
 if TYPE_CHECKING:
@@ -103,15 +103,16 @@ class Address(NamedTuple):
 
 def address(row: Row, account_country: str | None) -> Address:
     """Return a record's address, its street lines joined."""
-    typed = "\n".join(row.text(field) or "" for field in ("address_1", "address_2", "address_3"))
-    country = country_code(row, account_country)
+    lines = (row.text(field) or "" for field in ("address_1", "address_2", "address_3"))
+    typed = name_text("\n".join(lines)) or ""
+    country, named = country_code(row, account_country), row.name("country")
     return Address(
         street=joined(", ", *(line.strip(" ,") for line in typed.splitlines())),
-        city=row.text("city"),
-        state=row.text("state"),
+        city=row.name("city"),
+        state=row.name("state"),
         postal_code=row.text("post_code"),
         country=country,
-        unknown_country=None if country else row.text("country"),
+        unknown_country=named if not country and is_name(named) else None,
     )
 
 
@@ -120,7 +121,7 @@ def country_code(row: Row, account_country: str | None) -> str | None:
 
     A code that may mean something else is taken for a country only where the account is in it.
     """
-    code, name = (row.text("country_code") or "").upper(), row.text("country") or ""
+    code, name = (row.text("country_code") or "").upper(), row.name("country") or ""
     if len(code) == 2 and code.isascii() and code.isalpha():  # noqa: PLR2004
         return "GB" if code == "UK" else code
     if name.upper() in _TOLD_BY_CODE or (name and name.upper() == account_country):

@@ -68,9 +68,11 @@ class Row:
         return text_of(self.values.get(field), field)
 
     def name(self, field: str) -> str | None:
-        """Return a person's or company's name."""
+        """Return the name of a person, company or place, in one line."""
         text = self.text(field)
-        return name_text(text) if text and "&" in text else text
+        if text and "&" in text:
+            text = name_text(text)
+        return " ".join(text.split()) if text and not text.isprintable() else text
 
     def amount(self, field: str) -> str | None:
         """Return a number as canonical decimal text."""

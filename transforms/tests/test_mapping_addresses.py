@@ -376,6 +376,7 @@ def test_an_unusable_address_is_kept_and_the_contact_tagged() -> None:
         ({"first_name": "&nbsp;", "preferred_first_name": "\U0001f600"}, ("Patient 7", None)),
         ({"first_name": "Ren&eacute;e", "last_name": "O&#39;Brien"}, ("Ren\u00e9e", "O'Brien")),
         ({"first_name": "A&B;", "last_name": "&lt;b&gt;"}, ("A&B;", "&lt;b&gt;")),
+        ({"first_name": "Mary\nAnn", "last_name": "van&nbsp;der\tBerg"}, ("Mary Ann", "van der Berg")),
     ],
 )
 def test_a_patient_without_a_name_gets_one(names: dict[str, Any], expected: tuple[Any, Any]) -> None:

@@ -44,6 +44,26 @@ def test_a_country_is_known_by_its_code_or_stays_in_the_address(
     assert (found["country"], found["address1"]) == (code, street)
 
 
+@pytest.mark.parametrize("country", ["-", "."])
+def test_a_country_without_a_letter_is_none(country: str) -> None:
+    """A dash typed where a form insists is no part of the street."""
+    assert one("patients", "hl_contacts", country=country, country_code=None)["address1"] == "12 Example Lane"
+
+
+def test_the_signs_of_an_address_are_read_as_those_of_names() -> None:
+    """Imports from other systems leave them as HTML writes them."""
+    found = one(
+        "patients",
+        "hl_contacts",
+        address_1="3 O&#39;Connor St &amp; Main Rd",
+        city="L&#39;Aquila",
+        country="C&ocirc;te d&#39;Ivoire",
+        country_code=None,
+    )
+    assert found["address1"] == "3 O'Connor St & Main Rd, C\u00f4te d'Ivoire"
+    assert found["city"] == "L'Aquila"
+
+
 @pytest.mark.parametrize("country", ["CA", "DE", "NO"])
 def test_a_country_of_two_meanings_is_the_accounts(country: str) -> None:
     """Where the clinic is in Canada, CA is Canada, and not California."""
