@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from typing_extensions import override
 from cliniko_to_highlevel.list_marks import ListMarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 BLOCKS = frozenset(
     {"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"}
@@ -96,6 +96,9 @@ _ADDRESSEE = re.compile(r"^(?:mailto|tel|sms):([^?]*).*", re.IGNORECASE)
 _CROSSED = re.compile(r"line-through|\bstrike", re.IGNORECASE)
 _RAISED = re.compile(r"vertical-align\s*:\s*(sup|sub)", re.IGNORECASE)
 _LIST_TAG = re.compile(r"<(/?)(ul|ol|li)\b", re.IGNORECASE)
+_SPAN = re.compile(r"\s*(\d{1,4})")
+#: A cell may claim any number of columns; no more empty ones than this are written.
+_WIDEST = 12
 #: Deeper quotes and lists are written as deep as this: each line would else carry a sign for every level.
 _DEEPEST = 5
 #: A line that grows beyond this is put aside, but for its end: else each sign added would copy all of it.
@@ -112,6 +115,31 @@ class _Mark:
     tag: str
     kind: str = ""
     end: str = ""
+
+
+@dataclass(slots=True)
+class _Table:
+    """A table that is being written.
+
+    Attributes:
+        cells: how many columns of the row there are so far.
+        row_begins: how many lines there were when the row began.
+        taken: by column, in how many rows from this one on a cell reaches into it.
+    """
+
+    cells: int = 0
+    row_begins: int = 0
+    taken: dict[int, int] = field(default_factory=dict)
+
+    def next_row(self) -> None:
+        """Leave behind what reached into the last row only."""
+        self.taken = {column: rows - 1 for column, rows in self.taken.items() if rows > 1}
+
+    def take(self, attributes: Mapping[str, str | None]) -> None:
+        """Note over which columns and rows the cell reaches that begins."""
+        columns, rows = (_span(attributes.get(name)) for name in ("colspan", "rowspan"))
+        self.taken |= dict.fromkeys(range(self.cells, self.cells + columns), rows)
+        self.cells += 1
 
 
 class MarkupWriter(HTMLParser):
@@ -134,9 +162,8 @@ class MarkupWriter(HTMLParser):
         self._fresh = True
         self._bullet_only = False
         self._after_term = False
-        self._cells = 0
-        self._row_begins = 0
-        self._tables: list[tuple[int, int]] = []
+        self._table = _Table()
+        self._tables: list[_Table] = []
         self._preformatted = 0
         self._aside: dict[int, list[str]] = {}
 
@@ -176,6 +203,8 @@ class MarkupWriter(HTMLParser):
         elif tag == "option":
             self._new_line(spaced=False)
             self.handle_data("[x] " if "selected" in attributes else "[ ] ")
+        elif tag in CELLS:
+            self._cell(attributes)
         else:
             self._open_block(tag)
         if tag in INLINE or (tag not in VOID | HIDDEN and _kind(tag, attributes)):
@@ -191,8 +220,6 @@ class MarkupWriter(HTMLParser):
     def _open_block(self, tag: str) -> None:
         if tag == "br":
             self._break()
-        elif tag in CELLS:
-            self._cell()
         elif tag == "blockquote":
             self._new_line(spaced=True)
             self._quotes += 1
@@ -200,8 +227,10 @@ class MarkupWriter(HTMLParser):
             self._preformatted += tag == "pre"
             self._block(tag)
             if tag == "table":
-                self._tables.append((self._cells, self._row_begins))
-                self._cells = 0
+                self._tables.append(self._table)
+                self._table = _Table()
+            elif tag == "tr":
+                self._table.next_row()
 
     @override
     def handle_endtag(self, tag: str) -> None:
@@ -220,7 +249,7 @@ class MarkupWriter(HTMLParser):
             self._preformatted = max(0, self._preformatted - (tag == "pre"))
             self._block(tag)
             if tag == "table":
-                self._cells, self._row_begins = self._tables.pop() if self._tables else (0, 0)
+                self._table = self._tables.pop() if self._tables else _Table()
 
     @override
     def handle_data(self, data: str) -> None:
@@ -317,10 +346,11 @@ class MarkupWriter(HTMLParser):
     def _block(self, tag: str) -> None:
         """Begin or end a block; what a list item begins with stands beside its bullet."""
         if tag == "tr":
-            self._bullet_only = self._bullet_only and not self._cells
-            self._cells = 0
+            self._bullet_only = self._bullet_only and not self._table.cells
+            self._table.cells = 0
         if not self._bullet_only:
-            self._new_line(spaced=tag in SPACED and not self._lists and self._cells < 2)  # noqa: PLR2004 - rows stay together
+            in_row = self._table.cells > 1  # rows stay together
+            self._new_line(spaced=tag in SPACED and not self._lists and not in_row)
         if tag == "hr":
             self.handle_data("---")
             self._break()
@@ -352,26 +382,40 @@ class MarkupWriter(HTMLParser):
         self._fresh = False
         self._bullet_only = True
 
-    def _cell(self) -> None:
-        """Part a cell from the one before it, also from an empty one: the columns stay what they are."""
-        if not self._cells:
-            self._row_begins = len(self.lines)
+    def _cell(self, attributes: Mapping[str, str | None]) -> None:
+        """Begin a cell, behind the columns that another one reaches into: the columns stay what they are."""
+        while self._table.cells in self._table.taken and self._table.cells < _WIDEST:
+            self._column()
+            self._table.cells += 1
+        self._column()
+        self._table.take(attributes)
+
+    def _column(self) -> None:
+        """Part a column from the one before it, also from an empty one."""
+        table = self._table
+        if not table.cells:
+            table.row_begins = len(self.lines)
         while (
-            self._fresh and len(self.lines) > self._row_begins
+            self._fresh and len(self.lines) > table.row_begins
         ):  # a paragraph of the cell before has ended the line
             self.lines.pop()
             self._fresh = not self.lines[-1]
-        if self._cells or not (self._fresh or self._bullet_only):
+        if table.cells or not (self._fresh or self._bullet_only):
             self._begin()
             self.lines[-1] = f"{self.lines[-1].rstrip()} | ".lstrip()
         self._bullet_only = True
-        self._cells += 1
 
     def _close_link(self) -> None:
         """Write the address of a link behind its text, unless the text is the address itself."""
         link, self._link = (self._link or "").strip().replace(" ", "%20"), None
         if _LINK.fullmatch(link) and _ADDRESSEE.sub(r"\1", link) not in self.lines[-1]:
             self.handle_data(f" ({link})")
+
+
+def _span(value: str | None) -> int:
+    """Return over how many columns or rows a cell reaches."""
+    found = _SPAN.match(value or "")
+    return max(1, min(int(found[1]), _WIDEST)) if found else 1
 
 
 def _picture(what: str, attributes: dict[str, str | None]) -> str:
