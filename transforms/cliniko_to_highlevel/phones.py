@@ -39,6 +39,7 @@ _STROKE = re.compile(r"[/\\:~*]")
 _ADDED = re.compile(r"(?<!\d)(\d+)\s*[-.(]\s*(\d{1,2})\)?\s*$")
 _MOST_ADDED = 2
 _SIGNS = re.compile(r"[^\d+]+")
+_DIGITS = re.compile(r"\d+")
 #: Where a dash parts the extension from the number of a house, and both are dialled: Austria, Germany, Luxembourg.
 _DIALLED_ON = ("+43", "+49", "+352")
 #: Where an area's code is as long as it likes, a number without a zero in front is one in the caller's own area, which only the
@@ -127,8 +128,7 @@ def e164(
 
     A number typed without a country is one in the country that the clinic decided on; else the one that Cliniko made of it with
     what it knows of the patient (its normalised form is E.164 without the plus sign); else one in the first of the countries
-    where it is valid, of a mobile in the first where it is a mobile's. Cliniko's form alone counts only where no number was
-    typed at all.
+    where it is valid, grouped as there if that is told. Cliniko's form alone counts only where no number was typed at all.
     """
     known_digits = _digits(normalized or "")
     text = _written_out(plain_characters(html.unescape(number)), known_digits)
@@ -149,10 +149,19 @@ def e164(
     if found:
         return found
     possible = [first for country in countries if (first := next(_found(text, country), None))]
-    if kind == _MOBILE:
-        # ``0412 345 678`` is a mobile of Australia, and of a house in Germany, where the patient lives now
-        possible.sort(key=lambda found: not _may_be_mobile(found))
-    return next(iter(possible), None)
+    return min(possible, key=lambda number: _told_against(number, text, kind), default=None)
+
+
+def _told_against(number: str, text: str, kind: str | None) -> tuple[bool, bool]:
+    """Return what speaks against a number that is valid in its country: how its digits were grouped, then its kind.
+
+    ``0412 345 678`` is a mobile of Australia, grouped as there; in Germany, where the patient lives now, it is valid too.
+    """
+    national = phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+    usual, typed = _DIGITS.findall(national), _DIGITS.findall(text)
+    starts = range(len(typed) - len(usual) + 1)
+    grouped = len(usual) > 1 and any(typed[start : start + len(usual)] == usual for start in starts)
+    return not grouped, kind == _MOBILE and not _may_be_mobile(number)
 
 
 def _as_typed(known: str, text: str) -> str:

@@ -318,17 +318,21 @@ def test_an_address_is_found_where_a_person_would_find_it(typed: str, expected: 
     ("kind", "typed", "home", "expected"),
     [
         ("Mobile", "0412 345 678", "DE", "+61412345678"),
-        ("Home", "0412 345 678", "DE", "+49412345678"),
+        ("Mobile", "0412345678", "DE", "+61412345678"),
+        ("Home", "0412 345 678", "DE", "+61412345678"),
+        ("Home", "0412345678", "DE", "+49412345678"),
+        ("Home", "02 9876 5432 (Mum)", "NZ", "+61298765432"),
+        ("Home", "029 876 5432", "NZ", "+64298765432"),
         ("Mobile", "0171 1234567", "DE", "+491711234567"),
         ("Mobile", "021 234 5678", "NZ", "+64212345678"),
         ("Mobile", "087 123 4567", "IE", "+353871234567"),
-        ("Mobile", "03 9876 5432", "DE", "+49398765432"),
+        ("Mobile", "03 98765432", "DE", "+49398765432"),
     ],
 )
-def test_the_number_of_a_mobile_is_of_the_country_where_it_is_one(
+def test_a_number_that_is_valid_in_two_countries_is_of_the_one_that_shows(
     kind: str, typed: str, home: str, expected: str
 ) -> None:
-    """A patient may have moved and kept the number: where it is valid in both countries, its kind tells which."""
+    """A patient may have moved and kept the number: how its digits are grouped tells the country, then its kind."""
     numbers = [{"number": typed, "phone_type": kind}]
     found = one("patients", "hl_contacts", patient_phone_numbers=numbers, country_code=home)
     assert found["phone"] == expected
