@@ -116,7 +116,7 @@ def _described(row: Row, reference: Reference) -> dict[str, object]:
 def attached_name(stem: str, behind: str, extension: str) -> str:
     """Return the name of a file that has no name of its own, with what stands behind it."""
     room = _NAME_BYTES - len(f" {behind}{extension}".encode())
-    return f"{_cut(_UNFIT.sub(' ', stem), room)} {behind}{extension}"
+    return f"{_cut(_fit(stem, ' '), room)} {behind}{extension}"
 
 
 def _file_name(row: Row, mime_type: str | None, room: int) -> tuple[str, str]:
@@ -124,14 +124,19 @@ def _file_name(row: Row, mime_type: str | None, room: int) -> tuple[str, str]:
 
     What looks like one (``Letter Dr.Smith``) is part of the name where the type of the content tells a better one.
     """
-    name = _UNFIT.sub("_", _UNSEEN.sub("", row.text("filename") or "")).strip(" .") or "file"
+    name = _fit(row.text("filename") or "", "_").strip(" .") or "file"
     extension = _EXTENSION.search(name)
     suffix = extension.group() if extension else ""
     if suffix.lower() not in _TAKEN:
         suffix = _EXTENSIONS.get(mime_type or "", suffix)
     stem = name.removesuffix(suffix)
-    description = _UNFIT.sub(" ", row.text("description") or "").strip(" .")
+    description = _fit(row.text("description") or "", " ").strip(" .")
     return _told(description if description != stem else "", stem, room - len(suffix)), suffix
+
+
+def _fit(text: str, sign: str) -> str:
+    """Return a text without what a file system or a reader takes for something else; the sign stands for the former."""
+    return _UNFIT.sub(sign, _UNSEEN.sub("", text))
 
 
 def _told(description: str, stem: str, room: int) -> str:
