@@ -32,8 +32,7 @@ _PAIRS = frozenset(
 #: The next address of several with nothing but such signs between them; before an at sign these are a part of its name.
 _NEXT_EMAIL = re.compile(r"[/&+]*([^@]*@[^@/&+]+)(?=[/&+]|$)")
 _LINK_QUESTION = re.compile(r"(?<=@)([^@?]*)\?.*")
-#: Accents that stand alone, as in ``o\u00b4brien``: made plain, each would begin with a blank, and cut the address.
-_LONE_ACCENT = re.compile("[\u00a8\u00af\u00b4\u00b8\u02d8-\u02dd\u0384\u0385]")
+#: What no address holds.
 _NO_SIGN = "\ufffd"
 _BEFORE_EMAIL = "'`*=/"
 #: Signs of no alphabet at an end (``✉ jane@…``), and a phone number that shares the field (``0491570156/jane@…``).
@@ -59,7 +58,9 @@ _LONGEST_EMAIL = 254
 def emails(value: str | None) -> list[str]:
     """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
     read = ENTITY.sub(lambda found: html.unescape(found[0]), value or "")
-    plain = plain_characters(_LONE_ACCENT.sub(_NO_SIGN, read)).translate(_TYPED_OTHERWISE)
+    if not read.isascii():
+        read = "".join(_NO_SIGN if _is_lone_accent(char) else char for char in read)
+    plain = plain_characters(read).translate(_TYPED_OTHERWISE)
     text = _NO_DOT.sub("..", _DOT.sub(".", _AT.sub("@", plain)))
     if _SPACED_AT.fullmatch(text.strip()):
         text = "".join(text.split())
@@ -70,6 +71,11 @@ def emails(value: str | None) -> list[str]:
     found = (email for word in _words(text) for piece in _pieces(word) for email in _each_email(piece))
     valid = (email for email in found if len(email) <= _LONGEST_EMAIL and _EMAIL.fullmatch(email))
     return list(dict.fromkeys(valid))
+
+
+def _is_lone_accent(char: str) -> bool:
+    """Return whether a sign is an accent without a letter, as in ``o\u00b4brien``: made plain it begins with a blank."""
+    return unicodedata.normalize("NFKC", char).startswith(" ") and not char.isspace()
 
 
 def _may_be_one(text: str) -> bool:

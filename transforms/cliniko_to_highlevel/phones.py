@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -131,7 +132,7 @@ def e164(
     where it is valid, grouped as there if that is told. Cliniko's form alone counts only where no number was typed at all.
     """
     known_digits = _digits(normalized or "")
-    text = _written_out(plain_characters(html.unescape(number)), known_digits)
+    text = _written_out(plain_characters(_without_notes(html.unescape(number))), known_digits)
     if text is None or len(text) > _LONGEST_TEXT:
         return None
     text, faxes = _without_faxes(_AREA_STROKE.sub(r"\1-", _BLANKS.sub(" ", text)))
@@ -162,6 +163,15 @@ def _told_against(number: str, text: str, kind: str | None) -> tuple[bool, bool]
     starts = range(len(typed) - len(usual) + 1)
     grouped = len(usual) > 1 and any(typed[start : start + len(usual)] == usual for start in starts)
     return not grouped, kind == _MOBILE and not _may_be_mobile(number)
+
+
+def _without_notes(text: str) -> str:
+    """Return a text without raised and circled digits, which are no part of a number: ``021 123 456\u00b9``."""
+    return (
+        text
+        if text.isascii()
+        else "".join(" " if unicodedata.category(char) == "No" else char for char in text)
+    )
 
 
 def _as_typed(known: str, text: str) -> str:

@@ -87,6 +87,8 @@ from cliniko_to_highlevel.phones import e164
         ("089 123456-78", None, "DE", "+498912345678"),
         ("0711/123/4567", None, "DE", None),
         ("021 123 456_22", None, "NZ", "+6421123456"),
+        ("021 123 456\u00b9", None, "NZ", "+6421123456"),
+        ("\u2460 021 123 456", None, "NZ", "+6421123456"),
         # a stroke behind the code of an area, also where there are words
         ("089/123456 (privat) 0171/1234567 (mobil)", None, "DE", "+4989123456"),
         ("p: 089/123456 d: 089/654321", None, "DE", "+4989123456"),
@@ -271,6 +273,7 @@ def test_a_number_is_found_where_a_person_would_find_it(
         ("jane\uff0csmith@example.com", []),
         ("o\u00b4brien@example.com", []),
         ("jane\u00a8smith@example.com", []),
+        ("Dr jane\u203esmith@example.com", []),
         ("jane. smith@example.com", []),
         ("jane _smith@example.com", []),
         ("jane,smith@example.com, june@example.com", ["june@example.com"]),
