@@ -33,6 +33,8 @@ _INSIDE = " \t()-.\xa0"
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+")
 #: A sign that parts two numbers, or stands inside of one: ``030/23125-012``, ``0491/570/006``.
 _STROKED = re.compile(r"\+?[\d\s().-]+(?:[/\\:~*][\d\s().-]+)*")
+#: The like within a text of words.
+_STROKED_RUN = re.compile(r"(?<![\w+@.-])\+?\(?\d[\d ().-]*(?:[/\\:~*][\d ().-]+)+(?![\w@])")
 #: Where a second number may begin.
 _GAP = re.compile(r"[\s-]+(?=[+(\d])|(?<=\d)(?=[+(])")
 _STROKE = re.compile(r"[/\\:~*]")
@@ -57,7 +59,7 @@ _BROKEN = re.compile(r"(?<=\d)(?!x|ext)[^\W\d_]+(?=\d)", re.IGNORECASE)
 #: number of something else (``Medicare 2123 45670 1``).
 _NO_NUMBER = re.compile(
     r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
-    r"|(?<![^\s(\[])(?:0?[1-9]|[12]\d|3[01])[-/](?:0?[1-9]|[12]\d|3[01])(?![^\s)\],;.])"
+    r"|(?<![^\s(\[])(?:[1-9]|[12]\d|3[01]|0[1-9](?=[-/]\d\d?(?! ?\d)))[-/](?:0?[1-9]|[12]\d|3[01])(?![^\s)\],;.])"
     r"|(?<![\d/.-])(?:\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([/.-])\d{1,2}\2\d{1,2})(?![\d/.-])"
     r"|(?<!\S)(?:#\d|\d[.)])(?=\s)"
     r"|(?<=[^\W\d_]\s)\d(?=\s+(?:\(?0|\+))"
@@ -243,6 +245,8 @@ def _found(text: str, country: str) -> Iterator[str]:
         if whole:
             yield from _unless_added(whole, text.strip(), plain, country)
             return
+    elif _STROKE.search(plain):
+        plain = _STROKED_RUN.sub(lambda run: f" {', '.join(_found(run[0], country))} ", plain)
     for part in _BETWEEN.split(plain):
         spaced = _REMARK.sub(r" \1", _LABEL.sub(r"\1 ", part))
         alone = spaced.strip(" .-")
@@ -286,7 +290,7 @@ def _of_digits(text: str, country: str) -> Iterator[str]:
     """Yield the number that a text of digits is, else the numbers that it is one after the other."""
     whole = _number(text, country)
     if whole is None and text.startswith(_INTERNATIONAL_PREFIX):
-        whole = _valid(f"+{text.removeprefix(_INTERNATIONAL_PREFIX)}", _NO_COUNTRY)
+        whole = _number(f"+{text.removeprefix(_INTERNATIONAL_PREFIX)}", _NO_COUNTRY)
     if whole:
         yield whole
         return
@@ -318,9 +322,13 @@ def _number(text: str, country: str) -> str | None:
     added = _ADDED.search(text)
     if added is None or len(added[1]) <= len(added[2]) or (whole or "").startswith(_DIALLED_ON):
         return whole
+    first = _valid(text[: added.end(1)], country)
     signs = _SIGNS.findall(text.strip("() "))
-    in_groups = len(signs) > _MOST_ADDED and len(set(signs)) == 1  # 021-123-456-7
-    return whole if in_groups else _valid(text[: added.end(1)], country) or whole
+    if (
+        first and len(signs) > _MOST_ADDED and len(set(signs)) == 1
+    ):  # 021-123-456-7: four groups, or an addition?
+        return None
+    return first or whole
 
 
 def _valid(text: str, country: str) -> str | None:
