@@ -152,7 +152,9 @@ def e164(
     if found:
         return found
     possible = [first for country in countries if (first := next(_found(text, country), None))]
-    return min(possible, key=lambda number: _told_against(number, text, kind), default=None)
+    if len(set(possible)) <= 1:
+        return next(iter(possible), None)
+    return min(possible, key=lambda number: _told_against(number, text, kind))
 
 
 def _told_against(number: str, text: str, kind: str | None) -> tuple[bool, bool]:
@@ -178,6 +180,8 @@ def _without_notes(text: str) -> str:
 
 def _as_typed(known: str, text: str) -> str:
     """Return the number that Cliniko has made of a text, unless it took what was added to another one for a part of it."""
+    if known.endswith(_digits(text).lstrip("0")) and not (_ADDED.search(text) or _STROKE.search(text)):
+        return known
     country = phonenumbers.region_code_for_number(phonenumbers.parse(known))
     found = list(_found(text, country or _NO_COUNTRY))
     return known if known in found or not found else found[0]
