@@ -42,7 +42,7 @@ _BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
 #: What says that a number or address beside it is not that person's, or no longer: whoever has it now must not be written to.
 NOT_THEIRS = re.compile(
     r"\b(?:wrong|incorrect|invalid|disconnected|bounce[sd]?|out of (?:order|service)|no longer|do not use"
-    r"|not (?:valid|working|connected|in (?:use|service))|old(?: (?:number|no|ph(?:one)?|mob(?:ile)?|e-?mail))?:)|\(old\)",
+    r"|not (?:valid|working(?! \w)|connected|in (?:use|service))|old(?: (?:number|no|ph(?:one)?|mob(?:ile)?|e-?mail))?:)|\(old\)",
     re.IGNORECASE,
 )
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")

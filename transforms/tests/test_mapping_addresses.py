@@ -126,6 +126,8 @@ from cliniko_to_highlevel.phones import e164
         ("0491 570 006 (disconnected)", "61491570006", "AU", None),
         ("old: 0491 570 006 new: 0491 570 156", None, "AU", None),
         ("0491 570 006 (an old friend)", None, "AU", "+61491570006"),
+        ("0491 570 006 (not working Fridays)", None, "AU", "+61491570006"),
+        ("0491 570 006 not working", None, "AU", None),
         ("0711 12-34 567", None, "DE", "+497111234567"),
         ("01/58858-12", None, "AT", "+4315885812"),
         ("044 668 18 00/01", None, "CH", "+41446681800"),
