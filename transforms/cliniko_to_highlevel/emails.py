@@ -50,7 +50,7 @@ _NO_DOT = re.compile(
 )
 _JOINS = "._+&"
 #: Nothing but a word and an address: ``jane smith@…`` may be one with a blank in it.
-_WORD_BEFORE = re.compile(r"([^\W\d_]+)\s+(\S+@\S+)")
+_WORD_BEFORE = re.compile(r"([^\W\d_]+)\s+([^\s<(\[{\"'\u201c\u201e\u00ab\u00bb]\S*@\S+)")
 _SPACED_AT = re.compile(r"\S+\s*@\s*\S+")
 _LONGEST_EMAIL = 254
 

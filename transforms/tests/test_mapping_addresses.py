@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from mapping_runs import one
 
 from cliniko_to_highlevel.emails import emails
@@ -302,6 +305,9 @@ def test_a_number_is_found_where_a_person_would_find_it(
         ("jane smith@example.com", []),
         ("Jane jane.smith@example.com", ["jane.smith@example.com"]),
         ("Mum june@example.com", ["june@example.com"]),
+        ("jane ,smith@example.com", []),
+        ("Jane <j_s@example.com>", ["j_s@example.com"]),
+        ("Jane (info@example.com)", ["info@example.com"]),
         ("jane & john@example.com", []),
         ("a@example.com & b@example.com", ["a@example.com", "b@example.com"]),
         ("jane@example.com/0491570006", ["jane@example.com"]),
@@ -324,6 +330,31 @@ def test_a_number_is_found_where_a_person_would_find_it(
 def test_an_address_is_found_where_a_person_would_find_it(typed: str, expected: list[str]) -> None:
     """What stands around an address is left out; what is wrong in it is not mended."""
     assert emails(typed) == expected
+
+
+ADDRESSES = [
+    "jane@example.com",
+    "o'brien@example.ie",
+    "jane.smith+a@mail.example.com.au",
+    "j/x@example.co.uk",
+]
+
+
+@given(
+    st.lists(st.sampled_from(ADDRESSES), min_size=1, unique=True),
+    st.sampled_from([" ", "\n", ", ", ",", ";", "; ", "/", " / ", "&", " & ", " and ", "|"]),
+)
+def test_addresses_that_follow_one_another_are_all_found(several: list[str], between: str) -> None:
+    """Whatever parts them, each is whole."""
+    assert emails(between.join(several)) == several
+    assert emails(", ".join(f"Jane <{each}>" for each in several)) == several
+
+
+@given(st.characters(exclude_categories=("Z", "C"), exclude_characters="@"))
+def test_no_sign_makes_a_part_of_an_address_one(sign: str) -> None:
+    """What stands behind it would be somebody else; only a remark in brackets is no part of an address."""
+    assume("(" not in unicodedata.normalize("NFKC", sign))
+    assert "smith@example.com" not in emails(f"Dr jane{sign}smith@example.com, June")
 
 
 @pytest.mark.parametrize(
