@@ -29,7 +29,7 @@ def packed(*names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
-            archive.writestr(name, b"")
+            archive.writestr(zipfile.ZipInfo(name), b"")
     return file.getvalue()
 
 
@@ -42,7 +42,7 @@ def open_document(kind: str) -> bytes:
     """Return a document that says what it is."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+        archive.writestr(zipfile.ZipInfo("mimetype"), f"application/vnd.oasis.opendocument.{kind}")
     return file.getvalue()
 
 
@@ -50,7 +50,7 @@ def stored(name: str, content: bytes) -> bytes:
     """Return a ZIP that holds a file as it is."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(name, content)
+        archive.writestr(zipfile.ZipInfo(name), content)
     return file.getvalue()
 
 
