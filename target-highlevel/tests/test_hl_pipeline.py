@@ -155,6 +155,11 @@ def test_a_rollback_puts_stages_back(loader: Loader) -> None:
     assert stages(loader) == {"Ada Quill1": "Massage", "Ada Quill2": "Massage"}
 
 
+def lacking(planned: dict[str, Any]) -> list[str]:
+    """Return what a plan says of the pipeline."""
+    return [each["found"] for each in planned["plan"]["settings_to_check"] if each["setting"] == "pipeline"]
+
+
 def test_what_the_pipeline_lacks_is_named(loader: Loader) -> None:
     """By the plan; a load rejects what needs a stage that is not there, and leaves somebody's own opportunity alone."""
     loads(loader, *HEAD, person("patients/2", "Ada", "Quill2"))
@@ -165,7 +170,8 @@ def test_what_the_pipeline_lacks_is_named(loader: Loader) -> None:
     assert rejects(loader) == {("patients/1", "unknown_stage"), ("patients/2", "opportunity_there")}
     assert list(state.opportunities) == [theirs["id"]]
     planned = loads(loader, *with_types("Physio", "Yoga"), MODE="plan")
-    assert any("it lacks the stages Yoga;" in each for each in planned["plan"]["blockers"])
+    assert not planned["plan"]["blockers"]
+    assert lacking(planned) == ["the pipeline lacks the stages Yoga"]
     loads(loader, *HEAD, *patient(4), booking(8, 4, "Physio", 1), code=2, PIPELINE="Yoga studio")
 
 
@@ -185,12 +191,11 @@ def test_of_a_whole_clinic(small_clinic: Clinic, highlevel: StartHighLevel) -> N
     pipeline = staff.add_pipeline("Clinic", ("New",))
     types = [row["name"] for row in loader.sandbox.cliniko.account.tables["appointment_types"].rows()]
     planned = loads(loader, *small_clinic.lines, MODE="plan", ACCEPT_REJECTS="true")
-    (named,) = [each for each in planned["plan"]["blockers"] if each.startswith("pipeline: ")]
-    assert f"it lacks the stages {', '.join(sorted(set(types)))};" in named
+    assert lacking(planned) == [f"the pipeline lacks the stages {', '.join(sorted(set(types)))}"]
     del state.pipelines[pipeline["id"]]
     staff.add_pipeline("Clinic", tuple(dict.fromkeys(types)))
     planned = loads(loader, *small_clinic.lines, MODE="plan", ACCEPT_REJECTS="true")
-    assert not planned["plan"]["blockers"]
+    assert lacking(planned) == []
     loads(loader, *small_clinic.lines, ACCEPT_REJECTS="true")
     contacts = [row["contactId"] for row in state.opportunities.values()]
     assert contacts

@@ -67,7 +67,6 @@ class Prediction:
             (source for source, reason in practitioners_without_user(session.ledger) if reason != "inactive"),
         )
         session.blockers += _unknown_businesses(session.settings.locations, account)
-        session.blockers += _lacking_stages(session)
         spent = session.governor.statistics().requests
         catalogue = session.catalogue()
         #: The plan's part of ``report.json``.
@@ -100,6 +99,7 @@ class Prediction:
             "settings_to_check": [
                 *checks(session.catalogue(), session.preflight.workflows, account or {}),
                 measurements(session.known, session.ledger.now()),
+                *_lacking_stages(session),
             ],
         }
 
@@ -143,18 +143,22 @@ def _unknown_businesses(locations: Iterable[str], account: Mapping[str, Any] | N
     ]
 
 
-def _lacking_stages(session: Session) -> list[str]:
-    """Return, as blockers, the stages that the pipeline lacks: opportunities that need one would be rejected.
+def _lacking_stages(session: Session) -> Iterator[dict[str, Any]]:
+    """Yield what to do about the stages that the pipeline lacks: opportunities that need one would be rejected.
 
     Asked when everything has come: the pipeline is read before any type of appointment is known.
     """
     pipeline = session.catalogue().pipeline
     types = {option for spec in session.specs.values() for option in spec.field(_TYPES).options}
     missing = sorted(types - set(pipeline.stages)) if pipeline else []
-    if not missing:
-        return []
-    named = f"pipeline: it lacks the stages {', '.join(missing)}; add them in HighLevel (Opportunities, Pipelines):"
-    return [f"{named} an opportunity whose visit has no stage would be rejected"]
+    if missing:
+        yield {
+            "setting": "pipeline",
+            "found": f"the pipeline lacks the stages {', '.join(missing)}",
+            "advice": "Add them in HighLevel (Opportunities, Pipelines), or the opportunities that need one are rejected.",
+            "task": "stage{s} that the pipeline lacks",
+            "look": len(missing),
+        }
 
 
 def note_readers(logins: Iterable[User], *, show_values: bool = False) -> dict[str, Any]:

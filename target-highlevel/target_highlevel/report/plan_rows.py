@@ -17,6 +17,7 @@ _SETTINGS = {
     "time_zone": "Time zone",
     "hipaa": "HIPAA",
     "probe": "What HighLevel answers",
+    "pipeline": "Pipeline",
 }
 _STATES = {"create": "would be created", "extend": "would get options", "there": "is there"}
 _MEGABYTE = 1_000_000

@@ -153,7 +153,7 @@ class Catalogue:
             self._block(
                 f"pipeline: {len(named) or 'no'} pipelines of this sub-account have that name or id;"
                 " make it in HighLevel (Opportunities, Pipelines) with a stage for each appointment type,"
-                " or set TARGET_HIGHLEVEL_PIPELINE to the id of one that exists"
+                " or set TARGET_HIGHLEVEL_PIPELINE to one that exists (with several sub-accounts, a name that each has)"
             )
             return
         self.pipeline = named[0]
