@@ -151,7 +151,7 @@ def test_a_job_says_what_its_report_says(code: int, browser: Browser, tmp_path: 
     ("report", "said"),
     [
         ({"differences": [], "verification": {}}, "No field differs in what was compared."),
-        ({"exit_code": 143}, "Nothing was compared to its end."),
+        ({"exit_code": 143}, "The comparison did not finish."),
     ],
 )
 def test_a_check_that_did_not_end_says_nothing_of_any_field(

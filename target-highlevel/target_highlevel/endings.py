@@ -76,14 +76,14 @@ def together(parts: Sequence[Ended]) -> Ended:
 
 
 #: What happened to a source, and what to do next, where the target itself has done its part.
-NOTHING_CAME = "nothing came from the tap: if it failed, its own last line says why"
-UNDONE = "come again only with `meltano run --full-refresh tap-cliniko target-highlevel`"
+NOTHING_CAME = "the tap sent nothing; if it failed, its last line says why"
+UNDONE = "are loaded again only by `meltano run --full-refresh tap-cliniko target-highlevel`"
 MAPPED_ANEW = (
-    "the mapping has changed since everything was read: `meltano run --full-refresh {tap} target-highlevel` brings the rest up"
-    " to it"
+    "the mapping has changed since everything was read: `meltano run --full-refresh {tap} target-highlevel` updates the"
+    " remaining records"
 )
 BEGUN_IN_THE_MIDDLE = (
-    "this ledger does not know what came before it (was an older one lost?): run once with"
+    "this ledger does not cover earlier runs (was an older ledger lost?): run once with"
     " `meltano run --full-refresh tap-cliniko target-highlevel`"
 )
 
@@ -113,7 +113,7 @@ def complete(
         nothing_came: whether the source said nothing at all
         undone: records that a rollback took out
         looked_at_changes: whether a verification saw only what has changed
-        begun_in_the_middle: whether the ledger does not know what came before it
+        begun_in_the_middle: whether the ledger does not cover earlier runs
         mapped_anew: whether records that have not changed are as another mapping made them
     """
     what = "everything of this sample" if sample else "everything"
@@ -121,14 +121,14 @@ def complete(
         f"{counted(number, f'{kind} record')} ({where})"
         for number, kind, where in (
             (refused, "refused", "listed in rejects.csv"),
-            (held, "waiting", "held until what it belongs to is there"),
+            (held, "waiting", "waiting for the record it belongs to"),
         )
         if number
     ]
     but = f" except {' and '.join(missing)}" if missing else ""
     if nothing_came:
         return f"{NOTHING_CAME}; what an earlier run had left is in HighLevel{but}"
-    more = "; it says nothing of the other patients" if sample else ""
+    more = "; the other patients were not included" if sample else ""
     if looked_at_changes:
         what = "what has changed lately"
         more = "; the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything"

@@ -102,9 +102,9 @@ KILLED = End(
 )
 #: Of a load that has dealt with all that came, where not all came.
 ENDED_EARLY = End(
-    "What came was dealt with, but the tap ended before it had read everything.",
+    "The tap stopped before it had read everything; what it had sent was processed.",
     "Its own last line says why. Run again: it resumes where it left off.",
-    "the tap ended before it had read everything: its own last line says why; run again",
+    "the tap stopped before it had read everything: its own last line says why; run again",
 )
 
 

@@ -26,7 +26,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_contact": ("The contact it belongs to is not known.", "Load the contact first; the record is then sent by `retry`."),
     "unknown_stage": ("The pipeline has no stage of that name.", "Add a stage named as the appointment type in HighLevel, then `retry`."),
     "no_pipeline": ("The settings name no pipeline any more.", "Set TARGET_HIGHLEVEL_PIPELINE again, then `retry`."),
-    "opportunity_there": ("Somebody has given the contact an opportunity in this pipeline.", "Nothing: it is left to them; delete it, then `retry`, to have ours."),
+    "opportunity_there": ("Somebody has given the contact an opportunity in this pipeline.", "Nothing; theirs is kept. To get ours instead, delete it and run `retry`."),
     "relation_end_missing": ("One end of the relation is not in HighLevel.", "See why that record is missing, then `retry`."),
     "relation_limit": (
         "All ten labels are full at 1,000 relations each.",
@@ -34,7 +34,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "file_too_large": ("The file is larger than the 50 MB HighLevel takes.", "Upload it by hand (the web app takes 250 MB)."),
     "file_type_refused": ("HighLevel does not take files of this type.", "Keep the file elsewhere, or convert it in Cliniko; to leave it behind, set TARGET_HIGHLEVEL_ACCEPT_REJECTS=true."),
-    "no_room_for_file": ("The field has as many files of this contact as it takes.", "Let contact.cliniko_files take more files in HighLevel, then `retry`."),
+    "no_room_for_file": ("The contact's file field is full.", "Let contact.cliniko_files take more files in HighLevel, then `retry`."),
     "file_missing": ("The tap could not fetch the bytes of the file.", "Run again; if it stays, open the file in Cliniko."),
     "file_unreadable": ("The file's bytes cannot be read on this machine.", "Check attachments_dir and its permissions, then `retry`."),
     "file_stays": (

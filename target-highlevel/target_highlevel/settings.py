@@ -165,7 +165,7 @@ class Settings(BaseModel):
         "task",
         title="Appointments as",
         description="Whether an appointment becomes a task or a calendar event; mixed: past ones tasks, coming ones events."
-        " Neither notifies anybody, and what is made stays what it is.",
+        " Neither notifies anybody; changing this later does not convert what was already created.",
     )
     calendar_id: str | None = Field(
         None,
@@ -191,8 +191,7 @@ class Settings(BaseModel):
     accept_rejects: bool = Field(
         False,  # noqa: FBT003 - the default
         title="Accept rejects",
-        description="End with 0 instead of 4 when records were rejected; a verification then takes what people changed"
-        " for accepted.",
+        description="End with 0 instead of 4 when records were rejected. A verification then also accepts what people changed.",
     )
     require_approved_plan: bool = Field(
         False,  # noqa: FBT003 - the default
@@ -227,8 +226,8 @@ class Settings(BaseModel):
     show_values: bool = Field(
         False,  # noqa: FBT003 - the default
         title="Show values",
-        description="Write into the reports of plan and verify the compared values instead of their kind, and names into the"
-        " report of several runs; of a sample write a sheet of every field for signing off: such reports hold personal data.",
+        description="Show the compared values instead of their kind in the reports of plan and verify, and names in the report"
+        " of several runs; for a sample, also write a sheet of every field to be signed. Such reports hold personal data.",
     )
     app_url: str = Field(
         "https://app.gohighlevel.com",

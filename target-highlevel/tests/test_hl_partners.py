@@ -161,7 +161,7 @@ def test_what_was_undone_since_the_backup_is_brought_again(highlevel: Start) -> 
     assert loader.load(everything, CRASH_AT="after_send/contact").code == KILLED
     later = loader.load([since("2026-01-01T00:00:00Z"), *HEAD, CY, since("2026-01-02T00:00:00Z")])
     assert later.code == 0
-    assert "does not know what came before it" in later.log.splitlines()[-1]
+    assert "does not cover earlier runs" in later.log.splitlines()[-1]
     done = loader.load([json.dumps({"type": "STATE", "value": {}}), *everything, CY])
     assert done.code == 0, done.log[-2000:]
     assert "everything is in HighLevel" in done.log.splitlines()[-1]

@@ -177,7 +177,7 @@ def test_a_lost_ledger_and_bookmarks_that_are_still_there(highlevel: Callable[..
     assert changed.code == 0, changed.log[-2000:]
     assert "--full-refresh" in changed.log.rstrip().splitlines()[-1]
     assert "complete: everything" not in changed.log
-    assert "reading of everything due" in [item["what"] for item in changed.report["to_do"]]
+    assert "full read due" in [item["what"] for item in changed.report["to_do"]]
     assert changed.report["totals"]["created"] == 0
     assert shown(loader) == ("Penicillin", "Countess")
     # one who knows of one alert only does not say that it is the only one
@@ -200,7 +200,7 @@ def test_a_lost_ledger_and_bookmarks_that_are_still_there(highlevel: Callable[..
     assert shown(loader) == ("Penicillin\nLatex", "Analyst")
     after = loader.load([delta, *CLINIC, alert(7, "Pollen")])
     assert after.code == 0
-    assert "reading of everything due" not in [item["what"] for item in after.report["to_do"]]
+    assert "full read due" not in [item["what"] for item in after.report["to_do"]]
     assert "complete: everything" in after.log
     assert shown(loader) == ("Penicillin\nLatex\nPollen", "Analyst")
 

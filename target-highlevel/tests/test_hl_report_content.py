@@ -435,7 +435,7 @@ FULL_READ_DUE = "What has changed is in HighLevel. A full read is due: "
         ([("plan", 0, {})], "Not all of it yet: no load of everything has come to its end."),
         (
             [("load", 0, {"begun_in_the_middle": True})],
-            f"{FULL_READ_DUE}this ledger does not know what came before it.",
+            f"{FULL_READ_DUE}this ledger does not cover earlier runs.",
         ),
         (
             [("load", 0, {}), ("load", 0, {"mapped_anew": True}), ("load", 0, SAMPLE)],

@@ -49,7 +49,7 @@ class Finds:
 )
 @click.option("--yes", is_flag=True, help="Act; without it nothing is changed.")
 def repair(values: bool, yes: bool) -> None:  # noqa: FBT001 - the flags of a command
-    """Have the next full read bring back what the newest verification missed."""
+    """Show what the newest verification found missing; with --yes, have the next full read restore it."""
     ending(lambda settings: _repair(settings, values=values, act=yes))
 
 
@@ -164,7 +164,7 @@ def _print(finds: Finds) -> None:
     for object_, (gone, other) in sorted(counts.items()):
         click.echo(f"{object_name(object_):<30} {gone:>8} {other:>13}")
     click.echo(
-        "\nWhat is missing is made again by the next full read, after a look whether it is there after all."
+        "\nWhat is missing is made again by the next full read, after a check whether it is there after all."
     )
     click.echo("Other values stay as they are without --values: most are people's work in HighLevel.")
     click.echo("A file with other bytes is put right by deleting it in HighLevel and verifying again.")

@@ -496,5 +496,5 @@ def _look(row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
     except NotFound:  # what it would hang on is gone
         raise
     except Refused as refused:  # says nothing of the record: it must not be sent again on that
-        hint = "the look whether it is there was refused; run again"
+        hint = "the check whether it is there was refused; run again"
         raise Unknown(hint, route=refused.route, status=refused.status, findings=refused.findings) from None

@@ -151,7 +151,7 @@ class Handover:
         for found in counts.remarks(self.ledger, None)["not_taken"]:
             because = found["because"]
             told = (found["source"], "", found["field"], because, f"It {NOT_TAKEN[because]}.")
-            yield Entry("not_taken", *told, "Look whether what is missing matters; it is in Cliniko.")
+            yield Entry("not_taken", *told, "Check whether the missing part matters; Cliniko still has it.")
         for source, name in self._conflicts():
             yield Entry("conflicts", source, "", name, "conflict", _CONFLICT, "Decide which side is right.")
         for source, because in counts.practitioners_without_user(self.ledger):

@@ -82,7 +82,7 @@ def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
     yield (
         "record{s} with what people entered",
         totals.get("kept", 0),
-        "Look whether it is right; accept it with `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`.",
+        "Check whether it is right; accept it with `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`.",
         "differences",
     )
     yield (

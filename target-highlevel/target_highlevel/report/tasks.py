@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _READ_EVERYTHING = (
-    "This ledger does not know what came before it. Owners, medical alerts and appointment types of contacts stay as they are"
-    " until `meltano run --full-refresh tap-cliniko target-highlevel` has come to its end."
+    "This ledger does not cover earlier runs. Owners, medical alerts and appointment types of contacts will not be updated"
+    " until `meltano run --full-refresh tap-cliniko target-highlevel` has finished."
 )
 _MAPPED_ANEW = (
-    "The mapping has changed since everything was read. Records that have not changed in Cliniko stay as they are until"
-    " `meltano run --full-refresh {tap} target-highlevel` has come to its end."
+    "The mapping has changed since everything was read. Records that have not changed in Cliniko will not be updated until"
+    " `meltano run --full-refresh {tap} target-highlevel` has finished."
 )
 _UNMARKED = (
     "Give the token the scopes locations/customValues.readonly and .write: without them nobody can tell whether another ledger or"
     " another machine writes here too."
 )
-_READ_AGAIN = "They come again with `meltano run --full-refresh tap-cliniko target-highlevel` only."
-_ACCEPT = "`TARGET_HIGHLEVEL_ACCEPT_REJECTS=true` leaves what is refused behind"
-_REFUSED = f"See the reasons. Fix what can be fixed, then `meltano invoke target-highlevel:retry`; {_ACCEPT}."
+_READ_AGAIN = "Only `meltano run --full-refresh tap-cliniko target-highlevel` loads them again."
+_ACCEPT = "to leave refused records behind, set `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`"
+_REFUSED = f"Read the reasons, fix what you can and run `meltano invoke target-highlevel:retry`; {_ACCEPT}."
 
 
 def things_to_do(content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -59,8 +59,8 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
     if content["verification"]:
         yield from verified_tasks(content["verification"])
     mapped_anew = _MAPPED_ANEW.format(tap=tap_of(sample=content["sample"] is not None))
-    yield "reading of everything due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
-    yield "reading of everything due", int(content["mapped_anew"]), mapped_anew, "records"
+    yield "full read due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
+    yield "full read due", int(content["mapped_anew"]), mapped_anew, "records"
     yield "sub-account that cannot keep a mark", int(content["unmarked"]), _UNMARKED, "course"
     yield "record{s} taken out by a rollback", content["undone"], _READ_AGAIN, "records"
     if not content["rejects_accepted"]:
@@ -86,7 +86,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
     yield (
         "value{s} not taken whole by HighLevel",
         content["not_taken"]["count"],
-        "Look whether what is missing matters; it is in Cliniko.",
+        "Check whether the missing part matters; Cliniko still has it.",
         "not_taken",
     )
     yield from _without_user(content)
@@ -155,7 +155,7 @@ def _planned(content: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Ta
     yield (
         "record{s} would be refused",
         content["totals"]["rejected"],
-        "See the reasons; what is fixed in Cliniko before the load goes in with it.",
+        "Read the reasons. Whatever you fix in Cliniko before the load will be loaded with the rest.",
         "rejects",
     )
     yield (
@@ -180,7 +180,7 @@ def _planned(content: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Ta
     yield (
         "value{s} that HighLevel would not take whole",
         content["not_taken"]["count"],
-        "Look whether what is missing matters; it is in Cliniko.",
+        "Check whether the missing part matters; Cliniko still has it.",
         "not_taken",
     )
     yield from _without_user(content)

@@ -23,9 +23,9 @@ def ending(exit_code: int | None, *, ended_early: bool = False) -> dict[str, str
 def verdict(content: Mapping[str, Any]) -> dict[str, str]:
     """Return the one sentence at the top, and its tone."""
     if not content["closes_to_zero"]:
-        return _say(_BAD, "No: the counts do not add up. Some records are not accounted for.")
+        return _say(_BAD, "No: the counts do not add up, so some records are unaccounted for.")
     if not content["audit"]["intact"]:
-        return _say(_BAD, "Take care: the audit trail was changed after it was written.")
+        return _say(_BAD, "Warning: the audit trail was altered after it was written.")
     if content["rollback"]:
         return _say(*undone_sentence(content["rollback"]))
     checked = content["verification"]
@@ -68,11 +68,14 @@ def _broken_off(content: Mapping[str, Any]) -> dict[str, str]:
     code, writes = content["exit_code"], content["mode"] not in {"plan", "verify"}
     if content["ended_early"] and content["mode"] == "load":
         return _say(
-            _ATTENTION, "Not finished yet: the tap ended before it had read everything. What came stands."
+            _ATTENTION,
+            "Not finished yet: the tap stopped before it had read everything. What it had sent is kept.",
         )
     end = end_of(code)
     if end.stopped_by:
-        what_now = "What was written stands and is not written twice." if writes else "Nothing was written."
+        what_now = (
+            "What was written stays and will not be written again." if writes else "Nothing was written."
+        )
         return _say(_BAD, f"No: {end.stopped_by} {what_now}")
     if not writes:
         return _say(
@@ -81,9 +84,9 @@ def _broken_off(content: Mapping[str, Any]) -> dict[str, str]:
     if end.goes_on:
         return _say(
             _ATTENTION,
-            "Not finished yet. What is done stands, the rest is kept and goes on with the next run.",
+            "Not finished yet. What was done is kept, and the next run continues with the rest.",
         )
-    return _say(_BAD, "No: the run ended early. What was written stands and is not written twice.")
+    return _say(_BAD, "No: the run ended early. What was written stays and will not be written again.")
 
 
 def _complete(content: Mapping[str, Any]) -> dict[str, str]:
@@ -92,11 +95,9 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _planned(len((content["plan"] or {}).get("blockers", ())))
     if content["undone"] and content["mode"] == "load":
         number = content["undone"]
-        took = (
-            f"a rollback took {counted(number, 'record')} out, and {'it is' if number == 1 else 'they are'}"
-        )
+        gone = counted(number, "record", "that a rollback removed is", "that a rollback removed are")
         return _say(
-            _ATTENTION, f"Not all of it: {took} not in HighLevel again. A full read brings them back."
+            _ATTENTION, f"Not all of it: {gone} not back in HighLevel yet. A full read restores them."
         )
     if content["mode"] == "load" and (content["begun_in_the_middle"] or content["mapped_anew"]):
         return _full_read_due(content)
@@ -106,7 +107,7 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
 
 def _full_read_due(load: Mapping[str, Any]) -> dict[str, str]:
     because = (
-        "this ledger does not know what came before it"
+        "this ledger does not cover earlier runs"
         if load["begun_in_the_middle"]
         else "the mapping has changed since everything was read"
     )
@@ -143,12 +144,10 @@ def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
     """Return the one sentence on top of the report of several runs."""
     standing = content["standing"]
     if not content["audit"]["intact"]:
-        return _say(_BAD, "Take care: the audit trail was changed after it was written.")
+        return _say(_BAD, "Warning: the audit trail was altered after it was written.")
     newest = _newest(content, "load", "rollback")
     if content["undone"] or (newest and newest["mode"] == "rollback"):
-        return _say(
-            _ATTENTION, "A run was undone: what it brought comes again with the next `--full-refresh` only."
-        )
+        return _say(_ATTENTION, "A run was undone. Only a run with `--full-refresh` loads its records again.")
     # a sample or a retry after a load does not finish it
     for run in (_newest(content, "load", of_everything=True), _newest(content, "load", "retry")):
         if run and (run["exit_code"] not in LOADED or run["ended_early"]):

@@ -110,14 +110,14 @@ REJECTED = {code: Meaning(*told) for code, told in REASONS.items()} | MAPPING_RE
 
 #: Why a record waits. It is kept in the ledger and sent without being read again.
 HELD = {
-    "addresses_undecided": Meaning("The run ended before everybody had come who may share its e-mail or phone.", "Run again."),
+    "addresses_undecided": Meaning("The run ended before all the people who may share its e-mail or phone had been read.", "Run again."),
     "day_budget_spent": Meaning("The day's requests were spent before its turn.", "Run again tomorrow: the run begins with these."),
     "interrupted": Meaning("The run was stopped before its turn.", "Run again."),
     "other_sub_account": Meaning(
         "It, or its patient, belongs to a location that has a sub-account of its own.",
         "Nothing: the same run brings it there.",
     ),
-    "server_error": Meaning("HighLevel kept failing while it was written.", "Run again; what was begun is looked for first."),
+    "server_error": Meaning("HighLevel kept returning errors while this was being written.", "Run again; the run first checks whether it was written."),
     "to_be_written": Meaning("The run ended before its turn.", "Run again."),
     "waits_for": Meaning(
         "What it belongs to is not in HighLevel yet.",
@@ -134,7 +134,7 @@ FILTERED = {
     "is_over": Meaning("The absence was over before it could be written.", "Nothing."),
     "archived_left_out": Meaning("An archived patient, whom the mapping leaves behind.", "Switch `move.archived_patients` on in the mapping to move them."),
     "beside_another": Meaning(
-        "It is in HighLevel already as another record: the attendance of an individual appointment as that appointment, a practitioner as a user.",
+        "HighLevel already holds it as something else: an attendance as its appointment, a practitioner as a user.",
         "Nothing.",
     ),
     "confidential": Meaning("A confidential communication.", "Switch confidential communications on in the mapping to move them."),
@@ -160,7 +160,7 @@ FILTERED = {
     ),
     "no_visit": Meaning("The patient has no visit that says in which stage they are.", "Nothing: a visit brings the opportunity."),
     "not_completed": Meaning("The patient has not filled in the form yet.", "Nothing: it comes when it is completed."),
-    "not_in_force": Meaning("The medical alert is archived in Cliniko and warns no more.", "Nothing."),
+    "not_in_force": Meaning("The medical alert is archived in Cliniko and no longer applies.", "Nothing."),
     "not_ready": Meaning("Cliniko was still working on the file.", "Run again."),
     "not_requested": Meaning("Downloading files is switched off.", "Set TAP_CLINIKO_DOWNLOAD_ATTACHMENTS to true, and run once with `--full-refresh`."),
     "patient_left_out": Meaning("It belongs to a patient who was left out.", "Nothing: it comes with the patient."),
@@ -199,17 +199,17 @@ KEEPS_BECAUSE = {
 #: Why a verification finds a record in HighLevel that Cliniko does not have there.
 SURPLUS = {
     "doubled": Meaning("It is in HighLevel more than once.", "Compare the two in HighLevel and delete the one that is not in crosswalk.csv."),
-    "unknown": Meaning("It bears the mark of a Cliniko record that Cliniko does not hand out.", "Look whether it was deleted or archived in Cliniko; keep it or delete it in HighLevel."),
+    "unknown": Meaning("It carries the marker of a record that Cliniko does not return.", "Check whether it was deleted or archived in Cliniko; keep it or delete it in HighLevel."),
     "misplaced": Meaning("It belongs to another patient.", "Take it off this contact in HighLevel."),
     "no_longer_wanted": Meaning("Cliniko no longer links these records.", "Load again: a link that Cliniko gave up is removed."),
 }  # fmt: skip
 
 #: Why a verification could not read something back.
 UNREADABLE = {
-    "login_wanted": Meaning("HighLevel shows the document to people who are logged in only.", "Open some of these files in HighLevel and look whether they are right."),
+    "login_wanted": Meaning("HighLevel shows the document to people who are logged in only.", "Open some of these files in HighLevel and check that they are right."),
     "no_answer": Meaning("No answer came.", "Verify again; open it in HighLevel if it stays so."),
-    "not_confidential": Meaning("The document's address is not encrypted, so it was not asked for.", "Open some of these files in HighLevel and look whether they are right."),
-    "refused": Meaning("HighLevel refused to show it.", "Open it in HighLevel and look whether it is right."),
+    "not_confidential": Meaning("The document's address is not encrypted, so it was not asked for.", "Open some of these files in HighLevel and check that they are right."),
+    "refused": Meaning("HighLevel refused to show it.", "Open it in HighLevel and check that it is right."),
     "server_error": Meaning("HighLevel answered with an error of its own, each time.", "Verify again; open it in HighLevel if it stays so."),
     "unexpected_answer": Meaning("HighLevel's answer had another form than expected.", "Verify again; open it in HighLevel if it stays so."),
 }  # fmt: skip
@@ -218,7 +218,7 @@ UNREADABLE = {
 SPARED = {
     "activity_since": Meaning("Something happened on this contact since, and the token may not see what.", "Give the token the read-only scopes that the rollback names, or look at the contact in HighLevel."),
     "cannot_be_linked_again": Meaning("The run removed this link or pointed it elsewhere, and what it linked before is gone or not known any more.", "Link the two records in HighLevel by hand, if both are there."),
-    "cannot_be_made_again": Meaning("The run removed it, and it cannot be made again: what it hung on is gone, or HighLevel refuses it.", "Enter it in HighLevel by hand, if it is still wanted."),
+    "cannot_be_made_again": Meaning("The run removed it, and it cannot be recreated: the record it belonged to is gone, or HighLevel refuses it.", "Enter it in HighLevel by hand, if it is still wanted."),
     "changed": Meaning("Somebody changed it since.", "Keep it, or delete it in HighLevel by hand."),
     "carries_a_spared_record": Meaning("Something that stays is on this contact.", "Nothing, or deal with that first and run the same command again."),
     "carries_records_of_another_run": Meaning("Another run has put something on this contact.", "Roll that run back first, then this one again."),

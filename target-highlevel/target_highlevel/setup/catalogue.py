@@ -159,7 +159,7 @@ class Catalogue:
         self.pipeline = named[0]
 
     def expect_calendar(self, wanted: str) -> None:
-        """Look whether the calendar for all events is there: without it every single one would be refused.
+        """Check whether the calendar for all events is there: without it every single one would be refused.
 
         Raises:
             SettingsError: it is not.

@@ -249,7 +249,7 @@ class SchemaSetup:
         *,
         hasty: bool = False,
     ) -> _Made:
-        """Create one definition; after an unclear answer look whether it is there before anything is sent again.
+        """Create one definition; after an unclear answer check whether it is there before anything is sent again.
 
         In haste nobody looks: reading the list while others are being made could lose one of them.
         """
