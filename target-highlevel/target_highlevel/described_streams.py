@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from target_highlevel.descriptor import is_steering
 from target_highlevel.errors import SettingsError
 from target_highlevel.values import decimal_text
 
@@ -33,6 +34,11 @@ _CUSTOM_OBJECT = re.compile(r"custom_objects\.[a-z][a-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TEXT = {"type": ["string", "null"]}
 _IDENTITY = "source_system_id"
+#: What every contact has beside the fields that are described.
+_OF_CONTACTS = {
+    "tags": {"type": ["array", "null"], "x-highlevel": {"field": "tags"}},
+    "owner": {"type": ["object", "null"], "x-highlevel": {"field": "owner"}},
+}
 
 
 class CustomField(BaseModel):
@@ -72,8 +78,16 @@ class DescribedStream(BaseModel):
         if odd:
             message = f"a label must hold letters, digits and blanks only: {', '.join(odd)}"
             raise ValueError(message)
-        names = [_key(each) for each in self._places.values()]
-        twice = {name for name in names if names.count(name) > 1} | ({_IDENTITY} & set(names))
+        keys = {name: _key(each) for name, each in self._places.items()}
+        taken = [f"fields.{name} ({key})" for name, key in keys.items() if self._is_taken(key)]
+        if taken:
+            message = (
+                "the key that HighLevel makes of a label steers the load, or is a field that the target fills itself; choose"
+                f" another label for {', '.join(taken)}"
+            )
+            raise ValueError(message)
+        names = list(keys.values())
+        twice = {name for name in names if names.count(name) > 1}
         if twice:
             message = f"two properties go into one field: {', '.join(sorted(twice))}"
             raise ValueError(message)
@@ -81,6 +95,10 @@ class DescribedStream(BaseModel):
             message = "tags are for contacts only"
             raise ValueError(message)
         return self
+
+    def _is_taken(self, key: str) -> bool:
+        """Return whether a property of that name means something else in what the stream becomes."""
+        return is_steering(key) or key == _IDENTITY or (self.object == "contact" and key in _OF_CONTACTS)
 
     @property
     def _places(self) -> dict[str, dict[str, Any]]:
@@ -112,7 +130,7 @@ class DescribedStream(BaseModel):
                     "rejected": {"type": ["object", "null"]},
                     _IDENTITY: {**_TEXT, "x-highlevel": identity},
                     **{_key(each): {**_TEXT, "x-highlevel": each} for each in self._places.values()},
-                    **(self._of_contacts() if self.object == "contact" else {}),
+                    **(_OF_CONTACTS if self.object == "contact" else {}),
                 },
                 "x-highlevel": self._object(stream),
             },
@@ -144,13 +162,6 @@ class DescribedStream(BaseModel):
         if self.id is None and len(keys) != 1:
             msg = f"streams: name the property that identifies a record of {message['stream']} as its id"
             raise SettingsError(msg)
-
-    @staticmethod
-    def _of_contacts() -> dict[str, Any]:
-        return {
-            "tags": {"type": ["array", "null"], "x-highlevel": {"field": "tags"}},
-            "owner": {"type": ["object", "null"], "x-highlevel": {"field": "owner"}},
-        }
 
     def _object(self, stream: str) -> dict[str, Any]:
         if self.object == "contact":

@@ -40,6 +40,8 @@ STEERING = frozenset(
 #: Former names of three of them, under which a mapper of an earlier release, or a record kept for a retry, still comes.
 _FORMER = {"contributor": "part", "skip_if_exists": "unless", "split_count": "pieces"}
 _STEERING = STEERING | frozenset(_FORMER.values())
+#: What the names begin with of what a tap says of a record itself.
+_OF_THE_TAP = "_sdc_"
 
 #: Of a record that a tap says is deleted in its source.
 _DELETED = "deleted_in_source"
@@ -230,7 +232,7 @@ def _stream_spec(message: Mapping[str, Any], described: Mapping[str, Any]) -> St
         fields={
             name: _field_spec(name, declared.get("x-highlevel") or {})
             for name, declared in message["schema"]["properties"].items()
-            if name not in _STEERING and not name.startswith("_sdc_")
+            if not is_steering(name)
         },
         associations=tuple(_association(item) for item in described.get("associations", ())),
         money=dict(described.get("money") or {}),
@@ -331,6 +333,11 @@ class Incoming:
             dict(self.rejected or {}),
             self.spec.stream,
         ]
+
+
+def is_steering(name: str) -> bool:
+    """Return whether a property of a mapped record steers the load, and is no field of the destination."""
+    return name in _STEERING or name.startswith(_OF_THE_TAP)
 
 
 def steering(record: Mapping[str, Any], name: str) -> Any:

@@ -13,7 +13,7 @@ from hl_mapped import record
 
 from cliniko_to_highlevel.core import MessageMapper
 from target_highlevel import batches
-from target_highlevel.descriptor import incoming, stream_spec
+from target_highlevel.descriptor import STEERING, incoming, stream_spec
 from target_highlevel.endings import left_out_words
 from target_highlevel.engine.state import StateOutput
 from target_highlevel.errors import SettingsError
@@ -306,6 +306,32 @@ def test_a_wrong_description_is_a_wrong_setting(described: dict[str, Any], words
     with pytest.raises(SettingsError, match="TARGET_HIGHLEVEL_STREAMS") as caught:
         streams({"people": described})
     assert words in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        *(("contact", key) for key in (*sorted(STEERING), "part", "unless", "pieces", "tags", "owner")),
+        ("custom_objects.pet", "source_id"),
+        ("custom_objects.pet", "source_system_id"),
+        ("custom_objects.pet", "part"),
+    ],
+)
+def test_a_label_takes_no_name_that_means_something_else(target: str, key: str) -> None:
+    """Its values would be the identity of records, or say that they are parts of others, or are to be left out."""
+    label = key.replace("_", " ").title()
+    with pytest.raises(SettingsError, match="TARGET_HIGHLEVEL_STREAMS: people: ") as caught:
+        streams({"people": {"object": target, "fields": {"origin": label}}})
+    assert f"fields.origin ({key})" in caught.value.hint
+
+
+def test_a_custom_object_may_have_tags_of_its_own() -> None:
+    """Only contacts have others."""
+    pets = {"object": "custom_objects.pet", "fields": {"name": "Name", "a": "Tags", "b": "Owner"}}
+    (declared,) = streams({"pets": pets}).schema(schema("pets", "id", "name", "a", "b"))
+    spec = stream_spec(declared)
+    assert spec is not None
+    assert {item.name for item in spec.custom} == {"name", "tags", "owner", "source_system_id"}
 
 
 @pytest.mark.parametrize(
