@@ -7,7 +7,10 @@ import random
 import signal
 import subprocess
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hl_http_server import HighLevelServer, Reply
@@ -18,19 +21,27 @@ from hl_undoing import differing, dump
 from sandbox.highlevel.realities import answers_in, options_of
 from target_highlevel.api import endpoints
 from target_highlevel.api.resource import Unparsed
-from target_highlevel.assumptions import REGISTER
-from target_highlevel.errors import CredentialsRefused, HighLevelError
+from target_highlevel.assumptions import REGISTER, Measurement
+from target_highlevel.assumptions.known import keep, known
+from target_highlevel.commands.probe import ended
+from target_highlevel.errors import CredentialsRefused, HighLevelError, Unavailable
+from target_highlevel.exit_codes import BUDGET_SPENT
 from target_highlevel.http import Governor, HighLevelClient, Limits, PrivateToken
+from target_highlevel.ledger.ledger import Ledger, utc_now
 from target_highlevel.probe.asking import Asker
 from target_highlevel.probe.belongings import Belongings, Leftovers
+from target_highlevel.probe.own import Found
+from target_highlevel.probe.probe import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from hl_http_server import Seen
 
     from sandbox.control import Request
+
+    #: Makes one who asks a sub-account that answers so.
+    Asking = Callable[[Callable[[Seen], Reply]], Asker]
 
 MEASURED = [name for name, item in REGISTER.items() if item.measured]
 MOST_REQUESTS = 150
@@ -142,6 +153,7 @@ class Account:
     reply: Reply
     forgets: bool = True
     removed: set[str] = field(default_factory=set)
+    more: dict[str, dict[str, list[dict[str, str]]]] = field(default_factory=dict)
 
     def __call__(self, seen: Seen) -> Reply:
         """Answer one request."""
@@ -151,36 +163,43 @@ class Account:
         if seen.method == "DELETE":
             self.removed.add(seen.path)
             return Reply(200, {"succeded": True})
-        return Reply(200, {name: self._left(rows) for name, rows in LISTS.get(asked, {}).items()})
+        given = {**LISTS, **self.more}.get(asked, {})
+        left = {name: self._left(rows) for name, rows in given.items()}
+        skipped = int(dict(parse_qsl(seen.query)).get("skip", 0))
+        return Reply(200, {name: rows[skipped : skipped + 100] for name, rows in left.items()})
 
     def _left(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
         gone = self.removed if self.forgets else ()
         return [row for row in rows if not any(path.endswith(f"/{row['id']}") for path in gone)]
 
 
-FIELDS, SEARCH, CONTACT = (
+FIELDS, SEARCH, CONTACT, EVENTS = (
     "GET /locations/loc/customFields",
     "POST /contacts/search",
     "GET /contacts/contact1",
+    "GET /contacts/contact1/appointments",
 )
+ASSOCIATIONS = "GET /associations/"
+MARK = "/locations/loc/customFields/field1"
 LISTS: dict[str, dict[str, list[dict[str, str]]]] = {
     FIELDS: {"customFields": [{"id": "field1", "fieldKey": "contact.cliniko_migration_probe"}]},
     SEARCH: {"contacts": [{"id": "contact1"}]},
     "GET /calendars/": {"calendars": [{"id": "calendar1", "name": "Cliniko migration probe"}]},
-    "GET /associations/": {"associations": []},
+    ASSOCIATIONS: {"associations": []},
+    EVENTS: {"events": []},
     "GET /locations/loc/customValues": {"customValues": []},
 }
 NO_ANSWERS = [Reply(401, {"message": "x"}), Reply(400, {"message": "x"}), Reply(200, {"message": "x"})]
 
 
 @pytest.fixture
-def asker() -> Iterator[Callable[[Account], Asker]]:
+def asker() -> Iterator[Asking]:
     """Return a function that gives one who asks such a sub-account."""
     server = HighLevelServer()
     governor = Governor(Limits(requests=1000, seconds=0.1))
     client = HighLevelClient(server.url, PrivateToken("secret"), governor, sleep=lambda _: False)
 
-    def of(account: Account) -> Asker:
+    def of(account: Callable[[Seen], Reply]) -> Asker:
         server.respond = account
         return Asker(Unparsed(client, "loc"))
 
@@ -195,7 +214,7 @@ def belongings(asker: Asker) -> Belongings:
 
 
 def test_what_an_earlier_probe_left_is_found_and_removed(
-    asker: Callable[[Account], Asker],
+    asker: Asking,
 ) -> None:
     """Where everything answers."""
     account = Account("nothing", Reply())
@@ -208,39 +227,59 @@ def test_what_an_earlier_probe_left_is_found_and_removed(
 
 @pytest.mark.parametrize("reply", NO_ANSWERS, ids=["forbidden", "refused", "not understood"])
 @pytest.mark.parametrize("silent", [FIELDS, SEARCH])
-def test_what_cannot_be_looked_for_is_not_taken_for_removed(
-    silent: str, reply: Reply, asker: Callable[[Account], Asker]
-) -> None:
+def test_what_cannot_be_looked_for_is_not_taken_for_removed(silent: str, reply: Reply, asker: Asking) -> None:
     """Neither before a probe nor after it; what is known is removed all the same, the field with the mark is not."""
     account = Account(silent, reply)
     looking = belongings(asker(account))
     with pytest.raises(HighLevelError):
         looking.find()
-    with pytest.raises(HighLevelError):
-        looking.remove(Leftovers(contacts=["contact1"], fields=looking.look().fields), settle=0)
+    left = looking.remove(Leftovers(contacts=["contact1"], fields=looking.look().fields), settle=0)
+    assert left.unseen is not None
     assert "/contacts/contact1" in account.removed
-    assert "/locations/loc/customFields/field1" not in account.removed
+    assert MARK not in account.removed
 
 
-@pytest.mark.parametrize(("status", "answer"), [(404, []), (401, None), (502, None)])
-def test_a_contact_is_gone_where_highlevel_says_so(
-    status: int, answer: list[str] | None, asker: Callable[[Account], Asker]
-) -> None:
-    """Not where nobody may ask: the search may go on to show one that was deleted."""
+@pytest.mark.parametrize("status", [404, 400, 401])
+def test_a_contact_is_gone_where_highlevel_says_so(status: int, asker: Asking) -> None:
+    """Not where it is refused, or nobody may ask: the search may go on to show one that was deleted."""
     account = Account(CONTACT, Reply(status, {"message": "x"}), forgets=False)
     looking = belongings(asker(account))
-    found = looking.find()
-    if answer is None:
-        with pytest.raises(HighLevelError):
-            looking.remove(found, settle=0)
-        assert "/locations/loc/customFields/field1" not in account.removed
-    else:
-        assert looking.remove(found, settle=0).contacts == ["contact1"]  # shown by the search
-        assert "/locations/loc/customFields/field1" in account.removed
+    left = looking.remove(looking.find(), settle=0)
+    assert left.contacts == ["contact1"]  # shown by the search
+    assert (left.unseen is None) is (status == 404)
+    assert (MARK in account.removed) is (status == 404)
+
+
+def test_where_highlevel_keeps_failing_the_mark_stays(asker: Asking) -> None:
+    """The probe ends then, and the next one looks again."""
+    account = Account(CONTACT, Reply(502, {"message": "x"}), forgets=False)
+    looking = belongings(asker(account))
+    with pytest.raises(Unavailable):
+        looking.remove(looking.find(), settle=0)
+    assert MARK not in account.removed
+
+
+def test_a_contact_whose_appointments_cannot_be_seen_stays(asker: Asking) -> None:
+    """Once the probe has made one: it might stay behind without its contact."""
+    account = Account(EVENTS, Reply(403, {"message": "x"}))
+    asking = asker(account)
+    asking.ask(endpoints.CREATE_EVENT, json={})
+    looking = belongings(asking)
+    left = looking.remove(looking.find(), settle=0)
+    assert (left.contacts, left.unseen is None) == (["contact1"], False)
+    assert not {"/contacts/contact1", MARK} & account.removed
+
+
+def test_an_association_is_found_behind_a_hundred_others(asker: Asking) -> None:
+    """A page holds so many."""
+    others = [{"id": f"other{number}", "key": f"other_{number}"} for number in range(150)]
+    ours = {"id": "association1", "key": "cliniko_migration_probe"}
+    account = Account("nothing", Reply(), more={ASSOCIATIONS: {"associations": [*others, ours]}})
+    assert belongings(asker(account)).find().associations == ["association1"]
 
 
 def test_what_may_not_be_listed_is_none_of_the_probe_s_until_it_has_made_one(
-    asker: Callable[[Account], Asker],
+    asker: Asking,
 ) -> None:
     """A token without the scope of calendars can be probed; one that may only make them leaves something behind."""
     asking = asker(Account("GET /calendars/", Reply(401, {"message": "x"})))
@@ -249,6 +288,67 @@ def test_what_may_not_be_listed_is_none_of_the_probe_s_until_it_has_made_one(
     asking.ask(endpoints.CREATE_CALENDAR, json={})
     with pytest.raises(CredentialsRefused):
         looking.find()
+
+
+class Facts(dict[str, str]):
+    """What a ledger remembers."""
+
+    location, fact, remember = "loc", dict.get, dict.__setitem__
+
+
+def measurement(name: str, answer: str, day: int) -> Measurement:
+    """An answer of a day."""
+    return Measurement(name, answer, "seen", f"2026-11-{day:02}T00:00:00+00:00")
+
+
+def test_a_probe_replaces_only_what_it_has_measured() -> None:
+    """One that could make no contact says nothing of what the last one has found of contacts."""
+    facts = Facts()
+    keep(facts, [measurement("clearing", "null", 1), measurement("users_list", "served", 1)])
+    known(facts).learn("task.body", 3000)
+    keep(facts, [])
+    keep(facts, [measurement("users_list", "gone", 2)])
+    found = known(facts)
+    assert {name: item.answer for name, item in found.measured.items()} == {
+        "clearing": "null",
+        "users_list": "gone",
+    }
+    assert found.measured_at() == datetime(2026, 11, 1, tzinfo=UTC)
+    assert found.longest("task_length", "task.body") == 3000
+    keep(facts, [measurement("task_length", "unlimited", 3)])
+    assert known(facts).longest("task_length", "task.body") is None
+
+
+def test_what_was_measured_before_a_probe_failed_is_kept(highlevel: Callable[..., Loader]) -> None:
+    """Here the day's requests are spent on the way."""
+    loader = highlevel()
+    loader.settings["REQUESTS_PER_DAY"] = "45"
+    assert loader.tool("probe", "--yes").returncode == BUDGET_SPENT
+    settings = loader.environment()
+    ledger = Ledger(settings["TARGET_HIGHLEVEL_LEDGER_URL"], settings["TARGET_HIGHLEVEL_LOCATION_ID"])
+    assert {"users_list", "contact_without_address", "clearing"} <= known(ledger).measured.keys()
+    ledger.close()
+
+
+def test_the_last_line_of_a_probe_is_true() -> None:
+    """It does not say that anything was measured where nothing was, nor that nothing is left where nobody can tell."""
+    some, path = Found(utc_now), Path("probe.json")
+    some.answer("users_list", "served", "x")
+    ends = [
+        ended(Outcome(found, left, 9), path)
+        for found, left in (
+            (some, Leftovers()),
+            (some, Leftovers(contacts=["a"])),
+            (Found(utc_now), Leftovers(contacts=["a"])),
+            (some, Leftovers(unseen=Unavailable("HighLevel keeps failing"))),
+        )
+    ]
+    assert ends == [
+        (0, "1 answer measured with 9 requests, and nothing of it is left; see probe.json"),
+        (1, "1 answer measured; not all that a probe has made could be removed (1 contact): run `probe --yes` again"),
+        (1, "nothing was measured; not all that a probe has made could be removed (1 contact): run `probe --yes` again"),
+        (1, "1 answer measured; whether anything is left is not known (HighLevel keeps failing): run `probe --yes` again"),
+    ]  # fmt: skip
 
 
 def killed_at(loader: Loader, number: int) -> None:

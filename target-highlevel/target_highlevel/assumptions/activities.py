@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_highlevel.assumptions.model import Assumption
+from target_highlevel.assumptions.model import CHARACTERS, Assumption
 
 _CUT = "A longer text is cut and listed, once a probe or the first refusal has told the limit; the record goes in."
 _OWN_CALENDAR = "An appointment of years ago, in a calendar of the probe's own, with `toNotify: false`."
@@ -19,7 +19,7 @@ ACTIVITIES = (
             "2000": f"The same parts. {_CUT}",
         },
         default="5000",
-        unit="characters",
+        unit=CHARACTERS,
         measured="Notes of 5,001 and 20,001 characters are tried on the probe's contact.",
     ),
     Assumption(
@@ -68,7 +68,7 @@ ACTIVITIES = (
             "5000": _CUT,
         },
         default="unlimited",
-        unit="characters",
+        unit=CHARACTERS,
         measured="5,001 and 20,001 characters are tried in a field of the probe's own.",
     ),
     Assumption(
@@ -77,7 +77,7 @@ ACTIVITIES = (
         source="HighLevel's description does not say",
         answers={"unlimited": "The text is written whole.", "100": _CUT},
         default="unlimited",
-        unit="characters",
+        unit=CHARACTERS,
         unmeasured="Each may have a limit of its own; the first refusal tells it, and later writes go by that.",
     ),
     Assumption(
@@ -89,7 +89,7 @@ ACTIVITIES = (
             "5000": _CUT,
         },
         default="unlimited",
-        unit="characters",
+        unit=CHARACTERS,
         measured="5,001 and 20,001 characters are tried in a task on the probe's contact.",
     ),
     Assumption(
@@ -101,7 +101,7 @@ ACTIVITIES = (
             "5000": _CUT,
         },
         default="unlimited",
-        unit="characters",
+        unit=CHARACTERS,
         measured=f"{_OWN_CALENDAR} 5,001 and 20,001 characters are tried.",
     ),
     Assumption(

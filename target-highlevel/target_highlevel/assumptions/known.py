@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from target_highlevel.assumptions.model import CHARACTERS
 from target_highlevel.assumptions.register import REGISTER, assumption
 
 if TYPE_CHECKING:
@@ -147,17 +148,31 @@ class Facts(Protocol):
 
 
 def keep(ledger: Facts, measurements: Iterable[Measurement]) -> None:
-    """Keep the answers of a probe, in place of those of an earlier one and of what refusals have told since."""
-    ledger.remember(f"lengths:{ledger.location}", "{}")
-    ledger.remember(f"measured:{ledger.location}", json.dumps([item.told() for item in measurements]))
+    """Keep the answers of a probe, each in place of an earlier one to the same question.
+
+    Where it has measured lengths, what refusals have told of them since is forgotten: the next refusal tells it again.
+    """
+    found = {item.name: item.told() for item in measurements}
+    if not found:
+        return
+    if any(assumption(name).unit == CHARACTERS for name in found):
+        ledger.remember(f"lengths:{ledger.location}", "{}")
+    kept = {item["question"]: item for item in _kept(ledger)} | found
+    ledger.remember(f"measured:{ledger.location}", json.dumps(list(kept.values())))
 
 
 def known(ledger: Facts) -> Known:
     """Return what is known of the ledger's sub-account."""
-    kept = json.loads(ledger.fact(f"measured:{ledger.location}") or "[]")
     name = f"lengths:{ledger.location}"
     return Known(
-        [Measurement(item["question"], item["answer"], item["evidence"], item["at"]) for item in kept],
+        [
+            Measurement(item["question"], item["answer"], item["evidence"], item["at"])
+            for item in _kept(ledger)
+        ],
         json.loads(ledger.fact(name) or "{}"),
         lambda lengths: ledger.remember(name, json.dumps(lengths)),
     )
+
+
+def _kept(ledger: Facts) -> list[dict[str, str]]:
+    return list(json.loads(ledger.fact(f"measured:{ledger.location}") or "[]"))

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: A number as an answer: `5000`, `2.5`.
 NUMBER = re.compile(r"\d+(\.\d+)?")
+#: The unit of questions about how long a text may be.
+CHARACTERS = "characters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

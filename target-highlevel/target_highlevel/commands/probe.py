@@ -21,10 +21,12 @@ from target_highlevel.ledger.budget import LedgerDayCounter
 from target_highlevel.ledger.ledger import utc_now
 from target_highlevel.probe.probe import MOST_REQUESTS, STEPS, Probe
 from target_highlevel.report.run_report import private
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from target_highlevel.assumptions import Known
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.probe.probe import Outcome
     from target_highlevel.settings import Settings
@@ -81,35 +83,46 @@ def _show(settings: Settings) -> tuple[int, str]:
 
 def _act(settings: Settings) -> tuple[int, str]:
     with _probing(settings, exclusive=True) as (probing, ledger):
-        outcome = probing.act()
-        keep(ledger, outcome.found.measurements.values())
-        path = _write(settings, outcome)
+        try:
+            outcome = probing.act()
+        finally:  # what was measured before something failed is as good as anything
+            keep(ledger, probing.found.measurements.values())
+        path = _write(settings, outcome, known(ledger))
     for item in outcome.found.measurements.values():
         click.echo(f"  {item.name:<26} {item.answer:<16} {item.evidence}")
-    click.echo(f"\nStill open, and assumed: {len(outcome.found.unanswered)} (why is in {path}).")
-    if outcome.left:
-        left = ", ".join(outcome.left.told())
-        return 1, f"measured, but not all of it could be removed ({left}): run `probe --yes` again"
-    measured = len(outcome.found.measurements)
-    return (
-        0,
-        f"{measured} answers measured with {outcome.requests} requests, and nothing of it is left; see {path}",
+    click.echo(
+        f"\nNot found out: {len(outcome.found.unanswered)} (why is in {path}); an earlier answer counts, or the assumed one."
     )
+    return ended(outcome, path)
 
 
-def _write(settings: Settings, outcome: Outcome) -> Path:
+def ended(outcome: Outcome, path: Path) -> tuple[int, str]:
+    """Return the exit code of a probe, and its last line."""
+    number, left = len(outcome.found.measurements), ", ".join(outcome.left.told())
+    measured = f"{counted(number, 'answer')} measured" if number else "nothing was measured"
+    if outcome.left.nothing:
+        return 0, f"{measured} with {outcome.requests} requests, and nothing of it is left; see {path}"
+    but = [
+        f"not all that a probe has made could be removed ({left})" if left else "",
+        f"whether anything is left is not known ({outcome.left.unseen})" if outcome.left.unseen else "",
+    ]
+    return 1, f"{measured}; {' and '.join(filter(None, but))}: run `probe --yes` again"
+
+
+def _write(settings: Settings, outcome: Outcome, in_use: Known) -> Path:
     """Write `probe.json` and return its path."""
     folder = private(Path(settings.report_dir) / f"probe-{utc_now():%Y%m%dT%H%M%S.%fZ}")
     path = folder / "probe.json"
     content: dict[str, Any] = {
         "answers": [item.told() for item in outcome.found.measurements.values()],
         "open": [
-            {"question": name, "why": why, "assumed": REGISTER[name].default}
+            {"question": name, "why": why, "in_use": in_use.answer(name)}
             for name, why in outcome.found.unanswered.items()
         ],
         "requests": outcome.requests,
         "most_requests": MOST_REQUESTS,
         "left_behind": list(outcome.left.told()),
+        "looked_everywhere": outcome.left.unseen is None,
     }
     path.write_text(f"{json.dumps(content, indent=2)}\n", encoding="utf-8")
     return path

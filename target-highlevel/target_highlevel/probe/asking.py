@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from target_highlevel.api.resource import Unparsed
     from target_highlevel.http.uploads import Upload
 
+#: A definite no, and whatever else is no answer to a question.
+NO = (Refused, CredentialsRefused)
+NO_ANSWER = (*NO, Unknown)
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -35,12 +39,22 @@ class Said:
     @property
     def refused(self) -> bool:
         """Whether it was a definite no, as opposed to no answer at all."""
-        return isinstance(self.error, (Refused, CredentialsRefused))
+        return isinstance(self.error, NO)
 
     @property
     def status(self) -> int | None:
         """The status of a no."""
         return self.error.status if self.error else None
+
+    def given(self) -> Any:
+        """Return the answer.
+
+        Raises:
+            HighLevelError: there is none.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.body
 
     def part(self, name: str) -> dict[str, Any]:
         """Return an object inside the answer; an empty one where there is none."""
@@ -93,7 +107,7 @@ class Asker:
         self.requests += 1
         try:
             body = self._api.call(endpoint, *ids, json=json, params=params, files=files)
-        except (Refused, CredentialsRefused, Unknown) as error:
+        except NO_ANSWER as error:
             return Said(error=error)
         self.accepted.add(endpoint)
         return Said(body)

@@ -6,19 +6,23 @@ deleted after the last, and a sub-account with that field has leftovers until a 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import AnswerNotUnderstood, rows
-from target_highlevel.errors import Refused
+from target_highlevel.api.answers import rows
+from target_highlevel.api.paging import LIST_PAGE, list_pages, search_pages
+from target_highlevel.errors import NotFound
+from target_highlevel.probe.asking import NO, NO_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from target_highlevel.api.answers import Item
     from target_highlevel.api.endpoints import Endpoint
     from target_highlevel.errors import HighLevelError
-    from target_highlevel.probe.asking import Asker, Said
+    from target_highlevel.probe.asking import Asker
 
 NAME = "Cliniko migration probe"
 MARK = "of the migration's probe"
@@ -26,7 +30,6 @@ ASSOCIATION = "cliniko_migration_probe"
 _FIELD_KEY = "contact.cliniko_migration_probe"
 #: The field with the mark; the others of the probe are this name and a word.
 MARK_FIELD = NAME
-_ROWS = 100
 #: How often the search is asked for contacts that should no longer be there.
 _LOOKS = 6
 
@@ -59,6 +62,11 @@ class Leftovers:
             if found:
                 yield f"{len(found)} {kind}{'s' if len(found) > 1 else ''}"
 
+    @property
+    def nothing(self) -> bool:
+        """Whether it is certain that there is nothing."""
+        return not self and self.unseen is None
+
 
 class Belongings:
     """Finds and removes what probes made in a sub-account."""
@@ -82,132 +90,132 @@ class Belongings:
     def look(self) -> Leftovers:
         """Return the same as far as it can be seen; ``unseen`` of it says whether that is all."""
         at, found = self._asker.location, Leftovers()
-        fields = self._listed(found, endpoints.LIST_CONTACT_FIELDS, "customFields", at, model="contact")
-        found.fields = {
-            str(row["fieldKey"]): str(row["id"])
-            for row in fields
-            if str(row.get("fieldKey")).startswith(_FIELD_KEY)
-        }
-        calendars = self._listed(
-            found, endpoints.LIST_CALENDARS, "calendars", made_by=endpoints.CREATE_CALENDAR, locationId=at
-        )
-        found.calendars = [str(row["id"]) for row in calendars if row.get("name") == NAME]
-        associations = self._listed(
-            found,
-            endpoints.LIST_ASSOCIATIONS,
-            "associations",
-            made_by=endpoints.CREATE_ASSOCIATION,
-            locationId=at,
-            skip=0,
-            limit=_ROWS,
-        )
-        found.associations = [str(row["id"]) for row in associations if row.get("key") == ASSOCIATION]
-        values = self._listed(
-            found, endpoints.LIST_CUSTOM_VALUES, "customValues", at, made_by=endpoints.CREATE_CUSTOM_VALUE
-        )
-        found.custom_values = [str(row["id"]) for row in values if row.get("name") == NAME]
-        if _FIELD_KEY in found.fields:
-            found.contacts, error = self._contacts(found.fields[_FIELD_KEY])
-            found.unseen = found.unseen or error
+        with self._noting(found):
+            fields = self._rows(
+                endpoints.LIST_CONTACT_FIELDS, "customFields", at, params={"model": "contact"}
+            )
+            found.fields = {
+                str(row["fieldKey"]): str(row["id"])
+                for row in fields
+                if str(row.get("fieldKey")).startswith(_FIELD_KEY)
+            }
+        with self._noting(found, made_by=endpoints.CREATE_CALENDAR):
+            calendars = self._rows(endpoints.LIST_CALENDARS, "calendars", params={"locationId": at})
+            found.calendars = [str(row["id"]) for row in calendars if row.get("name") == NAME]
+        with self._noting(found, made_by=endpoints.CREATE_ASSOCIATION):
+            found.associations = [
+                str(row["id"]) for row in self._associations() if row.get("key") == ASSOCIATION
+            ]
+        with self._noting(found, made_by=endpoints.CREATE_CUSTOM_VALUE):
+            values = self._rows(endpoints.LIST_CUSTOM_VALUES, "customValues", at)
+            found.custom_values = [str(row["id"]) for row in values if row.get("name") == NAME]
+        with self._noting(found):
+            found.contacts = self._contacts(found)
         return found
 
-    def _listed(
-        self,
-        found: Leftovers,
-        endpoint: Endpoint,
-        envelope: str,
-        *ids: str,
-        made_by: Endpoint | None = None,
-        **params: Any,
-    ) -> list[dict[str, Any]]:
-        """Return the rows of a list; note where it did not answer, unless there can be nothing of the probe's in it.
+    @contextmanager
+    def _noting(self, found: Leftovers, *, made_by: Endpoint | None = None) -> Iterator[None]:
+        """Note where a list does not answer, unless there can be nothing of the probe's in it.
 
         What a token may not list it may not make either, as far as is known: until it has made one.
         """
-        said = self._asker.ask(endpoint, *ids, params=params or None)
-        listed, error = _rows(said, endpoint, envelope)
-        if error is not None and not (said.refused and made_by and made_by not in self._asker.accepted):
-            found.unseen = found.unseen or error
-        return listed
+        try:
+            yield
+        except NO_ANSWER as error:
+            if not (isinstance(error, NO) and made_by and made_by not in self._asker.accepted):
+                found.unseen = found.unseen or error
 
-    def _contacts(self, mark_field: str) -> tuple[list[str], HighLevelError | None]:
-        """Return the contacts that the search shows, or why it does not say."""
+    def _rows(self, endpoint: Endpoint, envelope: str, *ids: str, **more: Any) -> list[Item]:
+        return rows(self._asker.ask(endpoint, *ids, **more).given(), endpoint, envelope)
+
+    def _associations(self) -> Iterator[Item]:
+        endpoint, at = endpoints.LIST_ASSOCIATIONS, self._asker.location
+        for page in list_pages(
+            lambda part: self._asker.ask(endpoint, params={"locationId": at, **part}).given(),
+            endpoint,
+            "associations",
+        ):
+            yield from page
+
+    def _contacts(self, found: Leftovers) -> list[str]:
+        """Return the contacts that the search shows: none where no field is there that marks them."""
+        if _FIELD_KEY not in found.fields:
+            return []
+        endpoint = endpoints.SEARCH_CONTACTS
         body = {
             "locationId": self._asker.location,
-            "pageLimit": _ROWS,
-            "page": 1,
-            "filters": [{"field": f"customFields.{mark_field}", "operator": "exists"}],
+            "pageLimit": LIST_PAGE,
+            "filters": [{"field": f"customFields.{found.fields[_FIELD_KEY]}", "operator": "exists"}],
         }
-        said = self._asker.ask(endpoints.SEARCH_CONTACTS, json=body)
-        shown, error = _rows(said, endpoints.SEARCH_CONTACTS, "contacts")
-        return [str(row["id"]) for row in shown if row.get("id")], error
+        pages = search_pages(
+            lambda cursor: self._asker.ask(endpoint, json={**body, **cursor}).given(), endpoint, "contacts"
+        )
+        return [str(row["id"]) for page in pages for row in page]
 
     def remove(self, found: Leftovers, *, settle: float) -> Leftovers:
-        """Remove what was found, and what the search shows later; return what is still there then.
+        """Remove what was found, and what the search shows later; return what is still there, as far as it can be seen.
 
         Args:
             found: what is there.
             settle: seconds that the search lags behind at most, as far as is known.
-
-        Raises:
-            HighLevelError: what was found is removed, but nobody knows whether it was all.
         """
         ask, at = self._asker.ask, self._asker.location
         for identity in found.custom_values:
             ask(endpoints.DELETE_CUSTOM_VALUE, at, identity)
         for identity in found.contacts:
-            self._remove_contact(identity)
+            self._remove_contact(found, identity)
         for identity in found.calendars:
             ask(endpoints.DELETE_CALENDAR, identity)
         for identity in found.associations:
             ask(endpoints.DELETE_ASSOCIATION, identity)
-        left = self._contacts_left(found, settle) if _FIELD_KEY in found.fields else []
+        anybody = True
+        with self._noting(found):
+            anybody = bool(self._contacts_left(found, settle))
         for key, identity in sorted(found.fields.items(), reverse=True):
             # the mark goes last, and stays as long as there may be somebody to find by it
-            if key != _FIELD_KEY or not left:
+            if key != _FIELD_KEY or not anybody:
                 ask(endpoints.DELETE_CONTACT_FIELD, at, identity)
-        return self.find()
+        left = self.look()
+        left.unseen = left.unseen or found.unseen
+        return left
 
-    def _remove_contact(self, identity: str) -> None:
-        """Delete a contact after its appointments: whether they go with it is not known."""
-        events = self._asker.ask(endpoints.LIST_EVENTS, identity)
-        for event in events.rows("events"):
-            if event.get("id"):
-                self._asker.ask(endpoints.DELETE_EVENT, str(event["id"]), json={})
-        self._asker.ask(endpoints.DELETE_CONTACT, identity)
+    def _remove_contact(self, found: Leftovers, identity: str) -> None:
+        """Delete a contact after its appointments: whether they go with it is not known. Where they cannot be seen it stays."""
+        with self._noting(found):
+            for event in self._events(identity):
+                if event.get("id"):
+                    self._asker.ask(endpoints.DELETE_EVENT, str(event["id"]), json={})
+            self._asker.ask(endpoints.DELETE_CONTACT, identity)
+
+    def _events(self, contact: str) -> list[Item]:
+        """Return the appointments of a contact: none of one that is gone, and none where none can have been made."""
+        said = self._asker.ask(endpoints.LIST_EVENTS, contact)
+        if said.refused and endpoints.CREATE_EVENT not in self._asker.accepted:
+            return []
+        if said.error is not None and not self._is_there(contact):
+            return []
+        return rows(said.given(), endpoints.LIST_EVENTS, "events")
 
     def _contacts_left(self, found: Leftovers, settle: float) -> list[str]:
         """Delete contacts that the search shows only now; return those that it goes on to show.
 
         A create whose answer was lost becomes visible late, a deleted contact goes late: both take as long as the lag.
         """
-        mark_field, seen, shown = found.fields[_FIELD_KEY], set(found.contacts), list[str]()
-        for look in range(_LOOKS):
+        seen, shown = set(found.contacts), list[str]()
+        for look in range(_LOOKS if _FIELD_KEY in found.fields else 0):
             self._wait(settle if look == 0 else settle / 2 + 0.5)
-            shown, error = self._contacts(mark_field)
-            if error is not None:
-                raise error
+            shown = self._contacts(found)
             if not shown:
                 return []
             for identity in set(shown) - seen:
-                self._remove_contact(identity)
+                self._remove_contact(found, identity)
             seen |= set(shown)
         return [identity for identity in shown if self._is_there(identity)]
 
-    def _is_there(self, identity: str) -> bool:
-        said = self._asker.ask(endpoints.GET_CONTACT, identity)
-        if said.error is not None and not isinstance(said.error, Refused):
-            raise said.error
-        return said.ok
-
-
-def _rows(
-    said: Said, endpoint: Endpoint, envelope: str
-) -> tuple[list[dict[str, Any]], HighLevelError | None]:
-    """Return the rows of an answer, or why there are none to be read from it."""
-    if said.error is not None:
-        return [], said.error
-    try:
-        return rows(said.body, endpoint, envelope), None
-    except AnswerNotUnderstood as error:
-        return [], error
+    def _is_there(self, contact: str) -> bool:
+        """Return whether a contact is there: the search may go on to show one that was deleted."""
+        said = self._asker.ask(endpoints.GET_CONTACT, contact)
+        if isinstance(said.error, NotFound):
+            return False
+        said.given()
+        return True

@@ -30,11 +30,12 @@ STEPS = (
     "look for what an earlier probe may have left, and remove it",
     "read the sub-account's settings, its users, its associations",
     "make a custom value, read it back",
-    "make nine custom fields of contacts, some with options, one for a file",
+    "make eight custom fields of contacts, some with options, one for a file",
     "make a contact without e-mail and phone, do-not-disturb on for every channel; ask the search until it shows",
     "write names, a day, options, countries and empty values on it, and read each back",
     "make notes and tasks on it: with markup, with a title, of up to 20,001 characters; all tasks are done ones",
-    "make a calendar, a cancelled appointment of 2010 in it with toNotify: false, and a blocked hour of 2010",
+    "make a calendar with a user in its team, open before dawn for a moment, ask what it offers, and delete it",
+    "make a calendar without a team, a cancelled appointment of 2010 in it with toNotify: false, and a blocked hour of 2010",
     "make an association and a second such contact, relate the two, delete the second",
     "upload two small text files into the field that takes one, read the first back, take it off and put it back",
     "delete all of it, and look until nothing of it is found",
@@ -83,6 +84,11 @@ class Probe:
         self._lag = search_lag
         self._own = Own(self._asker, Found(now), stop.wait, time.monotonic)
 
+    @property
+    def found(self) -> Found:
+        """What was found out so far."""
+        return self._own.found
+
     def look(self) -> Leftovers:
         """Return what an earlier probe left, without changing anything.
 
@@ -93,7 +99,7 @@ class Probe:
         return self._belongings.find()
 
     def act(self) -> Outcome:
-        """Measure, and leave nothing behind.
+        """Measure, and leave nothing behind; where something of an earlier probe is left, or may be, nothing is measured.
 
         Raises:
             HighLevelError: the sub-account cannot be read, or HighLevel keeps failing; what was made may still be there then.
@@ -101,13 +107,13 @@ class Probe:
         self._read_location()
         before = self._belongings.find()
         left = self._belongings.remove(before, settle=self._lag) if before else Leftovers()
-        if not left:
+        if left.nothing:
             self._measure()
             settle = max(self._own.search_lag * 1.5 + 0.5, 0.5) if self._own.search_lag else self._lag
             left = self._belongings.remove(self._with_contact(self._belongings.look()), settle=settle)
         self._leave_nothing_open()
         requests = self._asker.requests + self._documents.requests
-        return Outcome(self._own.found, left, requests)
+        return Outcome(self.found, left, requests)
 
     def close(self) -> None:
         """Close the connections."""
@@ -115,8 +121,7 @@ class Probe:
 
     def _read_location(self) -> None:
         said = self._asker.ask(endpoints.GET_LOCATION, self._asker.location)
-        if said.error is not None:
-            raise said.error
+        said.given()
         country: Any = said.part("location").get("country")
         self._own.country = str(country or "").upper()
 
