@@ -28,9 +28,10 @@ from target_highlevel.errors import CredentialsRefused, HighLevelError, Unavaila
 from target_highlevel.exit_codes import BUDGET_SPENT
 from target_highlevel.http import Governor, HighLevelClient, Limits, PrivateToken
 from target_highlevel.ledger.ledger import Ledger, utc_now
+from target_highlevel.probe import texts
 from target_highlevel.probe.asking import Asker
 from target_highlevel.probe.belongings import Belongings, Leftovers
-from target_highlevel.probe.own import Found
+from target_highlevel.probe.own import Found, Own
 from target_highlevel.probe.probe import Outcome
 
 if TYPE_CHECKING:
@@ -288,6 +289,42 @@ def test_what_may_not_be_listed_is_none_of_the_probe_s_until_it_has_made_one(
     asking.ask(endpoints.CREATE_CALENDAR, json={})
     with pytest.raises(CredentialsRefused):
         looking.find()
+
+
+@pytest.mark.parametrize(
+    ("limit", "beyond", "told", "answer"),
+    [
+        (None, "refused", "", "unlimited"),
+        (20_000, "refused", "", "20000"),
+        (12_345, "refused", "", "10000"),
+        (12_345, "refused", " than 12345", "12345"),
+        (5_000, "refused", "", "5000"),
+        (100, "refused", "", None),
+        (12_345, "cut", "", "12345"),
+        (0, "cut", "", None),
+    ],
+)
+def test_a_text_may_be_as_long_as_one_that_came_back(
+    limit: int | None, beyond: str, told: str, answer: str | None, asker: Asking
+) -> None:
+    """Not as long as one that was accepted and cut, nor as the next longer one that was not tried."""
+    kept = [""]
+
+    def contact(seen: Seen) -> Reply:
+        if seen.method == "GET":
+            return Reply(200, {"contact": {"customFields": [{"id": "f", "value": kept[0]}]}})
+        text = seen.json["customFields"][0]["field_value"]
+        if limit is not None and len(text) > limit and beyond == "refused":
+            return Reply(422, {"message": [f"the text must not be longer{told}"]})
+        kept[0] = text[:limit]
+        return Reply(200, {"contact": {}})
+
+    own = Own(asker(contact), Found(utc_now), lambda _: None, lambda: 0.0, "contact1", {"long text": "f"})
+    texts._field_limit(own)
+    found = own.found.measurements.get("long_text_length")
+    assert (found.answer if found else None) == answer
+    assert found or "long_text_length" in own.found.unanswered
+    assert own.asker.requests <= 10
 
 
 class Facts(dict[str, str]):

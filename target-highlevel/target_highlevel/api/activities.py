@@ -21,7 +21,7 @@ _SILENT = {"ignoreDateRange": True, "ignoreFreeSlotValidation": True, "toNotify"
 #: What is on or off about a note or a task.
 _SWITCHES = ("completed", "pinned")
 #: What an answer may call an event.
-_EVENT = ("appointment", "event")
+EVENT = ("appointment", "event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +147,12 @@ class Events(Activities):
         """Create an event and return its id."""
         body = {"locationId": self._location, "contactId": contact_id, **fields, **_SILENT}
         answer = self._call(self.endpoints.create, json=body)
-        return text(inside(answer, self.endpoints.create, *_EVENT), self.endpoints.create, "id")
+        return text(inside(answer, self.endpoints.create, *EVENT), self.endpoints.create, "id")
 
     def get(self, contact_id: str, item_id: str) -> Item:
         """Return an event; the contact does not matter."""
         answer = self._call(self.endpoints.get, item_id)
-        return identified(inside(answer, self.endpoints.get, *_EVENT), self.endpoints.get)
+        return identified(inside(answer, self.endpoints.get, *EVENT), self.endpoints.get)
 
     def update(self, contact_id: str, item_id: str, fields: Mapping[str, Any]) -> None:
         """Write these fields; the contact does not matter."""

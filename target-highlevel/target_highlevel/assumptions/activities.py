@@ -5,6 +5,7 @@ from __future__ import annotations
 from target_highlevel.assumptions.model import CHARACTERS, Assumption
 
 _CUT = "A longer text is cut and listed, once a probe or the first refusal has told the limit; the record goes in."
+_TRIED = "20,001 characters are tried, then fewer; the answer is the longest text that comes back whole."
 _OWN_CALENDAR = "An appointment of years ago, in a calendar of the probe's own, with `toNotify: false`."
 
 ACTIVITIES = (
@@ -20,7 +21,7 @@ ACTIVITIES = (
         },
         default="5000",
         unit=CHARACTERS,
-        measured="Notes of 5,001 and 20,001 characters are tried on the probe's contact.",
+        measured=f"Notes on the probe's contact: {_TRIED}",
     ),
     Assumption(
         name="note_order",
@@ -69,7 +70,7 @@ ACTIVITIES = (
         },
         default="unlimited",
         unit=CHARACTERS,
-        measured="5,001 and 20,001 characters are tried in a field of the probe's own.",
+        measured=f"A field of the probe's own: {_TRIED}",
     ),
     Assumption(
         name="line_length",
@@ -90,7 +91,7 @@ ACTIVITIES = (
         },
         default="unlimited",
         unit=CHARACTERS,
-        measured="5,001 and 20,001 characters are tried in a task on the probe's contact.",
+        measured=f"Tasks on the probe's contact: {_TRIED}",
     ),
     Assumption(
         name="event_length",
@@ -102,7 +103,7 @@ ACTIVITIES = (
         },
         default="unlimited",
         unit=CHARACTERS,
-        measured=f"{_OWN_CALENDAR} 5,001 and 20,001 characters are tried.",
+        measured=f"{_OWN_CALENDAR} {_TRIED}",
     ),
     Assumption(
         name="event_texts",

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
+from target_highlevel.api.activities import EVENT
 from target_highlevel.probe.belongings import MARK, NAME
 from target_highlevel.probe.texts import LONG_AGO, limit
 
@@ -49,7 +50,9 @@ def measure(own: Own) -> None:
     event = _appointment(own, calendar)
     if event:
         _texts(own, event)
-        limit(own, "event_length", lambda length: _described(own, event, length))
+        limit(
+            own, "event_length", lambda text: _described(own, event, text), lambda: _description(own, event)
+        )
         _missing(own, event)
     else:
         for name in ("event_texts", "event_length", "missing_event"):
@@ -143,9 +146,14 @@ def _texts(own: Own, event: str) -> None:
     own.found.answer("event_texts", answer, f"the list showed {told}")
 
 
-def _described(own: Own, event: str, length: int) -> Said:
-    text = ("What a probe writes. " * (length // 21 + 1))[:length]
+def _described(own: Own, event: str, text: str) -> Said:
     return own.ask(endpoints.UPDATE_EVENT, event, json={"description": text, **_SILENT})
+
+
+def _description(own: Own, event: str) -> Any:
+    said = own.ask(endpoints.GET_EVENT, event)
+    shown = next(filter(None, map(said.part, EVENT)), said.body if isinstance(said.body, dict) else {})
+    return shown.get("description") or shown.get("notes")
 
 
 def _missing(own: Own, event: str) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
+from target_highlevel.texts import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_highlevel.api.endpoints import Endpoint
     from target_highlevel.probe.asking import Said
     from target_highlevel.probe.own import Own
 
 MARKUP = "a <b>bold</b> word, and b < c"
 TITLE = "Probe of the migration"
 LONG_AGO = "2010-01-04T09:00:00Z"
-_LENGTHS = (20_001, 5_001, 5_000, 2_000)
+#: A text so long that whatever takes it takes any.
+_LONGEST = 20_001
+#: Lengths at which limits usually are.
+_LENGTHS = (250, 500, 1_000, 2_000, 4_000, 5_000, 8_000, 10_000, 16_000, 20_000)
 
 
 def measure(own: Own) -> None:
@@ -62,17 +68,17 @@ def _kept(yes: bool) -> str:  # noqa: FBT001 - a yes or a no in words
 
 
 def _order_and_limit(own: Own, first: str) -> None:
-    second = ""
+    made: list[str] = []
 
-    def note(length: int) -> Said:
-        nonlocal second
-        said = own.ask(endpoints.CREATE_NOTE, own.contact, json={"body": _text(length)})
-        second = str(said.part("note").get("id") or second)
+    def note(text: str) -> Said:
+        said = own.ask(endpoints.CREATE_NOTE, own.contact, json={"body": text})
+        made.append(str(said.part("note").get("id") or ""))
         return said
 
-    _limit(own, "note_length", note)
-    if not second:
-        note(10)
+    limit(own, "note_length", note, lambda: _read(own, endpoints.GET_NOTE, "note", made[-1]))
+    if not any(made):
+        note("Another.")
+    second = next(filter(None, reversed(made)), "")
     listed = own.ask(endpoints.LIST_NOTES, own.contact)
     order = [row.get("id") for row in listed.rows("notes")]
     if first in order and second in order:
@@ -97,44 +103,104 @@ def _missing(own: Own, note: str) -> None:
 
 
 def _task_limit(own: Own) -> None:
-    def task(length: int) -> Said:
-        body = {"title": TITLE, "dueDate": LONG_AGO, "completed": True, "body": _text(length)}
-        return own.ask(endpoints.CREATE_TASK, own.contact, json=body)
+    made = ""
 
-    _limit(own, "task_length", task)
+    def task(text: str) -> Said:
+        nonlocal made
+        body = {"title": TITLE, "dueDate": LONG_AGO, "completed": True, "body": text}
+        said = own.ask(endpoints.CREATE_TASK, own.contact, json=body)
+        made = str(said.part("task").get("id") or "")
+        return said
+
+    limit(own, "task_length", task, lambda: _read(own, endpoints.GET_TASK, "task", made))
+
+
+def _read(own: Own, endpoint: Endpoint, envelope: str, identity: str) -> Any:
+    """Return the text of a note or a task of the probe's; none where it has no id to be read by."""
+    return own.ask(endpoint, own.contact, identity).part(envelope).get("body") if identity else None
 
 
 def _field_limit(own: Own) -> None:
     if "long text" not in own.fields:
         own.found.unknown("long_text_length", "no field for long texts could be made")
         return
-
-    def write(length: int) -> Said:
-        return own.write(customFields=[own.value("long text", _text(length))])
-
-    _limit(own, "long_text_length", write)
-
-
-def _limit(own: Own, name: str, write: Callable[[int], Said]) -> None:
-    limit(own, name, write)
+    limit(
+        own,
+        "long_text_length",
+        lambda text: own.write(customFields=[own.value("long text", text)]),
+        lambda: own.field_read("long text"),
+    )
 
 
-def limit(own: Own, name: str, write: Callable[[int], Said]) -> None:
-    """Find the longest text that is accepted; the register's numbers lie one below those that are tried."""
-    refused = ""
-    for length in _LENGTHS:
-        said = write(length)
-        if said.ok:
-            longest = {20_001: "unlimited", 5_001: "20000"}.get(length, str(length))
-            evidence = f"{refused}{length:,} characters accepted"
-            own.found.answer(name, longest, evidence)
-            return
-        if not said.refused:
-            own.found.unknown(name, said.told())
-            return
-        refused = f"{length:,} characters: {said.told()}; "
-    own.found.unknown(name, f"{refused}nothing shorter was tried")
+class _Unclear(Exception):  # noqa: N818 - it is no error
+    """What came says nothing of how long a text may be."""
+
+
+@dataclass
+class _Lengths:
+    """Tries texts of several lengths, and looks how much of each comes back."""
+
+    write: Callable[[str], Said]
+    read: Callable[[], Any]
+    #: What was seen, in words.
+    seen: list[str] = field(default_factory=list)
+    #: Numbers that refusals have named: one may be the limit.
+    told: set[int] = field(default_factory=set)
+
+    def kept(self, length: int) -> int:
+        """Return how many characters of a text come back; none of one that is refused.
+
+        Raises:
+            _Unclear: it was neither refused nor read back.
+        """
+        text = _text(length)
+        said = self.write(text)
+        if said.refused:
+            self.told |= set(said.error.findings.numbers if said.error else ())
+            self.seen.append(f"{length:,} characters: {said.told()}")
+            return 0
+        there = " ".join(lines_of(str(self.read() or ""))) if said.ok else ""
+        if not there or not text.startswith(there):
+            self.seen.append(f"{length:,} characters: {said.told()}, not read back")
+            raise _Unclear
+        cut = f", {len(there):,} read back" if len(there) < length else ""
+        self.seen.append(f"{length:,} characters accepted{cut}")
+        return len(there)
+
+    def longest(self) -> int:
+        """Return the longest that comes back whole, of those that are likely to be the limit; 0 where all are refused."""
+        longest = self.kept(_LONGEST)
+        steps = sorted({*_LENGTHS, *(number for number in self.told if number < _LONGEST)})
+        low, high = 0, 0 if longest else len(steps)
+        while low < high:
+            middle = (low + high) // 2
+            kept = self.kept(steps[middle])
+            longest = max(longest, kept)
+            low, high = (middle + 1, high) if kept == steps[middle] else (low, middle)
+        return longest
+
+
+def limit(own: Own, name: str, write: Callable[[str], Said], read: Callable[[], Any]) -> None:
+    """Find out how long a text may be.
+
+    Args:
+        own: what the probe has made.
+        name: the question.
+        write: writes a text.
+        read: reads back what was written last.
+    """
+    lengths = _Lengths(write, read)
+    try:
+        longest = lengths.longest()
+    except _Unclear:
+        longest = 0
+    if longest:
+        answer = "unlimited" if longest == _LONGEST else str(longest)
+        own.found.answer(name, answer, "; ".join(lengths.seen))
+    else:
+        own.found.unknown(name, "; ".join(lengths.seen))
 
 
 def _text(length: int) -> str:
-    return ("What a probe writes. " * (length // 21 + 1))[:length]
+    """Return a text without a blank, of which nothing is lost at its end but by cutting it."""
+    return ("What-a-probe-writes." * (length // 20 + 1))[:length]
