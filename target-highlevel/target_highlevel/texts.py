@@ -17,6 +17,8 @@ _BLOCK = re.compile(
     re.IGNORECASE,
 )
 _INLINE = re.compile(rf"</?(?:a|b|em|font|i|span|strong|u){_ATTRIBUTES}", re.IGNORECASE)
+#: One number, in groups or not. A nought in brackets is dialled in its own country only: which digits count, nobody says.
+_NUMBER = re.compile(r"(?!.*\(0\))\s*\+?[0-9\s().-]+")
 _MARKUP = re.compile(r"<[A-Za-z/]|&#?\w+;")
 
 
@@ -56,8 +58,8 @@ def trimmed(text: str) -> str:
 
 
 def digits(text: str) -> str:
-    """Return the digits of a phone number."""
-    return re.sub(r"\D", "", text)
+    """Return the digits of a text that is a phone number and nothing else; none of any other, such as one with an extension."""
+    return re.sub(r"\D", "", text) if _NUMBER.fullmatch(text) else ""
 
 
 def letters(text: str) -> str:

@@ -177,6 +177,8 @@ def test_a_tolerated_spelling_is_one_for_load_verification_and_rollback(
         (standard("city"), "Perth", "perth"),
         (standard("phone"), "+61491570156", "+61491570157"),
         (standard("phone"), "+61491570156", "0491 570 157"),
+        (standard("phone"), "+61 3 9000 0000 ext 12", "+6139000000012"),
+        (FieldSpec("phone", "custom", "phone"), "+61 3 9000 0000", "+61 3 9000 0001"),
         (field("DATE"), "2024-02-03", "02-04-2024"),
         (field("NUMERICAL"), "90.5", "90.4"),
         (field("MONETORY"), "81.818", "81.83"),
@@ -189,6 +191,38 @@ def test_another_value_is_not_the_same(declared: FieldSpec, wanted: str, there: 
     kind = kind_of(declared)
     assert not kind.equal(wanted, there)
     assert kind.normal(wanted) != kind.normal(there)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("+61491570156", "+61491570156"),
+        ("+61 (3) 9000-0000", "+61390000000"),
+        ("+61 3 9000 0000 ext 12", None),
+        ("+61 3 9000 0000 / 0491 570 156", None),
+        ("+61 (0)3 9000 0000", None),
+        ("+61 3 9000 0000 0491 570 156", None),  # two numbers: none has so many digits
+        ("+", None),
+        ("0491 570 156", None),
+    ],
+)
+def test_a_text_is_never_made_somebody_elses_number(text: str, written: str | None) -> None:
+    """Only what is one international number is written without what stands between its digits; anything else as it is."""
+    assert kind_of(standard("phone")).encode(text, StandardField("phone")) == (written or text)
+    assert kind_of(field("PHONE")).encode(text, PROPERTY) == (written or text)
+
+
+@pytest.mark.parametrize(
+    "name", ["phone", "email", "country", "firstName", "dateOfBirth", "user", "file_name"]
+)
+def test_a_text_field_of_the_clinic_is_a_text_whatever_its_name(name: str) -> None:
+    """HighLevel keeps it letter by letter: another case or other signs are another value."""
+    kind = kind_of(FieldSpec(name, "custom", name))
+    text = "+61 3 9000 0000, Ask for Jo"
+    assert kind.encode(text, PROPERTY) == text
+    assert not kind.equal(text, text.lower())
+    assert not kind.guarded
+    assert not kind.filled_in
 
 
 def test_every_tolerated_spelling_has_words() -> None:

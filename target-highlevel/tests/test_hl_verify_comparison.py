@@ -28,6 +28,7 @@ FIELDS = {
     "dnd_email": FieldSpec("dnd_email", "dnd", channel="Email"),
     "owner": FieldSpec("owner", "owner", fold="owner"),
     "files": FieldSpec("files", "custom", "files", "FILE_UPLOAD"),
+    "source_system_id": FieldSpec("source_system_id", "custom", "source_system_id"),
 }
 SPEC = StreamSpec("hl_contacts", "contact", "contact", fields=FIELDS)
 

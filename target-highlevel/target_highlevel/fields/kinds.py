@@ -11,7 +11,14 @@ from target_highlevel import texts
 from target_highlevel.fields.base import FieldKind, is_empty, same
 from target_highlevel.fields.places import DND_ON
 from target_highlevel.marker import attachment_of
-from target_highlevel.values import amount_text, day, days_of, decimal_text, listed_options, switched
+from target_highlevel.values import (
+    amount_text,
+    day,
+    days_of,
+    decimal_text,
+    listed_options,
+    switched,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -99,12 +106,17 @@ class Phone(Text):
     }
 
     def to_json(self, value: Any, place: Place) -> Any:
-        """Return an international number as HighLevel takes it, also one that it showed in groups and a rollback puts back."""
-        return f"+{texts.digits(value)}" if isinstance(value, str) and value.startswith("+") else value
+        """Return an international number as HighLevel takes it, also one that it showed in groups and a rollback puts back.
+
+        Of a text with more in it the digits would be somebody else's number: that goes as it is.
+        """
+        digits = texts.digits(value) if isinstance(value, str) and value.startswith("+") else ""
+        return f"+{digits}" if 0 < len(digits) <= _LONGEST_NUMBER else value
 
     def normal(self, value: Any) -> Any:
         """Return the last digits, which a number has in its country as well."""
-        return (texts.digits(value).lstrip("0")[-_NATIONAL:] or value) if isinstance(value, str) else value
+        digits = texts.digits(value) if isinstance(value, str) else ""
+        return digits.lstrip("0")[-_NATIONAL:] or super().normal(value)
 
 
 class FileName(Text):
@@ -405,6 +417,8 @@ class Files(FieldKind):
 _CENT = Decimal("0.01")
 #: Digits of a number without its country in the countries of most clinics, and of the code of a country.
 _NATIONAL, _COUNTRY_CODE = 9, 3
+#: Digits of an international number at most (E.164).
+_LONGEST_NUMBER = 15
 
 
 def _is_national(wanted: str, there: str) -> bool:
@@ -445,11 +459,13 @@ _BY_TYPE: dict[str, type[FieldKind]] = {
     "NUMERICAL": Number, "MONETORY": Money, "DATE": Date, "SINGLE_OPTIONS": Choice, "RADIO": Choice,
     "MULTIPLE_OPTIONS": Choices, "CHECKBOX": Choices, "FILE_UPLOAD": Files, "EMAIL": Email, "PHONE": Phone,
 }  # fmt: skip
-#: … or by the name the API gives it.
-_BY_NAME: dict[str, type[FieldKind]] = {
-    "email": Email, "phone": Phone, "country": Country, "firstName": Name, "lastName": Name, "dateOfBirth": BirthDate,
-    "file_name": FileName, "source_system_id": Identity,
-    "user": User,
+#: … or by its name: the API's of a standard field, our own of what is no field of a contact or a record.
+_BY_NAME: dict[str, dict[str, type[FieldKind]]] = {
+    "standard": {
+        "email": Email, "phone": Phone, "country": Country, "firstName": Name, "lastName": Name, "dateOfBirth": BirthDate,
+    },
+    "custom": {"source_system_id": Identity},
+    "plain": {"email": Email, "file_name": FileName, "user": User},
 }  # fmt: skip
 
 
@@ -464,6 +480,6 @@ def kind_of(declared: FieldSpec) -> FieldKind:
     found = (
         _BY_FIELD.get(declared.kind)
         or _BY_TYPE.get(declared.data_type)
-        or _BY_NAME.get(declared.api_name or declared.name)
+        or _BY_NAME.get(declared.kind, {}).get(declared.api_name or declared.name)
     )
     return (found or Text)(declared)

@@ -106,8 +106,7 @@ class Contact(ObjectKind):
         return _without(wanted, withheld) if withheld else dict(wanted)
 
     def _has_address(self, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
-        api_names = {name: item.api_name for name, item in spec.fields.items()}
-        return any(api_names.get(name) in dict(_ADDRESSES) for name in fields)
+        return not _addresses(spec).isdisjoint(fields)
 
     def _resolve(
         self,
@@ -243,9 +242,8 @@ class Contact(ObjectKind):
 
     def co_written_fields(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return the tags where an address is written: they tell of one that has to be left out."""
-        addresses = {item.name for item in spec.fields.values() if item.api_name in dict(_ADDRESSES)}
         tags = {item.name for item in spec.fields.values() if kind_of(item).shared}
-        return tags if addresses & set(names) else set()
+        return set() if _addresses(spec).isdisjoint(names) else tags
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Search for the contact that carries our id."""
@@ -258,6 +256,11 @@ class Contact(ObjectKind):
     def remove(self, row: Row) -> None:
         """Delete the contact: only rollback does, and only of what its own run created."""
         self._contacts.delete(str(row.hl_id))
+
+
+def _addresses(spec: StreamSpec) -> set[str]:
+    """Return our names of the addresses."""
+    return {spec.by_api_name[api] for api, _ in _ADDRESSES if api in spec.by_api_name}
 
 
 def _custom(spec: StreamSpec, fields: Iterable[str]) -> list[str]:
