@@ -28,7 +28,9 @@ _DATE_TIME = re.compile(
 def canonical(value: Any) -> Any:
     """Return the value with numbers as canonical decimal strings or integers and containers made plain.
 
-    A number that came through JSON is a ``Decimal`` and in-process a ``float`` or ``int``: all three give the same result.
+    A number with a decimal point is a ``Decimal`` if it came through JSON and in-process a ``float``: both give the same text.
+    One without is an ``int`` in either case and stays one, as the digests of all ledgers have it; a field that holds a number
+    makes a text of it (``fields.kinds.Number``).
     """
     if isinstance(value, dict):
         return {str(key): canonical(item) for key, item in value.items() if item is not None}
@@ -125,12 +127,16 @@ def amount_text(value: Any) -> str:
 
     Signs of currencies and signs between thousands are no part of it.
     """
-    if isinstance(value, dict):
-        value = value.get("value", value.get("amount"))
+    value = bare_amount(value)
     for text in (value, _NO_FIGURE.sub("", str(value)[:_LONGEST_SUM])):
         with suppress(ValueError):
             return decimal_text(text)
     return str(value)
+
+
+def bare_amount(value: Any) -> Any:
+    """Return the amount of a sum that comes with its currency, whatever it is; any other value as it is."""
+    return value.get("value", value.get("amount")) if isinstance(value, dict) else value
 
 
 _LONGEST_SUM = 40

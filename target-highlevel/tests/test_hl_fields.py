@@ -17,6 +17,7 @@ from target_highlevel.fields import (
     ObjectProperty,
     is_empty,
     kind_of,
+    mark,
     own_currency,
     same,
 )
@@ -25,6 +26,7 @@ from target_highlevel.fields.kinds import CLOSED_BY_OTHERS
 from target_highlevel.fields.places import CustomField, StandardField
 from target_highlevel.ledger.rows import NO_NOTES, Notes
 from target_highlevel.objects.contact import filled_in
+from target_highlevel.values import canonical
 from target_highlevel.verify.comparison import HOWS
 
 if TYPE_CHECKING:
@@ -375,6 +377,41 @@ def test_a_name_is_read_as_it_was_written() -> None:
     answer = ContactAnswer({"firstName": "anne", "firstNameRaw": "Somebody"}, catalogue)
     assert kind.take(answer) == {"firstName": "anne"}
     assert kind.spelling("DeAngelo", "deangelo") == "letter_case"
+
+
+@pytest.mark.parametrize("data_type", ["NUMERICAL", "MONETORY"])
+@pytest.mark.parametrize("value", [5, 5.0, Decimal("5.00"), "5"], ids=repr)
+def test_a_number_is_compared_as_a_text(data_type: str, value: Any) -> None:
+    """Whatever it comes as: what is read back is one, and a verification would list it for ever."""
+    kind = kind_of(field(data_type))
+    wanted = kind.wanted(canonical(value), lambda _: None)
+    for place in (CUSTOM, PROPERTY):
+        assert same(wanted, kind.decode(kind.encode(wanted, place), place))
+    assert mark(kind.declared, wanted, b"salt") == mark(kind.declared, "5", b"salt")
+
+
+@pytest.mark.parametrize("value", ["81.80", "five", True, ["5"], None], ids=repr)
+def test_what_comes_as_a_text_or_is_no_number_stays_what_it_is(value: Any) -> None:
+    """The ledgers there are have the spelling of our own mapping; what is no number is refused by its name."""
+    assert kind_of(field("NUMERICAL")).wanted(value, lambda _: None) is value
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"currency": "default", "value": None},
+        {"currency": "USD", "value": ""},
+        {"currency": "USD", "amount": None},
+        {"currency": "AUD"},
+    ],
+    ids=repr,
+)
+def test_a_sum_without_an_amount_is_empty(there: Any) -> None:
+    """A cleared sum may keep its currency."""
+    money = kind_of(field("MONETORY"))
+    place = ObjectProperty(lambda: OPTIONS, LookupError, own_currency({"country": "AU"}))
+    assert money.decode(there, place) is None
+    assert money.decode({"currency": "default", "value": 0}, place) == "0"
 
 
 def test_a_sum_tells_another_currency_than_the_sub_accounts() -> None:

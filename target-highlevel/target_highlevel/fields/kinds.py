@@ -13,6 +13,7 @@ from target_highlevel.fields.places import DND_ON
 from target_highlevel.marker import attachment_of
 from target_highlevel.values import (
     amount_text,
+    bare_amount,
     day,
     days_of,
     decimal_text,
@@ -178,6 +179,10 @@ class Number(Text):
         "number_form": lambda wanted, there: None is not _number(wanted) == _number(there)
     }
 
+    def wanted(self, value: Any, users: Users) -> Any:
+        """Return a number that comes as one as text, as it is read back; a text stays as the source spells it."""
+        return value if isinstance(value, str) else _number(value) or value
+
     def to_json(self, value: Any, place: Place) -> Any:
         """Return the number."""
         return self._finite(value)
@@ -215,6 +220,10 @@ class Money(Number):
         """Return the sum as its place wants it."""
         amount, _, currency = str(value).partition(" ")
         return place.money(self._finite(amount), currency)
+
+    def decode(self, value: Any, place: Place) -> Any:
+        """Return the sum; one without an amount says nothing, whatever its currency."""
+        return super().decode(None if is_empty(bare_amount(value)) else value, place)
 
     def from_json(self, value: Any, place: Place) -> Any:
         """Return the amount, with its currency where that is another than the sub-account's."""
@@ -442,9 +451,9 @@ def _cents(text: str) -> str | None:
     return None if number is None else decimal_text(Decimal(number).quantize(_CENT, ROUND_HALF_UP))
 
 
-def _number(text: str) -> str | None:
+def _number(value: Any) -> str | None:
     try:
-        return decimal_text(text)
+        return decimal_text(value)
     except ValueError:
         return None
 
