@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -11,17 +12,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hl_mapped import person, record, schemas
 
 from cliniko_to_highlevel import mapping_file
 from target_highlevel.ledger import scratch
-from target_highlevel.preflight.admission import mapping_digest
+from target_highlevel.preflight import admission
+from target_highlevel.preflight.admission import mapper_digest, mapping_digest
 from target_highlevel.settings import settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from hl_loading import Loader
 
 HEAD = schemas("patients", "treatment_notes", "individual_appointments", "patient_attachments")
@@ -139,6 +141,55 @@ def test_an_approval_counts_for_the_mapping_as_it_stands(
     before = mapping_digest(settings)
     shipped.write_text(shipped.read_text().replace("patient: patient", "patient: somebody"))
     assert mapping_digest(settings) != before
+
+
+def digests(**more: Any) -> tuple[str, str]:
+    """Return by what an approval, and by what a full read counts."""
+    settings = settings_from({"access_token": "t", "location_id": "l", **more})
+    return mapping_digest(settings), mapper_digest(settings)
+
+
+PETS = {"object": "custom_objects.pet", "fields": {"name": "Name", "weight": "Weight"}}
+TURNED = {**PETS, "fields": {"weight": "Weight", "name": "Name"}}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"pipeline": "Patients"},
+        {"calendars_open": True},
+        {"unknown_streams": "ignore"},
+        {"overwrite": "never"},
+    ],
+    ids=str,
+)
+def test_an_approval_counts_for_the_settings_as_they_were(setting: dict[str, Any]) -> None:
+    """What is written is another then; what is mapped is not, so nothing has to be read again."""
+    approved, read = digests(**setting)
+    assert approved != digests()[0]
+    assert read == digests()[1]
+
+
+def test_described_streams_are_part_of_what_is_mapped() -> None:
+    """Also the order of fields, of which the first names a record; not the order of streams, nor what is said by default."""
+    plain, pets, turned = digests(), digests(streams={"pets": PETS}), digests(streams={"pets": TURNED})
+    for one, two in itertools.combinations((plain, pets, turned), 2):
+        assert one[0] != two[0]
+        assert one[1] != two[1]
+    assert digests(streams={"a": PETS, "b": TURNED}) == digests(
+        streams={"b": TURNED, "a": {**PETS, "tags": []}}
+    )
+
+
+def test_an_upgrade_asks_for_nothing_where_new_settings_are_at_their_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The digests are those that ledgers have kept: neither another approval nor another full read is due."""
+    monkeypatch.setattr(admission, "entry_points", lambda **_: ())
+    assert digests() == (
+        "706234e2e32aab3c6d4dc7fa77e8205d7370d97b0612f3c151456f554973c911",
+        "643d5437104296e21d906ecb15b2c96ad278f20cfc4af53b12bb6069bd853726",
+    )
 
 
 def test_files_of_a_contact_whose_update_was_refused_are_there(

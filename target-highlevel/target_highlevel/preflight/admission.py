@@ -18,11 +18,14 @@ from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
     from target_highlevel.settings import Settings
 
 _MAPPERS = "target_highlevel.mappers"
+#: Settings that decide what is written, too, and have not always been part of the digest.
+_LATER = ("pipeline", "calendars_open", "unknown_streams")
 
 
 def mapping_digest(settings: Settings) -> str:
@@ -34,12 +37,30 @@ def mapping_digest(settings: Settings) -> str:
         settings.overwrite,
         dict(settings.locations),
     ]
-    return _digest([*_mappers(settings), chosen])
+    return _digest([*_mapped_by(settings), chosen, *_said(_set_of(settings, _LATER))])
 
 
 def mapper_digest(settings: Settings) -> str:
-    """Return a digest of the mapper and its file: other settings change nothing of what is mapped."""
-    return _digest(_mappers(settings))
+    """Return a digest of the mapper, its file and the streams that settings describe: others change nothing of what is mapped."""
+    return _digest(_mapped_by(settings))
+
+
+def _mapped_by(settings: Settings) -> list[Any]:
+    # a text each: the first of the fields names a custom object's records, so their order counts
+    streams = {name: each.model_dump_json(exclude_defaults=True) for name, each in settings.streams.items()}
+    return [*_mappers(settings), *_said(streams)]
+
+
+def _set_of(settings: Settings, names: Iterable[str]) -> dict[str, Any]:
+    """Return those of these settings that are not at their default."""
+    declared = type(settings).model_fields
+    values = {name: getattr(settings, name) for name in names}
+    return {name: value for name, value in values.items() if value != declared[name].default}
+
+
+def _said(more: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a part that digests had not once: where it says nothing, they are as they were, and an upgrade asks for nothing."""
+    return [more] if more else []
 
 
 def _digest(content: Any) -> str:
