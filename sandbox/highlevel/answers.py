@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 BAD_REQUEST = 400
 UNPROCESSABLE = 422
@@ -66,16 +66,24 @@ def refuse_body(*messages: str) -> NoReturn:
     raise Refusal(UNPROCESSABLE, list(messages))
 
 
-def refuse_longer(name: str, value: Any, limit: int | None) -> None:
-    """Refuse a text of more characters than the limit allows; None is no limit."""
-    if limit is not None and isinstance(value, str) and len(value) > limit:
-        refuse_body(f"{name} must be shorter than or equal to {limit} characters")
+def limit_texts(
+    body: dict[str, Any], limits: Mapping[str, int | None], *, beyond: str, called: str = ""
+) -> None:
+    """Refuse, or cut, a text of more characters than its limit allows; None is no limit.
 
-
-def refuse_long_lines(body: Mapping[str, Any], names: Iterable[str], limit: int | None) -> None:
-    """Refuse a name or a title of more characters than the limit allows; None is no limit."""
-    for name in names:
-        refuse_longer(name, body.get(name), limit)
+    Args:
+        body: what has the texts; one that is cut is replaced.
+        limits: how many characters each may have.
+        beyond: `refuse` or `cut`.
+        called: what a refusal calls a text; by default its name in the body.
+    """
+    for name, limit in limits.items():
+        text = body.get(name)
+        if limit is None or not isinstance(text, str) or len(text) <= limit:
+            continue
+        if beyond == "refuse":
+            refuse_body(f"{called or name} must be shorter than or equal to {limit} characters")
+        body[name] = text[:limit]
 
 
 def refuse_location() -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse, refuse_body, refuse_longer, refuse_request
+from sandbox.highlevel.answers import limit_texts, refuse, refuse_body, refuse_request
 from sandbox.highlevel.calendars import calendar_row
 from sandbox.highlevel.contacts import wanted
 from sandbox.highlevel.naming import epoch_ms, iso
@@ -67,6 +67,12 @@ def _event(row: Document) -> Document:
     return {"assignedUserId": "", "groupId": "", "users": [], "assignedResources": [], **event}
 
 
+def _limit_texts(call: Call) -> None:
+    options = call.state.options
+    limits = {"description": options.description_limit, "title": options.line_limit}
+    limit_texts(call.body, limits, beyond=options.longer_texts)
+
+
 def _watch_notification(call: Call, what: str) -> None:
     if call.body.get("toNotify") is not False:
         call.violation("notification", f"{what} without toNotify: false")
@@ -123,8 +129,7 @@ def create_appointment(call: Call) -> dict[str, Any]:
     if body.get("rrule") and not body.get("ignoreFreeSlotValidation"):
         refuse_request("rrule needs ignoreFreeSlotValidation")
     _check_member(calendar, body, needed=call.state.options.appointment_needs_user)
-    refuse_longer("description", body.get("description"), call.state.options.description_limit)
-    refuse_longer("title", body.get("title"), call.state.options.line_limit)
+    _limit_texts(call)
     end = iso(epoch_ms(body["startTime"]) / 1000 + 60 * calendar["slotDuration"])
     row = {
         "id": account.next_id("appointment"),
@@ -156,12 +161,11 @@ def change_appointment(call: Call) -> dict[str, Any]:
     account, body = call.account, call.body
     before = _wanted(call)
     _watch_notification(call, f"appointment {before['id']} changed")
+    _limit_texts(call)
     after = {**before, **body, "dateUpdated": iso(call.at)}
     _check_member(
         calendar_row(account, after["calendarId"]), after, needed=call.state.options.appointment_needs_user
     )
-    refuse_longer("description", body.get("description"), call.state.options.description_limit)
-    refuse_longer("title", body.get("title"), call.state.options.line_limit)
     _check_times(after)
     if {"startTime", "endTime", "calendarId"} & set(body):
         _check_slot(call, after, body)

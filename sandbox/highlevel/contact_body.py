@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse_body, refuse_long_lines
+from sandbox.highlevel.answers import limit_texts, refuse_body
 from sandbox.highlevel.contact_values import CUSTOM_FIELD_ITEM, merged_custom_fields
 from sandbox.highlevel.countries import COUNTRIES
 from sandbox.highlevel.shapes import Shape, anything, boolean, list_of, text
@@ -76,13 +76,13 @@ _LINES = ("firstName", "lastName", "address1", "city", "state", "companyName")
 
 def merged(account: Account, before: Document, body: dict[str, Any]) -> Document:
     """Return the contact after a write; null and empty texts clear their fields, absent ones stay."""
+    limit_texts(body, dict.fromkeys(_LINES, account.options.line_limit), beyond=account.options.longer_texts)
     after = {**before, **{name: body[name] for name in _PLAIN if name in body}}
     if body.get("name") and not {"firstName", "lastName"} & set(body):
         after["firstName"], _, after["lastName"] = body["name"].partition(" ")
     if "phone" in body:
         after["phone"] = _phone(account, body["phone"])
     _check_addresses(account, body)
-    refuse_long_lines(body, _LINES, account.options.line_limit)
     if "country" in body:
         after["country"] = _country(account, body["country"])
     if "dateOfBirth" in body:

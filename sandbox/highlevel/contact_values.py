@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse_body, refuse_longer, refuse_request
+from sandbox.highlevel.answers import limit_texts, refuse_body, refuse_request
 from sandbox.highlevel.shapes import ISO_TIME, Shape, anything, text
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def merged_custom_fields(
         if item["field_value"] in _IGNORED[account.options.empty_clears]:
             continue
         limit = account.options.length_of(definition["dataType"])
-        refuse_longer(f"customFields: {definition['fieldKey']}", item["field_value"], limit)
+        called = f"customFields: {definition['fieldKey']}"
+        limit_texts(item, {"field_value": limit}, beyond=account.options.longer_texts, called=called)
         value = _accepted(account, definition, item["field_value"])
         if value in (None, "", [], {}):
             after.pop(item["id"], None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse, refuse_body, refuse_longer
+from sandbox.highlevel.answers import limit_texts, refuse, refuse_body
 from sandbox.highlevel.contacts import wanted
 from sandbox.highlevel.naming import iso
 from sandbox.highlevel.routes import Call, route
@@ -35,8 +35,9 @@ def _check(call: Call) -> None:
     if call.state.options.note_extras == "refuse":
         for name in call.body.keys() - {"body", "userId"}:
             refuse_body(f"property {name} should not exist")
-    refuse_longer("body", call.body.get("body"), call.state.options.note_limit)
-    refuse_longer("title", call.body.get("title"), call.state.options.line_limit)
+    options = call.state.options
+    limits = {"body": options.note_limit, "title": options.line_limit}
+    limit_texts(call.body, limits, beyond=options.longer_texts)
     author = call.body.get("userId")
     if author and call.account.user(author) is None:
         refuse_body("userId must be a user of the location")

@@ -62,6 +62,7 @@ class Options:
         file_lists: `write`, `refuse` or `ignore` the list of a field's files in the body of a contact.
         empty_clears: which empty value clears a contact's custom field: `both`, `null` or `text`.
         text_limit: characters of a LARGE_TEXT field.
+        longer_texts: `refuse` or `cut` a text of more characters than its limit allows.
         line_limit: characters of a name, a title, or a TEXT field.
         task_limit: characters of a task's body.
         description_limit: characters of an appointment's description.
@@ -126,6 +127,7 @@ class Options:
     file_over_limit: str = "refuse"
     file_lists: str = "write"
     empty_clears: str = "both"
+    longer_texts: str = "refuse"
     text_limit: int | None = None
     line_limit: int | None = None
     task_limit: int | None = None

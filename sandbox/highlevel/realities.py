@@ -80,6 +80,7 @@ SWITCHES: dict[str, Switch] = {
         "paragraphs": _shape("rich_texts"),
         "stripped": _shape("plain_texts"),
     },
+    "longer_texts": {"refused": {}, "cut": {"longer_texts": "cut"}},
     "long_text_length": _limit("text_limit"),
     "line_length": _limit("line_limit"),
     "task_length": _limit("task_limit"),

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import Refusal, refuse_body, refuse_longer
+from sandbox.highlevel.answers import Refusal, limit_texts, refuse_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,9 @@ def merged_properties(
         messages = [f"property {name} should not exist" for name in unknown]
         raise Refusal(options.unknown_property_status, messages)
     after = dict(before)
-    for name, value in given.items():
-        refuse_longer(fields[name]["fieldKey"], value, options.length_of(fields[name]["dataType"]))
+    for name in given:
+        limits = {name: options.length_of(fields[name]["dataType"])}
+        limit_texts(given, limits, beyond=options.longer_texts, called=fields[name]["fieldKey"])
     for name, value in given.items():
         kept = _kept(fields[name], before.get(name), value, new=new)
         if kept in (None, "", []):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.highlevel.answers import refuse, refuse_body, refuse_longer
+from sandbox.highlevel.answers import limit_texts, refuse, refuse_body
 from sandbox.highlevel.contacts import wanted
 from sandbox.highlevel.routes import Call, route
 from sandbox.highlevel.shapes import Shape, boolean, moment, text
@@ -28,8 +28,9 @@ def _check_owner(call: Call) -> None:
     owner = call.body.get("assignedTo")
     if owner and call.account.assignable(owner) is None:
         refuse_body("assignedTo must be a user of the location")
-    refuse_longer("body", call.body.get("body"), call.state.options.task_limit)
-    refuse_longer("title", call.body.get("title"), call.state.options.line_limit)
+    options = call.state.options
+    limits = {"body": options.task_limit, "title": options.line_limit}
+    limit_texts(call.body, limits, beyond=options.longer_texts)
 
 
 @route("POST", "/contacts/{contactId}/tasks", WRITE, status=201, body=NEW_TASK)

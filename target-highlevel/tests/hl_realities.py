@@ -18,7 +18,7 @@ from target_highlevel.assumptions.known import keep
 from target_highlevel.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from hl_loading import Loaded, Loader
@@ -181,6 +181,14 @@ def measured(loader: Loader, answers: Mapping[str, str]) -> None:
     ledger.close()
 
 
+def to_be_measured(answers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the answers without which not everything arrives: where longer texts are cut, how long each may be, too."""
+    cuts = answers.get("longer_texts") == "cut"
+    for name, answer in answers.items():
+        if (name, answer) in TO_BE_MEASURED or (cuts and REGISTER[name].unit == "characters"):
+            yield name, answer
+
+
 def expected(answers: Mapping[str, str]) -> Expected:
     """Return how the main job may end under these answers together."""
     told = [OTHERWISE.get(pair, USUAL) for pair in answers.items()]
@@ -201,7 +209,7 @@ def main_job(
     """Do the whole of it and see that each step ends as it should; return how the steps ended."""
     loader = start(**options_of({"search_lag": "0.2", **answers}), **more)
     loader.settings.update(settings_for(answers))
-    measured(loader, {name: answer for name, answer in answers.items() if (name, answer) in TO_BE_MEASURED})
+    measured(loader, dict(to_be_measured(answers)))
     ends, lines, empty = expected(answers), first_lines(folder), dump(loader)
     first = _load(loader, [*head(), *lines, READ], ends)
     seen = _verify(loader, [*head(), *lines], ends)

@@ -73,6 +73,13 @@ TOGETHER: dict[str, dict[str, str]] = {
         "duplicate_match": "email_only",
         "deleted_owner": "accepted",
     },
+    "cuts": {
+        "longer_texts": "cut",
+        "long_text_length": "5000",
+        "task_length": "5000",
+        "note_length": "2000",
+        "line_length": "100",
+    },
     "refusals": {
         "contact_without_address": "refused",
         "document_access": "login",

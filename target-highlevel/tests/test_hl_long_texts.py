@@ -32,6 +32,18 @@ def lines(word: str = "", last_name: str = "Name-" * 30) -> list[str]:
     ]
 
 
+def test_a_text_that_highlevel_cuts_silently_is_a_difference(highlevel: Callable[..., Loader]) -> None:
+    """As long as no probe has told how long it may be."""
+    loader = highlevel(text_limit=5000, longer_texts="cut")
+    assert loader.load(lines()).code == 0
+    checked = loader.load(lines(), MODE="verify")
+    assert checked.code == 5
+    (profiles,) = [
+        row for row in checked.report["verification"]["objects"] if row["object"].endswith("patient_profile")
+    ]
+    assert profiles["different"] == 1, checked.report["verification"]
+
+
 def test_no_record_is_lost_for_a_long_text(highlevel: Callable[..., Loader]) -> None:
     """Nothing was measured: each first refusal tells how long a text may be; a change, a verification and an undo go by it."""
     loader = highlevel(text_limit=5000, task_limit=3000, note_limit=2000, line_limit=100)

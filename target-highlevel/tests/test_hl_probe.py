@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 MEASURED = [name for name, item in REGISTER.items() if item.measured]
 MOST_REQUESTS = 150
+LENGTHS = {name for name in MEASURED if REGISTER[name].unit == "characters"}
 #: Measured without any contact.
 WITHOUT_CONTACT = {
     "contact_without_address",
@@ -76,6 +77,8 @@ def measurable(answers: dict[str, str]) -> set[str]:
     names = set(MEASURED)
     if answers["appointment_user"] == "required":
         names -= {"past_appointments", "event_texts", "event_length", "missing_event"}
+    if {answers[name] for name in names & LENGTHS} == {"unlimited"}:
+        names.discard("longer_texts")
     if answers["missing_thing"] == "400":
         names.discard("missing_event")
     if answers["users_list"] == "gone":  # nobody to put into a team
@@ -323,6 +326,8 @@ def test_a_text_may_be_as_long_as_one_that_came_back(
     texts._field_limit(own)
     found = own.found.measurements.get("long_text_length")
     assert (found.answer if found else None) == answer
+    beyond_it = own.found.measurements.get("longer_texts")
+    assert (beyond_it.answer if beyond_it else None) == (beyond if answer and limit is not None else None)
     assert found or "long_text_length" in own.found.unanswered
     assert own.asker.requests <= 10
 

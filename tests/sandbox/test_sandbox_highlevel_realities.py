@@ -264,6 +264,20 @@ def test_a_custom_field_is_cleared_by_one_empty_value_or_both(
             assert len(highlevel.call("GET", path)["contact"]["customFields"]) == left
 
 
+def test_longer_texts_may_be_cut() -> None:
+    """Whatever is too long is accepted, and only its beginning is there."""
+    limits = {"text_limit": 10, "note_limit": 10, "line_limit": 10}
+    with HighLevelServer(longer_texts="cut", **limits) as highlevel:
+        long = "0123456789x"
+        field = highlevel.field("History", "LARGE_TEXT")
+        values = [{"id": field, "field_value": long}]
+        contact = highlevel.contact(firstName=long, customFields=values)["id"]
+        there = highlevel.call("GET", f"/contacts/{contact}")["contact"]
+        assert there["firstName"] == there["customFields"][0]["value"] == long[:10]
+        note = highlevel.call("POST", f"/contacts/{contact}/notes", {"body": long})["note"]
+        assert note["body"] == long[:10]
+
+
 def test_texts_have_limits_and_loose_what_looks_like_markup() -> None:
     """Each kind of text its own limit; notes come back in another order, without their title."""
     limits = {"text_limit": 10, "task_limit": 10, "description_limit": 10, "options_limit": 2}

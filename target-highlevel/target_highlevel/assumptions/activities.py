@@ -73,6 +73,19 @@ ACTIVITIES = (
         measured=f"A field of the probe's own: {_TRIED}",
     ),
     Assumption(
+        name="longer_texts",
+        question="What becomes of a text of more characters than HighLevel takes?",
+        source="HighLevel's description does not say",
+        answers={
+            "refused": _CUT,
+            "cut": "A longer text is cut before it is sent, and listed, once a probe has told the limit. Until then a"
+            " verification lists it, and an appointment, a task or a note may have lost the mark by which it is found again.",
+        },
+        default="refused",
+        measured="The longest text that the probe tries in each place is read back.",
+        alike=True,
+    ),
+    Assumption(
         name="line_length",
         question="How many characters may a name, a title or a one-line field have?",
         source="HighLevel's description does not say",

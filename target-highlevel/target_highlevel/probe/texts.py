@@ -146,6 +146,8 @@ class _Lengths:
     seen: list[str] = field(default_factory=list)
     #: Numbers that refusals have named: one may be the limit.
     told: set[int] = field(default_factory=set)
+    #: What became of longer texts, as the register calls it.
+    beyond: set[str] = field(default_factory=set)
 
     def kept(self, length: int) -> int:
         """Return how many characters of a text come back; none of one that is refused.
@@ -158,13 +160,15 @@ class _Lengths:
         if said.refused:
             self.told |= set(said.error.findings.numbers if said.error else ())
             self.seen.append(f"{length:,} characters: {said.told()}")
+            self.beyond.add("refused")
             return 0
         there = " ".join(lines_of(str(self.read() or ""))) if said.ok else ""
         if not there or not text.startswith(there):
             self.seen.append(f"{length:,} characters: {said.told()}, not read back")
             raise _Unclear
-        cut = f", {len(there):,} read back" if len(there) < length else ""
-        self.seen.append(f"{length:,} characters accepted{cut}")
+        cut = len(there) < length
+        self.seen.append(f"{length:,} characters accepted{f', {len(there):,} read back' if cut else ''}")
+        self.beyond |= {"cut"} if cut else set()
         return len(there)
 
     def longest(self) -> int:
@@ -197,8 +201,19 @@ def limit(own: Own, name: str, write: Callable[[str], Said], read: Callable[[], 
     if longest:
         answer = "unlimited" if longest == _LONGEST else str(longest)
         own.found.answer(name, answer, "; ".join(lengths.seen))
+        _say_what_becomes_of_longer(own, lengths)
     else:
         own.found.unknown(name, "; ".join(lengths.seen))
+
+
+def _say_what_becomes_of_longer(own: Own, lengths: _Lengths) -> None:
+    """Answer that for all places: where one cuts, a text can be lost without a word."""
+    known = own.found.measurements.get("longer_texts")
+    if "cut" in lengths.beyond or (lengths.beyond and known is None):
+        answer = "cut" if "cut" in lengths.beyond else "refused"
+        own.found.answer("longer_texts", answer, "; ".join(lengths.seen))
+    else:
+        own.found.unknown("longer_texts", "no text was too long")
 
 
 def _text(length: int) -> str:
