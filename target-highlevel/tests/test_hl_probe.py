@@ -28,7 +28,7 @@ from target_highlevel.errors import CredentialsRefused, HighLevelError, Unavaila
 from target_highlevel.exit_codes import BUDGET_SPENT
 from target_highlevel.http import Governor, HighLevelClient, Limits, PrivateToken
 from target_highlevel.ledger.ledger import Ledger, utc_now
-from target_highlevel.probe import texts
+from target_highlevel.probe import links, texts
 from target_highlevel.probe.asking import Asker
 from target_highlevel.probe.belongings import Belongings, Leftovers
 from target_highlevel.probe.own import Found, Own
@@ -330,6 +330,30 @@ def test_a_text_may_be_as_long_as_one_that_came_back(
     assert (beyond_it.answer if beyond_it else None) == (beyond if answer and limit is not None else None)
     assert found or "long_text_length" in own.found.unanswered
     assert own.asker.requests <= 10
+
+
+@pytest.mark.parametrize(
+    ("listed", "answer"),
+    [
+        ({"relations": []}, "removed"),
+        ([{"id": "r"}], "kept"),
+        ({"message": "x"}, None),
+        ({"relations": "x"}, None),
+    ],
+    ids=str,
+)
+def test_relations_are_gone_only_where_a_list_says_so(listed: Any, answer: str | None, asker: Asking) -> None:
+    """An answer in another shape is no empty list."""
+
+    def answers(seen: Seen) -> Reply:
+        if seen.method == "GET":
+            return Reply(200, listed)
+        return Reply(200, {"id": "a", "contact": {"id": "other"}, "succeded": True})
+
+    own = Own(asker(answers), Found(utc_now), lambda _: None, lambda: 0.0, "contact1", {"": "mark"})
+    links.measure(own)
+    found = own.found.measurements.get("relations_outlive_ends")
+    assert (found.answer if found else None) == answer
 
 
 class Facts(dict[str, str]):

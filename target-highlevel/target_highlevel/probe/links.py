@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_highlevel.api import endpoints
+from target_highlevel.api.answers import rows
+from target_highlevel.probe.asking import NO_ANSWER
 from target_highlevel.probe.belongings import ASSOCIATION
 
 if TYPE_CHECKING:
@@ -49,12 +51,13 @@ def measure(own: Own) -> None:
         return
     page = {"locationId": at, "skip": 0, "limit": 10}
     left = own.ask(endpoints.LIST_RELATIONS, own.contact, params=page)
-    if left.ok:
-        number = len(left.rows("relations"))
+    try:
+        number = len(rows(left.given(), endpoints.LIST_RELATIONS, "relations"))
+    except NO_ANSWER:
+        own.found.unknown("relations_outlive_ends", f"{left.told()}; no list of relations")
+    else:
         answer = "kept" if number else "removed"
         own.found.answer("relations_outlive_ends", answer, f"{number} relations were listed at the other end")
-    else:
-        own.found.unknown("relations_outlive_ends", left.told())
     missing = own.ask(endpoints.LIST_RELATIONS, other, params=page)
     if missing.ok or missing.refused:
         answer = "empty" if missing.ok else "refused"
