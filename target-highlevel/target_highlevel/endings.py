@@ -121,7 +121,7 @@ def complete(
         f"{counted(number, f'{kind} record')} ({where})"
         for number, kind, where in (
             (refused, "refused", "listed in rejects.csv"),
-            (held, "waiting", "waiting for the record it belongs to"),
+            (held, "waiting", "held until the record it belongs to is there"),
         )
         if number
     ]

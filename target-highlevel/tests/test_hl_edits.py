@@ -122,7 +122,7 @@ def test_rejects_and_what_waits_for_them(highlevel: Callable[..., Loader]) -> No
     loader = highlevel()
     damage = loader.sandbox.highlevel.control
     damage.add_fault(
-        {"match": {"method": "POST", "path_regex": r"^/contacts/$", "nth": [1, 2]}, "action": "status", "status": 400,
+        {"match": {"method": "POST", "path_regex": r"^/contacts/$", "nth": [1, 2, 3]}, "action": "status", "status": 400,
          "body": {"statusCode": 400, "message": "Zarathustra cannot be"}}
     )  # fmt: skip
     ended = loader.load(

@@ -68,7 +68,8 @@ class Preflight:
             self.workflows = look_for_workflows(session.highlevel.account)
             if session.settings.calendar_id and session.settings.appointments_as != "task":
                 catalogue.expect_calendar(session.settings.calendar_id)
-            session.blockers += session.schema.obstacles(session.coming)
+            first = not session.continuity.received_before
+            session.blockers += session.schema.obstacles(session.coming, first=first)
         if session.settings.pipeline:
             self._catalogue.expect_pipeline(session.settings.pipeline)
         if session.blockers and session.mode != "plan":

@@ -86,10 +86,13 @@ class SchemaSetup:
         #: Options added to fields that were there, by the field's name.
         self.extended: dict[str, list[str]] = {}
 
-    def obstacles(self, specs: Iterable[StreamSpec]) -> list[str]:
-        """Return why these streams cannot have their objects and fields; asked before anything is written."""
+    def obstacles(self, specs: Iterable[StreamSpec], *, first: bool) -> list[str]:
+        """Return why these streams cannot have their objects and fields; asked before anything is written.
+
+        Before the first load all objects that are there are looked at; later those that loads have used are known already.
+        """
         specs = list(specs)
-        for key in {spec.object for spec in specs if spec.kind == "custom_object"}:
+        for key in {spec.object for spec in specs if first and spec.kind == "custom_object"}:
             if key in self._catalogue.object_keys and key not in self._catalogue.object_fields:
                 self._catalogue.read_object(key)
         return [
