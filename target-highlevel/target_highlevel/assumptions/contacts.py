@@ -14,7 +14,7 @@ CONTACTS = (
         source="CSV import takes a bare name, some clients report 400",
         answers={
             "accepted": "The patient is created like any other.",
-            "refused": "The patient is rejected with `address_required`, listed, and what hangs on them is held.",
+            "refused": "The patient is rejected with `address_required`, listed, and what belongs to them is held.",
         },
         default="accepted",
         measured="The probe's contact has neither; where it is refused, nothing else about contacts is measured.",

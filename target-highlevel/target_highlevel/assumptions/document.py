@@ -31,8 +31,8 @@ them, and the tests run a load, a delta, a verification and a rollback under eac
 `meltano invoke target-highlevel:probe` asks your own sub-account and keeps the answers in the ledger; loads then go by
 what was measured. `probe.json` in the report folder has the same answers with what was seen.
 
-Most answers are met alike: whatever HighLevel does is understood, and the program asks nobody which it is. Such a
-question says so; it is measured for your information, and the tests hold the program to it.
+For most questions the answer makes no difference: the program handles every possibility without needing to know which
+applies. Such a question says so; it is measured for your information, and the tests hold the program to it.
 
 This page is made from the program's own register: `make docs`.
 """
@@ -69,7 +69,7 @@ def _entries(items: Iterable[Any], asked: Mapping[str, list[str]]) -> Iterable[s
             yield f"- {f'**{shown}**' if answer == item.default else shown}: {behaviour}"
         told = f"Measured: {item.measured}" if item.measured else f"Not measured: {item.unmeasured}"
         where = ", ".join(f"`{name}`" for name in asked.get(item.name, ()))
-        alike = " Nothing depends on the answer: each is met alike." if item.alike else ""
+        alike = " Nothing depends on the answer: all are handled the same way." if item.alike else ""
         yield f"\n{told}{alike}{f' Asked in {where}.' if where else ''}\n"
 
 

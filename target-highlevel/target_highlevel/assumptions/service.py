@@ -113,7 +113,7 @@ SERVICE = (
     ),
     Assumption(
         name="day_zone",
-        question="At which midnight does the day's allowance begin anew?",
+        question="At which midnight does the day's allowance start again?",
         source="HighLevel's description does not say",
         answers={
             "UTC": "The allowance is counted in UTC's days, and the header that tells what is left decides.",

@@ -74,7 +74,7 @@ LIMITS = (
         "creation_dates",
         "Original dates of creation",
         "HighLevel sets *date added* to the moment of the request and lets nobody change it.",
-        "The original date begins the title of every note and stands in fields of contacts, profiles and invoices.",
+        "The title of every note begins with the original date; contacts, profiles and invoices have it in fields.",
     ),
     Limit(
         "authors",
