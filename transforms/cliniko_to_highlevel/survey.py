@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel import insurers, proposal
 from cliniko_to_highlevel.answer_evidence import Answers, beside
+from cliniko_to_highlevel.contacts import is_merged
 from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.errors import RecordError
 from cliniko_to_highlevel.note_text import pictures_in
@@ -46,6 +47,8 @@ class Survey:
         self._reference = reference
         self._path = mapping_path
         self._rows: Counter[str] = Counter()
+        #: Patients who become contacts: neither merged away nor left out.
+        self._moved = 0
         self._filled: Counter[tuple[str, str, str]] = Counter()
         self._answers: defaultdict[tuple[str, str, str], Answers] = defaultdict(Answers)
         self._looks: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
@@ -72,21 +75,27 @@ class Survey:
         if row.resource == "public_settings":
             self._requires_hipaa = row.part("patient_privacy").flag("requires_hipaa_compliance")
         elif row.resource == "patients":
-            for key, answers in self._reference.fields.filled(row):
-                self._filled[key] += 1
-                for forms in answers:
-                    self._answers[key].see(forms)
-            self._count_insurers(row)
-            self._look_at_answers(row)
-            self._look_at_addresses(row)
-            if not row.flag("accepted_privacy_policy"):
-                self._without_consent.append(row.source_id)
+            if not is_merged(row) and row.source_id not in self._reference.left_out_patients:
+                self._look_at_patient(row)
         elif row.resource == "treatment_notes":
             self._pictures += pictures_in(row.part("content"))
         elif row.resource in _TYPED:
             self._types[row.reference("appointment_type_id") or ""] += 1
         elif row.resource == "patient_attachments":
             self._count_file(row)
+
+    def _look_at_patient(self, patient: Row) -> None:
+        """Count what a patient's record holds, of one who becomes a contact."""
+        self._moved += 1
+        for key, answers in self._reference.fields.filled(patient):
+            self._filled[key] += 1
+            for forms in answers:
+                self._answers[key].see(forms)
+        self._count_insurers(patient)
+        self._look_at_answers(patient)
+        self._look_at_addresses(patient)
+        if not patient.flag("accepted_privacy_policy"):
+            self._without_consent.append(patient.source_id)
 
     def _count_insurers(self, patient: Row) -> None:
         """Count a patient's insurers that no payer contact stands for: each would be made."""
@@ -206,10 +215,9 @@ class Survey:
         Raises:
             MappingError: the clinic's own mapping file cannot be read any more.
         """
-        patients = self._rows["patients"]
         lines = [
             proposal.Line(
-                name, self._judged(choice), choice.target, f"{self._filled[choice[:3]]} of {patients}"
+                name, self._judged(choice), choice.target, f"{self._filled[choice[:3]]} of {self._moved}"
             )
             for name, choice in self._reference.fields.proposed_names()
         ]

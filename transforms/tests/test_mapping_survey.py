@@ -78,6 +78,28 @@ def test_rows_fields_and_files_are_counted() -> None:
     assert content["unusable_addresses"] == {"email": ["patients/8"], "phone": []}
 
 
+def test_patients_who_become_no_contacts_are_rows_only(tmp_path: Path) -> None:
+    """One who was merged away or is left out has no insurer, no unusable address and no answer that anybody will find."""
+    path = tmp_path / "mapping.yml"
+    path.write_text("move: {archived_patients: false}")
+    gone = {"email": "nowhere", "accepted_privacy_policy": False, "invoice_default_to": None}
+    survey, _ = surveyed(
+        [
+            message("public_settings"),
+            message("patients", id="8", **gone, archived_at="2024-03-11T03:00:00Z"),
+            message("patients", id="9", **gone, merged_at="2024-03-11T03:00:00Z"),
+            message("patients"),
+        ],
+        path,
+    )
+    content = survey.content()
+    assert content["rows"]["patients"] == 3
+    assert {item["filled"] for item in content["custom_fields"]} == {1}
+    assert {item["patients"] for item in content["insurers"]["made"]} == {1}
+    assert {*map(tuple, survey.findings().values())} == {()}
+    assert "filled for 1 of 1 patients" in survey.proposed_mapping()
+
+
 def test_what_answers_look_like_is_shown_masked() -> None:
     """The three most frequent forms of what was typed, and options as the clinic wrote them."""
 
