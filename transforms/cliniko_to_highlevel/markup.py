@@ -7,7 +7,7 @@ from html import unescape
 from html.entities import html5
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import clean_text
+from cliniko_to_highlevel.formats import ENTITY, clean_text
 from cliniko_to_highlevel.markup_writer import (
     BLOCKS,
     CELLS,
@@ -76,6 +76,13 @@ def pictures(markup: str | None) -> int:
 def readable(text: str | None) -> str | None:
     """Return a text that may be rich text as plain text: one without tags stays as it was typed."""
     return harmless(plain_text(text) or "") or None if text and _has_tags(text) else text
+
+
+def answered(text: str) -> str | None:
+    """Return a short answer as plain text: signs are read that Cliniko asks to be encoded (``SpO2 &lt; 90``)."""
+    if _has_tags(text):
+        return readable(text)
+    return clean_text(ENTITY.sub(lambda sign: unescape(sign[0]), text).replace("\xa0", " "))
 
 
 def plain_text(markup: str) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from cliniko_to_highlevel.errors import RecordError
 from cliniko_to_highlevel.formats import joined, utf16_length
-from cliniko_to_highlevel.markup import pictures, plain_text, readable
+from cliniko_to_highlevel.markup import answered, pictures, plain_text
 from cliniko_to_highlevel.row import text_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _answer(question: Row) -> str | None:
         return _body_charts(question)
     answer = _in_pieces(question.values.get("answer"))
     if answer:
-        answer = plain_text(answer) if kind == "paragraph" else readable(answer)
+        answer = plain_text(answer) if kind == "paragraph" else answered(answer)
     if kind == "signature" and question.reference("signature_id"):
         answer = f"signed (signatures/{question.reference('signature_id')})"
     told = joined(", ", *_chosen(question), answer)
@@ -84,7 +85,10 @@ def _in_pieces(value: Any) -> str | None:
         return joined(" ", *map(_in_pieces, value.values()))
     if isinstance(value, list):
         return joined(", ", *map(_in_pieces, value))
-    return text_of(value, "answer")
+    try:
+        return text_of(value, "answer")
+    except RecordError:  # a number of a size that no field takes; in a text it is one all the same
+        return str(value)
 
 
 def _is_answered(question: Row) -> bool:
@@ -95,10 +99,10 @@ def _is_answered(question: Row) -> bool:
 def _chosen(question: Row) -> Iterator[str]:
     for answer in question.parts("answers"):
         if answer.flag("selected"):
-            yield answer.text("value") or _UNSHOWN
+            yield answered(_in_pieces(answer.values.get("value")) or "") or _UNSHOWN
     other = question.part("other")
     if other.flag("selected"):
-        yield other.text("value") or "Other"
+        yield answered(_in_pieces(other.values.get("value")) or "") or "Other"
 
 
 def _body_charts(question: Row) -> str | None:

@@ -145,12 +145,17 @@ def test_pictures_are_counted() -> None:
     ("answer", "told"),
     [
         ("10<sup>9</sup>/L", "10^9/L"),
-        ("a &amp; b < c", "a &amp; b < c"),
+        ("a &amp; b < c", "a & b < c"),
+        ("SpO2 &lt; 90 &amp; falling", "SpO2 < 90 & falling"),
+        ("written &amp;lt;", "written &lt;"),
+        ("<b>written</b> &amp;lt;", "written &lt;"),
+        (ESCAPED, DEAD),
+        ("fish&chips", "fish&chips"),
         ("<b>&lt;svg onload=x&gt;</b>", "< svg onload=x>"),
     ],
 )
 def test_formatting_in_a_short_answer_is_read_too(answer: str, told: str) -> None:
-    """A question of one line holds what was typed; tags that were pasted into it are read."""
+    """A question of one line holds what was typed; what was pasted or encoded there is read, once, and stays harmless."""
     content = {"sections": [{"name": "S", "questions": [{"name": "Q", "type": "text", "answer": answer}]}]}
     assert f"\nQ: {told}\n" in one("treatment_notes", "hl_notes", content=content)["body"]
 
