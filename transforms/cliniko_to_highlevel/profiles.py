@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel.clinic_fields import OTHER_FIELDS
-from cliniko_to_highlevel.contacts import CONTACTS, NO_SOURCE, is_merged, named
+from cliniko_to_highlevel.contacts import CONTACTS, is_merged, named
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined
 from cliniko_to_highlevel.insurers import covers
@@ -222,7 +222,8 @@ def from_referral_source(row: Row, reference: Reference) -> Iterator[Output]:
     if patient:
         kind = reference.referral_types.get(row.reference("referral_source_type_id") or "")
         source = joined(": ", kind, row.text("subcategory")) if live else None
-        told = {"source_id": patient, "contributor": row.source_id, "source": source or NO_SOURCE}
+        # one that is archived or says nothing gives nothing: of several the last would decide
+        told = {"source_id": patient, "contributor": row.source_id, "source": source}
         yield Output(CONTACTS.name, told)
 
 
