@@ -142,8 +142,8 @@ def _left_out(row: Row, patient: str | None, reference: Reference, *, moved: boo
 
 def _state(row: Row) -> str:
     if hidden_at(row):
-        return "Archived"
-    return "Draft" if row.flag("draft") else "Final"
+        return "Archived draft" if draft else "Archived"
+    return "Draft" if draft else "Final"
 
 
 def _pictures(row: Row) -> str | None:

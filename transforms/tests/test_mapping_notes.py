@@ -172,6 +172,7 @@ def test_a_treatment_note_tells_everything_in_order() -> None:
         ({"draft": True, "finalized_at": None}, "Draft"),
         ({"archived_at": "2024-04-01T00:00:00Z"}, "Archived"),
         ({"deleted_at": "2024-04-01T00:00:00Z"}, "Archived"),
+        ({"archived_at": "2024-04-01T00:00:00Z", "draft": True, "finalized_at": None}, "Archived draft"),
     ],
 )
 def test_a_note_tells_its_state(changes: dict[str, Any], state: str) -> None:
