@@ -8,7 +8,7 @@ from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined
 from cliniko_to_highlevel.insurers import INSURERS, covers
-from cliniko_to_highlevel.people import Address, address, given_names, hidden_at
+from cliniko_to_highlevel.people import Address, address, given_names, hidden_at, is_name
 from cliniko_to_highlevel.phones import Phones
 from cliniko_to_highlevel.reference_types import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import (
@@ -202,7 +202,8 @@ def from_contact(row: Row, reference: Reference) -> Iterator[Output]:
     mapping = reference.mapping
     kind = {DOCTOR_TYPE: "doctor", PAYER_TYPE: "payer"}.get(row.whole("type_code") or 0, "other_contact")
     hidden = hidden_at(row)
-    first, last, company = row.name("first_name"), row.name("last_name"), row.name("company_name")
+    first, last = _names(row, contact_name(row))
+    company = row.name("company_name")
     record = CONTACTS.blank(row.source_id)
     record |= _address_fields(row, "phone_numbers", reference)
     record |= {
@@ -229,7 +230,8 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     active = row.flag("active") is not False
     record = CONTACTS.blank(row.source_id)
     record |= _person(user, Address(), phones_of(user, reference), row, reference)
-    first, last = row.name("first_name"), row.name("last_name")
+    known_as = (name for name in (row.text("display_name"), row.text("label")) if is_name(name))
+    first, last = _names(row, next(known_as, row.source_id))
     record |= {
         "skip_if_exists": [f"user:{row.source_id}"],
         "firstName": first
@@ -246,6 +248,12 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
         "cliniko_occupation": row.text("designation"),
         "cliniko_contact_notes": row.text("description"),
     }
+def _names(row: Row, otherwise: str | None) -> tuple[str | None, str | None]:
+    """Return first and last name; where none of them is a name, but a dot that a form insisted on, something else."""
+    first, last = row.name("first_name"), row.name("last_name")
+    return (first, last) if is_name(first) or is_name(last) else (otherwise, None)
+
+
     yield Output(CONTACTS.name, record)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.formats import joined
-from cliniko_to_highlevel.people import hidden_at
+from cliniko_to_highlevel.people import hidden_at, is_name
 
 if TYPE_CHECKING:
     from cliniko_to_highlevel.errors import Filter
@@ -126,10 +126,10 @@ def contact_name(row: Row) -> str:
     """Return a contact's name: of a payer its company's, of a person his own, else the preferred one; a title alone is none."""
     title, preferred = row.text("title"), row.name("preferred_name")
     person = joined(" ", row.name("first_name"), row.name("last_name"))
-    person = joined(" ", title, person) if person else preferred
+    person = joined(" ", title, person) if is_name(person) else preferred
     company = row.name("company_name")
     names = (company, person) if row.whole("type_code") == PAYER_TYPE else (person, company)
-    return names[0] or names[1] or joined(" ", title, row.source_id) or row.source_id
+    return next(filter(is_name, names), None) or joined(" ", title, row.source_id) or row.source_id
 
 
 def terms_of(row: Row) -> str | None:

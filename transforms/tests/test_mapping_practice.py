@@ -129,6 +129,36 @@ def test_alerts_stand_where_clinicians_look() -> None:
     assert [item.get("medical_alerts", item.get("cliniko_medical_alerts")) for item in over] == [None] * 3
 
 
+@pytest.mark.parametrize(
+    ("resource", "changes", "name"),
+    [
+        ("contacts", {"first_name": ".", "last_name": None, "company_name": "Bupa"}, "Bupa"),
+        (
+            "contacts",
+            {
+                "first_name": "-",
+                "last_name": ".",
+                "preferred_name": None,
+                "company_name": "Bupa",
+                "type_code": 1,
+            },
+            "Bupa",
+        ),
+        (
+            "contacts",
+            {"first_name": ".", "last_name": None, "company_name": ".", "preferred_name": "Fin"},
+            "Fin",
+        ),
+        ("practitioners", {"first_name": ".", "last_name": ".", "display_name": "Orla"}, "Orla"),
+        ("practitioners", {"first_name": ".", "last_name": None, "display_name": "-", "label": "O."}, "O."),
+    ],
+)
+def test_a_dot_is_nobodys_name(resource: str, changes: dict[str, Any], name: str) -> None:
+    """Where a form insists on a name people type a dot: then it is the company, or what somebody is known as."""
+    found = one(resource, "hl_contacts", **changes)
+    assert (found["firstName"], found["lastName"]) == (name, None)
+
+
 def test_the_source_of_a_contact_is_the_referral() -> None:
     """It says how the patient came to the clinic, which reports in HighLevel are made by."""
     assert one("referral_sources", "hl_contacts")["source"] == "Poster: Station"
