@@ -144,6 +144,15 @@ def test_a_withdrawn_contributor_takes_back_what_it_gave(desk: Desk) -> None:
     assert given(desk, contact(1)) == []
 
 
+def test_a_contributor_that_names_nobody_takes_back_what_it_gave(desk: Desk) -> None:
+    """An appointment that has lost its patient does not say whose it was."""
+    desk.take(contact(1), part(1, "appointments/5", fields={"tags": ["new"]}))
+    desk.write_all()
+    desk.take(part(5, "appointments/5", fields={}, filtered="no_patient"))
+    assert desk.claimed() == ["contact:patients/1"]
+    assert given(desk, contact(1)) == []
+
+
 def test_a_moved_contributor_leaves_the_first_patient(desk: Desk) -> None:
     """An appointment given to another patient counts for that one only; both are written again."""
     desk.take(contact(1), contact(2), part(1, "appointments/5", fields={"tags": ["new"]}))
@@ -182,10 +191,11 @@ def test_a_relation_wanted_again_comes_back(desk: Desk) -> None:
 
 
 def test_a_filtered_record_is_counted_and_not_written(desk: Desk) -> None:
-    """What the mapping leaves out stands in the ledger with its reason."""
-    desk.take(contact(1, filtered="merged_away"))
+    """What the mapping leaves out stands in the ledger with its reason, and without what it says."""
+    desk.take(contact(1, filtered="merged_away", fields={"name": "Ada"}))
     assert desk.status(contact(1)) == ("filtered", "merged_away")
     assert desk.claimed() == []
+    assert desk.row(contact(1)).fields == {}
 
 
 def test_a_filtered_record_that_was_written_before_gets_its_last_fields(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -102,3 +103,60 @@ def test_an_archived_patient_stays_behind_with_all_that_is_theirs(started: Loade
     assert {f"patients/{patient}" for patient in back} <= set(there)
     verified = settled(started, tap_lines(started.sandbox, started.folder), MODE="verify", SHOW_VALUES="true")
     assert verified.report["verification"]["missing"] == 0
+
+
+def test_what_is_archived_after_it_was_loaded_is_closed(started: Loader) -> None:
+    """Left out it would stay as it was in HighLevel: an open task, a note in force, an invoice to be paid, a patient in care."""
+    (started.folder / "mapping.yml").write_text("move: {deleted_records: false, archived_patients: false}")
+    account, state = started.sandbox.cliniko.account, started.sandbox.highlevel.state
+    loaded = settled(started, tap_lines(started.sandbox, started.folder))
+    archived: dict[str, str] = {}
+    for resource in ("individual_appointments", "treatment_notes", "invoices", "patients"):
+        archived[resource] = next(
+            key for key in account.tables[resource] if f"{resource}/{key}" in said(state)
+        )
+        account.archive(resource, archived[resource])
+    time.sleep(1.1)
+    settled(started, tap_lines(started.sandbox, started.folder, loaded.states[-1]))
+    visit, note, invoice, patient = (said(state)[f"{resource}/{key}"] for resource, key in archived.items())
+    assert (visit["completed"], visit["title"].partition(": ")[0]) == (True, "Removed")
+    assert "[Archived" in note["title"]
+    assert invoice["properties"]["record_state"] == "archived"
+    assert "archived" in patient["tags"]
+
+
+def test_what_has_lost_its_patient_says_nothing_of_one_any_more(started: Loader) -> None:
+    """An invoice that is nobody's counts in nobody's sums, though it does not say whose it was."""
+    account, state = started.sandbox.cliniko.account, started.sandbox.highlevel.state
+    (started.folder / "mapping.yml").write_text("{}")
+    loaded = settled(started, tap_lines(started.sandbox, started.folder))
+    invoice = next(
+        row
+        for row in account.tables["invoices"].rows()
+        if not row.get("archived_at") and not row.get("deleted_at") and Decimal(str(row["total_amount"]))
+    )
+
+    whose = f"patients/{invoice['patient_id']}"
+
+    def total() -> Decimal:
+        contact = said(state)[whose]
+        return Decimal(str(contact["customFields"]["contact.cliniko_invoiced_total"]))
+
+    before = total()
+    account.update("invoices", invoice["id"], {"patient_id": None})
+    time.sleep(1.1)
+    settled(started, tap_lines(started.sandbox, started.folder, loaded.states[-1]))
+    assert total() == before - Decimal(str(invoice["total_amount"]))
+
+
+def said(state: Any) -> dict[str, dict[str, Any]]:
+    """Return every contact, task, note and invoice in HighLevel by the record of Cliniko that it stands for."""
+    there = state.dump()
+    found = {item["customFields"]["contact.source_system_id"]: item for item in there["contacts"]}
+    hanging = [item for contact in there["contacts"] for item in (*contact["tasks"], *contact["notes"])]
+    found |= {item["body"].rpartition("cliniko:")[2].strip(): item for item in hanging}
+    return found | {
+        item["properties"].get("source_system_id"): item
+        for item in there["records"]
+        if "invoice_number" in item["properties"]
+    }

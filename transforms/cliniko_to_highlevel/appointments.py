@@ -8,7 +8,7 @@ from cliniko_to_highlevel import contacts
 from cliniko_to_highlevel.diary import CALENDARS
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined, local_time
-from cliniko_to_highlevel.left_out import left_out
+from cliniko_to_highlevel.left_out import left_out, marked
 from cliniko_to_highlevel.markup import harmless, readable
 from cliniko_to_highlevel.people import businesses, hidden_at
 from cliniko_to_highlevel.reference_types import booking_of
@@ -77,10 +77,9 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield an individual appointment, and what it adds to the patient's contact."""
     patient = row.linked("patient_id", "patients") or ""
     reason = left_out(row, patient, reference, oldest="oldest_visit", at=row.instant("starts_at"))
-    if reason:
-        yield Output(APPOINTMENTS.name, {**APPOINTMENTS.blank(row.source_id), "filtered": reason.value})
-        if patient:
-            yield contacts.from_booking(row, patient, None, reference)
+    if reason and reason is not Filter.HIDDEN:
+        yield Output(APPOINTMENTS.name, marked(APPOINTMENTS.blank(row.source_id), reason))
+        yield contacts.from_booking(row, patient, None, reference) if patient else contacts.from_nobody(row)
         return
     status = _status(
         row,
@@ -100,9 +99,11 @@ def from_individual(row: Row, reference: Reference) -> Iterator[Output]:
     )
     title = joined(": ", _TITLE_PREFIXES.get(status), str(record["title"]))
     after = _calendar(row.reference("appointment_type_id"))
-    yield Output(APPOINTMENTS.name, record | {"title": title, "body": harmless(body), "after": after})
-    booking = booking_of(row) if _counts(status) else None
-    yield contacts.from_booking(row, patient, booking, reference, status, row.reference("business_id"))
+    record |= {"title": title, "body": harmless(body), "after": after}
+    yield Output(APPOINTMENTS.name, marked(record, reason))
+    booking = booking_of(row) if _counts(status) and not reason else None
+    business = None if reason else row.reference("business_id")
+    yield contacts.from_booking(row, patient, booking, reference, status, business)
 
 
 def from_group(row: Row, reference: Reference) -> Iterator[Output]:
@@ -140,37 +141,32 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
     patient, booking = row.linked("patient_id", "patients"), row.reference("booking_id")
     record = APPOINTMENTS.blank(row.source_id)
     group = reference.groups.get(booking or "")
-    reason = left_out(
-        row, patient, reference, oldest="oldest_visit", at=group.starts_at if group else None
-    ) or (None if booking else Filter.NO_BOOKING)
-    if reason or not patient:
-        yield Output(APPOINTMENTS.name, {**record, "filtered": (reason or Filter.NO_PATIENT).value})
-        if patient and group:
+    at = group.starts_at if group else None
+    reason = left_out(row, patient, reference, oldest="oldest_visit", at=at) if booking else Filter.NO_BOOKING
+    if not patient or (reason and reason is not Filter.HIDDEN):
+        yield Output(APPOINTMENTS.name, marked(record, reason if patient else Filter.NO_PATIENT))
+        if not patient:
+            yield contacts.from_nobody(row)
+        elif group:
             yield contacts.from_booking(row, patient, None, reference)
         return
     arrived = row.flag("arrived")
     removed = hidden_at(row) is not None or (group is not None and group.removed)
     status = _status(row, removed=removed, arrived=arrived, missed=arrived is False)
-    yield Output(
-        APPOINTMENTS.name,
-        record
-        | _own_facts(row, patient, status)
-        | {
-            "joins": [f"group_appointments/{booking}"],
-            "skip_if_exists": [APPOINTMENTS.ref(f"individual_appointments/{booking}")],
-            "body": harmless(
-                "\n".join(_own_lines(row, status, reference, group.business_id if group else None))
-            ),
-            "title_prefix": _TITLE_PREFIXES.get(status),
-            "after": _calendar(group.appointment_type_id if group else None),
-            "marker": f"cliniko:{row.source_id}",
-        },
-    )
+    record |= _own_facts(row, patient, status) | {
+        "joins": [f"group_appointments/{booking}"],
+        "skip_if_exists": [APPOINTMENTS.ref(f"individual_appointments/{booking}")],
+        "body": harmless("\n".join(_own_lines(row, status, reference, group.business_id if group else None))),
+        "title_prefix": _TITLE_PREFIXES.get(status),
+        "after": _calendar(group.appointment_type_id if group else None),
+        "marker": f"cliniko:{row.source_id}",
+    }
+    yield Output(APPOINTMENTS.name, marked(record, reason))
     if group or not _counts(status):
         # of a class to come "arrived: no" may only say that nobody is there yet (_FINISHED)
         state = "not_arrived" if status == "did_not_arrive" else status
-        booking_there = group if _counts(status) else None
-        business = group.business_id if group else None
+        booking_there = group if _counts(status) and not reason else None
+        business = group.business_id if group and not reason else None
         yield contacts.from_booking(row, patient, booking_there, reference, state, business)
 
 

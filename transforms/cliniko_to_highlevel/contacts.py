@@ -152,18 +152,19 @@ CONTACTS = Stream(
 
 
 def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[Output]:
-    """Yield a patient's contact; one merged away in Cliniko is only counted, and tagged if it is there already."""
+    """Yield a patient's contact; one merged away or left out is only counted, and tagged if it is there already."""
     record = CONTACTS.blank(row.source_id)
+    mapping, hidden = reference.mapping, hidden_at(row)
     if is_merged(row):
-        tags = reference.mapping.tag("patient", "merged")  # for one that was loaded before it was merged
+        tags = mapping.tag("patient", "merged")  # for one that was loaded before it was merged
         yield Output(CONTACTS.name, {**record, "filtered": Filter.MERGED.value, "tags": tags})
         return
-    mapping = reference.mapping
-    hidden = hidden_at(row)
+    archived = {"archived": hidden is not None, "cliniko_archived_at": reference.local_date(hidden)}
     if row.source_id in reference.left_out_patients:
-        yield Output(CONTACTS.name, {**record, "filtered": Filter.ARCHIVED.value})
+        tags = mapping.tag("patient", "archived")  # likewise for one that was archived since
+        yield Output(CONTACTS.name, {**record, **archived, "filtered": Filter.ARCHIVED.value, "tags": tags})
         return
-    record |= _address_fields(row, "patient_phone_numbers", reference)
+    record |= _address_fields(row, "patient_phone_numbers", reference) | archived
     first, last = given_names(row)
     record |= {
         "priority": row.date("date_of_birth"),
@@ -186,11 +187,9 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
             "accepted_sms_marketing",
             switched_on=mapping.consent["no_to_sms_marketing_means_do_not_disturb"],
         ),
-        "archived": hidden is not None,
         "cliniko_title": row.text("title"),
         "cliniko_preferred_name": row.name("preferred_first_name"),
         "cliniko_occupation": row.text("occupation"),
-        "cliniko_archived_at": reference.local_date(hidden),
         "relations": _relations(row, answers, reference),
         **answers.contact,
     }
@@ -207,7 +206,7 @@ def from_contact(row: Row, reference: Reference) -> Iterator[Output]:
     record = CONTACTS.blank(row.source_id)
     record |= _address_fields(row, "phone_numbers", reference)
     record |= {
-        "firstName": first if first or last else contact_name(row),
+        "firstName": first,
         "lastName": last,
         "companyName": company,
         "tags": [*mapping.tag(kind, *(["archived"] if hidden else [])), *_address_tags(record, mapping)],
@@ -234,9 +233,7 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
     first, last = _names(row, next(known_as, row.source_id))
     record |= {
         "skip_if_exists": [f"user:{row.source_id}"],
-        "firstName": first
-        if first or last
-        else row.text("display_name") or row.text("label") or row.source_id,
+        "firstName": first,
         "lastName": last,
         "tags": [
             *reference.mapping.tag("practitioner", *([] if active else ["inactive_practitioner"])),
@@ -248,13 +245,13 @@ def from_practitioner(row: Row, reference: Reference) -> Iterator[Output]:
         "cliniko_occupation": row.text("designation"),
         "cliniko_contact_notes": row.text("description"),
     }
+    yield Output(CONTACTS.name, record)
+
+
 def _names(row: Row, otherwise: str | None) -> tuple[str | None, str | None]:
     """Return first and last name; where none of them is a name, but a dot that a form insisted on, something else."""
     first, last = row.name("first_name"), row.name("last_name")
     return (first, last) if is_name(first) or is_name(last) else (otherwise, None)
-
-
-    yield Output(CONTACTS.name, record)
 
 
 def from_booking(
@@ -282,6 +279,12 @@ def from_booking(
         }
     facts["businesses"] = [business] if business else None
     return Output(CONTACTS.name, {"source_id": patient, "contributor": row.source_id, **facts})
+
+
+def from_nobody(row: Row) -> Output:
+    """Return what takes back all that a record gave to a contact, whoever that was: it has no patient any more."""
+    record = {"source_id": row.source_id, "contributor": row.source_id}
+    return Output(CONTACTS.name, {**record, "filtered": Filter.NO_PATIENT.value})
 
 
 def at_business(row: Row, patient: str | None) -> Iterator[Output]:

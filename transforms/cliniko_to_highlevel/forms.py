@@ -8,11 +8,11 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.contacts import at_business
+from cliniko_to_highlevel.contacts import at_business, from_nobody
 from cliniko_to_highlevel.errors import Filter, Reason, RecordError
 from cliniko_to_highlevel.files import FILES, attached_name
 from cliniko_to_highlevel.formats import joined
-from cliniko_to_highlevel.left_out import left_out
+from cliniko_to_highlevel.left_out import left_out, marked
 from cliniko_to_highlevel.note_text import sections_text
 from cliniko_to_highlevel.notes import NOTES, Note, pieces
 from cliniko_to_highlevel.people import hidden_at
@@ -36,8 +36,10 @@ def from_form(row: Row, reference: Reference) -> Iterator[Output]:
     reason = _left_out(row, patient, completed, reference)
     name = row.text("name") or "Patient form"
     reference.forms[row.source_id] = Form(patient, name, reason)
-    if reason:
-        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
+    if reason and reason is not Filter.HIDDEN:
+        yield Output(NOTES.name, marked(NOTES.blank(row.source_id), reason))
+        if not patient:
+            yield from_nobody(row)
         return
     facts = {
         "Form": name,
@@ -59,8 +61,9 @@ def from_form(row: Row, reference: Reference) -> Iterator[Output]:
         owner=None,
         written=completed,
     )
-    yield from pieces(note, row, reference)
-    yield from at_business(row, patient)
+    yield from pieces(note, row, reference, reason)
+    if not reason:
+        yield from at_business(row, patient)
 
 
 def _left_out(row: Row, patient: str | None, completed: str | None, reference: Reference) -> Filter | None:

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.appointments import APPOINTMENTS
-from cliniko_to_highlevel.contacts import CONTACTS
+from cliniko_to_highlevel.contacts import CONTACTS, from_nobody
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined
-from cliniko_to_highlevel.left_out import left_out
+from cliniko_to_highlevel.left_out import left_out, marked
 from cliniko_to_highlevel.markup import harmless
 from cliniko_to_highlevel.money import STATUSES, named_code, of_invoice, of_item
 from cliniko_to_highlevel.people import STATE_OF_RECORD, YES_NO, businesses, hidden_at, record_state, yes_no
@@ -144,45 +144,43 @@ def from_invoice(row: Row, reference: Reference) -> Iterator[Output]:
     related = [{"association": "cliniko_invoice_contact", "to": CONTACTS.ref(patient)}] if patient else []
     reason = left_out(row, patient, reference, oldest="oldest_invoice", at=row.date("issue_date"))
     reference.invoiced[row.source_id] = None if reason or hidden_at(row) else _booking(row)
-    if patient:
-        yield _added_to_contact(row, patient, moves=not reason)
-    if reason and reason is not Filter.NO_PATIENT:  # an invoice to nobody in particular is one all the same
-        yield Output(INVOICES.name, {**INVOICES.blank(row.source_id), "filtered": reason.value})
+    yield _added_to_contact(row, patient, moves=not reason) if patient else from_nobody(row)
+    if reason is Filter.TOO_OLD:
+        yield Output(INVOICES.name, marked(INVOICES.blank(row.source_id), reason))
         return
-    yield Output(
-        INVOICES.name,
-        {
-            **INVOICES.blank(row.source_id),
-            "relations": related,
-            "owner_of": patient and CONTACTS.ref(patient),
-            # where archived patients are left behind, so are their invoices
-            "contact": None if reference.mapping.moves["archived_patients"] else patient,
-            "invoice_name": _name(row),
-            "invoice_number": row.text("number") or row.source_id,
-            "source_system_id": row.source_id,
-            "issue_date": row.date("issue_date"),
-            "invoice_status": named_code(row, "status", STATUSES),
-            "total_amount": row.amount("total_amount"),
-            "net_amount": row.amount("net_amount"),
-            "tax_amount": row.amount("tax_amount"),
-            "discounted_amount": row.amount("discounted_amount"),
-            "calculation": named_code(row, "calculation_method", _CALCULATIONS),
-            "invoice_to": row.text("invoice_to"),
-            "extra_information": row.text("patient_extra_information"),
-            "notes": row.text("notes"),
-            "practitioner": reference.practitioner_label(row),
-            "practitioner_id": row.linked("practitioner_id", "practitioners"),
-            "location": reference.location_label(row),
-            "appointment_id": row.linked("appointment_id", "individual_appointments"),
-            "attendee_id": row.linked("attendee_id", "attendees"),
-            "original_invoice_id": row.linked("original_invoice_id", "invoices"),
-            "closed_at": reference.local_date(row.instant("closed_at")),
-            "record_state": record_state(row),
-            "hidden_at": reference.local_date(hidden_at(row)),
-            "created_in_cliniko": reference.local_date(row.instant("created_at")),
-            "businesses": businesses(row),
-        },
-    )
+    record = {
+        **INVOICES.blank(row.source_id),
+        "relations": related,
+        "owner_of": patient and CONTACTS.ref(patient),
+        # where archived patients are left behind, so are their invoices
+        "contact": None if reference.mapping.moves["archived_patients"] else patient,
+        "invoice_name": _name(row),
+        "invoice_number": row.text("number") or row.source_id,
+        "source_system_id": row.source_id,
+        "issue_date": row.date("issue_date"),
+        "invoice_status": named_code(row, "status", STATUSES),
+        "total_amount": row.amount("total_amount"),
+        "net_amount": row.amount("net_amount"),
+        "tax_amount": row.amount("tax_amount"),
+        "discounted_amount": row.amount("discounted_amount"),
+        "calculation": named_code(row, "calculation_method", _CALCULATIONS),
+        "invoice_to": row.text("invoice_to"),
+        "extra_information": row.text("patient_extra_information"),
+        "notes": row.text("notes"),
+        "practitioner": reference.practitioner_label(row),
+        "practitioner_id": row.linked("practitioner_id", "practitioners"),
+        "location": reference.location_label(row),
+        "appointment_id": row.linked("appointment_id", "individual_appointments"),
+        "attendee_id": row.linked("attendee_id", "attendees"),
+        "original_invoice_id": row.linked("original_invoice_id", "invoices"),
+        "closed_at": reference.local_date(row.instant("closed_at")),
+        "record_state": record_state(row),
+        "hidden_at": reference.local_date(hidden_at(row)),
+        "created_in_cliniko": reference.local_date(row.instant("created_at")),
+        "businesses": businesses(row),
+    }
+    # an invoice to nobody in particular is one all the same
+    yield Output(INVOICES.name, marked(record, reason if patient else None))
 
 
 def _added_to_contact(row: Row, patient: str, *, moves: bool) -> Output:

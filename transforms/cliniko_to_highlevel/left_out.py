@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import local_time
@@ -17,6 +17,8 @@ def left_out(
     row: Row, patient: str | None, reference: Reference, *, oldest: str | None, at: str | None
 ) -> Filter | None:
     """Return why a record of a patient is left behind; None when it is moved, or waits for a patient who may be left behind.
+
+    Of one that is ``HIDDEN`` all is said, ``marked``: it may have been archived or deleted after it was loaded.
 
     Args:
         row: the record.
@@ -33,6 +35,11 @@ def left_out(
     if first and at and _day(at, reference) < first:
         return Filter.TOO_OLD
     return None
+
+
+def marked(record: dict[str, Any], reason: Filter | None) -> dict[str, Any]:
+    """Return a record with why it is left out: the target writes it only where it was loaded before, and closes it so."""
+    return {**record, "filtered": reason.value} if reason else record
 
 
 def _day(at: str, reference: Reference) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import joined, local_time, utf16_length
-from cliniko_to_highlevel.left_out import left_out
+from cliniko_to_highlevel.left_out import left_out, marked
 from cliniko_to_highlevel.markup import harmless, readable
 from cliniko_to_highlevel.note_text import LONGEST_BODY, pictures_in, sections_text, split
 from cliniko_to_highlevel.people import hidden_at
@@ -60,8 +60,8 @@ def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield a treatment note, in several notes when it is too long for one."""
     patient = row.linked("patient_id", "patients")
     reason = _left_out(row, patient, reference, moved=reference.mapping.moves["treatment_notes"])
-    if reason:
-        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
+    if reason and reason is not Filter.HIDDEN:
+        yield Output(NOTES.name, marked(NOTES.blank(row.source_id), reason))
         return
     state = _state(row)
     facts = {
@@ -83,7 +83,7 @@ def from_treatment_note(row: Row, reference: Reference) -> Iterator[Output]:
         owner=row.linked("practitioner_id", "practitioners"),
         pinned=row.instant("pinned_at") is not None,
     )
-    yield from pieces(note, row, reference)
+    yield from pieces(note, row, reference, reason)
 
 
 def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
@@ -93,8 +93,8 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
     reason = _left_out(row, patient, reference, moved=moves["communications"])
     if not reason and row.flag("confidential") and not moves["confidential_communications"]:
         reason = Filter.CONFIDENTIAL
-    if reason:
-        yield Output(NOTES.name, {**NOTES.blank(row.source_id), "filtered": reason.value})
+    if reason and reason is not Filter.HIDDEN:
+        yield Output(NOTES.name, marked(NOTES.blank(row.source_id), reason))
         return
     note = Note(
         contact=patient or "",
@@ -105,7 +105,7 @@ def from_communication(row: Row, reference: Reference) -> Iterator[Output]:
         text=readable(row.text("content")) or "",
         owner=None,
     )
-    yield from pieces(note, row, reference)
+    yield from pieces(note, row, reference, reason)
 
 
 def _communication_facts(row: Row, reference: Reference) -> dict[str, str | None]:
@@ -141,6 +141,7 @@ def _left_out(row: Row, patient: str | None, reference: Reference, *, moved: boo
 
 
 def _state(row: Row) -> str:
+    draft = bool(row.flag("draft"))
     if hidden_at(row):
         return "Archived draft" if draft else "Archived"
     return "Draft" if draft else "Final"
@@ -162,8 +163,11 @@ def _about(row: Row) -> str | None:
     return joined(", ", *(row.linked(f"{name}_id", resource) for name, resource in links.items()))
 
 
-def pieces(note: Note, row: Row, reference: Reference) -> Iterator[Output]:
-    """Yield the note, or its numbered pieces. Each begins with the date and the author, and ends with its marker."""
+def pieces(note: Note, row: Row, reference: Reference, reason: Filter | None) -> Iterator[Output]:
+    """Yield the note, or its numbered pieces. Each begins with the date and the author, and ends with its marker.
+
+    Each says the ``reason`` for which it is left out, if there is one.
+    """
     written = note.written or row.instant("created_at")
     date = f"{reference.format_time(written)}, {written}" if written else None
     head = _lines({"Date": date, "Author": note.author and harmless(note.author)})
@@ -176,19 +180,17 @@ def pieces(note: Note, row: Row, reference: Reference) -> Iterator[Output]:
         source_id = row.source_id if number == 1 else f"{row.source_id}#{number}"
         count = f"{number}/{len(parts)}" if len(parts) > 1 else None
         day = local_time(written, reference.clinic_zone)[:10] if written else None
-        yield Output(
-            NOTES.name,
-            {
-                **NOTES.blank(source_id),
-                "contact": note.contact,
-                "title": joined(" ", day, title, note.state, count and f"({count})"),
-                "body": _framed([*head, *_lines({"Part": count})], piece, source_id),
-                "priority": f"{written or '9999'} {number:04}",
-                "pinned": note.pinned or None,
-                "owner": note.owner and f"user:{note.owner}",
-                **({"split_count": len(parts)} if number == 1 else {}),
-            },
-        )
+        record = {
+            **NOTES.blank(source_id),
+            "contact": note.contact,
+            "title": joined(" ", day, title, note.state, count and f"({count})"),
+            "body": _framed([*head, *_lines({"Part": count})], piece, source_id),
+            "priority": f"{written or '9999'} {number:04}",
+            "pinned": note.pinned or None,
+            "owner": note.owner and f"user:{note.owner}",
+            **({"split_count": len(parts)} if number == 1 else {}),
+        }
+        yield Output(NOTES.name, marked(record, reason))
 
 
 def _framed(head: list[str], text: str, source_id: str) -> str:

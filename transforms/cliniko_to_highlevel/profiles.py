@@ -176,8 +176,11 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
     if is_merged(row):
         yield Output(PROFILES.name, {**record, "filtered": Filter.MERGED.value})
         return
-    if row.source_id in reference.left_out_patients:
-        yield Output(PROFILES.name, {**record, "filtered": Filter.ARCHIVED.value})
+    state = {"record_state": record_state(row), "hidden_at": reference.local_date(hidden_at(row))}
+    if (
+        row.source_id in reference.left_out_patients
+    ):  # what it is now, for one that was archived after it was loaded
+        yield Output(PROFILES.name, {**record, **state, "filtered": Filter.ARCHIVED.value})
         return
     record |= {name: readable(row.text(field)) for name, (field, _, _) in _TEXTS.items()}
     record |= {name: yes_no(row.flag(name)) for name in _CONSENTS}
@@ -193,9 +196,8 @@ def from_patient(row: Row, answers: Answers, reference: Reference) -> Iterator[O
         "referring_doctor": named(reference, row.reference("referring_doctor_id")),
         "insurance_providers": _insurers(row, answers, reference),
         "other_fields": joined("\n", *answers.kept),
-        "record_state": record_state(row),
-        "hidden_at": reference.local_date(hidden_at(row)),
         "created_in_cliniko": reference.local_date(row.instant("created_at")),
+        **state,
         **answers.profile,
     }
     yield Output(PROFILES.name, record)
@@ -220,9 +222,9 @@ def from_referral_source(row: Row, reference: Reference) -> Iterator[Output]:
     yield from _partial(row, {name: text if live else None for name, text in facts.items()})
     patient = row.linked("patient_id", "patients")
     if patient:
+        # one that is archived or says nothing gives nothing: of several the last would decide
         kind = reference.referral_types.get(row.reference("referral_source_type_id") or "")
         source = joined(": ", kind, row.text("subcategory")) if live else None
-        # one that is archived or says nothing gives nothing: of several the last would decide
         told = {"source_id": patient, "contributor": row.source_id, "source": source}
         yield Output(CONTACTS.name, told)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.contacts import CONTACTS
+from cliniko_to_highlevel.contacts import CONTACTS, from_nobody
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.formats import at_hour, joined
-from cliniko_to_highlevel.left_out import left_out
+from cliniko_to_highlevel.left_out import left_out, marked
 from cliniko_to_highlevel.markup import harmless
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import BOOLEAN, OF_CONTACT, Output, Stream, plain
@@ -44,27 +44,24 @@ def from_recall(row: Row, reference: Reference) -> Iterator[Output]:
     patient, day = row.linked("patient_id", "patients"), row.date("recall_at")
     hidden = hidden_at(row)
     reason = left_out(row, patient, reference, oldest=None, at=None)
-    if patient:
-        counts = day if not reason and not hidden else None
-        told = {"source_id": patient, "contributor": row.source_id, "recall": recall(counts, reference)}
-        yield Output(CONTACTS.name, told)
     record = RECALLS.blank(row.source_id)
-    if reason or not patient:
-        yield Output(RECALLS.name, {**record, "filtered": (reason or Filter.NO_PATIENT).value})
+    if not patient:
+        yield from_nobody(row)
+        yield Output(RECALLS.name, marked(record, Filter.NO_PATIENT))
         return
+    counts = day if not reason and not hidden else None
+    told = {"source_id": patient, "contributor": row.source_id, "recall": recall(counts, reference)}
+    yield Output(CONTACTS.name, told)
     kind = reference.recall_types.get(row.reference("recall_type_id") or "")
     noted = reference.format_time(row.instant("created_at"))
     facts = {"Kind": kind, "Due": day, "Noted in Cliniko": noted}
     lines = [f"{name}: {text}" for name, text in facts.items() if text]
-    yield Output(
-        RECALLS.name,
-        {
-            **record,
-            "contact": patient,
-            "owner_of": CONTACTS.ref(patient),
-            "title": harmless(joined(": ", "Recall", kind) or ""),
-            "body": harmless("\n".join((*lines, f"cliniko:{row.source_id}"))),
-            "starts_at": day and at_hour(day, _DUE_HOUR, reference.clinic_zone),
-            "completed": hidden is not None,
-        },
-    )
+    record |= {
+        "contact": patient,
+        "owner_of": CONTACTS.ref(patient),
+        "title": harmless(joined(": ", "Recall", kind) or ""),
+        "body": harmless("\n".join((*lines, f"cliniko:{row.source_id}"))),
+        "starts_at": day and at_hour(day, _DUE_HOUR, reference.clinic_zone),
+        "completed": hidden is not None,
+    }
+    yield Output(RECALLS.name, marked(record, reason))

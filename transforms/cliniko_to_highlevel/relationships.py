@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.contacts import CONTACTS, from_no_parent, from_parent
+from cliniko_to_highlevel.contacts import CONTACTS, from_no_parent, from_nobody, from_parent
 from cliniko_to_highlevel.errors import Filter
 from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import Association, Output, Stream, plain
@@ -49,6 +49,7 @@ def from_relationship(row: Row) -> Iterator[Output]:
     patient, related = row.reference("patient_id"), row.reference("related_patient_id")
     if not patient or not related or patient == related:
         yield Output(RELATIONSHIPS.name, {**record, "filtered": Filter.NO_PATIENT.value})
+        yield from_nobody(row)
         return
     association, first, second = _directed(row, patient, related)
     gone = hidden_at(row) is not None

@@ -300,6 +300,78 @@ def test_archived_patients_can_be_left_behind(tmp_path: Path) -> None:
     assert one("invoices", "hl_invoices", str(path))["contact"] == "patients/7"
 
 
+@pytest.mark.parametrize(
+    ("resource", "stream", "told"),
+    [
+        (
+            "individual_appointments",
+            "hl_appointments",
+            {"status": "removed", "completed": True, "title": "Removed: Standard with Orla Featherstone"},
+        ),
+        (
+            "attendees",
+            "hl_appointments",
+            {"status": "removed", "completed": True, "title_prefix": "Removed"},
+        ),
+        ("recalls", "hl_recalls", {"completed": True}),
+        ("treatment_notes", "hl_notes", {"title": "2024-03-11 Standard consultation [Archived]"}),
+        ("patient_forms", "hl_notes", {"title": "2024-03-04 Form: New client intake [Archived]"}),
+        ("invoices", "hl_invoices", {"record_state": "Archived", "hidden_at": "2024-03-11"}),
+    ],
+)
+def test_what_is_left_out_says_that_it_is_over(
+    resource: str, stream: str, told: dict[str, Any], tmp_path: Path
+) -> None:
+    """It may have been loaded before it was archived; its contact has nothing of it any more."""
+    path = tmp_path / "mapping.yml"
+    path.write_text("move: {deleted_records: false}")
+    made = mapped(resource, str(path), archived_at="2024-03-11T03:00:00Z")
+    (found,) = [item for item in made if item["stream"] == stream]
+    assert found["filtered"] == "deleted_left_out"
+    assert {**found, **told} == found
+    of_contact = [item for item in made if item["stream"] == "hl_contacts"]
+    facts = {name for item in of_contact for name, value in item.items() if value is not None}
+    assert facts <= {"stream", "source_id", "contributor"}
+
+
+def test_a_patient_left_out_says_that_it_is_archived(tmp_path: Path) -> None:
+    """For one that was loaded before: nothing else of the person is told."""
+    path = tmp_path / "mapping.yml"
+    path.write_text("move: {archived_patients: false}")
+    contact, profile, _ = mapped("patients", str(path), archived_at="2024-03-11T03:00:00Z")
+    left_out = {"source_id": "patients/7", "contributor": None, "filtered": "archived_left_out"}
+    day = "2024-03-11"
+    assert contact == {
+        **left_out,
+        "stream": "hl_contacts",
+        "tags": ["patient", "archived"],
+        "archived": True,
+        "cliniko_archived_at": day,
+    }
+    assert profile == {
+        **left_out,
+        "stream": "hl_patient_profiles",
+        "record_state": "Archived",
+        "hidden_at": day,
+    }
+
+
+@pytest.mark.parametrize(
+    "resource",
+    ["individual_appointments", "attendees", "recalls", "invoices", "patient_forms", "relationships"],
+)
+def test_what_is_nobodys_takes_back_what_it_gave_to_a_contact(resource: str) -> None:
+    """Whoever that was: the record does not say it any more."""
+    found = one(resource, "hl_contacts", patient_id=None)
+    source = f"{resource}/{record(resource)['id']}"
+    assert found == {
+        "stream": "hl_contacts",
+        "source_id": source,
+        "contributor": source,
+        "filtered": "no_patient",
+    }
+
+
 def test_a_recall_is_a_task_of_its_day() -> None:
     """Due in the afternoon of the clinic's day; the contact has the day; one that Cliniko has no longer is done."""
     task = one("recalls", "hl_recalls")

@@ -13,6 +13,7 @@ from target_highlevel.ledger.relations import Chunk, Relations
 from target_highlevel.ledger.rows import Row, Status
 from target_highlevel.ledger.tables import dependency, exclusion, joined, record
 from target_highlevel.ledger.turns import Turns
+from target_highlevel.payload import Payload
 from target_highlevel.values import canonical_json, fingerprint
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Intake:
             "status": status.value,
             "reason": reason[0],
             "reason_field": reason[1],
-            "payload": None if item.resolved or item.rejected else item.payload().json(),
+            "payload": None if item.resolved or item.rejected else _kept(item, status).json(),
             "digest": digest,
             "version": (row.version if row else 0) + 1,
             "seq": self.seq,
@@ -207,6 +208,12 @@ def _status(
     if waits:
         return Status.HELD, (UNDECIDED if waits[0] == EVERYBODY else f"waits_for:{waits[0]}", None)
     return Status.READY, (None, None)
+
+
+def _kept(item: Incoming, status: Status) -> Payload:
+    """Return what is kept of a record until it is written: of one that is left out nothing of what it says."""
+    left_out = item.filtered and status == Status.FILTERED
+    return Payload(contact=item.contact, filtered=item.filtered) if left_out else item.payload()
 
 
 def _stands(item: Incoming) -> bool:
