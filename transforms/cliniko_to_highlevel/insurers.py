@@ -20,9 +20,18 @@ if TYPE_CHECKING:
     from cliniko_to_highlevel.row import Row
 
 #: A word, with what an apostrophe adds to it; of ``O'Brien`` the part behind is a word of its own.
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]{1,2}(?![^\W_]))?")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]{1,2}(?![^\W_]))?")
+#: Signs that belong to a name: ``Teachers' Mutual``, ``Smith & Sons``. Any other tells no insurer from another.
+_SIGNS = frozenset("'&")
+_APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc`\u00b4"), "'")
+_WORD_KINDS = frozenset("LMN")
 #: What parts an insurer from the kind of cover, or from the next insurer.
-_BETWEEN = re.compile(r"[(),/&;+\[\]\n]|\s[-\u2013]\s|\s+(?:and|or)\s+", re.IGNORECASE)
+_BETWEEN = re.compile(r"[(),:/&;+\[\]\n]|\s[-\u2013]\s|\s+(?:and|or)\s+", re.IGNORECASE)
+
+#: What no insurer's name has, and an answer has that is about a patient too: an address, a second line, so many digits in a row.
+_OF_A_PATIENT = re.compile(r"@|\n|\d(?:[ ./-]?\d){4}")
+#: No insurer that anybody lists has a longer name.
+_MOST_WORDS = 10
 
 ORIGINS = ("Payer contact", "Named on patients")
 
@@ -114,7 +123,7 @@ def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
     names = [
         name for answer in answers.targets.get("insurer", ()) for name in _insurers_in(answer, reference)
     ]
-    names.extend(_invoiced_to(row, reference))
+    names.extend(name for line in _invoiced_to(row, reference) for name in _insurers_in(line, reference))
     found = {cover.source_id: cover for name in names if (cover := _cover(name, reference))}
     payer = reference.payer_reached_at(row.text("invoice_email"))
     if payer and payer not in found:
@@ -123,13 +132,26 @@ def covers(row: Row, answers: Answers, reference: Reference) -> list[Cover]:
 
 
 def _insurers_in(answer: str, reference: Reference) -> list[str]:
-    """Return the insurers that an answer names: known ones without the kind of cover (``Bupa (hospital)``), or as one name."""
+    """Return the insurers that an answer names: known ones without what stands beside them, else the whole as one name.
+
+    What stands beside one is a kind of cover or about the patient (``Bupa (hospital)``, ``HCF 12345678``), and an insurer is
+    shared: nothing of that belongs into its name. The answer stays whole on the profile.
+    """
     none = reference.mapping.not_insurers
     named = [piece for piece in _BETWEEN.split(answer) if slug(piece) and slug(piece) not in none]
     if not named or slug(answer) in none:
         return []
-    apart = not _known(answer, reference) and all(_known(piece, reference) for piece in named)
-    return named if apart else [answer]
+    if _known(answer, reference):
+        return [answer]
+    known = [piece for piece in named if _known(piece, reference)] or _known_first(answer, reference)
+    return known or ([] if _OF_A_PATIENT.search(plain_characters(answer)) else [answer])
+
+
+def _known_first(answer: str, reference: Reference) -> list[str]:
+    """Return the known insurer with which an answer begins, the longest name if there are several."""
+    words = slug(answer).split("-")[:_MOST_WORDS]
+    beginnings = (" ".join(words[:number]) for number in range(len(words), 0, -1))
+    return [name for name in beginnings if _known(name, reference)][:1]
 
 
 def is_listed(name: str, reference: Reference) -> bool:
@@ -159,25 +181,29 @@ def _cover(name: str, reference: Reference) -> Cover | None:
     identity = reference.mapping.insurer_identity(name)
     if not identity:
         return None
-    if not _known(
-        name, reference
-    ):  # free text may hold anything, a person's name too, and identities stand in reports
-        identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return Cover(f"insurers/{identity}", _shown(name, reference), named=True)
+    if _known(name, reference):
+        return Cover(f"insurers/{identity}", _listed(name, reference), named=True)
+    spelled = _evenly(name)
+    if not _SIGNS.isdisjoint(spelled):
+        identity = spelled
+    # free text may hold anything, a person's name too, and identities stand in reports
+    identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    shown = _WORD.sub(lambda word: word.group().capitalize(), spelled)
+    return Cover(f"insurers/{identity}", shown, named=True)
 
 
-def _shown(name: str, reference: Reference) -> str:
-    """Return an insurer's name: as the mapping lists it, as an option spells it, else evenly spelled.
-
-    Even are blanks and capitals, because otherwise the patient who happens to be read first would decide in every run between
-    ``BUPA`` and ``Bupa``. An apostrophe belongs to a name (``Teachers' Mutual``).
-    """
+def _listed(name: str, reference: Reference) -> str:
+    """Return a known insurer's name: as the mapping lists it, else as an option spells it."""
     identity = slug(name)
     options = (option for option in reference.fields.insurer_options if slug(option) == identity)
-    return reference.mapping.insurer_names.get(identity) or next(options, None) or _evenly(name)
+    return reference.mapping.insurer_names.get(identity) or next(options)
 
 
 def _evenly(name: str) -> str:
-    """Return a name with single blanks and each word's first letter large."""
-    shown = unicodedata.normalize("NFKC", plain_characters(name))
-    return _WORD.sub(lambda word: word.group().capitalize(), " ".join(shown.split()).strip(" .,;:"))
+    """Return a typed name as it is told from others, all in small letters: it alone decides what is shown.
+
+    Otherwise the patient who happens to be read first would decide in every run between ``Smith Co`` and ``SMITH, Co.``.
+    """
+    plain = unicodedata.normalize("NFKC", plain_characters(name).translate(_APOSTROPHES).casefold())
+    kept = (char if char in _SIGNS or unicodedata.category(char)[0] in _WORD_KINDS else " " for char in plain)
+    return " ".join("".join(kept).split()).strip(" '&")

@@ -176,21 +176,29 @@ def test_spellings_of_an_insurer_are_one() -> None:
     [
         ("Bupa (hospital)", ["Bupa"]),
         ("HCF - extras only", ["HCF"]),
-        ("Private: Bupa", ["Private: Bupa"]),
+        ("Private: Bupa", ["Bupa"]),
         ("Private (Bupa)", ["Bupa"]),
         ("Yes - Bupa", ["Bupa"]),
         ("Bupa / HCF", ["Bupa", "HCF"]),
         ("bupa and medibank", ["Bupa", "Medibank Private"]),
-        ("Bupa & Co", ["Bupa & Co"]),
+        ("Bupa & Co", ["Bupa"]),
         ("Nurses & Midwives Health", ["Nurses & Midwives Health"]),
-        ("Blue Cross (Pacific)", ["Blue Cross (Pacific)"]),
+        ("Blue Cross (Pacific)", ["Blue Cross"]),
+        ("Medibank Private 12345678", ["Medibank Private"]),
+        ("medibank private health cover", ["Medibank Private"]),
+        ("Bupa\nMembership AB12", ["Bupa"]),
+        ("Medibank / Jane Citizen 0491570156", ["Medibank Private"]),
+        ("HCF (Mum's policy)", ["HCF"]),
+        ("Odd Fellow Fund 1234 5678", []),
+        ("Odd Fellow Fund\n12 Example Lane", []),
+        ("Odd Fellow Fund 1901", ["Odd Fellow Fund 1901"]),
         ("Self funded (cash)", []),
         ("as above", []),
         ("pending", []),
     ],
 )
 def test_known_insurers_are_told_from_kinds_of_cover_beside_them(typed: str, named: list[str]) -> None:
-    """Of a text that is known in all its parts each is an insurer; any other text is one name as a whole."""
+    """A known one is named without what stands beside it, which may be about the patient; any other text is one name, or none."""
     found = mapped(
         "patients", custom_fields=answers(Insurer=typed), invoice_default_to=None, invoice_email=None
     )
@@ -237,19 +245,39 @@ def test_an_insurer_is_sent_once_in_a_run() -> None:
     ("typed", "shown"),
     [
         ("teachers' MUTUAL", "Teachers' Mutual"),
-        ("O\u2019BRIEN  fund", "O\u2019Brien Fund"),
+        ("O\u2019BRIEN  fund", "O'Brien Fund"),
         ("vet's own insurance", "Vet's Own Insurance"),
         ("Smith & Sons Ins.", "Smith & Sons Ins"),
         ("MEDIBANK", "Medibank Private"),
         ("Teachers&#39; Mutual", "Teachers' Mutual"),
         ("Smith &amp; Co", "Smith & Co"),
-        ("&lt;b&gt; fund", "&Lt;B&Gt; Fund"),
+        ("&lt;b&gt; fund", "Lt B&Gt Fund"),
     ],
 )
 def test_an_insurers_name_keeps_its_punctuation(typed: str, shown: str) -> None:
-    """Only blanks and capitals are evened out; a spelling that the mapping lists becomes the insurer's one name."""
+    """Signs that belong to a name stay; a spelling that the mapping lists becomes the insurer's one name."""
     found = one("patients", "hl_insurers", custom_fields=answers(Insurer=typed), invoice_default_to=None)
     assert found["insurer_name"] == shown
+
+
+SPELLINGS = [
+    ("Smith & Co Mutual", "SMITH  & co. Mutual", "Smith &amp; Co Mutual"),
+    ("Smith Co. Mutual", "smith co mutual", "Smith, Co-Mutual"),
+    ("Teachers' Mutual", "TEACHERS\u2019 mutual.", "Teachers&#39; Mutual"),
+    ("F\u00f6rde Stra\u00dfe", "FO\u0308RDE STRASSE", "Fo\u0308rde-Strasse"),
+]
+
+
+@pytest.mark.parametrize("spellings", SPELLINGS)
+def test_what_an_insurer_is_called_does_not_depend_on_who_is_read_first(spellings: tuple[str, ...]) -> None:
+    """All patients share its record: of whom a run reads must not rename it, nor may a profile call it otherwise."""
+    told = set()
+    for typed in spellings:
+        changes = {"custom_fields": answers(Insurer=typed), "invoice_default_to": None, "invoice_email": None}
+        found = one("patients", "hl_insurers", **changes)
+        told.add((found["source_id"], found["insurer_name"]))
+        assert profile(**changes)["insurance_providers"] == f"{found['insurer_name']} ({found['source_id']})"
+    assert len(told) == 1
 
 
 def test_signs_of_html_are_read_in_every_name() -> None:
