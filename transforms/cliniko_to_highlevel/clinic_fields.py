@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import string
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.formats import date_text, folded
@@ -12,7 +13,7 @@ from cliniko_to_highlevel.markup import readable
 from cliniko_to_highlevel.streams import custom
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from cliniko_to_highlevel.row import Row
     from cliniko_to_highlevel.streams import Property
@@ -44,6 +45,20 @@ _SHOWN = frozenset(string.punctuation + " ")
 _LONGEST_FORM = 24
 
 
+class Answer(NamedTuple):
+    """What a field says: what was typed, its chosen options, what was typed under *other*, and chosen options without a name."""
+
+    typed: list[str]
+    chosen: list[str]
+    other: list[str]
+    unnamed: list[str]
+
+    @property
+    def values(self) -> list[str]:
+        """Return all that has a name, one answer after the other."""
+        return [*self.typed, *self.chosen, *self.other]
+
+
 class ClinicField(NamedTuple):
     """A field of the clinic's own: the property that holds it, and the type it has in HighLevel."""
 
@@ -61,35 +76,41 @@ class ClinicField(NamedTuple):
 
     def read(self, field: Row) -> tuple[str | list[str] | None, list[str]]:
         """Return the field's value, and what of the answer its type cannot hold."""
-        typed, chosen, other = answers_of(field)
+        typed, chosen, other, unnamed = answer_of(field)
         if self.kind == "MULTIPLE_OPTIONS":
-            return [*chosen, *([OTHER] if other else [])] or None, [*typed, *other]
+            return [*chosen, *([OTHER] if other else [])] or None, [*typed, *other, *unnamed]
         if self.kind == "SINGLE_OPTIONS":
             picked = chosen or [OTHER for _ in other]
-            return next(iter(picked), None), [*typed, *picked[1:], *other]
+            return next(iter(picked), None), [*typed, *picked[1:], *other, *unnamed]
         if self.kind == "DATE":
             dates = [(_date(text), text) for text in typed]
             best = next((date for date, _ in dates if date), None)
-            return best, [*(text for date, text in dates if not date), *chosen, *other]
-        return "\n".join([*typed, *chosen, *other]) or None, []
+            return best, [*(text for date, text in dates if not date), *chosen, *other, *unnamed]
+        return "\n".join([*typed, *chosen, *other]) or None, unnamed
 
 
-def answers_of(field: Row) -> tuple[list[str], list[str], list[str]]:
-    """Return what was typed into a field, its chosen options, and what was typed under *other*."""
-    chosen = [option.text("name") for option in field.parts("options") if option.flag("selected")]
+def answer_of(field: Row) -> Answer:
+    """Return what a patient's field says."""
+    selected = [option for option in field.parts("options") if option.flag("selected")]
+    names = [option.text("name") for option in selected]
     other = field.part("other")
     typed = readable(field.text("value"))
-    return (
+    return Answer(
         [typed] if typed else [],
-        [text for text in chosen if text],
+        [name for name in names if name],
         [other.text("value") or OTHER] if other.flag("selected") else [],
+        [
+            f"(option {option.text('token') or ''} that Cliniko gives no name)"
+            for option, name in zip(selected, names, strict=True)
+            if not name
+        ],
     )
 
 
 def masked_answer(field: Row) -> str:
     """Return what an answer looks like: its options, which the clinic made, and the form of what was typed."""
-    typed, chosen, other = answers_of(field)
-    return ", ".join([*chosen, *(_form(text) for text in (*typed, *other))])
+    typed, chosen, other, unnamed = answer_of(field)
+    return ", ".join([*chosen, *unnamed, *(_form(text) for text in (*typed, *other))])
 
 
 def _form(text: str) -> str:
@@ -113,20 +134,45 @@ def options_of(field: Row) -> list[str]:
     return list(dict.fromkeys(name for option in field.parts("options") if (name := option.text("name"))))
 
 
-def on_contact(field: Row, section: str, taken: Collection[str]) -> ClinicField:
-    """Return a field of the contact: HighLevel makes its key of its label, so the label must be one of its own."""
+def on_contact(fields: Sequence[tuple[str, Row]], taken: Collection[str]) -> list[ClinicField]:
+    """Return fields of the contact, given with their sections: HighLevel makes the key of the label, so each needs its own.
+
+    Those that share a label have their section in it, else their mark, all of them: were it by their order, they would change
+    places when the clinic changes that.
+    """
+    labels = [_labels(section, field) for section, field in fields]
+    given: dict[int, str] = {}
+    used = set(taken)
+    for wanted in zip(*labels, strict=True):
+        keys = {number: _api_key(label) for number, label in enumerate(wanted) if number not in given}
+        shared = Counter(keys.values())
+        alone = {number: wanted[number] for number, key in keys.items() if key and shared[key] == 1}
+        given |= {number: label for number, label in alone.items() if keys[number] not in used}
+        used |= set(keys.values())
+    return [
+        _on_contact(given.get(number, labels[number][-1]), section, field)
+        for number, (section, field) in enumerate(fields)
+    ]
+
+
+def _on_contact(label: str, section: str, field: Row) -> ClinicField:
+    kind = _kind(field)
+    whole = full_label(section, field.text("name") or "")
+    return ClinicField(_api_key(label), label, kind, _options(field, kind), whole)
+
+
+def _labels(section: str, field: Row) -> tuple[str, str, str]:
+    """Return how a field of the contact may be called, the best first; what has no letter of HighLevel's keys is no label."""
     label, kind = field.text("name") or "", _kind(field)
     suffix = "" if kind == "TEXT" else f" ({_SUFFIXES[kind]})"
-    mark = _mark(field, section)
-    labels = (
-        f"Cliniko {label}{suffix}",
-        f"Cliniko {section} {label}{suffix}",
-        f"Cliniko {label}{suffix} {mark}",
-    )
-    keys = [(text, _UNFIT.sub("_", text.lower()).strip("_")) for text in labels]
-    plain = _UNFIT.sub("", label.lower())
-    named, key = next(((text, key) for text, key in keys if plain and key not in taken), keys[-1])
-    return ClinicField(key, named, kind, _options(field, kind), full_label(section, label))
+    marked = f"Cliniko {label}{suffix} {_mark(field, section)}"
+    if not _UNFIT.sub("", label.lower()):
+        return marked, marked, marked
+    return f"Cliniko {label}{suffix}", f"Cliniko {section} {label}{suffix}", marked
+
+
+def _api_key(label: str) -> str:
+    return _UNFIT.sub("_", label.lower()).strip("_")
 
 
 def on_profile(field: Row, section: str, taken: Collection[str]) -> ClinicField:

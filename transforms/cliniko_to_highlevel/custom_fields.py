@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cliniko_to_highlevel import clinic_fields
 from cliniko_to_highlevel.answer_checks import fits
 from cliniko_to_highlevel.answer_forms import forms
-from cliniko_to_highlevel.clinic_fields import answers_of, full_label, masked_answer, options_of
+from cliniko_to_highlevel.clinic_fields import answer_of, full_label, masked_answer, options_of
 from cliniko_to_highlevel.errors import MappingError
 from cliniko_to_highlevel.formats import folded, name_text, told_date
 from cliniko_to_highlevel.mapping_checks import (
@@ -19,13 +19,13 @@ from cliniko_to_highlevel.mapping_checks import (
     PROFILE_FIELD,
 )
 from cliniko_to_highlevel.recognition import Decision, Definition, recognise
+from cliniko_to_highlevel.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from cliniko_to_highlevel.clinic_fields import ClinicField
     from cliniko_to_highlevel.mapping import ClinicMapping
-    from cliniko_to_highlevel.row import Row
     from cliniko_to_highlevel.streams import Property
 
 #: Where a date may begin with the month; in Canada people write it both ways.
@@ -74,6 +74,23 @@ class Answers(NamedTuple):
     kept: list[str]
 
 
+class _Defined(NamedTuple):
+    """A field as the account's settings have it: what a patient's record says of it may be out of date, or missing."""
+
+    section: str
+    facts: dict[str, str | None]
+    #: Name of each option, by its token.
+    options: dict[str, str | None]
+
+    def of(self, field: Row) -> Row:
+        """Return a patient's field with its answer, called as the settings call it."""
+        options = [
+            {**option.values, "name": self.options.get(option.text("token") or "") or option.text("name")}
+            for option in field.parts("options")
+        ]
+        return Row(field.resource, {**field.values, **self.facts, "options": options})
+
+
 class FieldPlan:
     """Decides for each custom field of the account where it goes."""
 
@@ -95,6 +112,10 @@ class FieldPlan:
         self._named = {folded(name): target for name, target in mapping.named_fields.items()}
         self._spelled = {folded(name): name for name in mapping.named_fields}
         self._decided: dict[tuple[str, str, str], Decision] = {}
+        #: The account's sections and fields by token, and those by name, of which a patient's field has no token.
+        self._sections: dict[str | None, str | None] = {}
+        self._defined: dict[str | None, _Defined] = {}
+        self._by_label: dict[tuple[str, str], _Defined] = {}
         self._own: dict[str, dict[tuple[str, str, str], ClinicField]] = {place: {} for place in OWN_PLACES}
 
     def define(self, definition: Row) -> None:
@@ -104,6 +125,8 @@ class FieldPlan:
             MappingError: the mapping names a field that the account does not have.
         """
         choices = []
+        on_contact = []
+        self._know(definition)
         for section, field in _fields(definition):
             key = _key(section, field)
             decision = self.decide(section, field)
@@ -111,20 +134,42 @@ class FieldPlan:
             if decision.target == "insurer":
                 names = (name for name in options_of(field) if self._takes(decision, name))
                 self.insurer_options.update(dict.fromkeys(names))
-            elif decision.target in OWN_PLACES:
-                self._define_own(decision.target, section, field)
+            elif decision.target == CONTACT_FIELD:
+                on_contact.append((section, field))
+            elif decision.target == PROFILE_FIELD:
+                own = clinic_fields.on_profile(field, section, self._taken[PROFILE_FIELD])
+                self._taken[PROFILE_FIELD].add(folded(own.label))
+                self._own[PROFILE_FIELD][key] = own
+        found = clinic_fields.on_contact(on_contact, self._taken[CONTACT_FIELD])
+        keys = (_key(section, field) for section, field in on_contact)
+        self._own[CONTACT_FIELD] = dict(zip(keys, found, strict=True))
         self.choices = tuple(choices)
         self._require_named()
 
-    def _define_own(self, place: str, section: str, field: Row) -> None:
-        taken = self._taken[place]
-        if place == CONTACT_FIELD:
-            own = clinic_fields.on_contact(field, section, taken)
-            taken.add(own.name)
-        else:
-            own = clinic_fields.on_profile(field, section, taken)
-            taken.add(folded(own.label))
-        self._own[place][_key(section, field)] = own
+    def _know(self, definition: Row) -> None:
+        for section in definition.parts("sections"):
+            self._sections[section.text("token")] = section.text("name")
+        for section_name, field in _fields(definition):
+            facts = {name: field.text(name) for name in ("name", "type", "token")}
+            options = {option.text("token") or "": option.text("name") for option in field.parts("options")}
+            known = _Defined(section_name, facts, options)
+            self._defined.setdefault(facts["token"], known)
+            self._by_label.setdefault((folded(section_name), folded(facts["name"] or "")), known)
+
+    def _answered(self, patient: Row) -> Iterator[tuple[str, Row]]:
+        """Yield section and field of each of a patient's fields, as the settings have the field with its token."""
+        for section in patient.part("custom_fields").parts("sections"):
+            token, name = section.text("token"), section.text("name")
+            name = (self._sections.get(token) if token else None) or name or ""
+            for field in section.parts("fields"):
+                known = self._known(name, field)
+                yield (known.section, known.of(field)) if known else (name, field)
+
+    def _known(self, section: str, field: Row) -> _Defined | None:
+        token = field.text("token")
+        if token:
+            return self._defined.get(token)
+        return self._by_label.get((folded(section), folded(field.text("name") or "")))
 
     def properties(self, place: str) -> dict[str, Property]:
         """Return the clinic's own fields of contact or profile as properties, by name."""
@@ -146,13 +191,13 @@ class FieldPlan:
         of a field cannot hold, and every answer to a field that the account's definition does not have.
         """
         answers = Answers({}, {}, {}, [])
-        for section, field in _fields(patient.part("custom_fields")):
+        for section, field in self._answered(patient):
             decision = self.decide(section, field)
             if decision.target == IGNORE:
                 continue
             kept = self._read_field(decision, section, field, answers)
             if kept:
-                label = full_label(section, field.text("name") or "")
+                label = full_label(section, field.text("name") or field.text("token") or "")
                 answers.kept.append(f"{label}: {', '.join(kept)}")
         return answers
 
@@ -163,8 +208,9 @@ class FieldPlan:
             place = answers.contact if decision.target == CONTACT_FIELD else answers.profile
             place[own.name], kept = own.read(field)
             return kept
-        kept = []
-        for value in _values(field):
+        answer = answer_of(field)
+        kept = list(answer.unnamed)
+        for value in answer.values:
             if decision.target in DATE_TARGETS:
                 day = told_date(value, month_first=self._month_first)
                 held = answers.targets.setdefault(decision.target, [])
@@ -186,14 +232,14 @@ class FieldPlan:
 
     def filled(self, patient: Row) -> Iterator[tuple[tuple[str, str, str], list[frozenset[str]]]]:
         """Yield (section, label, token) of every field in which a patient has something, and the forms of each answer."""
-        for section, field in _fields(patient.part("custom_fields")):
-            values = _values(field)
-            if values:
-                yield _key(section, field), [forms(value, self._mapping) for value in values]
+        for section, field in self._answered(patient):
+            answer = answer_of(field)
+            if answer.values or answer.unnamed:
+                yield _key(section, field), [forms(value, self._mapping) for value in answer.values]
 
     def masked_answers(self, patient: Row) -> Iterator[tuple[tuple[str, str, str], str]]:
         """Yield (section, label, token) of every field in which a patient has something, and what that looks like."""
-        for section, field in _fields(patient.part("custom_fields")):
+        for section, field in self._answered(patient):
             answer = masked_answer(field)
             if answer:
                 yield _key(section, field), answer
@@ -237,9 +283,3 @@ def _fields(tree: Row) -> Iterator[tuple[str, Row]]:
 
 def _key(section: str, field: Row) -> tuple[str, str, str]:
     return section, field.text("name") or "", field.text("token") or ""
-
-
-def _values(field: Row) -> list[str]:
-    """Return all that a field says, one answer after the other."""
-    typed, chosen, other = answers_of(field)
-    return [*typed, *chosen, *other]

@@ -196,7 +196,7 @@ def _inside(
 def _answer(item: Mapping[str, Any]) -> str:
     """Return what was answered: a text, or the options that were chosen."""
     chosen = [
-        str(option.get("value") or option.get("name") or "")
+        str(option.get("value") or option.get("name") or option.get("token") or "")
         for name in ("answers", "options")
         for option in item.get(name) or ()
         if isinstance(option, dict) and option.get("selected")

@@ -162,6 +162,102 @@ def test_a_field_goes_where_the_clinic_says(tmp_path: Path) -> None:
     assert len(labels) == len(set(labels))
 
 
+@pytest.mark.parametrize("name", [None, "", "What it was called before"])
+def test_a_field_is_known_by_its_token(name: str | None, tmp_path: Path) -> None:
+    """Of a patient's fields Cliniko promises the token only: section, label, type and options are those of the settings."""
+    path = tmp_path / "mapping.yml"
+    path.write_text(
+        "custom_fields: {named: {Shoe size: ignore, Fund: insurer, Pet: keep, Team: contact_field}}"
+    )
+    defined = [
+        field("Shoe size", token="t1"),
+        field("Fund", token="t2"),
+        field("Leg", "checkboxes", "Left", "Right", token="t3"),
+        field("Since", "date", token="t4"),
+        field("Pet", "radiobuttons", "Cat", "Dog", token="t5"),
+        field("Team", token="t6"),
+    ]
+    told = [
+        {"token": "t1", "value": "44"},
+        {"token": "t2", "value": "Bupa"},
+        {"token": "t3", "options": [{"token": "o-Left", "selected": True}, {"token": "o-Right"}]},
+        {"token": "t4", "value": "2030-07-01"},
+        {"token": "t5", "options": [{"token": "o-Cat", "selected": True, "name": name}]},
+        {"token": "t6", "value": "Reds"},
+    ]
+    answered = [{**item, "name": name, "type": None} for item in told]
+    contact, profile, schemas, insurers = loaded(defined, answered, path)
+    held = {label: profile[named(schemas, "hl_patient_profiles", label)[0]] for label in ("Leg", "Since")}
+    assert held == {"Leg": ["Left"], "Since": "2030-07-01"}
+    assert (contact["cliniko_team"], profile["insurer"], insurers) == ("Reds", "Bupa", ["Bupa"])
+    assert profile["other_fields"] == "Intake / Pet: Cat"
+
+
+def test_a_field_without_a_token_is_known_by_its_name() -> None:
+    """As in records that were written before there were tokens."""
+    defined = [field("Leg", "checkboxes", "Left", token="t3")]
+    answered = {**field("Leg", "checkboxes", "Left", chosen=["Left"]), "token": None}
+    _, profile, schemas, _ = loaded(defined, [answered])
+    assert profile[named(schemas, "hl_patient_profiles", "Leg")[0]] == ["Left"]
+    assert profile["other_fields"] is None
+
+
+def test_a_chosen_option_of_which_nothing_is_known_is_kept() -> None:
+    """With its token, by which the clinic can find out what it was."""
+    unknown = {"token": "o9", "name": None, "selected": True}
+    defined = [field("Leg", "checkboxes", "Left", token="t3"), field("Fund", token="t2")]
+    answered = [{"token": token, "options": [unknown]} for token in ("t3", "t2", "t9")]
+    _, profile, schemas, insurers = loaded(defined, answered, section="Insurance")
+    assert insurers == []
+    assert profile[named(schemas, "hl_patient_profiles", "Leg")[0]] is None
+    told = "(option o9 that Cliniko gives no name)"
+    assert profile["other_fields"] == "\n".join(
+        f"Insurance / {name}: {told}" for name in ("Leg", "Fund", "t9")
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_fields_of_one_label_do_not_change_places_with_their_sections(order: int, tmp_path: Path) -> None:
+    """The key on the contact is made of the label: of several that share one, each has its section, whichever comes first."""
+    path = tmp_path / "mapping.yml"
+    path.write_text(
+        "custom_fields: {named: {Leg: contact_field, Knee: contact_field, Visit Knee: contact_field}}"
+    )
+    sections = [
+        ("Intake", [("Leg", "a"), ("Knee", "b")]),
+        ("Visit", [("Leg", "c")]),
+        ("Twice", [("Leg", "d"), ("Leg", "e"), ("Visit Knee", "f")]),
+    ][::order]
+    tree = {
+        "sections": [
+            {
+                "name": name,
+                "token": f"s-{name}",
+                "fields": [{**field(label, token=token), "value": token} for label, token in fields][::order],
+            }
+            for name, fields in sections
+        ]
+    }
+    settings = record("public_settings", patient_custom_fields_definition=tree)
+    lines = [
+        {"type": "RECORD", "stream": "public_settings", "record": settings},
+        {"type": "RECORD", "stream": "patients", "record": record("patients", custom_fields=tree)},
+    ]
+    contact = next(
+        item["record"]
+        for item in run(lines, str(path))
+        if item["type"] == "RECORD" and item["stream"] == "hl_contacts"
+    )
+    keys = {value: name for name, value in contact.items() if value in tuple("abcdef")}
+    assert {token: keys[token] for token in "abcf"} == {
+        "a": "cliniko_intake_leg",
+        "b": "cliniko_knee",  # no other field has this label: a clinic that was loaded keeps its key
+        "c": "cliniko_visit_leg",
+        "f": "cliniko_visit_knee",
+    }
+    assert [keys[token].rpartition("_")[0] for token in "de"] == ["cliniko_leg"] * 2
+
+
 FUNDS = ("Bupa", "Medibank", "HCF", "NIB")
 
 
