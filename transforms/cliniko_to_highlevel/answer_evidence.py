@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel import answer_forms as form
 from cliniko_to_highlevel.mapping_checks import FIELD_TARGETS, PROFILE_FIELD
-from cliniko_to_highlevel.recognition import Decision, in_section_of, may_ask_for, names_a_place
+from cliniko_to_highlevel.recognition import (
+    OF_OTHERS,
+    Decision,
+    in_section_of,
+    is_of_others,
+    may_ask_for,
+    names_a_place,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +90,11 @@ def beside(decision: Decision, field: Definition, answers: Answers) -> Decision:
     """Return the decision with what was answered: it may confirm it, make it doubtful, or name another place."""
     if decision.named or not answers.total:
         return decision
+    if OF_OTHERS in decision.evidence:
+        return _of_others(decision, answers)
     place, why = _pointed(answers)
+    if place in FIELD_TARGETS and is_of_others(field, place):
+        place = ""
     if (
         place
         and place != decision.target
@@ -130,6 +141,13 @@ def _of_place(decision: Decision, answers: Answers) -> Decision:
         against = f"answers ({odd} of {answers.total} are no {' or '.join(agree)})"
         return decision._replace(against=(*decision.against, against))
     return decision
+
+
+def _of_others(decision: Decision, answers: Answers) -> Decision:
+    """Return the decision on a field of somebody else's, or of the past: what it looks like says nothing of whose it is."""
+    forms = next((forms for forms in _AGREE.values() if answers.mostly(*forms)), ())
+    told = [answers.told(*(name for name in forms if answers.are(name)))] if forms else []
+    return decision._replace(evidence=(*decision.evidence, *told))
 
 
 def _of_own(decision: Decision, field: Definition, answers: Answers) -> Decision:

@@ -78,6 +78,23 @@ _OF_CLUBS = re.compile(
     r"|travel|life|income|pet|indemnity)\b",
     re.IGNORECASE,
 )
+#: Whose something is, if not the patient's own, or not any more …
+_OF_OTHERS = (
+    r"\b(previous(ly)?|former(ly)?|prior|old|past|ex|others?|partners?|spouses?|husbands?|wife|wives|parents?|mothers?|fathers?"
+    r"|mums?|moms?|dads?|guardians?|siblings?|brothers?|sisters?|drivers?)\b"
+)
+#: … whose school is the patient's all the same …
+_CHILDREN = r"\b(child(ren)?|kids?|sons?|daughters?)\b"
+#: … and what else is insured than a patient: of a car that was in an accident the insurer pays for the treatment.
+_THINGS = r"\b(pets?|home|contents|house|household|car|vehicle|boat|building|landlord)\b"
+_OF_ACCIDENTS = re.compile(r"\b(mva|accidents?|injury|injuries|collision|ctp|motor|auto)\b", re.IGNORECASE)
+#: A section names people, too; *Other* is one of many things, and a family's may be the patient's own.
+_SECTION_OF_OTHERS = re.compile(
+    r"\b(previous|former|partner|spouse|husband|wife|siblings?|other\s+(driver|party|parent|person))\b",
+    re.IGNORECASE,
+)
+#: The evidence that a field is about somebody or something else than the patient, or about the past.
+OF_OTHERS = "label (of others, or of the past)"
 #: What a label of a membership says that is about insurance, or nothing: any other word may be of something else with members.
 _OF_MEMBERS = re.compile(
     r"\b(member(ship)?|subscriber|insured|insur(er|ance)|policy|polic(ies|y)holder|plan|health|medical|private|primary|secondary"
@@ -164,6 +181,10 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
     """
     told = _Options(field.options, mapping)
     fitting = [rule for rule in mapping.field_rules if rule.fits(field.section, field.label)]
+    places = {rule.target for rule in fitting} - {PROFILE_FIELD}
+    looks_like = places or ({"insurer"} if told.insurers else set())
+    if any(is_of_others(field, place) for place in looks_like):
+        return Decision(PROFILE_FIELD, (OF_OTHERS,))
     possible = [rule for rule in fitting if not _contradicted(field, rule.target, told, mapping)]
     if not possible or possible[0].target == PROFILE_FIELD:
         if told.insurers >= _FEWEST_INSURERS and told.insurers > told.others:
@@ -184,6 +205,18 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
     if rule.target == "member_number" and not _of_insured(field.label, mapping):
         against.append("label (may be of other members)")
     return Decision(rule.target, tuple(evidence), tuple(against))
+
+
+def is_of_others(field: Definition, target: str) -> bool:
+    """Return whether a field that looks like one for this place is not the patient's own, or not any more."""
+    words = [_OF_OTHERS]
+    if target != "school":
+        words.append(_CHILDREN)
+    if target in _INSURANCE and not _OF_ACCIDENTS.search(f"{field.section} {field.label}"):
+        words.append(_THINGS)
+    return bool(
+        re.search("|".join(words), field.label, re.IGNORECASE) or _SECTION_OF_OTHERS.search(field.section)
+    )
 
 
 def _of_insured(label: str, mapping: ClinicMapping) -> bool:

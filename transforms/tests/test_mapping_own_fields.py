@@ -177,7 +177,7 @@ def test_a_field_is_known_by_its_token(name: str | None, tmp_path: Path) -> None
         field("Pet", "radiobuttons", "Cat", "Dog", token="t5"),
         field("Team", token="t6"),
     ]
-    told = [
+    told: list[dict[str, Any]] = [
         {"token": "t1", "value": "44"},
         {"token": "t2", "value": "Bupa"},
         {"token": "t3", "options": [{"token": "o-Left", "selected": True}, {"token": "o-Right"}]},

@@ -127,6 +127,50 @@ def test_answers_confirm_contradict_or_name_another_place(
 
 
 @pytest.mark.parametrize(
+    ("section", "label", "answers"),
+    [
+        ("Insurance", "Insurer of partner", ["Bupa", "HCF", "nib"]),
+        ("Insurance", "Spouse's health fund", ["Bupa", "HCF", "nib"]),
+        ("Insurance", "Previous insurer", ["Bupa", "HCF", "nib"]),
+        ("Insurance", "Former health fund", ["Bupa", "HCF", "nib"]),
+        ("Insurance", "Old policy number", ["8812345", "9912345", "7712345"]),
+        ("Insurance", "Father's member number", ["8812345", "9912345", "7712345"]),
+        ("Accident", "Other driver's insurer", ["Bupa", "HCF", "nib"]),
+        ("NDIS", "NDIS number of sibling", NDIS_NUMBERS),
+        ("Intake", "Brother's number", NDIS_NUMBERS),
+        ("Work", "Previous employer", ["Coles", "Qantas", "Aldi"]),
+        ("Insurance", "Pet insurer", ["Bupa", "HCF", "nib"]),
+        ("Insurance", "Home insurance", ["Bupa", "HCF", "nib"]),
+        ("Insurance", "Car insurance", ["Bupa", "HCF", "nib"]),
+        ("Partner's details", "Health fund", ["Bupa", "HCF", "nib"]),
+        ("Intake", "Who is your wife with?", ["Bupa", "HCF", "nib"]),
+    ],
+)
+def test_what_is_somebody_elses_or_past_is_not_the_patients_own(
+    section: str, label: str, answers: list[str]
+) -> None:
+    """Whatever the answers look like, and whether or not there are options: only the clinic can say that it is."""
+    fields = [Definition(section, label), Definition(section, label, "radiobuttons", ("Bupa", "HCF", "nib"))]
+    assert [recognise(field, SHIPPED).target for field in fields] == ["profile_field"] * 2
+    assert "high" not in {recognise(field, SHIPPED).confidence for field in fields}
+    assert judged(section, label, answers).target == "profile_field"
+
+
+@pytest.mark.parametrize(
+    ("section", "label", "place"),
+    [
+        ("Child", "Child's school", "school"),
+        ("Motor vehicle accident", "Car insurer", "insurer"),
+        ("Other", "Health fund", "insurer"),
+        ("Parents and funding", "NDIS number", "ndis_number"),
+    ],
+)
+def test_words_of_others_that_say_nothing_of_whose_it_is(section: str, label: str, place: str) -> None:
+    """A child is the patient of whom a school is asked, and a car's insurer pays for who was hurt in it."""
+    assert recognise(Definition(section, label), SHIPPED).target == place
+
+
+@pytest.mark.parametrize(
     ("label", "options", "confidence"),
     [("NDIS", ("Yes", "No"), "high"), ("Insurance", ("TAC", "DVA", "Private", "Bupa"), "medium")],
 )
