@@ -97,12 +97,16 @@ def test_a_clinic_s_own_counts(reported: ReportedLedger) -> None:
     for part in ("treatment_notes/50#2", "treatment_notes/50", "treatment_notes/50#3"):
         reported.receive(NOTES, part, contact="patients/1")
         reported.write()
+    for part in ("treatment_notes/51", "treatment_notes/51#2"):
+        reported.receive(NOTES, part, contact="patients/1", filtered="deleted_left_out")
     content = window_content(handed_over(reported.ledger, [reported.run]))
     jsonschema.validate(content, json.loads(SCHEMA.read_text(encoding="utf-8")))
     beside = sum(item.filtered for item in standing_records(reported.ledger) if item.resource == "attendees")
     assert beside == 3
     assert "attendees" not in {row["resource"] for row in content["objects"]}
-    assert content["standing"]["filtered"] == 1  # the patient who was merged in Cliniko
+    assert (
+        content["standing"]["filtered"] == 2
+    )  # the patient who was merged in Cliniko, and the long note left out
     assert all(
         row["known"] == row["in_highlevel"] + row["filtered"] + row["held"] + row["rejected"]
         for row in content["objects"]
@@ -114,7 +118,7 @@ def test_a_clinic_s_own_counts(reported: ReportedLedger) -> None:
         2,
     )  # that of the clinic, and the long one
     left_out = next(item for item in content["handover"]["sections"] if item["section"] == "left_out")
-    assert left_out["count"] == 1
+    assert left_out["count"] == 2
     page = window_page(content)
     assert "beside" not in page
     assert content["audit"]["head"] in page

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _GIVEN_UP = "no_longer_wanted"
 #: Reasons that are doings of our own: another sub-account, where the record is, lists it itself.
 _OURS = frozenset({BESIDE, _GIVEN_UP, OTHER_SUB_ACCOUNT})
+#: Behind the source id of a further part of a long text: ``treatment_notes/5#2``.
+_PART = "#"
 _AT_ONCE = 1000
 
 
@@ -31,9 +33,11 @@ def is_missed(item: Unsettled) -> bool:
     """Return whether somebody might miss a record that is not in HighLevel.
 
     An attendance is there as its appointment, a practitioner without a user as a contact, a patient of another location in its
-    sub-account, and a link that Cliniko gave up is not wanted: the ledger counts them, a clinic does not.
+    sub-account, a link that Cliniko gave up is not wanted, and of a long note left out it is enough to know once: the ledger
+    counts them, a clinic does not.
     """
-    return item.reason not in _OURS and item.object != "user"
+    further = item.outcome == "filtered" and item.object == "note" and _PART in item.source_id
+    return item.reason not in _OURS and item.object != "user" and not further
 
 
 def missed_records(ledger: Ledger) -> Iterator[Unsettled]:
@@ -48,28 +52,34 @@ def clinic_counts(ledger: Ledger) -> list[ObjectCount]:
     for item in standing_records(ledger):
         filtered = item.reasons.get("filtered") or Counter[str]()
         apart = filtered.total() if item.object == "user" else sum(filtered[code] for code in _OURS)
-        further = parts.get((item.object, item.resource), 0)
-        item.filtered -= apart
+        further = parts.get((item.object, item.resource, Status.DONE.value), 0)
+        left_out = parts.get((item.object, item.resource, Status.FILTERED.value), 0)
+        item.filtered -= apart + left_out
         item.unchanged -= further
-        item.source -= apart + further
+        item.source -= apart + left_out + further
         found.append(item)
     return [item for item in found if item.source]
 
 
-def _further_parts(ledger: Ledger) -> dict[tuple[str, str], int]:
-    """Return how many records in HighLevel are only the further parts of a long text."""
+def _further_parts(ledger: Ledger) -> dict[tuple[str, str, str], int]:
+    """Return how many records are only the further parts of a long text, by object, resource and status."""
+    groups = (record.c.object, record.c.resource, record.c.status)
     query = (
-        sa.select(record.c.object, record.c.resource, sa.func.count())
+        sa.select(*groups, sa.func.count())
         .where(
             record.c.location == ledger.location,
             record.c.object == "note",
-            record.c.status == Status.DONE.value,
-            record.c.source_id.contains("#"),
+            (record.c.status == Status.DONE.value)
+            | ((record.c.status == Status.FILTERED.value) & record.c.reason.not_in(_OURS)),
+            record.c.source_id.contains(_PART),
         )
-        .group_by(record.c.object, record.c.resource)
+        .group_by(*groups)
     )
     with ledger.transaction() as connection:
-        return {(object_, resource): number for object_, resource, number in connection.execute(query)}
+        return {
+            (object_, resource, status): number
+            for object_, resource, status, number in connection.execute(query)
+        }
 
 
 def unusable_addresses(ledger: Ledger) -> Iterator[tuple[str, str]]:
