@@ -147,7 +147,7 @@ def from_attendee(row: Row, reference: Reference) -> Iterator[Output]:
         yield Output(APPOINTMENTS.name, marked(record, reason if patient else Filter.NO_PATIENT))
         if not patient:
             yield contacts.from_nobody(row)
-        elif group:
+        elif group or not booking:
             yield contacts.from_booking(row, patient, None, reference)
         return
     arrived = row.flag("arrived")

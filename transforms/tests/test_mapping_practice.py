@@ -372,6 +372,15 @@ def test_what_is_nobodys_takes_back_what_it_gave_to_a_contact(resource: str) -> 
     }
 
 
+def test_an_attendance_without_a_booking_takes_back_what_it_gave() -> None:
+    """Its patient is known, and what it had said of a visit holds no longer."""
+    found = one("attendees", "hl_contacts", booking_id=None)
+    assert (found["source_id"], found["contributor"]) == ("patients/7", "attendees/77")
+    assert {value for name, value in found.items() if name not in {"stream", "source_id", "contributor"}} == {
+        None
+    }
+
+
 def test_a_recall_is_a_task_of_its_day() -> None:
     """Due in the afternoon of the clinic's day; the contact has the day; one that Cliniko has no longer is done."""
     task = one("recalls", "hl_recalls")
