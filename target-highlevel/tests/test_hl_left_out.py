@@ -123,6 +123,7 @@ def test_what_is_archived_after_it_was_loaded_is_closed(started: Loader) -> None
     assert "[Archived" in note["title"]
     assert invoice["properties"]["record_state"] == "archived"
     assert "archived" in patient["tags"]
+    settled(started, tap_lines(started.sandbox, started.folder), MODE="verify", SHOW_VALUES="true")
 
 
 def test_what_has_lost_its_patient_says_nothing_of_one_any_more(started: Loader) -> None:
