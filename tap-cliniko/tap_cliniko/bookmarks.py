@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tap_cliniko import timestamps
 from tap_cliniko.errors import SettingsError
 from tap_cliniko.windows import Window
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 ACCOUNT = "account"
 """Key of a state: the id of the Cliniko account it belongs to."""
 SAMPLE, NAMED = "sample", "sample_named"
 """In the state of `patients`: the patients of a sample, and whether `sample_ids` named them."""
+REMEMBERED_IN = "remembered_in"
+"""In the state of a list: the number of the file of known ids that holds all its rows."""
+DELETIONS = "deletions"
+"""In the state of a list: the number of the newest deletion that was told."""
 
 
 def checked(state: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +66,14 @@ def check_account(state: dict[str, Any], account: str | None) -> None:
             f"{account}; use the key of that account, or give this one a state of its own (--state-id-suffix)"
         )
         raise SettingsError(msg)
+
+
+def told_of(state: Mapping[str, Any], account: str, number: int) -> int | None:
+    """Return the newest deletion that a state has told, None if it is not this account's or knows another file of ids."""
+    found = state.get("bookmarks", {}).values()
+    if state.get(ACCOUNT) != account or number not in {each.get(REMEMBERED_IN) for each in found}:
+        return None
+    return max((each.get(DELETIONS, 0) for each in found), default=0)
 
 
 def _bookmark(name: str, bookmark: Any) -> dict[str, Any]:

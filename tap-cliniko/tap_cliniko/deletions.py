@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tap_cliniko.resources import Resource
 
 _MANY = 50
+_NEARLY_ALL = 0.9
 
 
 class DeletionFinder:
@@ -36,7 +37,7 @@ class DeletionFinder:
     def gone(self, resource: Resource, seen: set[int] | None) -> Iterator[int]:
         """Yield the ids that are gone; `seen` are all that exist when the resource was read in full.
 
-        When everything seems to have vanished at once, the key has lost a permission rather than the clinic
+        When nearly everything seems to have vanished at once, the key has lost a permission rather than the clinic
         its data: nothing is reported then.
         """
         name, top = resource.name, self._known.greatest(resource.name)
@@ -46,9 +47,10 @@ class DeletionFinder:
             missing = list(self._missing(resource, 0, top))
         else:
             missing = [each for each in self._known.ids(name, 0, top) if each not in seen]
-        if len(missing) >= _MANY and len(missing) == self._known.count(name, 0, top):
+        remembered = self._known.count(name, 0, top)
+        if len(missing) >= _MANY and len(missing) >= _NEARLY_ALL * remembered:
             self._notice(
-                f"{name}: all {len(missing)} rows seem deleted, which is not believed; check the key's role"
+                f"{name}: {len(missing)} of {remembered} rows seem deleted, which is not believed; check the key's role"
             )
             return
         yield from (each for each in missing if self._is_gone(resource, each))

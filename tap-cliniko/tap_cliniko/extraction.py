@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_cliniko import timestamps
+from tap_cliniko.bookmarks import DELETIONS, REMEMBERED_IN
 from tap_cliniko.changes import MOST_RECENT, RECENT, recent_rows
 from tap_cliniko.errors import SettingsError
 from tap_cliniko.filters import with_archived
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from tap_cliniko.run import Run
 
 _MOST_AHEAD = 3600.0
-
-REMEMBERED_IN = "remembered_in"
-"""In the state of a list: the number of the file of known ids that holds all its rows."""
 
 
 @dataclass(slots=True)
@@ -172,7 +170,7 @@ class Extraction:
         if seen is None:
             self._take_stock(known)
         self.run.note_gone(self.resource, seen)
-        told, number = known.gone_since(self.bookmark.get("deletions", 0), name)
+        told, number = known.gone_since(self.bookmark.get(DELETIONS, 0), name)
         for _, ident in told:
             yield {"id": str(ident), TOMBSTONE: self.run.end}
-        self.bookmark["deletions"] = number
+        self.bookmark[DELETIONS] = number

@@ -10,7 +10,7 @@ It also remembers which rows belonged to which patient, and who was merged into 
 whose records had moved to another one in a merge, nothing in Cliniko tells any more which records those were.
 
 Each file has a number of its own, which a state keeps with what it has read: so a run can tell whether this file
-saw all of it.
+saw all of it. And each belongs to one Cliniko account: to another one, whatever the first holds would seem deleted.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS belongs (
 CREATE TABLE IF NOT EXISTS merged (
     survivor INTEGER NOT NULL, duplicate INTEGER NOT NULL, PRIMARY KEY (survivor, duplicate)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owner (account TEXT NOT NULL);
 """
 _PATIENCE = 60.0  # another run may be writing
 
@@ -54,13 +55,42 @@ class KnownIds:
     def _own_number(self) -> int:
         with self._transaction():
             found = int(self._database.execute("PRAGMA user_version").fetchone()[0])
-            made = found or secrets.randbelow(2**31 - 1) + 1
-            self._database.execute(f"PRAGMA user_version = {made}")
+            return found or self._numbered_anew()
+
+    def _numbered_anew(self) -> int:
+        made = secrets.randbelow(2**31 - 1) + 1
+        self._database.execute(f"PRAGMA user_version = {made}")
         return made
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def claim(self, account: str, told: int | None) -> str:
+        """Let the file belong to an account, unless it has an owner already, and return the owner.
+
+        A file of an earlier version names none, and another clinic may have written into it. It is taken over by a run whose
+        state was written along with it and has told all of its deletions, and emptied by any other.
+
+        Args:
+            account: whose run it is.
+            told: number of the newest deletion that the state has told, None if it was not written along with this file.
+        """
+        with self._transaction():
+            found = self._database.execute("SELECT account FROM owner").fetchone()
+            if found:
+                return str(found[0])
+            self._database.execute("INSERT INTO owner VALUES (?)", (account,))
+            holds_rows = self._database.execute("SELECT 1 FROM known LIMIT 1").fetchone()
+            if holds_rows and (told is None or told < self.newest()):
+                self._forget()
+        return account
+
+    def _forget(self) -> None:
+        """Empty the file; with another number, every list is gone through once more."""
+        for table in ("known", "belongs", "merged"):
+            self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
+        self.number = self._numbered_anew()
 
     def add(self, resource: str, rows: Iterable[tuple[int, Iterable[int]]]) -> None:
         """Remember rows by id, each with its patients; one that was thought gone is back."""

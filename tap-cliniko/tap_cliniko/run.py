@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_cliniko import timestamps
 from tap_cliniko.attachments import AttachmentStore
+from tap_cliniko.bookmarks import told_of
 from tap_cliniko.changes import ChangeCheck, Remembered
 from tap_cliniko.client import ClinikoClient, base_url
 from tap_cliniko.deletions import DeletionFinder
@@ -165,6 +166,22 @@ class Run:
         elif settings.detect_deletions:
             with _usable("known_ids_path"):
                 self.known = self.merges.known = KnownIds(settings.known_ids_file)
+
+    def claim_known_ids(self, state: Mapping[str, Any]) -> None:
+        """Make sure that the ids seen are those of this account.
+
+        Raises:
+            SettingsError: they are another clinic's.
+        """
+        if self.known is None or self.account is None:
+            return
+        owner = self.known.claim(self.account, told_of(state, self.account, self.known.number))
+        if owner != self.account:
+            msg = (
+                f"known_ids_path ({variable('known_ids_path')}): the file holds the rows of Cliniko account {owner}, and "
+                f"the key is of account {self.account}; name a file of its own for each clinic"
+            )
+            raise SettingsError(msg)
 
     def close(self) -> None:
         """Close what the run holds open."""

@@ -156,7 +156,7 @@ class Settings(BaseModel):
         None,
         title="Known ids",
         description=(
-            "File in which detect_deletions remembers the ids it has seen. "
+            "File in which detect_deletions remembers the ids it has seen, one for each Cliniko account. "
             "By default data/<Meltano environment>/known_ids.db, or data/known_ids.db without one."
         ),
     )

@@ -77,6 +77,7 @@ class TapCliniko(Tap):
             reader = remembered.reader
             self._run = Run.begin(self.settings, selected, patients.get("sample"), remembered)
             bookmarks.check_account(dict(self.state), self._run.account)
+            self._run.claim_known_ids(self.state)
             if self._resumes_complete:
                 by_name = cast("dict[str, Any]", self.state)["bookmarks"]
                 self._run.ask_before_reading(by_name, same_reader=reader == self._run.reader)

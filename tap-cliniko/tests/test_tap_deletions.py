@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_runs import Said, Warehouse, config_for, run_tap
+from tap_runs import Said, Warehouse, client_for, config_for, run_tap
 
 from sandbox import Sandbox
-from tap_cliniko.resources import TOMBSTONE
+from tap_cliniko.bookmarks import told_of
+from tap_cliniko.deletions import DeletionFinder
+from tap_cliniko.errors import SettingsError
+from tap_cliniko.known_ids import KnownIds
+from tap_cliniko.resources import BY_NAME, TOMBSTONE
 from tap_cliniko.timestamps import from_epoch
 
 if TYPE_CHECKING:
@@ -359,3 +363,50 @@ def test_a_group_may_name_nobody(clinic: Sandbox, tmp_path: Path) -> None:
     account.update("group_appointments", group, {"patient_ids": [None]}, bump=False)
     said = read(clinic, tmp_path, None, "group_appointments")
     assert [None] in [each["patient_ids"] for each in said.records("group_appointments")]
+
+
+def test_the_file_of_one_clinic_is_no_other_clinics(clinic: Sandbox, tmp_path: Path) -> None:
+    """Two clinics in one project: the second is told to name a file of its own, and the first loses no row."""
+    first = read(clinic, tmp_path, None, "medical_alerts")
+    with Sandbox(seed=9, patients=10, cliniko={"requests_per_minute": 0}) as other:
+        other.cliniko.account.settings["account"]["id"] = "9"
+        with pytest.raises(SettingsError, match=r"known_ids_path \(TAP_CLINIKO_KNOWN_IDS_PATH\).*account 9"):
+            read(other, tmp_path, None, "medical_alerts")
+    again = read(clinic, tmp_path, first.state, "medical_alerts")
+    assert tombstones(again, "medical_alerts") == []
+
+
+@pytest.mark.parametrize(
+    ("told", "left"), [(0, [1]), (None, []), (-1, [])], ids=["its own", "another's", "not told"]
+)
+def test_a_file_of_an_earlier_version_is_claimed(tmp_path: Path, told: int | None, left: list[int]) -> None:
+    """Who saw all of it and told all of it takes it over; for anybody else it begins anew, with another number."""
+    known = KnownIds(str(tmp_path / "ids.db"))
+    known.add("taxes", [(1, ())])
+    number = known.number
+    assert known.claim("7", told) == "7"
+    assert known.ids("taxes", 0, 9) == left
+    assert (known.number == number) is bool(left)
+    assert known.claim("8", 0) == "7"
+    known.close()
+
+
+def test_a_state_says_what_it_told_of_which_file() -> None:
+    """Of another account's, or of another file, it says nothing."""
+    state = {"account": "7", "bookmarks": {"taxes": {"deletions": 5}, "patients": {"remembered_in": 3}}}
+    assert told_of(state, "7", 3) == 5
+    assert told_of(state, "8", 3) is None
+    assert told_of(state, "7", 4) is None
+    assert told_of({}, "7", 3) is None
+
+
+def test_that_nearly_all_rows_are_gone_is_not_believed(clinic: Sandbox, tmp_path: Path) -> None:
+    """A key that has lost a permission still sees some rows; more than nine in ten do not go at once."""
+    known, told = KnownIds(str(tmp_path / "ids.db")), list[str]()
+    rows = sorted(int(each) for each in clinic.cliniko.account.tables["medical_alerts"])
+    known.add("medical_alerts", ((ident, ()) for ident in [*range(1, 1001), *rows]))
+    client = client_for(clinic)
+    found = list(DeletionFinder(client, known, told.append).gone(BY_NAME["medical_alerts"], set(rows)))
+    client.close()
+    known.close()
+    assert (found, len(told)) == ([], 1)
