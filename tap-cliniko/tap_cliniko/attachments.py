@@ -27,8 +27,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec  # type: ignore[import-untyped]
 from filelock import FileLock
 
-from tap_cliniko.download import Download, Expired, TooLarge
-from tap_cliniko.errors import NotFound, Unavailable
+from tap_cliniko.download import Download, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
     from tap_cliniko.client import ClinikoClient
 
 logger = logging.getLogger("tap-cliniko")
-
-_OUTAGE = 5
-"""So many files in a row that do not come are a failure of the service, no longer of each file."""
 
 _FILENAME_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
@@ -51,11 +47,6 @@ class Status(StrEnum):
     TOO_LARGE = "too_large"
     UNAVAILABLE = "unavailable"
     NOT_REQUESTED = "not_requested"
-
-    @property
-    def worth_another_try(self) -> bool:
-        """Whether the next run should ask again."""
-        return self in {Status.NOT_READY, Status.UNAVAILABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +89,12 @@ class AttachmentStore:
         if not self._local and self._parts.stat().st_uid != os.geteuid():  # anybody can put a folder there
             raise PermissionError(errno.EPERM, f"{self._parts} is another user's")
         self._lockable = True
-        self._failed_in_a_row = 0
 
-    def fetch(self, record: Mapping[str, Any], *, failed_before: bool = False) -> StoredFile:
+    def fetch(self, record: Mapping[str, Any]) -> StoredFile:
         """Return where the bytes of an attachment are, fetching them unless they are already there.
 
-        Args:
-            record: the attachment.
-            failed_before: an earlier run did not get the file, so that another failure tells nothing of an outage.
+        Raises:
+            TapClinikoError: Cliniko does not deliver this file, or none any more.
         """
         if record.get("processing_completed") is False:  # null says nothing: the file itself does
             return StoredFile(Status.NOT_READY)
@@ -118,7 +107,7 @@ class AttachmentStore:
             return found
         with self._turn():
             # what another run fetched while this one waited for its turn
-            return self._present(name, record) or self._delivered(name, record, failed_before)
+            return self._present(name, record) or self._download(name, record)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -151,30 +140,12 @@ class AttachmentStore:
             return None
         return StoredFile(Status.DOWNLOADED, self._address(target), saved["size"], saved["sha256"])
 
-    def _delivered(self, name: str, record: Mapping[str, Any], failed_before: bool) -> StoredFile:  # noqa: FBT001
-        """Fetch a file; do without one that Cliniko cannot deliver, unless it delivers none any more."""
-        try:
-            stored = self._download(name, record)
-        except Unavailable:
-            self._failed_in_a_row += not failed_before
-            if self._failed_in_a_row >= _OUTAGE:
-                raise
-            logger.warning(
-                "patient_attachments/%s: Cliniko does not deliver the file; the next run asks again",
-                record["id"],
-            )
-            return StoredFile(Status.UNAVAILABLE)
-        self._failed_in_a_row = 0
-        return stored
-
     def _download(self, name: str, record: Mapping[str, Any]) -> StoredFile:
         # half a file goes on only if Cliniko has not processed it anew since
         version = re.sub(r"\D", "", str(record.get("processed_at") or ""))
         part = self._parts / f"{name}.{version}.part"
         try:
             digest, size = self._whole(part, record)
-        except (NotFound, Expired):
-            return StoredFile(Status.UNAVAILABLE)
         except TooLarge:
             part.unlink(missing_ok=True)
             return StoredFile(Status.TOO_LARGE)

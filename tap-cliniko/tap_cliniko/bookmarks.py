@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from tap_cliniko import timestamps
 from tap_cliniko.errors import SettingsError
+from tap_cliniko.trouble import Pending
 from tap_cliniko.windows import Window
 
 if TYPE_CHECKING:
@@ -79,12 +81,13 @@ def told_of(state: Mapping[str, Any], account: str, number: int) -> int | None:
 def _bookmark(name: str, bookmark: Any) -> dict[str, Any]:
     if not isinstance(bookmark, dict):
         raise _foreign(name)
-    read = dict(bookmark)
+    read = deepcopy(bookmark)
     try:
         if read.get("replication_key_value") is not None:
             read["replication_key_value"] = timestamps.normal(read["replication_key_value"])
         if "window" in read:
             Window.load(read["window"])
+        Pending(read, timestamps.from_epoch(0)).due()
     except (AttributeError, KeyError, TypeError, ValueError):
         raise _foreign(name) from None
     return read

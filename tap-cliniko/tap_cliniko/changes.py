@@ -22,6 +22,7 @@ from tap_cliniko.client import Query
 from tap_cliniko.errors import TapClinikoError
 from tap_cliniko.filters import with_archived
 from tap_cliniko.resources import BY_NAME, Shape
+from tap_cliniko.trouble import Pending
 from tap_cliniko.windows import CHANGED, Window, filters_of, is_readable, linked_lists, moment_of
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class ChangeCheck:
             return False
         if resource.in_full:
             return SEEN in bookmark
-        few_files = len(bookmark.get("pending_files", [])) <= _FEW_FILES
+        few_files = len(Pending(dict(bookmark), self.end).due()) <= _FEW_FILES
         reached = self._reached(resource)
         begun = reached is not None and reached <= self.end and "window" not in bookmark
         return begun and few_files and all(name in self.access for name in linked_lists(resource))

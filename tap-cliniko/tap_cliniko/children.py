@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tap_cliniko.client import Query
-from tap_cliniko.errors import NotFound
+from tap_cliniko.errors import NotFound, TapClinikoError
 from tap_cliniko.filters import with_archived
 from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.records import Normaliser
@@ -50,10 +49,18 @@ class _Below:
             return
 
     def _signatures(self, form: Row) -> Iterator[Row]:
+        failure = None
         for child in Normaliser(PATIENT_FORMS)(form)["signature_ids"]:
-            with suppress(NotFound):  # one that is gone says nothing about the others
+            try:
                 signature = self._client.object(self._path.format(id=form["id"], child=child))
-                yield self._finish({**signature, "patient_form_id": str(form["id"])})
+            except NotFound:  # one that is gone says nothing about the others
+                continue
+            except TapClinikoError as error:  # neither does one that cannot be had
+                failure = error
+                continue
+            yield self._finish({**signature, "patient_form_id": str(form["id"])})
+        if failure is not None:
+            raise failure
 
     def _offered_types(self, practitioner: Row) -> Iterator[Row]:
         for row in self._rows(practitioner, "appointment_types"):

@@ -40,7 +40,11 @@ class Download:
         self._largest = largest
 
     def run(self) -> tuple[str, int]:
-        """Fetch everything and return checksum and size."""
+        """Fetch everything and return checksum and size.
+
+        Raises:
+            Unavailable: the file store does not deliver.
+        """
         base = self._client.retry_policy.base
         # a fresh address for one that expired, at once; a broken connection is given time
         afresh = backoff.on_exception(
@@ -51,6 +55,9 @@ class Download:
         )
         try:
             patiently(afresh(self._once))()
+        except Expired:
+            msg = f"{self._path}: the file store opens no address of the file"
+            raise Unavailable(msg) from None
         except _PASSING:
             msg = f"{self._path}: the file store does not deliver the file; run again later"
             raise Unavailable(msg) from None

@@ -61,15 +61,16 @@ class Extraction:
             known = self.run.public_settings if self.resource is PUBLIC_SETTINGS else None
             yield self._source.normal(known or self.run.client.object(self.resource.url_path))
         elif self.run.quiet:
-            yield from self._source.pending_files()
+            yield from self._source.pending_rows()
         elif self.resource.shape is Shape.PAGES:
             yield from whole.by_pages()
         elif self.resource.in_full or self.run.must_go_below(self.resource):
             yield from whole.by_id()
+            self._source.pending.keep_only(whole.seen)
             if not self._source.withheld:
                 yield from self._tombstones(whole.seen)
         else:
-            yield from self._source.pending_files()
+            yield from self._source.pending_rows()
             yield from self._read_windows()
             yield from self._tombstones(None)
 

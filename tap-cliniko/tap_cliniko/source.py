@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_cliniko.attachments import Status, StoredFile
 from tap_cliniko.children import expansion_of
-from tap_cliniko.errors import NotFound, RoleRefused
+from tap_cliniko.errors import NotFound, RoleRefused, TapClinikoError
 from tap_cliniko.filters import AT_ONCE, with_archived
 from tap_cliniko.merges import merged
 from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.records import linked_id
 from tap_cliniko.resources import Shape
+from tap_cliniko.trouble import Patience, Pending
 from tap_cliniko.windows import BY_ID, in_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tap_cliniko.client import Row
     from tap_cliniko.resources import Resource
@@ -40,18 +41,26 @@ class Source:
         resource: the stream's declaration.
         bookmark: the stream's part of the state.
         withheld: whether the role was refused a part.
+        pending: what did not come and is to be asked for again.
+        patience: how much trouble with single records is borne.
     """
 
     run: Run
     resource: Resource
     bookmark: dict[str, Any]
     withheld: bool = False
+    pending: Pending = field(init=False)
+    patience: Patience = field(default_factory=Patience)
+
+    def __post_init__(self) -> None:
+        """Keep in the state what is to be asked for again."""
+        self.pending = Pending(self.bookmark, self.run.end)
 
     def listed_and_expansion(self) -> tuple[Resource, Any]:
         """Return which list is read, and what turns each of its rows into records."""
         if self.resource.shape is Shape.UNDER_PARENT or self.run.must_go_below(self.resource):
             expand = expansion_of(self.resource, self.run.client, self.finish)
-            return self.run.parent_of(self.resource), lambda row: self.as_far_as_allowed(expand(row))
+            return self.run.parent_of(self.resource), lambda row: self._below(row, expand)
         return self.resource, lambda row: iter((self.finish(row),))
 
     def reader(self, listed: Resource, path: str, window: Window | None = None) -> ListReader:
@@ -115,38 +124,57 @@ class Source:
         if not self.resource.in_full:
             self.bookmark[SEEN_BY] = self.run.reader
 
-    # ------------------------------------------------------------------ files
+    # ------------------------------------------------------------------ trouble with one record
+
+    def _below(self, parent: Row, expand: Callable[[Row], Iterator[Row]]) -> Iterator[Row]:
+        """Yield what lies below a row, as far as it can be had."""
+        try:
+            yield from expand(parent)
+        except TapClinikoError as error:
+            self._spare(self.run.parent_of(self.resource), str(parent["id"]), error)
+        else:
+            self.patience.succeeded()
+            self.pending.settle(str(parent["id"]))
 
     def _stored(self, record: Row) -> StoredFile:
         if self.run.attachments is None:
             return StoredFile(Status.NOT_REQUESTED)
-        pending = self.bookmark.get("pending_files", [])
+        ident = record["id"]
         try:
-            stored = self.run.attachments.fetch(record, failed_before=record["id"] in pending)
-        except RoleRefused as refusal:
-            self._go_on_without(refusal)
+            stored = self.run.attachments.fetch(record)
+        except TapClinikoError as error:
+            self._spare(self.resource, ident, error)
             return StoredFile(Status.UNAVAILABLE)
-        pending = [each for each in pending if each != record["id"]]
-        self.bookmark["pending_files"] = (
-            [*pending, record["id"]] if stored.status.worth_another_try else pending
-        )
+        if stored.status is Status.NOT_READY:
+            self.pending.failed(ident)
+            return stored
+        self.patience.succeeded()
+        self.pending.settle(ident)
         return stored
 
-    def pending_files(self) -> Iterator[Row]:
-        """Ask again for the files that were not ready last time; those whose rows are gone never will be."""
-        pending = list(self.bookmark.get("pending_files", [])) if self.run.attachments else []
-        for start in range(0, len(pending), AT_ONCE):
-            asked = pending[start : start + AT_ONCE]
+    def _spare(self, listed: Resource, ident: str, error: TapClinikoError) -> None:
+        """Do without what one row should bring, and remember to ask again; a key that may have none of it is no trouble."""
+        if isinstance(error, RoleRefused) and self.run.settings.skip_refused_streams:
+            self._go_on_without(error)
+            return
+        before = ident in self.pending
+        self.pending.failed(ident)
+        self.patience.failed(f"{self.resource.name}: {listed.name}/{ident}", error, before=before)
+
+    def pending_rows(self) -> Iterator[Row]:
+        """Ask again for what did not come in an earlier run; what belongs to rows that are gone never will."""
+        listed, expand = self.listed_and_expansion()
+        files_only = self.resource.name == "patient_attachments" and self.run.attachments is None
+        due = [] if files_only else self.pending.due()
+        for start in range(0, len(due), AT_ONCE):
+            asked = due[start : start + AT_ONCE]
             found: set[str] = set()
-            reader = self.reader(self.resource, self.resource.url_path)
-            for chunk in reader.chunks(
-                (*with_archived(self.resource), f"id:={','.join(asked)}"), [IdRange()]
-            ):
+            reader = self.reader(listed, listed.url_path)
+            for chunk in reader.chunks((*with_archived(listed), f"id:={','.join(asked)}"), [IdRange()]):
                 found.update(str(row["id"]) for row in chunk.rows)
-                yield from map(self.finish, chunk.rows)
-            gone = set(asked) - found
-            left = [each for each in self.bookmark["pending_files"] if each not in gone]
-            self.bookmark["pending_files"] = left
+                for row in chunk.rows:
+                    yield from expand(row)
+            self.pending.settle(*(each for each in asked if each not in found))
 
 
 def _patients_of(row: Row) -> Iterator[int]:

@@ -73,6 +73,9 @@ class ClinikoStream(Stream):
                 run.progress.row()
                 self._rows_since_state += 1
                 yield record
+        except TapClinikoError:
+            self._write_state_of_failure()
+            raise
         finally:
             self._extraction.save()
             self._extraction = None
@@ -118,6 +121,15 @@ class ClinikoStream(Stream):
         self._cliniko.remember()
         self.state_manager.is_flushed = False
         super()._write_state_message()
+
+    def _write_state_of_failure(self) -> None:
+        """Tell how far the stream came and what did not come, so that the next run does not end at the same place.
+
+        Everything before is written by then, unless it waits for its batch to be full.
+        """
+        if self.get_batch_config(self.config) is None:
+            self._rows_since_state = _ROWS_PER_STATE
+            self._write_state_message()
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:

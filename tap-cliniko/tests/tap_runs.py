@@ -87,12 +87,17 @@ def select(tap: TapCliniko, names: Iterable[str]) -> None:
         stream.selected = stream.name in chosen
 
 
-def run_tap(config: dict[str, Any], state: dict[str, Any] | None = None, streams: Iterable[str] = ()) -> Said:
-    """Run the tap in this process."""
+def run_tap(
+    config: dict[str, Any],
+    state: dict[str, Any] | None = None,
+    streams: Iterable[str] = (),
+    out: io.StringIO | None = None,
+) -> Said:
+    """Run the tap in this process; `out` holds what a run said that fails."""
     tap = TapCliniko(config=dict(config), state=state)
     if names := list(streams):
         select(tap, names)
-    out = io.StringIO()
+    out = out or io.StringIO()
     try:
         with contextlib.redirect_stdout(out):
             tap.sync_all()

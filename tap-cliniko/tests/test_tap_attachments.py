@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import stat
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec  # type: ignore[import-untyped]
 import pytest
-from tap_runs import client_for, config_for, run_tap
+from tap_runs import Said, client_for, config_for, run_tap
 
 from sandbox import Sandbox
 from tap_cliniko.attachments import AttachmentStore, Status
@@ -110,9 +111,9 @@ def test_a_file_not_ready_is_asked_for_in_the_next_run(clinic: Sandbox, tmp_path
 
     assert before["file_status"] == "not_ready"
     assert before["file_path"] is None
-    assert ident in first.state["bookmarks"][NAME]["pending_files"]
+    assert ident in first.state["bookmarks"][NAME]["pending"]
     assert after["file_status"] == "downloaded"
-    assert ident not in second.state["bookmarks"][NAME]["pending_files"]
+    assert ident not in second.state["bookmarks"][NAME]["pending"]
 
 
 def test_a_file_of_which_nothing_is_said_is_tried(clinic: Sandbox, tmp_path: Path) -> None:
@@ -144,9 +145,9 @@ def test_a_file_that_never_came_is_forgotten_with_its_row(clinic: Sandbox, tmp_p
     first = fetched(clinic, tmp_path)
     account.delete(NAME, ident)
     second = fetched(clinic, tmp_path, first.state)
-    waiting = set(first.state["bookmarks"][NAME]["pending_files"])
+    waiting = set(first.state["bookmarks"][NAME]["pending"])
     assert ident in waiting
-    assert set(second.state["bookmarks"][NAME]["pending_files"]) == waiting - {ident}
+    assert set(second.state["bookmarks"][NAME]["pending"]) == waiting - {ident}
 
 
 def test_an_expired_address_is_asked_for_again(
@@ -186,23 +187,23 @@ def test_half_a_file_goes_on_where_it_stopped(clinic: Sandbox, client: ClinikoCl
     assert stored.sha256 == whole.sha256
 
 
-def test_a_store_that_fails_ends_the_run(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
-    """When the file host is down the run stops and can go on later, rather than leaving every file out."""
-    clinic.cliniko.files_control.add_fault({"action": "status", "status": 503})
-    store, records = AttachmentStore(client, str(tmp_path / "a")), ready_records(clinic)
-    assert {store.fetch(each).status for each in records[:4]} == {Status.UNAVAILABLE}
-    with pytest.raises(Unavailable, match="run again later"):
-        store.fetch(records[4])
-
-
-def test_files_that_never_come_end_no_run(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
-    """However many they have become: that they fail once more says nothing about the files after them."""
-    clinic.cliniko.files_control.add_fault(
-        {"action": "status", "status": 503, "match": {"nth": [*range(1, 41)]}}
-    )
-    store, records = AttachmentStore(client, str(tmp_path / "a")), ready_records(clinic)
-    assert {store.fetch(each, failed_before=True).status for each in records[:8]} == {Status.UNAVAILABLE}
-    assert store.fetch(records[8]).status is Status.DOWNLOADED
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_store_that_fails_ends_the_run(
+    clinic: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """When the file host delivers nothing the run stops, rather than leaving every file out; the next one gets further."""
+    monkeypatch.setattr("tap_cliniko.client.RetryPolicy", partial(RetryPolicy, base=0.001))
+    clinic.cliniko.files_control.add_fault({"action": "status", "status": status})
+    config, out = config_for(clinic, tmp_path), io.StringIO()
+    with pytest.raises(Unavailable, match="file store"):
+        run_tap(config, None, [NAME], out=out)
+    state = Said.from_text(out.getvalue()).state
+    failed = list(state["bookmarks"][NAME]["pending"])
+    assert len(failed) >= 5
+    clinic.cliniko.files_control.clear_faults()
+    second = run_tap(config, state, [NAME])
+    assert set(failed) <= {each["id"] for each in second.records(NAME)}
+    assert "unavailable" not in {each["file_status"] for each in second.records(NAME)}
 
 
 @pytest.mark.parametrize("where", ["api", "file store"])
@@ -227,23 +228,37 @@ def test_a_file_that_cannot_be_delivered_is_left_for_the_next_run(
     assert (status.pop(ident), "downloaded" in status.values()) == ("unavailable", True)
     assert "unavailable" not in status.values()
     assert first.state["complete"]
-    assert ident in first.state["bookmarks"][NAME]["pending_files"]
-    assert f"patient_attachments/{ident}: Cliniko does not deliver" in caplog.text
+    assert ident in first.state["bookmarks"][NAME]["pending"]
+    assert f"patient_attachments/{ident}: does not come" in caplog.text
     assert {each["id"]: each["file_status"] for each in second.records(NAME)}[ident] == "downloaded"
 
 
 def test_a_file_that_nobody_can_open_is_said_so(
-    clinic: Sandbox, client: ClinikoClient, tmp_path: Path
+    clinic: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One lost file is no reason to stop: its record says that it is unavailable."""
-    clinic.cliniko.files_control.add_fault({"action": "status", "status": 404})
-    stored = AttachmentStore(client, str(tmp_path / "a")).fetch(ready_record(clinic))
-    assert stored.columns() == {
-        "file_status": "unavailable",
-        "file_path": None,
-        "file_size": None,
-        "file_sha256": None,
-    }
+    """One lost file is no reason to stop: its record says that it is unavailable, and the log which one."""
+    ident = ready_record(clinic)["id"]
+    clinic.cliniko.files_control.add_fault(
+        {"action": "status", "status": 404, "match": {"path_regex": f"/{ident}"}}
+    )
+    record = {each["id"]: each for each in fetched(clinic, tmp_path).records(NAME)}[ident]
+    assert (record["file_status"], record["file_path"], record["file_sha256"]) == ("unavailable", None, None)
+    assert f"patient_attachments/{ident}: does not come" in caplog.text
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422])
+def test_whatever_cliniko_answers_for_one_file_the_others_come(
+    clinic: Sandbox, tmp_path: Path, status: int
+) -> None:
+    """A refusal that is about one file stops no other."""
+    ident = ready_record(clinic)["id"]
+    path = f"/patient_attachments/{ident}/content$"
+    clinic.cliniko.control.add_fault({"action": "status", "status": status, "match": {"path_regex": path}})
+    said = fetched(clinic, tmp_path)
+    found = {each["id"]: each["file_status"] for each in said.records(NAME)}
+    assert (found.pop(ident), said.state["complete"]) == ("unavailable", True)
+    assert "unavailable" not in found.values()
+    assert ident in said.state["bookmarks"][NAME]["pending"]
 
 
 def test_a_large_file_stays_where_it_is(clinic: Sandbox, tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Trouble with one record stops no other, and is asked for again until it has come."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tap_runs import config_for, run_tap
+
+from sandbox import Sandbox
+from tap_cliniko.client import RetryPolicy
+from tap_cliniko.errors import ContractChanged, NotFound, Unavailable
+from tap_cliniko.timestamps import from_epoch
+from tap_cliniko.trouble import OUTAGE, Patience, Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SIGNATURES = "signatures"
+
+
+@pytest.fixture
+def clinic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A clinic whose forms are signed."""
+    monkeypatch.setattr("tap_cliniko.client.RetryPolicy", partial(RetryPolicy, base=0.001))
+    with Sandbox(seed=6, patients=40, cliniko={"requests_per_minute": 0}) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422, 500])
+def test_one_signature_that_fails_stops_no_other(
+    clinic: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """The others come, the log names the form, and the next run asks again though nothing has changed."""
+    signed = next(iter(clinic.cliniko.account.tables[SIGNATURES]))
+    path = f"/signatures/{signed}$"
+    clinic.cliniko.control.add_fault({"action": "status", "status": status, "match": {"path_regex": path}})
+    config = config_for(clinic, tmp_path)
+    first = run_tap(config, None, [SIGNATURES])
+    clinic.cliniko.control.clear_faults()
+    clinic.cliniko.control.advance(1000)
+    second = run_tap(config, first.state, [SIGNATURES])
+
+    everybody = set(clinic.cliniko.account.tables[SIGNATURES])
+    assert everybody - {each["id"] for each in first.records(SIGNATURES)} == {signed}
+    assert first.state["complete"]
+    assert "signatures: patient_forms/" in caplog.text
+    assert signed in {each["id"] for each in second.records(SIGNATURES)}
+    assert second.state["bookmarks"][SIGNATURES]["pending"] == {}
+
+
+def test_one_patient_whose_referral_fails_stops_no_other(clinic: Sandbox, tmp_path: Path) -> None:
+    """Where an account has no list of referrals, each is asked for below its patient."""
+    patient = next(iter(clinic.cliniko.account.tables["referral_sources"].rows()))["patient_id"]
+    for path, status in (("/referral_sources$", 404), (f"/patients/{patient}/referral_source$", 422)):
+        rule = {"action": "status", "status": status, "match": {"path_regex": path}}
+        clinic.cliniko.control.add_fault(rule)
+    said = run_tap(config_for(clinic, tmp_path), None, ["referral_sources"])
+    missing = {row["patient_id"] for row in clinic.cliniko.account.tables["referral_sources"].rows()} - {
+        each["patient_id"] for each in said.records("referral_sources")
+    }
+    assert (missing, said.state["complete"]) == ({patient}, True)
+    assert list(said.state["bookmarks"]["referral_sources"]["pending"]) == [patient]
+
+
+def test_several_new_failures_in_a_row_are_an_outage() -> None:
+    """What failed before, or does not exist, tells nothing of the service; a success begins the count anew."""
+    patience, error = Patience(), Unavailable("down")
+    for _ in range(OUTAGE * 2):
+        patience.failed("x/1", error, before=True)
+        patience.failed("x/1", NotFound("gone"), before=False)
+    for _ in range(OUTAGE - 1):
+        patience.failed("x/1", error, before=False)
+    patience.succeeded()
+    for _ in range(OUTAGE - 1):
+        patience.failed("x/1", ContractChanged("odd"), before=False)
+    with pytest.raises(Unavailable):
+        patience.failed("x/1", error, before=False)
+
+
+def test_what_never_comes_is_asked_for_ever_more_rarely() -> None:
+    """In the next run at first, then after an hour, two, four, and in the end once a week."""
+    bookmark: dict[str, Any] = {}
+    hours = []
+    now = 0
+    for _ in range(12):
+        Pending(bookmark, from_epoch(now * 3600)).failed("7")
+        waited = 0
+        while not Pending(bookmark, from_epoch((now + waited) * 3600)).due():
+            waited += 1
+        hours.append(waited)
+        now += waited
+    assert hours == [0, 1, 2, 4, 8, 16, 32, 64, 128, 168, 168, 168]
+
+
+def test_the_pending_files_of_an_earlier_version_are_asked_for() -> None:
+    """A list of ids becomes what this version keeps."""
+    bookmark: dict[str, Any] = {"pending_files": ["7", "8"]}
+    pending = Pending(bookmark, from_epoch(0))
+    assert pending.due() == ["7", "8"]
+    pending.settle("8")
+    pending.failed("7")
+    assert list(bookmark) == ["pending"]
+    assert bookmark["pending"]["7"]["failed"] == 1
