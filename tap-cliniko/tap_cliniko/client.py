@@ -154,8 +154,8 @@ class ClinikoClient:
         """Read one page of a list."""
         answer = self._json(path, query)
         rows = answer.get(key) if isinstance(answer, dict) else None
-        if not isinstance(rows, list):
-            msg = f"{path}: the answer holds no list named {key}; the API has changed"
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            msg = f"{path}: the answer holds no list of rows named {key}; the API has changed"
             raise ContractChanged(msg)
         total = answer.get("total_entries")
         # the next page is never fetched by this URL, so it does not matter which host it names

@@ -19,6 +19,9 @@ _WHOLE = re.compile(r"-?[0-9]+")
 #: The last part of an address's path; a host stands behind two slashes.
 _LAST_ID = re.compile(r"(?<!/)/([0-9]+)/*(?:[?#].*)?\Z", re.DOTALL)
 
+#: The key of the settings of an account that does not tell its id: there is one record of each.
+_UNKNOWN_ACCOUNT = "unknown"
+
 
 def linked_id(link: Any) -> str | None:
     """Read the id at the end of a relation's link; the host, scheme and query in front of it vary."""
@@ -103,7 +106,8 @@ def _signature_ids(row: Row) -> Row:
 
 def _account_id(row: Row) -> Row:
     account = row.get("account")
-    return {"account_id": _id(account.get("id")) if isinstance(account, dict) else None}
+    found = _id(account.get("id")) if isinstance(account, dict) else None
+    return {"account_id": found or _UNKNOWN_ACCOUNT}
 
 
 _DERIVED: dict[str, Callable[[Row], Row]] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_cliniko.changes import SEEN, Looks, page_looks
 from tap_cliniko.client import Query
-from tap_cliniko.errors import ContractChanged
+from tap_cliniko.errors import ContractChanged, CredentialsRefused, TapClinikoError
 from tap_cliniko.filters import with_archived
 from tap_cliniko.reading import IdRange
 from tap_cliniko.resources import TOMBSTONE
@@ -31,20 +31,38 @@ class WholeList:
     Attributes:
         source: the stream.
         seen: the ids that were read.
+        nameless: how many rows without a key there are, of which nobody can tell which row they are.
     """
 
     source: Source
     seen: set[int]
+    nameless: int = 0
 
     def by_pages(self) -> Iterator[Row]:
-        """Read a list that cannot be filtered by id; from the first page again whenever it changed."""
+        """Read a list that cannot be filtered by id; one that nothing promises is done without when it fails."""
+        try:
+            yield from self._read_by_pages()
+        except CredentialsRefused:
+            raise
+        except TapClinikoError as error:
+            if not self.source.resource.optional:
+                raise
+            self.source.bookmark.pop(SEEN, None)
+            self.source.run.notice(
+                f"{self.source.resource.name}: left out, the next run reads it again ({error})"
+            )
+
+    def _read_by_pages(self) -> Iterator[Row]:
+        """Read from the first page again whenever the list changed."""
+        before: list[Row] | None = None
         for _ in range(_REREADS):
-            records, stable = self._pages()
-            if stable:
+            records, whole, certain = self._pages()
+            if whole and (certain or records == before):
                 yield from records
-                if self.source.resource.ids_in_state:
+                if self.source.resource.ids_in_state and not self.nameless:
                     yield from self._gone({str(each["id"]) for each in records})
                 return
+            before = records
         if self.source.resource.optional:
             self.source.run.notice(
                 f"{self.source.resource.name}: the list changed while it was read; the next run reads it again"
@@ -62,8 +80,11 @@ class WholeList:
         for ident in sorted(set(before) - listed):
             yield {"id": ident, TOMBSTONE: self.source.run.end}
 
-    def _pages(self) -> tuple[list[Row], bool]:
-        """Read page after page; tell whether the list was the same from the first to the last."""
+    def _pages(self) -> tuple[list[Row], bool, bool]:
+        """Read page after page; tell whether all seems to be there, and whether that is certain.
+
+        Where the list does not say how many rows it has, one that goes between two pages shifts another past the reader.
+        """
         rows: list[Row] = []
         number, totals = 1, set()
         while True:
@@ -73,13 +94,24 @@ class WholeList:
             rows += page.rows
             totals.add(page.total)
             if not page.more:
-                records = list(map(self.source.normal, rows))
+                records = self._with_key(list(map(self.source.normal, rows)))
                 self._note_looks(page_looks(rows))
                 keys = {tuple(each[name] for name in self.source.resource.keys) for each in records}
                 # without a fixed order a row that comes on two pages stands in the place of another
-                whole = page.total in {None, len(records)} and (number == 1 or len(keys) == len(records))
-                return records, whole and len(totals) == 1
+                whole = page.total in {None, len(rows)} and (number == 1 or len(keys) == len(records))
+                return records, whole and len(totals) == 1, number == 1 or page.total is not None
             number += 1
+
+    def _with_key(self, records: list[Row]) -> list[Row]:
+        """Leave out what no target could tell from another record."""
+        keys = self.source.resource.keys
+        known = [each for each in records if all(each.get(name) for name in keys)]
+        self.nameless = len(records) - len(known)
+        if self.nameless:
+            self.source.run.notice(
+                f"{self.source.resource.name}: {self.nameless} rows without {', '.join(keys)} are left out"
+            )
+        return known
 
     def by_id(self) -> Iterator[Row]:
         """Read a list by id, and further lists of the same rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tap_runs import account_rows, client_for, config_for, run_tap
@@ -109,7 +109,7 @@ def test_a_part_that_is_refused_is_skipped_when_the_setting_says_so(
     stream: str, refused: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What only the reading shows to be refused stops the run, or is left out with a warning and comes with another key."""
-    with Sandbox(seed=2, patients=20, cliniko={"requests_per_minute": 0}) as sandbox:
+    with Sandbox(seed=2, patients=40, cliniko={"requests_per_minute": 0}) as sandbox:
         config = config_for(sandbox, tmp_path, skip_refused_streams=True, detect_deletions=True)
         before = run_tap(config, None, [stream]).records(stream)
         sandbox.cliniko.control.add_fault(
@@ -207,6 +207,49 @@ def test_recalls_come_where_they_are_served_and_stop_no_run(status: int, tmp_pat
     assert said.records("recalls") == []
     assert said.records("taxes")
     assert said.state["complete"] is True
+
+
+@pytest.mark.parametrize("body", [{"recalls": [{"recall_at": None}]}, {"recalls": [7]}, {"error": "no"}])
+def test_recalls_that_fail_while_they_are_read_stop_no_run(body: Any, tmp_path: Path) -> None:
+    """What is not as a list of rows should be is left out; the state remembers what was listed before, and no row seems gone."""
+    options = {"requests_per_minute": 0, "recalls": True}
+    with Sandbox(seed=2, patients=10, cliniko=options) as sandbox:
+        config, control = config_for(sandbox, tmp_path), sandbox.cliniko.control
+        first = run_tap(config, None, ["recalls", "taxes"])
+        control.advance(30)
+        odd = {"match": {"path_regex": "/recalls"}, "action": "status", "status": 200, "body": body}
+        control.add_fault(odd)
+        second = run_tap(config, first.state, ["recalls", "taxes"])
+        control.clear_faults()
+        third = run_tap(config, second.state, ["recalls", "taxes"])
+    assert second.records("recalls") == []
+    assert (second.state["complete"], len(second.records("taxes"))) == (True, len(first.records("taxes")))
+    assert {each["id"] for each in third.records("recalls")} == {
+        each["id"] for each in first.records("recalls")
+    }
+
+
+def test_a_recall_that_shifts_another_past_the_reader_is_no_deletion(tmp_path: Path) -> None:
+    """Where the list does not say how many rows it has, one that goes between two pages hides another; that is read again."""
+    options = {"requests_per_minute": 0, "recalls": True, "total_entries": False}
+    with Sandbox(seed=2, patients=10, cliniko=options) as sandbox:
+        config, account = config_for(sandbox, tmp_path), sandbox.cliniko.account
+        for _ in range(120):
+            account.insert("recalls", {"recall_at": "2030-01-01"})
+        first = run_tap(config, None, ["recalls"])
+        gone = [first.records("recalls")[0]["id"]]
+
+        def deal_with_one(_number: int, request: Any) -> None:
+            if (
+                request.path == "/v1/recalls"
+                and "page=2" in request.query
+                and gone[0] in account.tables["recalls"]
+            ):
+                account.delete("recalls", gone[0])
+
+        sandbox.cliniko.control.before_request(deal_with_one)
+        second = run_tap(config, first.state, ["recalls"])
+    assert [each["id"] for each in second.records("recalls") if each.get("_sdc_deleted_at")] == gone
 
 
 def test_a_recall_that_was_dealt_with_is_noticed(tmp_path: Path) -> None:

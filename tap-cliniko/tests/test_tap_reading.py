@@ -236,3 +236,15 @@ def test_a_list_without_a_fixed_order_loses_no_row(shifts: int, tmp_path: Path) 
         else:
             with pytest.raises(ContractChanged, match="faster than it can be read"):
                 run_tap(config_for(sandbox, tmp_path), None, ["services"])
+
+
+def test_what_has_no_key_is_left_out_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A service of no location fits no table; the settings of an account that does not tell its id still have a key."""
+    options = {"requests_per_minute": 0, "public_account_id": False}
+    with Sandbox(seed=2, patients=5, cliniko=options) as sandbox:
+        account = sandbox.cliniko.account
+        account.services.append({"business_id": None, "appointment_type_id": "7", "practitioner_ids": []})
+        said = run_tap(config_for(sandbox, tmp_path), None, ["services", "public_settings"])
+    assert len(said.records("services")) == len(account.services) - 1
+    assert "services: 1 rows without business_id, appointment_type_id are left out" in caplog.text
+    assert [each["account_id"] for each in said.records("public_settings")] == ["unknown"]
