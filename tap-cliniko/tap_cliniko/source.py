@@ -129,11 +129,12 @@ class Source:
     def _below(self, parent: Row, expand: Callable[[Row], Iterator[Row]]) -> Iterator[Row]:
         """Yield what lies below a row, as far as it can be had."""
         try:
-            yield from expand(parent)
+            for record in expand(parent):
+                self.patience.succeeded()  # a row with nothing below it says nothing
+                yield record
         except TapClinikoError as error:
             self._spare(self.run.parent_of(self.resource), str(parent["id"]), error)
         else:
-            self.patience.succeeded()
             self.pending.settle(str(parent["id"]))
 
     def _stored(self, record: Row) -> StoredFile:
