@@ -18,16 +18,17 @@ import os
 import re
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec  # type: ignore[import-untyped]
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tap_cliniko.download import Download, TooLarge
+from tap_cliniko.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-cliniko")
 
+_WORTH_SAYING, _LONGEST_TURN = 5.0, 600.0
 _FILENAME_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
@@ -111,11 +113,15 @@ class AttachmentStore:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Let one run at a time write; its lock dies with the process."""
+        """Let one run at a time write; its lock dies with the process.
+
+        Raises:
+            Unavailable: another run takes too long.
+        """
         lock = FileLock(self._parts / ".lock", mode=0o600)
         try:
             if self._lockable:
-                lock.acquire()
+                self._wait_for(lock)
         except (NotImplementedError, OSError) as error:  # some network file systems know no locks
             self._lockable = False
             logger.warning(
@@ -126,6 +132,18 @@ class AttachmentStore:
             yield
         finally:
             lock.release()
+
+    @staticmethod
+    def _wait_for(lock: FileLock) -> None:
+        try:
+            with suppress(Timeout):
+                lock.acquire(timeout=_WORTH_SAYING)
+                return
+            logger.info("waiting for another run, which is fetching into the same attachments folder")
+            lock.acquire(timeout=_LONGEST_TURN)
+        except Timeout:
+            msg = f"another run has held the attachments folder for more than {_LONGEST_TURN:.0f} s"
+            raise Unavailable(msg) from None
 
     def _present(self, name: str, record: Mapping[str, Any]) -> StoredFile | None:
         """Trust a file whose note agrees with its size and with Cliniko's processing time."""
@@ -157,9 +175,16 @@ class AttachmentStore:
 
     def _whole(self, part: Path, record: Mapping[str, Any]) -> tuple[str, int]:
         """Fetch the file. If the size differs from Cliniko's, fetch it once more and then accept it."""
-        download = Download(self._client, str(record["id"]), part, self._largest)
+        stated = record.get("size")
+        download = Download(
+            self._client,
+            str(record["id"]),
+            part,
+            largest=self._largest,
+            stated=stated if isinstance(stated, int) else None,
+        )
         digest, size = download.run()
-        if record.get("size") not in {None, size}:
+        if stated not in {None, size}:
             part.unlink()
             digest, size = download.run()
         return digest, size

@@ -18,6 +18,7 @@ import msgspec
 import requests
 
 from tap_cliniko.api_key import shard_of
+from tap_cliniko.deadline import LONGEST_EXCHANGE, Deadline, WatchedAdapter
 from tap_cliniko.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -30,7 +31,7 @@ from tap_cliniko.errors import (
 from tap_cliniko.governor import Governor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -43,6 +44,7 @@ PAGE_SIZE = 100
 
 _CONNECT, _READ = 10.0, 60.0
 _LONGEST_PAUSE = 61.0
+_BLOCK = 1 << 18
 _OK = 200
 _DATE_PRECISION = 2.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -113,6 +115,32 @@ class RetryPolicy:
     longest: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What no answer may exceed, however it comes.
+
+    Attributes:
+        seconds: how long an answer may take, and a file until its first byte.
+        size: how many bytes an answer may have, unpacked.
+        block_seconds: how long a block of a file may take, which makes some 4 KB a second.
+        file_size: how many bytes a file may have, unless Cliniko says that it is large.
+    """
+
+    seconds: float = LONGEST_EXCHANGE
+    size: int = 256 * 1024**2
+    block_seconds: float = 60.0
+    file_size: int = 4 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the API, read to its end."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 class ClinikoClient:
     """Reads one account with one key; safe to share between threads.
 
@@ -122,6 +150,7 @@ class ClinikoClient:
         contact_email: who Cliniko writes to when this client misbehaves (mandatory in the User-Agent).
         governor: the request budget, shared by everything in the process.
         retry_policy: how failures are retried.
+        bounds: what no answer may exceed.
     """
 
     def __init__(
@@ -132,11 +161,13 @@ class ClinikoClient:
         *,
         governor: Governor | None = None,
         retry_policy: RetryPolicy | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         """Prepare one session for the API and one, without any credential, for files."""
         self.base = base
         self.governor = governor or Governor(200)
         self.retry_policy = retry_policy or RetryPolicy()
+        self.bounds = bounds or Bounds()
         self.skew = 0.0
         self._ahead = -math.inf
         self._auth = requests.auth.HTTPBasicAuth(api_key, "")
@@ -195,13 +226,34 @@ class ClinikoClient:
         msg = f"{path}: the file lies at an address without TLS; the API has changed"
         raise ContractChanged(msg)
 
-    def file(self, address: str, start: int = 0) -> requests.Response:
-        """Open a file's bytes from `start` on, without the credential; the caller checks its status."""
+    @contextmanager
+    def file(self, address: str, start: int = 0) -> Iterator[tuple[requests.Response, Iterator[bytes]]]:
+        """Open a file's bytes from `start` on, without the credential; the caller checks the answer's status."""
         # the bytes as they are stored: no compression on the way
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
-        return self._files.get(
-            address, headers=headers, stream=True, timeout=(_CONNECT, _READ), allow_redirects=False
-        )
+        deadline = Deadline()
+        with deadline.within(self.bounds.seconds):
+            response = self._files.get(
+                address, headers=headers, stream=True, timeout=(_CONNECT, _READ), allow_redirects=False
+            )
+        with response:
+            yield response, self._blocks(response, deadline)
+
+    def _blocks(self, response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
+        pieces, block = response.iter_content(_BLOCK), bytearray()
+        while True:
+            with deadline.within(self.bounds.block_seconds):
+                # a chunked answer comes in whatever pieces the server likes
+                while len(block) < _BLOCK and (piece := next(pieces, None)) is not None:
+                    block += piece
+            if block:
+                yield bytes(block)
+            if deadline.passed:
+                msg = "the file comes too slowly"
+                raise TryAgain(msg)
+            if len(block) < _BLOCK:
+                return
+            block.clear()
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -228,23 +280,41 @@ class ClinikoClient:
 
         return self._with_retries(attempt)
 
-    def _send(self, path: str, query: Query | None) -> requests.Response:
-        url = f"{self.base}{path}"
+    def _send(self, path: str, query: Query | None) -> Answer:
+        url, deadline = f"{self.base}{path}", Deadline()
         try:
             with self.governor.slot(), self._session() as session:
                 sent = time.time()
-                response = session.get(
-                    f"{url}?{query.encode()}" if query else url,
-                    auth=self._auth,
-                    timeout=(_CONNECT, _READ),
-                    allow_redirects=False,
-                )
+                with (
+                    deadline.within(self.bounds.seconds),
+                    session.get(
+                        f"{url}?{query.encode()}" if query else url,
+                        auth=self._auth,
+                        timeout=(_CONNECT, _READ),
+                        allow_redirects=False,
+                        stream=True,
+                    ) as response,
+                ):
+                    answer = Answer(response.status_code, response.headers, self._content(response, path))
         except requests.RequestException as error:
             # the error's own text can hold the address with its filters
-            msg = f"{path}: {type(error).__name__} while waiting for {urlsplit(self.base).netloc}"
-            raise TryAgain(msg) from None
-        self._note_clock(response, sent)
-        return response
+            if not deadline.passed:
+                msg = f"{path}: {type(error).__name__} while waiting for {urlsplit(self.base).netloc}"
+                raise TryAgain(msg) from None
+        if deadline.passed:
+            msg = f"{path}: the answer took more than {self.bounds.seconds:.0f} s"
+            raise TryAgain(msg)
+        self._note_clock(answer, sent)
+        return answer
+
+    def _content(self, response: requests.Response, path: str) -> bytes:
+        content = bytearray()
+        for block in response.iter_content(_BLOCK):
+            content += block
+            if len(content) > self.bounds.size:
+                msg = f"{path}: the answer has more than {self.bounds.size} bytes"
+                raise TryAgain(msg)
+        return bytes(content)
 
     @contextmanager
     def _session(self) -> Iterator[requests.Session]:
@@ -257,7 +327,7 @@ class ClinikoClient:
         yield session
         self._idle.append(session)
 
-    def _note_clock(self, response: requests.Response, sent: float) -> None:
+    def _note_clock(self, response: Answer, sent: float) -> None:
         """Learn how far the server's clock is ahead of ours.
 
         The server stamped its answer between our sending and receiving it, so each answer bounds the clock difference on both
@@ -270,7 +340,7 @@ class ClinikoClient:
             # the header is in whole seconds, and may be a second old
             self.skew = 0.0 if -_DATE_PRECISION < self._ahead <= 0 else self._ahead
 
-    def _failure(self, response: requests.Response, path: str, query: Query | None) -> Exception:
+    def _failure(self, response: Answer, path: str, query: Query | None) -> Exception:
         status = response.status_code
         # the API's own 403 can be empty, whatever type it claims (redguava/cliniko-api, issues 112 and 233)
         html = "html" in response.headers.get("Content-Type", "").lower() and bool(response.content.strip())
@@ -288,7 +358,7 @@ class ClinikoClient:
             )
         return _refusal(status, path, query)
 
-    def _pause_named(self, response: requests.Response) -> float:
+    def _pause_named(self, response: Answer) -> float:
         """Read how long to wait: X-RateLimit-Reset first, Retry-After if present, else a few seconds."""
         reset = response.headers.get("X-RateLimit-Reset", "")
         if reset.isdigit():
@@ -345,7 +415,7 @@ def _refusal(status: int, path: str, query: Query | None) -> Exception:
     )
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(response: Answer) -> float | None:
     """Read Retry-After in seconds; Cliniko documents no such header, clients in the field have met it."""
     value = response.headers.get("Retry-After", "")
     return min(float(value), _LONGEST_PAUSE) if value.isdigit() else None
@@ -360,4 +430,6 @@ def _anonymous_session(agent: str) -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = agent
     session.auth = _no_credentials
+    session.mount("https://", WatchedAdapter())
+    session.mount("http://", WatchedAdapter())
     return session

@@ -12,12 +12,14 @@ import requests
 from tap_cliniko.errors import TryAgain, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tap_cliniko.client import ClinikoClient
 
 _BLOCK = 1 << 18
 _TRIES = 5
+_FAR_TOO_MANY = 10  # times the bytes that Cliniko states, which need not be exact
 _PASSING = (requests.RequestException, TryAgain)
 
 
@@ -32,12 +34,15 @@ class Expired(Exception):  # noqa: N818 - the address is asked for again
 class Download:
     """One file on its way: goes on where it stopped when the connection breaks or the address expires."""
 
-    def __init__(self, client: ClinikoClient, ident: str, part: Path, largest: int | None) -> None:
-        """Name the file by its attachment's id; its bytes go to `part`."""
+    def __init__(
+        self, client: ClinikoClient, ident: str, part: Path, *, largest: int | None, stated: int | None
+    ) -> None:
+        """Name the file by its attachment's id, with the size that Cliniko states; its bytes go to `part`."""
         self._client = client
         self._path = f"/patient_attachments/{ident}/content"
         self._part = part
         self._largest = largest
+        self._most = max(client.bounds.file_size, _FAR_TOO_MANY * (stated or 0))
 
     def run(self) -> tuple[str, int]:
         """Fetch everything and return checksum and size.
@@ -68,7 +73,7 @@ class Download:
 
     def _append_from(self, address: str) -> None:
         start = self._part.stat().st_size if self._part.exists() else 0
-        with self._client.file(address, start) as response:
+        with self._client.file(address, start) as (response, blocks):
             if response.status_code == 416:  # noqa: PLR2004 - nothing is missing
                 return
             if response.status_code in {403, 404, 410}:
@@ -77,17 +82,21 @@ class Download:
                 msg = f"{self._path}: the file store answered {response.status_code}"
                 raise TryAgain(msg)
             resumed = start if response.status_code == 206 else 0  # noqa: PLR2004
-            self._write(response, resumed)
+            self._write(blocks, resumed)
             _check_length(response, self._part.stat().st_size - resumed)
 
-    def _write(self, response: requests.Response, resumed: int) -> None:
+    def _write(self, blocks: Iterator[bytes], resumed: int) -> None:
         flags = os.O_CREAT | os.O_WRONLY | (os.O_APPEND if resumed else os.O_TRUNC)
         size = resumed
         with os.fdopen(os.open(self._part, flags, 0o600), "wb") as sink:
-            for block in response.iter_content(_BLOCK):
+            for block in blocks:
                 size += len(block)
                 if self._largest is not None and size > self._largest:
                     raise TooLarge
+                if size > self._most:
+                    self._part.unlink()
+                    msg = f"{self._path}: the file has no end"
+                    raise TryAgain(msg)
                 sink.write(block)
 
     def _checksum(self) -> tuple[str, int]:

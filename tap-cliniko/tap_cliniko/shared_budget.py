@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from tap_cliniko.api_key import without_shard
+from tap_cliniko.deadline import LONGEST_EXCHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ logger = logging.getLogger("tap-cliniko")
 GRANTED = 200
 """The requests a minute that Cliniko answers one user (API documentation, "Rate limiting")."""
 
-_LONGEST_REQUEST = 75.0  # connecting, reading, and a little
+_LONGEST_REQUEST = LONGEST_EXCHANGE + 5.0  # and a little
 _LONGEST_CLOSURE = 62.0
 _LONGEST_TURN = 60.0  # another process waits so long for the file, and its idea of now is as old by then
 _MOMENT = struct.Struct("<d")

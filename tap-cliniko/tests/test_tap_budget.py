@@ -69,18 +69,18 @@ def test_a_process_that_dies_in_a_request_holds_its_place_for_a_while_only(tmp_p
     """Its request may have been counted, so the place stays taken, but not for ever."""
     clock, budget = Clock(), SharedBudget(tmp_path / "b", 1)
     budget.take(clock.now)
-    assert send(process(tmp_path / "b", clock, 1), clock, 1, 0.0) == [pytest.approx(1135.0)]
+    assert send(process(tmp_path / "b", clock, 1), clock, 1, 0.0) == [pytest.approx(1245.0)]
 
 
 def test_an_answer_after_the_place_was_given_away_is_counted_elsewhere(tmp_path: Path) -> None:
     """A request that took longer than any may does not free the place of somebody else."""
     budget = SharedBudget(tmp_path / "b", 2)
-    late, other = budget.take(1000.0), budget.take(1140.0)
+    late, other = budget.take(1000.0), budget.take(1250.0)
     assert not isinstance(late, float)
     assert not isinstance(other, float)
     assert late.number == other.number
-    budget.answered(late, 1141.0)
-    assert budget.take(1142.0) == pytest.approx(59.0)
+    budget.answered(late, 1251.0)
+    assert budget.take(1252.0) == pytest.approx(59.0)
 
 
 def test_a_place_taken_while_somebody_waited_for_the_file_is_taken(tmp_path: Path) -> None:

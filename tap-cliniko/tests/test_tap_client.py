@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
+from tap_cliniko import client as client_module
 from tap_cliniko.client import ClinikoClient, Query, RetryPolicy, base_url
 from tap_cliniko.errors import (
     ContractChanged,
@@ -213,8 +213,7 @@ def test_neither_a_slow_nor_a_wrong_answer_moves_the_clock_for_good() -> None:
         ahead = []
         read_patients(client)
         ahead.append(client.now() - time.time())
-        slow = requests.Response()
-        slow.headers["Date"] = formatdate(time.time() - 5, usegmt=True)
+        slow = client_module.Answer(200, {"Date": formatdate(time.time() - 5, usegmt=True)}, b"")
         client._note_clock(slow, sent=time.time() - 40)
         ahead.append(client.now() - time.time())
         read_patients(client)
@@ -279,8 +278,8 @@ def test_a_file_is_fetched_without_the_key(tmp_path: Any, monkeypatch: pytest.Mo
         see_other = Answer(303, b"", {"Location": f"{store.url}/file?signature=1"})
         with serving(see_other) as script, client_of(script) as client:
             address = client.location("/patient_attachments/1/content")
-            with client.file(address) as response:
-                assert response.content == b"bytes"
+            with client.file(address) as (_, blocks):
+                assert b"".join(blocks) == b"bytes"
         assert "Authorization" not in store.seen[0][1]
         assert "Authorization" in script.seen[0][1]
 
