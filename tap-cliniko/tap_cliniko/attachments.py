@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 
 from tap_cliniko.download import Download, TooLarge
 from tap_cliniko.errors import Unavailable
+from tap_cliniko.storage import keeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,8 +97,13 @@ class AttachmentStore:
         """Return where the bytes of an attachment are, fetching them unless they are already there.
 
         Raises:
+            StorageFailed: the folder cannot be written to.
             TapClinikoError: Cliniko does not deliver this file, or none any more.
         """
+        with keeping("attachments_dir", self._root if self._local else f"{self._root} or {self._parts}"):
+            return self._fetched(record)
+
+    def _fetched(self, record: Mapping[str, Any]) -> StoredFile:
         if record.get("processing_completed") is False:  # null says nothing: the file itself does
             return StoredFile(Status.NOT_READY)
         stated = record.get("size")

@@ -9,6 +9,7 @@ TapClinikoError
     ├── NotFound            the row or the endpoint is absent
     ├── ContractChanged     the API no longer behaves as documented
     ├── Unavailable         still failing after the retries: run again later
+    ├── StorageFailed       a place of our own cannot be written to
     ├── TargetGone          nobody reads what is written
     └── TryAgain            one failed attempt; whoever asked tries again, it ends no run
 
@@ -54,6 +55,10 @@ class ContractChanged(TapClinikoError):  # noqa: N818
 
 class Unavailable(TapClinikoError):  # noqa: N818
     """The API kept failing through every retry."""
+
+
+class StorageFailed(TapClinikoError):  # noqa: N818
+    """The folder of files or the file of ids cannot be written to, such as when the disk is full."""
 
 
 class TargetGone(TapClinikoError):  # noqa: N818

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_cliniko.attachments import Status, StoredFile
 from tap_cliniko.children import expansion_of
-from tap_cliniko.errors import NotFound, RoleRefused, TapClinikoError
+from tap_cliniko.errors import NotFound, RoleRefused, StorageFailed, TapClinikoError
 from tap_cliniko.filters import AT_ONCE, with_archived
 from tap_cliniko.merges import merged
 from tap_cliniko.reading import IdRange, ListReader
@@ -143,6 +143,8 @@ class Source:
         ident = record["id"]
         try:
             stored = self.run.attachments.fetch(record)
+        except StorageFailed:
+            raise
         except TapClinikoError as error:
             self._spare(self.resource, ident, error)
             return StoredFile(Status.UNAVAILABLE)

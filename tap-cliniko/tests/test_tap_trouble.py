@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ from tap_runs import config_for, run_tap
 
 from sandbox import Sandbox
 from tap_cliniko.client import RetryPolicy
-from tap_cliniko.errors import ContractChanged, NotFound, Unavailable
+from tap_cliniko.errors import ContractChanged, NotFound, StorageFailed, Unavailable
+from tap_cliniko.known_ids import KnownIds
 from tap_cliniko.timestamps import from_epoch
 from tap_cliniko.trouble import OUTAGE, Patience, Pending
 
@@ -104,3 +107,32 @@ def test_the_pending_files_of_an_earlier_version_are_asked_for() -> None:
     pending.failed("7")
     assert list(bookmark) == ["pending"]
     assert bookmark["pending"]["7"]["failed"] == 1
+
+
+@pytest.mark.parametrize("bytes_left", [0, 100])
+def test_a_full_disk_is_told_in_plain_words(clinic: Sandbox, tmp_path: Path, bytes_left: int) -> None:
+    """Setting, folder, reason and what to do; the next run goes on with the file that was cut off."""
+    config = config_for(clinic, tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limit_signal = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, before[1]))
+    try:
+        with pytest.raises(
+            StorageFailed, match=r"attachments_dir \(TAP_CLINIKO_ATTACHMENTS_DIR\): .*run again"
+        ):
+            run_tap(config, None, ["patient_attachments"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, limit_signal)
+    said = run_tap(config, None, ["patient_attachments"])
+    assert "downloaded" in {each["file_status"] for each in said.records("patient_attachments")}
+
+
+def test_a_full_disk_under_the_file_of_ids_is_told_in_plain_words(tmp_path: Path) -> None:
+    """SQLite says that the disk is full; the line says which file that is."""
+    known = KnownIds(str(tmp_path / "ids.db"))
+    known._database.execute("PRAGMA max_page_count = 10")
+    with pytest.raises(StorageFailed, match=r"known_ids_path .*ids.db cannot be written to: .*full"):
+        known.add("patients", ((ident, ()) for ident in range(10_000)))
+    assert known.count("patients", 0, 10_000) == 0
+    known.close()
