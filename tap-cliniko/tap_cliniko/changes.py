@@ -21,6 +21,7 @@ from tap_cliniko.assumptions import HIDING_MOVES_UPDATED_AT
 from tap_cliniko.client import Query
 from tap_cliniko.errors import TapClinikoError
 from tap_cliniko.filters import with_archived
+from tap_cliniko.preflight import Access
 from tap_cliniko.resources import BY_NAME, Shape
 from tap_cliniko.trouble import Pending
 from tap_cliniko.windows import CHANGED, Window, filters_of, is_readable, linked_lists, moment_of
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tap_cliniko.client import ClinikoClient, Page, Row
-    from tap_cliniko.preflight import Access
     from tap_cliniko.resources import Resource
 
 READ_AGAIN_AFTER = 20 * 3600
@@ -77,7 +77,10 @@ class Remembered:
             name: type(value) for name, value in asdict(known).items()
         }:
             return known
-        return cls(**saved)
+        read = cls(**saved)
+        if any(name not in BY_NAME or not Access.reads(text) for name, text in read.access.items()):
+            read.access = {}  # of another version: the permissions are checked again
+        return read
 
     def dump(self) -> dict[str, Any]:
         """Write it into the state."""
@@ -171,7 +174,7 @@ class ChangeCheck:
         asked = sorted(self._asked(), key=lambda each: each.in_full)
         reached = {self._reached(each) for each in asked if not each.in_full}
         # a list that was left out for a while has more to catch up on than its own changes
-        together = len(reached) <= 1 and all(self._can_tell(each) for each in asked)
+        together = len(reached) <= 1 and self._all_were_read() and all(self._can_tell(each) for each in asked)
         return together and all(self._is_unchanged(each) for each in asked)
 
     def _reached(self, resource: Resource) -> str | None:
@@ -180,9 +183,9 @@ class ChangeCheck:
 
     def _asked(self) -> Iterator[Resource]:
         """Yield the lists to ask; what lies below rows of another list changes with these."""
-        names = dict.fromkeys(name for name, each in self.access.items() if each.outcome.readable)
-        for name in names:
-            resource = BY_NAME[name]
+        names = {each.name for each in self._readable()}
+        for resource in self._readable():
+            name = resource.name
             parent = resource.below[0] if resource.shape is Shape.UNDER_PARENT and resource.below else name
             if (
                 resource.rarely_changes
@@ -191,6 +194,14 @@ class ChangeCheck:
             ):
                 continue
             yield BY_NAME[parent]
+
+    def _all_were_read(self) -> bool:
+        """Whether the state holds the lists that are not asked, too: one that was selected only now was never read."""
+        lists = (each for each in self._readable() if each.shape is not Shape.OBJECT)
+        return all({SEEN, "replication_key_value"} & set(self.bookmarks.get(each.name, {})) for each in lists)
+
+    def _readable(self) -> Iterator[Resource]:
+        yield from (BY_NAME[name] for name, each in self.access.items() if each.outcome.readable)
 
     def _can_tell(self, resource: Resource) -> bool:
         """Whether the last run has left what it takes: an unfinished window, or many files to be fetched, are to be read."""

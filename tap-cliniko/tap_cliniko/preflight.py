@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_cliniko.client import Query
 from tap_cliniko.errors import ContractChanged, NotFound, RoleRefused, SettingsError, Unavailable
@@ -44,6 +44,12 @@ class Access:
     def dump(self) -> str:
         """Write it into the state."""
         return f"{self.outcome.value}{', below' if self.below else ''}"
+
+    @staticmethod
+    def reads(text: Any) -> bool:
+        """Whether a text of a state is what this version writes."""
+        outcome, _, below = str(text).partition(", ")
+        return outcome in set(Outcome) and below in {"", "below"}
 
     def remark(self, role: str) -> str:
         """Say in a few words what the outcome means for the key's role."""

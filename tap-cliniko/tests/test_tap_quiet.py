@@ -113,6 +113,14 @@ def test_a_row_that_left_a_small_list_is_seen(tmp_path: Path) -> None:
         assert "taxes" in read(said)
 
 
+@pytest.mark.parametrize("name", ["product_suppliers", "stock_adjustments", "recall_types", "signatures"])
+def test_a_stream_that_was_never_read_is_read(clinic: Sandbox, first: Said, name: str) -> None:
+    """Selected only now, it holds no change that anybody has seen; nobody asks its list, so the state has to tell."""
+    bookmarks = {each: kept for each, kept in first.state["bookmarks"].items() if each != name}
+    assert check(clinic, first.state)
+    assert not check(clinic, {"bookmarks": bookmarks})
+
+
 def test_what_was_read_a_moment_ago_is_no_change(tmp_path: Path) -> None:
     """The overlap shows it once more, and the run knows it again; a day later all is read whatever the lists say."""
     with Sandbox(seed=6, patients=40, cliniko={"requests_per_minute": 0}) as clinic:
@@ -170,3 +178,14 @@ def test_every_stream_is_declared_to_be_asked_or_not() -> None:
         "practitioner_appointment_types",
     }
     assert left_out <= set(BY_NAME)
+
+
+@pytest.mark.parametrize("odd", [{"wait_list": "full"}, {"taxes": "half"}, {"taxes": "full, above"}])
+def test_what_another_version_remembered_is_found_out_again(odd: dict[str, str]) -> None:
+    """A stream or an outcome that this version does not know ends no run: the permissions are checked once more."""
+    known = Remembered(reader="administrator 1", access={"taxes": "full", **odd})
+    assert Remembered.load(known.dump()) == Remembered(reader="administrator 1")
+    good = Remembered(
+        reader="administrator 1", access={"taxes": "full", "signatures": "hidden by role, below"}
+    )
+    assert Remembered.load(good.dump()) == good
