@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ACCOUNT = "account"
 """Key of a state: the id of the Cliniko account it belongs to."""
-SAMPLE, NAMED = "sample", "sample_named"
-"""In the state of `patients`: the patients of a sample, and whether `sample_ids` named them."""
+SAMPLE, NAMED, SIZE = "sample", "sample_named", "sample_size"
+"""In the state of `patients`: the patients of a sample, whether `sample_ids` named them, and how many were wanted."""
 REMEMBERED_IN = "remembered_in"
 """In the state of a list: the number of the file of known ids that holds all its rows."""
 DELETIONS = "deletions"
@@ -45,18 +45,23 @@ def check_sample(state: dict[str, Any], *, sample: bool) -> None:
         raise SettingsError(msg)
 
 
-def of_sample(patients: list[str], ids: tuple[str, ...] | None) -> dict[str, Any]:
-    """Return what the state of `patients` keeps of a sample: who is in it, and whether the settings named them."""
-    return {SAMPLE: patients, NAMED: ids is not None}
+def of_sample(patients: list[str], ids: tuple[str, ...] | None, size: int | None) -> dict[str, Any]:
+    """Return what the state of `patients` keeps of a sample: who is in it, and by which settings."""
+    return {SAMPLE: patients, NAMED: ids is not None, SIZE: size}
 
 
-def is_of_sample(state: dict[str, Any], ids: tuple[str, ...] | None) -> bool:
+def is_of_sample(state: dict[str, Any], ids: tuple[str, ...] | None, size: int | None) -> bool:
     """Whether a state can go on: one of other patients stands past rows of those who are wanted now."""
     patients = state.get("bookmarks", {}).get("patients", {})
     if SAMPLE not in patients:
         return True
     named = bool(patients.get(NAMED))
-    return named == (ids is not None) and (ids is None or set(ids) == set(patients[SAMPLE]))
+    if named != (ids is not None):
+        return False
+    if ids is not None:
+        return set(ids) == set(patients[SAMPLE])
+    # tap-cliniko 0.1.0 did not say how many were wanted; a clinic may have fewer
+    return size is None or size == patients.get(SIZE, len(patients[SAMPLE]))
 
 
 def check_account(state: dict[str, Any], account: str | None) -> None:

@@ -12,6 +12,7 @@ from singer_sdk import Stream
 from singer_sdk.helpers._util import utc_now
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import RecordMessage
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
 from tap_cliniko.errors import TapClinikoError
@@ -56,6 +57,17 @@ class ClinikoStream(Stream):
         self._extraction: Extraction | None = None
         self._rows_since_state = 0
         self._last_state = 0.0
+
+    @property
+    def wanted_in_full(self) -> bool:
+        """Whether the catalog asks for all rows of a list that is read by its changes otherwise."""
+        return not self.resource.in_full and self.forced_replication_method == REPLICATION_FULL_TABLE
+
+    def begin_anew(self) -> None:
+        """Forget how far the list was read."""
+        self.logger.info("%s: read from its start: the catalog says %s", self.name, REPLICATION_FULL_TABLE)
+        for name in ("window", "replication_key_value"):
+            self.stream_state.pop(name, None)
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:

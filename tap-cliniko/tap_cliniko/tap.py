@@ -70,7 +70,9 @@ class TapCliniko(Tap):
     def run(self) -> Run:
         """The run, begun when the first stream is read."""
         if self._run is None:
-            selected = [stream.resource for stream in self.streams.values() if stream.selected]
+            chosen = [stream for stream in self.streams.values() if stream.selected]
+            selected = [stream.resource for stream in chosen]
+            begun_anew = [stream.begin_anew() for stream in chosen if stream.wanted_in_full]
             patients = self.streams["patients"].stream_state
             bookmarks.check_sample(dict(self.state), sample=self.settings.sampled)
             remembered = Remembered.load(dict(self.state).get(REMEMBERED))
@@ -78,7 +80,7 @@ class TapCliniko(Tap):
             self._run = Run.begin(self.settings, selected, patients.get("sample"), remembered)
             bookmarks.check_account(dict(self.state), self._run.account)
             self._run.claim_known_ids(self.state)
-            if self._resumes_complete:
+            if self._resumes_complete and not begun_anew:
                 by_name = cast("dict[str, Any]", self.state)["bookmarks"]
                 self._run.ask_before_reading(by_name, same_reader=reader == self._run.reader)
             else:
@@ -86,7 +88,8 @@ class TapCliniko(Tap):
             if self._run.account is not None:
                 self._tell(bookmarks.ACCOUNT, self._run.account)
             if self._run.sample is not None:
-                patients |= bookmarks.of_sample(self._run.sample.patients, self.settings.sample_ids)
+                wanted = self.settings.sample_ids, self.settings.sample_patients
+                patients |= bookmarks.of_sample(self._run.sample.patients, *wanted)
         return self._run
 
     def remember(self) -> None:
@@ -119,7 +122,8 @@ class TapCliniko(Tap):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take the state of an earlier run, if it is one."""
         state = bookmarks.checked(state)
-        if state.get("bookmarks") and not bookmarks.is_of_sample(state, self.settings.sample_ids):
+        wanted = self.settings.sample_ids, self.settings.sample_patients
+        if state.get("bookmarks") and not bookmarks.is_of_sample(state, *wanted):
             self.logger.info("other patients are wanted than those of the state: reading from the start")
             state = {**state, "bookmarks": {}}
         super().load_state(state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import random
 import subprocess
@@ -24,6 +26,7 @@ from tap_runs import (
 from sandbox import Sandbox
 from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.resources import RESOURCES
+from tap_cliniko.tap import TapCliniko
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,3 +207,22 @@ def test_state_comes_often(clinic: Sandbox, tmp_path: Path) -> None:
     for message in said.messages:
         since = since + 1 if message["type"] == "RECORD" else 0 if message["type"] == "STATE" else since
         assert since <= 100
+
+
+def test_a_catalog_that_asks_for_the_whole_table_gets_it(quiet_clinic: Sandbox, tmp_path: Path) -> None:
+    """FULL_TABLE for a list that is read by its changes: all rows come, whatever the state says."""
+    config = config_for(quiet_clinic, tmp_path)
+    first = run_tap(config, None, ["medical_alerts"])
+    catalog = TapCliniko(config=dict(config)).catalog_dict
+    for entry in catalog["streams"]:
+        entry["metadata"][0]["metadata"]["selected"] = entry["stream"] == "medical_alerts"
+        if entry["stream"] == "medical_alerts":
+            entry["replication_method"] = "FULL_TABLE"
+    out = io.StringIO()
+    tap = TapCliniko(config=dict(config), state=first.state, catalog=catalog)
+    with contextlib.redirect_stdout(out):
+        tap.sync_all()
+    tap.close()
+    again = Said.from_text(out.getvalue())
+    assert len(again.records("medical_alerts")) == len(first.records("medical_alerts")) > 0
+    assert "replication_key_value" in again.state["bookmarks"]["medical_alerts"]

@@ -8,6 +8,7 @@ import pytest
 from tap_runs import Said, account_rows, config_for, run_tap
 
 from sandbox import Sandbox
+from tap_cliniko.bookmarks import is_of_sample
 from tap_cliniko.errors import SettingsError
 from tap_cliniko.resources import BY_NAME
 
@@ -202,3 +203,12 @@ def test_a_patient_nobody_knows_is_named(clinic: Sandbox, tmp_path: Path) -> Non
     with pytest.raises(SettingsError, match="no patient 5, 6;") as caught:
         run_tap(config_for(clinic, tmp_path, sample_ids=f"6,{there},5"))
     assert "TAP_CLINIKO_SAMPLE_IDS" in str(caught.value)
+
+
+def test_a_sample_of_another_size_begins_at_its_start(clinic: Sandbox, sampled: Said, tmp_path: Path) -> None:
+    """A state of fewer patients does not stand for more of them; a clinic that has no more is read on."""
+    more = run_tap(config_for(clinic, tmp_path, sample_patients=SIZE + 3), sampled.state, ["patients"])
+    assert len(chosen(more)) == SIZE + 3
+    patients = {"sample": ["7", "8"], "sample_size": 500}
+    assert is_of_sample({"bookmarks": {"patients": patients}}, None, 500)
+    assert not is_of_sample({"bookmarks": {"patients": {"sample": ["7", "8"]}}}, None, 500)
