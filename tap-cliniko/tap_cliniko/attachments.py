@@ -78,10 +78,14 @@ class AttachmentStore:
         client: the account.
         folder: a local path or an fsspec URL.
         largest: files with more bytes stay where they are.
+        account: whose files they are, None when Cliniko does not tell.
     """
 
-    def __init__(self, client: ClinikoClient, folder: str, largest: int | None = None) -> None:
+    def __init__(
+        self, client: ClinikoClient, folder: str, largest: int | None = None, account: str | None = None
+    ) -> None:
         """Prepare the folder; nothing is fetched yet."""
+        self._account = account
         self._client = client
         self._largest = largest
         self._files, self._root = fsspec.core.url_to_fs(folder)
@@ -109,7 +113,7 @@ class AttachmentStore:
         stated = record.get("size")
         if self._largest is not None and isinstance(stated, int) and stated > self._largest:
             return StoredFile(Status.TOO_LARGE)
-        name = _name_of(record)
+        name = self._name_of(record)
         found = self._present(name, record)
         if found is not None:
             return found
@@ -151,14 +155,32 @@ class AttachmentStore:
             msg = f"another run has held the attachments folder for more than {_LONGEST_TURN:.0f} s"
             raise Unavailable(msg) from None
 
-    def _present(self, name: str, record: Mapping[str, Any]) -> StoredFile | None:
-        """Trust a file whose note agrees with its size and with Cliniko's processing time."""
-        target, note = f"{self._root}/{name}", f"{self._root}/{name}.json"
-        if not self._files.exists(note) or not self._files.exists(target):
-            return None
+    def _name_of(self, record: Mapping[str, Any]) -> str:
+        """Name a file by its id: the name a person gave it may hold that person's name.
+
+        Where the file of another account, in the same folder, has that name already, the account is put before it.
+        """
+        ending = _FILENAME_ENDING.search(str(record.get("filename") or ""))
+        name = f"{record['id']}{ending.group(0).lower() if ending else ''}"
+        owner = (self._note(name) or {}).get("account")
+        return name if owner is None or self._account in {None, owner} else f"{self._account}-{name}"
+
+    def _note(self, name: str) -> dict[str, Any] | None:
+        """Read the note beside a file."""
         try:
-            saved = json.loads(self._files.cat_file(note))
-        except ValueError:  # half a note: the run died while writing it
+            saved = json.loads(self._files.cat_file(f"{self._root}/{name}.json"))
+        except (FileNotFoundError, ValueError):  # half a note: the run died while writing it
+            return None
+        return saved if isinstance(saved, dict) else None
+
+    def _present(self, name: str, record: Mapping[str, Any]) -> StoredFile | None:
+        """Trust a file whose note agrees with its size, and with the size and the processing time that Cliniko states."""
+        target, saved = f"{self._root}/{name}", self._note(name)
+        if saved is None or not self._files.exists(target):
+            return None
+        # tap-cliniko 0.1.0 noted no stated size
+        stated = saved.get("stated", saved["size"]), record.get("size")
+        if None not in stated and len(set(stated)) > 1:
             return None
         if saved["processed_at"] != record.get("processed_at") or saved["size"] != self._files.size(target):
             return None
@@ -175,7 +197,13 @@ class AttachmentStore:
             return StoredFile(Status.TOO_LARGE)
         target = f"{self._root}/{name}"
         self._move(part, target)
-        note = {"sha256": digest, "size": size, "processed_at": record.get("processed_at")}
+        note = {
+            "sha256": digest,
+            "size": size,
+            "stated": record.get("size"),
+            "processed_at": record.get("processed_at"),
+            "account": self._account,
+        }
         self._files.pipe_file(f"{target}.json", json.dumps(note).encode())
         return StoredFile(Status.DOWNLOADED, self._address(target), size, digest)
 
@@ -207,12 +235,6 @@ class AttachmentStore:
 
     def _address(self, target: str) -> str:
         return str(Path(target).resolve()) if self._local else str(self._files.unstrip_protocol(target))
-
-
-def _name_of(record: Mapping[str, Any]) -> str:
-    """Name a file by its id: the name a person gave it may hold that person's name."""
-    ending = _FILENAME_ENDING.search(str(record.get("filename") or ""))
-    return f"{record['id']}{ending.group(0).lower() if ending else ''}"
 
 
 def _private_name(folder: str) -> str:

@@ -157,7 +157,7 @@ class Run:
         if settings.download_attachments and "patient_attachments" in self.access:
             with _usable("attachments_dir"):
                 self.attachments = AttachmentStore(
-                    self.client, settings.attachments_folder, settings.largest_file
+                    self.client, settings.attachments_folder, settings.largest_file, self.account
                 )
         if settings.sample_ids is not None:
             self.sample = SampleFinder(self.client).named(list(settings.sample_ids))

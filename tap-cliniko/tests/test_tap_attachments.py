@@ -320,3 +320,32 @@ def test_refused_files_come_when_another_key_may_have_them(tmp_path: Path) -> No
     ready = {each["id"] for each in first.records(NAME) if each["processing_completed"]}
     assert {each["file_status"] for each in first.records(NAME) if each["id"] in ready} == {"unavailable"}
     assert ready == {each["id"] for each in second.records(NAME) if each["file_status"] == "downloaded"}
+
+
+def test_two_clinics_in_one_folder_keep_their_files_apart(
+    clinic: Sandbox, client: ClinikoClient, tmp_path: Path
+) -> None:
+    """Ids of two accounts can be the same: neither gets the other's file, nor loses its own."""
+    record, folder = ready_record(clinic), str(tmp_path / "a")
+    one, other = (AttachmentStore(client, folder, account=account) for account in ("1", "2"))
+    first, second = one.fetch(record), other.fetch(record)
+    asked = len(clinic.cliniko.files_control.requests)
+    assert asked == 2
+    assert first.path != second.path
+    assert (one.fetch(record), other.fetch(record)) == (first, second)
+    assert len(clinic.cliniko.files_control.requests) == asked
+
+
+def test_a_note_of_an_earlier_version_is_trusted_where_the_size_agrees(
+    clinic: Sandbox, client: ClinikoClient, tmp_path: Path
+) -> None:
+    """It names no account and no stated size: nothing is fetched again, unless Cliniko states another size."""
+    record, store = ready_record(clinic), AttachmentStore(client, str(tmp_path / "a"), account="1")
+    path = Path(f"{store.fetch(record).path}.json")
+    note = json.loads(path.read_text())
+    path.write_text(json.dumps({name: note[name] for name in ("sha256", "size", "processed_at")}))
+    clinic.cliniko.files_control.reset_log()
+    store.fetch(record)
+    assert clinic.cliniko.files_control.requests == []
+    store.fetch({**record, "size": record["size"] + 1})
+    assert clinic.cliniko.files_control.requests
