@@ -33,8 +33,11 @@ def create(account: Account, options: Mapping[str, Any] | None, control: Control
     chosen = ClinikoOptions.parse(options)
     account.clock = control.now
     account.hiding_bumps_updated_at = chosen.hiding_bumps_updated_at
+    account.unhiding_bumps_updated_at = chosen.unhiding_bumps_updated_at
+    account.paying_bumps_updated_at = chosen.paying_bumps_updated_at
     account.merging_bumps_children = chosen.merging_bumps_children
     account.settle_hidden_rows()
+    account.settle_paid_invoices()
     control.dump = lambda: {
         name: {row["id"]: row for row in table.rows()} for name, table in account.tables.items()
     }

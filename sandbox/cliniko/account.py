@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.cliniko.catalogue import BOOKINGS, RESOURCES
@@ -50,6 +50,8 @@ class Account:
     files: dict[str, FileContent] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
     hiding_bumps_updated_at: bool = True
+    unhiding_bumps_updated_at: bool = True
+    paying_bumps_updated_at: bool = True
     merging_bumps_children: bool = False
 
     def __post_init__(self) -> None:
@@ -82,6 +84,16 @@ class Account:
                     table.update(row["id"], {"updated_at": hidden})
                 elif not self.hiding_bumps_updated_at and row["updated_at"] >= hidden:
                     table.update(row["id"], {"updated_at": row["created_at"]})
+
+    def settle_paid_invoices(self) -> None:
+        """Let invoices that were settled before the clinic opened look as if paying had always worked as it does now."""
+        if self.paying_bumps_updated_at:
+            return
+        for row in self.tables["invoices"].rows():
+            if row.get("closed_at") and not any(row.get(name) for name in HIDING):
+                later = datetime.fromisoformat(row["created_at"]) + timedelta(hours=1)
+                values = {"updated_at": row["created_at"], "closed_at": min(timestamp(later), self.now())}
+                self.tables["invoices"].update(row["id"], values)
 
     def booking(self, identity: str) -> tuple[str, Row]:
         """Return the kind and the row of a booking; the three kinds share their ids."""
@@ -135,7 +147,15 @@ class Account:
 
     def unarchive(self, resource: str, identity: str) -> Row:
         """Bring an archived row back."""
-        return self.update(resource, identity, {"archived_at": None})
+        return self._bring_back(resource, identity, {"archived_at": None})
+
+    def _bring_back(self, resource: str, identity: str, values: Mapping[str, Any]) -> Row:
+        return self.update(resource, identity, values, bump=self.unhiding_bumps_updated_at)
+
+    def pay(self, identity: str) -> Row:
+        """Settle an invoice."""
+        values = {"closed_at": self.now(), "status": 20, "status_description": "Paid"}
+        return self.update("invoices", identity, values, bump=self.paying_bumps_updated_at)
 
     def soft_delete(self, resource: str, identity: str) -> Row:
         """Remove a row the older way: it is archived and carries deleted_at."""
@@ -157,10 +177,10 @@ class Account:
 
     def uncancel(self, resource: str, identity: str) -> Row:
         """Take a cancellation back."""
-        row = self.update(resource, identity, dict.fromkeys(_STATE_MIRRORED))
+        row = self._bring_back(resource, identity, dict.fromkeys(_STATE_MIRRORED))
         if resource == "individual_appointments":
             for attendee in self.where("attendees", "booking_id", identity):
-                self.update("attendees", attendee["id"], dict.fromkeys(_STATE_MIRRORED))
+                self._bring_back("attendees", attendee["id"], dict.fromkeys(_STATE_MIRRORED))
         return row
 
     def delete(self, resource: str, identity: str) -> Row:

@@ -17,6 +17,8 @@ class ClinikoOptions:
     role: role of the user whose key `api_key` is.
     sort_by_id: `sort=id` is accepted, refused with 400, or ignored.
     hiding_bumps_updated_at: archiving, cancelling and deleting moves updated_at.
+    unhiding_bumps_updated_at: bringing a row back, or taking a cancellation back, moves updated_at.
+    paying_bumps_updated_at: settling an invoice moves its updated_at.
     merging_bumps_children: a merge moves updated_at of the children that change patients.
     legacy_paths: /patients/archived, /individual_appointments/cancelled, /appointments and the like answer.
     recalls: the undocumented /recalls and /recall_types answer.
@@ -40,6 +42,8 @@ class ClinikoOptions:
     role: str = "administrator"
     sort_by_id: Literal["accept", "refuse", "ignore"] = "accept"
     hiding_bumps_updated_at: bool = True
+    unhiding_bumps_updated_at: bool = True
+    paying_bumps_updated_at: bool = True
     merging_bumps_children: bool = False
     legacy_paths: bool = False
     recalls: bool = False

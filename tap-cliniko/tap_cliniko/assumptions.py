@@ -71,6 +71,32 @@ HIDING_MOVES_UPDATED_AT = Assumption(
     measured="Rows hidden in the last two years are compared: updated_at of each is as late as its archived_at, "
     "cancelled_at or deleted_at, or not. Every run that reads measures it again.",
 )
+UNHIDING_MOVES_UPDATED_AT = Assumption(
+    name="unhiding_moves_updated_at",
+    question="Does it move a row's updated_at when it is brought back, or its cancellation taken back?",
+    source="nothing is said about it; what hides a row may not move it either (hiding_moves_updated_at)",
+    answers={
+        "moves": "The row comes with the changed.",
+        "stays": "With `detect_deletions`, once in 20 hours each list is asked how many of its rows are hidden, and those that "
+        "no longer are, are read again. Without, such a row comes with its next change, or when everything is read anew.",
+    },
+    default="stays",
+    unmeasured="It takes a change.",
+    alike=True,
+)
+PAYING_MOVES_UPDATED_AT = Assumption(
+    name="paying_moves_updated_at",
+    question="Does a payment move updated_at of the invoice that it settles?",
+    source="payments are not served; nothing says what a payment does to the row of its invoice",
+    answers={
+        "moves": "The invoice comes with the changed.",
+        "stays": "Each run asks for invoices settled since as well as for invoices changed since, one request. That one is open "
+        "again, because its payment was taken back, comes with its next change.",
+    },
+    default="stays",
+    measured="Invoices settled in the last two years are compared: updated_at of each is as late as its closed_at, or not.",
+    alike=True,
+)
 MERGE_MOVES_ROWS = Assumption(
     name="merge_moves_rows",
     question="Does a merge of two patients move updated_at of the rows that change their patient?",
@@ -174,6 +200,8 @@ REGISTER: Mapping[str, Assumption] = {
     for each in (
         SORT_BY_ID,
         HIDING_MOVES_UPDATED_AT,
+        UNHIDING_MOVES_UPDATED_AT,
+        PAYING_MOVES_UPDATED_AT,
         MERGE_MOVES_ROWS,
         RECALLS,
         INACTIVE_PRACTITIONERS,

@@ -227,10 +227,13 @@ class ChangeCheck:
     def _has_no_news(self, resource: Resource) -> bool:
         bookmark = self.bookmarks[resource.name]
         start = timestamps.earlier(bookmark["replication_key_value"], self.overlap)
-        page = self._page(resource, filters_of(resource, Window(start, self.end, [CHANGED])))
+        asked = (Window(start, self.end, [each]) for each in (CHANGED, *resource.moves_alone))
+        pages = (self._page(resource, filters_of(resource, window)) for window in asked)
         recent = bookmark.get(RECENT, {})
-        return not page.more and all(
-            recent.get(str(row["id"])) == moment_of(row.get("updated_at")) for row in page.rows
+        return all(
+            not page.more
+            and all(recent.get(str(row["id"])) == moment_of(row.get("updated_at")) for row in page.rows)
+            for page in pages
         )
 
     def _is_as_seen(self, resource: Resource) -> bool:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from tap_cliniko import timestamps
 from tap_cliniko.bookmarks import DELETIONS, REMEMBERED_IN
-from tap_cliniko.changes import MOST_RECENT, RECENT, recent_rows
+from tap_cliniko.changes import MOST_RECENT, READ_AGAIN_AFTER, RECENT, recent_rows
+from tap_cliniko.deletions import DeletionFinder
 from tap_cliniko.errors import SettingsError
-from tap_cliniko.filters import with_archived
+from tap_cliniko.filters import filters_by, only_hidden, with_archived
+from tap_cliniko.known_ids import hidden_by
 from tap_cliniko.reading import IdRange
 from tap_cliniko.related import RelatedRows
 from tap_cliniko.resources import TOMBSTONE, Resource, Shape
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from tap_cliniko.run import Run
 
 _MOST_AHEAD = 3600.0
+
+HIDDEN_IN, LOOKED_AT, BROUGHT_BACK = "hidden_in", "looked_at", "brought_back"
+"""In the state of a list: the number of the file that knows all its hidden rows, when it was last looked for rows that are
+hidden no longer, and the number of the newest of these that was read again."""
 
 
 @dataclass(slots=True)
@@ -72,6 +78,7 @@ class Extraction:
         else:
             yield from self._source.pending_rows()
             yield from self._read_windows()
+            yield from self._brought_back()
             yield from self._tombstones(None)
 
     def save(self) -> None:
@@ -111,7 +118,8 @@ class Extraction:
         if start is None and self.run.known is not None:
             # whatever is gone by now leaves no trace in what is read from here on
             self._related.heard_of = self.run.known.newest()
-            self.bookmark[REMEMBERED_IN] = self.run.known.number
+            self.bookmark[REMEMBERED_IN] = self.bookmark[HIDDEN_IN] = self.run.known.number
+            self.bookmark[LOOKED_AT] = self.run.end
         listed, _ = self._source.listed_and_expansion()
         return Window(start, self.run.end, passes_of(listed, start))
 
@@ -151,6 +159,30 @@ class Extraction:
             window.next_pass()
 
     # ------------------------------------------------------------------ deletions
+
+    def _brought_back(self) -> Iterator[Row]:
+        """Read rows again that are hidden no longer: nothing promises that bringing a row back moves its updated_at."""
+        known, listed = self.run.known, self.resource
+        if known is None or not listed.reveal or not self.run.tells_of_deletions(listed):
+            return
+        reader = self._source.reader(listed, listed.url_path)
+        if self.bookmark.get(HIDDEN_IN) != known.number:
+            for column in listed.reveal:
+                for chunk in reader.chunks(only_hidden(listed, column), [IdRange()]):
+                    self._source.note(listed, chunk.rows)
+            self.bookmark[HIDDEN_IN] = known.number
+        names = {column: hidden_by(listed.name, column) for column in listed.reveal}
+        if self.bookmark.get(LOOKED_AT, "") <= timestamps.earlier(self.run.end, READ_AGAIN_AFTER):
+            finder = DeletionFinder(self.run.client, known, self.run.notice)
+            for column, name in names.items():
+                known.mark_gone(name, list(finder.brought_back(listed, column)))
+            self.bookmark[LOOKED_AT] = self.run.end
+        told, number = known.gone_since(self.bookmark.get(BROUGHT_BACK, 0), *names.values())
+        for scope in filters_by("id:=", sorted({str(ident) for _, ident in told}, key=int)):
+            for chunk in reader.chunks((*with_archived(listed), *scope), [IdRange()]):
+                self._source.note(listed, chunk.rows)
+                yield from map(self._source.finish, chunk.rows)
+        self.bookmark[BROUGHT_BACK] = number
 
     def _take_stock(self, known: KnownIds) -> None:
         """Remember the rows that were read before anybody remembered them; this file may be younger than the state."""

@@ -24,6 +24,11 @@ def filters_by(by: str, ids: list[str]) -> list[tuple[str, ...]]:
     return [(f"{by}{','.join(chunk)}",) for chunk in chunks]
 
 
+def only_hidden(listed: Resource, column: str) -> tuple[str, ...]:
+    """Write the filters that show the rows hidden by one column, whatever else hides them."""
+    return (f"{column}:?", *(f"{each}:*" for each in listed.reveal if each != column))
+
+
 def with_archived(listed: Resource) -> tuple[str, ...]:
     """Write the filters that bring hidden rows back into a list."""
     return tuple(f"{column}:*" for column in listed.reveal)

@@ -43,6 +43,11 @@ CREATE TABLE IF NOT EXISTS owner (account TEXT NOT NULL);
 _PATIENCE = 60.0  # another run may be writing
 
 
+def hidden_by(resource: str, column: str) -> str:
+    """Name the rows of a resource that a column hides, which are remembered as if they were a resource of their own."""
+    return f"{resource} {column}"
+
+
 class KnownIds:
     """The ids seen so far, by resource, in a file that only its owner can read."""
 

@@ -17,11 +17,12 @@ from tap_cliniko.resources import BY_NAME, RESOURCES, Shape
 from tap_cliniko.windows import is_readable, moment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tap_cliniko.assumptions import Assumption
     from tap_cliniko.client import ClinikoClient, Page, Row
+    from tap_cliniko.resources import Resource
 
 _TWO_YEARS = 2 * 365 * 86400
 _SAME_SAVE = 2
@@ -59,6 +60,7 @@ class Probe:
         how: dict[str, Callable[[], tuple[str | None, str]]] = {
             assumptions.SORT_BY_ID.name: self._sort_by_id,
             assumptions.HIDING_MOVES_UPDATED_AT.name: self._hiding,
+            assumptions.PAYING_MOVES_UPDATED_AT.name: self._paying,
             assumptions.RECALLS.name: self._recalls,
             assumptions.INACTIVE_PRACTITIONERS.name: self._inactive,
             assumptions.INVOICE_DETAIL.name: self._invoice,
@@ -91,19 +93,26 @@ class Probe:
         return ("accepted" if sorted_ else "ignored"), f"{len(ids)} patients, sort=id:desc"
 
     def _hiding(self) -> tuple[str | None, str]:
+        asked = ((BY_NAME[each], column) for each in _HIDING for column in BY_NAME[each].reveal)
+        return self._moving(asked, "rows hidden")
+
+    def _paying(self) -> tuple[str | None, str]:
+        invoices = BY_NAME["invoices"]
+        return self._moving(((invoices, column) for column in invoices.moves_alone), "invoices settled")
+
+    def _moving(self, asked: Iterable[tuple[Resource, str]], what: str) -> tuple[str | None, str]:
+        """Compare a moment of rows with their updated_at."""
         since = timestamps.earlier(timestamps.from_epoch(self._client.now()), _TWO_YEARS)
         found: Counter[bool] = Counter()
-        for listed, column in (
-            (BY_NAME[each], column) for each in _HIDING for column in BY_NAME[each].reveal
-        ):
+        for listed, column in asked:
             others = tuple(each for each in with_archived(listed) if not each.startswith(column))
             for row in self._rows(listed.name, (*others, f"{column}:>={since}")):
                 hidden, changed = moment_of(row.get(column)), moment_of(row.get("updated_at"))
                 if is_readable(hidden) and is_readable(changed):
                     found[timestamps.earlier(hidden, _SAME_SAVE) <= changed] += 1
         if not found:
-            return None, "no row was hidden in the last two years"
-        evidence = f"{found[True]} of {found.total()} rows hidden in the last two years show it in updated_at"
+            return None, f"no {what} in the last two years"
+        evidence = f"{found[True]} of {found.total()} {what} in the last two years show it in updated_at"
         return ("stays" if found[False] else "moves"), evidence
 
     def _recalls(self) -> tuple[str | None, str]:

@@ -106,7 +106,7 @@ class RelatedRows:
     def _changed_since(self, other: Resource, moment: str) -> Iterator[Row]:
         """Yield the rows of another list that changed or were hidden since some moment."""
         reader = ListReader(self.source.run.client, other.url_path, other.name)
-        for column in ("updated_at", *other.reveal):
+        for column in ("updated_at", *other.reveal, *other.moves_alone):
             revealing = (f"{each}:*" for each in other.reveal if each != column)
             for chunk in reader.chunks((*revealing, f"{column}:>={moment}"), [IdRange()]):
                 # one that is deleted before its own list is read leaves no other trace

@@ -9,6 +9,7 @@ from tap_cliniko.attachments import Status, StoredFile
 from tap_cliniko.children import expansion_of
 from tap_cliniko.errors import NotFound, RoleRefused, StorageFailed, TapClinikoError
 from tap_cliniko.filters import AT_ONCE, with_archived
+from tap_cliniko.known_ids import hidden_by
 from tap_cliniko.merges import merged
 from tap_cliniko.reading import IdRange, ListReader
 from tap_cliniko.records import linked_id
@@ -97,6 +98,9 @@ class Source:
         self.run.remembered.note_hidden(listed, rows, self.run.end)
         if self.run.known is not None and self.resource.shape is Shape.ROWS:
             self.run.known.add(listed.name, ((int(row["id"]), _patients_of(row)) for row in rows))
+            for column in listed.reveal:
+                if hidden := [(int(row["id"]), ()) for row in rows if row.get(column)]:
+                    self.run.known.add(hidden_by(listed.name, column), hidden)
             if listed.name == "patients":
                 self.run.known.note_merges(merged(rows))
 

@@ -9,6 +9,7 @@ The passes of a window:
 - `changed`: rows whose updated_at lies in it;
 - `archived_at`, `cancelled_at`, `deleted_at`: rows hidden since its start, because nothing promises that
   hiding a row moves its updated_at;
+- `closed_at`: invoices settled since its start, because nothing promises that a payment moves their updated_at;
 - `following`: rows that belong to changed rows of another list, changed or not;
 - `merged`: rows of patients merged since its start, because nothing promises that rows which moved to the
   surviving patient show it.
@@ -93,6 +94,7 @@ def passes_of(resource: Resource, start: str | None) -> list[str]:
         *([NEEDED] if resource.needed_by else []),
         CHANGED,
         *resource.reveal,
+        *resource.moves_alone,
         *([FOLLOWING] if resource.follows else []),
         *([MERGED] if moves else []),
     ]

@@ -410,3 +410,40 @@ def test_that_nearly_all_rows_are_gone_is_not_believed(clinic: Sandbox, tmp_path
     client.close()
     known.close()
     assert (found, len(told)) == ([], 1)
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_row_that_is_hidden_no_longer_is_read_again(tmp_path: Path, moves: bool) -> None:  # noqa: FBT001
+    """Unarchived and un-cancelled rows whose updated_at stands still come with the run of the next day, in each destination."""
+    options = {"requests_per_minute": 0, "unhiding_bumps_updated_at": moves}
+    streams = ("patients", "individual_appointments", "medical_alerts")
+    with Sandbox(seed=8, patients=60, cliniko=options) as clinic:
+        account = clinic.cliniko.account
+        back = {
+            "patients": next(
+                row["id"] for row in account.tables["patients"].rows() if row.get("archived_at")
+            ),
+            "individual_appointments": next(
+                row["id"]
+                for row in account.tables["individual_appointments"].rows()
+                if row.get("cancelled_at")
+            ),
+        }
+        first = read(clinic, tmp_path, None, *streams)
+        clinic.cliniko.control.advance(86400)
+        account.unarchive("patients", back["patients"])
+        account.uncancel("individual_appointments", back["individual_appointments"])
+        clinic.cliniko.control.advance(2)
+        for _destination in ("one", "another"):
+            second = read(clinic, tmp_path, first.state, *streams)
+            for name, ident in back.items():
+                found = [each for each in second.records(name) if each["id"] == ident]
+                assert found
+                assert not any(found[-1].get(column) for column in BY_NAME[name].reveal)
+            assert tombstones(second, "patients") == []
+        clinic.cliniko.control.reset_log()
+        third = read(clinic, tmp_path, second.state, *streams)
+        assert third.records("medical_alerts") == []
+        assert not [
+            each for each in clinic.cliniko.control.requests if "%3A%3F" in each.query or ":?" in each.query
+        ]

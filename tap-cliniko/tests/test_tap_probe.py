@@ -22,6 +22,8 @@ PLAYED: dict[tuple[str, str], dict[str, Any]] = {
     ("sort_by_id", "refused"): {"sort_by_id": "refuse"},
     ("sort_by_id", "ignored"): {"sort_by_id": "ignore"},
     ("hiding_moves_updated_at", "stays"): {"hiding_bumps_updated_at": False},
+    ("unhiding_moves_updated_at", "stays"): {"unhiding_bumps_updated_at": False},
+    ("paying_moves_updated_at", "stays"): {"paying_bumps_updated_at": False},
     ("merge_moves_rows", "moves"): {"merging_bumps_children": True},
     ("recalls", "served"): {"recalls": True},
     ("inactive_practitioners", "absent"): {"inactive_practitioners": False},
@@ -34,6 +36,8 @@ PLAYED: dict[tuple[str, str], dict[str, Any]] = {
 BY_ITSELF = {
     "sort_by_id": "accepted",
     "hiding_moves_updated_at": "moves",
+    "unhiding_moves_updated_at": "moves",
+    "paying_moves_updated_at": "moves",
     "merge_moves_rows": "stays",
     "recalls": "absent",
     "inactive_practitioners": "served",

@@ -50,6 +50,8 @@ INVOICES = Resource(
         listing("reversed_invoices", "the invoices that reverse it"),
     ),
     reveal=("archived_at", "deleted_at"),
+    # a payment settles it; payments are rows of their own, which the API does not serve
+    moves_alone=("closed_at",),
     by_patient="patient_id:=",
     needed_by=("invoice_items", "invoice"),
     readers=FINANCE,

@@ -63,6 +63,7 @@ class Resource:
         shape: how it is delivered.
         in_full: read completely in every run (reference data, and tables whose deletions leave no trace).
         reveal: timestamps whose `:*` filter brings hidden rows back into the list.
+        moves_alone: further moments that may change without a move of updated_at.
         by_patient: filter that finds the rows of given patients, such as `patient_id:=`.
         moved_by: filters that find rows a merge of patients may have moved, by default `by_patient`;
             an empty one stands for the whole list.
@@ -88,6 +89,7 @@ class Resource:
     shape: Shape = Shape.ROWS
     in_full: bool = False
     reveal: tuple[str, ...] = ()
+    moves_alone: tuple[str, ...] = ()
     by_patient: str | None = None
     moved_by: tuple[str, ...] = ()
     needed_by: tuple[str, str] | None = None
