@@ -122,8 +122,7 @@ class TapCliniko(Tap):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take the state of an earlier run, if it is one."""
         state = bookmarks.checked(state)
-        wanted = self.settings.sample_ids, self.settings.sample_patients
-        if state.get("bookmarks") and not bookmarks.is_of_sample(state, *wanted):
+        if state.get("bookmarks") and not self._goes_on(state):
             self.logger.info("other patients are wanted than those of the state: reading from the start")
             state = {**state, "bookmarks": {}}
         super().load_state(state)
@@ -135,6 +134,9 @@ class TapCliniko(Tap):
         if REMEMBERED in state:
             self._tell(REMEMBERED, state[REMEMBERED])
         self._resumes_complete = bool(state.get("bookmarks")) and state.get(COMPLETE) is True
+
+    def _goes_on(self, state: dict[str, Any]) -> bool:
+        return bookmarks.is_of_sample(state, self.settings.sample_ids, self.settings.sample_patients)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
