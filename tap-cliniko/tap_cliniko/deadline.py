@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,28 +62,26 @@ class Deadline:
                 socket.socket.shutdown(plain, socket.SHUT_RDWR)
 
 
-class _Watched(HTTPConnection):
-    @override
+class _Watched:
+    """What a connection does before its answer: it says which socket to shut."""
+
+    sock: Any
+
     def getresponse(self) -> Any:
+        """Wait for the answer's headers."""
         deadline = _current.get()
         if deadline is not None:
             deadline.watch(self.sock)
-        return super().getresponse()
+        return super().getresponse()  # type: ignore[misc]
 
 
-class _WatchedTls(_Watched, HTTPSConnection):
-    pass
+def _watched(pool: type[Any]) -> type[Any]:
+    """Make a kind of connection pool out of one that requests uses."""
+    connection = type(f"Watched{pool.ConnectionCls.__name__}", (_Watched, pool.ConnectionCls), {})
+    return type(f"Watched{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
-
-
-_POOLS = {"http": _Pool, "https": _TlsPool}
+_POOLS = {scheme: _watched(pool) for scheme, pool in HTTPAdapter().poolmanager.pool_classes_by_scheme.items()}
 
 
 class WatchedAdapter(HTTPAdapter):
