@@ -180,6 +180,8 @@ class Source:
             for chunk in reader.chunks((*with_archived(listed), f"id:={','.join(asked)}"), [IdRange()]):
                 found.update(str(row["id"]) for row in chunk.rows)
                 for row in chunk.rows:
+                    if self.patience.worn_out:  # the rest waits for the next run, each attempt takes its time
+                        return
                     yield from expand(row)
             self.pending.settle(*(each for each in asked if each not in found))
 

@@ -19,6 +19,8 @@ logger = logging.getLogger("tap-cliniko")
 OUTAGE = 5
 """So many records in a row that do not come are a failure of the service, no longer of each record."""
 
+_WORN_OUT = 20
+
 PENDING = "pending"
 """In the state of a list: what is to be asked for again, by the id of the row it belongs to."""
 
@@ -87,11 +89,16 @@ class Patience:
 
     def __init__(self) -> None:
         """Nothing has failed yet."""
-        self._failed_in_a_row = 0
+        self._new_in_a_row = self._in_a_row = 0
+
+    @property
+    def worn_out(self) -> bool:
+        """Whether so many have failed, old ones too, that asking for more of the old ones leads nowhere now."""
+        return self._in_a_row >= _WORN_OUT
 
     def succeeded(self) -> None:
         """The service works."""
-        self._failed_in_a_row = 0
+        self._new_in_a_row = self._in_a_row = 0
 
     def failed(self, what: str, error: TapClinikoError, *, before: bool) -> None:
         """Warn, unless this makes an outage.
@@ -101,7 +108,8 @@ class Patience:
         Raises:
             TapClinikoError: the error itself, when so many new ones in a row have failed.
         """
-        self._failed_in_a_row += not (before or isinstance(error, NotFound))
-        if self._failed_in_a_row >= OUTAGE:
+        self._in_a_row += 1
+        self._new_in_a_row += not (before or isinstance(error, NotFound))
+        if self._new_in_a_row >= OUTAGE:
             raise error
         logger.warning("%s: does not come; a later run asks again (%s)", what, error)

@@ -83,6 +83,26 @@ def test_several_new_failures_in_a_row_are_an_outage() -> None:
         patience.failed("x/1", error, before=False)
 
 
+def test_while_the_file_store_is_down_old_files_are_not_all_tried(
+    clinic: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt takes its time: after so many in a row that fail again, the others wait for the next run."""
+    monkeypatch.setattr("tap_cliniko.trouble._WORN_OUT", 8)
+    files = list(clinic.cliniko.account.tables["patient_attachments"].rows())
+    ready = [row["id"] for row in files if row.get("processing_completed")]
+    assert len(ready) > 8
+    state = run_tap(
+        config_for(clinic, tmp_path, download_attachments=False), None, ["patient_attachments"]
+    ).state
+    state["bookmarks"]["patient_attachments"]["pending"] = {each: {"failed": 1, "at": ""} for each in ready}
+    clinic.cliniko.control.advance(1000)
+    clinic.cliniko.files_control.add_fault({"action": "status", "status": 403})
+    said = run_tap(config_for(clinic, tmp_path), state, ["patient_attachments"])
+    kept = said.state["bookmarks"]["patient_attachments"]["pending"]
+    assert set(kept) == set(ready)
+    assert sum(each["failed"] > 1 for each in kept.values()) == 8
+
+
 def test_what_never_comes_is_asked_for_ever_more_rarely() -> None:
     """In the next run at first, then after an hour, two, four, and in the end once a week."""
     bookmark: dict[str, Any] = {}
