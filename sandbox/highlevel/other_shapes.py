@@ -38,7 +38,12 @@ def _bare_lists(pattern: str, body: Any, _account: Account) -> Any:
 
 
 def _no_total(_pattern: str, body: Any, _account: Account) -> Any:
-    return {name: body[name] for name in body if name != "total"} if isinstance(body, dict) else body
+    if not isinstance(body, dict):
+        return body
+    told = {name: body[name] for name in body if name not in {"total", "totalCount"}}
+    if "meta" in told:
+        told["meta"] = {name: told["meta"][name] for name in told["meta"] if name != "total"}
+    return told
 
 
 def _with(body: Any, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:

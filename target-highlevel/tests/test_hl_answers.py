@@ -115,6 +115,47 @@ def test_what_was_deleted_may_still_be_shown(
     assert not list(highlevel.contacts.pages())
 
 
+SIGNS = [{"id": f"s{number}", "contactId": f"c{number}"} for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("told", "is_whole"),
+    [
+        ({"total": 3}, True),
+        ({"meta": {"total": 3}}, True),
+        ({"totalCount": "3"}, True),
+        ({"total": 700}, False),
+        ({"totalCount": 4}, False),
+        ({"meta": {"total": 30}}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_page_of_signs_is_all_of_them_only_where_it_says_so(
+    told: dict[str, Any], *, is_whole: bool, service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """How long a page may be nobody says: a short one may leave out a contact that somebody works with."""
+    server, highlevel = service
+    says(server, lambda _: {"conversations": SIGNS, **told})
+    found = highlevel.engagement.listed("conversation")
+    assert (found is not None) is is_whole
+    says(server, lambda _: {"conversations": []})
+    assert highlevel.engagement.listed("conversation") == []
+    says(server, lambda _: {"conversations": [], "total": 3})
+    assert highlevel.engagement.listed("conversation") is None
+
+
+def test_signs_of_one_contact_that_its_page_leaves_out(
+    service: tuple[HighLevelServer, LiveHighLevel],
+) -> None:
+    """Of one contact a page without a count is taken for all; one that counts more is not."""
+    server, highlevel = service
+    says(server, lambda _: {"conversations": SIGNS[:1]})
+    assert [sign.id for sign in highlevel.engagement.listed("conversation", "c0") or ()] == ["s0"]
+    says(server, lambda _: {"conversations": SIGNS[:1], "total": 2})
+    assert highlevel.engagement.listed("conversation", "c0") is None
+
+
 @pytest.mark.parametrize(
     ("shown", "tags", "channel", "values"),
     [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
 from target_highlevel.api.answers import Item, mapping, not_understood, rows
+from target_highlevel.api.paging import total_of
 from target_highlevel.api.resource import Resource
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ class Engagement(Resource):
     kinds = tuple(_LISTS)
 
     def listed(self, kind: str, contact_id: str | None = None) -> list[Sign] | None:
-        """Return the signs of a kind, of one contact or of all; None when there are more than one page of them.
+        """Return the signs of a kind, of one contact or of all; None when there may be more than one page of them.
+
+        How many rows a page has at most is not documented, so only a count in the answer shows that it has all. A contact has so
+        few that without a count the page is taken for all.
 
         Raises:
             CredentialsRefused: the token may not see them.
@@ -67,8 +71,10 @@ class Engagement(Resource):
         params = dict.fromkeys(wanted.location, self._location) | dict(wanted.more)
         if contact_id is not None:
             params[wanted.contact] = contact_id
-        found = rows(self._call(wanted.endpoint, params=params), wanted.endpoint, wanted.envelope)
-        if contact_id is None and len(found) >= _MOST:
+        answer = self._call(wanted.endpoint, params=params)
+        found = rows(answer, wanted.endpoint, wanted.envelope)
+        expected = len(found) if contact_id is not None or not found else None
+        if (total_of(answer) or expected) != len(found):
             return None
         # what an invoice of a contact is answered with need not name the contact again
         return [_sign(item, wanted.endpoint, contact_id) for item in found]

@@ -52,7 +52,7 @@ def search_pages(
         if shown := living(new):
             yield shown
         pages += bool(new)
-        counted.append(_total(answer))
+        counted.append(total_of(answer))
         if len(seen) == counted[-1]:
             return
         if not page or (not new and by_number):
@@ -85,7 +85,7 @@ def list_pages(
         new = _new(page, seen, endpoint)
         if shown := living(new):
             yield shown
-        counted.append(_total(answer))
+        counted.append(total_of(answer))
         if len(seen) == counted[-1]:
             return
         if not new:
@@ -119,11 +119,12 @@ def _expect_all(
         raise not_understood(endpoint, _CURSOR)
 
 
-def _total(answer: Any) -> int | None:
+def total_of(answer: Any) -> int | None:
     """Return how many rows a list says it has, beside them or in a part of its own; None where that is not to be believed."""
     if not isinstance(answer, dict):
         return None
     meta = answer.get("meta")
-    told = answer.get("total") or (meta.get("total") if isinstance(meta, dict) else None)
+    told = answer.get("total") or answer.get("totalCount")
+    told = told or (meta.get("total") if isinstance(meta, dict) else None)
     total = int(told) if isinstance(told, (int, str)) and str(told).isdecimal() else None
     return None if total == _MOST_COUNTED else total

@@ -30,8 +30,8 @@ _CHANGES = ("dateUpdated", "lastActivity", "lastActivityDate", "lastUpdated")
 class Engagement:
     """Asks HighLevel what is known of people's work with contacts. Threads may share it.
 
-    Of each kind of sign one page is read for the whole sub-account; where there are more, each contact is asked for. A kind that
-    the token may not see is made up for by the contact's own date of its last change.
+    Of each kind of sign one page is read for the whole sub-account; where there may be more, each contact is asked for. A kind
+    that the token may not see is made up for by the contact's own date of its last change.
     """
 
     def __init__(self, session: Session, undo: Undo) -> None:
@@ -40,7 +40,7 @@ class Engagement:
         self._undo = undo
         self._mutex = threading.Lock()
         self._asked: float | None = None
-        #: kind → contacts with such a sign; None where there are too many to be listed at once.
+        #: kind → contacts with such a sign; None where they were not all listed at once.
         self._listed: dict[str, set[str] | None] = {}
         #: Kinds of signs that could not be asked for.
         self.unseen: set[str] = set()
@@ -83,7 +83,8 @@ class Engagement:
         return {sign.contact for sign in found if sign.id not in ours}
 
     def _has(self, kind: str, hl_id: str) -> bool:
-        return hl_id in (self._contacts(kind, hl_id) or ())
+        found = self._contacts(kind, hl_id)
+        return found is None or hl_id in found  # there are more than it shows
 
     def _changed_since(self, hl_id: str, contact: Mapping[str, Any]) -> bool:
         """Return whether a contact was changed after our last request to it; one that does not tell may have been."""
