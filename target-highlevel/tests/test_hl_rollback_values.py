@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_loading import fault
 from hl_mapped import person, record, schemas, state
 from hl_undoing import differing, dump, loads, spared, undo
 
@@ -190,6 +191,22 @@ def test_made_and_changed_by_a_run_that_was_killed(highlevel: Start) -> None:
     undo(loader)
     assert spared(loader) == {}
     assert not loader.sandbox.highlevel.state.contacts
+
+
+def test_what_was_received_and_never_sent_is_nobodys_write(highlevel: Start) -> None:
+    """The front desk has entered what Cliniko says by now, and the run that was to write it came to nothing: it is an edit."""
+    loader = highlevel()
+    loads(loader, [*HEAD, person("patients/1", "Ada", "Lovelace", city="Here")])
+    state = loader.sandbox.highlevel.state
+    (contact,) = state.contacts
+    state.damage.edit_contact(contact, city="Elsewhere")
+    moved = person("patients/1", "Ada", "Lovelace", city="Elsewhere")
+    fault(loader, "GET", r"^/contacts/[^/]+$", "status", status=400)
+    assert loader.load([*HEAD, moved]).code == 4
+    loader.sandbox.highlevel.control.clear_faults()
+    undo(loader)
+    assert spared(loader)["contact", "patients/1"]["fields"] == "city"
+    assert set(state.contacts) == {contact}
 
 
 def _with_location(name: str) -> Iterator[str]:

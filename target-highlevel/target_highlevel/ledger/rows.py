@@ -176,6 +176,12 @@ class Row:
         return self.payload is not None and not self.payload.filtered
 
     @property
+    def may_be_there(self) -> bool:
+        """Return whether what is wanted now may have been written: its write was begun, and nobody has seen the end."""
+        # an intent of an earlier version does not say what was sent
+        return self.intent is not None and self.intent.get("sent", self.version) == self.version
+
+    @property
     def fields(self) -> dict[str, Any]:
         """Return the wanted fields of the main record; empty when the main record did not change."""
         return dict(self.content.fields)

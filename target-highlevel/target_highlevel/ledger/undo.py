@@ -350,12 +350,20 @@ class Undo(Work):
         self._move(connection, row.ref, TAKEN_BACK, **{**_FORGOTTEN, "notes": crumb})
         self._derive_again(connection, [row.origin])
 
-    def restored(self, row: Row, fields: Iterable[str], written: Mapping[str, str] | None = None) -> None:
+    def restored(
+        self,
+        row: Row,
+        fields: Iterable[str],
+        written: Mapping[str, str] | None = None,
+        *,
+        in_full: bool = True,
+    ) -> None:
         """Record that fields of a record hold again what they held before the run, and what of it then counts as written.
 
-        So a load that comes before this rollback has ended compares with what is there.
+        So a load that comes before this rollback has ended compares with what is there. Of what could not be put back in full
+        the rest is tried again.
         """
-        known: dict[str, Any] = {"intent": None}
+        known: dict[str, Any] = {"intent": None} if in_full else {}
         if written is not None:
             known |= {"written": canonical_json(dict(written)), "digest": None}
         with self._ledger.transaction() as connection:

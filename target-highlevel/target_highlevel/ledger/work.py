@@ -63,6 +63,8 @@ FORGOTTEN: dict[str, Any] = {
 #: Name in a before-image of what the ledger knew of the record; all others are its fields in HighLevel.
 KNOWN = "_known"
 
+#: Actions that bring HighLevel what is wanted of a record.
+_SENDING = ("create", "update")
 _PENDING = (Status.READY.value, Status.HELD.value)
 _SET = record.update().where(ONE)
 _SET_UNCHANGED = record.update().where(ONE, record.c.version == sa.bindparam("b_version"))
@@ -180,12 +182,16 @@ class Work(Lookup):
         fields: Iterable[str] = (),
         before: Any = None,
     ) -> None:
-        """Record that a write is about to be attempted, with the before-image that a rollback needs."""
+        """Record that a write is about to be attempted, with the before-image that a rollback needs.
+
+        Which version of the record may be there is known until somebody has seen the end of it, whatever is tried in between.
+        """
         row.intent = {
             "action": action,
             "run": self.run,
             "at": self._stamp(),
             "api": api,
+            "sent": row.version if action in _SENDING else (row.intent or {}).get("sent"),
         }
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, intent=json.dumps(row.intent))

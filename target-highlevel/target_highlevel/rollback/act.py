@@ -9,7 +9,6 @@ from target_highlevel.crashpoints import reach
 from target_highlevel.desired import Desired
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.fields import kind_of, same
-from target_highlevel.ledger.rows import Status
 from target_highlevel.objects.base import Rejected
 from target_highlevel.rollback.touched import Marks, our_tags, tags_before
 from target_highlevel.withheld import possible_tags
@@ -79,7 +78,7 @@ class Hand:
             refused = self._put_back(row, spec, kind, changes, current)
             reach("after_response", row.object)
             done = {name: value for name, value in changes.items() if name not in refused}
-            self._undo.restored(row, done, self._marks.after(row, done))
+            self._undo.restored(row, done, self._marks.after(row, done), in_full=not refused)
             reach("after_crosswalk", row.object)
         return sorted(left), sorted(refused)
 
@@ -141,8 +140,11 @@ class Hand:
             return {}
 
     def pending(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Mapping[str, Any]:
-        """Return what an update that was cut off may have written; a field that is no longer wanted it was about to clear."""
-        if row.status == Status.DONE:
+        """Return what an update that was cut off may have written; a field that is no longer wanted it was about to clear.
+
+        What was received and never sent is nobody's write: who has entered the same is a person.
+        """
+        if not row.may_be_there:
             return {}
         return {**dict.fromkeys(row.written if row.is_whole else ()), **self.wanted(row, spec, kind)}
 
