@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_highlevel.ledger.bulk import batches
 from target_highlevel.ledger.departures import DEPART
 from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import audit, before_image, claim, dependency, record
@@ -244,6 +245,12 @@ class Undo(Work):
         """Return the ref of every contact that is in HighLevel, by its id there."""
         return {trace.hl_id: trace.ref for trace in self._traces(record.c.object == "contact")}
 
+    def ref_of(self, object_: str, hl_id: str) -> str | None:
+        """Return the ref of a record by its id in HighLevel, if it is there."""
+        query = sa.select(record.c.ref).where(self._here, record.c.object == object_, record.c.hl_id == hl_id)
+        with self._ledger.transaction() as connection:
+            return connection.execute(query.limit(1)).scalar()
+
     def number(self, object_: str) -> int:
         """Return how many records of a kind are in HighLevel, whichever run made them."""
         query = sa.select(sa.func.count()).where(
@@ -406,6 +413,9 @@ class Undo(Work):
             settled: refs of records that were put back and of which the ledger knows all it did before the run
             spared: refs of records that stay as the run left them
         """
+        unclear = {
+            row.ref for row in self.unclear()
+        }  # HighLevel could not tell: whoever writes it next looks first
         with self._ledger.transaction() as connection:
             for ref, written in restored.items():
                 if written is None:
@@ -419,7 +429,10 @@ class Undo(Work):
             for ref in settled:
                 connection.execute(before_image.delete().where(self._image(ref)))
             for ref in spared:
-                self._set(connection, ref, digest=None, intent=None)
+                self._set(connection, ref, digest=None)
+            for some in batches(set(spared) - unclear):
+                there = self._here & record.c.hl_id.is_not(None) & record.c.ref.in_(some)
+                connection.execute(record.update().where(there).values(intent=None))
             removed = self._here & (record.c.reason == ROLLED_BACK)
             connection.execute(record.update().where(removed).values(notes=None))
             said_again = self._said_again()
@@ -447,9 +460,18 @@ class Undo(Work):
         return self._here & mine & record.c.created_run.is_(None) & makers.exists()
 
     def _forget_pending(self, connection: sa.Connection) -> None:
-        """What the run received and did not write is received again by the next full read."""
+        """What the run received and did not write is received again by the next full read.
+
+        One whose create may have happened is not forgotten: it would be created again without a look.
+        """
         pending = [Status.READY.value, Status.HELD.value, Status.REJECTED.value]
-        mine = self._here & (record.c.seen_run == self.undone) & record.c.status.in_(pending)
+        maybe_made = record.c.hl_id.is_(None) & record.c.intent.is_not(None)
+        mine = (
+            self._here
+            & (record.c.seen_run == self.undone)
+            & record.c.status.in_(pending)
+            & sa.not_(maybe_made)
+        )
         waiting = sa.select(record.c.ref).where(mine)
         connection.execute(
             dependency.delete().where(

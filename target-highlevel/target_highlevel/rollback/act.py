@@ -126,10 +126,10 @@ class Hand:
                     changes[name] = sorted(mine)
             elif same(there, old):
                 continue
-            elif not ours(name, there):
-                left.append(name)
-            else:
+            elif ours(name, there):
                 changes[name] = old
+            elif not kind_of_field.equal(old, there):  # put back already, and spelled as HighLevel does
+                left.append(name)
         return changes, left
 
     def wanted(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> Mapping[str, Any]:

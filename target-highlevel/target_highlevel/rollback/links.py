@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from target_highlevel.errors import NotFound, Refused
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from target_highlevel.rollback.act import Hand
     from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.result import Result
+    from target_highlevel.rollback.setbacks import Setbacks
 
 #: So many links that are gone with their records show that all are; one may be gone from an earlier attempt.
 _ENOUGH = 5
@@ -30,9 +32,12 @@ _ENOUGH = 5
 class Links:
     """Takes links back; any number of threads may share it, each with its own link."""
 
-    def __init__(self, session: Session, undo: Undo, hand: Hand, plan: Plan, result: Result) -> None:
+    def __init__(
+        self, session: Session, undo: Undo, hand: Hand, plan: Plan, result: Result, setbacks: Setbacks
+    ) -> None:
         """Work for one rollback."""
         self._session = session
+        self._setbacks = setbacks
         self._undo = undo
         self._hand = hand
         self._plan = plan
@@ -56,8 +61,11 @@ class Links:
             for trace in traces
             if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None
         ]
-        if not rows:
-            return
+        if rows:
+            with self._setbacks.met(partial(self._keep, rows)):
+                self._remove(traces, rows)
+
+    def _remove(self, traces: list[Trace], rows: list[Row]) -> None:
         if {trace.owner for trace in traces} != {self._undo.undone}:
             self._keep(rows, "used_by_another_run")
             return
@@ -91,8 +99,17 @@ class Links:
 
     def remove_left(self, hl_ids: Iterable[str]) -> bool:
         """Delete links of the run that reading back still found, their records being gone; return whether there were any."""
-        there = [self._kind.take_away(hl_id) for hl_id in hl_ids]
-        return any(there)
+        sources = self._undo.ever_created()
+        found = list(hl_ids)
+        for hl_id in found:
+            row = self._undo.row(f"relation:{sources['relation', hl_id]}")
+            with self._setbacks.met(partial(self._stays, row, hl_id)):
+                self._kind.take_away(hl_id)
+        return bool(found)
+
+    def _stays(self, row: Row | None, hl_id: str, reason: str) -> None:
+        if row is not None:
+            self._result.spare(replace(row, hl_id=hl_id), reason)
 
     # What it removed or pointed elsewhere
 
@@ -102,9 +119,12 @@ class Links:
         It comes before the records of the run are looked at: what hangs on the new link would else keep them.
         """
         row = self._undo.row(ref)
-        if row is None:
-            return
-        before = self._undo.before(ref).elsewhere(self._replaced)
+        if row is not None:
+            with self._setbacks.met(partial(self._result.spare, row)):
+                self._put_back(row)
+
+    def _put_back(self, row: Row) -> None:
+        before = self._undo.before(row.ref).elsewhere(self._replaced)
         if not all(before.fields.get(name) for name in ENDS):
             self._result.spare(row, "cannot_be_linked_again")
         elif self._written_later(row, before):

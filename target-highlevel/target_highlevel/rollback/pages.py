@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.undo import Undo
     from target_highlevel.rollback.plan import Unit
+    from target_highlevel.rollback.setbacks import Setbacks
     from target_highlevel.rollback.units import UnitWorker
 
 _LOOKS = 6
@@ -28,9 +29,10 @@ _LOOKS = 6
 class Pages:
     """Takes back what a page of the search shows to be as it was left, and returns the rest."""
 
-    def __init__(self, session: Session, undo: Undo, worker: UnitWorker) -> None:
+    def __init__(self, session: Session, undo: Undo, worker: UnitWorker, setbacks: Setbacks) -> None:
         """Work for one rollback."""
         self._session = session
+        self._setbacks = setbacks
         self._undo = undo
         self._worker = worker
 
@@ -52,25 +54,24 @@ class Pages:
         return number > pages + _LOOKS
 
     def _by_pages(self, object_: str, units: list[Unit]) -> list[Unit]:
-        left = list(units)
-        if not self._is_up_to_date(left):
-            return left
-        waiting = {unit.hl_id: unit for unit in left}
-        for page in self._session.highlevel.records.pages(object_):
-            shown = [(waiting.pop(item.id), item.properties) for item in page if item.id in waiting]
-            do_all(self._shown, shown, self._session)
+        waiting = {unit.hl_id: unit for unit in units}
+        with self._setbacks.met(lambda _: None):  # a search that fails shows nothing of the rest
+            if self._is_up_to_date(waiting):
+                for page in self._session.highlevel.records.pages(object_):
+                    shown = [(waiting.pop(item.id), item.properties) for item in page if item.id in waiting]
+                    do_all(self._shown, shown, self._session)
         return list(waiting.values())
 
-    def _is_up_to_date(self, left: list[Unit]) -> bool:
+    def _is_up_to_date(self, waiting: dict[str, Unit]) -> bool:
         """Take back one record, or a few until one is not spared, and return whether the search has lost it.
 
-        Then it is not behind what came before. What was taken back is left no longer.
+        Then it is not behind what came before. What was taken back waits no longer.
         """
-        for _ in range(min(_LOOKS, len(left))):
-            row = self._undo.row(str(left[0].ref))
+        for unit in list(waiting.values())[:_LOOKS]:
+            row = self._undo.row(str(unit.ref))
             if row is None or not self._is_shown(row):
                 return False  # gone long ago, perhaps: that the search does not show it would prove nothing
-            self._worker.take_back(left.pop(0))
+            self._worker.take_back(waiting.pop(unit.hl_id))
             if self._undo.hl_id(row.ref) is None:
                 return self._has_lost(row)
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
-from target_highlevel.errors import Interrupted
+from target_highlevel.errors import CredentialsRefused, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,14 +23,23 @@ _TICK = 0.5
 def do_all(work: Callable[[_Item], None], items: Iterable[_Item], session: Session) -> None:
     """Do the work for each item and return when all is done.
 
+    What the token was refused before anything of the kind was allowed is done once more at the end: by then it has shown whether
+    the refusal was about that one thing.
+
     Raises:
         BaseException: the first that an item ended with, after what was in flight is finished.
         Unavailable: another run may have taken the sub-account over.
     """
+    refused: list[_Item] = []
 
     def under_lease(item: _Item) -> None:
         session.partners.check()
-        work(item)
+        try:
+            work(item)
+        except CredentialsRefused as error:
+            if error.allowed_before or len(refused) >= WORKERS:
+                raise
+            refused.append(item)
 
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="rollback")
     under_way: set[Future[None]] = set()
@@ -41,6 +50,8 @@ def do_all(work: Callable[[_Item], None], items: Iterable[_Item], session: Sessi
             under_way.add(pool.submit(under_lease, item))
         while under_way:
             under_way = _settled(under_way)
+        for item in refused:
+            work(item)
     except BaseException:
         session.stop.set()
         raise

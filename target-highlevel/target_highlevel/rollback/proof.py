@@ -8,12 +8,14 @@ run had put something; of the contacts that were deleted some are asked whether 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from target_highlevel.errors import NotFound
-from target_highlevel.fields import kind_of, same
+from target_highlevel.fields import kind_of
 from target_highlevel.objects.inventory import Inventory
 from target_highlevel.rollback.plan import ON_CONTACT
+from target_highlevel.rollback.result import Spared
 from target_highlevel.rollback.touched import ours_ever
 from target_highlevel.rollback.units import files_of
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.undo import Undo
     from target_highlevel.objects.on_contact import OnContact
     from target_highlevel.rollback.result import Restored, Result
+    from target_highlevel.rollback.setbacks import Setbacks
 
 _PROBES = 20
 
@@ -46,9 +49,13 @@ class Proof:
 class ReadBack:
     """Asks HighLevel whether a rollback did what it says."""
 
-    def __init__(self, session: Session, undo: Undo, result: Result, carriers: set[str]) -> None:
+    def __init__(
+        self, session: Session, undo: Undo, result: Result, carriers: set[str], setbacks: Setbacks
+    ) -> None:
         """Prove one rollback; ``carriers`` are the contacts on which the run had put something."""
         self._session = session
+        self._setbacks = setbacks
+        self._undo = undo
         self._created = undo.ever_created()
         self._others = undo.files_of_others()
         self._spared = {(item.object, item.hl_id) for item in result.spared.values()}
@@ -59,7 +66,10 @@ class ReadBack:
         """Read back."""
         wanted = set(self._created) - self._spared
         shown = sorted(wanted & set(self._there()))
-        left = [item for item in shown if self._is_there(*item)]
+        left = []
+        for item in shown:
+            with self._setbacks.met(partial(self._unproven, *item)):
+                left += [item] if self._is_there(*item) else []
         return Proof(tuple(left), tuple(self._differing()))
 
     def _there(self) -> Iterator[tuple[str, str]]:
@@ -69,11 +79,17 @@ class ReadBack:
         inventory = Inventory(self._session.kinds)
         records = sorted(name for name in objects if "." in name)
         for name in ("contact", *records, *self._session.kinds.diary):
-            for page in inventory.pages(name) if name in objects else ():
-                yield from ((name, found.hl_id) for found in page)
+            yield from self._listed(inventory, name) if name in objects else ()
         made = sorted(item for item in self._created if item[0] == "opportunity")
         yield from made[:_PROBES]  # their list is a search: each is read by its id
         yield from self._on_contacts()
+
+    def _listed(self, inventory: Inventory, name: str) -> set[tuple[str, str]]:
+        """Return what the lists show of a kind; where they cannot be read all that was created, to be asked for by its id."""
+        shown: set[tuple[str, str]] = set()
+        with self._setbacks.met(lambda _: shown.update(item for item in self._created if item[0] == name)):
+            shown.update((name, found.hl_id) for page in inventory.pages(name) for found in page)
+        return shown
 
     def _is_there(self, object_: str, hl_id: str) -> bool:
         """Return whether something is there that was found; the lists of a contact do not lag, the search does."""
@@ -84,9 +100,18 @@ class ReadBack:
                 self._session.highlevel.records.get(object_, hl_id)
             elif object_ == "opportunity":
                 self._session.highlevel.opportunities.get("", hl_id)
+            elif object_ in self._session.kinds.diary:
+                kind = self._session.kinds.diary[object_]
+                kind.things.get(hl_id, kind.users())
         except NotFound:
             return False
         return True
+
+    def _unproven(self, object_: str, hl_id: str, _reason: str) -> None:
+        """List what could not be read back: nobody knows whether something of the run is left there."""
+        ref = self._undo.ref_of(object_, hl_id)
+        source_id = self._created.get((object_, hl_id), "") if ref is None else ref.partition(":")[2]
+        self._result.doubt(Spared(object_, source_id, hl_id, "not_read_back"))
 
     def _on_contacts(self) -> Iterator[tuple[str, str]]:
         deleted = [
@@ -95,13 +120,21 @@ class ReadBack:
             if object_ == "contact" and ("contact", hl_id) not in self._spared
         ]
         for contact_id in [*deleted[:_PROBES], *self._staying()]:
-            for name in ("note", "appointment"):
-                for kind in self._session.kinds.activities(name):
-                    yield from ((name, hl_id) for hl_id in _hanging(kind, contact_id))
-            yield from (("file", key) for key in self._file_keys(contact_id))
+            with self._setbacks.met(partial(self._unproven, "contact", contact_id)):
+                yield from self._on_contact(contact_id)
         relation = self._session.kinds.relation
-        for record_id in [*deleted[:_PROBES], *self._related()]:
-            yield from (("relation", item.id) for item in relation.all_of(record_id))
+        for object_, record_id in [*(("contact", hl_id) for hl_id in deleted[:_PROBES]), *self._related()]:
+            with self._setbacks.met(partial(self._unproven, object_, record_id)):
+                yield from [("relation", item.id) for item in relation.all_of(record_id)]
+
+    def _on_contact(self, contact_id: str) -> list[tuple[str, str]]:
+        found = [
+            (name, hl_id)
+            for name in ("note", "appointment")
+            for kind in self._session.kinds.activities(name)
+            for hl_id in _hanging(kind, contact_id)
+        ]
+        return found + [("file", key) for key in self._file_keys(contact_id)]
 
     def _staying(self) -> list[str]:
         """Return the contacts that stay and on which the run had put something."""
@@ -111,15 +144,15 @@ class ReadBack:
     def _kept(self, object_: str) -> set[str]:
         return {item.hl_id for item in self._result.spared.values() if item.object == object_}
 
-    def _related(self) -> list[str]:
+    def _related(self) -> list[tuple[str, str]]:
         """Return the records that stay and may carry a relation of the run."""
         spared = {
-            item.hl_id
+            (item.object, item.hl_id)
             for item in self._result.spared.values()
             if item.object == "contact" or "." in item.object
         }
         restored = {
-            str(item.row.hl_id)
+            (item.row.object, str(item.row.hl_id))
             for item in self._result.restored.values()
             if item.row.object not in ON_CONTACT
         }
@@ -134,11 +167,14 @@ class ReadBack:
 
     def _differing(self) -> Iterator[tuple[str, str]]:
         for ref, restored in sorted(self._result.restored.items()):
-            yield from ((ref, name) for name in self._fields(restored))
+            row = restored.row
+            with self._setbacks.met(partial(self._unproven, row.object, str(row.hl_id))):
+                yield from [(ref, name) for name in self._fields(restored)]
         relation = self._session.kinds.relation
         for ref, row in sorted(self._result.linked.items()):
-            if relation.find_link(row.notes.link) != row.hl_id:
-                yield ref, "link"
+            with self._setbacks.met(partial(self._unproven, row.object, str(row.hl_id))):
+                if relation.find_link(row.notes.link) != row.hl_id:
+                    yield ref, "link"
 
     def _fields(self, restored: Restored) -> Iterator[str]:
         row = restored.row
@@ -156,7 +192,7 @@ class ReadBack:
                 ours = ours_ever(row, restored.before)
                 agrees = set(current.get(name) or ()) & ours == set(old or ()) & ours
             else:
-                agrees = same(current.get(name), old)
+                agrees = kind_of(spec.field(name)).equal(old, current.get(name))
             if not agrees:
                 yield name
 

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.undo import Before, Undo
     from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.result import Result
+    from target_highlevel.rollback.setbacks import Setbacks
 
 
 class Removed:
     """Makes records again, links apart: ``Links`` puts those back, once both ends are there."""
 
-    def __init__(self, session: Session, undo: Undo, plan: Plan, result: Result) -> None:
+    def __init__(self, session: Session, undo: Undo, plan: Plan, result: Result, setbacks: Setbacks) -> None:
         """Work for one rollback."""
         self._session = session
+        self._setbacks = setbacks
         self._undo = undo
         self._plan = plan
         self._result = result
@@ -50,7 +52,8 @@ class Removed:
             known: dict[str, Any] = {
                 name: before.known.get(name) for name in ("hl_id", "parent_id", "written")
             }
-            self._make_again(replace(row, **known), before.elsewhere(self._replaced))
+            with self._setbacks.met(lambda reason: self._result.spare(row, reason, before.fields)):
+                self._make_again(replace(row, **known), before.elsewhere(self._replaced))
 
     def _make_again(self, row: Row, before: Before) -> None:
         spec = self._session.specs[row.stream]

@@ -65,6 +65,11 @@ class Result:
         with self._mutex:
             self.spared[row.ref] = Spared(row.object, row.source_id, row.hl_id or "", reason, tuple(fields))
 
+    def doubt(self, unproven: Spared) -> None:
+        """Note that something could not be read back, unless it is listed already."""
+        with self._mutex:
+            self.spared.setdefault(f"{unproven.object}:{unproven.source_id}", unproven)
+
     def restore(self, row: Row, before: Before, left: Iterable[str]) -> None:
         """Note that a record was put back: what an earlier try could not put back is no longer spared."""
         with self._mutex:

@@ -20,6 +20,7 @@ from target_highlevel.rollback.pool import do_all
 from target_highlevel.rollback.proof import Proof, ReadBack
 from target_highlevel.rollback.removed import Removed
 from target_highlevel.rollback.result import Result
+from target_highlevel.rollback.setbacks import Setbacks
 from target_highlevel.rollback.touched import Marks, tags_before
 from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
@@ -72,6 +73,7 @@ class Rollback:
         self._undo = Undo(session.ledger, session.run, undone)
         self._marks = Marks(session.ledger.salt, session.specs)
         self._hand = Hand(self._undo, self._marks, lambda: f"{session.ledger.now():%Y-%m-%dT%H:%M:%SZ}")
+        self._setbacks = Setbacks(session)
         self.result = Result()
         self.undone = undone
         #: Signs of people's work with a contact that the token may not see.
@@ -80,16 +82,14 @@ class Rollback:
     def act(self) -> Proof:
         """Undo the run, read back and have the ledger forget it."""
         self._read_definitions()
-        do_all(
-            Unclear(self._session, self._undo, self._hand, self._marks).clear_up,
-            self._undo.unclear(),
-            self._session,
-        )
+        setbacks = self._setbacks
+        unclear = Unclear(self._session, self._undo, self._hand, self._marks, self.result, setbacks)
+        do_all(unclear.clear_up, self._undo.unclear(), self._session)
         plan = plan_of(self._undo)
-        worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result)
-        pages = Pages(self._session, self._undo, worker)
-        Removed(self._session, self._undo, plan, self.result).bring_back()
-        links = Links(self._session, self._undo, self._hand, plan, self.result)
+        worker = UnitWorker(self._session, self._undo, self._hand, self._marks, plan, self.result, setbacks)
+        pages = Pages(self._session, self._undo, worker, setbacks)
+        Removed(self._session, self._undo, plan, self.result, setbacks).bring_back()
+        links = Links(self._session, self._undo, self._hand, plan, self.result, setbacks)
         do_all(links.put_back, plan.unlinked, self._session)
         for level in plan.levels:
             made = [unit for unit in level if unit.created]
@@ -97,13 +97,14 @@ class Rollback:
         self._put_back(worker, [unit for level in plan.levels for unit in level if not unit.created])
         do_all(links.remove, list(plan.relations.values()), self._session)
         carriers = self._undo.carriers()  # now: what is put back tells no longer where else it was
-        do_all(Copies(self._session, self._undo, plan, self.result).put_back, plan.left, self._session)
+        copies = Copies(self._session, self._undo, plan, self.result, setbacks)
+        do_all(copies.put_back, plan.left, self._session)
         self._spare_left_since()
         self._spare_purged()
         self.unseen = worker.unseen
-        proof = ReadBack(self._session, self._undo, self.result, carriers).proof()
+        proof = ReadBack(self._session, self._undo, self.result, carriers, setbacks).proof()
         if links.remove_left(hl_id for object_, hl_id in proof.left if object_ == "relation"):
-            proof = ReadBack(self._session, self._undo, self.result, carriers).proof()
+            proof = ReadBack(self._session, self._undo, self.result, carriers, setbacks).proof()
         if proof.holds:
             self._finish()
         return proof

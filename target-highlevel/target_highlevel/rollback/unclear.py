@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from target_highlevel.errors import NotFound
@@ -16,21 +17,34 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.undo import Undo
     from target_highlevel.objects.base import ObjectKind
     from target_highlevel.rollback.act import Hand
+    from target_highlevel.rollback.result import Result
+    from target_highlevel.rollback.setbacks import Setbacks
     from target_highlevel.rollback.touched import Marks
 
 
 class Unclear:
     """Finds out about one create at a time; any number of threads may share it."""
 
-    def __init__(self, session: Session, undo: Undo, hand: Hand, marks: Marks) -> None:
+    def __init__(
+        self, session: Session, undo: Undo, hand: Hand, marks: Marks, result: Result, setbacks: Setbacks
+    ) -> None:
         """Work for one rollback."""
         self._session = session
+        self._result = result
+        self._setbacks = setbacks
         self._undo = undo
         self._hand = hand
         self._marks = marks
 
     def clear_up(self, row: Row) -> None:
-        """Find out whether a create or a removal happened; if so the record is one of the run's like any other."""
+        """Find out whether a create or a removal happened; if so the record is one of the run's like any other.
+
+        One of which that cannot be told stays unclear: the next rollback, or load, asks again.
+        """
+        with self._setbacks.met(partial(self._result.spare, row)):
+            self._clear_up(row)
+
+    def _clear_up(self, row: Row) -> None:
         spec = self._session.specs[row.stream]
         kind = self._session.kinds.of(row, spec)
         if row.intent is not None and row.intent["action"] in REMOVALS:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.contacts import custom_values
@@ -26,19 +28,34 @@ if TYPE_CHECKING:
     from target_highlevel.rollback.act import Hand
     from target_highlevel.rollback.plan import Plan, Unit
     from target_highlevel.rollback.result import Result
+    from target_highlevel.rollback.setbacks import Setbacks
     from target_highlevel.rollback.touched import Marks
 
     Items = Mapping[str, Mapping[str, dict[str, Any]]]
+
+
+class _Fate(Enum):
+    """What becomes of something on a contact."""
+
+    STAYS, GOES, GONE = range(3)
 
 
 class UnitWorker:
     """Takes units back; any number of threads may share it, each with its own unit."""
 
     def __init__(
-        self, session: Session, undo: Undo, hand: Hand, marks: Marks, plan: Plan, result: Result
+        self,
+        session: Session,
+        undo: Undo,
+        hand: Hand,
+        marks: Marks,
+        plan: Plan,
+        result: Result,
+        setbacks: Setbacks,
     ) -> None:
         """Work for one rollback."""
         self._session = session
+        self._setbacks = setbacks
         self._undo = undo
         self._hand = hand
         self._marks = marks
@@ -52,6 +69,22 @@ class UnitWorker:
 
     def take_back(self, unit: Unit, shown: Mapping[str, Any] | None = None) -> None:
         """Take one unit back; of a record, the search may have shown the properties already."""
+        with self._setbacks.met(partial(self._leave, unit)):
+            self._take_back(unit, shown)
+
+    def _leave(self, unit: Unit, reason: str) -> None:
+        """Have a unit stay with all that hangs on it and was not dealt with."""
+        row = self._undo.row(unit.ref) if unit.ref else None
+        if row is not None and (unit.created or unit.updated):
+            (self._result.keep if unit.created else self._result.spare)(row, reason)
+        for child in self._rows(unit.children):
+            if child.ref not in self._result.spared and child.ref not in self._result.restored:
+                self._stay(unit, child, reason)
+
+    def _stay(self, unit: Unit, child: Row, reason: str) -> None:
+        (self._result.spare if child.ref in unit.updated_children else self._result.keep)(child, reason)
+
+    def _take_back(self, unit: Unit, shown: Mapping[str, Any] | None) -> None:
         if unit.object == "contact":
             self._contact(unit)
             return
@@ -168,6 +201,15 @@ class UnitWorker:
             return
         self._result.remove(1 + len(along))
 
+    def _remove_children(self, children: Iterable[Row]) -> bool:
+        """Remove what hangs on a contact, one by one; return whether all of it is gone."""
+        stays = False
+        for child in children:
+            with self._setbacks.met(partial(self._result.keep, child)):
+                self._remove(child, self._kind(child))
+            stays = stays or child.ref in self._result.kept
+        return not stays
+
     def _restore(self, row: Row, kind: ObjectKind, current: Mapping[str, Any]) -> bool:
         """Put a record back; return whether HighLevel refused a value."""
         before = self._undo.before(row.ref)
@@ -200,11 +242,15 @@ class UnitWorker:
         if unit.created and row is not None:
             reason, fields = self._reason(row, contact, items, children, standing=standing)
             if reason is None:
-                self._remove_contact(row, children)
-                return
+                # they show in calendars as well
+                events = [child for child in children if self._list_of(child) == "event"]
+                children = [child for child in children if child not in events]
+                if self._remove_children(events):
+                    self._remove_contact(row, children)
+                    return
+                reason = "carries_a_spared_record"
             self._result.keep(row, reason, fields)
-        for child in children:
-            self._remove(child, self._kind(child))
+        self._remove_children(children)
         if unit.updated and row is not None:
             spec = self._session.specs[row.stream]
             current = decode(spec, contact, self._session.catalogue())
@@ -242,23 +288,30 @@ class UnitWorker:
         """Return what may be removed from the contact, and whether something of ours stays on it."""
         removable, standing = [], False
         for row in self._rows(unit.children):
-            if row.object == "file":
-                row.hl_id = _key_of(row, items["file"])
-            there = items[self._list_of(row)].get(str(row.hl_id))
-            if row.object == "file" and row.ref in unit.updated_children:
-                self._restore_file(row, items["file"])
-                standing = True
-            elif there is None:
-                self._absent(row, updated=row.ref in unit.updated_children)
-            elif row.ref in unit.updated_children:
-                self._restore(row, self._kind(row), self._current(row, there))
-                standing = True
-            elif reason := self._child_kept(row, there):
-                self._result.keep(row, *reason)
-                standing = True
-            else:
-                removable.append(row)
+            fate = _Fate.STAYS
+            with self._setbacks.met(partial(self._stay, unit, row)):
+                fate = self._fate(row, items, updated=row.ref in unit.updated_children)
+            standing = standing or fate is _Fate.STAYS
+            removable += [row] if fate is _Fate.GOES else []
         return removable, standing
+
+    def _fate(self, row: Row, items: Items, *, updated: bool) -> _Fate:
+        """Put back what the run changed on the contact, and say what becomes of what it made there."""
+        if row.object == "file":
+            row.hl_id = _key_of(row, items["file"])
+        there = items[self._list_of(row)].get(str(row.hl_id))
+        if row.object == "file" and updated:
+            self._restore_file(row, items["file"])
+        elif there is None:
+            self._absent(row, updated=updated)
+            return _Fate.GONE
+        elif updated:
+            self._restore(row, self._kind(row), self._current(row, there))
+        elif reason := self._child_kept(row, there):
+            self._result.keep(row, *reason)
+        else:
+            return _Fate.GOES
+        return _Fate.STAYS
 
     def _absent(self, row: Row, *, updated: bool) -> None:
         """Somebody deleted it, or it went in an earlier attempt whose end the ledger did not see."""
@@ -337,17 +390,8 @@ class UnitWorker:
             others = {hl_id for hl_id in others if any(trace.owner != mine for trace in relations[hl_id])}
         return "carries_records_of_another_run" if others else None
 
-    def _remove_contact(self, row: Row, children: Iterable[Row]) -> None:
-        """Delete the contact; HighLevel deletes what hangs on it. Whether its relations go too is seen when these are removed.
-
-        Calendar events we delete ourselves all the same, for they also show in calendars.
-        """
-        along = []
-        for child in children:
-            if self._list_of(child) == "event":
-                self._remove(child, self._session.kinds.event)
-            else:
-                along.append(child)
+    def _remove_contact(self, row: Row, along: Iterable[Row]) -> None:
+        """Delete the contact; HighLevel deletes what hangs on it. Whether its relations go too is seen when these are removed."""
         self._result.leave_tags(row.notes.tags)
         self._remove(row, self._session.kinds.contact, along)
 
