@@ -324,6 +324,7 @@ def test_a_calendar_is_what_its_type_is(diary: Loader) -> None:
     assert [state.users[one["userId"]]["email"] for one in made["teamMembers"]] == [
         "orla.featherstone@clinic.example.com"
     ]
+    assert diary.load(LINES, CALENDARS_OPEN="true", MODE="verify").code == 0
     assert diary.load(LINES).code == 0
     before = diary.sandbox.highlevel.control.stats()["requests"]
     assert diary.load(LINES).code == 0

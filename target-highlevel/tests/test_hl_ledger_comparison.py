@@ -59,6 +59,13 @@ def test_one_of_two_sub_accounts_in_a_ledger_is_compared_alone(copy: Desk) -> No
     ]
 
 
+def test_a_verification_knows_which_runs_there_were(copy: Desk) -> None:
+    """What is due since the last load, and which calendars are not opened yet, goes by them."""
+    *_, loaded = (run["id"] for run in copy.ledger.runs() if run["mode"] == "load")
+    assert copy.ledger.since_newest("load") == {loaded, copy.run}
+    assert copy.ledger.since_newest("retry") == frozenset()
+
+
 def test_links_are_listed_by_the_end_that_fewer_records_are(copy: Desk) -> None:
     """Two patients of one doctor: one listing instead of two."""
     links = ExpectedLinks(copy.ledger)

@@ -167,7 +167,7 @@ class Session:
         )
         self.kinds = Kinds.of_run(
             ctx,
-            loading_run=self._loading_run(),
+            loading_runs=self._loading_runs(),
             makes_calendars=mode not in {"verify", "rollback"},
             made_before=self._appointments_made,
         )
@@ -327,12 +327,9 @@ class Session:
             if current.object == "schedule" and self.work.hl_id(current.ref) != current_id:
                 self.work.came_or_went(current.ref)
 
-    def _loading_run(self) -> str:
-        """Return the run whose new calendars are not opened yet: this one, or of a verification the newest load."""
-        if self.mode != "verify":
-            return self.run
-        loads = [run["id"] for run in self.ledger.newest_of_each(1) if run["mode"] in WRITING_MODES]
-        return loads[-1] if loads else self.run
+    def _loading_runs(self) -> frozenset[str]:
+        """Return the runs whose new calendars are not opened yet: this one, or those since a verification's newest load."""
+        return self.ledger.since_newest("load") if self.mode == "verify" else frozenset({self.run})
 
     def _count_booking(
         self, row: Row, kind: ObjectKind, contributions: Iterable[tuple[str, Mapping[str, Any]]]

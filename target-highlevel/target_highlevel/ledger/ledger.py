@@ -174,6 +174,15 @@ class Ledger:
         wanted = sa.select(ranked.c.id).where(ranked.c.rank <= number)
         return self._listed(sa.select(run).where(run.c.id.in_(wanted)).order_by(run.c.number))
 
+    def since_newest(self, mode: str) -> frozenset[str]:
+        """Return the newest run of a mode, and all that have begun since; none where there is no such run."""
+        here = run.c.location == self.location
+        newest = sa.select(sa.func.max(run.c.number)).where(here, run.c.mode == mode).scalar_subquery()
+        with self.transaction() as connection:
+            return frozenset(
+                connection.execute(sa.select(run.c.id).where(here, run.c.number >= newest)).scalars()
+            )
+
     def knows(self, identity: str) -> bool:
         """Return whether this is a run of this sub-account."""
         query = sa.select(run.c.id).where(run.c.location == self.location, run.c.id == identity)

@@ -59,7 +59,7 @@ def scratch_copy(
     Args:
         url: the real ledger.
         location: the sub-account.
-        crosswalk_only: copy which records are where, but not what was received: all of it is new then.
+        crosswalk_only: copy which records are where and which runs there were, but not what was received: all of it is new then.
     """
     sweep()
     folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
@@ -70,7 +70,7 @@ def scratch_copy(
     try:
         with real.transaction() as source, copy.transaction() as destination:
             tables = (
-                (record, fact, budget, claim)
+                (record, fact, budget, claim, run)
                 if crosswalk_only
                 else (record, fact, budget, claim, dependency, exclusion, contribution, joined)
             )

@@ -116,10 +116,10 @@ class Calendar(Standing):
         """Return calendars."""
         return self.ctx.highlevel.calendars
 
-    def __init__(self, ctx: ObjectContext, loading_run: str) -> None:
-        """Open no calendar that this run has made: what takes the time of its team may come after it."""
+    def __init__(self, ctx: ObjectContext, loading_runs: frozenset[str]) -> None:
+        """Open no calendar that these runs have made: what takes the time of its team may come after it."""
         super().__init__(ctx)
-        self._loading_run = loading_run
+        self._loading_runs = loading_runs
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the wanted fields.
@@ -128,7 +128,7 @@ class Calendar(Standing):
         event in it a member; such a calendar stays closed.
         """
         hours, team = self._open_hours(fields), self._team(fields)
-        is_old = row.created_run != self._loading_run and row.hl_id is not None
+        is_old = row.created_run not in self._loading_runs and row.hl_id is not None
         is_open = bool(fields.get("open") and hours and team and is_old)
         wanted = {
             "name": fields.get("name"),

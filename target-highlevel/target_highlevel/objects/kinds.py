@@ -54,7 +54,7 @@ class Kinds:
         cls,
         ctx: ObjectContext,
         *,
-        loading_run: str,
+        loading_runs: frozenset[str],
         makes_calendars: bool,
         made_before: Callable[[], tuple[bool, bool]],
     ) -> Kinds:
@@ -62,7 +62,7 @@ class Kinds:
 
         Args:
             ctx: what all of them work with.
-            loading_run: the run whose new calendars are not opened yet.
+            loading_runs: the runs whose new calendars are not opened yet.
             makes_calendars: whether a calendar that events need is made.
             made_before: see the attribute.
         """
@@ -75,7 +75,7 @@ class Kinds:
             event=Event(ctx, makes_calendars=makes_calendars),
             file=File(ctx),
             opportunity=Opportunity(ctx),
-            calendar=Calendar(ctx, loading_run),
+            calendar=Calendar(ctx, loading_runs),
             schedule=Schedule(ctx),
             blocked_slot=BlockedSlot(ctx),
             appointments_as=ctx.settings.appointments_as,
