@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 READ, WRITE = "contacts.readonly", "contacts.write"
 _PLAIN = (
+    "lastActivity",
     "id",
     "locationId",
     "firstName",

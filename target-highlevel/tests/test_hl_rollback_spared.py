@@ -202,20 +202,26 @@ def test_a_contact_that_somebody_works_with_is_spared_and_links_that_outlive_it_
 def test_without_the_scopes_a_contact_with_any_activity_is_spared_and_the_line_says_so(
     highlevel: Start,
 ) -> None:
-    """Nobody knows what happened on it; another, on which nothing did, is removed."""
+    """Nobody knows what happened on it; another, on which nothing did, is removed.
+
+    What happened before our own last write counts as well: that hides it from the date of the last change only.
+    """
     loader = highlevel(closed={"/opportunities/": 403, "/conversations/": 401, "/payments/": 403})
-    people = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bo", "King")]
+    people = [person(f"patients/{number}", "Ada", f"Lovelace {number}") for number in (1, 2, 3)]
     loader.load([*schemas("patients"), *people])
     state = loader.sandbox.highlevel.state
-    active = next(hl_id for hl_id, source in _patients(loader).items() if source == "patients/1")
-    later = "2099-01-01T00:00:00.000Z"
+    ids = {source: hl_id for hl_id, source in _patients(loader).items()}
+    active, wrote = ids["patients/1"], ids["patients/3"]
+    later, earlier = "2099-01-01T00:00:00.000Z", "2025-01-01T00:00:00.000Z"
     state.contacts[active] = {**state.contacts[active], "dateUpdated": later}
+    state.contacts[wrote] = {**state.contacts[wrote], "lastActivity": earlier}
     done = loader.tool("rollback", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {key: row["reason"] for key, row in spared(loader).items()} == {
-        ("contact", "patients/1"): "activity_since"
+        ("contact", "patients/1"): "activity_since",
+        ("contact", "patients/3"): "activity_since",
     }
-    assert set(state.contacts) == {active}
+    assert set(state.contacts) == {active, wrote}
     assert "the token may not see conversations, opportunities, orders, payments" in done.stderr
 
 

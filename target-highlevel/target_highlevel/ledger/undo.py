@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ WRITING_MODES = ("load", "retry")
 #: Why a record that an undone run had brought is not in HighLevel.
 ROLLED_BACK = "rolled_back"
 _CARRIER = "was_on"
+_BATCH = 1000
 #: Actions of a load that take something out of HighLevel.
 REMOVALS = ("remove", DEPART)
 #: Name of the fact that a run was undone to the end.
@@ -187,16 +189,31 @@ class Undo(Work):
         """Return the HighLevel ids of all records of a kind that are ours, whichever run made them."""
         return {trace.hl_id for trace in self._traces(record.c.object == object_)}
 
-    def last_touch(self, contact_id: str) -> str | None:
-        """Return when we last asked something of a contact, or of what hangs on it, as the audit trail says."""
-        on_it = sa.select(record.c.hl_id).where(
-            self._here, (record.c.parent_id == contact_id) | (record.c.hl_id == contact_id)
+    def touches(self) -> dict[str, list[tuple[str, str]]]:
+        """Return when we have written each contact, or what hangs on it, as the audit trail says: from intent to outcome.
+
+        One map of all contacts: to look a contact up, the whole trail would be read.
+        """
+        ref = audit.c.object + ":" + audit.c.source_id
+        contact = sa.case((record.c.object == "contact", record.c.hl_id), else_=record.c.parent_id)
+        query = (
+            sa.select(contact, record.c.ref, audit.c.event, audit.c.at)
+            .join(record, (record.c.location == audit.c.location) & (record.c.ref == ref))
+            .where(self._here, contact.is_not(None))
+            .order_by(audit.c.seq)
         )
-        query = sa.select(sa.func.max(audit.c.at)).where(
-            audit.c.location == self._ledger.location, audit.c.hl_id.in_(on_it)
-        )
+        found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        begun: dict[str, tuple[str, str]] = {}
         with self._ledger.transaction() as connection:
-            return connection.execute(query).scalar()
+            for hl_id, ref_, event, at in connection.execute(query).yield_per(_BATCH):
+                _, since = begun.pop(ref_, (hl_id, at))
+                if event == "intent":
+                    begun[ref_] = hl_id, at
+                else:
+                    found[hl_id].append((since, at))
+        for hl_id, at in begun.values():
+            found[hl_id].append((at, at))
+        return dict(found)
 
     def copies_left(self) -> list[str]:
         """Return the refs of records of which the run left a copy behind."""

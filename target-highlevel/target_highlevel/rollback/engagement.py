@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after which the lists of the whole sub-account are asked for again.
 _FRESH = 300.0
-#: How far the two clocks may be apart before a contact's last change is taken for a person's.
+#: How far the two clocks may be apart before a change of a contact is taken for a person's.
 _APART = timedelta(seconds=5)
 #: What a contact may call its last change.
 _CHANGES = ("dateUpdated", "lastActivity", "lastActivityDate", "lastUpdated")
@@ -31,7 +31,7 @@ class Engagement:
     """Asks HighLevel what is known of people's work with contacts. Threads may share it.
 
     Of each kind of sign one page is read for the whole sub-account; where there may be more, each contact is asked for. A kind
-    that the token may not see is made up for by the contact's own date of its last change.
+    that the token may not see is made up for by what the contact itself tells of its last changes.
     """
 
     def __init__(self, session: Session, undo: Undo) -> None:
@@ -42,6 +42,10 @@ class Engagement:
         self._asked: float | None = None
         #: kind → contacts with such a sign; None where they were not all listed at once.
         self._listed: dict[str, set[str] | None] = {}
+        #: kind → ids of those that are ours, which a rollback does not add to.
+        self._ours: dict[str, set[str]] = {}
+        #: Contact → from when to when we have written it; read when it is first needed.
+        self._touches: Mapping[str, list[tuple[str, str]]] | None = None
         #: Kinds of signs that could not be asked for.
         self.unseen: set[str] = set()
 
@@ -79,18 +83,28 @@ class Engagement:
         return None if found is None else self._of_others(kind, found)
 
     def _of_others(self, kind: str, found: Iterable[Any]) -> set[str]:
-        ours = self._undo.ids(kind)
-        return {sign.contact for sign in found if sign.id not in ours}
+        if kind not in self._ours:
+            self._ours[kind] = self._undo.ids(kind)
+        return {sign.contact for sign in found if sign.id not in self._ours[kind]}
 
     def _has(self, kind: str, hl_id: str) -> bool:
         found = self._contacts(kind, hl_id)
         return found is None or hl_id in found  # there are more than it shows
 
     def _changed_since(self, hl_id: str, contact: Mapping[str, Any]) -> bool:
-        """Return whether a contact was changed after our last request to it; one that does not tell may have been."""
-        ours = _moment(self._undo.last_touch(hl_id))
+        """Return whether a contact tells of a moment at which we did not write it; one that tells of none may have been changed.
+
+        Each is looked at: our own last write sets one of them, and another still tells when the patient wrote before.
+        """
+        with self._mutex:
+            if self._touches is None:
+                self._touches = self._undo.touches()
+        ours = [(_moment(begun), _moment(ended)) for begun, ended in self._touches.get(hl_id, ())]
         told = [moment for name in _CHANGES if (moment := _moment(contact.get(name)))]
-        return ours is None or not told or max(told) > ours + _APART
+        return not told or not all(
+            any(begun and ended and begun - _APART <= moment <= ended + _APART for begun, ended in ours)
+            for moment in told
+        )
 
 
 def _moment(value: Any) -> datetime | None:
