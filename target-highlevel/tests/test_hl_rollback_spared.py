@@ -105,18 +105,59 @@ def test_a_field_changed_since_is_not_put_back(highlevel: Start, small_clinic: C
 
 
 def test_what_somebody_deleted_already_is_no_hindrance(highlevel: Start, small_clinic: Clinic) -> None:
-    """A contact, a record and a note deleted by hand before the rollback: nothing is left, nothing is spared."""
+    """A contact, a record and a note deleted by hand before the rollback: nothing is left, nothing is spared.
+
+    What hung on the contact is listed: it might have been merged with another one, and its notes moved there.
+    """
     loader = highlevel()
     empty = dump(loader)
     small_clinic.restore(loader)
     state = loader.sandbox.highlevel.state
-    state.damage.delete("contacts", next(iter(_patients(loader))))
+    gone = next(iter(_patients(loader)))
+    lost = {
+        item["id"]
+        for table in (state.notes, state.tasks)
+        for item in table.values()
+        if item["contactId"] == gone
+    }
+    lost |= {file["id"] for file in state.files.values() if file["contactId"] == gone}
+    state.damage.delete("contacts", gone)
     state.damage.delete("records", next(iter(state.records)))
     state.damage.delete("notes", next(iter(state.notes)))
     done = loader.tool("rollback", "--yes")
     assert done.returncode == 0, done.stderr
-    assert spared(loader) == {}
+    assert len(spared(loader)) == len(lost)
+    assert {row["reason"] for row in spared(loader).values()} == {"contact_gone"}
     assert differing(empty, dump(loader)) == []
+
+
+def test_what_was_moved_by_a_merge_is_taken_back_where_it_can_be_read(highlevel: Start) -> None:
+    """Staff merged the contact into theirs, and HighLevel moved what hung on it: the event goes, the note is listed."""
+    loader = highlevel()
+    visit = record(
+        "hl_appointments", "individual_appointments/7", contact="patients/1", title="Visit", status="booked",
+        body="cliniko:individual_appointments/7",
+        starts_at="2090-10-01T15:30:00Z", ends_at="2090-10-01T16:30:00Z",
+    )  # fmt: skip
+    note = record("hl_notes", "treatment_notes/8", contact="patients/1", body="cliniko:treatment_notes/8")
+    head = schemas("patients", "individual_appointments", "treatment_notes")
+    settings = {"APPOINTMENTS_AS": "calendar_event"}
+    assert loader.load([*head, person("patients/1", "Ada", "Lovelace"), visit, note], **settings).code == 0
+    state = loader.sandbox.highlevel.state
+    (contact,) = state.contacts
+    state.contacts["theirs"] = {**state.contacts[contact], "id": "theirs"}
+    for kind in ("notes", "appointments"):
+        ((identity, item),) = getattr(state, kind).items()
+        getattr(state, kind)[identity] = {**item, "contactId": "theirs"}
+        state.main.drop_child(kind, contact, identity)
+        state.main.add_child(kind, "theirs", identity)
+    state.damage.delete("contacts", contact)
+    assert loader.tool("rollback", "--yes", **settings).returncode == 0
+    assert {key: row["reason"] for key, row in spared(loader).items()} == {
+        ("note", "treatment_notes/8"): "contact_gone"
+    }
+    assert not state.appointments
+    assert set(state.contacts) == {"theirs"}
 
 
 @pytest.mark.parametrize("number", [3, 30])  # read one by one, or by pages

@@ -222,6 +222,7 @@ SPARED = {
     "changed": Meaning("Somebody changed it since.", "Keep it, or delete it in HighLevel by hand."),
     "carries_a_spared_record": Meaning("Something that stays is on this contact.", "Nothing, or deal with that first and run the same command again."),
     "carries_records_of_another_run": Meaning("Another run has put something on this contact.", "Roll that run back first, then this one again."),
+    "contact_gone": Meaning("Somebody deleted its contact, or merged it with another one: whether it is on that one now cannot be read.", "If the contact was merged, look for it on the other one, and delete it there by hand."),
     "deleted_by_somebody": Meaning("Somebody deleted it since, so that there is nothing to put back.", "Nothing."),
     "engaged_opportunity": Meaning("The contact has an opportunity.", "Keep it: somebody works with it."),
     "engaged_conversation": Meaning("The contact has a conversation.", "Keep it: somebody works with it."),

@@ -15,6 +15,7 @@ from target_highlevel.objects.contact import decode
 from target_highlevel.objects.file import listed_files, unseen
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.rollback.engagement import Engagement
+from target_highlevel.rollback.result import Spared
 from target_highlevel.rollback.touched import contact_changes
 
 if TYPE_CHECKING:
@@ -164,22 +165,13 @@ class UnitWorker:
         else:
             self._remove(row, kind)
 
-    def _gone(self, unit: Unit, row: Row | None) -> None:
+    def _gone(self, unit: Unit, row: Row) -> None:
         """Somebody deleted the record: nothing is left to remove or to put back."""
-        children = self._rows(unit.children)
-        for child in children:
-            if child.ref in unit.updated_children:
-                self._result.spare(child, "deleted_by_somebody")
-        along = [child for child in children if child.ref not in unit.updated_children]
-        if unit.created and row is not None:
-            self._hand.gone(row, along)
-            self._result.remove(1 + len(along))
-            return
-        if unit.updated and row is not None:
-            self._result.spare(row, "deleted_by_somebody")
-        for child in along:
-            self._hand.gone(child)
+        if unit.created:
+            self._hand.gone(row)
             self._result.remove()
+        elif unit.updated:
+            self._result.spare(row, "deleted_by_somebody")
 
     def _needed(self, row: Row) -> str | None:
         """Return why a record must stay that nobody changed: a later run wrote it, or something that stays needs it."""
@@ -235,7 +227,7 @@ class UnitWorker:
         try:
             contact = self._session.highlevel.contacts.get(unit.hl_id)
         except NotFound:
-            self._gone(unit, row)
+            self._contact_gone(unit, row)
             return
         items = self._items(unit, contact)
         children, standing = self._children(unit, items)
@@ -256,6 +248,20 @@ class UnitWorker:
             current = decode(spec, contact, self._session.catalogue())
             if self._restore(row, self._session.kinds.contact, current):
                 self._refused.append(unit)
+
+    def _contact_gone(self, unit: Unit, row: Row | None) -> None:
+        """Somebody deleted the contact, or merged it with another one: what hung on it need not have gone with it.
+
+        What can be read without the contact is taken back like anything else. Of the rest nobody can tell, unless it was we who
+        deleted the contact, in an attempt that was cut off.
+        """
+        by_us = row is not None and row.intent is not None and row.intent["action"] == "remove"
+        items: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in (*self._lists, "file")}
+        items["opportunity"] = self._opportunities(unit)
+        children, _ = self._children(unit, items, is_lost=not by_us)
+        self._remove_children(children)
+        if row is not None:
+            self._gone(unit, row)
 
     def _items(self, unit: Unit, contact: Mapping[str, Any]) -> Items:
         """Return what hangs on the contact, by kind and id.
@@ -284,26 +290,33 @@ class UnitWorker:
                     found[str(row.hl_id)] = self._opportunity.activities.get(unit.hl_id, str(row.hl_id))
         return found
 
-    def _children(self, unit: Unit, items: Items) -> tuple[list[Row], bool]:
-        """Return what may be removed from the contact, and whether something of ours stays on it."""
+    def _children(self, unit: Unit, items: Items, *, is_lost: bool = False) -> tuple[list[Row], bool]:
+        """Return what may be removed from the contact, and whether something of ours stays on it.
+
+        Of a contact that is lost, only what can be read without it can be told.
+        """
         removable, standing = [], False
         for row in self._rows(unit.children):
             fate = _Fate.STAYS
             with self._setbacks.met(partial(self._stay, unit, row)):
-                fate = self._fate(row, items, updated=row.ref in unit.updated_children)
+                fate = self._fate(row, items, updated=row.ref in unit.updated_children, is_lost=is_lost)
             standing = standing or fate is _Fate.STAYS
             removable += [row] if fate is _Fate.GOES else []
         return removable, standing
 
-    def _fate(self, row: Row, items: Items, *, updated: bool) -> _Fate:
+    def _fate(self, row: Row, items: Items, *, updated: bool, is_lost: bool) -> _Fate:
         """Put back what the run changed on the contact, and say what becomes of what it made there."""
-        if row.object == "file":
+        name = self._list_of(row)
+        if name == "file":
             row.hl_id = _key_of(row, items["file"])
-        there = items[self._list_of(row)].get(str(row.hl_id))
-        if row.object == "file" and updated:
+        needs_contact = name not in {"event", "opportunity"}
+        there = items[name].get(str(row.hl_id))
+        if there is None and name in self._lists and not (is_lost and needs_contact):
+            there = self._by_id(row, self._lists[name])
+        if name == "file" and updated and not is_lost:
             self._restore_file(row, items["file"])
         elif there is None:
-            self._absent(row, updated=updated)
+            self._absent(row, updated=updated, is_proven=not (is_lost and needs_contact))
             return _Fate.GONE
         elif updated:
             self._restore(row, self._kind(row), self._current(row, there))
@@ -313,13 +326,23 @@ class UnitWorker:
             return _Fate.GOES
         return _Fate.STAYS
 
-    def _absent(self, row: Row, *, updated: bool) -> None:
+    def _by_id(self, row: Row, kind: OnContact) -> dict[str, Any] | None:
+        """Read what a list does not show before it is called gone: a list may show less than there is."""
+        with suppress(NotFound):
+            return kind.activities.get(str(row.parent_id), str(row.hl_id))
+        return None
+
+    def _absent(self, row: Row, *, updated: bool, is_proven: bool) -> None:
         """Somebody deleted it, or it went in an earlier attempt whose end the ledger did not see."""
         if updated:
             self._result.spare(row, "deleted_by_somebody")
             return
+        hl_id = str(row.hl_id)
         self._hand.gone(row)
-        self._result.remove()
+        if is_proven:
+            self._result.remove()
+        else:
+            self._result.doubt(Spared(row.object, row.source_id, hl_id, "contact_gone"))
 
     def _restore_file(self, row: Row, files: Mapping[str, Mapping[str, Any]]) -> None:
         """Take away the file that was added under the same id, so that the earlier one counts again."""
