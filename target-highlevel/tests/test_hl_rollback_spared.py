@@ -176,6 +176,31 @@ def test_a_property_of_the_clinics_own_is_reason_enough(number: int, highlevel: 
     assert (row["reason"], row["fields"]) == ("changed", "colour")
 
 
+@pytest.mark.parametrize("number", [2, 30])  # read one by one, or by pages
+def test_a_record_that_somebody_linked_stays(number: int, highlevel: Start) -> None:
+    """The link would go with it; a record that only we have linked is removed with all the others."""
+    loader = highlevel()
+    related = [{"association": "cliniko_profile_contact", "to": "contact:patients/1"}]
+    names = [f"patients/{n}" for n in range(number)]
+    profiles = [
+        record("hl_patient_profiles", name, source_system_id=name, patient_name=name, relations=related)
+        for name in names
+    ]
+    assert loader.load([*schemas("patients"), person("patients/1", "Ada", "Lovelace"), *profiles]).code == 0
+    state = loader.sandbox.highlevel.state
+    linked = max(state.records)
+    (contact,) = state.contacts
+    state.contacts["theirs"] = {**state.contacts[contact], "id": "theirs"}
+    link = next(item for item in state.relations.values() if linked in _ends(item))
+    association = state.associations[link["associationId"]]
+    ends = ["theirs" if end == contact else end for end in _ends(link)]
+    add_relation(state.main, association, *ends)
+    assert loader.tool("rollback", "--yes").returncode == 0
+    reasons = {row["reason"] for (object_, _), row in spared(loader).items() if "." in object_}
+    assert reasons == {"somebody_added_relation"}
+    assert set(state.records) == {linked}
+
+
 def test_an_event_shown_in_the_clinics_own_zone_is_untouched(highlevel: Start) -> None:
     """HighLevel may show the moment we wrote in another zone, across the change of the clocks: it is the same moment."""
     loader = highlevel()

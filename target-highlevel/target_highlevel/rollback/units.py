@@ -96,7 +96,7 @@ class UnitWorker:
             self._standing(unit, row)
         elif shown is None or self._differing(row, shown):
             self._record(unit, row)
-        elif reason := self._needed(row):
+        elif reason := self._needed(row) or self._linked_by_somebody(row):
             self._result.keep(row, reason)
         else:
             self._remove(row, self._session.kinds.custom_object)
@@ -138,11 +138,19 @@ class UnitWorker:
             self._restore(row, kind, kind.decode(spec, properties))
             return
         differing = self._differing(row, properties)
-        reason = "changed" if differing else self._needed(row)
+        reason = "changed" if differing else self._needed(row) or self._linked_by_somebody(row)
         if reason:
             self._result.keep(row, reason, differing)
         else:
             self._remove(row, kind)
+
+    def _linked_by_somebody(self, row: Row) -> str | None:
+        """Return whether a record is linked with something by a link that is none of ours: it would go with the record.
+
+        That takes a request for each record, which no page of the search spares: it shows no links.
+        """
+        links = {item.id for item in self._session.kinds.relation.all_of(str(row.hl_id))}
+        return self._foreign("relation", links - self._plan.known_relations.keys())
 
     # Calendars, hours and absences
 
