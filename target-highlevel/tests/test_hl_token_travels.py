@@ -100,6 +100,24 @@ def test_this_machine_is_asked_without_the_environments_proxy(
     assert not proxy.seen
 
 
+def test_a_page_in_place_of_a_document_is_judged_by_its_status_first(
+    servers: tuple[HighLevelServer, HighLevelServer], downloads: Downloads
+) -> None:
+    """A proxy's page of a bad moment is worth another try, and one that says that nothing is there says so."""
+    api, _ = servers
+    page = {"Content-Type": "text/html"}
+    content = b"%PDF-"
+    answers = iter([Reply(502, b"<html>", page), Reply(503, b"<html>", page), Reply(200, content)])
+    api.respond = lambda _: next(answers)
+    url = f"{api.url}/documents/1"
+    assert downloads.sha256(url, zipped=False) == hashlib.sha256(content).hexdigest()
+    api.respond = lambda _: Reply(404, b"<html>", page)
+    assert downloads.sha256(url, zipped=False) is None
+    api.respond = lambda _: Reply(200, b"<html>", page)
+    with pytest.raises(DocumentUnreadable, match="login_wanted"):
+        downloads.sha256(url, zipped=False)
+
+
 def test_a_document_of_another_host_is_read_without_the_token(
     servers: tuple[HighLevelServer, HighLevelServer], downloads: Downloads
 ) -> None:

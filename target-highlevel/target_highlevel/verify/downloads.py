@@ -166,9 +166,9 @@ class Downloads:
                 self._governor.hold(retry_after(answer.headers))
             if answer.is_redirect:
                 return answer.status_code, answer.headers["Location"]
-            if answer.headers.get("Content-Type", "").startswith("text/html"):
-                return _LOGIN_PAGE, None  # no file of ours is a page: it is one to log in on
             if answer.ok:
+                if answer.headers.get("Content-Type", "").startswith("text/html"):
+                    return _LOGIN_PAGE, None  # no file of ours is a page: it is one to log in on
                 file.writelines(pieces(answer, deadline, most=_MOST_BYTES, slowest=_SLOWEST))
             return answer.status_code, None
 
