@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_loading import fault
 from hl_mapped import person, record, schemas
 from test_hl_identity import contacts
 
@@ -110,6 +111,35 @@ def test_what_somebody_deleted_by_hand_is_missing_and_a_repair_brings_it_back(
     assert loader.tool("repair", "--yes").returncode == 0
     assert set(state.notes) == {kept["id"], odd["id"]}
     assert two in state.contacts
+
+
+def test_a_record_whose_change_was_refused_is_compared_with_what_was_written_last(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """What waits is said to wait, and is no difference; what somebody has changed beside it is one, and so is a lost note."""
+    loader = highlevel()
+    before = person("patients/1", "Ada", "Lovelace", city="Leeds", dnd_email=False)
+    assert loader.load([*HEAD, before, note(1, 1)]).code == 0
+    fault(loader, "PUT", "^/contacts/", "status", status=400)
+    after = person("patients/1", "Ada", "King", city="York", dnd_email=True, tags=["patient", "archived"])
+    lines = [*HEAD, after, note(1, 1, "Worse.")]
+    assert loader.load(lines).code == 4
+    done = verify(loader, lines, 0)
+    assert found(loader) == {}
+    said = done.report["verification"]
+    assert "change_waits" in {item["how"] for item in said["normalised_because"]}
+    outcomes = {item["object"]: item["rejected"] for item in said["objects"] if item["rejected"]}
+    assert outcomes == {"contact": 1, "note": 1}
+    assert said["closes_to_zero"]
+    state = loader.sandbox.highlevel.state
+    (contact,) = state.contacts
+    state.damage.edit_contact(contact, city="Bath")
+    state.damage.delete("notes", next(iter(state.notes)))
+    verify(loader, lines, 5)
+    assert found(loader) == {
+        ("patients/1", "city"): ("different", ""),
+        ("treatment_notes/1", ""): ("missing", ""),
+    }
 
 
 @pytest.mark.parametrize(("form", "table"), [("task", "tasks"), ("calendar_event", "appointments")])

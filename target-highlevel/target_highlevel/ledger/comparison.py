@@ -87,7 +87,24 @@ class Comparison:
                 self._here, _to_compare(), record.c.payload.contains('"absent":true')
             )
             connection.execute(verified.insert().from_select(["ref", "outcome"], gone))
-            connection.execute(verified.insert().from_select(["ref", "outcome"], self._put_off()))
+            not_there = sa.not_(self._is_compared_all_the_same())
+            put_off = self._put_off().where(not_there)
+            connection.execute(verified.insert().from_select(["ref", "outcome"], put_off))
+
+    def waiting(self) -> dict[str, str]:
+        """Return, of the records that are in HighLevel and of which a change was put off or refused, which of the two it was.
+
+        What HighLevel holds of them is compared all the same: it should be what was written last.
+        """
+        with self._ledger.transaction() as connection:
+            found = connection.execute(self._put_off().where(self._is_compared_all_the_same()))
+            return {row[0]: row[1] for row in found}
+
+    def _is_compared_all_the_same(self) -> sa.ColumnElement[bool]:
+        """Links and files say nothing of what was written last; what belongs elsewhere is not looked at here."""
+        has_fields = record.c.object.not_in(["relation", "file"])
+        elsewhere = sa.func.coalesce(earlier.c.reason, "") == OTHER_SUB_ACCOUNT
+        return record.c.hl_id.is_not(None) & has_fields & sa.not_(elsewhere)
 
     def _mark_relations(self, connection: sa.Connection, run: str) -> None:
         """Count the relations of received records as received, and compare those that the load has written too."""

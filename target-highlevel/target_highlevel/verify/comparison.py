@@ -28,6 +28,7 @@ HOWS = {
     "user_at_that_time": "the user it was given; who stands for the practitioner has changed since",
     "owner_not_kept": "HighLevel has kept no owner of this record",
     "named_when_uploaded": "a file keeps the name it was uploaded with; its description changed in Cliniko since",
+    "change_waits": "as it was written last; the change since then waits or was refused, and is listed as such",
     "kept_on_purpose": "changed in HighLevel and kept, as the setting `overwrite` wants",
     "set_by_highlevel": "HighLevel fills it in by itself, and Cliniko has no value",
     "there_before": "in the contact before the migration, and Cliniko has no value",
@@ -78,6 +79,8 @@ class Case:
     overwrite: str = "cliniko_wins"
     #: Every tag that the mapping gives to anybody: on the wrong contact it is a difference.
     our_tags: frozenset[str] = frozenset()
+    #: Whether a change of the record waits or was refused: then HighLevel should hold what was written last.
+    waits: bool = False
 
 
 def compare(case: Case) -> Iterator[Compared]:
@@ -133,7 +136,9 @@ def _do_not_disturb(case: Case, name: str, wanted: Any, there: Any) -> Compared 
         return Compared(name, Kind.EQUAL, "", wanted, there)
     closed_by_us = there is True and name in case.row.notes.dnd
     if wanted is True or (closed_by_us and wanted is False):
-        return Compared(name, Kind.DIFFERENT, "", wanted, there)
+        as_left = case.waits and (there is True) == (name in case.row.notes.dnd)
+        kind, how = (Kind.NORMALISED, "change_waits") if as_left else (Kind.DIFFERENT, "")
+        return Compared(name, kind, how, wanted, there)
     how = "consent_unknown" if closed_by_us else "set_in_highlevel"
     return Compared(name, Kind.NORMALISED, how, wanted, there)
 
@@ -148,6 +153,8 @@ def _tags(case: Case, name: str, wanted: set[str], there: set[str]) -> Compared:
     kind, how = Kind.NORMALISED, "further_tags"
     if not wanted | shared <= there or (ours - wanted - shared) & there:
         kind, how = Kind.DIFFERENT, ""
+        if case.waits and ours & there == set(notes.tags) | shared:
+            kind, how = Kind.NORMALISED, "change_waits"
     elif there == wanted | shared:
         kind, how = (Kind.NORMALISED, "withheld_shared") if shared else (Kind.EQUAL, "")
     return Compared(name, kind, how, sorted(wanted), sorted(there))
@@ -161,8 +168,8 @@ def _tolerated(case: Case, kind: FieldKind, wanted: Any, there: Any) -> str:
     if why and is_empty(there) and not (why == ANOTHER and name in row.claims and row.claims[name].kept):
         return "withheld_shared"
     as_left = case.was_written(name, there) or (is_empty(there) and name not in row.written)
-    if as_left and case.clocked(name, there):
-        return "by_the_clock"
+    if as_left and (case.waits or case.clocked(name, there)):
+        return "change_waits" if case.waits else "by_the_clock"
     if name == "user" and as_left:
         return "user_at_that_time"
     if kind.of_record and row.object != "contact" and is_empty(there):

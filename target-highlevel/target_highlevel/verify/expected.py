@@ -38,6 +38,7 @@ class Expected:
     def begin(self) -> None:
         """Separate what was received from what only the crosswalk knows, and learn which tags are ours."""
         self.records.begin(self._session.run)
+        self._findings.waiting = self.records.waiting()
         for spec in list(self._session.specs.values()):
             names = [name for name, declared in spec.fields.items() if kind_of(declared).shared]
             found = {tag.lower() for name in names for tag in self.records.values(spec.object, name)}
@@ -91,8 +92,18 @@ class Expected:
         def highlevels_own(name: str, value: Any) -> bool:
             return kind.is_highlevels_own(row, spec, name, value)
 
-        settings, tags = self._session.settings, self._our_tags.get(spec.stream, frozenset())
-        case = Case(row, spec, wanted, there, was_written, clocked, highlevels_own, settings.overwrite, tags)
+        case = Case(
+            row,
+            spec,
+            wanted,
+            there,
+            was_written,
+            clocked,
+            highlevels_own,
+            overwrite=self._session.settings.overwrite,
+            our_tags=self._our_tags.get(spec.stream, frozenset()),
+            waits=row.ref in self._findings.waiting,
+        )
         return list(compare(case))
 
     def reject(self, row: Row, reason: str, field: str | None) -> None:

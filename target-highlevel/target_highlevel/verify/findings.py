@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Outcomes of a record, the worst last: that is the one that counts.
 _WORSE = ("equal", "normalised", "kept", "unreadable", "different", "missing")
+_AGREES = frozenset({"equal", "normalised"})
 _OUTCOME_OF = {kind: kind.value for kind in (Kind.NORMALISED, Kind.KEPT, Kind.UNREADABLE)}
 OUTCOMES = (*_WORSE, "filtered", "held", "rejected")
 
@@ -63,6 +64,8 @@ class Findings:
         self._outcomes: dict[str, str] = {}
         self._money: dict[str, tuple[Notes, Mapping[str, str]]] = {}
         self._surplus_money: list[dict[str, Any]] = []
+        #: Ref → outcome of records in HighLevel of which the load has put a change off, or refused it.
+        self.waiting: Mapping[str, str] = {}
         self.kinds: Counter[str] = Counter()
         #: (kind, how) → number.
         self.hows: Counter[tuple[Kind, str]] = Counter()
@@ -84,7 +87,7 @@ class Findings:
                 continue
             self._note(row.source_id, row.object, item)
             outcome = _worse(outcome, _OUTCOME_OF.get(item.kind, "different"))
-        self.outcome(row, outcome)
+        self.outcome(row, self.waiting.get(row.ref, outcome) if outcome in _AGREES else outcome)
 
     def missing(self, row: Row) -> None:
         """Take in that a record is not in HighLevel."""
