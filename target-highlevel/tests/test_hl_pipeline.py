@@ -175,6 +175,22 @@ def test_what_the_pipeline_lacks_is_named(loader: Loader) -> None:
     loads(loader, *HEAD, *patient(4), booking(8, 4, "Physio", 1), code=2, PIPELINE="Yoga studio")
 
 
+def test_a_verification_compares_ours_and_no_card_of_the_staffs(loader: Loader) -> None:
+    """Ours is read by its id where the search does not show it; one that people opened beside it, or alone, is theirs."""
+    loads(loader, *FIRST)
+    state = loader.sandbox.highlevel.state
+    pipeline = next(key for key, item in state.pipelines.items() if item["name"] == "Clinic")
+    (ours, other) = state.opportunities
+    state.main.opportunities_visible_at[ours] = float("inf")
+    for contact in state.contacts:
+        state.staff.add_opportunity(contact, pipelineId=pipeline, name="Theirs")
+    loads(loader, *FIRST, MODE="verify")
+    state.damage.edit("opportunities", ours, name="Renamed")
+    del state.opportunities[other]
+    said = loads(loader, *FIRST, MODE="verify", code=5)["verification"]
+    assert (said["different"], said["missing"], said["extra"]) == (1, 1, 0)
+
+
 def test_without_the_setting_there_is_none(loader: Loader) -> None:
     """Nobody asked for opportunities: none is made, and none is counted."""
     del loader.settings["PIPELINE"]

@@ -28,6 +28,8 @@ class OnContact(ObjectKind):
     """Created under its contact, found again by the marker in the contact's own list, which does not lag."""
 
     on_contact = True
+    #: Whether it bears our marker; what does not is told apart by the ledger alone.
+    is_marked: ClassVar[bool] = True
     #: Where the text with the marker is.
     marked_field: ClassVar[str]
     #: Our name of each field and the API's.

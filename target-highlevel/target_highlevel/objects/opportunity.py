@@ -23,6 +23,7 @@ class Opportunity(OnContact):
     """Known by its contact and its pipeline: an opportunity has no place for an id of ours that people do not read."""
 
     search_is_eventual = True
+    is_marked = False
     api = "opportunities"
     length = question("line_length")
     names: ClassVar[Mapping[str, str]] = {"name": "name", "stage": "pipelineStageId", "user": "assignedTo"}

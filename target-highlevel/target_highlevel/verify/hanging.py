@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger.rows import Status
+from target_highlevel.objects.on_contact import OnContact
 from target_highlevel.verify.comparison import DIFFERING
 from target_highlevel.verify.reading import Unreadable, in_parallel
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.objects.on_contact import OnContact
     from target_highlevel.verify.comparison import Compared
     from target_highlevel.verify.expected import Expected
     from target_highlevel.verify.findings import Findings
@@ -36,10 +36,34 @@ class Hanging:
         self._expected.place(spec.object)
         for kind in self._session.kinds.activities(spec.kind):
             self._verify(spec, kind)
-        for row in self._expected.records.unverified(spec.object):
-            if not self._expected.is_left_out(row):
-                self._findings.missing(row)
+        self._rest(spec)
         self._findings.flush()
+
+    def _rest(self, spec: StreamSpec) -> None:
+        """Read by id what no list has shown, before it is called missing: the list of opportunities is a search, which lags."""
+        rows = self._expected.records.unverified(spec.object)
+        wanted = (row for row in rows if not self._expected.is_left_out(row))
+        for row, item in in_parallel(self._by_id, wanted, self._session.stop):
+            if item is None:
+                self._findings.missing(row)
+            elif isinstance(item, Unreadable):
+                self._findings.unreadable(row, item.reason)
+            elif (results := self._expected.compare(row, self._kind(row, spec).decode(item))) is not None:
+                self._findings.compared(row, results)
+
+    def _by_id(self, row: Row) -> dict[str, Any] | Unreadable | None:
+        """Read one thing; nothing where it is on another contact now."""
+        if not (row.hl_id and row.parent_id):
+            return None
+        activities = self._kind(row, self._session.specs[row.stream]).activities
+        found = self._reader.read(lambda: activities.get(str(row.parent_id), str(row.hl_id)))
+        is_elsewhere = isinstance(found, dict) and found.get("contactId") not in {None, row.parent_id}
+        return None if is_elsewhere else found
+
+    def _kind(self, row: Row, spec: StreamSpec) -> OnContact:
+        found = self._session.kinds.of(row, spec, self._session.work.contributions(row))
+        assert isinstance(found, OnContact)  # noqa: S101 - nothing else hangs on a contact but files
+        return found
 
     def _verify(self, spec: StreamSpec, kind: OnContact) -> None:
         """Compare what is in one list of each contact: of appointments, its tasks or its events."""
@@ -73,8 +97,11 @@ class Hanging:
                 self._compare(row, item, spec, kind)
 
     def _unmatched(self, item: Mapping[str, Any], spec: StreamSpec, kind: OnContact) -> Row | None:
-        """Return the record that an unknown item is the only copy of; any other of ours is one too many."""
-        source = kind.source_id(item)
+        """Return the record that an unknown item is the only copy of; any other of ours is one too many.
+
+        What bears no marker is ours only where the ledger leads to it: anybody may open an opportunity.
+        """
+        source = kind.source_id(item) if kind.is_marked else None
         if not source:
             return None
         row = self._expected.records.by_source(spec.object, source)
