@@ -340,6 +340,18 @@ def test_a_calendar_is_what_its_type_is(diary: Loader) -> None:
     assert diary.load(LINES, MODE="verify").code == 5  # it is open, and should not be
 
 
+def test_what_cliniko_gave_up_and_highlevel_still_has_is_too_much(diary: Loader) -> None:
+    """An absence that was cancelled since the load blocks a day on which patients could come."""
+    assert diary.load(LINES).code == 0
+    now = [*HEAD, DOCTOR, calendar(), hours(), away(absent=True), person("patients/1", "Ada", "Lovelace")]
+    verified = diary.load(now, MODE="verify")
+    assert verified.code == 5
+    (too_much,) = verified.report["verification"]["extra_because"]
+    assert (too_much["how"], too_much["records"]) == ("no_longer_wanted", 1)
+    assert diary.load(now).code == 0
+    assert diary.load(now, MODE="verify").code == 0
+
+
 def test_what_is_only_a_task_needs_no_calendar(diary: Loader) -> None:
     """Nothing of the diary is made, nor asked for; in the clinic's own calendar only absences are."""
     assert diary.load(LINES, APPOINTMENTS_AS="task").code == 0

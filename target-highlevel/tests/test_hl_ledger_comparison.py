@@ -70,6 +70,15 @@ def test_links_are_listed_by_the_end_that_fewer_records_are(copy: Desk) -> None:
     """Two patients of one doctor: one listing instead of two."""
     links = ExpectedLinks(copy.ledger)
     links.keep([("relation:a", "doctor", "hl-1", "hl-9"), ("relation:b", "doctor", "hl-2", "hl-9")])
-    assert links.rarer_side("doctor") == "second"
-    assert list(links.listers({"doctor": "second"})) == ["hl-9"]
-    assert list(links.listers({"doctor": "first"})) == ["hl-1", "hl-2"]
+    assert list(links.listers({"doctor": "second"}, ())) == ["hl-9"]
+    assert list(links.listers({"doctor": "first"}, ())) == ["hl-1", "hl-2"]
+
+
+def test_who_should_have_no_link_is_listed_too(copy: Desk) -> None:
+    """One may be left all the same; whoever did not come this time is not asked."""
+    links = ExpectedLinks(copy.ledger)
+    assert list(links.listers({}, {"contact"})) == []
+    copy.take(contact(1), note(7, 1))
+    assert list(links.listers({}, {"contact"})) == ["hl-contact:patients/1"]
+    assert links.rarer_side("contact", "custom_objects.profile") == "second"
+    assert links.rarer_side("custom_objects.profile", "contact") == "first"

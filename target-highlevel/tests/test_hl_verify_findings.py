@@ -11,6 +11,8 @@ from hl_loading import fault
 from hl_mapped import person, record, schemas
 from test_hl_identity import contacts
 
+from sandbox.highlevel.relations import add_relation
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -111,6 +113,25 @@ def test_what_somebody_deleted_by_hand_is_missing_and_a_repair_brings_it_back(
     assert loader.tool("repair", "--yes").returncode == 0
     assert set(state.notes) == {kept["id"], odd["id"]}
     assert two in state.contacts
+
+
+def test_a_link_of_one_who_should_have_none_is_too_much(highlevel: Callable[..., Loader]) -> None:
+    """A doctor who has referred nobody is asked as well."""
+    loader = highlevel()
+    lines = [
+        *schemas("contacts", "patients"),
+        person("contacts/1", "Doc", "Tor"),
+        person("patients/1", "Ada", "King"),
+    ]
+    assert loader.load(lines).code == 0
+    verify(loader, lines, 0)
+    state = loader.sandbox.highlevel.state
+    label = next(item for item in state.associations.values() if item["key"] == "cliniko_referring_doctor")
+    ids = {source: each["id"] for source, each in contacts(loader).items()}
+    add_relation(state.main, label, ids["contacts/1"], ids["patients/1"])
+    done = verify(loader, lines, 5)
+    (too_much,) = done.report["verification"]["extra_because"]
+    assert (too_much["how"], too_much["records"]) == ("unknown", 1)
 
 
 def test_a_record_whose_change_was_refused_is_compared_with_what_was_written_last(

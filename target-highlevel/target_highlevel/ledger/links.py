@@ -11,7 +11,7 @@ from target_highlevel.ledger.rows import Row, row_from
 from target_highlevel.ledger.tables import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from target_highlevel.ledger.ledger import Ledger
 
@@ -46,22 +46,35 @@ class ExpectedLinks:
             with self._ledger.transaction() as connection:
                 connection.execute(link.insert(), [dict(zip(names, each, strict=True)) for each in links])
 
-    def rarer_side(self, association: str) -> str:
-        """Return the end (``first`` or ``second``) of an association that fewer records are: the cheaper one to list by."""
-        query = sa.select(*(sa.func.count(sa.distinct(link.c[side])) for side in ("first", "second")))
+    def rarer_side(self, first: str, second: str) -> str:
+        """Return of which kind of object (``first`` or ``second``) there are fewer records: the cheaper end to list by."""
+        received = self._received()
+        query = sa.select(*(sa.func.count().filter(record.c.object == name) for name in (first, second)))
         with self._ledger.transaction() as connection:
-            firsts, seconds = connection.execute(query.where(link.c.association == association)).one()
+            firsts, seconds = connection.execute(query.where(received)).one()
         return "first" if firsts <= seconds else "second"
 
-    def listers(self, sides: Mapping[str, str]) -> Iterator[str]:
-        """Yield the HighLevel id of every record whose links are to be listed: association → the end to list by."""
+    def listers(self, sides: Mapping[str, str], objects: Collection[str]) -> Iterator[str]:
+        """Yield the HighLevel id of every record whose links are to be listed.
+
+        One that should have none is listed too: it may have one all the same.
+
+        Args:
+            sides: association → the end to list by.
+            objects: the kinds of objects at these ends.
+        """
         ends = []
         for side in ("first", "second"):
             keys = [key for key, chosen in sides.items() if chosen == side]
             ends.append(sa.select(link.c[side].label("lister")).where(link.c.association.in_(keys)))
+        ends.append(sa.select(record.c.hl_id).where(self._received(), record.c.object.in_(objects)))
         listers = sa.union(*ends).subquery()
         found = portions(self._ledger, sa.select(listers.c.lister), listers.c.lister)
         yield from (row["lister"] for row in found)
+
+    def _received(self) -> sa.ColumnElement[bool]:
+        here = record.c.location == self._ledger.location
+        return here & record.c.seen_run.is_not(None) & record.c.hl_id.is_not(None)
 
     def of(self, hl_id: str, sides: Mapping[str, str]) -> dict[tuple[str, str, str], list[Row]]:
         """Return the links that this record should have: (association, first, second) → the records that ask for it.

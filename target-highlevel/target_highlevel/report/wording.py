@@ -201,7 +201,7 @@ SURPLUS = {
     "doubled": Meaning("It is in HighLevel more than once.", "Compare the two in HighLevel and delete the one that is not in crosswalk.csv."),
     "unknown": Meaning("It carries the marker of a record that Cliniko does not return.", "Check whether it was deleted or archived in Cliniko; keep it or delete it in HighLevel."),
     "misplaced": Meaning("It belongs to another patient.", "Take it off this contact in HighLevel."),
-    "no_longer_wanted": Meaning("Cliniko no longer links these records.", "Load again: a link that Cliniko gave up is removed."),
+    "no_longer_wanted": Meaning("Cliniko has it no longer.", "Load again: a link, an absence or hours that Cliniko gave up are removed."),
 }  # fmt: skip
 
 #: Why a verification could not read something back.

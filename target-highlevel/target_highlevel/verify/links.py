@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from target_highlevel.ledger.links import ExpectedLinks
@@ -56,7 +57,9 @@ class Links:
         """Compare every relation."""
         self._collect()
         sides = {key: self._side(association) for key, association in self._associations.items()}
-        for hl_id, found in in_parallel(self._listed, self._links.listers(sides), self._session.stop):
+        objects = {getattr(self._associations[key], side) for key, side in sides.items()}
+        listers = self._links.listers(sides, objects)
+        for hl_id, found in in_parallel(self._listed, listers, self._session.stop):
             if isinstance(found, Unreadable):
                 self._unreadable(hl_id, found.reason, sides)
             else:
@@ -84,15 +87,17 @@ class Links:
         """Return the end to read an association from: the contact, read for others too, else the rarer."""
         if "contact" in {association.first, association.second}:
             return "first" if association.first == "contact" else "second"
-        return self._links.rarer_side(association.key)
+        return self._links.rarer_side(association.first, association.second)
 
     def _listed(self, hl_id: str) -> list[RelationItem] | Unreadable | None:
         return self._reader.read(lambda: list(self._kind.all_of(hl_id)))
 
     def _unreadable(self, hl_id: str, reason: str, sides: Mapping[str, str]) -> None:
-        for rows in self._links.of(hl_id, sides).values():
-            for row in rows:
-                self._findings.unreadable(row, reason)
+        wanted = self._links.of(hl_id, sides)
+        for row in chain.from_iterable(wanted.values()):
+            self._findings.unreadable(row, reason)
+        if not wanted:
+            self._findings.unreadable_list("relation", reason)
 
     def _compare(self, hl_id: str, found: list[RelationItem], sides: Mapping[str, str]) -> None:
         wanted = self._links.of(hl_id, sides)

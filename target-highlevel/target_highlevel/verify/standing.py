@@ -65,8 +65,12 @@ class Standing:
                 self._findings.compared(row, results)
         for hl_id, item in found.items():
             source = str(kind.source_id(item))
-            known = self._expected.records.by_source(spec.object, source)
-            if known is None or known.hl_id != hl_id:
-                self._findings.surplus(
-                    spec.object, source, hl_id, "doubled" if known and known.hl_id else "unknown"
-                )
+            if how := _why_too_much(self._expected.records.by_source(spec.object, source), hl_id):
+                self._findings.surplus(spec.object, source, hl_id, how)
+
+
+def _why_too_much(known: Row | None, hl_id: str) -> str | None:
+    """Return why something of ours should not be there; what this reading did not bring is nobody's error."""
+    if known is None or known.hl_id != hl_id:
+        return "doubled" if known and known.hl_id else "unknown"
+    return "no_longer_wanted" if known.content.absent else None
