@@ -46,7 +46,8 @@ SERVICE = (
         source="HighLevel's description does not say",
         answers={
             "told": "It ends the list a request earlier.",
-            "absent": "The list ends with an empty page.",
+            "absent": "The list ends with an empty page. Before a rollback deletes a contact, each kind of sign that"
+            " somebody works with it is asked for contact by contact.",
         },
         default="told",
         measured="The probe's contact is searched for.",
