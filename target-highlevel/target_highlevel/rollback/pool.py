@@ -51,6 +51,7 @@ def do_all(work: Callable[[_Item], None], items: Iterable[_Item], session: Sessi
         while under_way:
             under_way = _settled(under_way)
         for item in refused:
+            session.partners.check()
             work(item)
     except BaseException:
         session.stop.set()
