@@ -40,6 +40,9 @@ PROFILES = StreamSpec(
     associations=(Association("of", "custom_objects.profile", "Profile", "contact", "Contact"),),
 )
 NOTES = StreamSpec(stream="hl_notes", kind="note", object="note", fields={"body": FieldSpec("body")})
+CALENDARS = StreamSpec(
+    stream="hl_calendars", kind="calendar", object="calendar", fields={"name": FieldSpec("name")}
+)
 USERS = StreamSpec(stream="hl_users", kind="user", object="user", fields={"email": FieldSpec("email")})
 SPECS = {spec.stream: spec for spec in (CONTACTS, PROFILES, NOTES)}
 
@@ -62,6 +65,12 @@ def profile(number: int, *, related: bool = True, **more: Any) -> Incoming:
     relations = (("of", f"contact:patients/{number}"),) if related else ()
     fields = more.pop("fields", {"name": f"Profile {number}"})
     return Incoming(spec=PROFILES, source_id=f"patients/{number}", fields=fields, relations=relations, **more)
+
+
+def calendar(number: int, **more: Any) -> Incoming:
+    """Return the mapped record of an appointment type."""
+    fields = more.pop("fields", {"name": f"Type {number}"})
+    return Incoming(spec=CALENDARS, source_id=f"appointment_types/{number}", fields=fields, **more)
 
 
 def practitioner(number: int, user: str | None) -> Incoming:

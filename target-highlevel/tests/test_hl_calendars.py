@@ -361,6 +361,16 @@ def test_what_is_only_a_task_needs_no_calendar(diary: Loader) -> None:
     assert [report[name]["filtered"] for name in ("calendar", "schedule", "blocked_slot")] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("moment", ["before_intent", "after_intent"])
+def test_what_an_earlier_run_left_is_not_made_against_the_settings(moment: str, diary: Loader) -> None:
+    """A calendar that was not made before the clinic decided otherwise is never made; decided back, it is."""
+    assert diary.load(LINES, CRASH_AT=f"{moment}/calendar").code < 0
+    assert diary.load([*HEAD, DOCTOR], APPOINTMENTS_AS="task").code == 0
+    assert there(diary) == (0, 0, 0)
+    assert diary.load(LINES).code == 0
+    assert there(diary) == (1, 1, 1)
+
+
 def test_absences_follow_and_are_undone(diary: Loader) -> None:
     """One that is moved, given up, and taken up again; undoing each run brings back what was before it."""
     state = diary.sandbox.highlevel.state

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hl_ledgers import PROFILES, contact, given, note, part, profile
+from hl_ledgers import PROFILES, calendar, contact, given, note, part, profile
 
 from target_highlevel.ledger.tables import record
 from target_highlevel.ledger.transitions import RECEIVED
@@ -104,6 +104,37 @@ def test_a_written_record_stays_beside_the_one_that_comes_later(desk: Desk) -> N
     desk.write_all()
     desk.take(contact(1))
     assert desk.status(spare) == ("done", None)
+
+
+@pytest.mark.parametrize(
+    "settled", [{"filtered": "appointments_are_tasks"}, {"rejected": {"reason": "mapping_error"}}]
+)
+def test_nobody_waits_for_what_is_left_out_after_all(settled: dict[str, Any], desk: Desk) -> None:
+    """A booking waits for a calendar that a run did not get to; the next one receives it as one that nobody makes."""
+    booking = note(7, 1, after=(calendar(5).ref,))
+    desk.take(contact(1), calendar(5))
+    desk.take(booking)
+    desk.write(contact(1))
+    assert desk.status(booking) == ("held", "waits_for:contact:patients/1")
+    desk.next_run()
+    desk.take(calendar(5, **settled))
+    assert desk.status(booking) == ("ready", None)
+
+
+@pytest.mark.parametrize("end", ["left out", "written"])
+def test_a_wait_that_was_never_ended_is_ended_by_the_next_run(end: str, desk: Desk) -> None:
+    """In a ledger of an earlier version something may wait for a record that is settled; a pending one is waited for."""
+    first, second = (note(number, 1, after=(calendar(number).ref,)) for number in (7, 8))
+    desk.take(contact(1), calendar(7), calendar(8), first, second)
+    desk.write(contact(1))
+    status = {"left out": "filtered", "written": "done"}[end]
+    with desk.ledger.transaction() as connection:
+        settled = record.update().where(record.c.ref == calendar(7).ref).values(status=status)
+        connection.execute(settled, execution_options=RECEIVED.options)
+    desk.next_run()
+    desk.work.resume()
+    assert desk.status(first) == ("ready", None)
+    assert desk.status(second)[0] == "held"
 
 
 def test_a_part_before_its_record_is_folded_at_creation(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from target_highlevel.errors import (
     Unknown,
 )
 from target_highlevel.ledger.rows import DIARY, Status
+from target_highlevel.objects.diary import left_out_by
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
@@ -362,18 +363,12 @@ class Engine:
                 return
 
 
-#: Why nothing of the diary is made: appointments are tasks, or all events are in one calendar that is the clinic's own.
-ONLY_TASKS, ONE_CALENDAR = "appointments_are_tasks", "in_one_calendar"
-
-
 def in_use(item: Incoming, settings: Settings) -> Incoming:
     """Return a record of the diary as the settings want it; what is there already stays when a setting leaves it out."""
     if item.absent or item.filtered or item.rejected:
         return item
-    if settings.appointments_as == "task":
-        return replace(item, filtered=ONLY_TASKS, fields={})
-    if settings.calendar_id and item.spec.kind != "blocked_slot":
-        return replace(item, filtered=ONE_CALENDAR, fields={})
+    if reason := left_out_by(settings, item.spec.kind):
+        return replace(item, filtered=reason, fields={})
     if item.spec.kind != "calendar":
         return item
     return replace(

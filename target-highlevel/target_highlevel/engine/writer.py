@@ -19,6 +19,7 @@ from target_highlevel.http.error_messages import UNEXPLAINED
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import NO_NOTES, Outcome
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
+from target_highlevel.objects.diary import BY_SETTINGS
 from target_highlevel.reasons import reason_for
 from target_highlevel.withheld import REFUSED
 
@@ -134,14 +135,16 @@ class Writer:
         self, row: Row, spec: StreamSpec, kind: ObjectKind, fields: Mapping[str, Any]
     ) -> bool:
         """Leave a record out that has no place here as things are, and remove it if it is there; return whether it is so."""
-        reason = kind.left_out(row, fields) or (None if row.hl_id else kind.not_yet(fields))
-        if reason and row.hl_id:
+        reason = kind.left_out(row, fields)
+        if row.hl_id is None and row.intent and (reason or kind.not_yet(fields)):
+            self.adopt_found(row, spec, kind)
+        if row.hl_id and reason:
             self._remove(row, spec, kind, reason)
-        elif reason and not row.intent:
-            self._work.set_aside(row, reason)
-        else:
-            return False
-        return True
+            return True
+        reason = None if row.hl_id else reason or kind.not_yet(fields)
+        if reason:
+            self._work.set_aside(row, reason, until_received=reason in BY_SETTINGS)
+        return reason is not None
 
     # Create
 

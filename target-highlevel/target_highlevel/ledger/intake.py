@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.bulk import AFTER, BESIDE, Bulk, batches, requeue_naming
+from target_highlevel.ledger.bulk import AFTER, BESIDE, Bulk, batches, release, requeue_naming
 from target_highlevel.ledger.claims import EVERYBODY, Claims
 from target_highlevel.ledger.partials import FOLLOWS, OWNER_OF, Partials
 from target_highlevel.ledger.relations import Chunk, Relations
@@ -183,6 +183,9 @@ class Intake:
                     {"location": here, "child": child, column: other} for child, other in dict.fromkeys(pairs)
                 ]
                 connection.execute(table.insert(), rows)
+        # nobody writes these, so nobody else would say that they are waited for in vain
+        settled = [f"{AFTER}{row['ref']}" for row in chunk.records if row["status"] not in _PENDING]
+        release(connection, here, settled)
 
 
 #: Why a contact is held that wants an address which others may want too.

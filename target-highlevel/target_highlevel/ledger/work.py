@@ -89,12 +89,26 @@ class Work(Lookup):
         with self._ledger.transaction() as connection:
             put_off = RETRIED.update(self._here, record.c.reason.in_(PASSING))
             connection.execute(put_off.values(reason=None))
+            self._release_settled(connection)
             connection.execute(
                 record.update()
                 .where(self._here, record.c.status == Status.READY.value)
                 .values(seen_run=self.run)
             )
             return self._count(connection, Status.READY)
+
+    def _release_settled(self, connection: sa.Connection) -> None:
+        """Release what waits for the end of a record that is settled, which an earlier version did not say each time."""
+        of = sa.func.substr(dependency.c.parent, len(AFTER) + 1)
+        coming = sa.select(record.c.ref).where(
+            record.c.location == dependency.c.location, record.c.ref == of, record.c.status.in_(_PENDING)
+        )
+        settled = sa.select(dependency.c.parent.distinct()).where(
+            dependency.c.location == self.location,
+            dependency.c.parent.startswith(AFTER),
+            ~coming.exists(),
+        )
+        release(connection, self.location, connection.execute(settled).scalars())
 
     def take_up_due(self) -> None:
         """Requeue records whose values are due to change with time: a patient's next visit has begun, say."""
@@ -307,10 +321,11 @@ class Work(Lookup):
         row.hl_id = row.parent_id = row.created_run = row.intent = None
         row.written, row.notes = {}, NO_NOTES
 
-    def set_aside(self, row: Row, reason: str) -> None:
-        """Leave a record out for now and keep its content."""
+    def set_aside(self, row: Row, reason: str, *, until_received: bool = False) -> None:
+        """Leave a record out for now and keep its content; one whose reason may be gone is decided anew when it is received."""
+        digest = None if until_received else row.digest
         with self._ledger.transaction() as connection:
-            self._set(connection, row.ref, reason=reason)
+            self._set(connection, row.ref, intent=None, reason=reason, digest=digest)
             self._finish(connection, row, LEFT_OUT, keep_payload=True)
 
     def pass_on(self, reason: str) -> None:
@@ -460,8 +475,7 @@ class Work(Lookup):
             values |= {"payload": None, "priority": LAST}  # what decided its turn may be a date of birth
         one = {**self._one(row.ref), "b_version": row.version}
         connection.execute(_SET_UNCHANGED, {**one, **values}, execution_options=made.options)
-        if row.object in DIARY:
-            release(connection, self._ledger.location, [f"{AFTER}{row.ref}"])
+        release(connection, self._ledger.location, [f"{AFTER}{row.ref}"])
 
     def _set(self, connection: sa.Connection, ref: str, **values: Any) -> None:
         connection.execute(_SET, {**self._one(ref), **values})

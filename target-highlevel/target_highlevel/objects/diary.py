@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.objects.base import ObjectContext
+    from target_highlevel.settings import Settings
 
+#: Why nothing of the diary is made: appointments are tasks, or all events are in one calendar that is the clinic's own.
+BY_SETTINGS = ONLY_TASKS, ONE_CALENDAR = "appointments_are_tasks", "in_one_calendar"
 #: Why an absence is not made: nobody can be blocked for the practitioner, or it is over.
 NO_USER, IS_OVER = "no_user", "is_over"
 CANNOT_BLOCK, HAS_BOOKINGS = "cannot_be_blocked", "has_bookings"
@@ -32,10 +35,19 @@ _USUAL_MINUTES = 30
 _ALL_DAY = "00:00-23:59"
 
 
+def left_out_by(settings: Settings, kind: str) -> str | None:
+    """Return why the settings want nothing of this kind of the diary to be made, if they do not."""
+    if settings.appointments_as == "task":
+        return ONLY_TASKS
+    return ONE_CALENDAR if settings.calendar_id and kind != BlockedSlot.kind else None
+
+
 class Standing(ObjectKind):
     """Created by itself, listed with others of its kind, found again by the marker in a text of it."""
 
     cuts_texts = False  # the marker stands behind them
+    #: What streams call it.
+    kind: ClassVar[str]
     #: Our name of each field and the API's, for those whose value is the same.
     names: ClassVar[Mapping[str, str]]
 
@@ -94,6 +106,10 @@ class Standing(ObjectKind):
         """Delete it."""
         self.things.delete(str(row.hl_id))
 
+    def not_yet(self, fields: Mapping[str, Any]) -> str | None:
+        """Return why the settings want none: an earlier run, under others, may have left it to be made."""
+        return left_out_by(self.ctx.settings, self.kind)
+
     def in_use(self, row: Row) -> str | None:
         """Return why it must stay although nobody has changed it; by default there is no reason."""
         return None
@@ -102,7 +118,7 @@ class Standing(ObjectKind):
 class Calendar(Standing):
     """The calendar of an appointment type: closed until the setting ``calendars_open`` says otherwise."""
 
-    api = "calendars"
+    kind, api = "calendar", "calendars"
     names: ClassVar[Mapping[str, str]] = {
         "name": "name",
         "body": "description",
@@ -129,7 +145,9 @@ class Calendar(Standing):
         """
         hours, team = self._open_hours(fields), self._team(fields)
         is_old = row.created_run not in self._loading_runs and row.hl_id is not None
-        is_open = bool(fields.get("open") and hours and team and is_old)
+        # an earlier run may have been told otherwise
+        may_open = fields.get("open") and self.ctx.settings.calendars_open
+        is_open = bool(may_open and hours and team and is_old)
         wanted = {
             "name": fields.get("name"),
             "body": with_marker(row.source_id, fields.get("body")),
@@ -229,7 +247,7 @@ class Calendar(Standing):
 class Schedule(Standing):
     """When a user can be booked in one calendar."""
 
-    api = "schedules"
+    kind, api = "schedule", "schedules"
     names: ClassVar[Mapping[str, str]] = {"name": "name", "time_zone": "timezone"}
 
     @property
@@ -309,7 +327,7 @@ class Schedule(Standing):
 class BlockedSlot(Standing):
     """An absence as time of a user that takes no bookings."""
 
-    api = "blocked_slots"
+    kind, api = "blocked_slot", "blocked_slots"
     names: ClassVar[Mapping[str, str]] = {
         "title": "title",
         "starts_at": "startTime",
