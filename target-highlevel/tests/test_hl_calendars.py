@@ -406,6 +406,32 @@ def test_nothing_of_the_diary_is_doubled(moment: str, kind: str, diary: Loader) 
     assert there(diary) == (1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    "gone", [record("hl_schedules", HOURS, absent=True), record("hl_absences", AWAY, absent=True)]
+)
+def test_what_was_removed_when_the_run_was_killed_is_made_again(gone: str, diary: Loader) -> None:
+    """Hours and absences that are given up and taken up again, with a kill after they were removed."""
+    assert diary.load(LINES).code == 0
+    kind = "schedule" if "schedules" in gone else "blocked_slot"
+    assert diary.load([*HEAD, DOCTOR, calendar(), gone], CRASH_AT=f"after_response/{kind}").code < 0
+    assert diary.load(LINES).code == 0
+    assert there(diary) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("then", ["the other", "the first again"])
+def test_hours_of_another_user_survive_a_kill(then: str, diary: Loader) -> None:
+    """They are made anew for another user and the old ones removed; a kill in between leaves neither two nor none."""
+    users = {user["email"]: user["id"] for user in diary.sandbox.highlevel.state.users.values()}
+    other = record("hl_users", "practitioners/9", email="frontdesk@example.org", active=True)
+    assert diary.load(LINES).code == 0
+    assert diary.load([*LINES, other], CRASH_AT="after_response/schedule").code < 0
+    ended = diary.load([*LINES, other] if then == "the other" else LINES)
+    assert ended.code == 0, ended.log[-2000:]
+    assert there(diary) == (1, 1, 1)
+    (made,) = diary.sandbox.highlevel.state.schedules.values()
+    assert (made["userId"] == users["frontdesk@example.org"]) is (then == "the other")
+
+
 def test_one_that_somebody_works_with_stays(diary: Loader) -> None:
     """A blocked slot that was moved by hand, and a calendar with a booking of the clinic's own, are spared by an undo."""
     assert diary.load(LINES).code == 0

@@ -18,6 +18,7 @@ from target_highlevel.fields import is_empty, kind_of, mark
 from target_highlevel.http.error_messages import UNEXPLAINED
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import NO_NOTES, Outcome
+from target_highlevel.ledger.undo import REMOVALS
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
 from target_highlevel.objects.diary import BY_SETTINGS
 from target_highlevel.reasons import reason_for
@@ -105,6 +106,7 @@ class Writer:
                 self.adopt_found(row, spec, kind)
             self._remove(row, spec, kind)
             return
+        self._notice_removal(row, spec, kind)
         now = f"{self._now():%Y-%m-%dT%H:%M:%SZ}"
         desired = Desired.of(row, spec, contributions, now)
         row.changes_at = desired.next_change()
@@ -130,6 +132,15 @@ class Writer:
             self._make_anew(row, spec, kind, MOVED, kind, wanted)
         else:
             self._update(row, spec, kind, wanted)
+
+    def _notice_removal(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+        """Take note of a removal that was cut off, if it took effect: the record is wanted again, or was to be made anew."""
+        action = row.intent["action"] if row.intent else None
+        if row.hl_id is None or action not in (*REMOVALS, *(["update"] if kind.is_made_anew else [])):
+            return
+        self._give_time(row, kind)
+        if not kind.is_there(row, spec):
+            self._work.went(row)
 
     def _is_without_place(
         self, row: Row, spec: StreamSpec, kind: ObjectKind, fields: Mapping[str, Any]
@@ -235,7 +246,12 @@ class Writer:
         return self._prove(row, spec, kind) if unproven else None
 
     def _find(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
-        """Ask the witness when it has had time to know: the search index lags, and a server may still be at work."""
+        """Ask the witness when it has had time to know."""
+        self._give_time(row, kind)
+        return _look(row, spec, kind)
+
+    def _give_time(self, row: Row, kind: ObjectKind) -> None:
+        """Wait until what was sent can be seen: the search index lags, and a server may still be at work."""
         assert row.intent is not None  # noqa: S101 - who asks what became of a write has intended it
         lag = self._search_lag if kind.search_is_eventual else min(self._search_lag, IN_FLIGHT_SECONDS)
         # when the intent was noted says nothing: the request may have waited for the budget for minutes before it left
@@ -243,7 +259,6 @@ class Writer:
         since = 0.0 if sent_here else time.monotonic() - self._began
         if since < lag:
             self._sleep(lag - since)
-        return _look(row, spec, kind)
 
     def _prove(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:
         """Make sure that a record which was not found is not there, as far as its search lags; return its id if it is."""
@@ -419,9 +434,12 @@ class Writer:
     def _remove(self, row: Row, spec: StreamSpec, kind: ObjectKind, reason: str = "no_longer_wanted") -> None:
         before = kind.before_removal(row, spec) if row.hl_id else None
         if row.hl_id and not self._work.shared(row):
+            reach("before_intent", row.object)
             self._work.intend(row, "remove", kind.api, before=before)
+            reach("after_intent", row.object)
             with suppress(NotFound):
                 kind.remove(row)
+            reach("after_response", row.object)
         self._work.drop(row, reason, before=before)
 
     # Settle

@@ -314,12 +314,20 @@ class Work(Lookup):
 
     def detach(self, row: Row) -> None:
         """Detach a record from its copy in HighLevel, so that it is created again."""
-        gone = dict.fromkeys(("hl_id", "parent_id", "written", "notes", "created_run", "intent"))
         with self._ledger.transaction() as connection:
             self._audit(connection, row, "outcome", "left")
-            self._set(connection, row.ref, **gone)
-        row.hl_id = row.parent_id = row.created_run = row.intent = None
-        row.written, row.notes = {}, NO_NOTES
+            self._set(connection, row.ref, **_DETACHED, intent=None)
+        row.intent = None
+        _forget_copy(row)
+
+    def went(self, row: Row) -> None:
+        """Record that a write that was cut off has removed a record; if it was an update, another may have been made before."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", Outcome.REMOVED.value)
+            if row.intent and row.intent["action"] != "update":
+                row.intent = None
+            self._set(connection, row.ref, **_DETACHED, intent=json.dumps(row.intent) if row.intent else None)
+        _forget_copy(row)
 
     def set_aside(self, row: Row, reason: str, *, until_received: bool = False) -> None:
         """Leave a record out for now and keep its content; one whose reason may be gone is decided anew when it is received."""
@@ -534,6 +542,15 @@ class Work(Lookup):
                 "fields": canonical_json(list(fields)),
             },
         )
+
+
+#: What is forgotten of a record that is created again.
+_DETACHED: dict[str, Any] = dict.fromkeys(("hl_id", "parent_id", "written", "notes", "created_run"))
+
+
+def _forget_copy(row: Row) -> None:
+    row.hl_id = row.parent_id = row.created_run = None
+    row.written, row.notes = {}, NO_NOTES
 
 
 def _known(row: Row) -> dict[str, Any]:

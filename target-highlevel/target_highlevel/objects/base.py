@@ -108,6 +108,8 @@ class ObjectKind(ABC):
     on_contact = False
     #: Name of the part of HighLevel's API for this kind: the audit trail names it, and an unclear write is looked for there.
     api: ClassVar[str]
+    #: An update may remove the record and make another one in its stead.
+    is_made_anew = False
     #: A text that is longer than HighLevel takes may be cut.
     cuts_texts = True
 
@@ -126,6 +128,14 @@ class ObjectKind(ABC):
     @abstractmethod
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return what HighLevel holds, in the shape of ``prepare``."""
+
+    def is_there(self, row: Row, spec: StreamSpec) -> bool:
+        """Return whether HighLevel still has the record of this id: asked after an unclear removal."""
+        try:
+            self.read(row, spec)
+        except NotFound:
+            return False
+        return True
 
     @abstractmethod
     def update(

@@ -248,6 +248,7 @@ class Schedule(Standing):
     """When a user can be booked in one calendar."""
 
     kind, api = "schedule", "schedules"
+    is_made_anew = True
     names: ClassVar[Mapping[str, str]] = {"name": "name", "time_zone": "timezone"}
 
     @property

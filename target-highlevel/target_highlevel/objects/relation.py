@@ -33,6 +33,7 @@ class Relation(ObjectKind):
     """A link under an association's label; a full label continues under the next one."""
 
     api = "relations"
+    is_made_anew = True
 
     def __init__(self, ctx: ObjectContext) -> None:
         """Remember which labels are full for which record, so that they are asked once a run."""
@@ -111,6 +112,11 @@ class Relation(ObjectKind):
     def read(self, row: Row, spec: StreamSpec) -> dict[str, Any]:
         """Return what it links, as the ledger knows it: HighLevel has no question for that, and nobody can change it there."""
         return dict(row.notes.link)
+
+    def is_there(self, row: Row, spec: StreamSpec) -> bool:
+        """Look for the link among those of its second record: it cannot be read by its id."""
+        link = row.notes.link or self.prepare(row, spec, row.fields)
+        return any(item.id == row.hl_id for item in self.all_of(link["second"]))
 
     def co_written_fields(self, spec: StreamSpec, names: Iterable[str]) -> set[str]:
         """Return all that a link is made of: with another end it is another link."""

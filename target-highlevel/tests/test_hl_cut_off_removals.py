@@ -1,0 +1,85 @@
+"""A removal that was cut off, and whose record is wanted again before the next run: it is made again where it went."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hl_mapped import person, record, schemas
+
+if TYPE_CHECKING:
+    from hl_loading import Loader
+
+    from conftest import StartHighLevel
+
+KILLED = -9
+HEAD = schemas("patients", "contacts", "individual_appointments", "invoices", "invoice_items")
+INVOICE = "custom_objects.cliniko_invoice"
+DOCTOR = person("contacts/1", "Doc", "McTor")
+
+
+def patient(*, referred: bool) -> str:
+    """Return a patient whom a doctor has referred, or nobody."""
+    link = {"association": "cliniko_referring_doctor", "to": "contact:contacts/1"}
+    return person("patients/1", "Ada", "King", relations=[link] if referred else [])
+
+
+@pytest.mark.parametrize("moment", ["after_intent", "after_response"])
+def test_a_link_that_is_wanted_again_is_there(moment: str, highlevel: StartHighLevel) -> None:
+    """A referring doctor is taken away and put back; the run between was killed before or after it removed the link."""
+    loader = highlevel()
+    relations = loader.sandbox.highlevel.state.relations
+    assert loader.load([*HEAD, DOCTOR, patient(referred=True)]).code == 0
+    assert len(relations) == 1
+    ended = loader.load([*HEAD, DOCTOR, patient(referred=False)], CRASH_AT=f"{moment}/relation")
+    assert ended.code == KILLED
+    assert loader.load([*HEAD, DOCTOR, patient(referred=True)]).code == 0
+    assert len(relations) == 1
+    assert loader.load([*HEAD, DOCTOR, patient(referred=True)], MODE="verify").code == 0
+
+
+def clinic(business: str) -> list[str]:
+    """Return a patient of both businesses, whose booking and invoice are of one of them."""
+    visit = record(
+        "hl_appointments", "individual_appointments/7", contact="patients/1", title="Visit", businesses=[business],
+        body="cliniko:individual_appointments/7", starts_at="2026-02-01T09:00:00Z", ends_at="2026-02-01T10:00:00Z",
+    )  # fmt: skip
+    invoice = record(
+        "hl_invoices", "invoices/3", invoice_name="Invoice 3", source_system_id="invoices/3", businesses=[business],
+        relations=[{"association": "cliniko_invoice_contact", "to": "contact:patients/1"}],
+    )  # fmt: skip
+    item = record(
+        "hl_invoice_items", "invoice_items/4", item_name="Massage", source_system_id="invoice_items/4",
+        relations=[{"association": "cliniko_invoice_items", "to": f"{INVOICE}:invoices/3"}],
+    )  # fmt: skip
+    return [*HEAD, person("patients/1", "Ada", "King", businesses=["1", "2"]), visit, invoice, item]
+
+
+@pytest.fixture
+def divided(highlevel: StartHighLevel) -> Loader:
+    """A clinic with two sub-accounts; everything of its patient is in the main one."""
+    loader = highlevel(extra_locations=1)
+    state = loader.sandbox.highlevel.state
+    other = list(state.accounts)[1]
+    loader.settings = {
+        "LOCATIONS": json.dumps({"2": other}),
+        "ACCESS_TOKENS": json.dumps({other: state.location_tokens[other].value}),
+    }
+    assert loader.load(clinic("1")).code == 0
+    return loader
+
+
+def content(loader: Loader) -> dict[str, Any]:
+    """Return what the main sub-account holds, schema apart."""
+    held: dict[str, Any] = loader.sandbox.highlevel.state.dump(schema=False)
+    return held
+
+
+def test_a_departure_that_is_taken_back_leaves_everything_there(divided: Loader) -> None:
+    """Booking and invoice move to another business and back; the run between was killed after it had deleted the invoice."""
+    before = content(divided)
+    assert divided.load(clinic("2"), CRASH_AT=f"after_departure/{INVOICE}:1").code == KILLED
+    back = divided.load(clinic("1"))
+    assert back.code == 0, back.log[-2000:]
+    assert content(divided) == before
