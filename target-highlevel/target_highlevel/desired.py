@@ -76,7 +76,7 @@ class Desired:
     def of(cls, row: Row, spec: StreamSpec, contributions: Contributions, now: str) -> Desired:
         """Fold a record with its contributions at this moment, given as ``2026-11-22T10:00:00Z``."""
         resource = row.source_id.partition("/")[0]
-        fields = {**fold(spec, row.fields, contributions, now, resource), **_addresses(row)}
+        fields = {**fold(spec, row.fields, contributions, now, resource), **_addresses(row), **_author(row)}
         for name in (name for name in fields if row.gives_up and kind_of(spec.field(name)).shared):
             fields[name] = sorted({*(fields[name] or ()), *tags(row.gives_up)})
         return cls(row, spec, contributions, now, fields)
@@ -97,6 +97,7 @@ class Desired:
         # what is left out, but there already, learns why
         folded = {declared.name for declared in self.spec.folded if alone or declared.name in self.fields}
         names = folded | self.row.fields.keys() | _addresses(self.row).keys()
+        names |= {"user"} if _author(self.row) else set()
         return {name: value for name, value in values.items() if name in names}
 
     # The clock
@@ -131,6 +132,11 @@ def _addresses(row: Row) -> dict[str, str | None]:
         kept = {name: claim.value for name, claim in row.claims.items() if claim.value and claim.key}
         return {**kept, **taken}
     return taken
+
+
+def _author(row: Row) -> dict[str, str]:
+    """Return the author of a note whose content is not kept: the only thing of it that may be another now is their user."""
+    return {"owner": row.notes.author} if row.payload is None and row.notes.author else {}
 
 
 def is_clocked(declared: FieldSpec) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hl_mapped import person, record, schemas
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,3 +77,63 @@ def test_a_key_that_may_not_read_users_takes_nobody_away(
     again = loader.load(fewer)
     assert again.code == 0, again.log[-2000:]
     assert owners(state) == before
+
+
+HEAD = schemas(
+    "practitioners",
+    "patients",
+    "individual_appointments",
+    "group_appointments",
+    "attendees",
+    "treatment_notes",
+)
+
+
+def doctor(number: int, name: str) -> str:
+    """Return a practitioner with this address."""
+    return record("hl_users", f"practitioners/{number}", email=f"{name}@clinic.example.com", active=True)
+
+
+def work_of(number: int) -> list[str]:
+    """Return a visit, a class with a place in it and a note of one practitioner's, all of one patient's."""
+    owner, patient = f"user:practitioners/{number}", f"patients/{number}"
+    visit, group, place, note = (
+        f"{resource}/{number}"
+        for resource in ("individual_appointments", "group_appointments", "attendees", "treatment_notes")
+    )
+    times = {"starts_at": "2024-05-01T10:00:00Z", "ends_at": "2024-05-01T11:00:00Z", "owner": owner}
+    return [
+        person(patient, "Ada", f"Loon {number}"),
+        record("hl_appointments", visit, contact=patient, title="Visit", body=f"cliniko:{visit}", **times),
+        record("hl_appointments", group, contributor=group, title="Class", **times),
+        record(
+            "hl_appointments", place, contact=patient, joins=[group], status="booked", body="Booked",
+            marker=f"cliniko:{place}",
+        ),
+        record("hl_notes", note, contact=patient, title="Note", body=f"cliniko:{note}", owner=owner),
+    ]  # fmt: skip
+
+
+def test_a_login_made_later_takes_over_tasks_and_notes(highlevel: Callable[..., Loader]) -> None:
+    """Also where the practitioner is named by the record itself, or by the class it is a place in; others cost nothing."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    (orla,) = [user for user in state.users.values() if user["email"].startswith("orla")]
+    del state.users[orla["id"]]
+    people = [doctor(9, "orla.featherstone"), doctor(8, "nobody")]
+    assert loader.load([*HEAD, *people, *work_of(9), *work_of(8)]).code == 0
+    assert orla["id"] not in {task["assignedTo"] for task in state.tasks.values()}
+    state.users[orla["id"]] = orla
+    before = len(loader.sandbox.highlevel.control.requests)
+    assert loader.load([*HEAD, *people, person("patients/1", "Bo", "Diddley")]).code == 0
+    hers = [
+        thing["body"].partition("cliniko:")[2]
+        for things, user in ((state.tasks, "assignedTo"), (state.notes, "userId"))
+        for thing in things.values()
+        if thing.get(user) == orla["id"]
+    ]
+    assert sorted(hers) == ["attendees/9", "individual_appointments/9", "treatment_notes/9"]
+    sent = loader.sandbox.highlevel.control.requests[before:]
+    written = [each.path for each in sent if each.method == "PUT" and "/contacts/" in each.path]
+    assert len(written) == len(hers), written
+    assert loader.load([*HEAD, *people, *work_of(9), *work_of(8)], MODE="verify").code == 0

@@ -458,6 +458,8 @@ class Writer:
     ) -> None:
         if row.object == "relation" and wanted:  # HighLevel does not tell it: one day it is the before-image
             notes = replace(notes, link=wanted)
+        if row.object == "note" and row.is_whole:
+            notes = replace(notes, author=row.fields.get("owner"))
         # of what this reception is not about, it is as it was
         shortened = (set(notes.shortened) - set(wanted)) | (row.shortened & set(wanted))
         money = self._comes_to(row, spec, wanted, notes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.rows import DIARY, Row, Status, row_from
-from target_highlevel.ledger.tables import contribution, dependency, exclusion, record
+from target_highlevel.ledger.tables import contribution, dependency, exclusion, joined, record
 from target_highlevel.ledger.transitions import ADMITTED, CHANGED, RECEIVED, RELEASED, STOOD_BACK
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ _MOST_VARIABLES = 500
 BESIDE = "beside_another"
 #: What stands before a ref that is waited for until it is settled, one way or another.
 AFTER = "after:"
+#: Before the ref of a contact in the table of joins: the record is looked at again whenever something else is said of them.
+FOLLOWS = "follows "
+#: Kinds of objects whose records name themselves the practitioner whose user they have.
+_OWNED = ("appointment", "note")
 
 # What is asked and said of every record that comes, most of them unchanged: statements that are built once.
 _HERE = record.c.location == sa.bindparam("b_location")
@@ -177,13 +181,22 @@ def requeue_diary(connection: sa.Connection, location: str, ref: str, run: str) 
 def requeue_naming(connection: sa.Connection, location: str, ref: str, run: str) -> None:
     """Requeue every record that names this practitioner as a possible owner: its user has changed or is gone."""
     requeue_diary(connection, location, ref, run)
-    named = sa.select(contribution.c.target).where(
-        contribution.c.location == location, contribution.c.fields.contains(f'"{ref}"', autoescape=True)
+    quoted = f'"{ref}"'
+    said = (contribution.c.location == location) & contribution.c.fields.contains(quoted, autoescape=True)
+    named = sa.select(contribution.c.target).where(said)
+    following = sa.select(sa.literal(FOLLOWS) + contribution.c.target).where(said)
+    joining = sa.select(joined.c.child).where(
+        joined.c.location == location, joined.c.target.in_(named.union_all(following))
     )
-    requeue_written(connection, location, named, run)
+    own = sa.select(record.c.ref).where(
+        record.c.location == location,
+        record.c.object.in_(_OWNED),
+        record.c.payload.contains(quoted, autoescape=True) | record.c.notes.contains(quoted, autoescape=True),
+    )
+    requeue_written(connection, location, sa.union_all(named, joining, own), run)
 
 
-def requeue_written(connection: sa.Connection, location: str, refs: sa.Select[tuple[str]], run: str) -> None:
+def requeue_written(connection: sa.Connection, location: str, refs: sa.SelectBase, run: str) -> None:
     """Requeue written records whose sources have changed."""
     here = (record.c.location == location) & record.c.ref.in_(refs)
     # one that is being written has looked up the user already: with another version it stays ready

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.bulk import AFTER, BESIDE, Bulk, batches, release, requeue_naming
+from target_highlevel.ledger.bulk import AFTER, BESIDE, FOLLOWS, Bulk, batches, release, requeue_naming
 from target_highlevel.ledger.claims import EVERYBODY, Claims
-from target_highlevel.ledger.partials import FOLLOWS, OWNER_OF, Partials
+from target_highlevel.ledger.partials import OWNER_OF, Partials
 from target_highlevel.ledger.relations import Chunk, Relations
 from target_highlevel.ledger.rows import Row, Status
 from target_highlevel.ledger.tables import dependency, exclusion, joined, record

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from target_highlevel.ledger.bulk import FOLLOWS
 from target_highlevel.ledger.claims import Claims
-from target_highlevel.ledger.partials import FOLLOWS, OWN, OWNER_OF
+from target_highlevel.ledger.partials import OWN, OWNER_OF
 from target_highlevel.ledger.rows import Row, Status, row_from
 from target_highlevel.ledger.tables import contribution, joined, record
 

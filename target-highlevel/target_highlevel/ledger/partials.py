@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.bulk import batches, release
+from target_highlevel.ledger.bulk import FOLLOWS, batches, release
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import contribution, joined, record
 from target_highlevel.ledger.transitions import CHANGED
@@ -25,8 +25,6 @@ OWN = ""
 OWNER_OF = "owner of "
 #: Why a patient of another location is left out; a booking here brings the patient back.
 OTHER_SUB_ACCOUNT = "other_sub_account"
-#: The same for a record that is looked at again whenever something else is said of that contact.
-FOLLOWS = "follows "
 #: Why a patient without visits has no opportunity yet; a visit brings it.
 NO_VISIT = "no_visit"
 #: Why patients and invoices are left out, and with them what waits for them.

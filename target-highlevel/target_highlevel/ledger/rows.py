@@ -34,6 +34,8 @@ class Notes:
     dnd: tuple[str, ...] = ()
     #: Tags of a contact that are ours.
     tags: tuple[str, ...] = ()
+    #: Of a note: ref of its author, who may get another user when its content is not kept any more.
+    author: str | None = None
     #: Of a relation: association and HighLevel ids of both ends.
     link: Mapping[str, str] = field(default_factory=dict)
     #: What HighLevel filled in by itself when the record was created.
