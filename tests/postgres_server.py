@@ -59,32 +59,41 @@ class PostgresServer:
         return True
 
 
-def programs() -> Path | None:
-    """Return the folder of PostgreSQL's programs, the package's before the system's."""
+def programs(*, sorting: bool = False) -> Path | None:
+    """Return the folder of PostgreSQL's programs, the package's before the system's; if need be, of some with ICU."""
     package = importlib.util.find_spec(PACKAGE)
     folders = [Path(place) for place in (package.submodule_search_locations or ())] if package else []
     found = [path for folder in folders for path in sorted(folder.glob("pginstall*/bin"), reverse=True)]
     found += sorted(SYSTEM.glob("*/bin"), reverse=True)
-    return next((path for path in found if (path / "initdb").exists()), None)
+    found = [path for path in found if (path / "initdb").exists() and (not sorting or _knows_languages(path))]
+    return next(iter(found), None)
+
+
+def _knows_languages(bin_: Path) -> bool:
+    """Tell whether a server was built with ICU, and so can sort by the rules of a language whatever the system has."""
+    return b"ucol_open" in (bin_ / "postgres").read_bytes()
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(language: str | None = None) -> Iterator[PostgresServer]:
     """Start a server with an empty cluster, and stop and remove it in the end.
 
+    Args:
+        language: by whose rules texts are sorted, such as ``en-US``; by default they are by their bytes.
+
     Raises:
-        RuntimeError: there is no PostgreSQL on this machine, or it did not start.
+        RuntimeError: there is no such PostgreSQL on this machine, or it did not start.
     """
-    found = programs()
+    found = programs(sorting=language is not None)
     if found is None:
         msg = f"no PostgreSQL: install the package {PACKAGE} or a server of the system"
         raise RuntimeError(msg)
     with tempfile.TemporaryDirectory(prefix="postgres-") as name:
         folder = Path(name)
-        yield from _served(_reachable(found, folder), folder)
+        yield from _served(_reachable(found, folder), folder, language)
 
 
-def _served(bin_: Path, folder: Path) -> Iterator[PostgresServer]:
+def _served(bin_: Path, folder: Path, language: str | None) -> Iterator[PostgresServer]:
     server = PostgresServer(_free_port(), secrets.token_hex(16))
     word = folder / "password"
     word.write_text(server.password, encoding="utf-8")
@@ -93,6 +102,7 @@ def _served(bin_: Path, folder: Path) -> Iterator[PostgresServer]:
     _give_away(folder, word, data)
     command = [str(bin_ / "initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--auth=scram-sha-256"]
     command += [f"--pwfile={word}", "--locale=C", "--no-sync"]
+    command += ["--locale-provider=icu", f"--icu-locale={language}"] if language else []
     subprocess.run(command, check=True, capture_output=True, cwd=folder, user=_runner())
     settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"port={server.port}"]
     settings += ["-c", f"unix_socket_directories={folder}"]

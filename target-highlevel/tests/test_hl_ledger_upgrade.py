@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hl_ledgers import Desk, contact, note
+from postgres_server import programs, running_postgres
 
 from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.undo import Undo, writing_runs
@@ -81,3 +82,26 @@ def test_a_write_that_was_begun_is_looked_for_where_it_was_sent(route: str, api:
     desk = Desk.open(f"sqlite:///{tmp_path}/ledger.db")
     assert desk.row("contact:patients/4").intent == {"action": "create", "run": "r", "api": api}
     desk.ledger.close()
+
+
+@pytest.mark.skipif(
+    programs(sorting=True) is None, reason="no PostgreSQL here sorts by the rules of a language"
+)
+@pytest.mark.parametrize("made_by", ["this version", "an earlier one"])
+def test_what_comes_last_does_so_in_every_database(made_by: str) -> None:
+    """By the rules of English "~" comes before a date; the ledger of an earlier version sorted so, and does no longer."""
+    with running_postgres("en-US") as server:
+        desk = Desk.open(server.url())
+        last, first = contact(1), contact(2, priority="2026-01-01")
+        desk.take(last, first)
+        if made_by == "an earlier one":
+            with desk.ledger.transaction() as connection:
+                for change in (
+                    'alter table record alter priority type varchar collate "default"',
+                    "delete from migration where number = 8",
+                ):
+                    connection.exec_driver_sql(change)
+            assert desk.claimed() == [last.ref, first.ref]
+            desk.next_run()
+        assert desk.claimed() == [first.ref, last.ref]
+        desk.ledger.close()

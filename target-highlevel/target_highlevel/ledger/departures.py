@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _GONE = dict.fromkeys(("hl_id", "parent_id", "written", "notes", "created_run", "intent"))
 #: Action of the requests by which a record leaves.
 DEPART = "depart"
-_LAST_SIGN = "\U0010ffff"
+#: What stands between the ends in the ref of a relation, and the sign that sorts next.
+_BETWEEN, _BEHIND = "|", "}"
 
 
 class Departures(Work):
@@ -34,12 +35,9 @@ class Departures(Work):
         with self._ledger.transaction() as connection:
             ends = [record.c.origin == row.ref]
             for key in associations:
-                begins = f"relation:{key}|{row.ref}|"
-                ends.append(record.c.ref.startswith(begins, autoescape=True))
-                if (
-                    connection.dialect.name == "sqlite"
-                ):  # found by the key of the table, which sorts by bytes there
-                    ends[-1] &= record.c.ref.between(begins, f"{begins}{_LAST_SIGN}")
+                begins = f"relation:{key}|{row.ref}"
+                # found by the key of the table, which sorts by bytes
+                ends.append((record.c.ref > f"{begins}{_BETWEEN}") & (record.c.ref < f"{begins}{_BEHIND}"))
             for end in ends:  # one statement each: with an OR, SQLite would scan the whole ledger
                 query = sa.select(record).where(self._here, wanted, end)
                 found |= {each["ref"]: row_from(each) for each in connection.execute(query).mappings()}

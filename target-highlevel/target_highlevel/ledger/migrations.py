@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.ledger.tables import audit, claim, metadata, record, run
+from target_highlevel.ledger.tables import TEXT, audit, claim, metadata, record, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +103,17 @@ def _name_the_api(connection: sa.Connection) -> None:
         connection.execute(record.update().where(one).values(intent=json.dumps(intent)))
 
 
+def _sort_by_bytes(connection: sa.Connection) -> None:
+    """Have PostgreSQL sort every text by its bytes, whatever language the database was made for."""
+    if connection.dialect.name != "postgresql":
+        return
+    kind = TEXT.compile(dialect=connection.dialect)
+    for table in metadata.sorted_tables:
+        texts = [column.name for column in table.columns if isinstance(column.type, sa.String)]
+        changes = ", ".join(f"ALTER COLUMN {name} TYPE {kind}" for name in texts)
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} {changes}")
+
+
 #: Where an appointment may have been sent: the only kind of record that is looked for by what its intent says.
 _APPOINTMENTS = {"/calendars/events": "events", "/tasks": "tasks"}
 
@@ -115,6 +126,7 @@ STEPS: tuple[Callable[[sa.Connection], None], ...] = (
     _note_the_clock,
     _keep_claims,
     _name_the_api,
+    _sort_by_bytes,
 )
 
 

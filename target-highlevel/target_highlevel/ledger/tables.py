@@ -6,50 +6,53 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
+#: Every text sorts by its bytes, as in SQLite: by the rules of a language "~" would come before a date, and not after it.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 #: One row per destination record, keyed by sub-account and ref (``<object>:<source id>``).
 record = sa.Table(
     "record",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("ref", sa.String, primary_key=True),
-    sa.Column("object", sa.String, nullable=False),
-    sa.Column("source_id", sa.String, nullable=False),
-    sa.Column("resource", sa.String, nullable=False),
-    sa.Column("stream", sa.String, nullable=False),
-    sa.Column("origin", sa.String, comment="ref of the record that wants this relation"),
-    sa.Column("hl_id", sa.String),
-    sa.Column("parent_id", sa.String, comment="HighLevel id of the contact that carries it"),
-    sa.Column("status", sa.String, nullable=False, comment="ready, held, done, filtered or rejected"),
-    sa.Column("reason", sa.String),
-    sa.Column("reason_field", sa.String),
-    sa.Column("payload", sa.Text, comment="wanted content; kept only until it is written"),
-    sa.Column("digest", sa.String, comment="hash of the mapped record as last received"),
-    sa.Column("written", sa.Text, comment="hash of each field as last written"),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("ref", TEXT, primary_key=True),
+    sa.Column("object", TEXT, nullable=False),
+    sa.Column("source_id", TEXT, nullable=False),
+    sa.Column("resource", TEXT, nullable=False),
+    sa.Column("stream", TEXT, nullable=False),
+    sa.Column("origin", TEXT, comment="ref of the record that wants this relation"),
+    sa.Column("hl_id", TEXT),
+    sa.Column("parent_id", TEXT, comment="HighLevel id of the contact that carries it"),
+    sa.Column("status", TEXT, nullable=False, comment="ready, held, done, filtered or rejected"),
+    sa.Column("reason", TEXT),
+    sa.Column("reason_field", TEXT),
+    sa.Column("payload", TEXT, comment="wanted content; kept only until it is written"),
+    sa.Column("digest", TEXT, comment="hash of the mapped record as last received"),
+    sa.Column("written", TEXT, comment="hash of each field as last written"),
     sa.Column(
         "notes",
-        sa.Text,
+        TEXT,
         comment="what the report must say of it: withheld fields, conflicts, adoption; what a link links",
     ),
-    sa.Column("intent", sa.Text, comment="a write that was begun and whose outcome is not known yet"),
+    sa.Column("intent", TEXT, comment="a write that was begun and whose outcome is not known yet"),
     sa.Column("version", sa.Integer, nullable=False, default=0),
     sa.Column("seq", sa.Integer, nullable=False),
     sa.Column("rank", sa.Integer, nullable=False),
-    sa.Column("priority", sa.String, nullable=False),
-    sa.Column("seen_run", sa.String),
-    sa.Column("outcome", sa.String),
-    sa.Column("outcome_run", sa.String),
-    sa.Column("created_run", sa.String),
+    sa.Column("priority", TEXT, nullable=False),
+    sa.Column("seen_run", TEXT),
+    sa.Column("outcome", TEXT),
+    sa.Column("outcome_run", TEXT),
+    sa.Column("created_run", TEXT),
     sa.Column(
         "listed",
-        sa.String,
+        TEXT,
         nullable=False,
         default="",
         comment="kinds of things on this contact that are known; * all",
     ),
     sa.Column(
-        "money", sa.Text, comment="what it comes to, as the source says: amount, and what it is summed by"
+        "money", TEXT, comment="what it comes to, as the source says: amount, and what it is summed by"
     ),
-    sa.Column("changes_at", sa.String, comment="from when on it should be another by the clock alone"),
+    sa.Column("changes_at", TEXT, comment="from when on it should be another by the clock alone"),
     sa.Index("record_work", "location", "status", "rank", "priority", "seq"),
     sa.Index("record_seq", "location", "status", "seq"),
     sa.Index("record_id", "location", "object", "hl_id"),
@@ -61,9 +64,9 @@ record = sa.Table(
 dependency = sa.Table(
     "dependency",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("child", sa.String, primary_key=True),
-    sa.Column("parent", sa.String, primary_key=True),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("child", TEXT, primary_key=True),
+    sa.Column("parent", TEXT, primary_key=True),
     sa.Index("dependency_parent", "location", "parent"),
 )
 
@@ -71,9 +74,9 @@ dependency = sa.Table(
 exclusion = sa.Table(
     "exclusion",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("child", sa.String, primary_key=True),
-    sa.Column("other", sa.String, primary_key=True),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("child", TEXT, primary_key=True),
+    sa.Column("other", TEXT, primary_key=True),
     sa.Index("exclusion_other", "location", "other"),
 )
 
@@ -81,10 +84,10 @@ exclusion = sa.Table(
 contribution = sa.Table(
     "contribution",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("target", sa.String, primary_key=True, comment="<object>:<source id or join key>"),
-    sa.Column("part", sa.String, primary_key=True),
-    sa.Column("fields", sa.Text, nullable=False),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("target", TEXT, primary_key=True, comment="<object>:<source id or join key>"),
+    sa.Column("part", TEXT, primary_key=True),
+    sa.Column("fields", TEXT, nullable=False),
     sa.Index("contribution_part", "location", "part"),
 )
 
@@ -92,16 +95,16 @@ contribution = sa.Table(
 claim = sa.Table(
     "claim",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("ref", sa.String, primary_key=True),
-    sa.Column("field", sa.String, primary_key=True),
-    sa.Column("key", sa.String, comment="hash of the address that is wanted; none wants none any more"),
-    sa.Column("value", sa.String, comment="the address itself, kept only while several want it"),
-    sa.Column("facts", sa.Text, nullable=False, comment="what decides: date of birth, archived, reachable"),
-    sa.Column("keeper", sa.String, comment="ref of who keeps it instead; none: it is this one's"),
-    sa.Column("reason", sa.String, comment="why the keeper comes first"),
-    sa.Column("held", sa.String, comment="hash of the address that was written last, as far as it is known"),
-    sa.Column("met", sa.String, comment="HighLevel id of a contact that had the address before we came"),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("ref", TEXT, primary_key=True),
+    sa.Column("field", TEXT, primary_key=True),
+    sa.Column("key", TEXT, comment="hash of the address that is wanted; none wants none any more"),
+    sa.Column("value", TEXT, comment="the address itself, kept only while several want it"),
+    sa.Column("facts", TEXT, nullable=False, comment="what decides: date of birth, archived, reachable"),
+    sa.Column("keeper", TEXT, comment="ref of who keeps it instead; none: it is this one's"),
+    sa.Column("reason", TEXT, comment="why the keeper comes first"),
+    sa.Column("held", TEXT, comment="hash of the address that was written last, as far as it is known"),
+    sa.Column("met", TEXT, comment="HighLevel id of a contact that had the address before we came"),
     sa.Index("claim_key", "location", "key"),
 )
 
@@ -109,9 +112,9 @@ claim = sa.Table(
 joined = sa.Table(
     "joined",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("child", sa.String, primary_key=True),
-    sa.Column("target", sa.String, primary_key=True),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("child", TEXT, primary_key=True),
+    sa.Column("target", TEXT, primary_key=True),
     sa.Index("joined_target", "location", "target"),
 )
 
@@ -119,19 +122,19 @@ joined = sa.Table(
 before_image = sa.Table(
     "before_image",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("run", sa.String, primary_key=True),
-    sa.Column("ref", sa.String, primary_key=True),
-    sa.Column("fields", sa.Text, nullable=False),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("run", TEXT, primary_key=True),
+    sa.Column("ref", TEXT, primary_key=True),
+    sa.Column("fields", TEXT, nullable=False),
 )
 
 #: One row per run of the target against a sub-account.
 run = sa.Table(
     "run",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("location", sa.String, nullable=False),
-    sa.Column("mode", sa.String, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("location", TEXT, nullable=False),
+    sa.Column("mode", TEXT, nullable=False),
     sa.Column(
         "number",
         sa.Integer,
@@ -139,10 +142,10 @@ run = sa.Table(
         server_default="0",
         comment="counts the runs of a sub-account: their order, whatever the clock says",
     ),
-    sa.Column("started_at", sa.String, nullable=False),
-    sa.Column("ended_at", sa.String),
+    sa.Column("started_at", TEXT, nullable=False),
+    sa.Column("ended_at", TEXT),
     sa.Column("exit_code", sa.Integer),
-    sa.Column("facts", sa.Text, comment="JSON: requests, owners, warnings; no personal data"),
+    sa.Column("facts", TEXT, comment="JSON: requests, owners, warnings; no personal data"),
 )
 
 #: Append-only, hash-chained trail of every write: names of fields, never their values.
@@ -150,30 +153,28 @@ audit = sa.Table(
     "audit",
     metadata,
     sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("at", sa.String, nullable=False),
-    sa.Column("location", sa.String, nullable=False),
-    sa.Column("run", sa.String, nullable=False),
-    sa.Column("event", sa.String, nullable=False, comment="intent or outcome"),
-    sa.Column("action", sa.String, nullable=False),
-    sa.Column("object", sa.String, nullable=False),
-    sa.Column("source_id", sa.String, nullable=False),
-    sa.Column("hl_id", sa.String),
-    sa.Column("method", sa.String, nullable=False, comment="of entries of earlier versions"),
-    sa.Column(
-        "api", sa.String, nullable=False, comment="part of HighLevel's API; of earlier versions a route"
-    ),
-    sa.Column("status", sa.String),
-    sa.Column("fields", sa.Text, nullable=False),
-    sa.Column("prev", sa.String, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("at", TEXT, nullable=False),
+    sa.Column("location", TEXT, nullable=False),
+    sa.Column("run", TEXT, nullable=False),
+    sa.Column("event", TEXT, nullable=False, comment="intent or outcome"),
+    sa.Column("action", TEXT, nullable=False),
+    sa.Column("object", TEXT, nullable=False),
+    sa.Column("source_id", TEXT, nullable=False),
+    sa.Column("hl_id", TEXT),
+    sa.Column("method", TEXT, nullable=False, comment="of entries of earlier versions"),
+    sa.Column("api", TEXT, nullable=False, comment="part of HighLevel's API; of earlier versions a route"),
+    sa.Column("status", TEXT),
+    sa.Column("fields", TEXT, nullable=False),
+    sa.Column("prev", TEXT, nullable=False),
+    sa.Column("hash", TEXT, nullable=False),
 )
 
 #: Requests spent per sub-account and hour, so that a restart does not forget the budget.
 budget = sa.Table(
     "budget",
     metadata,
-    sa.Column("location", sa.String, primary_key=True),
-    sa.Column("hour", sa.String, primary_key=True),
+    sa.Column("location", TEXT, primary_key=True),
+    sa.Column("hour", TEXT, primary_key=True),
     sa.Column("requests", sa.Integer, nullable=False),
 )
 
@@ -181,6 +182,6 @@ budget = sa.Table(
 fact = sa.Table(
     "fact",
     metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("value", TEXT, nullable=False),
 )
