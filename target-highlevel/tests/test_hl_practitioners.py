@@ -137,3 +137,37 @@ def test_a_login_made_later_takes_over_tasks_and_notes(highlevel: Callable[..., 
     written = [each.path for each in sent if each.method == "PUT" and "/contacts/" in each.path]
     assert len(written) == len(hers), written
     assert loader.load([*HEAD, *people, *work_of(9), *work_of(8)], MODE="verify").code == 0
+
+
+def test_what_has_the_owner_of_a_contact_follows_one_whom_somebody_put_there(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """The front desk names the new owner by hand, and then Cliniko does: the profile has that owner, too."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    orla, other = (
+        next(user for user in state.users.values() if user["email"].startswith(name))
+        for name in ("orla", "frontdesk")
+    )
+    people = [
+        record("hl_users", f"practitioners/{number}", email=user["email"], active=True)
+        for number, user in ((9, orla), (8, other))
+    ]
+
+    def visit(practitioner: int) -> str:
+        owner = {"at": "2031-01-01T00:00:00Z", "ref": f"user:practitioners/{practitioner}"}
+        return record("hl_contacts", "patients/1", contributor="individual_appointments/1", owner=owner)
+
+    profile = record(
+        "hl_patient_profiles", "patients/1", source_system_id="patients/1", patient_name="Ada Loon",
+        owner_of="contact:patients/1",
+        relations=[{"association": "cliniko_profile_contact", "to": "contact:patients/1"}],
+    )  # fmt: skip
+    lines = [*HEAD, *people, person("patients/1", "Ada", "Loon"), profile]
+    assert loader.load([*lines, visit(9)]).code == 0
+    (contact,), (held,) = state.contacts.values(), state.records.values()
+    assert (contact["assignedTo"], held["owner"]) == (orla["id"], [orla["id"]])
+    state.damage.edit("contacts", contact["id"], assignedTo=other["id"])
+    assert loader.load([*lines, visit(8)]).code == 0
+    (held,) = state.records.values()
+    assert held["owner"] == [other["id"]]

@@ -488,8 +488,9 @@ class Writer:
             notes=notes,
             # a text of several pieces is made anew when one of them changes, from all that the record itself says
             keep_payload=bool(row.content.joins or related or spec.is_composed),
+            # somebody may have put the new one there before us
             owner_changed=row.object == "contact"
-            and outcome is Outcome.UPDATED
+            and outcome is not Outcome.CREATED
             and any(written.get(name) != row.written.get(name) for name in owners),
         )
 
