@@ -185,6 +185,18 @@ def test_a_copy_is_the_ledger_and_changes_nothing_in_it(desk: Desk) -> None:
     assert desk.status("note:treatment_notes/7")[0] == "held"
 
 
+def test_what_is_spent_on_a_copy_is_counted_at_once(desk: Desk) -> None:
+    """A plan that is killed has told the ledger what it has sent, and knows what others have sent meanwhile."""
+    copy, folder = scratch_copy(desk.url, LOCATION)
+    copy.spend("2026-11-22T10", 50)
+    assert desk.ledger.spent_since("2026-11-22T10") == 50
+    desk.ledger.spend("2026-11-22T10", 5)
+    assert copy.spent_since("2026-11-22T10") == 55
+    copy.close()
+    folder.cleanup()
+    assert desk.ledger.spent_since("2026-11-22T10") == 55
+
+
 def test_a_copy_of_the_crosswalk_knows_only_what_is_there(desk: Desk) -> None:
     """A verification begins with what is in HighLevel, and with no idea of what it should be."""
     desk.take(contact(1), contact(2))

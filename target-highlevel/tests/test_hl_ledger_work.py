@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from hl_ledgers import Desk, contact, note, part, practitioner, profile
+from hl_ledgers import LOCATION, Desk, contact, note, part, practitioner, profile
 
+from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.rows import NO_NOTES, Notes, Outcome
 from target_highlevel.ledger.work import KNOWN
 
@@ -306,6 +309,22 @@ def test_the_day_is_counted_by_hour_and_location(desk: Desk) -> None:
     assert desk.ledger.spent_since("2026-11-22T11") == 2
     desk.ledger.forget_spent()
     assert desk.ledger.spent_since("2026-11-22T10") == 0
+
+
+def test_nothing_is_lost_when_two_count_at_once(desk: Desk) -> None:
+    """A load and a plan beside it count in the same hour, also when it is new to both."""
+    beside = Ledger(desk.url, LOCATION, exclusive=False)
+    both = threading.Barrier(2)
+
+    def count(ledger: Ledger) -> None:
+        for hour in range(20):
+            both.wait(10)
+            ledger.spend(f"2026-11-22T{hour}", 1)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(count, (desk.ledger, beside)))
+    beside.close()
+    assert set(desk.ledger.spent_by_hour("2026").values()) == {2}
 
 
 def test_runs_are_kept_with_their_ends(desk: Desk) -> None:

@@ -28,7 +28,7 @@ from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
 from target_highlevel.ledger.rows import Status
-from target_highlevel.ledger.scratch import count_requests, publish_run, scratch_copy
+from target_highlevel.ledger.scratch import publish_run, scratch_copy
 from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
 from target_highlevel.money import in_highlevel
@@ -449,9 +449,6 @@ class Session:
         if self._scratch is not None:
             self._scratch.cleanup()
             publish_run(self.settings.ledger_url, self.settings.location_id, ended[0])
-            count_requests(
-                self.settings.ledger_url, self.settings.location_id, self.governor.statistics().requests
-            )
 
 
 def _ledger(

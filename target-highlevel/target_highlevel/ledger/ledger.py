@@ -219,7 +219,7 @@ class Ledger:
     def remember(self, name: str, value: str) -> None:
         """Keep a single value under a name; runs against other sub-accounts may keep theirs at the same moment."""
         with self.transaction() as connection:
-            kept = self._insert(name, value)
+            kept = self._insert(fact, name=name, value=value)
             connection.execute(kept.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
     @property
@@ -247,14 +247,14 @@ class Ledger:
     def _once(self, name: str, value: str) -> str:
         """Return a value that is made once, whoever begins first."""
         with self.transaction() as connection:
-            made = self._insert(name, value)
+            made = self._insert(fact, name=name, value=value)
             connection.execute(made.on_conflict_do_nothing(index_elements=["name"]))
         return str(self.fact(name))
 
-    def _insert(self, name: str, value: str) -> Any:
-        """Return an insert that knows what to do when the name is taken: each database has its own."""
+    def _insert(self, table: sa.Table, **values: Any) -> Any:
+        """Return an insert that knows what to do when the key is taken: each database has its own."""
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        return dialect.insert(fact).values(name=name, value=value)
+        return dialect.insert(table).values(**values)
 
     # The day's budget
 
@@ -272,15 +272,10 @@ class Ledger:
 
     def spend(self, hour: str, requests: int) -> None:
         """Add requests to an hour; a negative number gives unused ones back."""
-        with self.transaction() as connection:
-            key = (budget.c.location == self.location) & (budget.c.hour == hour)
-            known = connection.execute(sa.select(budget.c.requests).where(key)).scalar()
-            if known is None:
-                connection.execute(
-                    budget.insert().values(location=self.location, hour=hour, requests=requests)
-                )
-            else:
-                connection.execute(budget.update().where(key).values(requests=known + requests))
+        added = self._insert(budget, location=self.location, hour=hour, requests=requests)
+        key, sum_ = ["location", "hour"], {"requests": budget.c.requests + requests}
+        with self.transaction() as connection:  # in one statement: others may count at the same moment
+            connection.execute(added.on_conflict_do_update(index_elements=key, set_=sum_))
 
     def forget_spent(self) -> None:
         """Forget all counted requests of this sub-account."""

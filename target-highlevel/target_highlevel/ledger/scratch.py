@@ -7,16 +7,17 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+from typing_extensions import override
 
 from target_highlevel.ledger.ledger import Ledger, next_number
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.tables import (
-    budget,
     claim,
     contribution,
     dependency,
@@ -51,6 +52,30 @@ earlier = sa.Table(
 )
 
 
+class Copy(Ledger):
+    """A working copy; the day's requests are counted in the real ledger, by the block, so that a killed run has counted them."""
+
+    def __init__(self, folder: str, url: str, location: str) -> None:
+        """Open an empty ledger in a folder, as a copy of the one at an address."""
+        super().__init__(f"sqlite:///{Path(folder) / 'scratch.db'}", location)
+        self._url = url
+
+    @override
+    def spent_by_hour(self, since: str) -> dict[str, int]:
+        with closing(Ledger(self._url, self.location, exclusive=False)) as real:
+            return real.spent_by_hour(since)
+
+    @override
+    def spend(self, hour: str, requests: int) -> None:
+        with closing(Ledger(self._url, self.location, exclusive=False)) as real:
+            real.spend(hour, requests)
+
+    @override
+    def forget_spent(self) -> None:
+        with closing(Ledger(self._url, self.location, exclusive=False)) as real:
+            real.forget_spent()
+
+
 def scratch_copy(
     url: str, location: str, *, crosswalk_only: bool = False
 ) -> tuple[Ledger, tempfile.TemporaryDirectory[str]]:
@@ -65,14 +90,14 @@ def scratch_copy(
     folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
     Path(folder.name, _MARK[0]).write_text(_MARK[1], encoding="utf-8")
     real = Ledger(url, location, exclusive=False)
-    copy = Ledger(f"sqlite:///{Path(folder.name) / 'scratch.db'}", location)
+    copy = Copy(folder.name, url, location)
     copy.disable_fsync()
     try:
         with real.transaction() as source, copy.transaction() as destination:
             tables = (
-                (record, fact, budget, claim, run)
+                (record, fact, claim, run)
                 if crosswalk_only
-                else (record, fact, budget, claim, dependency, exclusion, contribution, joined)
+                else (record, fact, claim, dependency, exclusion, contribution, joined)
             )
             for table in tables:
                 _copy(source, destination, table, location)
@@ -126,15 +151,6 @@ def _is_free(lock: Path) -> bool:
             return True
     except Timeout:
         return False
-
-
-def count_requests(url: str, location: str, requests: int) -> None:
-    """Count in the real ledger what a run on a copy has spent of the day's budget."""
-    real = Ledger(url, location, exclusive=False)
-    try:
-        real.spend(f"{real.now():%Y-%m-%dT%H}", requests)
-    finally:
-        real.close()
 
 
 def _keep_earlier(destination: sa.Connection) -> None:
