@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_ledgers import CONTACTS, Desk, contact, note, part, profile
+from hl_loading import fault
 from hl_mapped import person, record, schemas
 
 from target_highlevel.descriptor import FieldSpec, Incoming, StreamSpec, stream_spec
@@ -256,3 +257,27 @@ def test_the_front_desk_can_work_when_little_more_than_its_own_requests_are_spen
             order[each["contactId"]].append(int(found[1].partition("/")[2]))
     assert len(order) == PATIENTS
     assert all(numbers == sorted(numbers) for numbers in order.values())
+
+
+def test_no_note_overtakes_one_that_was_put_off(highlevel: Callable[..., Loader]) -> None:
+    """HighLevel dates a note by the moment of the call: later ones of that contact wait with it, those of others do not."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    head = schemas("patients", "treatment_notes")
+    people = [person(f"patients/{number}", "Ada", f"Loon {number}") for number in (1, 2)]
+    assert loader.load([*head, *people]).code == 0
+    first = next(key for key, contact in state.contacts.items() if contact["lastName"] == "Loon 1")
+    notes = [
+        record(
+            "hl_notes", f"treatment_notes/{number}", contact=f"patients/{patient}", title="Note",
+            body=f"cliniko:treatment_notes/{number}", priority=f"2024-01-0{number}",
+        )
+        for number, patient in ((1, 1), (2, 1), (3, 2))
+    ]  # fmt: skip
+    fault(loader, "POST", f"^/contacts/{first}/notes", "status", status=403, nth=1)
+    put_off = loader.load([*head, *notes])
+    assert (put_off.code, put_off.report["totals"]["held"]) == (1, 2)
+    assert len(state.notes) == 1
+    assert loader.load(head).code == 0
+    told = [note["body"].partition("cliniko:")[2] for note in state.notes.values()]
+    assert told == [f"treatment_notes/{number}" for number in (3, 1, 2)]

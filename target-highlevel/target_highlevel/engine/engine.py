@@ -65,6 +65,8 @@ class Engine:
         self._never_allowed: list[tuple[str, CredentialsRefused]] = []
         self._written: set[str] = set()
         self._undecided_number = 0
+        #: Contacts of which a note was put off.
+        self._without_a_note: set[str | None] = set()
         self._unclear: set[str] = set()
         self._shared_out = 0
         self._settled = 0
@@ -249,6 +251,9 @@ class Engine:
         return self._shared_out <= _MOST_SHARED_OUT and self._share_out()
 
     def _write(self, row: Row) -> None:
+        if self._would_overtake(row):
+            self._hold(row)
+            return
         try:
             self._session.write(row)
         except CredentialsRefused as error:
@@ -306,12 +311,22 @@ class Engine:
 
     def _put_off(self, row: Row, error: HighLevelError) -> None:
         """Try the record again in the next run; end this one where it is not the records' trouble."""
-        self._session.work.hold(row, "server_error")
-        self._put_off_number += 1
+        self._hold(row)
         self._failures_in_a_row += 1
         logger.warning("highlevel.put_off record=%s %s", row.ref, error)
         if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW or self._is_down():
             self._end(error)
+
+    def _hold(self, row: Row) -> None:
+        """Have the next run try a record again, and what must not come before it."""
+        self._session.work.hold(row, "server_error")
+        self._put_off_number += 1
+        if row.object == "note" and row.hl_id is None:
+            self._without_a_note.add(row.contact)
+
+    def _would_overtake(self, row: Row) -> bool:
+        """Return whether a note of the same contact was put off: HighLevel dates each by the call, so this one comes later."""
+        return row.object == "note" and row.hl_id is None and row.contact in self._without_a_note
 
     def _is_down(self) -> bool:
         """Ask after a row of failures whether HighLevel answers at all: a firewall may dislike what some records hold."""
