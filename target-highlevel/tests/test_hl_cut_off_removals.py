@@ -6,7 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_loading import settings_of
 from hl_mapped import person, record, schemas
+
+from target_highlevel.descriptor import incoming
+from target_highlevel.engine.session import Session
 
 if TYPE_CHECKING:
     from hl_loading import Loader
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
 KILLED = -9
 HEAD = schemas("patients", "contacts", "individual_appointments", "invoices", "invoice_items")
-INVOICE = "custom_objects.cliniko_invoice"
+INVOICE, ITEM = "custom_objects.cliniko_invoice", "custom_objects.cliniko_invoice_line_item"
 DOCTOR = person("contacts/1", "Doc", "McTor")
 
 
@@ -83,3 +87,33 @@ def test_a_departure_that_is_taken_back_leaves_everything_there(divided: Loader)
     back = divided.load(clinic("1"))
     assert back.code == 0, back.log[-2000:]
     assert content(divided) == before
+
+
+def test_a_link_that_was_about_to_be_made_leaves_with_its_ends(divided: Loader) -> None:
+    """An invoice has another item, and moves before the two are linked; when it comes back, so do both and the link."""
+    state = divided.sandbox.highlevel.state
+    own = next(iter(state.accounts.values()))
+    item = record(
+        "hl_invoice_items", "invoice_items/5", item_name="Taping", source_system_id="invoice_items/5",
+        relations=[{"association": "cliniko_invoice_items", "to": f"{INVOICE}:invoices/3"}],
+    )  # fmt: skip
+    links = len(own.relations)
+    link = f"relation:cliniko_invoice_items|{INVOICE}:invoices/3|{ITEM}:invoice_items/5"
+    killed = divided.load([*clinic("1"), item], CRASH_AT="before_intent/relation")
+    assert (killed.code, len(own.records)) == (KILLED, 3)
+    values = {name.lower(): value for name, value in divided.settings.items()}
+    session = Session(settings_of(divided, **values).sub_accounts()[0])
+    session.begin()
+    moved = json.loads(clinic("2")[-2])["record"]
+    session.intake.take([incoming(session.specs["hl_invoices"], moved)])
+    for ref in (f"{INVOICE}:invoices/3", link):
+        row = session.work.row(ref)
+        assert row is not None
+        session.write(row)
+    row = session.work.row(link)
+    session.close(1, {})
+    assert row is not None
+    assert (row.status, row.hl_id, len(own.records)) == ("held", None, 0)
+    back = divided.load([*clinic("1"), item])
+    assert back.code == 0, back.log[-2000:]
+    assert (len(own.records), len(own.relations)) == (3, links + 1)

@@ -64,8 +64,10 @@ class Places:
         what hangs on it; a contact stays, and is kept up to date: no contact is ever deleted. So does a calendar with bookings.
         """
         row = self._work.row(ref) if self._routing.is_divided else None
-        if row is None or row.status != Status.READY.value or row.object == "relation":
+        if row is None or row.status != Status.READY.value:
             return False
+        if row.object == "relation":  # one of its ends may have left since it was received
+            return row.hl_id is None and self._work.waits(row)
         if self._is_ours(row, now):
             # what it hangs on may have left since it was received
             return row.hl_id is None and "." in row.object and self._work.waits(row)
@@ -114,8 +116,12 @@ class Places:
             if other is not None and other.hl_id and other.object != "contact":
                 self._leave(other, follows=row.ref)
             link = self._work.row(known.ref)
-            if link is not None and link.status != Status.FILTERED.value and link.hl_id:
+            if link is None or link.status == Status.FILTERED.value:
+                continue
+            if link.hl_id or (link.intent and self._was_made(link)):
                 self._delete(link, row.ref)
+            else:  # about to be made
+                self._work.departed(link, row.ref)
         self._delete(row, follows)
 
     def _delete(self, row: Row, waits_for: str | None) -> None:

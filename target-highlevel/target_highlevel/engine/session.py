@@ -360,6 +360,8 @@ class Session:
             return frozenset({str(row.contact), *filter(None, [before])})
         if row.object == "note":  # they stand in the order in which they are written
             return frozenset({f"notes of {row.contact or row.parent_id}"})
+        if self.routing.is_divided and row.object == "relation":  # it may have to leave with one of them
+            return frozenset(end for end in row.source_id.split("|")[1:] if not end.startswith("contact:"))
         if self.routing.is_divided and "." in row.object:  # what hangs on a record may have to leave with it
             return frozenset({row.ref, *(ref for _, ref in row.content.relations)})
         if row.object != "contact":
