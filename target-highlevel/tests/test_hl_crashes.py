@@ -139,3 +139,24 @@ def test_a_lost_ledger_is_rebuilt_from_highlevel(
     assert len(links) < small_clinic.relations
     assert_whole(loader, small_clinic)
     assert again.report["totals"]["created"] == 0, again.report["objects"]
+
+
+@pytest.mark.parametrize("point", ["after_intent", "after_response"])
+def test_a_change_that_was_cut_off_and_taken_back(point: str, highlevel: Callable[..., Loader]) -> None:
+    """Whether it had arrived or not: what Cliniko says now is there, and what a person entered meanwhile stays."""
+    loader = highlevel()
+    head = schemas("patients")
+    here, moved = (person("patients/1", "Ada", "King", city=city, phone=None) for city in ("Bath", "York"))
+    assert loader.load([*head, here]).code == 0
+    assert loader.load([*head, moved], CRASH_AT=f"{point}/contact").code == KILLED
+    state_ = loader.sandbox.highlevel.state
+    (contact,) = state_.contacts
+    assert state_.contacts[contact]["city"] == ("York" if point == "after_response" else "Bath")
+    state_.damage.edit_contact(contact, postalCode="1234")
+    loaded = loader.load([*head, here], OVERWRITE="never")
+    assert loaded.code == 0, loaded.log[-2000:]
+    assert state_.contacts[contact]["city"] == "Bath"
+    assert state_.contacts[contact]["postalCode"] == "1234"
+    before = loader.sandbox.highlevel.control.stats()["requests"]
+    assert loader.load([*head, here]).code == 0
+    assert loader.sandbox.highlevel.control.stats()["requests"] == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.fields import holds, is_empty, is_written, kind_of
+from target_highlevel.fields import mark as mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.work import Work
+
+
+#: Stands for the mark of a value that is taken away.
+EMPTIED = ""
 
 
 class Changes:
@@ -31,17 +36,18 @@ class Changes:
 
     def of(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields whose wanted value is not the one last written, and None for those no longer wanted."""
+        begun = row.begun
         changes = {
             name: value
             for name, value in wanted.items()
-            if not is_written(row.written.get(name), value, self._salt)
+            if name in begun or not is_written(row.written.get(name), value, self._salt)
         }
         if row.is_whole and not row.notes.rebuilt:
-            gone = set(row.written) - set(wanted) - self.unseen(row, spec)
+            gone = {*row.written, *begun} - set(wanted) - self.unseen(row, spec)
             changes.update({name: None for name in gone if name in spec.fields})
         leaving = set(row.gives_up) - set(row.notes.withheld)  # it may be there all the same
         for name in [name for name, value in changes.items() if is_empty(value) and name not in row.written]:
-            if name not in leaving:
+            if name not in leaving and name not in begun:
                 del changes[name]
         return {name: value for name, value in changes.items() if _may_change(spec, row, name, value)}
 
@@ -63,11 +69,28 @@ class Changes:
                 continue  # it never was written
             if is_empty(there) and name not in row.written:
                 continue
+            if self._was_begun(row, spec, name, there):
+                continue
             if kind.equal(value, there):
                 continue  # only its spelling is another
             if row.notes.rebuilt or not holds(row.written.get(name), kind.declared, there, self._salt):
                 found.add(name)  # of a rebuilt record nobody knows who wrote what
         return found
+
+    def _was_begun(self, row: Row, spec: StreamSpec, name: str, there: Any) -> bool:
+        """Return whether a value is there because a write of ours that was cut off had put it there."""
+        declared = spec.field(name)
+        return any(
+            is_empty(there) if mark == EMPTIED else holds(mark, declared, there, self._salt)
+            for mark in row.begun.get(name, ())
+        )
+
+    def marks(self, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return what the ledger keeps of values that are about to be written."""
+        return {
+            name: EMPTIED if is_empty(value) else mark_of(spec.field(name), value, self._salt)
+            for name, value in values.items()
+        }
 
     def kept(self, row: Row, changes: Mapping[str, Any]) -> set[str]:
         """Return the conflicts of earlier runs that this write does not look at; there are none where Cliniko wins."""

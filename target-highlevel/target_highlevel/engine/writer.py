@@ -372,7 +372,8 @@ class Writer:
         """Update; a text that HighLevel finds too long is cut, in what is wanted as well."""
         while True:
             reach("before_intent", row.object)
-            self._work.intend(row, "update", kind.api, fields=writing, before=before)
+            marks = self._changes.marks(spec, writing)
+            self._work.intend(row, "update", kind.api, fields=writing, before=before, marks=marks)
             reach("after_intent", row.object)
             try:
                 return kind.update(row, spec, writing, current)
@@ -422,7 +423,8 @@ class Writer:
             there = kind.read(row, spec)
         said = kind.detached_text(row.source_id, there, why)
         before = {name: there.get(name) for name in said}
-        self._work.intend(row, "leave", kind.api, fields=said, before=before)
+        marks = self._changes.marks(spec, said)
+        self._work.intend(row, "leave", kind.api, fields=said, before=before, marks=marks)
         reach("after_intent", row.object)
         if said:
             with suppress(NotFound):

@@ -184,6 +184,11 @@ class Row:
         return self.intent is not None and self.intent.get("sent", self.version) == self.version
 
     @property
+    def begun(self) -> dict[str, list[str]]:
+        """Return, by field, the marks of values that may be there, because a write of them was begun and nobody saw the end."""
+        return dict((self.intent or {}).get("begun") or {})
+
+    @property
     def fields(self) -> dict[str, Any]:
         """Return the wanted fields of the main record; empty when the main record did not change."""
         return dict(self.content.fields)
