@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hl_ledgers import LOCATION, Desk, contact, note, part
+import pytest
+from hl_ledgers import LOCATION, NOTES, Desk, contact, note, part
 
+from target_highlevel.descriptor import Incoming, StreamSpec
 from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.partials import NO_VISIT, OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.purge import Purge, purged_on
 from target_highlevel.ledger.rows import Notes, Outcome
 from target_highlevel.values import fingerprint
@@ -74,6 +77,61 @@ def test_the_key_stays_as_long_as_another_sub_account_needs_it(ledger_url: str) 
     assert desk.ledger.fact("salt") != salt.hex()
     desk.ledger.close()
     other.ledger.close()
+
+
+BLOCKED = StreamSpec(stream="hl_blocked_slots", kind="blocked_slot", object="blocked_slot", fields={})
+OWNER = "user:practitioners/1"
+
+
+def purged_before_a_later_run(desk: Desk) -> None:
+    """Purge whatever is older than the run that begins now."""
+    desk.next_run()
+    Purge(desk.ledger, before=desk.run).act(for_good=False)
+
+
+@pytest.mark.parametrize("reason", [NO_VISIT, OTHER_SUB_ACCOUNT])
+def test_what_is_left_out_for_now_comes_in_after_a_purge_of_older_runs(ledger_url: str, reason: str) -> None:
+    """A first visit, say, brings an opportunity that is not read again: its content must be there."""
+    desk = Desk.open(ledger_url)
+    desk.take(contact(1))
+    desk.work.set_aside(desk.row("contact:patients/1"), reason)
+    purged_before_a_later_run(desk)
+    desk.take(part(1, "appointments/5", fields={"tags": ["seen"]}))
+    assert desk.claimed() == ["contact:patients/1"]
+    assert desk.row("contact:patients/1").fields == {"name": "Patient 1"}
+    desk.ledger.close()
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_the_diary_follows_a_new_user_after_a_purge_of_older_runs(
+    ledger_url: str, *, is_written: bool
+) -> None:
+    """An absence is found by the practitioner whom its content names, whether somebody's time was blocked yet or not."""
+    desk = Desk.open(ledger_url)
+    slot = Incoming(spec=BLOCKED, source_id="unavailable_blocks/1", fields={"owner": OWNER})
+    desk.take(slot)
+    if is_written:
+        desk.write(slot)
+    else:
+        desk.work.set_aside(desk.row(slot), "no_user")
+    purged_before_a_later_run(desk)
+    desk.work.came_or_went(OWNER)
+    assert desk.claimed() == [slot.ref]
+    assert desk.row(slot).fields == {"owner": OWNER}
+    desk.ledger.close()
+
+
+def test_what_is_written_keeps_only_what_it_may_need_again(ledger_url: str) -> None:
+    """What was kept of a record that is done is for the day on which its sources change; what the mapping leaves out goes."""
+    desk = Desk.open(ledger_url)
+    desk.take(contact(1), note(7, 1), note(8, 1, filtered="not_requested"))
+    desk.write(contact(1))
+    row = desk.row("note:treatment_notes/7")
+    desk.work.settle(row, Outcome.CREATED, hl_id="hl-7", written={}, keep_payload=True)
+    purged_before_a_later_run(desk)
+    kept = desk.numbers("select ref from record where payload is not null")
+    assert kept == [(f"{NOTES.object}:treatment_notes/7",)]
+    desk.ledger.close()
 
 
 def test_the_hash_of_a_value_depends_on_the_ledger(tmp_path: Path) -> None:

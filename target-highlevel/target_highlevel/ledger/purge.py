@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import BESIDE
-from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.partials import NO_VISIT, OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.relations import LAST
-from target_highlevel.ledger.rows import Status
+from target_highlevel.ledger.rows import DIARY, Status
 from target_highlevel.ledger.tables import before_image, claim, contribution, record, run
 
 if TYPE_CHECKING:
@@ -39,20 +39,10 @@ class Purge:
             self._payloads, self._images = payloads, images
             self._contributions = contribution.c.location == ledger.location
         else:
-            # what was left out for another record's or a location's sake goes in when that changes, without being read again
-            comes_back = (record.c.status == Status.FILTERED.value) & record.c.reason.in_(
-                [BESIDE, OTHER_SUB_ACCOUNT]
-            )
-            settled = record.c.status.in_([Status.DONE.value, Status.FILTERED.value]) & ~sa.func.coalesce(
-                comes_back, sa.false()
-            )
             earlier = sa.select(run.c.id).where(
                 run.c.location == ledger.location, run.c.number < ledger.run_number(before)
             )
-            # what joins shared facts is put together anew when these change
-            self._payloads = (
-                payloads & settled & record.c.seen_run.in_(earlier) & (record.c.object != "appointment")
-            )
+            self._payloads = payloads & _read_anew() & record.c.seen_run.in_(earlier)
             self._images = images & before_image.c.run.in_(earlier)
             self._contributions = sa.false()
 
@@ -101,6 +91,16 @@ class Purge:
             others
         ).scalar_one():  # another sub-account's hashes need the key until it is purged too
             self._ledger.forget_salt()
+
+
+def _read_anew() -> sa.ColumnElement[bool]:
+    """Return the records that come only by being read again: those that the mapping leaves out.
+
+    Whatever else has its content has it because it may be written once more without being read: a record that is done and
+    joins others' facts or follows its patient, an entry of the diary, a record left out for now.
+    """
+    for_now = sa.func.coalesce(record.c.reason, "").in_([BESIDE, OTHER_SUB_ACCOUNT, NO_VISIT])
+    return (record.c.status == Status.FILTERED.value) & ~for_now & record.c.object.not_in(DIARY)
 
 
 def purged_on(ledger: Ledger) -> str | None:
