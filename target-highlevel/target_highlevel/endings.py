@@ -77,7 +77,6 @@ def together(parts: Sequence[Ended]) -> Ended:
 
 #: What happened to a source, and what to do next, where the target itself has done its part.
 NOTHING_CAME = "the tap sent nothing; if it failed, its last line says why"
-UNDONE = "are loaded again only by `meltano run --full-refresh tap-cliniko target-highlevel`"
 MAPPED_ANEW = (
     "the mapping has changed since everything was read: `meltano run --full-refresh {tap} target-highlevel` updates the"
     " remaining records"
@@ -86,6 +85,13 @@ BEGUN_IN_THE_MIDDLE = (
     "this ledger does not cover earlier runs (was an older ledger lost?): run once with"
     " `meltano run --full-refresh tap-cliniko target-highlevel`"
 )
+
+
+def undone_words(number: int) -> str:
+    """Return what is said of records that were in HighLevel and come again only by a full read."""
+    which = f"{counted(number, 'record')} taken out by a rollback or found missing"
+    again = "loaded again only by `meltano run --full-refresh tap-cliniko target-highlevel`"
+    return f"{which} {'is' if number == 1 else 'are'} {again}"
 
 
 def tap_of(*, sample: bool) -> str:
@@ -111,7 +117,7 @@ def complete(
         held: records that wait for what they belong to
         sample: whether the source read a sample only
         nothing_came: whether the source said nothing at all
-        undone: records that a rollback took out
+        undone: records that a rollback took out, or that were found missing
         looked_at_changes: whether a verification saw only what has changed
         begun_in_the_middle: whether the ledger does not cover earlier runs
         mapped_anew: whether records that have not changed are as another mapping made them
@@ -134,7 +140,7 @@ def complete(
         more = "; the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything"
     if undone:
         what = "what has changed"
-        more = f"; {counted(undone, 'record')} that a rollback took out {UNDONE}"
+        more = f"; {undone_words(undone)}"
     if mapped_anew:
         what, more = "what has changed", f"; {MAPPED_ANEW.format(tap=tap_of(sample=sample))}"
     if begun_in_the_middle:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG
+from target_highlevel.ledger.repair import TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Notes, Outcome, Status
 from target_highlevel.ledger.tables import audit, record
 from target_highlevel.ledger.undo import ROLLED_BACK
@@ -216,9 +217,13 @@ def practitioners_without_user(ledger: Ledger) -> Iterator[tuple[str, str]]:
     yield from ((source_id, reason) for source_id, user, reason in practitioners(ledger) if user is None)
 
 
+#: Reasons of records that were in HighLevel and are not any more, until a full read brings them again.
+UNDONE = frozenset({ROLLED_BACK, TO_BE_REPAIRED})
+
+
 def undone_records(ledger: Ledger) -> int:
-    """Return how many records a rollback has taken out of HighLevel that have not been read from the source again."""
-    undone = (record.c.status == Status.FILTERED.value) & (record.c.reason == ROLLED_BACK)
+    """Return how many records a rollback took out of HighLevel, or were missed there, and have not been read again since."""
+    undone = (record.c.status == Status.FILTERED.value) & record.c.reason.in_(sorted(UNDONE))
     query = sa.select(sa.func.count()).where(
         record.c.location == ledger.location, record.c.stream != "", undone
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import portions, release
-from target_highlevel.ledger.repair import LOOK_FIRST, REASON
+from target_highlevel.ledger.repair import LOOK_FIRST, TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import fact, record
 from target_highlevel.ledger.transitions import MISSED
@@ -63,7 +63,7 @@ class Recovery:
                 # a link is looked for when it is made, among all of its record, which are listed once
                 intent = sa.case((record.c.object == "relation", None), else_=self._look())
                 missed = MISSED.update(*hanging).values(
-                    **FORGOTTEN, reason=REASON, notes=_REBUILT, intent=intent
+                    **FORGOTTEN, reason=TO_BE_REPAIRED, notes=_REBUILT, intent=intent
                 )
                 connection.execute(missed)
 
@@ -113,7 +113,7 @@ class Recovery:
         one = (self._here, record.c.ref == row.ref)
         update = record.update().where(*one)
         if row.status == Status.DONE:
-            update = MISSED.update(*one).values(reason=REASON, payload=None)
+            update = MISSED.update(*one).values(reason=TO_BE_REPAIRED, payload=None)
         with self._ledger.transaction() as connection:
             connection.execute(update.values(gone))
 

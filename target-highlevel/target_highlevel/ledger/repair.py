@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
 
-REASON = "to_be_repaired"
+#: Why a record is left out that was missed in HighLevel: the next full read makes it again.
+TO_BE_REPAIRED = "to_be_repaired"
 #: Action of an intent that was no write: the record is looked for, and nothing of it is taken to be ours.
 LOOK_FIRST = "look"
 
@@ -50,7 +51,7 @@ class Repair(Work):
         intent = {"action": LOOK_FIRST, "run": self.run, "at": self._stamp(), "api": ""}
         notes = replace(row.notes, rebuilt=True).json()
         with self._ledger.transaction() as connection:
-            known = {"reason": REASON, "notes": notes, "intent": json.dumps(intent)}
+            known = {"reason": TO_BE_REPAIRED, "notes": notes, "intent": json.dumps(intent)}
             self._move(connection, row.ref, MISSED, **FORGOTTEN, **known)
             self._derive_again(connection, [row.origin])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.endings import UNDONE
+from target_highlevel.endings import undone_words
 from target_highlevel.exit_codes import DIFFERENCES, LOADED, VERIFIED
 from target_highlevel.ledger.counts import standing_records, undone_records, writes
 from target_highlevel.report.money import sum_line
@@ -75,7 +75,7 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
     ]
     undone = undone_records(ledger)
     if undone:
-        reasons.append(f"{counted(undone, 'record')} that a rollback took out {UNDONE}")
+        reasons.append(undone_words(undone))
     if held:
         reasons.append(f"{counted(held, 'record', 'waits', 'wait')}: {_AGAIN}")
     if rejected and not accept_rejects:

@@ -39,6 +39,7 @@ COLUMNS = (
 #: In the order in which they are read.
 SECTIONS = {
     "refused": "Refused by HighLevel or by the mapping",
+    "undone": "Taken out by a rollback or found missing, until a full read brings it again",
     "waiting": "Waiting",
     "left_out": "Left out on purpose",
     "withheld": "E-mails and phones not given to a contact, because another one has them",
@@ -146,7 +147,8 @@ class Handover:
         for item in missed_records(self.ledger):
             said = meaning(item.outcome, item.reason)
             named = (item.source_id, item.object, item.field, item.reason, said.says, said.next_step)
-            yield Entry(_OUTCOMES[item.outcome], *named, contact=item.contact, resource=item.resource)
+            section = "undone" if item.reason in counts.UNDONE else _OUTCOMES[item.outcome]
+            yield Entry(section, *named, contact=item.contact, resource=item.resource)
         yield from self._addresses()
         for found in counts.remarks(self.ledger, None)["not_taken"]:
             because = found["because"]

@@ -91,7 +91,7 @@ class RunReport:
 
     @property
     def undone(self) -> int:
-        """Return how many records a rollback took out that have not come again."""
+        """Return how many records a rollback took out, or were found missing, and have not come again."""
         return undone_records(self._ledger)
 
     @property

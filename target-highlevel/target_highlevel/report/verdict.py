@@ -95,7 +95,8 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _planned(len((content["plan"] or {}).get("blockers", ())))
     if content["undone"] and content["mode"] == "load":
         number = content["undone"]
-        gone = counted(number, "record", "that a rollback removed is", "that a rollback removed are")
+        which = "that a rollback removed, or that {} found missing, {}"
+        gone = counted(number, "record", which.format("was", "is"), which.format("were", "are"))
         return _say(
             _ATTENTION, f"Not all of it: {gone} not back in HighLevel yet. A full read restores them."
         )
