@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_report_ledger import CONTACTS, ReportedLedger, handed_over, ledger_at
 
+from target_highlevel.commands.records import runs_since
 from target_highlevel.endings import complete
+from target_highlevel.errors import SettingsError
+from target_highlevel.ledger.audit import head
 from target_highlevel.ledger.counts import undone_records
 from target_highlevel.ledger.money import Amount, MoneyRow
 from target_highlevel.ledger.repair import TO_BE_REPAIRED, Repair
+from target_highlevel.ledger.scratch import COPIED_AT
 from target_highlevel.report import money
 from target_highlevel.report.agreement import agreement
 from target_highlevel.report.content import RunFacts, gather
@@ -85,3 +90,59 @@ def test_a_sum_that_was_found_missing_is_not_explained(reason: str, count: int) 
     told = money.content(money.summed([row]))
     assert told is not None
     assert (told["differing"]["count"], told["agrees"]) == (count, not count)
+
+
+def test_what_wrote_after_a_verification_is_told_whatever_the_clock_says(reported: ReportedLedger) -> None:
+    """The clock of the machine was ahead and is right again: the run that came later has an id that sorts first."""
+    verified(reported)
+    assert against(reported) == ()
+    reported.ledger.now = lambda: datetime(2026, 11, 22, 9, tzinfo=UTC)
+    late = reported.begin()
+    assert late < reported.ledger.runs()[0]["id"]
+    reported.receive(CONTACTS, "patients/3")
+    reported.write()
+    ended(reported)
+    assert f"run {late} has written since the newest verification" in " ".join(against(reported))
+
+
+def test_what_was_written_beside_a_verification_is_told(reported: ReportedLedger) -> None:
+    """A verification gets its number when it ends; a delta began before, and wrote what the verification did not look for."""
+    delta = reported.begin()
+    copied_at = entries(reported)
+    reported.receive(CONTACTS, "patients/3")
+    reported.write()
+    ended(reported)
+    verification = reported.begin("verify")
+    reported.ledger.end_run(
+        verification, 0, {"report": {"verification": {"totals": {}}}, COPIED_AT: copied_at}
+    )
+    assert f"run {delta} has written since the newest verification" in " ".join(against(reported))
+    again = reported.begin("verify")
+    whole = {"report": {"verification": {"totals": {}}}, COPIED_AT: entries(reported)}
+    reported.ledger.end_run(again, 0, whole)
+    assert against(reported) == ()
+
+
+def entries(reported: ReportedLedger) -> int:
+    """Return how long the audit trail is."""
+    with reported.ledger.transaction() as connection:
+        return head(connection)[0]
+
+
+def test_a_window_begins_with_the_part_of_a_run_in_each_sub_account(reported: ReportedLedger) -> None:
+    """A run has an id in each; where it has none, its moment counts; numbers say what came later, not ids."""
+    began = reported.ledger.now()
+    here = reported.ledger.begin_run("load", began)
+    beside = reported.ledger.beside("loc_beside")
+    there = beside.begin_run("load", began)
+    reported.ledger.now = beside.now = lambda: datetime(2026, 11, 22, 9, tzinfo=UTC)
+    later = reported.ledger.begin_run("load")
+    alone = beside.begin_run("load")
+    assert runs_since(reported.ledger, there) == runs_since(reported.ledger, here) == [here, later]
+    assert runs_since(beside, here) == [there, alone]
+    assert runs_since(beside, reported.run) == [there]
+    assert runs_since(beside, "2026-11-22T10") == [there]
+    for nothing in ("20261122T", "2026-12-24"):
+        with pytest.raises(SettingsError, match="no run of that id"):
+            runs_since(beside, nothing)
+    beside.close()

@@ -14,7 +14,7 @@ from target_highlevel.commands.ending import ending
 from target_highlevel.connection import connect
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.audit import broken_links
-from target_highlevel.ledger.ledger import Ledger
+from target_highlevel.ledger.ledger import Ledger, begun_together
 from target_highlevel.ledger.purge import Purge
 from target_highlevel.ledger.scratch import sweep
 from target_highlevel.ledger.undo import rolled_back
@@ -101,21 +101,37 @@ def report(run: str | None, since: str | None) -> None:
 
 def _report(settings: Settings, run: str | None, since: str | None) -> tuple[int, str]:
     with opened(settings) as ledger:
-        known = [item["id"] for item in ledger.runs()]
         if since is not None:
-            chosen = [
-                item["id"] for item in ledger.runs() if item["id"] >= since or item["started_at"] >= since
-            ]
-            chosen = chosen if since in known or "-" in since[:5] else []
+            chosen = runs_since(ledger, since)
             if not chosen:
-                msg = f"--since {since}: no run of that id and none from that day on; `runs` lists them"
-                raise SettingsError(msg)
+                return 0, f"no run of this sub-account since {since}: there is nothing to report"
             names = contact_names(ledger, settings) if settings.show_values else None
             folder = write_window(ledger, chosen, settings, names)
         else:
-            folder = write_again(ledger, _one(known, run), settings.report_dir)
+            folder = write_again(
+                ledger, _one([item["id"] for item in ledger.runs()], run), settings.report_dir
+            )
     click.echo(str(folder))
     return 0, f"report written to {folder}"
+
+
+def runs_since(ledger: Ledger, since: str) -> list[str]:
+    """Return the runs of a sub-account from one on, in their order, or from a day on.
+
+    A run may have had its part here, or none: then from the moment on at which it began in another sub-account.
+
+    Raises:
+        SettingsError: there is no such run, nor any from that day on.
+    """
+    runs, began = ledger.runs(), ledger.began_at(since)
+    part = [item["number"] for item in runs if begun_together(item["id"]) == begun_together(since)]
+    if began and part:
+        return [item["id"] for item in runs if item["number"] >= part[0]]
+    chosen = [item["id"] for item in runs if item["started_at"] >= (began or since)]
+    if began is None and ("-" not in since[:5] or not chosen):
+        msg = f"--since {since}: no run of that id and none from that day on; `runs` lists them"
+        raise SettingsError(msg)
+    return chosen
 
 
 def _one(known: list[str], wanted: str | None) -> str:

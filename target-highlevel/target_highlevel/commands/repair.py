@@ -14,7 +14,7 @@ from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
 from target_highlevel.errors import SettingsError
 from target_highlevel.exit_codes import DIFFERENCES, VERIFIED
-from target_highlevel.ledger.counts import writes
+from target_highlevel.ledger.counts import wrote_since
 from target_highlevel.ledger.repair import Repair
 from target_highlevel.report.differences import Kind
 from target_highlevel.report.tables import read_table
@@ -108,14 +108,12 @@ def _verification(ledger: Ledger) -> str:
     Raises:
         SettingsError: there is nothing to go by.
     """
-    runs = ledger.runs()
-    verified = [item for item in runs if item["mode"] == "verify" and item["exit_code"] in VERIFIED]
+    verified = [item for item in ledger.runs() if item["mode"] == "verify" and item["exit_code"] in VERIFIED]
     if not verified or verified[-1]["exit_code"] != DIFFERENCES:
         msg = f"no verification has found anything to repair; {_VERIFY} looks"
         raise SettingsError(msg)
     newest = str(verified[-1]["id"])
-    later = runs[runs.index(verified[-1]) + 1 :]
-    since = [item["id"] for item in later if writes(ledger, item["id"])]
+    since = wrote_since(ledger, verified[-1])
     if since:
         msg = f"run {since[-1]} has written since the verification {newest}: {_VERIFY} looks again"
         raise SettingsError(msg)

@@ -28,7 +28,7 @@ from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.intake import Intake
 from target_highlevel.ledger.ledger import Ledger, utc_now
 from target_highlevel.ledger.rows import Status
-from target_highlevel.ledger.scratch import publish_run, scratch_copy
+from target_highlevel.ledger.scratch import COPIED_AT, publish_run, scratch_copy
 from target_highlevel.ledger.undo import WRITING_MODES
 from target_highlevel.ledger.work import Work
 from target_highlevel.money import in_highlevel
@@ -444,6 +444,8 @@ class Session:
                 sample=self.source.sample,
                 account=self.partners.account,
             )
+        if self._scratch is not None:
+            facts = {**facts, COPIED_AT: int(self.ledger.fact(COPIED_AT) or 0)}
         self.ledger.end_run(self.run, exit_code, facts)
         ended = self.ledger.runs(1) if self._scratch else []
         self.client.close()

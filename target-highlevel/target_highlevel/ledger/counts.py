@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG
 from target_highlevel.ledger.repair import TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Notes, Outcome, Status
-from target_highlevel.ledger.tables import audit, record
+from target_highlevel.ledger.scratch import COPIED_AT
+from target_highlevel.ledger.tables import audit, record, run
 from target_highlevel.ledger.undo import ROLLED_BACK
 from target_highlevel.ledger.unplaced import unplaced
 from target_highlevel.payload import Payload
 from target_highlevel.withheld import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from target_highlevel.ledger.ledger import Ledger
 
@@ -272,6 +273,27 @@ def writes(ledger: Ledger, run: str, *, whole: bool = False) -> Counter[tuple[st
             elif did.get((object_, source_id), ("", ""))[1] != Outcome.CREATED.value:
                 did[object_, source_id] = (resource or source_id.partition("/")[0], _WRITES[status])
     return Counter((object_, resource, status) for (object_, _), (resource, status) in did.items())
+
+
+def wrote_since(ledger: Ledger, verification: Mapping[str, Any]) -> list[str]:
+    """Return the runs that have written since a verification looked at the ledger, the one that wrote last at the end.
+
+    A run may have gone on beside it: what counts is how far the audit trail went when the verification copied the ledger. One
+    of an earlier version has not noted that; of it only the runs are known that began later.
+    """
+    copied_at = verification["facts"].get(COPIED_AT)
+    later = sa.select(run.c.id).where(
+        run.c.location == ledger.location, run.c.number > verification["number"]
+    )
+    since = audit.c.run.in_(later) if copied_at is None else audit.c.seq > copied_at
+    query = (
+        sa.select(audit.c.run)
+        .where(audit.c.location == ledger.location, since, audit.c.status.in_(list(_WRITES)))
+        .group_by(audit.c.run)
+        .order_by(sa.func.max(audit.c.seq))
+    )
+    with ledger.transaction() as connection:
+        return list(connection.execute(query).scalars())
 
 
 #: What the trail calls a write -> what it counts as; a rollback *restores* what a run had updated.

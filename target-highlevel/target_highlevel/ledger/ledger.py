@@ -189,6 +189,11 @@ class Ledger:
         with self.transaction() as connection:
             return connection.execute(query).first() is not None
 
+    def began_at(self, identity: str) -> str | None:
+        """Return when a run began, of whichever sub-account it is; None when there is no such run."""
+        with self.transaction() as connection:
+            return connection.execute(sa.select(run.c.started_at).where(run.c.id == identity)).scalar()
+
     def run_of(self, identity: str) -> dict[str, Any]:
         """Return one run of this sub-account, which is known."""
         (found,) = self._listed(sa.select(run).where(run.c.location == self.location, run.c.id == identity))

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from typing_extensions import override
 
+from target_highlevel.ledger.audit import head
 from target_highlevel.ledger.ledger import Ledger, next_number
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.tables import (
@@ -41,6 +42,8 @@ _MARK = (
 )
 #: Seconds after which a copy without a lock is one whose run was killed at its very beginning.
 _UNFINISHED = 3600
+#: Under which name a copy, and then its run, remembers how far the audit trail went when the copy was made.
+COPIED_AT = "copied_at"
 _tables = sa.MetaData()
 
 #: Records that the load has not brought into HighLevel so far, and why; only copies have this table.
@@ -94,6 +97,7 @@ def scratch_copy(
     copy.disable_fsync()
     try:
         with real.transaction() as source, copy.transaction() as destination:
+            written = head(source)[0]  # before anything is copied: what is written meanwhile may be missing
             tables = (
                 (record, fact, claim, run)
                 if crosswalk_only
@@ -113,6 +117,7 @@ def scratch_copy(
                     "payload": None,
                 }
                 destination.execute(record.update().values(**values), execution_options=COPIED.options)
+            copy.remember(COPIED_AT, str(written))
         copy.salt = bytes.fromhex(str(real.fact("salt")))
     finally:
         real.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.endings import undone_words
 from target_highlevel.exit_codes import DIFFERENCES, LOADED, VERIFIED
-from target_highlevel.ledger.counts import standing_records, undone_records, writes
+from target_highlevel.ledger.counts import standing_records, undone_records, wrote_since
 from target_highlevel.report.money import sum_line
 from target_highlevel.texts import counted
 
@@ -138,10 +138,10 @@ def _about_verification(
         yield f"nothing was read back in full: {_VERIFY}"
         return
     yield from _about_findings(verification, accepted=accepted)
-    later = [item for item in runs if item["id"] > verification["id"]]
+    later = [item for item in runs if item["number"] > verification["number"]]
     found = [item["id"] for item in later if item["mode"] == "verify" and item["exit_code"] == DIFFERENCES]
     if found:
         yield f"verification {found[-1]}, of a part, found differences since: fix them, then {_VERIFY}"
-    wrote = [item["id"] for item in later if writes(ledger, item["id"])]
+    wrote = wrote_since(ledger, verification)
     if wrote:
         yield f"run {wrote[-1]} has written since the newest verification: {_VERIFY}"

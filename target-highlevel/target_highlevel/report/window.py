@@ -39,7 +39,7 @@ def write_window(
         settings: where to, and what was decided.
         names: name of each contact by its HighLevel id, where values are shown.
     """
-    ordered = sorted(run_ids)
+    ordered = [item["id"] for item in ledger.runs() if item["id"] in set(run_ids)]
     folder = private(Path(settings.report_dir) / f"{ordered[0]}--{ordered[-1]}")
     handover = Handover(ledger, settings, ordered, names or {})
     content = window_content(handover)
