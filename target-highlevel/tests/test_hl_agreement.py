@@ -146,3 +146,31 @@ def test_a_window_begins_with_the_part_of_a_run_in_each_sub_account(reported: Re
         with pytest.raises(SettingsError, match="no run of that id"):
             runs_since(beside, nothing)
     beside.close()
+
+
+UNEQUAL = {"agrees": False, "differing": {"count": 1}, "totals": []}
+
+
+@pytest.mark.parametrize(
+    ("code", "totals", "words"),
+    [
+        (5, {"kept": 1}, ["sums of money differ in 1 record"]),
+        (0, {"kept": 1}, ["sums of money differ in 1 record"]),
+        (6, {}, ["sums of money differ in 1 record"]),
+        (5, {"kept": 1, "different": 1}, ["found differences"]),
+    ],
+)
+def test_a_difference_in_money_is_never_accepted(
+    reported: ReportedLedger, code: int, totals: dict[str, int], words: list[str]
+) -> None:
+    """Leaving what people entered as it is does not make sums agree; where differences are told, theirs are among them."""
+    verified(reported, code, UNEQUAL, **totals)
+    reasons = against(reported, accepted=True)
+    assert [word in reason for word, reason in zip(words, reasons, strict=True)] == [True]
+
+
+def test_a_list_that_could_not_be_read_is_told(reported: ReportedLedger) -> None:
+    """No record is missing from the count, and yet nobody knows what is too much; it may be accepted."""
+    verified(reported, 6)
+    assert "could not read a list of records back" in against(reported)[0]
+    assert against(reported, accepted=True) == ()

@@ -9,11 +9,19 @@ import click
 from target_highlevel.assumptions.known import known
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
-from target_highlevel.exit_codes import COMPLETE, DIFFERENCES
+from target_highlevel.exit_codes import COMPLETE, DIFFERENCES, UNREADABLE
 from target_highlevel.report.agreement import Agreement, agreement
 
 if TYPE_CHECKING:
     from target_highlevel.settings import Settings
+
+
+#: What is said of the newest verification, by its exit code.
+_READ = {
+    COMPLETE: "no differences",
+    DIFFERENCES: "differences",
+    UNREADABLE: "no differences, but not all was read back",
+}
 
 
 @click.command("go-live")
@@ -44,8 +52,7 @@ def _print(found: Agreement, advice: str) -> None:
     load, verification = found.load, found.verification
     ago = f"{load['id']}, {found.hours_since_load:.1f} hours ago" if load else "none"
     click.echo(f"Newest load          {ago}")
-    read = "no differences" if verification and not verification["exit_code"] else "differences"
-    told = f"{verification['id']}, {read}" if verification else "none"
+    told = f"{verification['id']}, {_READ[verification['exit_code']]}" if verification else "none"
     click.echo(f"Newest verification  {told}")
     click.echo(f"Waiting records      {found.held}")
     click.echo(f"Refused records      {found.rejected}")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.endings import undone_words
-from target_highlevel.exit_codes import DIFFERENCES, LOADED, VERIFIED
+from target_highlevel.exit_codes import DIFFERENCES, LOADED, UNREADABLE, VERIFIED
 from target_highlevel.ledger.counts import standing_records, undone_records, wrote_since
 from target_highlevel.report.money import sum_line
 from target_highlevel.texts import counted
@@ -110,25 +110,30 @@ def _about_load(hours: float | None, within_hours: float) -> Iterator[str]:
 
 
 def _about_findings(verification: Mapping[str, Any], *, accepted: bool) -> Iterator[str]:
-    """Tell differences from what people entered and from what could not be read: the latter two may be accepted."""
+    """Tell differences from what people entered and from what could not be read: the latter two may be accepted.
+
+    Sums of money are not accepted with what people entered: they agree to the cent, or somebody puts them right.
+    """
     name, code = verification["id"], verification["exit_code"]
     totals = (verification["facts"].get("report", {}).get("verification") or {}).get("totals", {})
     kept = totals.get("kept", 0)
     differs = sum(totals.get(kind, 0) for kind in ("different", "missing", "extra"))
+    money = (verification["facts"].get("report", {}).get("money")) or {}
     if code == DIFFERENCES and (differs or not kept):
         yield f"verification {name} found differences: fix them, then {_VERIFY}"
-    money = (verification["facts"].get("report", {}).get("money")) or {}
-    if code != DIFFERENCES and not money.get("agrees", True):
+    elif not money.get("agrees", True):
         number = counted(money["differing"]["count"], "record")
-        yield f"sums of money differ in {number} of verification {name}: see its money.csv"
+        yield f"sums of money differ in {number} of verification {name}: put right what its money.csv lists, then {_VERIFY}"
     if accepted:
         return
     accept = "look at them, then set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them so"
     if kept:
         found = f"{counted(kept, 'record')} with what people entered, which `overwrite` leaves standing"
         yield f"verification {name} found {found}: {accept}"
-    if totals.get("unreadable"):
-        yield f"verification {name} could not read {counted(totals['unreadable'], 'record')} back: {accept}"
+    unreadable = totals.get("unreadable", 0)
+    if unreadable or code == UNREADABLE:  # a list that could not be read is no record
+        what = counted(unreadable, "record") if unreadable else "a list of records"
+        yield f"verification {name} could not read {what} back: {accept}"
 
 
 def _about_verification(
