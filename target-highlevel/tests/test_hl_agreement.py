@@ -16,9 +16,10 @@ from target_highlevel.ledger.counts import undone_records
 from target_highlevel.ledger.money import Amount, MoneyRow
 from target_highlevel.ledger.repair import TO_BE_REPAIRED, Repair
 from target_highlevel.ledger.scratch import COPIED_AT
-from target_highlevel.report import money
+from target_highlevel.report import money, run_report
 from target_highlevel.report.agreement import agreement
 from target_highlevel.report.content import RunFacts, gather
+from target_highlevel.report.tables import write_table
 from target_highlevel.report.window import window_content
 
 if TYPE_CHECKING:
@@ -174,3 +175,69 @@ def test_a_list_that_could_not_be_read_is_told(reported: ReportedLedger) -> None
     verified(reported, 6)
     assert "could not read a list of records back" in against(reported)[0]
     assert against(reported, accepted=True) == ()
+
+
+def test_the_handover_lists_what_verifications_and_rollbacks_list(
+    reported: ReportedLedger, tmp_path: Path
+) -> None:
+    """Each difference by name, with what to do; what is told elsewhere once only; a table that is gone is not an empty one."""
+    reported.begin()
+    reported.receive(CONTACTS, "patients/9", rejected={"reason": "invalid_date", "field": "date_of_birth"})
+    ended(reported, 4)
+    rollback = reported.begin("rollback")
+    reported.ledger.end_run(rollback, 0, {"undoes": "another", "spared": 1, "created_left": 0})
+    verification = verified(reported, 5, missing=1, kept=1, extra=1, unreadable=1, different=1)
+    folder = tmp_path / verification
+    found = [
+        ("patients/1", "contact", "", "missing", ""),
+        ("patients/2", "contact", "city", "different", ""),
+        ("patients/2", "contact", "name", "kept", ""),
+        ("patients/2", "contact", "email", "normalised", "letter_case"),
+        ("patients/3", "contact", "", "extra", "doubled"),
+        ("patient_attachments/4", "file", "", "unreadable", "refused"),
+        ("patients/9", "contact", "", "missing", ""),
+    ]
+    folder.mkdir()
+    write_table(folder / "differences.csv", ("source", "object", "field", "kind", "how"), found)
+    beside = tmp_path / rollback
+    beside.mkdir()
+    spared = [("patients/1", "contact", "hl-1", "engaged_opportunity", "")]
+    write_table(beside / "spared.csv", ("source", "object", "highlevel_id", "reason", "fields"), spared)
+    left = [("contact", "hl-77", ""), ("contact:patients/2", "", "city")]
+    write_table(beside / "left.csv", ("record", "highlevel_id", "field"), left)
+
+    def listed() -> list[tuple[str, str, str]]:
+        known = [item["id"] for item in reported.ledger.runs()]
+        entries = list(handed_over(reported.ledger, known, str(tmp_path)).entries())
+        assert all(item.meaning and item.next_step for item in entries)
+        return [(item.section, item.source, item.field) for item in entries]
+
+    assert sorted(listed()) == [
+        ("different", "patients/2", "city"),
+        ("extra", "patients/3", ""),
+        ("kept", "patients/2", "name"),
+        ("left", "hl-77", ""),
+        ("left", "patients/2", "city"),
+        ("missing", "patients/1", ""),
+        ("refused", "patients/9", "date_of_birth"),
+        ("spared", "patients/1", ""),
+        ("unreadable", "patient_attachments/4", ""),
+    ]
+    for path in (folder / "differences.csv", beside / "spared.csv", beside / "left.csv"):
+        path.unlink()
+    gone = {
+        name: (name, verification, "") for name in ("missing", "different", "kept", "extra", "unreadable")
+    }
+    gone["spared"] = ("spared", rollback, "")
+    assert set(listed()) == {*gone.values(), ("refused", "patients/9", "date_of_birth")}
+
+
+def test_every_conflict_of_a_run_is_in_the_handover(reported: ReportedLedger) -> None:
+    """Decided for Cliniko it stands nowhere but in what the ledger keeps of that run's report."""
+    conflicts = [{"source": f"patients/{number}", "field": "city"} for number in range(120)]
+    lists = {name: {"count": 120, "records": conflicts} for name in ("withheld", "not_taken", "conflicts")}
+    reported.begin()
+    ended(reported, **run_report._shortened(lists))
+    known = [item["id"] for item in reported.ledger.runs()]
+    sections = handed_over(reported.ledger, known).content()["sections"]
+    assert next(item["count"] for item in sections if item["section"] == "conflicts") == 120

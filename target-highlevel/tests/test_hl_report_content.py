@@ -243,6 +243,8 @@ def test_what_the_clinic_accepted_needs_nobody(loaded: ReportedLedger) -> None:
     }
     assert "refused, and accepted" in run_page(content)
     loaded.ledger.end_run(loaded.run, 0, {"report": content})
+    verification = loaded.begin("verify")
+    loaded.ledger.end_run(verification, 0, {})
     window = window_content(handed_over(loaded.ledger, [loaded.run], accept_rejects=True))
     assert window["verdict"] == content["verdict"]
 
@@ -406,15 +408,22 @@ def test_several_runs_add_up(loaded: ReportedLedger, tmp_path: Path) -> None:
 
 SAMPLE = {"sample": {"patients": 3}}
 UNFINISHED = "Not all of it yet: the newest {} did not finish. "
+NOT_CHECKED = "What can move was loaded, but nobody can say yet that both sides agree."
+UNACCOUNTED = "No: the counts do not add up, so some records are unaccounted for."
+VERIFIED: tuple[str, int, dict[str, Any]] = ("verify", 0, {})
 FULL_READ_DUE = "What has changed is in HighLevel. A full read is due: "
 
 
 @pytest.mark.parametrize(
     ("runs", "sentence"),
     [
-        ([("load", 0, {})], "Yes: everything that can move is in HighLevel."),
-        ([("load", 4, {}), ("retry", 0, {})], "Yes: everything that can move is in HighLevel."),
-        ([("load", 0, {}), ("load", 0, SAMPLE)], "Yes: everything that can move is in HighLevel."),
+        ([("load", 0, {}), VERIFIED], "Yes: everything that can move is in HighLevel."),
+        ([("load", 4, {}), ("retry", 0, {}), VERIFIED], "Yes: everything that can move is in HighLevel."),
+        ([("load", 0, {}), ("load", 0, SAMPLE), VERIFIED], "Yes: everything that can move is in HighLevel."),
+        ([("load", 0, {})], NOT_CHECKED),
+        ([("load", 0, {}), ("verify", 5, {})], NOT_CHECKED),
+        ([("load", 0, {"closes_to_zero": False}), VERIFIED], UNACCOUNTED),
+        ([("load", 0, {}), ("verify", 0, {"closes_to_zero": False})], UNACCOUNTED),
         ([("load", 75, {})], UNFINISHED.format("load") + ENDS[75].meaning),
         ([("load", 0, {}), ("load", 143, {})], UNFINISHED.format("load") + ENDS[143].meaning),
         ([("load", 0, {}), ("load", 3, {})], UNFINISHED.format("load") + ENDS[3].meaning),
@@ -442,7 +451,7 @@ FULL_READ_DUE = "What has changed is in HighLevel. A full read is due: "
             f"{FULL_READ_DUE}the mapping has changed since everything was read.",
         ),
         (
-            [("load", 0, {"mapped_anew": True}), ("load", 0, {})],
+            [("load", 0, {"mapped_anew": True}), ("load", 0, {}), VERIFIED],
             "Yes: everything that can move is in HighLevel.",
         ),
     ],
@@ -458,7 +467,8 @@ def test_several_runs_say_yes_only_where_everything_was_loaded(
             ledger.end_run(ids[-1], code, {"report": report})
     content = window_content(handed_over(ledger, ids))
     assert content["verdict"]["sentence"] == sentence
-    assert content["verdict"]["tone"] == ("good" if sentence.startswith("Yes") else "attention")
+    tones = {"Yes": "good", "No:": "bad"}
+    assert content["verdict"]["tone"] == tones.get(sentence[:3], "attention")
     validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     assert [error.message for error in validator.iter_errors(content)] == []
 

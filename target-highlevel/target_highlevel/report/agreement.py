@@ -64,8 +64,8 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
         accept_rejects: refused records were looked at and are left behind on purpose.
     """
     runs = ledger.runs()
-    load = _newest(runs, "load", LOADED)
-    verification = _newest(runs, "verify", VERIFIED)
+    load = newest_of_everything(runs, "load", LOADED)
+    verification = newest_of_everything(runs, "verify", VERIFIED)
     standing = standing_records(ledger)
     held, rejected = (sum(getattr(item, name) for item in standing) for name in ("held", "rejected"))
     hours = _hours_since(load, ledger.now()) if load else None
@@ -86,7 +86,9 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
     return Agreement(load, verification, hours, held, rejected, tuple(reasons))
 
 
-def _newest(runs: list[dict[str, Any]], mode: str, ended_with: tuple[int, ...]) -> dict[str, Any] | None:
+def newest_of_everything(
+    runs: list[dict[str, Any]], mode: str, ended_with: tuple[int, ...]
+) -> dict[str, Any] | None:
     """Return the newest run that looked at everything: a sample, or what came before a tap failed, is not the clinic."""
     ended = (item for item in reversed(runs) if item["mode"] == mode and item["exit_code"] in ended_with)
     return next((item for item in ended if _saw_everything(item["facts"].get("report", {}))), None)

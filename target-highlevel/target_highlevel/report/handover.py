@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.exit_codes import VERIFIED
 from target_highlevel.ledger import counts
 from target_highlevel.ledger.handover import Whereabouts, missed_records, unusable_addresses
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.money import money_rows
 from target_highlevel.preflight.admission import mapping_digest, newest_plan
 from target_highlevel.report import money
+from target_highlevel.report.agreement import newest_of_everything
+from target_highlevel.report.listed import Entry, undone, verified
 from target_highlevel.report.wording import NOT_TAKEN, WITHHELD, label, meaning
 from target_highlevel.withheld import REFUSED
 
@@ -48,6 +51,13 @@ SECTIONS = {
     "conflicts": "Changed by a person in HighLevel and in Cliniko",
     "practitioners": "Practitioners without a user",
     "money": "Sums of money that do not agree",
+    "missing": "Missing in HighLevel, as the newest verification found",
+    "different": "With other values than in Cliniko, as the newest verification found",
+    "kept": "With what people entered, as the newest verification found",
+    "extra": "In HighLevel only, as the newest verification found",
+    "unreadable": "Not read back by the newest verification",
+    "spared": "Left alone by a rollback",
+    "left": "Not taken back by a rollback",
 }
 _OUTCOMES = {"rejected": "refused", "held": "waiting", "filtered": "left_out"}
 _MOST_NAMED = 20
@@ -70,22 +80,6 @@ _CHOSEN = frozenset(
         "invoice_left_out", "patient_left_out",
     }
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One thing that the handover names."""
-
-    section: str
-    source: str
-    object: str
-    field: str
-    reason: str
-    meaning: str
-    next_step: str
-    #: Source id of the contact it hangs on, where that is known.
-    contact: str = ""
-    resource: str = ""
 
 
 @dataclass
@@ -143,18 +137,21 @@ class Handover:
             )
 
     def entries(self) -> Iterator[Entry]:
-        """Yield all that the handover names, section by section."""
+        """Yield all that the handover names, section by section; nothing twice, whoever has found it again."""
+        told = set()
         for item in missed_records(self.ledger):
             said = meaning(item.outcome, item.reason)
             named = (item.source_id, item.object, item.field, item.reason, said.says, said.next_step)
             section = "undone" if item.reason in counts.UNDONE else _OUTCOMES[item.outcome]
+            told.add((item.object, item.source_id))
             yield Entry(section, *named, contact=item.contact, resource=item.resource)
         yield from self._addresses()
         for found in counts.remarks(self.ledger, None)["not_taken"]:
             because = found["because"]
-            told = (found["source"], "", found["field"], because, f"It {NOT_TAKEN[because]}.")
-            yield Entry("not_taken", *told, "Check whether the missing part matters; Cliniko still has it.")
-        for source, name in self._conflicts():
+            cut = (found["source"], "", found["field"], because, f"It {NOT_TAKEN[because]}.")
+            yield Entry("not_taken", *cut, "Check whether the missing part matters; Cliniko still has it.")
+        conflicts = self._conflicts()
+        for source, name in conflicts:
             yield Entry("conflicts", source, "", name, "conflict", _CONFLICT, "Decide which side is right.")
         for source, because in counts.practitioners_without_user(self.ledger):
             said = meaning("filtered", because)
@@ -163,8 +160,20 @@ class Handover:
             if not found.explained:
                 fields = ", ".join(found.fields)
                 says = f"{found.kind}: {fields or found.reason}"
-                told = (found.source, found.object, fields, found.reason or found.kind, says)
-                yield Entry("money", *told, "Verify, then repair.")
+                unequal = (found.source, found.object, fields, found.reason or found.kind, says)
+                yield Entry("money", *unequal, "Verify, then repair.")
+        for entry in self._reported():
+            if (entry.object, entry.source) not in told and (entry.source, entry.field) not in conflicts:
+                yield entry
+
+    def _reported(self) -> Iterator[Entry]:
+        """Yield what the newest verification of everything found, and what the last rollback of each run left."""
+        reports = self.settings.report_dir
+        verification = newest_of_everything(self.ledger.runs(), "verify", VERIFIED)
+        yield from verified(verification, reports) if verification else ()
+        rollbacks = {run["facts"].get("undoes"): run for run in self._runs if run["mode"] == "rollback"}
+        for run in rollbacks.values():
+            yield from undone(run, reports)
 
     def _addresses(self) -> Iterator[Entry]:
         unusable = set(unusable_addresses(self.ledger))
@@ -178,7 +187,7 @@ class Handover:
             says = f"It {WITHHELD[REFUSED]}."
             yield Entry("unusable", source, "contact", name, REFUSED, says, _MEND)
 
-    def _conflicts(self) -> list[tuple[str, str]]:
+    def _conflicts(self) -> dict[tuple[str, str], None]:
         """Return every conflict that a run of the window has met, or that stands."""
         met = {
             (item["source"], item["field"])
@@ -188,7 +197,7 @@ class Handover:
         standing = {
             (item["source"], item["field"]) for item in counts.remarks(self.ledger, None)["conflicts"]
         }
-        return sorted(met | standing)
+        return dict.fromkeys(sorted(met | standing))
 
     def _group(self, groups: dict[tuple[str, str, str], dict[str, Any]], entry: Entry) -> None:
         key = (entry.reason, entry.meaning, entry.next_step)

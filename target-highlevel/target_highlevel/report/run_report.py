@@ -272,6 +272,9 @@ def _unnamed(readers: dict[str, Any]) -> dict[str, Any]:
 def _shortened(content: dict[str, Any]) -> dict[str, Any]:
     lists = {
         name: {**content[name], "records": content[name]["records"][:_MOST_KEPT]}
-        for name in ("withheld", "not_taken", "conflicts")
+        for name in (
+            "withheld",
+            "not_taken",
+        )  # which stand in the ledger; of a conflict that was decided only this tells
     }
     return {**content, **lists}

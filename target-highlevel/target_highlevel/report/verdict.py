@@ -9,7 +9,7 @@ from target_highlevel.report.outcome import undone_sentence, verified_sentence
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _GOOD, _ATTENTION, _BAD = "good", "attention", "bad"
 
@@ -143,23 +143,38 @@ def _planned(blockers: int) -> dict[str, str]:
 
 def window_verdict(content: Mapping[str, Any]) -> dict[str, str]:
     """Return the one sentence on top of the report of several runs."""
-    standing = content["standing"]
+    against = next(_against(content), None)
+    if against is not None:
+        return against
+    found = _moved(content["standing"], accepted=content["rejects_accepted"], changed=True)
+    if found["tone"] == _GOOD and not content["go_live"]["agrees"]:
+        return _say(_ATTENTION, "What can move was loaded, but nobody can say yet that both sides agree.")
+    return found
+
+
+def _against(content: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield what keeps several runs from having moved everything, the worst first."""
     if not content["audit"]["intact"]:
-        return _say(_BAD, "Warning: the audit trail was altered after it was written.")
+        yield _say(_BAD, "Warning: the audit trail was altered after it was written.")
+    load = _newest(content, "load", of_everything=True)
+    if any(run and run["closes_to_zero"] is False for run in (load, _newest(content, "verify"))):
+        yield _say(_BAD, "No: the counts do not add up, so some records are unaccounted for.")
     newest = _newest(content, "load", "rollback")
-    if content["undone"] or (newest and newest["mode"] == "rollback"):
-        return _say(_ATTENTION, "A run was undone. Only a run with `--full-refresh` loads its records again.")
+    if newest and newest["mode"] == "rollback":
+        yield _say(_ATTENTION, "A run was undone. Only a run with `--full-refresh` loads its records again.")
+    if content["undone"]:
+        gone = f"{counted(content['undone'], 'record')} taken out by a rollback or found missing"
+        yield _say(_ATTENTION, f"Not all of it: only a run with `--full-refresh` loads {gone}.")
     # a sample or a retry after a load does not finish it
-    for run in (_newest(content, "load", of_everything=True), _newest(content, "load", "retry")):
+    for run in (load, _newest(content, "load", "retry")):
         if run and (run["exit_code"] not in LOADED or run["ended_early"]):
             unfinished = f"the newest {run['mode']} did not finish. {run['exit_meaning']}"
-            return _say(_ATTENTION, f"Not all of it yet: {unfinished}")
+            yield _say(_ATTENTION, f"Not all of it yet: {unfinished}")
     loaded = content["go_live"]["loaded"]
     if loaded is None:
-        return _say(_ATTENTION, "Not all of it yet: no load of everything has come to its end.")
-    if loaded["begun_in_the_middle"] or loaded["mapped_anew"]:
-        return _full_read_due(loaded)
-    return _moved(standing, accepted=content["rejects_accepted"], changed=True)
+        yield _say(_ATTENTION, "Not all of it yet: no load of everything has come to its end.")
+    elif loaded["begun_in_the_middle"] or loaded["mapped_anew"]:
+        yield _full_read_due(loaded)
 
 
 def _newest(content: Mapping[str, Any], *modes: str, of_everything: bool = False) -> Mapping[str, Any] | None:
