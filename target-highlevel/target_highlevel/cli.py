@@ -15,10 +15,10 @@ from target_highlevel.commands.records import approve, purge, report, runs, veri
 from target_highlevel.commands.repair import repair
 from target_highlevel.commands.rollback import rollback
 from target_highlevel.endings import (
-    complete,
     exit_code,
     ignore_signals,
     public_message,
+    retried,
     shut_down,
 )
 from target_highlevel.engine.engine import Engine
@@ -56,16 +56,17 @@ def _retry(settings: Settings) -> tuple[int, str]:
     begun(session.run)
     engine = Engine(session)
     error: BaseException | None = None
+    sent = 0
     try:
-        session.work.replay()
+        sent = session.work.replay()
         engine.start()
         engine.finish()
     except (SignalReceived, Exception) as caught:  # noqa: BLE001 - reported below with its exit code
         error = caught
-    return _close(session, engine, error)
+    return _close(session, engine, error, sent)
 
 
-def _close(session: Session, engine: Engine, error: BaseException | None) -> tuple[int, str]:
+def _close(session: Session, engine: Engine, error: BaseException | None, sent: int) -> tuple[int, str]:
     """Finish what is in flight and write the report; raise what ended the run early."""
     ignore_signals()
     error = shut_down(session, engine, error)
@@ -76,7 +77,7 @@ def _close(session: Session, engine: Engine, error: BaseException | None) -> tup
     session.close(code, report.facts)
     if error is not None:
         raise error
-    return code, "" if code else complete(refused=refused, held=held)
+    return code, retried(code, sent=sent, refused=refused, held=held)
 
 
 for command in (approve, go_live, probe, purge, repair, report, rollback, runs, verify_audit):

@@ -99,7 +99,8 @@ def tap_of(*, sample: bool) -> str:
     return "tap-cliniko-sample" if sample else "tap-cliniko"
 
 
-def complete(
+def complete(  # noqa: PLR0913 - what only some runs have is named
+    code: int = COMPLETE,
     *,
     refused: int = 0,
     held: int = 0,
@@ -113,6 +114,7 @@ def complete(
     """Return the line of a run that came to its end: what is not in HighLevel is named, also where it is accepted.
 
     Args:
+        code: the exit code: complete, with refused records or without
         refused: records that HighLevel or the mapping refused
         held: records that wait for what they belong to
         sample: whether the source read a sample only
@@ -122,30 +124,41 @@ def complete(
         begun_in_the_middle: whether the ledger does not cover earlier runs
         mapped_anew: whether records that have not changed are as another mapping made them
     """
-    what = "everything of this sample" if sample else "everything"
-    missing = [
-        f"{counted(number, f'{kind} record')} ({where})"
-        for number, kind, where in (
-            (refused, "refused", "listed in rejects.csv"),
-            (held, "waiting", "held until the record it belongs to is there"),
+    waiting = f"{counted(held, 'waiting record')} (held until the record it belongs to is there)"
+    caveats = [
+        said
+        for said, applies in (
+            ("the other patients were not included", sample and not nothing_came),
+            (
+                "the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything",
+                looked_at_changes,
+            ),
+            (undone_words(undone), undone),
+            (MAPPED_ANEW.format(tap=tap_of(sample=sample)), mapped_anew),
+            (BEGUN_IN_THE_MIDDLE, begun_in_the_middle),
         )
-        if number
+        if applies
     ]
+    if code != COMPLETE:
+        first = [NOTHING_CAME] if nothing_came else []
+        return "; ".join([*first, end_of(code).line, *([waiting] if held else []), *caveats])
+    missing = [f"{counted(refused, 'refused record')} (listed in rejects.csv)"] if refused else []
+    missing += [waiting] if held else []
     but = f" except {' and '.join(missing)}" if missing else ""
     if nothing_came:
-        return f"{NOTHING_CAME}; what an earlier run had left is in HighLevel{but}"
-    more = "; the other patients were not included" if sample else ""
-    if looked_at_changes:
-        what = "what has changed lately"
-        more = "; the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything"
-    if undone:
-        what = "what has changed"
-        more = f"; {undone_words(undone)}"
-    if mapped_anew:
-        what, more = "what has changed", f"; {MAPPED_ANEW.format(tap=tap_of(sample=sample))}"
-    if begun_in_the_middle:
-        what, more = "what has changed", f"; {BEGUN_IN_THE_MIDDLE}"
-    return f"complete: {what}{but} is in HighLevel{more}"
+        return "; ".join([NOTHING_CAME, f"what an earlier run had left is in HighLevel{but}", *caveats])
+    what = "everything of this sample" if sample else "everything"
+    what = "what has changed lately" if looked_at_changes else what
+    what = "what has changed" if undone or mapped_anew or begun_in_the_middle else what
+    return "; ".join([f"complete: {what}{but} is in HighLevel", *caveats])
+
+
+def retried(code: int, *, sent: int, refused: int, held: int) -> str:
+    """Return the line of a retry: it says nothing of what it did not send."""
+    again = counted(sent, "refused record", "was", "were")
+    still = counted(refused + held, "", "is", "are")
+    more = [end_of(code).line.partition(": ")[2]] if code else []
+    return "; ".join([f"complete: {again} sent again", f"{still} still refused or waiting", *more])
 
 
 def left_out_words(left_out: Mapping[str, int]) -> str:

@@ -142,8 +142,9 @@ class Part:
             line = "" if code else self._prediction.line()
         elif code and error is None and self._verification is not None:
             line = self._verification.line(code)
-        elif not code:
+        elif error is None:
             line = complete(
+                code,
                 refused=report.rejected,
                 held=report.held,
                 sample=self.source.sample,

@@ -9,7 +9,7 @@ import pytest
 from hl_report_ledger import CONTACTS, ReportedLedger, handed_over, ledger_at
 
 from target_highlevel.commands.records import runs_since
-from target_highlevel.endings import complete
+from target_highlevel.endings import complete, retried
 from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.audit import head
 from target_highlevel.ledger.counts import undone_records
@@ -20,6 +20,7 @@ from target_highlevel.report import money, run_report
 from target_highlevel.report.agreement import agreement
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.tables import write_table
+from target_highlevel.report.verdict import verdict
 from target_highlevel.report.window import window_content
 
 if TYPE_CHECKING:
@@ -241,3 +242,43 @@ def test_every_conflict_of_a_run_is_in_the_handover(reported: ReportedLedger) ->
     known = [item["id"] for item in reported.ledger.runs()]
     sections = handed_over(reported.ledger, known).content()["sections"]
     assert next(item["count"] for item in sections if item["section"] == "conflicts") == 120
+
+
+def test_a_standing_reject_silences_nothing_else() -> None:
+    """The line of a load with refused records says all that the line of one without says, what matters most first."""
+    line = complete(
+        4,
+        refused=1,
+        held=2,
+        nothing_came=True,
+        undone=3,
+        begun_in_the_middle=True,
+        mapped_anew=True,
+    )
+    assert line.startswith("the tap sent nothing")
+    words = (
+        "rejects.csv",
+        "2 waiting records",
+        "3 records taken out",
+        "mapping has changed",
+        "older ledger lost",
+    )
+    assert [word for word in words if word not in line] == []
+    assert "the other patients were not included" in complete(4, refused=1, sample=True)
+    assert "3 records taken out" in complete(nothing_came=True, undone=3)
+
+
+@pytest.mark.parametrize(
+    ("refused", "held", "tone"), [(0, 0, "good"), (1, 0, "attention"), (0, 1, "attention")]
+)
+def test_a_retry_speaks_of_what_it_sent(reported: ReportedLedger, refused: int, held: int, tone: str) -> None:
+    """Whatever came before, it sends refused records again; that everything is there is not its to say."""
+    run = reported.begin("retry")
+    told = gather(reported.ledger, run, RunFacts(), 4 if refused else 0)
+    content = {**told, "totals": {**told["totals"], "created": 2, "rejected": refused, "held": held}}
+    still = refused + held
+    said = f"2 records went in, {still} {'is' if still == 1 else 'are'} still refused or waiting"
+    assert verdict(content) == {"tone": tone, "sentence": f"Sent again: {said}."}
+    line = retried(content["exit_code"], sent=2, refused=refused, held=held)
+    assert line.startswith("complete: 2 refused records were sent again; ")
+    assert ("rejects.csv" in line, "everything" in line) == (bool(refused), False)

@@ -93,6 +93,8 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
     totals = content["totals"]
     if content["mode"] == "plan":
         return _planned(len((content["plan"] or {}).get("blockers", ())))
+    if content["mode"] == "retry":
+        return _retried(totals, accepted=content["rejects_accepted"])
     if content["undone"] and content["mode"] == "load":
         number = content["undone"]
         which = "that a rollback removed, or that {} found missing, {}"
@@ -104,6 +106,18 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _full_read_due(content)
     changed = totals["created"] + totals["updated"]
     return _moved(totals, accepted=content["rejects_accepted"], changed=bool(changed))
+
+
+def _retried(totals: Mapping[str, int], *, accepted: bool) -> dict[str, str]:
+    """Say of a retry what became of what was refused; of anything else it knows nothing."""
+    still = totals["rejected"] + totals["held"]
+    in_highlevel = sum(totals[name] for name in ("created", "updated", "unchanged"))
+    tone = _ATTENTION if totals["held"] or (totals["rejected"] and not accepted) else _GOOD
+    went = counted(in_highlevel, "record")
+    return _say(
+        tone,
+        f"Sent again: {went} went in, {still:,} {'is' if still == 1 else 'are'} still refused or waiting.",
+    )
 
 
 def _full_read_due(load: Mapping[str, Any]) -> dict[str, str]:
