@@ -93,6 +93,12 @@ def test_what_somebody_deleted_by_hand_is_missing_and_a_repair_brings_it_back(
     assert loader.load(lines).code == 4
     verify(loader, lines, 5)
     assert found(loader) == {("treatment_notes/1", ""): ("missing", "")}
+    table = max((loader.folder / "reports").glob("*/differences.csv"))
+    whole = table.read_text(encoding="utf-8")
+    table.write_text(whole.splitlines(keepends=True)[0], encoding="utf-8")
+    assert "nothing to repair" in loader.tool("repair", "--yes").stderr  # its line was taken out
+    table.write_text(whole, encoding="utf-8")
+    assert "writes only what is empty" in loader.tool("repair", "--values", OVERWRITE="never").stderr
     assert loader.tool("repair", "--yes").returncode == 0
     assert loader.load(lines).code == 0
     # a surplus note of ours where none should be is found too, and a copy of one; the copy that says the same goes

@@ -67,6 +67,11 @@ def _repair(settings: Settings, *, values: bool, act: bool) -> tuple[int, str]:
     going, staying = _doubles(settings, run, finds, act=act) if finds.doubles else (0, 0)
     also = f" and {'removed' if act else 'removes'} {_copies(going)}" if going else ""
     rest = f"; {_copies(staying)} left to a person, as listed" if staying else ""
+    if values and settings.overwrite != "cliniko_wins":
+        rest += (
+            f"; with overwrite {settings.overwrite} the load writes only what is empty in HighLevel: TARGET_HIGHLEVEL_OVERWRITE="
+            "cliniko_wins has it write over what people changed, too"
+        )
     if not act:
         flags = f"{' --values' if values else ''} --yes"
         return 0, f"nothing was changed; `repair{flags}` marks {counted(marked, 'record')}{also}{rest}"
@@ -123,8 +128,6 @@ def _verification(ledger: Ledger) -> str:
 def _finds(work: Repair, table: Path) -> Finds:
     """Read what was found from the report, so that a line a person has taken out of it is left alone."""
     finds = Finds()
-    for ref in work.deleted_by_hand():
-        _take(finds, work, ref, "")
     try:
         for line in read_table(table, ("source", "object", "field", "kind", "highlevel_value", "how")):
             if line["kind"] == Kind.EXTRA.value and line["how"] == "doubled":
@@ -140,7 +143,7 @@ def _finds(work: Repair, table: Path) -> Finds:
     return finds
 
 
-def _take(finds: Finds, work: Repair, ref: str, name: str, kind: str = Kind.MISSING.value) -> None:
+def _take(finds: Finds, work: Repair, ref: str, name: str, kind: str) -> None:
     if not name and kind != Kind.MISSING.value:
         return
     row = work.known(ref)

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import record
 from target_highlevel.ledger.transitions import MISSED
 from target_highlevel.ledger.work import FORGOTTEN, Work
@@ -70,17 +69,6 @@ class Repair(Work):
         written = {name: mark for name, mark in row.written.items() if name not in set(fields)}
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, written=canonical_json(written), digest=None)
-
-    def deleted_by_hand(self) -> list[str]:
-        """Return the refs of records that could not be changed because somebody had deleted them in HighLevel."""
-        query = record.select().where(
-            self._here,
-            record.c.status == Status.REJECTED.value,
-            record.c.reason == "deleted_in_highlevel",
-            record.c.hl_id.is_not(None),
-        )
-        with self._ledger.transaction() as connection:
-            return [row.ref for row in connection.execute(query.order_by(record.c.ref))]
 
 
 def _remove(api: str) -> dict[str, str]:
