@@ -307,6 +307,9 @@ def test_the_report_of_a_run_is_kept_and_can_be_written_again(session: Session, 
     later.begin()
     later.work.replay()
     later.write()
+    tables = {name: (folder / name).read_bytes() for name in ("rejects.csv", "crosswalk.csv")}
+    assert write_again(session.ledger, session.run, str(folder.parent)) == folder
+    assert {name: (folder / name).read_bytes() for name in tables} == tables  # not as things are today
     again = write_again(session.ledger, session.run, str(tmp_path / "again"))
     for name in ("report.json", "report.html"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()

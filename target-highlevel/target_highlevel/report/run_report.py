@@ -38,6 +38,7 @@ _ON_A_COPY = frozenset({"plan", "verify"})
 #: How many reports before this one may have no such table, as those of plans.
 _LOOKED_BACK = 5
 _REJECTS = ("source", "object", "reason", "field", "what_to_do", "contact")
+_REJECTS_TABLE, _CROSSWALK_TABLE = "rejects.csv", "crosswalk.csv"
 _CROSSWALK = ("source", "object", "highlevel_id", "status")
 
 
@@ -173,8 +174,8 @@ def write_content(folder: Path, content: dict[str, Any], page: str) -> None:
 
 def write_tables(folder: Path, ledger: Ledger, run_id: str) -> None:
     """Write ``rejects.csv`` and ``crosswalk.csv``."""
-    write_table(folder / "rejects.csv", _REJECTS, _rejects(ledger, run_id))
-    path = folder / "crosswalk.csv"
+    write_table(folder / _REJECTS_TABLE, _REJECTS, _rejects(ledger, run_id))
+    path = folder / _CROSSWALK_TABLE
     path.unlink(missing_ok=True)  # not to be written into: it may be another report's as well
     write_table(path, _CROSSWALK, crosswalk(ledger))
     _share(path)
@@ -220,9 +221,18 @@ def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
         msg = f"run {run_id} was reported by an earlier version, which kept less than is shown now; {folder} is left as it is"
         raise SettingsError(msg) from None
     write_content(folder, content, page)
-    if run["mode"] not in _ON_A_COPY:
+    if run["mode"] not in _ON_A_COPY and (_is_newest(ledger, run_id) or not _has_tables(folder)):
         write_tables(folder, ledger, run_id)
     return folder
+
+
+def _is_newest(ledger: Ledger, run_id: str) -> bool:
+    return [item["id"] for item in ledger.runs(1)] == [run_id]
+
+
+def _has_tables(folder: Path) -> bool:
+    """Return whether the lists of an earlier run are there: as it left them, which the ledger no longer knows."""
+    return all((folder / name).exists() for name in (_REJECTS_TABLE, _CROSSWALK_TABLE))
 
 
 def private(folder: Path) -> Path:
