@@ -227,6 +227,28 @@ def test_what_an_earlier_version_has_loaded(tmp_path: Path) -> None:
     load.ledger.close()
 
 
+def test_what_somebody_deleted_in_highlevel_counts_there_no_more(tmp_path: Path) -> None:
+    """The ledger learned of it when it could not change the invoice: the sum there is without it, and it is named."""
+    load = Load(MadeUp(1), f"sqlite:///{tmp_path / 'ledger.db'}", "place1")
+    ref = next(ref for ref in load.written if ref.startswith(f"{INVOICE}:"))
+    before = content(summed(money_rows(load.ledger)))
+    row = load.work.row(ref)
+    assert before is not None
+    assert row is not None
+    with load.ledger.transaction() as connection:
+        again = record.update().where(record.c.ref == ref).values(status=Status.READY.value)
+        connection.execute(again, execution_options=RECEIVED.options)
+    load.work.reject(row, "deleted_in_highlevel")
+    told = content(summed(money_rows(load.ledger)))
+    assert told is not None
+    numbers = [item["totals"][0]["highlevel_records"] for item in (before, told)]
+    assert numbers[1] == numbers[0] - 1
+    assert ("missing", "deleted_in_highlevel") in {
+        (item["kind"], item["reason"]) for item in told["explained"]
+    }
+    load.ledger.close()
+
+
 def money_of(loader: Loader, lines: list[str], **more: str) -> dict[str, Any]:
     """Return what a run says of money; its page and its table say the same."""
     report = loader.load(lines, **more).report

@@ -28,6 +28,8 @@ surplus_money = sa.Table(
     sa.Column("money", sa.Text),
 )
 _AT_ONCE = 1000
+#: Where a record stands that somebody has deleted in HighLevel: what it came to there is not there any more.
+_DELETED = (Status.REJECTED.value, "deleted_in_highlevel")
 _SUMMED_BY = ("status", "year", "business")
 
 
@@ -86,7 +88,9 @@ def money_rows(ledger: Ledger, *, read_back: bool = False) -> Iterator[MoneyRow]
         for row in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
             source = sides[0].amount(row.ref, json.loads(row.money) if row.money else None)
             notes = Notes.from_json(row.notes if row.hl_id else None)
-            highlevel = sides[1].amount(row.ref, notes.money_read_back if read_back else notes.money)
+            held = notes.money_read_back if read_back else notes.money
+            gone = (row.status, row.reason) == _DELETED and not read_back
+            highlevel = None if gone else sides[1].amount(row.ref, held)
             done = row.status == Status.DONE.value
             unknown = bool(row.hl_id) and highlevel is None and done and not read_back
             status = Status.DONE.value if read_back and row.status == Status.READY.value else row.status
