@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from hl_ledgers import Desk, contact, note, part, practitioner, profile
 
 from target_highlevel.descriptor import Incoming
+from target_highlevel.ledger.counts import writes, writes_since
 from target_highlevel.ledger.rows import Outcome
 from target_highlevel.values import canonical_json
 
@@ -87,6 +88,27 @@ def test_no_step_of_a_record_reads_the_whole_ledger(tmp_path: Path) -> None:
     desk.ledger.close()
     assert len(statements) > 40
     assert wide == []
+
+
+def test_what_a_run_wrote_is_found_by_the_run(tmp_path: Path) -> None:
+    """The trail of a year has millions of entries: each run's are found by it, and their records by name."""
+    desk, statements = Desk.open(f"sqlite:///{tmp_path}/ledger.db"), dict[str, Any]()
+    desk.take(contact(1), contact(2))
+    desk.write(contact(1))
+    first = desk.run
+    desk.next_run()
+    desk.write(contact(2))
+    with noted(statements):
+        one, since = writes(desk.ledger, first), writes_since(desk.ledger, 1)
+    assert one == since[first] == since[desk.run] == {("contact", "patients", "created"): 1}
+    plans = []
+    with desk.ledger.transaction() as connection:
+        for statement, values in statements.items():
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(values)).all()
+            plans.append(" / ".join(row.detail for row in plan))
+    desk.ledger.close()
+    assert [plan for plan in plans if "audit_run (location=? AND run=?)" not in plan] == []
+    assert [plan for plan in plans if "(location=? AND ref=?)" not in plan] == []
 
 
 def test_what_comes_as_it_was_is_asked_for_and_seen_and_no_more(tmp_path: Path) -> None:

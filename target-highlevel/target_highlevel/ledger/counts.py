@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -256,23 +257,45 @@ def writes(ledger: Ledger, run: str, *, whole: bool = False) -> Counter[tuple[st
     The trail only grows, so this is true of a run long ago and of one that was killed. Counted ``whole``, the further parts of
     a long text belong to its first: a part that is new is a change of it.
     """
-    same = (record.c.location == audit.c.location) & (record.c.object == audit.c.object)
-    query = (
-        sa.select(audit.c.object, audit.c.source_id, audit.c.status, record.c.resource)
-        .outerjoin(record, same & (record.c.source_id == audit.c.source_id))
-        .where(audit.c.location == ledger.location, audit.c.run == run, audit.c.status.in_(list(_WRITES)))
-        .order_by(audit.c.seq)
+    return _writes(ledger, audit.c.run == run, whole=whole).get(run, Counter())
+
+
+def writes_since(
+    ledger: Ledger, number: int, *, whole: bool = False
+) -> dict[str, Counter[tuple[str, str, str]]]:
+    """Return the same of every run that has written anything, from this number on."""
+    later = sa.select(run.c.id).where(run.c.location == ledger.location, run.c.number >= number)
+    return _writes(ledger, audit.c.run.in_(later), whole=whole)
+
+
+def _writes(
+    ledger: Ledger, chosen: sa.ColumnElement[bool], *, whole: bool
+) -> dict[str, Counter[tuple[str, str, str]]]:
+    same = (record.c.location == audit.c.location) & (
+        record.c.ref == audit.c.object + ":" + audit.c.source_id
     )
-    did: dict[tuple[str, str], tuple[str, str]] = {}
+    query = (
+        sa.select(audit.c.run, audit.c.object, audit.c.source_id, audit.c.status, record.c.resource)
+        .outerjoin(record, same)
+        .where(audit.c.location == ledger.location, chosen, audit.c.status.in_(list(_WRITES)))
+        .order_by(audit.c.run, audit.c.seq)
+        .execution_options(yield_per=_AT_ONCE)
+    )
+    found: dict[str, Counter[tuple[str, str, str]]] = {}
     with ledger.transaction() as connection:
-        for object_, written, status, resource in connection.execute(query):
-            source_id = written.partition("#")[0] if whole and object_ == "note" else written
-            if source_id != written:
-                named = resource or source_id.partition("/")[0]
-                did.setdefault((object_, source_id), (named, Outcome.UPDATED.value))
-            elif did.get((object_, source_id), ("", ""))[1] != Outcome.CREATED.value:
-                did[object_, source_id] = (resource or source_id.partition("/")[0], _WRITES[status])
-    return Counter((object_, resource, status) for (object_, _), (resource, status) in did.items())
+        for of, entries in groupby(connection.execute(query), key=lambda entry: entry.run):
+            did: dict[tuple[str, str], tuple[str, str]] = {}
+            for _, object_, written, status, resource in entries:
+                source_id = written.partition("#")[0] if whole and object_ == "note" else written
+                if source_id != written:
+                    named = resource or source_id.partition("/")[0]
+                    did.setdefault((object_, source_id), (named, Outcome.UPDATED.value))
+                elif did.get((object_, source_id), ("", ""))[1] != Outcome.CREATED.value:
+                    did[object_, source_id] = (resource or source_id.partition("/")[0], _WRITES[status])
+            found[of] = Counter(
+                (object_, resource, status) for (object_, _), (resource, status) in did.items()
+            )
+    return found
 
 
 def wrote_since(ledger: Ledger, verification: Mapping[str, Any]) -> list[str]:
@@ -289,11 +312,10 @@ def wrote_since(ledger: Ledger, verification: Mapping[str, Any]) -> list[str]:
     query = (
         sa.select(audit.c.run)
         .where(audit.c.location == ledger.location, since, audit.c.status.in_(list(_WRITES)))
-        .group_by(audit.c.run)
-        .order_by(sa.func.max(audit.c.seq))
+        .order_by(audit.c.seq.desc())
     )
     with ledger.transaction() as connection:
-        return list(connection.execute(query).scalars())
+        return list(dict.fromkeys(connection.execute(query).scalars()))[::-1]
 
 
 #: What the trail calls a write -> what it counts as; a rollback *restores* what a run had updated.

@@ -167,6 +167,7 @@ audit = sa.Table(
     sa.Column("fields", TEXT, nullable=False),
     sa.Column("prev", TEXT, nullable=False),
     sa.Column("hash", TEXT, nullable=False),
+    sa.Index("audit_run", "location", "run"),
 )
 
 #: Requests spent per sub-account and hour, so that a restart does not forget the budget.

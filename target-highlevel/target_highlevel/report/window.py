@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.counts import undone_records, writes
+from target_highlevel.ledger.counts import undone_records, writes_since
 from target_highlevel.ledger.handover import clinic_counts
 from target_highlevel.report import money
 from target_highlevel.report.agreement import agreement
@@ -56,7 +56,8 @@ def window_content(handover: Handover) -> dict[str, Any]:
     ledger, settings = handover.ledger, handover.settings
     run_ids = set(handover.run_ids)
     runs = [item for item in ledger.runs() if item["id"] in run_ids]
-    did = {item["id"]: writes(ledger, item["id"], whole=True) for item in runs}
+    written = writes_since(ledger, runs[0]["number"], whole=True)
+    did = {item["id"]: written.get(item["id"], Counter()) for item in runs}
     standing = in_order(_standing(item, did.values()) for item in clinic_counts(ledger))
     rows = [_run(item, did[item["id"]]) for item in runs]
     found = agreement(ledger, within_hours=_A_DAY, accept_rejects=settings.accept_rejects)
