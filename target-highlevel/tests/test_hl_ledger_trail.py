@@ -15,7 +15,7 @@ from target_highlevel.ledger import migrations, old_reports
 from target_highlevel.ledger.audit import broken_links
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.migrations import migrate
-from target_highlevel.ledger.scratch import scratch_copy
+from target_highlevel.ledger.scratch import COPIED_AT, scratch_copy
 from target_highlevel.ledger.tables import metadata
 
 if TYPE_CHECKING:
@@ -206,6 +206,7 @@ def test_a_copy_of_the_crosswalk_knows_only_what_is_there(desk: Desk) -> None:
     with copy.transaction() as connection:
         rows = connection.execute(sa.text("select ref, status, digest from record")).all()
     assert [tuple(row) for row in rows] == [("contact:patients/2", "done", None)]
+    assert copy.fact(COPIED_AT) == "2"  # begun and written: whatever comes later was not looked at
     copy.close()
     folder.cleanup()
     desk.ledger = Ledger(desk.url, LOCATION)
