@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from migration_console import pages
 from migration_console.commands import COMMANDS
-from migration_console.decisions import DECISIONS, sign
+from migration_console.decisions import DECISIONS, decide, sign
 from migration_console.formats import FILTERS, number
 from migration_console.jobs import Busy
 from migration_console.mapping_file import WrongChoiceError
@@ -111,12 +111,18 @@ class Console:
 
     def _frame(self, clinic: Clinic, key: str) -> dict[str, Any]:
         """Return what surrounds every page of a clinic."""
+        # before anything that a page shows of either: a form must not name a version newer than what it was filled from
+        versions = {
+            "mapping_version": clinic.mapping.version,
+            "signatures_version": clinic.signatures.version,
+        }
         found = clinic.steps()
         first, after = following(found, key)
         jobs = clinic.jobs.all()
         running = [job for job in jobs if job.is_running]
         live = clinic.watcher.look(_loading(running))
         return {
+            **versions,
             "clinic": clinic,
             "steps": found,
             "step": next((step for step in found if step.key == key), None),
@@ -199,12 +205,12 @@ class Console:
         return answer or locked_page(401, "This is not the token of the console that runs now.")
 
     async def _decide(self, request: Request) -> Response:
-        clinic, decide = self._clinic(request), DECISIONS.get(request.path_params["part"])
-        if decide is None:
+        clinic, part = self._clinic(request), request.path_params["part"]
+        if part not in DECISIONS:
             raise HTTPException(404, "There is nothing of the kind to decide.")
         fields = await self._form(request)
         try:
-            await run_in_threadpool(decide, clinic, fields)
+            await run_in_threadpool(decide, clinic, part, fields)
         except WrongChoiceError as error:
             raise Refused(400, str(error)) from None
         return self._back(clinic, fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from migration_console.mapping_file import ADDRESSES
+from migration_console.mapping_file import ADDRESSES, ChangedSinceError
 from migration_console.reports import RUN_ID
 from migration_console.requests import Refused
 
@@ -25,26 +25,58 @@ POINTS = {
 _LONGEST_NAME = 80
 
 
+_CHANGED = (
+    "Somebody has changed this since the page was shown, here or in another window. Nothing of this form was kept: go back,"
+    " reload the page, look at what is there now, and decide again."
+)
+
+
+def decide(clinic: Clinic, part: str, fields: Mapping[str, str]) -> None:
+    """Write what a form decides into the clinic's own mapping, as the form's page has shown it.
+
+    Raises:
+        Refused: the clinic has no mapping of its own, it was changed since, or the form cannot be followed.
+        WrongChoiceError: the mapping cannot hold it.
+    """
+    if not clinic.project.has_own_mapping:
+        raise Refused(
+            409, f"Give the clinic a mapping file of its own first: {clinic.project.mapping_to_name}."
+        )
+    try:
+        with clinic.mapping.of_version(fields.get("seen", "")):
+            DECISIONS[part](clinic, fields)
+    except ChangedSinceError:
+        raise Refused(409, _CHANGED) from None
+
+
 def sign(clinic: Clinic, fields: Mapping[str, str]) -> None:
     """Keep who confirms what.
 
     Raises:
-        Refused: nobody is named, or there is no such thing to confirm.
+        Refused: nobody is named, there is no such thing to confirm, or somebody else has ticked since the page was shown.
     """
     who = fields.get("who", "").strip()
     if not who or len(who) > _LONGEST_NAME:
         raise Refused(400, f"Write your name first, with at most {_LONGEST_NAME} signs.")
     kind, _, what = fields.get("what", "").partition("/")
     if kind == "go-live":
-        kept = clinic.signatures.all()
-        for point in POINTS:
-            ticked, signed = fields.get(point) == "yes", f"go-live/{point}" in kept
-            if ticked is not signed:
-                clinic.signatures.sign(f"go-live/{point}", who if ticked else "")
+        _tick(clinic, fields, who)
     elif kind in {"plan", "sample"} and RUN_ID.fullmatch(what) and clinic.reports.find(what):
         clinic.signatures.sign(f"{kind}/{what}", who)
     else:
         raise Refused(400, "There is no such thing to sign.")
+
+
+def _tick(clinic: Clinic, fields: Mapping[str, str], who: str) -> None:
+    try:
+        with clinic.signatures.of_version(fields.get("seen", "")):
+            kept = clinic.signatures.all()
+            for point in POINTS:
+                ticked, signed = fields.get(point) == "yes", f"go-live/{point}" in kept
+                if ticked is not signed:
+                    clinic.signatures.sign(f"go-live/{point}", who if ticked else "")
+    except ChangedSinceError:
+        raise Refused(409, _CHANGED) from None
 
 
 def _rows(fields: Mapping[str, str], *names: str) -> list[tuple[str, ...]]:

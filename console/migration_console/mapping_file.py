@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from cliniko_to_highlevel.mapping import load
 from migration_console.yaml_lines import parsed, with_item, with_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 #: Where a custom field can go, in words. What the mapping itself accepts is checked by the mapping.
@@ -46,6 +47,10 @@ class WrongChoiceError(ValueError):
     """A choice that the mapping cannot hold; the text says why, for whoever chose."""
 
 
+class ChangedSinceError(Exception):
+    """What a form decides about was changed by somebody else after the form was shown."""
+
+
 class MappingFile:
     """The mapping file of a clinic, and the versions it had before each change made here."""
 
@@ -53,8 +58,25 @@ class MappingFile:
         """Change this file; keep what it was in that folder."""
         self._path = path
         self._history = history
-        self._mutex = threading.Lock()  # two browsers may decide at once
+        self._mutex = threading.RLock()  # two browsers may decide at once
         self._known: tuple[int, dict[str, Any]] = (0, {})
+
+    @property
+    def version(self) -> str:
+        """Return what tells one content of the file from another."""
+        return digest(self._text())
+
+    @contextmanager
+    def of_version(self, seen: str) -> Iterator[None]:
+        """Keep others from changing the file while a form decides that was shown when it had this version.
+
+        Raises:
+            ChangedSinceError: it has another one by now.
+        """
+        with self._mutex:
+            if seen != self.version:
+                raise ChangedSinceError
+            yield
 
     @property
     def changed(self) -> str:
@@ -177,7 +199,7 @@ class MappingFile:
             versions = self._versions()
             if not versions:
                 return False
-            if not versions[-1].stem.endswith(_digest(self._text())):
+            if not versions[-1].stem.endswith(digest(self._text())):
                 msg = "The file was changed by hand since the newest choice; take it back there."
                 raise WrongChoiceError(msg)
             _write(self._path, versions[-1].read_text(encoding="utf-8"))
@@ -218,7 +240,7 @@ class MappingFile:
                 return
             self._history.mkdir(parents=True, exist_ok=True, mode=0o700)
             _check(self._history / "checked.yml.new", new)
-            name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{_digest(new)}.yml"
+            name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest(new)}.yml"
             _write(self._history / name, text)
             _write(self._path, new)
 
@@ -244,7 +266,8 @@ def _check(path: Path, text: str) -> None:
         path.unlink()
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return what tells one text from another."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+MAPPING = "TARGET_HIGHLEVEL_MAPPING"
+#: What the mapping is where a clinic names none: the same for every clinic of the folder, and part of the program.
+SHIPPED_MAPPING = "transforms/mapping.yml"
+
+
 @dataclass(frozen=True)
 class Variable:
     """A setting that a migration needs.
@@ -64,6 +69,12 @@ VARIABLES = (
         "TARGET_HIGHLEVEL_FALLBACK_OWNER",
         "TARGET_HIGHLEVEL_FALLBACK_OWNER=reception@example.com",
         "E-mail of the HighLevel user who owns the patients without a matching practitioner.",
+    ),
+    Variable(
+        MAPPING,
+        f"{MAPPING}=mapping.yml",
+        f"The clinic's own mapping file, in which *Map* writes; make it first: cp {SHIPPED_MAPPING} mapping.yml",
+        required=False,
     ),
 )
 
@@ -141,9 +152,24 @@ class Project:
 
     @property
     def mapping(self) -> Path:
-        """Return the mapping file that the runs use."""
-        named = self.variables.get("TARGET_HIGHLEVEL_MAPPING")
-        return Path(named) if named else self.root / "transforms" / "mapping.yml"
+        """Return the mapping file that the runs use; they begin in the project's folder."""
+        return self.root / (self.variables.get(MAPPING, "").strip() or SHIPPED_MAPPING)
+
+    @property
+    def has_own_mapping(self) -> bool:
+        """Return whether that file is this clinic's: what is decided in the shipped one is decided for everybody."""
+        return self.mapping.resolve() != (self.root / SHIPPED_MAPPING).resolve()
+
+    @property
+    def mapping_to_name(self) -> str:
+        """Return what gives the clinic a mapping file of its own, in the words of a terminal."""
+        if self.one_of_many:
+            own = f"mappings/{self.environment}.yml"
+            return (
+                f"mkdir -p mappings; cp {SHIPPED_MAPPING} {own}, then {MAPPING}: {self.root / own} under `settings` of the"
+                " clinic in orchestrate/clinics.yml"
+            )
+        return f"cp {SHIPPED_MAPPING} mapping.yml, then {MAPPING}=mapping.yml in .env"
 
     @property
     def meltano(self) -> Path:

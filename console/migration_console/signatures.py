@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from migration_console.mapping_file import ChangedSinceError, digest
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -32,12 +37,30 @@ class Signatures:
     def __init__(self, path: Path) -> None:
         """Keep them in this file."""
         self._path = path
+        self._mutex = threading.RLock()  # two browsers may sign at once
+
+    @property
+    def version(self) -> str:
+        """Return what tells the confirmations of one moment from those of another."""
+        return digest(self._path.read_text(encoding="utf-8") if self._path.exists() else "")
+
+    @contextmanager
+    def of_version(self, seen: str) -> Iterator[None]:
+        """Keep others from signing while a form does that was shown when the confirmations had this version.
+
+        Raises:
+            ChangedSinceError: they have another one by now.
+        """
+        with self._mutex:
+            if seen != self.version:
+                raise ChangedSinceError
+            yield
 
     def sign(self, what: str, who: str) -> None:
         """Keep that somebody confirms something now."""
         signed = Signature(what, who, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._path.open("a", encoding="utf-8") as file:
+        with self._mutex, self._path.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(asdict(signed), ensure_ascii=False)}\n")
 
     def all(self) -> dict[str, Signature]:

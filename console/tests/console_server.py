@@ -58,8 +58,9 @@ class Browser:
         return self.session.get(f"{self.base}/{ENVIRONMENT}/{path}", timeout=10, **options)
 
     def post(self, path: str, fields: Mapping[str, str], **options: Any) -> requests.Response:
-        """Send a form of the clinic, with its token unless it has one."""
-        given = {"csrf": self.csrf, **fields} if self.session.cookies else dict(fields)
+        """Send a form of the clinic, with its token and what its page has seen unless it has them."""
+        held = self.clinic.mapping if path.startswith("decide/") else self.clinic.signatures
+        given = {"csrf": self.csrf, "seen": held.version, **fields} if self.session.cookies else dict(fields)
         return self.session.post(
             f"{self.base}/{ENVIRONMENT}/{path}", data=given, timeout=10, allow_redirects=False, **options
         )

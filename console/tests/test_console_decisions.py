@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -204,6 +205,66 @@ def test_what_a_person_ticks_before_going_live_is_kept(browser: Browser) -> None
     signed = browser.clinic.signatures.all()
     assert {what: item.who for what, item in signed.items()} == {"go-live/looked": "Kim Lee"}
     assert "Kim Lee" in browser.get("go-live").text
+
+
+def seen_on(browser: Browser, page: str) -> str:
+    """Return the version that the forms of a page carry."""
+    versions = set(re.findall(r'name="seen" value="(\w+)"', browser.get(page).text))
+    assert len(versions) == 1
+    return str(versions.pop())
+
+
+@pytest.mark.parametrize(
+    ("page", "part", "form"),
+    [
+        ("map", "fields", {"field:1": "Fund", "place:1": ""}),
+        ("map", "owners", {"practitioner:1": "12", "email:1": ""}),
+        ("map", "move", {"treatment_notes": "yes"}),
+        ("map", "insurer", {"insurer": "Bupa AU", "same_as": "Bupa"}),
+        ("families", "keepers", {"address:1": "email", "sharers:1": "patients/1 patients/2", "keeper:1": ""}),
+        ("families", "undo", {}),
+    ],
+)
+def test_a_page_from_before_takes_nothing_back(
+    browser: Browser, page: str, part: str, form: dict[str, str]
+) -> None:
+    """What another window has kept since stays, and a page says so."""
+    seen = seen_on(browser, page)
+    browser.post("decide/fields", {"field:1": "Fund", "place:1": "keep"})
+    kept = said(browser)
+    answer = browser.post(f"decide/{part}", {**form, "seen": seen})
+    assert answer.status_code == 409
+    assert "Somebody has changed this since the page was shown" in answer.text
+    assert said(browser) == kept
+    assert browser.post(f"decide/{part}", {**form, "seen": seen_on(browser, page)}).status_code == 303
+
+
+def test_a_page_from_before_takes_no_tick_of_somebody_else_away(browser: Browser) -> None:
+    """Its unticked boxes are not decisions about what was ticked meanwhile."""
+    points = {"what": "go-live/points", "next": "go-live"}
+    seen = seen_on(browser, "go-live")
+    browser.post("sign", {**points, "who": "Kim Lee", "looked": "yes"})
+    answer = browser.post("sign", {**points, "who": "Ada", "told": "yes", "seen": seen})
+    assert answer.status_code == 409
+    assert set(browser.clinic.signatures.all()) == {"go-live/looked"}
+
+
+@pytest.mark.parametrize("named", ["", "transforms/mapping.yml"])
+def test_nothing_is_decided_in_the_mapping_of_everybody(tmp_path: Path, named: str) -> None:
+    """The shipped file stays as it is; the answer and the pages say how the clinic gets its own."""
+    shipped = tmp_path / "transforms/mapping.yml"
+    shipped.parent.mkdir()
+    shipped.write_text(MAPPING, encoding="utf-8")
+    a_report(tmp_path, PLAN, mode="plan", plan={"blockers": [], "account": {}})
+    with serving(tmp_path, TARGET_HIGHLEVEL_MAPPING=named) as served:
+        browser = served.enter()
+        for part, form in (("fields", {"field:1": "Fund", "place:1": "keep"}), ("undo", {})):
+            answer = browser.post(f"decide/{part}", form)
+            assert answer.status_code == 409
+            assert "cp transforms/mapping.yml mapping.yml" in answer.text
+        assert shipped.read_text(encoding="utf-8") == MAPPING
+        for page in ("map", "families", "connect"):
+            assert "cp transforms/mapping.yml mapping.yml" in browser.get(page).text
 
 
 NEWER = "20261129T080413.889482Z-73d4b5"

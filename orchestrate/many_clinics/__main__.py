@@ -32,6 +32,8 @@ def main() -> int:
         sys.stderr.write(f"{problem}\n")
     if clinics.problems:
         return 2
+    for advice in clinics.advice:
+        sys.stderr.write(f"{advice}\n")
     sys.stdout.write(_PRINTS[given.what](clinics))
     return 0
 

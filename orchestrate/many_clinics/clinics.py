@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 FILE = "clinics.yml"
 LOCATION, LOCATIONS = "TARGET_HIGHLEVEL_LOCATION_ID", "TARGET_HIGHLEVEL_LOCATIONS"
 API_KEY = "TAP_CLINIKO_API_KEY"
+MAPPING = "TARGET_HIGHLEVEL_MAPPING"
+_SHIPPED_MAPPING = "transforms/mapping.yml"
+_WITHOUT_MAPPING = (
+    f"clinic {{}}: takes the shipped {_SHIPPED_MAPPING}; for choices of its own copy that file, and name the copy under settings."
+    f"{MAPPING}"
+)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one: a file of a thousand clinics is long
 
 
@@ -113,11 +120,13 @@ class Clinics:
         clinics: those that can run
         problems: what is wrong with the others, or with the file, in sentences without any value
         summary: when the summary of all is written, as for cron
+        advice: what those that can run had better have
     """
 
     clinics: tuple[Clinic, ...]
     problems: tuple[str, ...]
     summary: str = "0 7 * * *"
+    advice: tuple[str, ...] = ()
 
     def pool(self, clinic: Clinic) -> str:
         """Return the pool in which a clinic's steps run, one at a time.
@@ -191,9 +200,11 @@ def read(path: Path, project: MeltanoProject) -> Clinics:
         problems += found
         if not found:
             good.append(clinic)
-    shared = dict(_shared(good))
+    shared = dict(_shared(good, project.root))
     problems += shared.values()
-    return Clinics(tuple(item for item in good if item.name not in shared), tuple(problems), file.summary)
+    clinics = tuple(item for item in good if item.name not in shared)
+    advice = tuple(_WITHOUT_MAPPING.format(item.name) for item in clinics if not _mapping(item, project.root))
+    return Clinics(clinics, tuple(problems), file.summary, advice)
 
 
 def _with_defaults(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,20 +243,29 @@ def _problems(clinic: Clinic, project: MeltanoProject) -> Iterator[str]:
             yield f"needs {' or '.join(' and '.join(group) for group in groups)}"
 
 
-def _shared(clinics: list[Clinic]) -> Iterator[tuple[str, str]]:
+def _mapping(clinic: Clinic, root: Path) -> str:
+    """Return the mapping file of a clinic alone; empty where it takes the shipped one, as everybody may."""
+    if MAPPING in clinic.secrets:
+        return clinic.secrets[MAPPING]
+    path = os.path.normpath(root / str(clinic.settings.get(MAPPING) or _SHIPPED_MAPPING))
+    return "" if path == os.path.normpath(root / _SHIPPED_MAPPING) else path
+
+
+def _shared(clinics: list[Clinic], root: Path) -> Iterator[tuple[str, str]]:
     """Yield name and problem of every clinic that shares what only one may have."""
-    counted = Counter(part for clinic in clinics for part in _own(clinic))
+    counted = Counter(part for clinic in clinics for part in _own(clinic, root))
     for clinic in clinics:
-        twice = sorted({what for what, value in _own(clinic) if counted[what, value] > 1})
+        twice = sorted({what for what, value in _own(clinic, root) if counted[what, value] > 1})
         if twice:
             yield clinic.name, f"clinic {clinic.name}: another clinic has the same {' and '.join(twice)}"
 
 
-def _own(clinic: Clinic) -> set[tuple[str, str]]:
+def _own(clinic: Clinic, root: Path) -> set[tuple[str, str]]:
     """Return what must belong to one clinic alone, each with its kind."""
     return {
         ("name", clinic.name),
         ("environment", clinic.environment),
         ("database", clinic.database),
+        *(("mapping", path) for path in [_mapping(clinic, root)] if path),
         *(("sub-account", identity) for identity in clinic.sub_accounts),
     }

@@ -154,6 +154,24 @@ def test_what_belongs_to_one_clinic_is_not_shared(tmp_path: Path, change: dict[s
     assert [item.name for item in found.clinics] == ["west"]
 
 
+MAPPING = "TARGET_HIGHLEVEL_MAPPING"
+
+
+def test_a_mapping_is_of_one_clinic(tmp_path: Path) -> None:
+    """However its path is written; without one of its own a clinic runs all the same, and is told."""
+    entries = [clinic(name) for name in ("north", "south", "west")]
+    paths = ("mappings/a.yml", f"{ROOT}/mappings/../mappings/a.yml", "transforms/mapping.yml")
+    for entry, path in zip(entries, paths, strict=True):
+        entry["settings"][MAPPING] = path
+    found = written(tmp_path, *entries)
+    assert [item.name for item in found.clinics] == ["west"]
+    assert all("same mapping" in problem for problem in found.problems)
+    assert [MAPPING in item and "clinic west" in item for item in found.advice] == [True]
+    entries[1]["settings"][MAPPING] = "mappings/b.yml"
+    assert written(tmp_path, *entries).problems == ()
+    assert len(written(tmp_path, clinic(), clinic("south")).advice) == 2
+
+
 def test_clinics_of_one_cliniko_user_share_a_pool(tmp_path: Path) -> None:
     """By the same key, or by a name that is given to the user; every other clinic has its own."""
     same_key = clinic(
