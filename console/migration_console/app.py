@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from migration_console import pages
 from migration_console.commands import COMMANDS
-from migration_console.decisions import DECISIONS, decide, sign
+from migration_console.decisions import DECISIONS, decide, sign, signer
 from migration_console.formats import FILTERS, number
 from migration_console.jobs import Busy
 from migration_console.mapping_file import WrongChoiceError
@@ -174,12 +174,14 @@ class Console:
             raise HTTPException(404, "There is no such command.")
         options = Options.of(command, fields, clinic)
         if key == "approve":
-            await run_in_threadpool(sign, clinic, fields)
+            signer(fields)
         start = partial(clinic.jobs.start, command, options=options.arguments, variables=options.variables)
         try:
             await run_in_threadpool(start)
         except Busy:
             raise Refused(409, "Another job is writing. Wait until it has ended.") from None
+        if key == "approve":
+            await run_in_threadpool(sign, clinic, fields)
         return self._back(clinic, fields)
 
     async def _stop(self, request: Request) -> Response:
@@ -242,7 +244,7 @@ class Console:
 
     async def _report(self, request: Request) -> Response:
         clinic = self._clinic(request)
-        report = clinic.reports.find(request.path_params["run"])
+        report = clinic.reports.open(request.path_params["run"])
         name = request.path_params["file"]
         if report is None or name not in FILES or not (report.folder / name).is_file():
             raise HTTPException(404, "There is no such report.")

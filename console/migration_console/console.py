@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from migration_console.history import History
 from migration_console.jobs import Jobs
 from migration_console.live import Watcher
 from migration_console.mapping_file import MappingFile
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from migration_console.jobs import Job
     from migration_console.live import Live
     from migration_console.project import Project
+    from migration_console.reports import Report
 
 #: Requests that HighLevel allows a sub-account in 24 hours, unless the settings say less.
 _REQUESTS_PER_DAY = 200_000
@@ -28,6 +30,7 @@ class Clinic:
     """Everything about one clinic that pages show or change."""
 
     project: Project
+    history: History = field(init=False, default_factory=History)
     jobs: Jobs = field(init=False)
     reports: Reports = field(init=False)
     mapping: MappingFile = field(init=False)
@@ -36,8 +39,8 @@ class Clinic:
 
     def __post_init__(self) -> None:
         """Open what belongs to the project."""
-        self.jobs = Jobs(self.project)
-        self.reports = Reports(self.project.reports)
+        self.reports = Reports(self.project.reports, self.project.sub_accounts)
+        self.jobs = Jobs(self.project, self.reports)
         self.mapping = MappingFile(self.project.mapping, self.project.data / "console" / "mapping")
         self.watcher = Watcher(self.project)
         self.signatures = Signatures(self.project.data / "console" / "signatures.jsonl")
@@ -57,22 +60,38 @@ class Clinic:
         """Return what the day still allows in the sub-account that has used most; none when that is not known."""
         return None if live.most_spent is None else max(0, self.requests_per_day - live.most_spent)
 
+    def look(self) -> None:
+        """Look into the ledger: until the next look, all pages speak of the same moment."""
+        self.history = History.of(self.project)
+        ours = [job.at for job in self.jobs.running() if job.command.mode]
+        self.reports.elsewhere = [
+            run
+            for run in self.history.told()
+            if run["ended_at"]
+            or not any(run["started_at"] >= began for began in ours)  # it is shown as a job
+        ]
+
     @property
     def approved(self) -> bool:
-        """Return whether the newest plan was approved: that one, here or before it was made with the same mapping."""
+        """Return whether the ledger holds the newest plan as approved, in every sub-account: as the load will ask it."""
         plan = self.reports.newest("plan", sample=False)
-        job = self.jobs.newest("approve")
-        if plan is None:
-            return False
-        if job is not None and job.state == "done":
-            return plan.together in job.line
-        return bool((plan.content["plan"] or {}).get("approval", {}).get("approved"))
+        parts = [] if plan is None else [plan, *self.reports.beside(plan)]
+        return bool(parts) and all(map(self._is_approved, parts))
+
+    def _is_approved(self, plan: Report) -> bool:
+        digest = (plan.content["plan"] or {}).get("approval", {}).get("digest")
+        return bool(digest) and self.history.approved.get(plan.location or self.project.location) == digest
 
     @property
     def answer(self) -> Job | None:
         """Return the newest answer to whether both sides agree; none when something was written or compared since."""
         job = self.jobs.newest("go-live")
-        if job is None or job.state != "done":
+        if (
+            job is None
+            or job.state != "done"
+            or not self.history.is_known
+            or self.history.changed_since(job.at)
+        ):
             return None
         runs = (item for item in self.reports.all() if item.mode != "plan")
         if any(item.ended >= job.at for item in runs):
@@ -99,7 +118,8 @@ class Clinic:
         return found if isinstance(found, dict) else {}
 
     def steps(self) -> list[Step]:
-        """Return the steps of the migration and where each is."""
+        """Return the steps of the migration and where each is, as of now."""
+        self.look()
         answer = self.answer
         jobs = self.jobs.all()
         newest: dict[str, Job] = {}

@@ -55,9 +55,7 @@ def sign(clinic: Clinic, fields: Mapping[str, str]) -> None:
     Raises:
         Refused: nobody is named, there is no such thing to confirm, or somebody else has ticked since the page was shown.
     """
-    who = fields.get("who", "").strip()
-    if not who or len(who) > _LONGEST_NAME:
-        raise Refused(400, f"Write your name first, with at most {_LONGEST_NAME} signs.")
+    who = signer(fields)
     kind, _, what = fields.get("what", "").partition("/")
     if kind == "go-live":
         _tick(clinic, fields, who)
@@ -65,6 +63,18 @@ def sign(clinic: Clinic, fields: Mapping[str, str]) -> None:
         clinic.signatures.sign(f"{kind}/{what}", who)
     else:
         raise Refused(400, "There is no such thing to sign.")
+
+
+def signer(fields: Mapping[str, str]) -> str:
+    """Return who signs a form.
+
+    Raises:
+        Refused: nobody is named.
+    """
+    who = fields.get("who", "").strip()
+    if not who or len(who) > _LONGEST_NAME:
+        raise Refused(400, f"Write your name first, with at most {_LONGEST_NAME} signs.")
+    return who
 
 
 def _tick(clinic: Clinic, fields: Mapping[str, str], who: str) -> None:

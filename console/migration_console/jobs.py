@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from migration_console.commands import COMMANDS
+from migration_console.reports import newest_of
 from migration_console.runner import ENDED, JOB, LOCK, LOG, REFUSED
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from migration_console.commands import Command
     from migration_console.project import Project
+    from migration_console.reports import Reports
 
 JOB_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _TAIL_BYTES = 64_000
@@ -76,7 +78,7 @@ class Job:
     @property
     def at(self) -> str:
         """Return the same as reports write it."""
-        return f"{self.began:%Y-%m-%dT%H:%M:%SZ}"
+        return _moment(self.started)
 
     def output(self) -> str:
         """Return the end of what it said; a clinic's commands say nothing personal."""
@@ -104,9 +106,10 @@ class Job:
 class Jobs:
     """The jobs of one project."""
 
-    def __init__(self, project: Project) -> None:
-        """Look into the project's folder of jobs."""
+    def __init__(self, project: Project, reports: Reports) -> None:
+        """Look into the project's folder of jobs, and among these reports for theirs."""
         self._project = project
+        self._reports = reports
         self._ended: dict[str, Job] = {}  # what has ended changes no more
         self._started: list[subprocess.Popen[bytes]] = []
 
@@ -144,7 +147,6 @@ class Jobs:
             "line": command.line(project.environment, tuple(options), extra),
             "writes": command.writes,
             "started": time.time(),
-            "reports": _report_ids(project.reports),
         }
         (folder / JOB).write_text(json.dumps(described), encoding="utf-8")
         ours = {"MELTANO_SYS_DIR_ROOT": str(project.own_meltano())} if project.one_of_many else os.environ
@@ -191,7 +193,7 @@ class Jobs:
             code=ended.get("code"),
             ended=ended.get("at"),
             folder=folder,
-            report=self._report(described, ended) if command.mode else None,
+            report=self._report(command, described["started"], ended.get("at") or _last_said(folder)),
         )
         if ended:
             self._ended[identity] = job
@@ -214,16 +216,16 @@ class Jobs:
         for process in _processes(job.folder):
             os.kill(process, signal.SIGTERM)
 
-    def _report(self, described: dict[str, Any], ended: dict[str, Any]) -> str | None:
-        """Return the report that was not there when the job began and was when it ended."""
-        known = set(described["reports"])
-        for identity in _report_ids(self._project.reports):
-            if identity in known:
-                continue
-            written = (self._project.reports / identity / "report.json").stat().st_mtime
-            if written <= ended.get("at", time.time()):
-                return identity
-        return None
+    def _report(self, command: Command, began: float, ended: float) -> str | None:
+        """Return the report of what a job has run: of its kind, begun and ended while the job went on."""
+        if command.mode is None:
+            return None
+        since, until = _moment(began), _moment(ended)
+        while_it_ran = (
+            item for item in self._reports.here() if item.started >= since and item.ended <= until
+        )
+        found = newest_of(while_it_ran, (command.mode,), sample=command.sample)
+        return found.id if found else None
 
 
 def _state(folder: Path, command: Command, started: float, ended: dict[str, Any]) -> str:
@@ -262,8 +264,17 @@ def _processes(folder: Path) -> list[int]:
     return found
 
 
-def _report_ids(folder: Path) -> list[str]:
-    return sorted(path.parent.name for path in folder.glob("*/report.json"))
+def _last_said(folder: Path) -> float:
+    """Return when a job said something last: one that was killed has written no report afterwards."""
+    try:
+        return (folder / LOG).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _moment(seconds: float) -> str:
+    """Return a moment as reports write it."""
+    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _json(path: Path) -> dict[str, Any]:

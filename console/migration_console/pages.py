@@ -10,6 +10,7 @@ from migration_console.project import VARIABLES
 from migration_console.reports import WRITING_MODES, rows
 from migration_console.requests import Refused
 from migration_console.steps import State, current
+from target_highlevel.exit_codes import COMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -317,7 +318,7 @@ def _go_live(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
 def _undo(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     reports = clinic.reports.all()
     results = [item for item in reports if item.mode == "rollback"]
-    undone = {(item.content.get("rollback") or {}).get("undoes") for item in results if not item.exit_code}
+    undone = {item.undoes for item in results if item.exit_code == COMPLETE}
     writing = [item for item in reports if item.mode in WRITING_MODES]
     standing = next((item for item in writing if item.id not in undone), None)
     chosen = next((item for item in writing if item.id == query.get("run")), standing)
@@ -339,6 +340,7 @@ def _runs(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
         "reports": reports[page * _PER_PAGE : (page + 1) * _PER_PAGE],
         "oldest": reports[-1] if reports else None,
         "handover": clinic.jobs.newest("handover"),
+        "handovers": clinic.reports.of_several()[:_PER_PAGE],
         "page": page,
         "pages": pages,
         "zone": _zone(clinic),

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.exit_codes import WORST_FIRST
+from target_highlevel.report.verdict import ending
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}")
+#: A report of several runs lies in a folder that is named for the first and the last of them.
+_SEVERAL = re.compile(f"{RUN_ID.pattern}--{RUN_ID.pattern}")
 #: What a report's folder may hold and the console may serve.
 FILES = {
     "report.html": "text/html",
@@ -90,38 +93,76 @@ class Report:
         return bool(self.content["sample"])
 
     @property
+    def undoes(self) -> str:
+        """Return the id of the run that it has undone, wholly or not; empty where it undoes none."""
+        return str((self.content.get("rollback") or {}).get("undoes", ""))
+
+    @property
+    def wrote(self) -> int:
+        """Return how many records it has created or changed."""
+        return sum(self.content["totals"][name] for name in ("created", "updated"))
+
+    @property
     def files(self) -> list[str]:
         """Return the names of the files beside it."""
         return [name for name in FILES if (self.folder / name).is_file()]
 
 
 class Reports:
-    """All reports below a folder; each file is read once while it stays the same."""
+    """All reports of a clinic: those below its folder, each read once while it stays the same, and what its ledger tells beside.
 
-    def __init__(self, folder: Path) -> None:
-        """Read from this folder."""
+    Attributes:
+        elsewhere: runs that the ledger knows; of those without a report here it tells how they ended
+    """
+
+    def __init__(self, folder: Path, sub_accounts: Collection[str] = ()) -> None:
+        """Read from this folder what is of these sub-accounts; of all of them where none is named."""
         self._folder = folder
+        self._sub_accounts = frozenset(sub_accounts)
         self._known: dict[str, tuple[int, Report]] = {}
+        self.elsewhere: Iterable[Mapping[str, Any]] = ()
 
     def all(self) -> list[Report]:
-        """Return the reports of single runs, the newest first."""
+        """Return the reports of the clinic's single runs, the newest first."""
+        found = {item.id: item for item in self.here()}
+        for run in self.elsewhere:
+            found.setdefault(run["id"], _of_ledger(run, self._folder / run["id"]))
+        return sorted(found.values(), key=lambda item: item.id, reverse=True)
+
+    def here(self) -> list[Report]:
+        """Return those of them that lie in the folder, the newest first."""
         found = (self.find(path.parent.name) for path in self._folder.glob("*/report.json"))
-        return sorted((item for item in found if item is not None), key=lambda item: item.id, reverse=True)
+        ours = (item for item in found if item is not None and self._is_ours(item))
+        return sorted(ours, key=lambda item: item.id, reverse=True)
+
+    def of_several(self) -> list[Report]:
+        """Return the reports of several runs together, the newest first."""
+        found = (self.open(path.parent.name) for path in self._folder.glob("*--*/report.json"))
+        ours = [item for item in found if item is not None and self._is_ours(item)]
+        return sorted(ours, key=lambda item: item.id.partition("--")[2], reverse=True)
+
+    def _is_ours(self, report: Report) -> bool:
+        return not (report.location and self._sub_accounts) or report.location in self._sub_accounts
 
     def find(self, run: str) -> Report | None:
-        """Return the report of a run; none if there is no such run."""
-        if not RUN_ID.fullmatch(run):
+        """Return the report of a run that lies in the folder; none if there is none."""
+        found = self.open(run) if RUN_ID.fullmatch(run) else None
+        return found if found and found.content.get("kind") == "run" else None
+
+    def open(self, name: str) -> Report | None:
+        """Return the report in a folder of this name, of one run or of several; none if there is none."""
+        if not (RUN_ID.fullmatch(name) or _SEVERAL.fullmatch(name)):
             return None
-        path = self._folder / run / "report.json"
+        path = self._folder / name / "report.json"
         try:
             changed = path.stat().st_mtime_ns
-            known = self._known.get(run)
+            known = self._known.get(name)
             if known is None or known[0] != changed:
                 content = json.loads(path.read_text(encoding="utf-8"))
-                known = self._known[run] = (changed, Report(content, path.parent))
+                known = self._known[name] = (changed, Report(content, path.parent))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
             return None
-        return known[1] if known[1].content.get("kind") == "run" else None
+        return known[1]
 
     def newest(self, *modes: str, sample: bool | None = None) -> Report | None:
         """Return the newest report of these modes, of a sample or not."""
@@ -138,6 +179,36 @@ class Reports:
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+_COUNTS = ("source", "created", "updated", "unchanged", "filtered", "held", "rejected")
+_NOT_ENDED = "It has not ended: it goes on, or it was killed."
+
+
+def _of_ledger(run: Mapping[str, Any], folder: Path) -> Report:
+    """Return what the ledger tells of a run whose report lies elsewhere, or was never written; old ones are kept in parts."""
+    kept = run["facts"].get("report", {})
+    said = ending(run["exit_code"], ended_early=bool(kept.get("ended_early")))
+    if not run["ended_at"]:
+        said = {**said, "exit_meaning": _NOT_ENDED}
+    bare = {
+        "kind": "run",
+        "mode": run["mode"],
+        "location_id": run["location"],
+        "started_at": run["started_at"],
+        "ended_at": run["ended_at"] or "",
+        "exit_code": run["exit_code"],
+        **said,
+        "ended_early": False,
+        "sample": None,
+        "error": "",
+        "shows_values": False,
+        "verdict": {"tone": "attention", "sentence": said["exit_meaning"]},
+        "totals": dict.fromkeys(_COUNTS, 0),
+        **dict.fromkeys(("objects", "rejects", "to_do"), ()),
+        **dict.fromkeys(("plan", "verification", "differences", "rollback"), None),
+    }
+    return Report({**bare, **kept}, folder)
 
 
 def newest_of(

@@ -52,7 +52,7 @@ class Options:
         if command.key in {"undo", "undo-plan"}:
             return cls(_run(fields, clinic, typed=command.key == "undo"))
         if command.key == "handover":
-            return cls(("--since", _known_run(fields, clinic)))
+            return cls(("--since", _first_day(fields, clinic)))
         if command.key in {"sample", "preview"}:
             return cls(variables={**_patients(fields), **_values(fields)})
         if command.key in {"plan", "verify"}:
@@ -64,9 +64,15 @@ class Options:
 
 def _known_run(fields: Mapping[str, str], clinic: Clinic) -> str:
     run = fields.get("run", "")
-    if not RUN_ID.fullmatch(run) or clinic.reports.find(run) is None:
+    if not RUN_ID.fullmatch(run) or run not in {item.id for item in clinic.reports.all()}:
         raise Refused(400, "There is no such run.")
     return run
+
+
+def _first_day(fields: Mapping[str, str], clinic: Clinic) -> str:
+    """Return the day on which a run began: in every sub-account a run has another id."""
+    run = _known_run(fields, clinic)
+    return next(item.started[:10] for item in clinic.reports.all() if item.id == run)
 
 
 def _plan_shown(fields: Mapping[str, str], clinic: Clinic) -> str:

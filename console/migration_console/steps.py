@@ -10,6 +10,8 @@ from migration_console.reports import newest_of
 from target_highlevel.exit_codes import COMPLETE, LOADED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from migration_console.reports import Report
 
 
@@ -182,15 +184,30 @@ def _families(facts: Facts) -> tuple[State, str]:
     return (State.DONE, "") if is_there else (State.NOT_STARTED, "The plan finds them.")
 
 
+def _undoes(run: Report, parts: Sequence[Report]) -> bool:
+    """Return whether a run has undone one of these, or was killed before it could say which."""
+    if run.mode != "rollback" or run.undoes:
+        return run.undoes in {part.id for part in parts}
+    return run.id > parts[0].id
+
+
+_UNDONE_IN_PART = "The last load was undone in one sub-account, and not in another."
+
+
 def _load(facts: Facts) -> tuple[State, str]:
     load = _newest(facts, "load", "retry")
-    undone = _newest(facts, "rollback")
     if load is None:
         return State.NOT_STARTED, ""
-    if undone is not None and undone.id > load.id:
-        # an undo that has not ended well says so
-        return State.NOT_STARTED, _ended(undone, COMPLETE)[1] or "The last load was undone."
-    return _ended(load, COMPLETE)
+    parts = [item for item in facts.reports if item.together == load.together and item.mode == load.mode]
+    undoing = [item for item in facts.reports if _undoes(item, parts)]
+    if not undoing:
+        return _ended(load, COMPLETE)
+    undone = {item.undoes for item in undoing if item.exit_code == COMPLETE}
+    left = [part for part in parts if part.wrote and part.id not in undone]
+    ended, why = _ended(undoing[0], COMPLETE)
+    if left or ended is not State.DONE:
+        return State.NEEDS_YOU, why or _UNDONE_IN_PART
+    return State.NOT_STARTED, "The last load was undone."
 
 
 def _check(facts: Facts) -> tuple[State, str]:

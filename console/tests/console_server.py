@@ -128,7 +128,6 @@ def a_job(root: Path, command: str, began: str, code: int | None = 0, **more: An
         "line": "",
         "started": moment.timestamp(),
         "writes": False,
-        "reports": [],
     }
     (folder / JOB).write_text(json.dumps(described | more), encoding="utf-8")
     if code is not None:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from console_server import MAPPING, Browser, a_job, a_patient, a_report, serving
+from console_server import MAPPING, Browser, a_patient, a_report, serving
 
 from migration_console.commands import COMMANDS
 from migration_console.requests import Options
@@ -281,15 +281,6 @@ def test_the_plan_that_was_shown_is_approved_and_no_other(browser: Browser, tmp_
     assert browser.clinic.jobs.all() == []
     assert browser.clinic.signatures.all() == {}
     assert f'value="plan/{NEWER}"' in browser.get("approve").text
-
-
-def test_an_approval_is_of_one_plan(browser: Browser, tmp_path: Path) -> None:
-    """A plan that was being made when somebody approved the one before it is not approved by that."""
-    line = f"meltano invoke target-highlevel:approve --run {PLAN}"
-    a_job(tmp_path, "approve", "2026-11-29T08:10:00Z", line=line)
-    assert browser.clinic.approved
-    a_report(tmp_path, NEWER, mode="plan", plan={"blockers": [], "approval": {"digest": "1" * 64}})
-    assert not browser.clinic.approved
 
 
 def test_the_command_is_told_which_plan_is_meant(browser: Browser) -> None:

@@ -22,6 +22,7 @@ def a_report(order: int, mode: str, **content: Any) -> Report:
         "sample": None,
         "plan": {"blockers": []} if mode == "plan" else None,
         "ended_early": False,
+        "totals": {"created": 1, "updated": 0},
     }
     described |= content
     said = ending(described["exit_code"], ended_early=described["ended_early"])
@@ -54,6 +55,16 @@ def test_the_beginning() -> None:
 PLAN = a_report(1, "plan")
 LOAD = a_report(2, "load")
 CHECK = a_report(3, "verify")
+#: What the same load did in two other sub-accounts.
+BESIDE, EMPTY = (
+    Report(LOAD.content | {"totals": {"created": created, "updated": 0}}, Path(f"{LOAD.id}-{created}"))
+    for created in (1, 0)
+)
+
+
+def undo(order: int, of: Report, **content: Any) -> Report:
+    """A report of a run that has undone another one."""
+    return a_report(order, "rollback", rollback={"undoes": of.id}, **content)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +80,13 @@ CHECK = a_report(3, "verify")
         ([LOAD], {}, "load", State.DONE),
         ([a_report(2, "load", exit_code=4)], {}, "load", State.NEEDS_YOU),
         ([a_report(2, "load", exit_code=75)], {}, "load", State.NEEDS_YOU),
-        ([LOAD, a_report(3, "rollback")], {}, "load", State.NOT_STARTED),
+        ([LOAD, undo(3, LOAD)], {}, "load", State.NOT_STARTED),
+        ([LOAD, a_report(3, "load"), undo(4, LOAD)], {}, "load", State.DONE),
+        ([LOAD, BESIDE, undo(3, LOAD)], {}, "load", State.NEEDS_YOU),
+        ([LOAD, BESIDE, undo(3, LOAD), undo(4, BESIDE)], {}, "load", State.NOT_STARTED),
+        ([LOAD, BESIDE, undo(3, LOAD), undo(4, BESIDE, exit_code=1)], {}, "load", State.NEEDS_YOU),
+        ([LOAD, EMPTY, undo(3, LOAD)], {}, "load", State.NOT_STARTED),
+        ([LOAD, a_report(3, "rollback", exit_code=None)], {}, "load", State.NEEDS_YOU),
         ([a_report(2, "load", sample={"patients": 5})], {}, "load", State.NOT_STARTED),
         ([a_report(2, "load", sample={"patients": 5})], {}, "sample", State.DONE),
         ([LOAD, CHECK], {}, "check", State.DONE),
@@ -114,8 +131,8 @@ def test_what_is_said_of_a_run_is_what_its_report_says(step: str, code: int | No
         ([a_report(2, "load", ended_early=True)], "load", ENDED_EARLY.meaning),
         ([a_report(2, "load", ended_early=True, exit_code=1)], "load", ENDED_EARLY.meaning),
         ([a_report(2, "load", exit_code=75), a_report(3, "retry", exit_code=143)], "load", ENDS[143].meaning),
-        ([LOAD, a_report(3, "rollback", exit_code=143)], "load", ENDS[143].meaning),
-        ([LOAD, a_report(3, "rollback")], "load", "The last load was undone."),
+        ([LOAD, undo(3, LOAD, exit_code=143)], "load", ENDS[143].meaning),
+        ([LOAD, undo(3, LOAD)], "load", "The last load was undone."),
         ([a_report(1, "plan", plan=None, exit_code=3)], "plan", ENDS[3].meaning),
         ([a_report(1, "plan", plan=None, exit_code=3)], "map", "The plan lists the clinic's own fields."),
         ([a_report(1, "plan", plan=None, exit_code=3)], "families", "The plan finds them."),
