@@ -155,8 +155,10 @@ class Begin(ClinicStep):
             verify_every = timedelta(days=clinic.verify_every_days)
             due = steps.due(runs, now, verify_every=verify_every, needs_approval=clinic.needs_approval)
         # a load over several days has one report of all of them
-        since = runs[0]["started_at"] if steps.LOAD in due and runs else f"{now:%Y-%m-%d}"
-        context["ti"].xcom_push(key=DUE, value={"steps": list(due), "since": since[:10]})
+        began = min((run["started_at"] for run in runs), default="") if steps.LOAD in due else ""
+        since = began[:10] or f"{now:%Y-%m-%d}"
+        value = {"steps": list(due), "since": since, "checked": steps.checked(runs)}
+        context["ti"].xcom_push(key=DUE, value=value)
         raise DownstreamTasksSkipped(tasks=[f"{self.clinic}.{step}" for step in COMMANDS if step not in due])
 
 
@@ -164,10 +166,11 @@ class Report(ClinicStep):
     """Runs however the steps ended: writes their common report, and tells the summary of all clinics."""
 
     def _run(self, context: Context) -> None:
-        begun = _pull(context, self.clinic, BEGIN, DUE) or {"steps": [BEGIN], "since": ""}
+        begun = _pull(context, self.clinic, BEGIN, DUE) or {"steps": [BEGIN], "since": "", "checked": 0}
         ended = [_pull(context, self.clinic, step, OUTCOME) for step in (BEGIN, *COMMANDS)]
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        context["outlet_events"][_asset(self.clinic)].extra = summary.report(begun["steps"], ended, now)
+        how = summary.report(begun["steps"], ended, now, begun["checked"])
+        context["outlet_events"][_asset(self.clinic)].extra = how
         if steps.VERIFY in begun["steps"] and any(item and item["step"] in COMMANDS for item in ended):
             self._work().report(begun["since"])
 

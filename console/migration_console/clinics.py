@@ -66,7 +66,11 @@ def _project(root: Path, defaults: Mapping[str, Any], entry: Mapping[str, Any]) 
     database = _address(_secret(str(entry["database"])))
     variables = {
         **{key: value for key, value in os.environ.items() if not key.startswith(_OF_ONE_CLINIC)},
-        **{key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()},
+        **{
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in settings.items()
+            if value not in (None, "")
+        },
         **{key: value for key, where in secrets.items() if (value := _secret(str(where)))},
         **dict.fromkeys(("TARGET_HIGHLEVEL_LEDGER_URL", "MELTANO_DATABASE_URI"), database),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from many_clinics.references import reference
 from many_clinics.schedule import schedule
@@ -32,6 +33,12 @@ _WITHOUT_MAPPING = (
     f"{MAPPING}"
 )
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one: a file of a thousand clinics is long
+
+
+#: What names a clinic, and the Cliniko user of several: parts of the names of DAGs and pools.
+_PATTERNS = {"name": r"[a-z][a-z0-9-]{0,39}", "user": r"[a-z0-9-]{1,40}"}
+#: By what entries of one Cliniko user are told: `name`, `user` or `key`, and which.
+Mark = tuple[str, str]
 
 
 def _timezone(text: str) -> str:
@@ -66,14 +73,14 @@ class Clinic(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    name: Annotated[str, Field(pattern=f"^{_PATTERNS['name']}$")]
     environment: str
     schedule: Schedule
     timezone: TimeZone = "UTC"
     database: Reference
     secrets: dict[str, Reference] = {}
     settings: dict[str, JsonValue] = {}
-    cliniko_user: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] | None = None
+    cliniko_user: Annotated[str, Field(pattern=f"^{_PATTERNS['user']}$")] | None = None
     verify_every_days: Annotated[float, Field(gt=0)] = 7
     timeout_hours: Annotated[float, Field(gt=0, le=24)] = 20
     retries: Annotated[int, Field(ge=0, le=10)] = 3
@@ -121,12 +128,14 @@ class Clinics:
         problems: what is wrong with the others, or with the file, in sentences without any value
         summary: when the summary of all is written, as for cron
         advice: what those that can run had better have
+        marks: by what each entry is known, also one that cannot run now: which pools there are must not change when it can
     """
 
     clinics: tuple[Clinic, ...]
     problems: tuple[str, ...]
     summary: str = "0 7 * * *"
     advice: tuple[str, ...] = ()
+    marks: tuple[frozenset[Mark], ...] = ()
 
     def pool(self, clinic: Clinic) -> str:
         """Return the pool in which a clinic's steps run, one at a time.
@@ -134,22 +143,20 @@ class Clinics:
         A task can be in one pool only. A sub-account belongs to one clinic (`problems` sees to that), so the pool of the
         Cliniko user is also that of every sub-account its clinics write to.
         """
-        together = self._together[_name(clinic)].values()
-        users = [each.cliniko_user for each in together if each.cliniko_user]
-        return f"cliniko_{min(users or (each.name for each in together))}"
+        together = self._together["name", clinic.name]
+        users = [mark for kind, mark in together if kind == "user"]
+        return f"cliniko_{min(users or (mark for kind, mark in together if kind == 'name'))}"
 
     @cached_property
-    def _together(self) -> dict[str, dict[str, Clinic]]:
-        """The clinics of one Cliniko user, by their names, for each of their marks; in whatever order the file has them.
+    def _together(self) -> dict[Mark, frozenset[Mark]]:
+        """All marks of one Cliniko user for each of them, in whatever order the file has its entries.
 
         Two that have nothing in common are of one user where a third shares a key with the one and a name with the other.
         """
-        found: dict[str, dict[str, Clinic]] = {}
-        for clinic in self.clinics:
-            same = {clinic.name: clinic}
-            for mark in _marks(clinic):
-                same |= found.get(mark, {})
-            found |= {mark: same for each in same.values() for mark in _marks(each)}
+        found: dict[Mark, frozenset[Mark]] = {}
+        for marks in (*self.marks, *map(_marks, self.clinics)):
+            same = marks.union(*(found.get(mark, ()) for mark in marks))
+            found |= dict.fromkeys(same, same)
         return found
 
     def pools(self) -> dict[str, dict[str, Any]]:
@@ -160,24 +167,31 @@ class Clinics:
         }
 
 
-def _name(clinic: Clinic) -> str:
-    return f"name {clinic.name}"
-
-
-def _marks(clinic: Clinic) -> list[str]:
+def _marks(clinic: Clinic) -> frozenset[Mark]:
     """Return by what a clinic is known, and what another of the same Cliniko user has in common with it."""
-    shared = (("user", clinic.cliniko_user), ("key", clinic.secrets.get(API_KEY)))
-    return [_name(clinic), *(f"{kind} {mark}" for kind, mark in shared if mark)]
+    return _marks_of(clinic.model_dump(include={"name", "cliniko_user", "secrets"}))
+
+
+def _marks_of(entry: Mapping[str, Any]) -> frozenset[Mark]:
+    """Return the same of an entry that may be wrong elsewhere: as far as it can be told."""
+    secrets = entry.get("secrets")
+    key = secrets.get(API_KEY) if isinstance(secrets, dict) else None
+    known = {"name": entry.get("name"), "user": entry.get("cliniko_user"), "key": key}
+    return frozenset(
+        (kind, mark)
+        for kind, mark in known.items()
+        if isinstance(mark, str) and re.fullmatch(_PATTERNS.get(kind, ".+"), mark)
+    )
 
 
 class _File(BaseModel):
-    """The outermost level of the file."""
+    """The outermost level of the file; what is wrong in here may concern every clinic."""
 
     model_config = ConfigDict(extra="forbid")
 
-    summary: Schedule = Clinics.summary
+    summary: Any = Clinics.summary
     defaults: dict[str, Any] = {}
-    clinics: list[dict[str, Any]]
+    clinics: list[Any]
 
 
 def read(path: Path, project: MeltanoProject) -> Clinics:
@@ -188,11 +202,22 @@ def read(path: Path, project: MeltanoProject) -> Clinics:
         return Clinics((), (f"{path.name} cannot be read ({type(error).__name__})",))
     except ValidationError as error:
         return Clinics((), tuple(_told(path.name, error)))
-    good, problems = [], []
+    good, problems, marks = [], [], []
+    summary = file.summary
+    try:
+        TypeAdapter(Schedule).validate_python(summary)
+    except ValidationError as error:
+        problems += _told("summary", error)
+        summary = Clinics.summary
     for number, entry in enumerate(file.clinics, 1):
+        if not isinstance(entry, dict):
+            problems.append(f"clinic {number}: not an entry; write `name:` and the rest below it")
+            continue
         where = f"clinic {entry.get('name') or number}"
+        whole = _with_defaults(file.defaults, entry)
+        marks.append(_marks_of(whole))
         try:
-            clinic = Clinic.model_validate(_with_defaults(file.defaults, entry))
+            clinic = Clinic.model_validate(whole)
         except ValidationError as error:
             problems += _told(where, error)
             continue
@@ -204,16 +229,18 @@ def read(path: Path, project: MeltanoProject) -> Clinics:
     problems += shared.values()
     clinics = tuple(item for item in good if item.name not in shared)
     advice = tuple(_WITHOUT_MAPPING.format(item.name) for item in clinics if not _mapping(item, project.root))
-    return Clinics(clinics, tuple(problems), file.summary, advice)
+    return Clinics(clinics, tuple(problems), summary, advice, tuple(marks))
 
 
 def _with_defaults(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry over the defaults; `secrets` and `settings` are joined name by name."""
+    """Return an entry over the defaults; `secrets` and `settings` are joined name by name, and an empty setting is none."""
     both = {**defaults, **entry}
     for name in ("secrets", "settings"):
         parts = [side[name] for side in (defaults, entry) if name in side]
         if parts and all(isinstance(part, dict) for part in parts):
             both[name] = {key: value for part in parts for key, value in part.items()}
+    if isinstance(both.get("settings"), dict):
+        both["settings"] = {key: value for key, value in both["settings"].items() if value not in (None, "")}
     both.setdefault("environment", both.get("name"))
     return both
 
@@ -221,7 +248,9 @@ def _with_defaults(defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> dic
 def _told(where: str, error: ValidationError) -> list[str]:
     """Say what is wrong without repeating what was written: it may be a secret in the wrong place."""
     return [
-        f"{where}: {'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        ": ".join(
+            filter(None, (where, ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")))
+        )
         for item in error.errors(include_url=False, include_input=False, include_context=False)
     ]
 

@@ -10,7 +10,7 @@ from many_clinics.outcome import DIFFERENCES, REJECTS, SPENT, UNREADABLE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    #: `id`, `mode`, `started_at`, `ended_at` and `exit_code` of a run, as `target-highlevel:runs --json` lists it.
+    #: `id`, `location`, `mode`, `started_at`, `ended_at` and `exit_code` of a run, as `target-highlevel:runs --json` lists it.
     Run = Mapping[str, Any]
 
 PLAN, LOAD, DELTA, VERIFY = "plan", "load", "delta", "verify"
@@ -26,27 +26,55 @@ def due(
     A clinic is planned, loaded (over as many days as its size takes) and verified; from then on it gets the delta, and a
     verification now and then. Where a plan must be approved, the first run ends with the plan.
     """
-    loads = [run for run in runs if run["mode"] == LOAD]
-    if not any(run["exit_code"] in {0, REJECTS} for run in loads):
-        if not loads and not any(run["mode"] == PLAN and run["exit_code"] == 0 for run in runs):
+    places = _by_sub_account(runs)
+    if not places or not all(map(_is_loaded, places)):
+        begun = any(run["mode"] == LOAD or (run["mode"] == PLAN and run["exit_code"] == 0) for run in runs)
+        if not begun:
             return (PLAN,) if needs_approval else (PLAN, LOAD, VERIFY)
         return (LOAD, VERIFY)
-    verified = [
-        _moment(run["ended_at"])
-        for run in runs
-        if run["mode"] == VERIFY and run["exit_code"] in {0, DIFFERENCES, UNREADABLE}
-    ]
-    if not verified or now - max(verified) >= verify_every:
+    checks = [_newest_check(place) for place in places]
+    if not all(check and now - _moment(check["ended_at"]) < verify_every for check in checks):
         return (DELTA, VERIFY)
     return (DELTA,)
+
+
+def checked(runs: Sequence[Run]) -> int:
+    """Return how the newest verification of each sub-account ended: the code that needs somebody most; 0 without one."""
+    checks = filter(None, map(_newest_check, _by_sub_account(runs)))
+    codes = {check["exit_code"] for check in checks}
+    return next((code for code in (DIFFERENCES, UNREADABLE) if code in codes), 0)
+
+
+def _by_sub_account(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return the runs of each sub-account, oldest first: the ledger lists one after the other."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run["location"], []).append(run)
+    return list(found.values())
+
+
+def _is_loaded(runs: Sequence[Run]) -> bool:
+    return any(run["mode"] == LOAD and run["exit_code"] in {0, REJECTS} for run in runs)
+
+
+def _newest_check(runs: Sequence[Run]) -> Run | None:
+    """Return the newest verification that has looked at everything."""
+    codes = {0, DIFFERENCES, UNREADABLE}
+    return next((run for run in reversed(runs) if run["mode"] == VERIFY and run["exit_code"] in codes), None)
 
 
 def rests_until(runs: Sequence[Run], now: datetime) -> datetime | None:
     """Return until when a clinic waits because its day's requests are spent; None when it need not.
 
-    That is the next day (UTC). When HighLevel's day, whose beginning is not documented, has not turned by then, the
-    run ends at once with the same code and is tried every hour.
+    It waits as long as one of its sub-accounts does: a run is of all of them. That is until the next day (UTC). When HighLevel's
+    day, whose beginning is not documented, has not turned by then, the run ends at once with the same code and is tried
+    every hour.
     """
+    return max(filter(None, (_rests_until(place, now) for place in _by_sub_account(runs))), default=None)
+
+
+def _rests_until(runs: Sequence[Run], now: datetime) -> datetime | None:
+    """Return the same of one sub-account."""
     ended = [run for run in runs if run["ended_at"]]
     if not ended or ended[-1]["exit_code"] != SPENT:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from many_clinics.outcome import DIFFERENCES, REJECTS, SPENT, UNREADABLE
+from many_clinics.steps import VERIFY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,20 +17,29 @@ NEVER, COMPLETE, NEEDS, WAITS, FAILED = (
     "waits for the next day",
     "failed",
 )
+#: What a verification of an earlier run still asks for: deltas since then do not put it right.
+_STANDS = {
+    DIFFERENCES: "the newest verification found differences, and none has come after it that found none: its report lists them",
+    UNREADABLE: "the newest verification could not read everything back, and none has come after it that could",
+}
 _ORDER = (FAILED, NEEDS, NEVER, WAITS, COMPLETE)
 _STATES = {0: COMPLETE, REJECTS: NEEDS, DIFFERENCES: NEEDS, UNREADABLE: NEEDS, SPENT: WAITS}
 
 
-def report(steps: Sequence[str], outcomes: Iterable[Mapping[str, Any] | None], at: str) -> dict[str, Any]:
+def report(
+    steps: Sequence[str], outcomes: Iterable[Mapping[str, Any] | None], at: str, checked: int = 0
+) -> dict[str, Any]:
     """Sum up a run of one clinic.
 
     Args:
         steps: those that were due.
         outcomes: of the steps that ended, in their order, as `Outcome.as_dict` gives them.
         at: the present moment, as text.
+        checked: how the newest verification had ended when the run began.
     """
     ended = [outcome for outcome in outcomes if outcome]
-    worst = max(reversed(ended), key=lambda outcome: _rank(outcome["code"]), default=None)
+    known = [] if any(outcome["step"] == VERIFY for outcome in ended) else _standing(checked)
+    worst = max(reversed([*known, *ended]), key=lambda outcome: _rank(outcome["code"]), default=None)
     missing = [step for step in steps if step not in {outcome["step"] for outcome in ended}]
     if missing and (worst is None or _STATES.get(worst["code"]) in {COMPLETE, NEEDS}):
         line = (
@@ -48,6 +58,10 @@ def report(steps: Sequence[str], outcomes: Iterable[Mapping[str, Any] | None], a
         "at": at,
         "totals": {outcome["step"]: outcome["totals"] for outcome in ended},
     }
+
+
+def _standing(checked: int) -> list[dict[str, Any]]:
+    return [{"step": VERIFY, "code": checked, "line": _STANDS[checked]}] if checked in _STANDS else []
 
 
 def _rank(code: int) -> int:

@@ -16,7 +16,7 @@ from many_clinics.clinics import Clinic
 from many_clinics.outcome import Next, last_word, what_next
 from many_clinics.references import SecretMissingError, resolve
 from many_clinics.running import Running, prepare, variables
-from many_clinics.steps import due, rests_until
+from many_clinics.steps import checked, due, rests_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +34,17 @@ CLINIC = Clinic(
 
 
 def run(
-    mode: str, code: int | None, began: datetime, lasted: timedelta = timedelta(hours=5)
+    mode: str,
+    code: int | None,
+    began: datetime,
+    lasted: timedelta = timedelta(hours=5),
+    location: str = "main",
 ) -> dict[str, Any]:
     """Return a run as the ledger lists it."""
     ended = None if code is None else f"{began + lasted:%Y-%m-%dT%H:%M:%SZ}"
     return {
         "id": "",
+        "location": location,
         "mode": mode,
         "started_at": f"{began:%Y-%m-%dT%H:%M:%SZ}",
         "ended_at": ended,
@@ -48,6 +53,13 @@ def run(
 
 
 YESTERDAY = NOW - timedelta(days=1)
+
+
+def beside(mode: str, code: int | None) -> dict[str, Any]:
+    """Return what the run of yesterday did in another sub-account, which the ledger lists after the first."""
+    return run(mode, code, YESTERDAY, location="north")
+
+
 PLAN, LOAD = run("plan", 0, YESTERDAY), run("load", 0, YESTERDAY)
 
 
@@ -67,6 +79,10 @@ PLAN, LOAD = run("plan", 0, YESTERDAY), run("load", 0, YESTERDAY)
             [PLAN, LOAD, run("verify", 0, NOW - timedelta(days=8)), run("load", 1, YESTERDAY)],
             ("delta", "verify"),
         ),
+        ([LOAD, beside("load", 75)], ("load", "verify")),
+        ([run("load", 1, YESTERDAY), beside("load", 0)], ("load", "verify")),
+        ([LOAD, run("verify", 0, YESTERDAY), beside("load", 0)], ("delta", "verify")),
+        ([LOAD, run("verify", 0, YESTERDAY), beside("load", 0), beside("verify", 6)], ("delta",)),
     ],
 )
 def test_what_is_due(runs: list[dict[str, Any]], steps: tuple[str, ...]) -> None:
@@ -91,6 +107,54 @@ def test_who_has_spent_the_day_waits_for_the_next() -> None:
     assert rests_until([spent, too_early], NOW) is None
     assert rests_until([PLAN, LOAD], NOW) is None
     assert rests_until([], NOW) is None
+
+
+@pytest.mark.parametrize("codes", [(75, 0), (0, 75), (75, 75)])
+def test_a_clinic_waits_as_long_as_one_of_its_sub_accounts(codes: tuple[int, int]) -> None:
+    """Whichever of them the ledger lists last."""
+    began = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    runs = [
+        run("load", code, began, location=place) for place, code in zip(("main", "north"), codes, strict=True)
+    ]
+    assert rests_until(runs, began + timedelta(hours=6)) == datetime(2026, 11, 29, tzinfo=UTC)
+    assert rests_until(runs, datetime(2026, 11, 29, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "code"),
+    [
+        ([], 0),
+        ([LOAD], 0),
+        ([run("verify", 5, YESTERDAY)], 5),
+        ([run("verify", 5, YESTERDAY), run("load", 0, NOW)], 5),
+        ([run("verify", 5, YESTERDAY), run("verify", 1, NOW)], 5),
+        ([run("verify", 5, YESTERDAY), run("verify", 0, NOW)], 0),
+        ([run("verify", 6, YESTERDAY), beside("verify", 5)], 5),
+        ([run("verify", 0, YESTERDAY), beside("verify", 6)], 6),
+    ],
+)
+def test_how_the_newest_verification_ended(runs: list[dict[str, Any]], code: int) -> None:
+    """Of each sub-account; one that failed has said nothing."""
+    assert checked(runs) == code
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcomes", "state", "step"),
+    [
+        (["delta"], [("delta", 0)], summary.NEEDS, "verify"),
+        (["delta"], [("delta", 4)], summary.NEEDS, "delta"),
+        (["delta"], [("delta", 1)], summary.FAILED, "delta"),
+        ([], [], summary.NEEDS, "verify"),
+        (["delta", "verify"], [("delta", 0), ("verify", 0)], summary.COMPLETE, "verify"),
+        (["delta", "verify"], [("delta", 0)], summary.FAILED, "verify"),
+    ],
+)
+def test_differences_stand_until_a_verification_finds_none(
+    steps: list[str], outcomes: list[tuple[str, int]], state: str, step: str
+) -> None:
+    """A delta that ended well has put nothing right."""
+    found = summary.report(steps, [ended("begin", 0), *(ended(*item) for item in outcomes)], "now", 5)
+    assert (found["state"], found["step"]) == (state, step)
 
 
 @pytest.mark.parametrize(

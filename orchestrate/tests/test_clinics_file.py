@@ -14,6 +14,7 @@ import yaml
 from many_clinics.clinics import Clinics, read
 from many_clinics.databases import sql
 from many_clinics.meltano_project import MeltanoProject
+from many_clinics.schedule import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +80,12 @@ def test_what_is_given_is_what_is_read(tmp_path: Path) -> None:
         (clinic(name="east"), "environment: meltano.yml has none"),
         (clinic(schedule="every night"), "schedule: not a schedule"),
         (clinic(schedule="0 25 * * *"), "schedule: not a schedule"),
+        (clinic(schedule="0 2 31 2 *"), "schedule: not a schedule; no month has such a day"),
+        (clinic(schedule="0 2 31 4-6/2,9,11 *"), "schedule: not a schedule; no month has such a day"),
+        (with_setting("TARGET_HIGHLEVEL_LOCATION_ID", None), "needs TARGET_HIGHLEVEL_ACCESS_TOKEN and"),
+        (with_setting("TARGET_HIGHLEVEL_LOCATION_ID", ""), "needs TARGET_HIGHLEVEL_ACCESS_TOKEN and"),
+        (None, "clinic 1: not an entry"),
+        ("south", "clinic 1: not an entry"),
         (clinic(timezone="Sydney"), "timezone: not a time zone"),
         (clinic(database=f"postgresql://north:{PASTED}@db/north"), "database: not a reference"),
         (clinic(secrets={"TAP_CLINIKO_API_KEY": PASTED}), "secrets.TAP_CLINIKO_API_KEY: not a reference"),
@@ -98,7 +105,8 @@ def test_what_is_given_is_what_is_read(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_told_without_the_value(tmp_path: Path, entry: dict[str, Any], said: str) -> None:
     """A secret that was pasted in the wrong place is not repeated; the other clinics run."""
-    found = written(tmp_path, entry, clinic("south"))
+    found = written(tmp_path, entry, clinic("south"), summary="0 6 * * *")
+    assert found.summary == "0 6 * * *"
     assert any(said in problem for problem in found.problems), found.problems
     assert not any(PASTED in problem for problem in found.problems)
     assert [item.name for item in found.clinics] == ["south"]
@@ -220,6 +228,35 @@ def test_the_order_of_the_file_decides_of_no_pool(
     assert all(each == of_each[0] for each in of_each)
     assert set(of_each[0].values()) == pools
     assert [set(each.pools()) for each in found] == [pools] * len(found)
+
+
+def test_a_wrong_entry_changes_no_pool(tmp_path: Path) -> None:
+    """Neither its own name, when it can run again, nor that of whoever shares its Cliniko user."""
+    shared = [clinic(cliniko_user="anna"), with_key("south", "north"), clinic("west", schedule="0 3 * * *")]
+    right = written(tmp_path, *shared)
+    expected = {item.name: right.pool(item) for item in right.clinics}
+    assert expected == {"north": "cliniko_anna", "south": "cliniko_anna", "west": "cliniko_west"}
+    for wrong in range(3):
+        entries = [{**entry, "schedule": "now"} if at == wrong else entry for at, entry in enumerate(shared)]
+        found = written(tmp_path, *entries)
+        assert len(found.clinics) == 2
+        assert {item.name: found.pool(item) for item in found.clinics}.items() <= expected.items()
+
+
+def test_a_wrong_hour_of_the_summary_stops_no_clinic(tmp_path: Path) -> None:
+    """It is written at the usual one."""
+    found = written(tmp_path, clinic(), summary="every morning")
+    assert [item.name for item in found.clinics] == ["north"]
+    assert found.summary == "0 7 * * *"
+    assert found.problems[0].startswith("summary: not a schedule")
+
+
+@pytest.mark.parametrize(
+    "when", ["0 2 29 2 *", "0 2 31 2 1", "0 2 31 */2 *", "0 2 30/1 2-4 *", "0 2 * 2 *", "@monthly"]
+)
+def test_days_that_come(when: str) -> None:
+    """If only in leap years, or on a day of the week."""
+    assert schedule(when) == when
 
 
 LOCATIONS = {"1": "location of north", "2": "another"}
