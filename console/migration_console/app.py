@@ -90,7 +90,11 @@ class Console:
         return Starlette(
             routes=routes,
             middleware=[Middleware(GuardMiddleware, guard=self._guard)],
-            exception_handlers={HTTPException: self._error, Refused: self._refused},
+            exception_handlers={
+                HTTPException: self._error,
+                Refused: self._refused,
+                OSError: self._no_room,
+            },
         )
 
     def _clinic(self, request: Request) -> Clinic:
@@ -281,6 +285,14 @@ class Console:
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)  # noqa: S101 - registered for this type
         return self._refusal(request, error.status, error.sentence)
+
+    async def _no_room(self, request: Request, error: Exception) -> Response:
+        """Say what the machine refuses: a full disk, a folder that was closed to this user."""
+        assert isinstance(error, OSError)  # noqa: S101 - registered for this type
+        where = error.filename or "the folder of what the console keeps"
+        what = error.strerror or type(error).__name__
+        sentence = f"{where} could not be used ({what}): make room on the disk, or give this user the right, then try again."
+        return self._refusal(request, 500, f"{sentence} What runs goes on.")
 
     def _refusal(self, request: Request, status: int, sentence: str) -> Response:
         if not is_inside(request):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import HighLevelError
 from target_highlevel.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -33,18 +33,19 @@ class History:
         """Look into the ledger of a project."""
         if not project.has_ledger:
             return cls()
+        try:
+            return cls._read(project)
+        except Exception:  # noqa: BLE001 - the pages open whatever it is; the job that needs the ledger says why
+            return cls(is_known=False)
+
+    @classmethod
+    def _read(cls, project: Project) -> History:
         runs: list[Mapping[str, Any]] = []
         approved: dict[str, str] = {}
         for location in project.sub_accounts:
-            try:
-                ledger = Ledger(project.ledger_url, location, exclusive=False)
-            except HighLevelError:
-                return cls(is_known=False)  # the job that needs it says why
-            try:
+            with closing(Ledger(project.ledger_url, location, exclusive=False)) as ledger:
                 runs += ledger.newest_of_each(1)
                 approved[location] = ledger.fact(f"approved:{location}") or ""
-            finally:
-                ledger.close()
         return cls(tuple(runs), approved)
 
     def changed_since(self, moment: str) -> bool:

@@ -10,15 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from migration_console.commands import COMMANDS
 from migration_console.reports import newest_of
-from migration_console.runner import ENDED, JOB, LOCK, LOG, REFUSED
+from migration_console.runner import ENDED, GROUP, JOB, LOCK, LOG, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +33,13 @@ if TYPE_CHECKING:
 JOB_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 _TAIL_BYTES = 64_000
 _STARTING_SECONDS = 10.0
+#: Within which two looks at when a process began may differ, when the clock is set.
+_SAME_SECONDS = 10.0
 #: The last line of a command of ours, with or without what Meltano puts before it.
 _LOGGED = re.compile(r"\d{4}-\d\d-\d\dT\S+ \[")
-_LAST_LINE = re.compile(r"^.*?\b(?:target-highlevel|tap-cliniko): (.+?)(?: \(exit \d+\))?$", re.MULTILINE)
+_LAST_LINE = re.compile(
+    r"^.*?\b(?:target-highlevel|tap-cliniko|console): (.+?)(?: \(exit \d+\))?$", re.MULTILINE
+)
 
 
 class Busy(Exception):  # noqa: N818 - says what is the case, not that something went wrong
@@ -213,8 +219,13 @@ class Jobs:
 
     def stop(self, job: Job) -> None:
         """Ask a job to finish what is in flight and end; started again, it resumes where it left off."""
-        for process in _processes(job.folder):
-            os.kill(process, signal.SIGTERM)
+        runners = _processes(job.folder)
+        group = _group(job.folder)
+        with suppress(ProcessLookupError):  # it has just ended
+            for process in runners:
+                os.kill(process, signal.SIGTERM)
+            if group and not runners:
+                os.killpg(group, signal.SIGTERM)
 
     def _report(self, command: Command, began: float, ended: float) -> str | None:
         """Return the report of what a job has run: of its kind, begun and ended while the job went on."""
@@ -233,7 +244,7 @@ def _state(folder: Path, command: Command, started: float, ended: dict[str, Any]
         if ended["why"] == REFUSED:
             return "refused"
         return "done" if ended["code"] in command.fine else "failed"
-    if _is_held(folder / LOCK):
+    if _is_held(folder / LOCK) or _group(folder):
         return "running"
     if not (folder / LOG).exists() and time.time() - started < _STARTING_SECONDS:
         return "running"
@@ -251,10 +262,34 @@ def _is_held(path: Path) -> bool:
         return True
 
 
+def _group(folder: Path) -> int | None:
+    """Return the process group that does a job's work; none when it has ended, and its number may be somebody else's."""
+    kept = _json(folder / GROUP)
+    try:
+        os.killpg(kept["group"], 0)  # quick, and nearly always the answer
+    except (KeyError, ProcessLookupError, PermissionError):
+        return None
+    group = int(kept["group"])
+    members = [
+        item for item in psutil.process_iter(["status", "create_time"]) if _group_of(item.pid) == group
+    ]
+    others = (
+        abs(item.info["create_time"] - kept["began"]) > _SAME_SECONDS for item in members if item.pid == group
+    )
+    if any(others) or all(item.info["status"] == psutil.STATUS_ZOMBIE for item in members):
+        return None
+    return group
+
+
+def _group_of(process: int) -> int | None:
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return None
+
+
 def _processes(folder: Path) -> list[int]:
     """Return the runners of a folder, by what they were started with."""
-    import psutil  # noqa: PLC0415 - only for stopping
-
     wanted = ["migration_console.runner", str(folder)]
     found = []
     for process in psutil.process_iter(["cmdline"]):

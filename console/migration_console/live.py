@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import HighLevelError
 from target_highlevel.ledger.budget import LedgerDayCounter
 from target_highlevel.ledger.counts import ObjectCount, object_counts
 from target_highlevel.ledger.ledger import Ledger
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 
 _EVERY = 2.0
 _FRONT_DESK = re.compile(r"highlevel\.progress .* front_desk=(can_work|[\d.]+ \w+)")
+#: Modes of the runs whose progress is told.
+_SETTLING = frozenset({"load", "retry"})
+#: A command may begin several runs, of which one settles records.
+_LOOKED_BACK = 5
 #: How long the first look may keep a page waiting; a large ledger takes longer to count, and the next second shows it.
 _FIRST_LOOK = 0.1
 
@@ -90,10 +93,16 @@ class Live:
     Attributes:
         accounts: each of its sub-accounts, the main one first
         front_desk: `can_work`, or how long until it can, as the run says; empty before it has said
+        job: id of the job it is of; empty when none ran
+        reads: whether that job reads Cliniko
+        is_known: whether the ledger could be read
     """
 
     accounts: tuple[Account, ...] = ()
     front_desk: str = ""
+    job: str = ""
+    reads: bool = True
+    is_known: bool = True
 
     @property
     def most_spent(self) -> int | None:
@@ -110,29 +119,39 @@ class Watcher:
         self._mutex = threading.Lock()
         self._looked = threading.Event()
         self._at = 0.0
+        self._is_looking = False
         self._seen = Live()
 
     def look(self, job: Job | None) -> Live:
-        """Return how far it was at the newest look, and look again if that is some time ago."""
+        """Return how far it was at the newest look, and look again if that is some time ago or of another job."""
+        of = job.id if job else ""
         with self._mutex:
-            is_time = time.monotonic() - self._at > _EVERY or not self._at
-            if is_time:
-                self._at = time.monotonic()
+            is_old = time.monotonic() - self._at > _EVERY or not self._at or self._seen.job != of
+            is_time = (
+                is_old and not self._is_looking
+            )  # a large ledger takes longer than the time between two looks
+            self._is_looking = self._is_looking or is_time
         if is_time:
             threading.Thread(target=self._look, args=(job,), daemon=True).start()
         self._looked.wait(_FIRST_LOOK)
-        return self._seen
+        seen = self._seen
+        return seen if seen.job == of else _without_counts(seen)
 
     def _look(self, job: Job | None) -> None:
-        project = self._project
-        at = [
-            _account(project.ledger_url, location, job)
-            for location in (project.sub_accounts if project.has_ledger else ())
-        ]
+        try:
+            seen = self._now(job)
+        except Exception:  # noqa: BLE001 - whatever it is, the numbers of the look before are not those of now
+            seen = Live(job=job.id if job else "", is_known=False)
         with self._mutex:
-            self._seen = Live(tuple(account for account in at if account is not None), _front_desk(job))
-            self._at = time.monotonic()
+            self._seen, self._at, self._is_looking = seen, time.monotonic(), False
         self._looked.set()
+
+    def _now(self, job: Job | None) -> Live:
+        project = self._project
+        locations = project.sub_accounts if project.has_ledger else ()
+        accounts = tuple(_account(project.ledger_url, location, job) for location in locations)
+        reads = job is None or job.command.mode != "retry"
+        return Live(accounts, _front_desk(job), job.id if job else "", reads)
 
 
 def _front_desk(job: Job | None) -> str:
@@ -140,19 +159,18 @@ def _front_desk(job: Job | None) -> str:
     return str(said[-1]) if said else ""
 
 
-def _account(url: str, location: str, job: Job | None) -> Account | None:
-    try:
-        ledger = Ledger(url, location, exclusive=False)
-    except HighLevelError:
-        return None  # it cannot be opened: the job that needs it says why
+def _without_counts(live: Live) -> Live:
+    """Return what holds whichever job runs."""
+    accounts = tuple(Account(item.location, spent_today=item.spent_today) for item in live.accounts)
+    return Live(accounts, is_known=live.is_known)
+
+
+def _account(url: str, location: str, job: Job | None) -> Account:
+    ledger = Ledger(url, location, exclusive=False)
     try:
         spent = LedgerDayCounter(ledger).spent()
-        run = (
-            next(iter(ledger.runs(newest=1)), None)
-            if job is not None and job.command.mode == "load"
-            else None
-        )
-        if run is None or job is None or _seconds(run) < job.started - 1:
+        run = _run_of(ledger, job) if job is not None else None
+        if run is None:
             return Account(location, spent_today=spent)
         counts = object_counts(ledger, run["id"])
     finally:
@@ -161,6 +179,16 @@ def _account(url: str, location: str, job: Job | None) -> Account | None:
     kinds = tuple(map(_kind, counts))
     took = max(1.0, time.time() - _seconds(run))
     return Account(location, kinds, _refusals(counts), spent, sum(kind.done for kind in kinds) / took)
+
+
+def _run_of(ledger: Ledger, job: Job) -> dict[str, Any] | None:
+    """Return the run that a job has begun, if it is one that settles records."""
+    if job.command.mode not in _SETTLING:
+        return None
+    newest = reversed(ledger.runs(newest=_LOOKED_BACK))
+    return next(
+        (run for run in newest if run["mode"] == job.command.mode and run["started_at"] >= job.at), None
+    )
 
 
 def _seconds(run: dict[str, Any]) -> float:

@@ -13,10 +13,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import psutil
 from filelock import FileLock, Timeout
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 JOB, LOG, ENDED, LOCK = "job.json", "output.log", "ended.json", "running.lock"
+#: Which processes do the work: they go on when this one is killed.
+GROUP = "group.json"
+#: What a shell ends with where there is no such program.
+_NO_SUCH_PROGRAM = 127
 #: Held by the one job that may write.
 WRITING_LOCK = "writing.lock"
 REFUSED = "another job is writing"
@@ -43,14 +52,23 @@ def main() -> int:
 def _run(folder: Path, job: dict[str, object]) -> int:
     arguments = [str(item) for item in job["arguments"]]  # type: ignore[attr-defined]
     with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - the arguments are of the console's own table
-            arguments,
-            cwd=str(job["root"]),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the arguments are of the console's own table
+                arguments,
+                cwd=str(job["root"]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            what = f"{error.filename} cannot be started ({error.strerror})"
+            why = f"console: {what}: is `make setup` done, and the folder still there?"
+            log.write(f"{why}\n".encode())
+            _end(folder, _NO_SUCH_PROGRAM, "")
+            return _NO_SUCH_PROGRAM
+        group = {"group": process.pid, "began": psutil.Process(process.pid).create_time()}
+        _write(folder / GROUP, group)
 
         def stop(_number: int, _frame: object) -> None:
             os.killpg(process.pid, signal.SIGTERM)
@@ -67,10 +85,13 @@ def _run(folder: Path, job: dict[str, object]) -> int:
 
 
 def _end(folder: Path, code: int | None, why: str) -> None:
-    text = json.dumps({"code": code, "why": why, "at": time.time()})
-    unfinished = folder / f"{ENDED}.new"
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(folder / ENDED)
+    _write(folder / ENDED, {"code": code, "why": why, "at": time.time()})
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    unfinished = path.with_suffix(".json.new")
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(path)
 
 
 if __name__ == "__main__":

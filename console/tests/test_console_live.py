@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hl_ledgers import Desk, contact
 
 from migration_console.commands import COMMANDS
 from migration_console.jobs import Job
-from migration_console.live import Watcher
+from migration_console.live import Live, Watcher
 from migration_console.project import Project
 from migration_console.runner import LOG
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from migration_console.live import Live
 
 
 def watched(watcher: Watcher, job: Job | None) -> Live:
@@ -29,9 +30,9 @@ def watched(watcher: Watcher, job: Job | None) -> Live:
     return live
 
 
-def load(began: float, folder: Path) -> Job:
+def load(began: float, folder: Path, command: str = "load") -> Job:
     """Return a load that was started then and goes on."""
-    return Job("", COMMANDS["load"], "", began, "running", None, None, folder, None)
+    return Job("", COMMANDS[command], "", began, "running", None, None, folder, None)
 
 
 def test_every_sub_account_of_a_run_is_shown(tmp_path: Path) -> None:
@@ -65,6 +66,67 @@ def test_every_sub_account_of_a_run_is_shown(tmp_path: Path) -> None:
     assert live.most_spent == 9
     of_an_earlier_run = watched(Watcher(project), load(time.time() + 60, tmp_path))
     assert all(not account.kinds for account in of_an_earlier_run.accounts)
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Project:
+    """A clinic whose ledger knows a load of two records, and after it a verification."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    variables = {"TARGET_HIGHLEVEL_LEDGER_URL": url, "TARGET_HIGHLEVEL_LOCATION_ID": "main"}
+    desk = Desk.open(url, "main")
+    desk.take(contact(1), contact(2))
+    desk.ledger.end_run(desk.ledger.begin_run("verify"), 0, {})
+    desk.ledger.close()
+    return Project(tmp_path, "live", variables)
+
+
+def test_the_run_that_is_shown_is_the_jobs_own(clinic: Project, tmp_path: Path) -> None:
+    """Not the newest of the ledger, whatever that is."""
+    (account,) = watched(Watcher(clinic), load(time.time() - 60, tmp_path)).accounts
+    assert account.total == 2
+    retry = watched(Watcher(clinic), load(time.time() - 60, tmp_path, "retry"))
+    assert retry.accounts[0].kinds == ()
+    assert not retry.reads
+
+
+def test_numbers_of_one_job_are_not_shown_for_the_next(clinic: Project, tmp_path: Path) -> None:
+    """Until the ledger was looked into for that one."""
+    watcher = Watcher(clinic)
+    assert watched(watcher, load(time.time() - 60, tmp_path)).accounts[0].total == 2
+    later = replace(load(time.time() + 60, tmp_path), id="another")
+    assert watcher.look(later).accounts[0].total == 0
+    assert watched(watcher, later).accounts[0].total == 0
+
+
+def test_there_is_one_look_at_a_time(clinic: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one takes longer than the time between two."""
+    watcher, began, ends = Watcher(clinic), [], threading.Event()
+
+    def slow(job: Job | None) -> Live:
+        began.append(job)
+        ends.wait(10)
+        return Live()
+
+    monkeypatch.setattr(watcher, "_now", slow)
+    monkeypatch.setattr("migration_console.live._EVERY", -1.0)
+    for _ in range(3):
+        watcher.look(None)
+    ends.set()
+    assert len(began) == 1
+
+
+def test_numbers_that_cannot_be_read_are_unknown(clinic: Project, tmp_path: Path) -> None:
+    """Not those of before."""
+    watcher = Watcher(clinic)
+    assert watched(watcher, None).is_known
+    for file in tmp_path.glob("ledger.db*"):
+        file.unlink()
+    (tmp_path / "ledger.db").write_text("no database", encoding="utf-8")
+    deadline = time.monotonic() + 10
+    while (seen := watcher.look(load(time.time(), tmp_path))).is_known:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert seen.most_spent is None
 
 
 def test_without_a_ledger_nothing_is_known(tmp_path: Path) -> None:
