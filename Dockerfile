@@ -1,4 +1,6 @@
-# The pipeline without the sandbox and the tests: docker build -t clinic-move . && docker run --env-file .env -v clinic-move:/project/data clinic-move
+# The pipeline without the sandbox and the tests: docker build -t clinic-move . && docker run --env-file .env -v clinic-move:/project/data
+#   --hostname clinic-move -v /etc/machine-id:/etc/machine-id:ro clinic-move
+# The last two tell a later container from another machine (docs/scheduling.md).
 # The set-up is that of `make setup`, with the packages installed instead of linked.
 
 FROM python:3.14-slim AS build
@@ -17,7 +19,8 @@ RUN useradd --create-home --uid 10001 mover && mkdir -p /project/data && chown -
 COPY --from=build --chown=mover:mover /project /project
 USER mover
 WORKDIR /project
-ENV MELTANO_SEND_ANONYMOUS_USAGE_STATS=false PATH=/project/.venv/bin:$PATH
+# Bookmarks lie with what else the runs leave: a container is thrown away, and the next one would read everything again.
+ENV MELTANO_SEND_ANONYMOUS_USAGE_STATS=false PATH=/project/.venv/bin:$PATH MELTANO_DATABASE_URI=sqlite:////project/data/meltano.db
 VOLUME /project/data
 ENTRYPOINT ["meltano"]
 CMD ["run", "tap-cliniko", "target-highlevel"]

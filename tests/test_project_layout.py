@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -318,3 +319,28 @@ def test_tests_of_a_group_stay_together(request: pytest.FixtureRequest) -> None:
     """Else what they share, such as a whole migration, would be made once by each worker."""
     if getattr(request.config.option, "loadgroup", False):
         assert request.node.nodeid.endswith("@one worker")
+
+
+def test_ci_leaves_out_no_package_and_no_pinned_version() -> None:
+    """Each package is started and tested as it is released; every file of pinned versions is looked through and kept current."""
+    ours = {path.parent.name for path in ROOT.glob("*/pyproject.toml")}
+    wheels = (ROOT / ".ci" / "wheels").read_text(encoding="utf-8")
+    for package in ours:
+        described = tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))
+        assert f"{package}/tests" in wheels
+        assert any(command in wheels for command in described["project"]["scripts"]), package
+    pinned = {str(path.relative_to(ROOT)) for path in tracked("*constraints.txt")}
+    for name in ("audit", "sbom"):
+        words = (ROOT / ".ci" / name).read_text(encoding="utf-8").replace(";", " ").split()
+        assert pinned <= set(words), name
+    kept = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
+    (directories,) = (item["directories"] for item in kept if item["package-ecosystem"] == "pip")
+    assert {"/", "/orchestrate", *(f"/{package}" for package in ours)} == set(directories)
+
+
+def test_what_a_container_keeps_lies_in_its_volume() -> None:
+    """Bookmarks as well: a container is thrown away after its run."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (volume,) = re.findall(r"^VOLUME (\S+)$", text, re.MULTILINE)
+    (database,) = re.findall(r"MELTANO_DATABASE_URI=sqlite:///(\S+)", text)
+    assert database.startswith(f"{volume}/")
