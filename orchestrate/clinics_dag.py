@@ -166,10 +166,10 @@ class Report(ClinicStep):
     """Runs however the steps ended: writes their common report, and tells the summary of all clinics."""
 
     def _run(self, context: Context) -> None:
-        begun = _pull(context, self.clinic, BEGIN, DUE) or {"steps": [BEGIN], "since": "", "checked": 0}
+        begun = _pull(context, self.clinic, BEGIN, DUE) or {"steps": [BEGIN], "since": ""}
         ended = [_pull(context, self.clinic, step, OUTCOME) for step in (BEGIN, *COMMANDS)]
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        how = summary.report(begun["steps"], ended, now, begun["checked"])
+        how = summary.report(begun["steps"], ended, now, begun.get("checked", 0))
         context["outlet_events"][_asset(self.clinic)].extra = how
         if steps.VERIFY in begun["steps"] and any(item and item["step"] in COMMANDS for item in ended):
             self._work().report(begun["since"])
