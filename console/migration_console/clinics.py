@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from migration_console.console import Clinic
-from migration_console.project import MAPPING, Project
+from migration_console.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ def clinics_of(root: Path, environment: str) -> dict[str, Clinic]:
     """Return the clinics by the name of their environment.
 
     Raises:
-        ClinicsError: the file of clinics is not as documented, a clinic's database is not known, or two share a mapping.
+        ClinicsError: the file of clinics is not as documented, or a clinic's database is not known.
     """
     path = root / _FILE
     clinics = {environment: Project.of(root, environment)}
@@ -47,11 +48,11 @@ def clinics_of(root: Path, environment: str) -> dict[str, Clinic]:
             msg = f"{_FILE} has no list `clinics` of entries with a name ({type(error).__name__})"
             raise ClinicsError(msg) from None
         clinics = {project.environment: project for project in named} or clinics
-    used = Counter(project.mapping.resolve() for project in named if project.has_own_mapping)
-    shared = [project.environment for project in named if used[project.mapping.resolve()] > 1]
-    if shared:
-        msg = f"{_FILE}: {' and '.join(shared)} have the same {MAPPING}: a choice for one would change the others"
-        raise ClinicsError(msg)
+    used = Counter(project.mapping.resolve() for project in clinics.values())
+    clinics = {
+        name: replace(project, shares_mapping=used[project.mapping.resolve()] > 1)
+        for name, project in clinics.items()
+    }
     return {name: Clinic(project) for name, project in clinics.items()}
 
 

@@ -88,12 +88,14 @@ class Project:
         environment: the Meltano environment; `sandbox` is one that nobody's patients are in
         variables: the process environment of this clinic, over what its .env file says
         one_of_many: whether the folder is that of other clinics too: then its .env is nobody's
+        shares_mapping: whether another clinic takes the same mapping file
     """
 
     root: Path
     environment: str
     variables: Mapping[str, str]
     one_of_many: bool = False
+    shares_mapping: bool = False
 
     @classmethod
     def of(cls, root: Path, environment: str, variables: Mapping[str, str] | None = None) -> Project:
@@ -157,8 +159,8 @@ class Project:
 
     @property
     def has_own_mapping(self) -> bool:
-        """Return whether that file is this clinic's: what is decided in the shipped one is decided for everybody."""
-        return self.mapping.resolve() != (self.root / SHIPPED_MAPPING).resolve()
+        """Return whether that file is this clinic's alone: what is decided in another one is decided for others too."""
+        return not self.shares_mapping and self.mapping.resolve() != (self.root / SHIPPED_MAPPING).resolve()
 
     @property
     def mapping_to_name(self) -> str:

@@ -97,7 +97,7 @@ def test_a_clinic_whose_database_is_not_known_is_refused(tmp_path: Path, databas
     assert "s3cret" not in str(error.value)
 
 
-def test_clinics_of_one_mapping_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_decided_in_a_mapping_of_several_clinics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is decided for one would be decided for the other; the shipped one, in which nothing is decided, they may share."""
     for name in ("NORTH_DATABASE", "SOUTH_DATABASE"):
         monkeypatch.setenv(name, "postgresql+psycopg://clinic@db/clinic")
@@ -106,8 +106,11 @@ def test_clinics_of_one_mapping_are_refused(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "orchestrate/clinics.yml"
     shared = CLINICS.replace("settings: {TARGET", "settings: {TARGET_HIGHLEVEL_MAPPING: ./all.yml, TARGET", 1)
     path.write_text(shared, encoding="utf-8")
-    with pytest.raises(ClinicsError, match="north and coast have the same TARGET_HIGHLEVEL_MAPPING"):
-        clinics_of(tmp_path, "live")
+    assert not any(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live").values())
+    own = shared.replace("./all.yml", "north.yml")
+    own += "  settings: {TARGET_HIGHLEVEL_MAPPING: coast.yml}\n"
+    path.write_text(own, encoding="utf-8")
+    assert all(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live").values())
 
 
 def test_a_job_begins_although_somebody_looks_whether_it_runs(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from many_clinics.references import reference
 from many_clinics.schedule import schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from many_clinics.meltano_project import MeltanoProject
@@ -28,6 +28,7 @@ LOCATION, LOCATIONS = "TARGET_HIGHLEVEL_LOCATION_ID", "TARGET_HIGHLEVEL_LOCATION
 API_KEY = "TAP_CLINIKO_API_KEY"
 MAPPING = "TARGET_HIGHLEVEL_MAPPING"
 _SHIPPED_MAPPING = "transforms/mapping.yml"
+_SHARED_MAPPING = f"clinic {{}}: another clinic has the same {MAPPING}: a choice for one changes the other; give each a copy of its own"
 _WITHOUT_MAPPING = (
     f"clinic {{}}: takes the shipped {_SHIPPED_MAPPING}; for choices of its own copy that file, and name the copy under settings."
     f"{MAPPING}"
@@ -225,10 +226,10 @@ def read(path: Path, project: MeltanoProject) -> Clinics:
         problems += found
         if not found:
             good.append(clinic)
-    shared = dict(_shared(good, project.root))
+    shared = dict(_shared(good))
     problems += shared.values()
     clinics = tuple(item for item in good if item.name not in shared)
-    advice = tuple(_WITHOUT_MAPPING.format(item.name) for item in clinics if not _mapping(item, project.root))
+    advice = tuple(_advice(clinics, project.root))
     return Clinics(clinics, tuple(problems), summary, advice, tuple(marks))
 
 
@@ -280,21 +281,31 @@ def _mapping(clinic: Clinic, root: Path) -> str:
     return "" if path == os.path.normpath(root / _SHIPPED_MAPPING) else path
 
 
-def _shared(clinics: list[Clinic], root: Path) -> Iterator[tuple[str, str]]:
+def _advice(clinics: Iterable[Clinic], root: Path) -> Iterator[str]:
+    """Yield what is better done about mapping files: a choice in one that several clinics take changes all of them."""
+    mappings = [(clinic.name, _mapping(clinic, root)) for clinic in clinics]
+    used = Counter(path for _, path in mappings)
+    for name, path in mappings:
+        if not path:
+            yield _WITHOUT_MAPPING.format(name)
+        elif used[path] > 1:
+            yield _SHARED_MAPPING.format(name)
+
+
+def _shared(clinics: list[Clinic]) -> Iterator[tuple[str, str]]:
     """Yield name and problem of every clinic that shares what only one may have."""
-    counted = Counter(part for clinic in clinics for part in _own(clinic, root))
+    counted = Counter(part for clinic in clinics for part in _own(clinic))
     for clinic in clinics:
-        twice = sorted({what for what, value in _own(clinic, root) if counted[what, value] > 1})
+        twice = sorted({what for what, value in _own(clinic) if counted[what, value] > 1})
         if twice:
             yield clinic.name, f"clinic {clinic.name}: another clinic has the same {' and '.join(twice)}"
 
 
-def _own(clinic: Clinic, root: Path) -> set[tuple[str, str]]:
+def _own(clinic: Clinic) -> set[tuple[str, str]]:
     """Return what must belong to one clinic alone, each with its kind."""
     return {
         ("name", clinic.name),
         ("environment", clinic.environment),
         ("database", clinic.database),
-        *(("mapping", path) for path in [_mapping(clinic, root)] if path),
         *(("sub-account", identity) for identity in clinic.sub_accounts),
     }

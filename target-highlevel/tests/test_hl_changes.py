@@ -13,7 +13,6 @@ from target_highlevel.fields import mark
 from target_highlevel.ledger.rows import Outcome
 
 if TYPE_CHECKING:
-
     from target_highlevel.ledger.rows import Row
 
 SPEC = StreamSpec("hl_a", "contact", "contact", fields={name: FieldSpec(name) for name in ("name", "city")})
