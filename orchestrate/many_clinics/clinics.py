@@ -28,7 +28,7 @@ LOCATION, LOCATIONS = "TARGET_HIGHLEVEL_LOCATION_ID", "TARGET_HIGHLEVEL_LOCATION
 API_KEY = "TAP_CLINIKO_API_KEY"
 MAPPING = "TARGET_HIGHLEVEL_MAPPING"
 _SHIPPED_MAPPING = "transforms/mapping.yml"
-_SHARED_MAPPING = f"clinic {{}}: another clinic has the same {MAPPING}: a choice for one changes the other; give each a copy of its own"
+_SHARED_MAPPING = f"clinic {{}}: another clinic has the same {MAPPING}, and a choice for one changes both; give each its own"
 _WITHOUT_MAPPING = (
     f"clinic {{}}: takes the shipped {_SHIPPED_MAPPING}; for choices of its own copy that file, and name the copy under settings."
     f"{MAPPING}"
