@@ -36,11 +36,11 @@ def test_a_load_of_half_a_clinic_is_not_called_complete(
     half = loader.load(until_it_failed(small_clinic.lines))
     assert half.code == 1, half.log[-2000:]
     assert loader.sandbox.highlevel.state.contacts
-    assert "the tap ended before it had read everything" in last_line(half.log)
+    assert "the tap stopped before it had read everything" in last_line(half.log)
     assert "complete" not in last_line(half.log)
     assert half.report["ended_early"] is True
     assert half.report["verdict"]["sentence"].startswith("Not finished yet")
-    assert "the tap ended" in half.report["exit_meaning"]
+    assert "tap stopped" in half.report["exit_meaning"]
     told = loader.tool("go-live")
     assert told.returncode == 5
     assert "no load of everything" in told.stderr
@@ -62,7 +62,7 @@ def test_half_a_clinic_is_neither_planned_nor_verified(
     lines = until_it_failed(small_clinic.lines) if said == "half" else []
     ended = loader.load(lines, MODE=mode)
     assert ended.code == 1
-    assert "the tap ended before it had read everything" in last_line(ended.log)
+    assert "the tap stopped before it had read everything" in last_line(ended.log)
     assert ended.report["verdict"]["tone"] == "bad"
     assert "nothing was read back in full" in loader.tool("go-live").stderr
     assert loader.tool("approve").returncode == 2
@@ -96,7 +96,7 @@ def test_rejects_of_half_a_clinic(small_clinic: Clinic, highlevel: Callable[...,
     ended = loader.load([*lines[:-1], json.dumps(patient)])
     assert ended.code == 1, ended.log[-2000:]
     assert ended.report["totals"]["rejected"] > 0
-    assert "the tap ended before it had read everything" in last_line(ended.log)
+    assert "the tap stopped before it had read everything" in last_line(ended.log)
 
 
 def test_a_source_that_says_nothing_of_its_end(

@@ -144,7 +144,7 @@ def test_a_record_whose_change_was_refused_is_compared_with_what_was_written_las
     highlevel: Callable[..., Loader],
 ) -> None:
     """What waits is said to wait, and is no difference; what somebody has changed beside it is one, and so is a lost note."""
-    loader = highlevel()
+    loader = highlevel(search_lag=0.0)  # what somebody changes shows at once
     before = person("patients/1", "Ada", "Lovelace", city="Leeds", dnd_email=False)
     assert loader.load([*HEAD, before, note(1, 1)]).code == 0
     fault(loader, "PUT", "^/contacts/", "status", status=400)

@@ -122,9 +122,10 @@ class Absence:
             return None
         now = time.monotonic()
         lag = max(now - witness.created, min(self._lag, IN_FLIGHT_SECONDS))
-        if shows and lag > self._patience:  # one of long ago says little of how far the search is behind
+        wait = since + lag - now
+        if shows and wait > self._patience:  # one of long before says little of how far the search is behind
             return self._seconds_of_patience(row, since)
-        return since + lag - now if shows else None
+        return wait if shows else None
 
     def _seconds_of_patience(self, row: Row, since: float) -> float | None:
         """Return after how many seconds time alone has to do: at the end of a run, once nothing can be under way any more."""

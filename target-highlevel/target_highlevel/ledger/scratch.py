@@ -106,6 +106,8 @@ def scratch_copy(
             for table in tables:
                 _copy(source, destination, table, location)
             if crosswalk_only:
+                # what runs have noted of the audit trail is of no use without it: it would seem to be cut short
+                destination.execute(run.update().values(facts=None), execution_options=COPIED.options)
                 _keep_earlier(destination)
                 known = record.c.hl_id.is_not(None)
                 destination.execute(record.delete().where(~known))
