@@ -97,7 +97,9 @@ def test_a_clinic_whose_database_is_not_known_is_refused(tmp_path: Path, databas
     assert "s3cret" not in str(error.value)
 
 
-def test_nothing_is_decided_in_a_mapping_of_several_clinics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_decided_in_a_mapping_of_several_clinics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is decided for one would be decided for the other; the shipped one, in which nothing is decided, they may share."""
     for name in ("NORTH_DATABASE", "SOUTH_DATABASE"):
         monkeypatch.setenv(name, "postgresql+psycopg://clinic@db/clinic")
