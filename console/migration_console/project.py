@@ -73,7 +73,7 @@ VARIABLES = (
     Variable(
         MAPPING,
         f"{MAPPING}=mapping.yml",
-        f"The clinic's own mapping file, in which *Map* writes; make it first: cp {SHIPPED_MAPPING} mapping.yml",
+        f"The mapping file in which *Map* writes; by default {SHIPPED_MAPPING}, or a copy: cp {SHIPPED_MAPPING} mapping.yml",
         required=False,
     ),
 )
@@ -159,19 +159,21 @@ class Project:
 
     @property
     def has_own_mapping(self) -> bool:
-        """Return whether that file is this clinic's alone: what is decided in another one is decided for others too."""
-        return not self.shares_mapping and self.mapping.resolve() != (self.root / SHIPPED_MAPPING).resolve()
+        """Return whether that file is this clinic's alone: what is decided in another one is decided for others too.
+
+        The shipped one is that of the only clinic of a project.
+        """
+        is_shipped = self.mapping.resolve() == (self.root / SHIPPED_MAPPING).resolve()
+        return not self.shares_mapping and not (self.one_of_many and is_shipped)
 
     @property
     def mapping_to_name(self) -> str:
-        """Return what gives the clinic a mapping file of its own, in the words of a terminal."""
-        if self.one_of_many:
-            own = f"mappings/{self.environment}.yml"
-            return (
-                f"mkdir -p mappings; cp {SHIPPED_MAPPING} {own}, then {MAPPING}: {self.root / own} under `settings` of the"
-                " clinic in orchestrate/clinics.yml"
-            )
-        return f"cp {SHIPPED_MAPPING} mapping.yml, then {MAPPING}=mapping.yml in .env"
+        """Return what gives one of several clinics a mapping file of its own, in the words of a terminal."""
+        own = f"mappings/{self.environment}.yml"
+        return (
+            f"mkdir -p mappings; cp {SHIPPED_MAPPING} {own}, then {MAPPING}: {self.root / own} under `settings` of the"
+            " clinic in orchestrate/clinics.yml"
+        )
 
     @property
     def meltano(self) -> Path:

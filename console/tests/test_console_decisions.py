@@ -10,7 +10,10 @@ import pytest
 from console_server import MAPPING, Browser, a_patient, a_report, serving
 
 from migration_console.commands import COMMANDS
-from migration_console.requests import Options
+from migration_console.console import Clinic
+from migration_console.decisions import decide
+from migration_console.project import Project
+from migration_console.requests import Options, Refused
 from migration_console.steps import State
 
 if TYPE_CHECKING:
@@ -251,20 +254,13 @@ def test_a_page_from_before_takes_no_tick_of_somebody_else_away(browser: Browser
 
 @pytest.mark.parametrize("named", ["", "transforms/mapping.yml"])
 def test_nothing_is_decided_in_the_mapping_of_everybody(tmp_path: Path, named: str) -> None:
-    """The shipped file stays as it is; the answer and the pages say how the clinic gets its own."""
-    shipped = tmp_path / "transforms/mapping.yml"
-    shipped.parent.mkdir()
-    shipped.write_text(MAPPING, encoding="utf-8")
-    a_report(tmp_path, PLAN, mode="plan", plan={"blockers": [], "account": {}})
-    with serving(tmp_path, TARGET_HIGHLEVEL_MAPPING=named) as served:
-        browser = served.enter()
-        for part, form in (("fields", {"field:1": "Fund", "place:1": "keep"}), ("undo", {})):
-            answer = browser.post(f"decide/{part}", form)
-            assert answer.status_code == 409
-            assert "cp transforms/mapping.yml mapping.yml" in answer.text
-        assert shipped.read_text(encoding="utf-8") == MAPPING
-        for page in ("map", "families", "connect"):
-            assert "cp transforms/mapping.yml mapping.yml" in browser.get(page).text
+    """Of several clinics in one folder; the answer says how one gets its own. The only clinic of a folder has the shipped one."""
+    variables = {"TARGET_HIGHLEVEL_MAPPING": named}
+    north = Clinic(Project(tmp_path, "north", variables, one_of_many=True))
+    for part, form in (("fields", {"field:1": "Fund", "place:1": "keep"}), ("undo", {})):
+        with pytest.raises(Refused, match=r"cp transforms/mapping.yml mappings/north.yml"):
+            decide(north, part, form)
+    assert Project(tmp_path, "live", variables).has_own_mapping
 
 
 NEWER = "20261129T080413.889482Z-73d4b5"
