@@ -318,10 +318,14 @@ class Engine:
             self._end(error)
 
     def _hold(self, row: Row) -> None:
-        """Have the next run try a record again, and what must not come before it."""
+        """Have the next run try a record again, and what must not come before it.
+
+        One that an earlier run has tried as well holds nothing up any more: it may fail for good.
+        """
         self._session.work.hold(row, "server_error")
         self._put_off_number += 1
-        if row.object == "note" and row.hl_id is None:
+        tried_before = row.intent is not None and row.intent["run"] != self._session.run
+        if row.object == "note" and row.hl_id is None and not tried_before:
             self._without_a_note.add(row.contact)
 
     def _would_overtake(self, row: Row) -> bool:
