@@ -110,6 +110,7 @@ def test_json_lines(analyst: Analyst) -> None:
     compare(analyst, {name: len(found) for name, found in rows.items()}, patients)
 
 
+@pytest.mark.soak
 def test_csv(analyst: Analyst) -> None:
     """One line a record; nested values are JSON in a cell."""
     analyst.load("target-csv")
@@ -152,6 +153,7 @@ def read_postgresql(connection: psycopg.Connection[Any]) -> tuple[dict[str, int]
     }
 
 
+@pytest.mark.soak
 def test_duckdb(analyst: Analyst) -> None:
     """A row each in DuckDB, nested values as JSON; a second run changes rows and adds none."""
     for _ in range(2):

@@ -187,7 +187,7 @@ def test_half_a_file_goes_on_where_it_stopped(clinic: Sandbox, client: ClinikoCl
     assert stored.sha256 == whole.sha256
 
 
-@pytest.mark.parametrize("status", [403, 404, 503])
+@pytest.mark.parametrize("status", [403, *(pytest.param(one, marks=pytest.mark.soak) for one in (404, 503))])
 def test_a_store_that_fails_ends_the_run(
     clinic: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
@@ -246,7 +246,9 @@ def test_a_file_that_nobody_can_open_is_said_so(
     assert f"patient_attachments/{ident}: does not come" in caplog.text
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422])
+@pytest.mark.parametrize(
+    "status", [200, 401, *(pytest.param(one, marks=pytest.mark.soak) for one in (400, 403, 404, 422))]
+)
 def test_whatever_cliniko_answers_for_one_file_the_others_come(
     clinic: Sandbox, tmp_path: Path, status: int
 ) -> None:

@@ -56,6 +56,7 @@ def start(
         return subprocess.Popen(command, stdout=stdout, stderr=stderr), out
 
 
+@pytest.mark.soak
 def test_killed_again_and_again_it_ends_where_a_whole_run_ends(clinic: Sandbox, tmp_path: Path) -> None:
     """Kills at random moments lose no row, and a window that was begun is not begun again."""
     killed = kill_again_and_again(clinic, tmp_path, KILLS, seed=7)

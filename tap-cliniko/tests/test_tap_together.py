@@ -43,6 +43,7 @@ def run_together(folder: Path, configs: list[dict[str, Any]], states: list[dict[
     return [Said.from_text((folder / f"lines-{number}").read_text()) for number in range(len(taps))]
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 def test_two_processes_never_get_a_429(tmp_path: Path) -> None:
     """Against a server with the real limit: never over it, and both complete."""

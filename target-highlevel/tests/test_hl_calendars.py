@@ -225,7 +225,8 @@ def check(loader: Loader) -> int:
     return number
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_is_offered_that_cliniko_forbids(seed: int, started: Any, tmp_path: Path) -> None:
     """Over 60 days, at the first opening and after absences, hours and offers have changed; until it is opened, nothing is."""
     account = clinic(seed)

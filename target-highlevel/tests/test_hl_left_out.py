@@ -83,6 +83,7 @@ def loads(loader: Loader, move: str, *why: str) -> None:
     assert not loader.sandbox.highlevel.state.doubles()
 
 
+@pytest.mark.soak
 def test_what_is_old_deleted_or_switched_off_is_counted(started: Loader) -> None:
     """In the plan, the load, a delta that changes rows of what was left behind, and a verification."""
     move = f"deleted_records: false, files: false, {OLDEST}"

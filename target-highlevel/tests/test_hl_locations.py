@@ -205,6 +205,7 @@ def test_each_change_goes_where_it_belongs(divided: Divided) -> None:
     assert {report["verification"]["missing"] for report in divided.reports().values()} == {0}
 
 
+@pytest.mark.soak
 def test_a_business_is_given_a_sub_account_later(small_clinic: Clinic, divided: Divided) -> None:
     """A full read moves what is now another sub-account's; without one the run says that it needs it."""
     loader = divided.loader
@@ -221,6 +222,7 @@ def test_a_business_is_given_a_sub_account_later(small_clinic: Clinic, divided: 
     assert checked.code == 0, checked.log[-2000:]
 
 
+@pytest.mark.soak
 def test_what_ends_one_sub_account_ends_no_other(small_clinic: Clinic, divided: Divided) -> None:
     """The others are loaded, the last line names the one, and no bookmark passes what it has not got."""
     broken = json.loads(divided.settings()["ACCESS_TOKENS"]) | {divided.places[2]: "pit-revoked"}

@@ -199,6 +199,7 @@ def test_without_the_setting_there_is_none(loader: Loader) -> None:
     assert "opportunity" not in str(report["objects"])
 
 
+@pytest.mark.soak
 def test_of_a_whole_clinic(small_clinic: Clinic, highlevel: StartHighLevel) -> None:
     """The plan names every type as a missing stage; a load gives each patient with visits one opportunity, an undo takes all."""
     loader = highlevel()

@@ -120,6 +120,7 @@ def test_a_random_reality_is_reported_as_it_is(seed: int, highlevel: Callable[..
     assert told["requests"] == len(control.requests) < MOST_REQUESTS
 
 
+@pytest.mark.soak
 def test_a_sub_account_made_of_its_probe_behaves_alike(
     highlevel: Callable[..., Loader], tmp_path: Path
 ) -> None:
