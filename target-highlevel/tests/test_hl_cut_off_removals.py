@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_divided import HEAD, INVOICE, ITEM, clinic, divide
 from hl_loading import settings_of
-from hl_mapped import person, record, schemas
+from hl_mapped import person, record
 
 from target_highlevel.descriptor import incoming
 from target_highlevel.engine.session import Session
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from conftest import StartHighLevel
 
 KILLED = -9
-HEAD = schemas("patients", "contacts", "individual_appointments", "invoices", "invoice_items")
-INVOICE, ITEM = "custom_objects.cliniko_invoice", "custom_objects.cliniko_invoice_line_item"
 DOCTOR = person("contacts/1", "Doc", "McTor")
 
 
@@ -43,34 +42,11 @@ def test_a_link_that_is_wanted_again_is_there(moment: str, highlevel: StartHighL
     assert loader.load([*HEAD, DOCTOR, patient(referred=True)], MODE="verify").code == 0
 
 
-def clinic(business: str) -> list[str]:
-    """Return a patient of both businesses, whose booking and invoice are of one of them."""
-    visit = record(
-        "hl_appointments", "individual_appointments/7", contact="patients/1", title="Visit", businesses=[business],
-        body="cliniko:individual_appointments/7", starts_at="2026-02-01T09:00:00Z", ends_at="2026-02-01T10:00:00Z",
-    )  # fmt: skip
-    invoice = record(
-        "hl_invoices", "invoices/3", invoice_name="Invoice 3", source_system_id="invoices/3", businesses=[business],
-        relations=[{"association": "cliniko_invoice_contact", "to": "contact:patients/1"}],
-    )  # fmt: skip
-    item = record(
-        "hl_invoice_items", "invoice_items/4", item_name="Massage", source_system_id="invoice_items/4",
-        relations=[{"association": "cliniko_invoice_items", "to": f"{INVOICE}:invoices/3"}],
-    )  # fmt: skip
-    return [*HEAD, person("patients/1", "Ada", "King", businesses=["1", "2"]), visit, invoice, item]
-
-
 @pytest.fixture
 def divided(highlevel: StartHighLevel) -> Loader:
     """A clinic with two sub-accounts; everything of its patient is in the main one."""
     loader = highlevel(extra_locations=1)
-    state = loader.sandbox.highlevel.state
-    other = list(state.accounts)[1]
-    loader.settings = {
-        "LOCATIONS": json.dumps({"2": other}),
-        "ACCESS_TOKENS": json.dumps({other: state.location_tokens[other].value}),
-    }
-    assert loader.load(clinic("1")).code == 0
+    divide(loader)
     return loader
 
 

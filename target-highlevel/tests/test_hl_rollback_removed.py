@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hl_mapped import person, record, schemas
+from hl_divided import HEAD, INVOICE, ITEM, clinic, divide
 from hl_undoing import loads, spared, undo
 
 from sandbox.highlevel.objects import add_field
@@ -21,38 +21,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(120)
 
 KILLED = -9
-HEAD = schemas("patients", "individual_appointments", "invoices", "invoice_items")
-INVOICE, ITEM = "custom_objects.cliniko_invoice", "custom_objects.cliniko_invoice_line_item"
-
-
-def clinic(business: str) -> list[str]:
-    """Return a patient of both businesses, whose booking and invoice are of one of them."""
-    visit = record(
-        "hl_appointments", "individual_appointments/7", contact="patients/1", title="Visit", businesses=[business],
-        body="cliniko:individual_appointments/7", starts_at="2026-02-01T09:00:00Z", ends_at="2026-02-01T10:00:00Z",
-    )  # fmt: skip
-    invoice = record(
-        "hl_invoices", "invoices/3", invoice_name="Invoice 3", source_system_id="invoices/3", businesses=[business],
-        relations=[{"association": "cliniko_invoice_contact", "to": "contact:patients/1"}],
-    )  # fmt: skip
-    item = record(
-        "hl_invoice_items", "invoice_items/4", item_name="Massage", source_system_id="invoice_items/4",
-        relations=[{"association": "cliniko_invoice_items", "to": f"{INVOICE}:invoices/3"}],
-    )  # fmt: skip
-    return [*HEAD, person("patients/1", "Ada", "King", businesses=["1", "2"]), visit, invoice, item]
 
 
 @pytest.fixture
 def divided(highlevel: Start) -> Loader:
     """A clinic with two sub-accounts, in whose main one a booking and an invoice are, with a word of the staff on each."""
     loader = highlevel(extra_locations=1)
+    divide(loader)
     state = loader.sandbox.highlevel.state
-    other = list(state.accounts)[1]
-    loader.settings = {
-        "LOCATIONS": json.dumps({"2": other}),
-        "ACCESS_TOKENS": json.dumps({other: state.location_tokens[other].value}),
-    }
-    loads(loader, clinic("1"))
     (task,) = state.tasks
     state.damage.edit("tasks", task, title="Visit, bring the X-ray")
     add_field(state.main, INVOICE, {"fieldKey": f"{INVOICE}.colour", "name": "Colour", "dataType": "TEXT"}, 0)

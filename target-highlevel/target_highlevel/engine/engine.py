@@ -289,7 +289,7 @@ class Engine:
 
         What was never allowed may be refused of all: some records later it is taken for that, and the run ends with it.
         """
-        if error.missing != "token" or self._refuses_all():
+        if error.missing != "token" or self._session.refuses_all():
             return False
         if not error.allowed_before:
             self._never_allowed.append((row.object, error))
@@ -334,15 +334,7 @@ class Engine:
 
     def _is_down(self) -> bool:
         """Ask after a row of failures whether HighLevel answers at all: a firewall may dislike what some records hold."""
-        return self._failures_in_a_row % _FAILURES_TO_ASK_AFTER == 0 and self._refuses_all()
-
-    def _refuses_all(self) -> bool:
-        """Ask whether anything is answered at all."""
-        try:
-            self._session.highlevel.account.location()
-        except HighLevelError:
-            return True
-        return False
+        return self._failures_in_a_row % _FAILURES_TO_ASK_AFTER == 0 and self._session.refuses_all()
 
     def _count(self, row: Row) -> None:
         """Stop a run in which nothing but rejects comes out: it is the mapping or the account, not the records."""

@@ -20,6 +20,7 @@ from target_highlevel.engine.directory import Directory
 from target_highlevel.engine.places import Places
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
+from target_highlevel.errors import HighLevelError
 from target_highlevel.exit_codes import LOADED
 from target_highlevel.fields import own_currency
 from target_highlevel.ledger.budget import Day, LedgerDayCounter
@@ -293,6 +294,14 @@ class Session:
             or (self.mode == "load" and continuity.was_behind)
         ):
             self.catalogue()  # what is held may wait for a record that an older copy of this ledger does not know
+
+    def refuses_all(self) -> bool:
+        """Ask whether nothing at all is answered: then a refusal is not about one record."""
+        try:
+            self.highlevel.account.location()
+        except HighLevelError:
+            return True
+        return False
 
     @property
     def all_came(self) -> bool:

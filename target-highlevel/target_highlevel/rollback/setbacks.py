@@ -57,12 +57,5 @@ class Setbacks:
             self._in_a_row += 1
             in_a_row = self._in_a_row
         may_not_at_all = isinstance(error, CredentialsRefused) and not error.allowed_before
-        if may_not_at_all or in_a_row >= _MOST_IN_A_ROW or self._refuses_all():
+        if may_not_at_all or in_a_row >= _MOST_IN_A_ROW or self._session.refuses_all():
             raise error
-
-    def _refuses_all(self) -> bool:
-        try:
-            self._session.highlevel.account.location()
-        except HighLevelError:
-            return True
-        return False
