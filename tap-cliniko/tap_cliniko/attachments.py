@@ -113,13 +113,13 @@ class AttachmentStore:
         stated = record.get("size")
         if self._largest is not None and isinstance(stated, int) and stated > self._largest:
             return StoredFile(Status.TOO_LARGE)
-        name = self._name_of(record)
-        found = self._present(name, record)
+        name, note = self._place(record)
+        found = self._present(name, note, record)
         if found is not None:
             return found
         with self._turn():
             # what another run fetched while this one waited for its turn
-            return self._present(name, record) or self._download(name, record)
+            return self._present(name, self._note(name), record) or self._download(name, record)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -155,15 +155,19 @@ class AttachmentStore:
             msg = f"another run has held the attachments folder for more than {_LONGEST_TURN:.0f} s"
             raise Unavailable(msg) from None
 
-    def _name_of(self, record: Mapping[str, Any]) -> str:
-        """Name a file by its id: the name a person gave it may hold that person's name.
+    def _place(self, record: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
+        """Return a file's name, which is its id, and its note: the name a person gave it may hold that person's name.
 
         Where the file of another account, in the same folder, has that name already, the account is put before it.
         """
         ending = _FILENAME_ENDING.search(str(record.get("filename") or ""))
         name = f"{record['id']}{ending.group(0).lower() if ending else ''}"
-        owner = (self._note(name) or {}).get("account")
-        return name if owner is None or self._account in {None, owner} else f"{self._account}-{name}"
+        note = self._note(name)
+        owner = (note or {}).get("account")
+        if owner is None or self._account in {None, owner}:
+            return name, note
+        own = f"{self._account}-{name}"
+        return own, self._note(own)
 
     def _note(self, name: str) -> dict[str, Any] | None:
         """Read the note beside a file."""
@@ -173,9 +177,11 @@ class AttachmentStore:
             return None
         return saved if isinstance(saved, dict) else None
 
-    def _present(self, name: str, record: Mapping[str, Any]) -> StoredFile | None:
+    def _present(
+        self, name: str, saved: Mapping[str, Any] | None, record: Mapping[str, Any]
+    ) -> StoredFile | None:
         """Trust a file whose note agrees with its size, and with the size and the processing time that Cliniko states."""
-        target, saved = f"{self._root}/{name}", self._note(name)
+        target = f"{self._root}/{name}"
         if saved is None or not self._files.exists(target):
             return None
         # tap-cliniko 0.1.0 noted no stated size
