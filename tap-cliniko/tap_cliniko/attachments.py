@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-cliniko")
 
 _WORTH_SAYING, _LONGEST_TURN = 5.0, 600.0
+#: What a note always says; one without is not ours.
+_NOTED = {"processed_at", "sha256", "size"}
 _FILENAME_ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
@@ -175,7 +177,7 @@ class AttachmentStore:
             saved = json.loads(self._files.cat_file(f"{self._root}/{name}.json"))
         except (FileNotFoundError, ValueError):  # half a note: the run died while writing it
             return None
-        return saved if isinstance(saved, dict) else None
+        return saved if isinstance(saved, dict) and saved.keys() >= _NOTED else None
 
     def _present(
         self, name: str, saved: Mapping[str, Any] | None, record: Mapping[str, Any]

@@ -287,12 +287,13 @@ def test_files_go_to_any_store(clinic: Sandbox, client: ClinikoClient) -> None:
     assert len(clinic.cliniko.files_control.requests) == asked
 
 
-def test_half_a_note_is_no_note(clinic: Sandbox, client: ClinikoClient, tmp_path: Path) -> None:
-    """A run that died while writing the checksum costs one more fetch, nothing else."""
+@pytest.mark.parametrize("written", ['{"sha256"', "{}", "[]", '{"account": null, "size": 1}'])
+def test_half_a_note_is_no_note(clinic: Sandbox, client: ClinikoClient, tmp_path: Path, written: str) -> None:
+    """A run that died while writing the note, or a note of somebody else, costs one more fetch, nothing else."""
     record = ready_record(clinic)
     store = AttachmentStore(client, str(tmp_path / "a"))
     first = store.fetch(record)
-    Path(f"{first.path}.json").write_text('{"sha256"')
+    Path(f"{first.path}.json").write_text(written)
     assert store.fetch(record) == first
     assert json.loads(Path(f"{first.path}.json").read_text())["sha256"] == first.sha256
 
