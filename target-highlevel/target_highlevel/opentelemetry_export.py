@@ -72,19 +72,24 @@ class Export:
 
     def __init__(self, sessions: Sequence[Session], wanted: Collection[str]) -> None:
         """Set the SDK up; endpoint, headers, sampling and intervals come from its own variables."""
+        processor = BatchSpanProcessor(OTLPSpanExporter()) if "traces" in wanted else None
+        try:
+            reader = PeriodicExportingMetricReader(OTLPMetricExporter()) if "metrics" in wanted else None
+        except Exception:
+            if processor is not None:  # its thread would send spans for as long as this process lives
+                processor.shutdown()
+            raise
         named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": NAME}
         resource = Resource.create(named)
         self._providers: list[MeterProvider | TracerProvider] = []
-        if "traces" in wanted:
+        if processor is not None:
             tracer = TracerProvider(resource=resource)
-            tracer.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+            tracer.add_span_processor(processor)
             trace.set_tracer_provider(tracer)
             self._providers.append(tracer)
         self._parts = {session: _Part(session) for session in sessions}
-        if "metrics" in wanted:
-            meter = MeterProvider(
-                metric_readers=[PeriodicExportingMetricReader(OTLPMetricExporter())], resource=resource
-            )
+        if reader is not None:
+            meter = MeterProvider(metric_readers=[reader], resource=resource)
             self._providers.append(meter)
             self._declare(meter.get_meter(NAME))
 
