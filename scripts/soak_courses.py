@@ -11,6 +11,7 @@ import json
 import random
 import re
 import shutil
+import signal
 import sqlite3
 import tempfile
 import time
@@ -251,7 +252,7 @@ def _courses(
 
 
 def kills(options: argparse.Namespace) -> Findings:
-    """SIGKILL a load at random moments of all of its way, again and again, and compare what it leaves in the end."""
+    """Kill a load, or tell it to stop, at random moments of all of its way, again and again; compare what it leaves."""
     return _courses("Loads killed at random moments", options, _killed)
 
 
@@ -259,19 +260,18 @@ def _killed(course: Course, clinic: Clinic) -> list[str]:
     loader, chance, state = course.loader, course.chance, None
     seen = course.sandbox.highlevel.control.requests
     whole = clinic.requests if course.is_empty else clinic.created + clinic.relations
-    for number in range(_KILLS):
-        share = max(0, whole - len(seen)) / (
-            _KILLS - number
-        )  # each kill has its share of the way that is left
+    for turn in range(_KILLS):
+        share = max(0, whole - len(seen)) / (_KILLS - turn)  # each kill has its share of the way that is left
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(loader.load, after_state(clinic.lines, state))
             course.reaches(int(1.5 * share * chance.random()), running)
             time.sleep(chance.random() * _JITTER)
-            ready_process().kill()
+            number = chance.choice([signal.SIGKILL, signal.SIGTERM])
+            ready_process().kill(number)
             loaded = running.result()
         state = loaded.states[-1] if loaded.states else state
         quarter = f"in quarter {min(4, 1 + 4 * len(seen) // whole)}" if seen else "before the first request"
-        course.done[f"kills (SIGKILL) {quarter}"] += loaded.code == KILLED
+        course.done[f"{number.name} {quarter}"] += loaded.code in {-number, 128 + number}
     ended = loader.load(after_state(clinic.lines, state))
     checks = {
         "something is there that should not be": course.sources() == clinic.sources,

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -141,10 +142,10 @@ class ReadyProcess:
             ready_process.cache_clear()  # an answer that comes later is not the next command's
             raise
 
-    def kill(self) -> None:
-        """Kill the command that runs, if one does."""
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill the command that runs, if one does, or send it another signal."""
         for child in psutil.Process(self._process.pid).children():
-            child.kill()
+            child.send_signal(number)
 
     def close(self) -> None:
         """End it."""
