@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 YEARS = 7
 BULK_EDIT_DAYS_AGO = 150
 BULK_EDIT_SHARE = 0.3
+#: One day for all clinics of a process, also when midnight passes between two that are compared.
+_TODAY = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 class Builder:
@@ -23,9 +25,7 @@ class Builder:
 
     def __init__(self, seed: int, now: datetime | None) -> None:
         """Start with an empty account; without `now` the clinic is as old as today."""
-        if now is None:
-            now = datetime.now(tz=UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        self.now = now
+        self.now = now = now or _TODAY
         self.seed = seed
         self.rng = random.Random(seed)
         self.account = Account()
