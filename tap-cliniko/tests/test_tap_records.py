@@ -76,7 +76,7 @@ def test_any_row_becomes_a_record_that_fits(resource: Resource) -> None:
     normal = Normaliser(resource)
     known = {field.name for field in resource.fields}
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(rows(resource))
     def check(row: dict[str, Any]) -> None:
         record = normal(row)

@@ -77,7 +77,7 @@ class Export:
             reader = PeriodicExportingMetricReader(OTLPMetricExporter()) if "metrics" in wanted else None
         except Exception:
             if processor is not None:  # its thread would send spans for as long as this process lives
-                processor.shutdown()
+                processor.shutdown()  # type: ignore[no-untyped-call]
             raise
         named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": NAME}
         resource = Resource.create(named)

@@ -243,7 +243,7 @@ def damaged_runs(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @given(damaged_runs())
-@settings(max_examples=settings().max_examples // 2, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 def test_no_record_is_an_error_and_twice_is_the_same(lines: list[dict[str, Any]]) -> None:
     """Whatever a record holds, what is emitted keeps the contract; a second run emits the same."""
     mapped = run(lines)
