@@ -289,6 +289,8 @@ def _own(definition: Row) -> Iterator[tuple[str, Any]]:
             chosen = [option["name"] for option in field.get("options", ()) if option.get("selected")]
             chosen += ["Other"] if (field.get("other") or {}).get("selected") else []
             value = chosen or field.get("value")
+            if isinstance(value, str):
+                value = _TAG.sub("", value)  # an answer of several lines is HTML
             if value:
                 yield field["name"], value
 
