@@ -58,7 +58,7 @@ def _told(text: str, identity: str, mapping: ClinicMapping) -> set[str]:
     sure: tuple[tuple[str, Callable[[], object]], ...] = (
         (YES_NO, lambda: identity in _YES_NO),
         (MANAGED, lambda: _MANAGED.fullmatch(identity)),
-        (COVER, lambda: identity in mapping.not_insurers),
+        (COVER, lambda: mapping.names_nobody(text)),
         (INSURER, lambda: identity in mapping.insurer_names),
         (EMAIL, lambda: "@" in text and emails(text)),
         (DATE, lambda: told_date(text) or told_date(text, month_first=True)),

@@ -47,6 +47,8 @@ NOT_THEIRS = re.compile(
 )
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 _WORD_KINDS = frozenset("LMN")
+#: Letters with a dot behind each: ``D.V.A.``, ``B.U.P.A``.
+_DOTTED = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?|(?<!\w)[^\W\d_]\.[^\W\d_](?![\w.])")
 #: Prices, days and appointment times come again and again: so many different ones are kept at hand with what they become.
 _MOST_KEPT = 4096
 #: Far beyond any amount of money, and small enough to be written out without an exponent.
@@ -217,6 +219,11 @@ def slug(name: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     spaced = "".join(char if unicodedata.category(char)[0] in _WORD_KINDS else " " for char in folded)
     return "-".join(spaced.split())
+
+
+def without_dots(name: str) -> str:
+    """Return a name with its abbreviations in one word: ``D.V.A.`` is DVA."""
+    return _DOTTED.sub(lambda found: found[0].replace(".", ""), name)
 
 
 def folded(name: str) -> str:

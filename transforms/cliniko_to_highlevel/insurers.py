@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from cliniko_to_highlevel.formats import joined, name_text, plain_characters, slug
+from cliniko_to_highlevel.formats import joined, name_text, plain_characters, slug, without_dots
 from cliniko_to_highlevel.people import RECORD_STATES, STATE_OF_RECORD, address, hidden_at, record_state
 from cliniko_to_highlevel.reference_types import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import Output, Stream, custom
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]{1,2}(?![^\W_]))?")
 #: Signs that belong to a name: ``Teachers' Mutual``, ``Smith & Sons``. Any other tells no insurer from another.
 _SIGNS = frozenset("'&")
-_APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc`\u00b4"), "'")
+_APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02b9\u02bb\u02bc\u2032`\u00b4\uff40"), "'")
 _WORD_KINDS = frozenset("LMN")
 #: What parts an insurer from the kind of cover, or from the next insurer.
 _BETWEEN = re.compile(r"[(),:/&;+\[\]\n]|\s[-\u2013]\s|\s+(?:and|or)\s+", re.IGNORECASE)
@@ -137,9 +137,10 @@ def _insurers_in(answer: str, reference: Reference) -> list[str]:
     What stands beside one is a kind of cover or about the patient (``Bupa (hospital)``, ``HCF 12345678``), and an insurer is
     shared: nothing of that belongs into its name. The answer stays whole on the profile.
     """
-    none = reference.mapping.not_insurers
-    named = [piece for piece in _BETWEEN.split(answer) if slug(piece) and slug(piece) not in none]
-    if not named or slug(answer) in none:
+    answer = answer if _known(answer, reference) else without_dots(answer)
+    names_nobody = reference.mapping.names_nobody
+    named = [piece for piece in _BETWEEN.split(answer) if slug(piece) and not names_nobody(piece)]
+    if not named or names_nobody(answer):
         return []
     if _known(answer, reference):
         return [answer]
@@ -204,6 +205,6 @@ def _evenly(name: str) -> str:
 
     Otherwise the patient who happens to be read first would decide in every run between ``Smith Co`` and ``SMITH, Co.``.
     """
-    plain = unicodedata.normalize("NFKC", plain_characters(name).translate(_APOSTROPHES).casefold())
+    plain = unicodedata.normalize("NFKC", plain_characters(name.translate(_APOSTROPHES)).casefold())
     kept = (char if char in _SIGNS or unicodedata.category(char)[0] in _WORD_KINDS else " " for char in plain)
     return " ".join("".join(kept).split()).strip(" '&")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cliniko_to_highlevel import mapping_checks as checks
 from cliniko_to_highlevel import mapping_file
 from cliniko_to_highlevel.errors import MappingError
-from cliniko_to_highlevel.formats import slug
+from cliniko_to_highlevel.formats import slug, without_dots
 from cliniko_to_highlevel.mapping_checks import FIELD_TARGETS, IGNORE, KEEP
 from cliniko_to_highlevel.mapping_file import SHIPPED, Problems
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Mapping
 
     from cliniko_to_highlevel.mapping_checks import FieldRule
@@ -24,6 +24,17 @@ __all__ = ["FIELD_TARGETS", "IGNORE", "KEEP", "SHIPPED", "ClinicMapping", "load"
 
 #: HighLevel's searches take values of 75 characters.
 _LONGEST_IDENTITY = 75 - len("insurers/")
+#: Words of answers that say how somebody pays, or that nobody else does. What has no other word names no insurer, however it
+#: is put: ``Self-paid``, ``Not covered``, ``No private health insurance``, ``Gold hospital and extras``.
+_OF_NOBODY = re.compile(
+    r"""n|no|not|none|nil|non|nope|never|without|uninsured|declined|refused
+    |an?|the|i|we|am|is|are|do|does|don|dont|t|have|has|haven|havent|got|any|one|in|with|of|my|at|and|or|by|for|as|you|it
+    |only|just|currently|present|moment|yet|self|myself|own|selfpay|selffunded|payg|pay(s|ers?|ing)?|paid|cash|card|credit|debit
+    |eftpos|fees?|pocket|bulk|bill(ed|ing)?|go|fund(s|ed|ing)?|private(ly)?|health|medical|insurance|insure[dr]|cover(ed|age)?
+    |hospital|extras|ancillary|basic|full|gold|silver|bronze|family|singles?|couples?|patients?|client
+    |medicare|medicaid|dva|nhs|epc|cdm|pension|pensioner|concession""",
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,15 @@ class ClinicMapping:
         """Return whether an invoice may be left behind, and its items with it."""
         moves = self.moves["archived_patients"] and self.moves["deleted_records"]
         return not moves or self.oldest["oldest_invoice"] is not None
+
+    def names_nobody(self, name: str) -> bool:
+        """Return whether what stands for an insurer names none: it is in the clinic's list, or says only how somebody pays."""
+        identity = slug(without_dots(name))
+        if identity in self.not_insurers or slug(name) in self.not_insurers:
+            return True
+        words = identity.split("-")
+        of_nobody = all(map(_OF_NOBODY.fullmatch, words)) and len(words[-1]) > 1  # *Fund A* has a name
+        return of_nobody and identity not in self.insurer_names
 
     def insurer_identity(self, name: str) -> str:
         """Return what tells an insurer from others; the spellings that the clinic listed are one.

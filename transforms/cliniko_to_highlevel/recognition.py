@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.answer_forms import COVER, INSURER, MANAGED, WORDS, YES_NO, forms
-from cliniko_to_highlevel.formats import slug
+from cliniko_to_highlevel.formats import slug, without_dots
 from cliniko_to_highlevel.mapping_checks import DATE_TARGETS, FIELD_TARGETS, PROFILE_FIELD
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _SECTIONS = {
         re.IGNORECASE,
     ),
 }
+_NDIS_IN_FULL = re.compile(r"\bnational\s+disability\s+insurance\s+(scheme|agency)\b", re.IGNORECASE)
 #: Words of labels of fields that have a fixed place. A label without any is of something else.
 _WORDS_OF_PLACES = re.compile(
     r"insur|assur|employ|\b(fund\w*|hf|cover\w*|carrier|payers?|payors?|provider|scheme|company|business|work\w*"
@@ -179,6 +180,7 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
 
     Label, section, options and type are kinds of evidence: *high* needs two that agree, and no other that speaks against.
     """
+    field = field._replace(section=_shortly(field.section), label=_shortly(field.label))
     told = _Options(field.options, mapping)
     fitting = [rule for rule in mapping.field_rules if rule.fits(field.section, field.label)]
     places = {rule.target for rule in fitting} - {PROFILE_FIELD}
@@ -205,6 +207,11 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
     if rule.target == "member_number" and not _of_insured(field.label, mapping):
         against.append("label (may be of other members)")
     return Decision(rule.target, tuple(evidence), tuple(against))
+
+
+def _shortly(text: str) -> str:
+    """Return a section or label with what it is about as the patterns call it: ``N.D.I.S.`` and its full name are NDIS."""
+    return _NDIS_IN_FULL.sub("NDIS", without_dots(text))
 
 
 def is_of_others(field: Definition, target: str) -> bool:

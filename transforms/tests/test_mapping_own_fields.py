@@ -270,6 +270,8 @@ FUNDS = ("Bupa", "Medibank", "HCF", "NIB")
         ("Insurance", "Company name", (), "Some Mutual", "insurer"),
         ("NDIS", "Number", (), "430000000", "ndis_number"),
         ("NDIS details", "Participant no.", (), "430000000", "ndis_number"),
+        ("N.D.I.S.", "Number", (), "430000000", "ndis_number"),
+        ("National Disability Insurance Scheme", "Number", (), "430000000", "ndis_number"),
         ("NDIS", "End date", (), "2031-06-30", "ndis_plan_end"),
         ("Health fund", "Number", (), "00 12", "member_number"),
         ("Private health", "No.", (), "00 12", "member_number"),
@@ -297,6 +299,7 @@ def test_section_label_and_options_are_judged_together(
         ("Private health insurance", ("Hospital", "Extras", "Hospital and extras", "None")),
         ("Insurer", ("Private", "Medicare", "Workers Comp", "NDIS")),
         ("Health fund", ("Gold", "Silver", "Bronze")),
+        ("Insurer", ("Self-paid", "D.V.A.", "No health insurance")),
     ],
 )
 def test_kinds_of_cover_are_no_insurers(label: str, options: tuple[str, ...]) -> None:

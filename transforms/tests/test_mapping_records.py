@@ -153,7 +153,11 @@ def test_an_insurer_is_known_by_whole_words(name: str, insurer: bool) -> None:  
     assert any(item["stream"] == "hl_insurers" for item in mapped("patients", **changes)) is insurer
 
 
-@pytest.mark.parametrize("text", ["none", "N/A", "-", "🙂", "Self"])
+@pytest.mark.parametrize(
+    "text",
+    ["none", "N/A", "-", "🙂", "Self", "Self-paid", "Selfpay", "Pay as you go", "Not covered", "No private health insurance",
+     "D.V.A.", "I don't have one", "Nil private (self funded)", "Gold hospital and extras", "Dept. of Veterans' Affairs"],
+)  # fmt: skip
 def test_no_insurer_is_no_insurer(text: str) -> None:
     """What people type when there is no insurer makes none; the text is kept."""
     changes = {"custom_fields": answers(Health_fund=text), "invoice_default_to": None, "invoice_email": None}
@@ -192,6 +196,11 @@ def test_spellings_of_an_insurer_are_one() -> None:
         ("Odd Fellow Fund 1234 5678", []),
         ("Odd Fellow Fund\n12 Example Lane", []),
         ("Odd Fellow Fund 1901", ["Odd Fellow Fund 1901"]),
+        ("Fund A", ["Fund A"]),
+        ("B.U.P.A.", ["Bupa"]),
+        ("A.B.C Mutual", ["Abc Mutual"]),
+        ("Teachers\u00b4 Mutual", ["Teachers' Mutual"]),
+        ("Teachers\u2032 Mutual", ["Teachers' Mutual"]),
         ("Self funded (cash)", []),
         ("as above", []),
         ("pending", []),
