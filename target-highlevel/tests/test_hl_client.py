@@ -276,6 +276,64 @@ def test_repeating_ends_after_seven_attempts_with_growing_pauses(
     assert all(pause <= 0.5 * 2**number for number, pause in enumerate(pauses))
 
 
+@pytest.mark.parametrize("target", ["http://[bad", "/\xff\xfe", "http://" + "a" * 64 + ".example/", ""])
+def test_a_redirect_that_leads_nowhere_is_one_like_any_other(
+    client: HighLevelClient, highlevel: HighLevelServer, target: str
+) -> None:
+    """Nobody looks where it leads, nor reads what comes with it before its size is bounded."""
+    highlevel.reply(Reply(302, b"", {"Location": target}))
+    with pytest.raises(SettingsError) as caught:
+        read(client)
+    assert caught.value.status == 302
+
+
+def test_a_redirect_is_not_read_beyond_what_an_answer_may_hold(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer
+) -> None:
+    """A body without end would fill the memory."""
+    highlevel.respond = lambda _: Reply(
+        302, b"a" * 65536, {"Location": "/x", "Content-Length": str(1 << 40)}, endless=True
+    )
+    bounds = Bounds(connecting=2.0, silence=2.0, most_bytes=1 << 20, repeating=0.0)
+    with pytest.raises(Unavailable) as caught:
+        read(make_client(bounds=bounds))
+    assert caught.value.messages == ("TooLarge",)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000], ids=["lists", "objects"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_answer_deeper_than_can_be_read_is_unreadable(
+    client: HighLevelClient, highlevel: HighLevelServer, content: bytes, status: int
+) -> None:
+    """It is this request that fails, not the run."""
+    highlevel.respond = lambda _: Reply(status, content)
+    with pytest.raises(Unknown) as caught:
+        create(client)
+    assert caught.value.code == "unreadable_answer"
+
+
+def test_what_is_no_number_is_null(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """Some servers write `NaN`, which is no JSON; everything around it counts."""
+    highlevel.reply(Reply(200, b'{"contact": {"id": "c1", "total": NaN, "other": -Infinity}}'))
+    assert read(client) == {"contact": {"id": "c1", "total": None, "other": None}}
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 5000, "9" * 400, "-1", "1.5", "\xb2", "many", "", "0"], ids=range(8)
+)
+def test_rate_headers_that_cannot_be_meant_are_passed_over(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer, number: str
+) -> None:
+    """A mistaken header ends no run, and holds nothing back."""
+    governor = Governor(Limits())
+    names = ("Max", "Remaining", "Interval-Milliseconds", "Limit-Daily")
+    highlevel.respond = lambda _: Reply(200, {}, {f"X-RateLimit-{name}": number for name in names})
+    client = make_client(governor=governor)
+    for _ in range(3):
+        read(client)
+    assert governor.statistics().waited_seconds < 1
+
+
 @pytest.mark.parametrize("told", ["2", formatdate(0, usegmt=True), "nonsense", None])
 def test_after_too_many_requests_even_a_create_is_repeated(
     make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer, told: str | None

@@ -79,9 +79,12 @@ def encode(payload: Any) -> bytes:
 
 
 def decode(content: bytes) -> Any:
-    """The parsed body; numbers with a fraction come back as Decimals.
+    """The parsed body; numbers with a fraction come back as Decimals, and what is no number (``NaN``) as null.
 
     Raises:
-        ValueError: it is not JSON, or only the beginning of some.
+        ValueError: it is not JSON, or only the beginning of some, or deeper than anything that is meant.
     """
-    return json.loads(content, parse_float=Decimal)
+    try:
+        return json.loads(content, parse_float=Decimal, parse_constant=lambda _: None)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None

@@ -37,6 +37,8 @@ _POLL = 0.01
 _WINDOWS_KEPT = 16
 #: Whatever a 429 says: a mistaken header must not stop a run for hours.
 _LONGEST_HOLD = 300.0
+#: Of a number in a header.
+_MOST_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +298,8 @@ class RateHeaders:
     def of(cls, headers: Mapping[str, str]) -> RateHeaders:
         """Read them from an answer."""
         return cls(
-            maximum=_header_number(headers, "X-RateLimit-Max"),
+            # none at all it cannot be: there is an answer
+            maximum=_header_number(headers, "X-RateLimit-Max") or None,
             remaining=_header_number(headers, "X-RateLimit-Remaining"),
             interval_milliseconds=_header_number(headers, "X-RateLimit-Interval-Milliseconds"),
             daily_limit=_header_number(headers, "X-RateLimit-Limit-Daily"),
@@ -327,5 +330,6 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
 
 
 def _header_number(headers: Mapping[str, str], name: str) -> int | None:
+    """A number that can be meant; none for anything else, as a mistaken header must not end a run."""
     value = headers.get(name, "").strip()
-    return int(value) if value.isdecimal() else None
+    return int(value) if value.isdecimal() and len(value) <= _MOST_DIGITS else None

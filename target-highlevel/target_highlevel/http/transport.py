@@ -12,6 +12,7 @@ from requests.auth import AuthBase
 from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from target_highlevel.http import deadline
 
@@ -115,12 +116,33 @@ class NoToken(AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    """Whatever goes wrong is a ``RequestException``, and a redirect is an answer like any other."""
+
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Look at no redirect: that alone would read its whole body, however large, and fail where its address is none."""
+        return None
+
+    @override
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request.
+
+        Raises:
+            requests.RequestException: there was no answer.
+        """
+        try:
+            return super().send(request, **kwargs)
+        except HTTPError:  # of a host that no name can have, for one
+            raise requests.ConnectionError from None
+
+
 def open_session() -> requests.Session:
     """A session that any number of threads may share: it keeps no cookies, only connections.
 
     Proxies and certificate bundles named in the environment keep working.
     """
-    session = requests.Session()
+    session = _Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = _WatchedAdapter(pool_connections=4, pool_maxsize=_POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)

@@ -142,7 +142,10 @@ class Downloads:
                     departure.reset(watch)
             if target is None:
                 return status
-            url = urljoin(url, target)
+            try:
+                url = urljoin(url, target)
+            except ValueError:  # it leads to no address
+                break
         return 0
 
     def _read(self, url: str, file: BinaryIO, slot: Slot) -> tuple[int, str | None]:
