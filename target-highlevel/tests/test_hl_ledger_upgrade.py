@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hl_ledgers import Desk, contact, note
+from hl_ledgers import LOCATION, Desk, contact, note
 from postgres_server import programs, running_postgres
 
+from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.audit import broken_links
+from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.undo import Undo, writing_runs
 
 if TYPE_CHECKING:
@@ -82,6 +86,43 @@ def test_a_write_that_was_begun_is_looked_for_where_it_was_sent(route: str, api:
     desk = Desk.open(f"sqlite:///{tmp_path}/ledger.db")
     assert desk.row("contact:patients/4").intent == {"action": "create", "run": "r", "api": api}
     desk.ledger.close()
+
+
+def test_a_step_that_was_cut_off_is_made_from_its_beginning(tmp_path: Path) -> None:
+    """SQLite takes back what a step had changed already: a column without its index would stay so."""
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(RELEASED.read_text(encoding="utf-8"))
+        connection.execute("create index record_clock on record (seq)")
+    with pytest.raises(SettingsError):
+        Ledger(f"sqlite:///{path}", LOCATION)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("drop index record_clock")
+    Ledger(f"sqlite:///{path}", LOCATION).close()
+    with closing(sqlite3.connect(path)) as connection:
+        columns = connection.execute("select name from pragma_index_info('record_clock')").fetchall()
+    assert columns == [("location",), ("changes_at",)]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_several_open_it_at_once(ledger_url: str, *, is_new: bool) -> None:
+    """Runs of several sub-accounts, or the console beside a run: one makes the schema, the others find it made."""
+    if not is_new:
+        desk = Desk.open(ledger_url)
+        with desk.ledger.transaction() as connection:
+            connection.exec_driver_sql("delete from migration where number >= 4")
+        desk.ledger.close()
+    number = 6
+    together = threading.Barrier(number)
+
+    def opened(place: int) -> str:
+        together.wait()
+        ledger = Ledger(ledger_url, f"place{place}")
+        ledger.close()
+        return ledger.identity
+
+    with ThreadPoolExecutor(number) as pool:
+        assert len(set(pool.map(opened, range(number)))) == 1
 
 
 @pytest.mark.skipif(

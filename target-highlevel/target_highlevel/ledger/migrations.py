@@ -137,21 +137,48 @@ STEPS: tuple[Callable[[sa.Connection], None], ...] = (
 )
 
 
+#: Key of the lock under which PostgreSQL lets one run after the other change the schema.
+_TURN = 0x736368656D61
+
+
 def migrate(engine: sa.Engine) -> None:
-    """Bring the ledger's schema up to date.
+    """Bring the ledger's schema up to date; of several runs that open it at once one does so, and the others wait.
 
     Raises:
         SettingsError: the ledger was written by a newer version of the target.
     """
     with engine.begin() as connection:
-        migration.create(connection, checkfirst=True)
-        done = connection.execute(
-            sa.select(sa.func.coalesce(sa.func.max(migration.c.number), 0))
-        ).scalar_one()
+        done = _done(connection)
+    while done < len(STEPS):
+        done = _go_on(engine)
     if done > len(STEPS):
         msg = f"ledger_url: this ledger has schema {done}, this version knows up to {len(STEPS)}; use a newer target-highlevel"
         raise SettingsError(msg)
-    for number, step in enumerate(STEPS[done:], start=done + 1):
-        with engine.begin() as connection:
-            step(connection)
-            connection.execute(migration.insert().values(number=number))
+
+
+def _go_on(engine: sa.Engine) -> int:
+    """Make the next step, unless somebody else has made them all meanwhile; return the number of the last one made."""
+    with engine.begin() as connection:
+        _take_turn(connection)
+        migration.create(connection, checkfirst=True)
+        done = _done(connection)
+        if done < len(STEPS):
+            STEPS[done](connection)
+            done += 1
+            connection.execute(migration.insert().values(number=done))
+    return done
+
+
+def _done(connection: sa.Connection) -> int:
+    """Return the number of the last step that was made; 0 where there is no ledger yet."""
+    if not sa.inspect(connection).has_table(migration.name):
+        return 0
+    return connection.execute(sa.select(sa.func.max(migration.c.number))).scalar() or 0
+
+
+def _take_turn(connection: sa.Connection) -> None:
+    """Have everybody else wait until this transaction ends; SQLite's driver would begin none before a table is changed."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
