@@ -33,13 +33,14 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 TARGET = [BIN / "target-highlevel"]
 
-#: Streams that the tap reads in full in every run: a resumed run has them again.
+#: Streams that the tap reads again in a resumed run: those in full in every run, and groups, of whom it reads again the
+#: attendances (an archived group overrides the state of every place in it).
 REFERENCE = frozenset(
     {
         "public_settings", "users", "practitioners", "businesses", "taxes", "billable_items", "products", "concession_types",
         "daily_availabilities", "services", "unavailable_block_types", "appointment_types", "appointment_type_billable_items",
         "appointment_type_products", "contacts",
-        "referral_source_types",
+        "referral_source_types", "recall_types", "group_appointments",
     }
 )  # fmt: skip
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Loader]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic) -> None:
     """Runs are listed, a report is written again as it was, several are summed up, and a changed entry is found."""

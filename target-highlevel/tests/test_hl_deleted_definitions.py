@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from hl_loading import Clinic, Loader
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def changed(lines: list[str]) -> list[str]:
     """Return the lines of a clinic whose patients have moved, so that there is something to write."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from hl_loading import Clinic, Loader
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture
 def loaded(highlevel: Callable[..., Loader], small_clinic: Clinic) -> Loader:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from hl_loading import Clinic, Loaded, Loader
 
-pytestmark = pytest.mark.timeout(180)
-
 
 def newest(loader: Loader) -> Path:
     """Return the folder of the newest report."""

@@ -25,8 +25,6 @@ SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "report.schema.json"
 FILES = {"report.html", "report.json", "rejects.csv", "crosswalk.csv"}
 MODES = ("load", "plan", "verify", "retry", "rollback")
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture
 def loaded(highlevel: Callable[..., Loader], small_clinic: Clinic) -> Loader:

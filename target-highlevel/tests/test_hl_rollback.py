@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Loader]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def test_a_load_into_a_sub_account_in_use_leaves_no_trace(highlevel: Start, small_clinic: Clinic) -> None:
     """200 people were there, some of them patients whom the load adopted: all is as before, a later load does it all again."""

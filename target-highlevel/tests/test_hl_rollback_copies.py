@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 HEAD = schemas("patients", "treatment_notes", "individual_appointments", "patient_attachments")
 BOTH = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Ada", "King")]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def note(source_id: str, patient: str, **more: Any) -> str:
     """Return a note on a patient's contact."""

@@ -19,8 +19,6 @@ HEAD = schemas("patients", "contacts", "relationships", "treatment_notes")
 DOCTORS = [person("contacts/1", "Doc", "One"), person("contacts/2", "Doc", "Two")]
 BOTH = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bob", "King")]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def referred(doctor: str, patient: int = 1) -> str:
     """Return a patient whom this doctor has referred, or nobody."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Loader]
 
-pytestmark = pytest.mark.timeout(120)
 
 KILLED = -9
 

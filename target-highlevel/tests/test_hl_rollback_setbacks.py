@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Loader]
 
-pytestmark = pytest.mark.timeout(120)
 
 HEAD = schemas("patients", "individual_appointments", "treatment_notes", "billable_items")
 VISIT = {

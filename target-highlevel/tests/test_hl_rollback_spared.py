@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Loader]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def test_what_a_person_touched_stays_and_is_listed(highlevel: Start, small_clinic: Clinic) -> None:
     """A contact changed, a note rewritten, a task done, an invoice corrected: these stay, the untouched rest goes."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 HEAD = schemas("patients", "billable_items")
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def test_a_tag_that_the_run_took_off_is_there_again(highlevel: Start) -> None:
     """A patient archived before the run is not archived any more by it."""

@@ -34,7 +34,7 @@ OF_HIGHLEVEL = {
 }  # fmt: skip
 
 # One sample for all.
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("sheet")]
+pytestmark = pytest.mark.xdist_group("sheet")
 
 
 class Sheet(HTMLParser):

@@ -200,7 +200,6 @@ def edit(account: Account, chance: random.Random) -> None:
     apply_change(account, {"resource": resource, "id": identity, **operation})
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("seed", "patients", "rounds", "changes"), CLINICS)
 def test_what_a_practice_works_with_is_what_clinikos_tables_say(
     seed: int, patients: int, rounds: int, changes: int, tmp_path: Path
