@@ -143,3 +143,69 @@ def test_the_page_of_a_rollback_lists_what_stays_by_reason(reported: ReportedLed
         "Left alone on purpose: 3",
     ):
         assert said in page
+
+
+def test_every_value_stands_under_its_own_heading(reported: ReportedLedger, tmp_path: Path) -> None:
+    """What people changed and what could not be read have columns and numbers of their own, and the numbers add up."""
+    table = DifferenceTable()
+    found = [
+        Difference("patients/1", "contact", "city", Kind.KEPT, "Bern", "Basel"),
+        Difference("patients/2", "contact", "city", Kind.DIFFERENT, "Bern", "Basel"),
+        Difference("patients/3", "contact", "phone", Kind.KEPT, "1", "2"),
+        Difference("patients/4", "file", "file_sha256", Kind.UNREADABLE, "1", None, "refused"),
+        Difference("patients/4", "contact", "email", Kind.EQUAL),
+    ]
+    table.write(tmp_path / "differences.csv", found)
+    said = a_verification(table.first, different=1)
+    said |= {"fields_compared": 5, "equal": 1, "normalised": 0, "kept": 2, "unreadable": 1}
+    page = run_page(
+        gather(reported.ledger, reported.run, RunFacts(), 5, differences=table.summary(), verification=said)
+    )
+    differing, agreeing = re.findall(r"<caption[^>]*>For each field .*?</table>", page, re.DOTALL)
+    for each in (differing, agreeing):
+        heads, *rows = (re.findall(r"<t[hd] ", row) for row in re.findall(r"<tr .*?</tr>", each))
+        assert {len(row) for row in rows} == {len(heads)}
+    city = re.search(r"<code>city</code></th>(.*?)</tr>", differing)
+    assert city is not None
+    assert re.findall(r'data-name="([^"]+)">(\d+)<', city[1]) == [
+        ("equal", "0"), ("normalised", "0"), ("changed by people", "1"), ("not readable", "0"), ("different", "1"),
+        ("missing", "0"), ("extra", "0"),
+    ]  # fmt: skip
+    assert "<code>phone</code>" in differing  # what a person changed is a difference, wherever it may stay
+    assert "not readable" not in agreeing
+    told = "1 equal, 0 normalised, 2 changed by people, 1 not readable, 1 different, 0 missing and 0 extra."
+    assert f"5 values were compared: {told}" in page
+
+
+def test_what_could_not_be_read_and_what_was_accepted_is_not_called_the_same(
+    reported: ReportedLedger,
+) -> None:
+    """A list that was not read is no record that could be counted; what people entered stays another value once accepted."""
+    cases: list[tuple[int, bool, dict[str, int], dict[str, int], str, str, list[str]]] = [
+        (6, False, {"unreadable": 1}, {}, "attention",
+         "As far as HighLevel shows it, all agrees with Cliniko; a list of records could not be read back.",
+         ["list of records that could not be read back"]),
+        (6, True, {"unreadable": 1}, {"unreadable": 1, "kept": 1}, "attention",
+         ("As far as HighLevel shows it, all else agrees with Cliniko; 1 record holds what people entered, 1 record could not"
+          " be read back."),
+         ["record that could not be read back"]),
+        (0, True, {"kept": 3}, {"kept": 2}, "good",
+         "Yes: all else agrees with Cliniko; 2 records hold what people entered, which you accepted.", []),
+        (0, True, {"kept": 3}, {"kept": 1, "rejected": 1}, "good",
+         "Yes: all else agrees with Cliniko; 1 record holds what people entered, 1 record was refused, which you accepted.",
+         []),
+        (5, False, {"kept": 3}, {"kept": 1}, "attention",
+         "Not quite: 1 record holds what people entered, as the setting overwrite wants.",
+         ["record with what people entered"]),
+    ]  # fmt: skip
+    for code, accepted, values, records, tone, sentence, tasks in cases:
+        said = a_verification([])
+        said |= values
+        said["totals"] |= records
+        told = gather(
+            reported.ledger, reported.run, RunFacts(accept_rejects=accepted), code, verification=said
+        )
+        assert told["verdict"] == {"tone": tone, "sentence": sentence}
+        assert [
+            item["what"] for item in told["to_do"] if item["section"] in {"differences", "unreadable"}
+        ] == tasks

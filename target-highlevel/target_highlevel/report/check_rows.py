@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from target_highlevel.report.differences import Kind
 from target_highlevel.report.wording import object_name, record_name, source_name
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 #: What a record may be that is not compared: its outcome, the words on top of the page, the section that tells more.
 _NOT_IN = (
@@ -34,6 +36,24 @@ def verified_columns(totals: Mapping[str, int]) -> dict[str, str]:
     always = {name: "in Cliniko" if name == "source" else name for name in _ALWAYS}
     open_ = {"difference": "not accounted for"} if totals["difference"] else {}
     return {**always, **shown, **open_, "extra": "extra"}
+
+
+def kind_columns(fields: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the columns of a table of fields: how its values compare, each with its heading."""
+    found = {kind for item in fields for kind, number in item["counts"].items() if number}
+    return {
+        kind.value: _SOMETIMES.get(kind.value, kind.value)
+        for kind in Kind
+        if kind in found or kind.value not in _SOMETIMES
+    }
+
+
+def compared_words(verification: Mapping[str, Any]) -> str:
+    """Return how the values compare that a verification has looked at: all of them, so that the numbers add up."""
+    told = {kind.value: verification.get(kind.value, 0) for kind in Kind}
+    *parts, last = [f"{told[kind]:,} {word}" for kind, word in kind_columns([{"counts": told}]).items()]
+    compared = counted(verification["fields_compared"], "value", "was", "were")
+    return f"{compared} compared: {', '.join(parts)} and {last}."
 
 
 def verified_numbers(totals: Mapping[str, int]) -> list[tuple[str, int, str]]:
@@ -157,6 +177,8 @@ def _code(text: str) -> str | Markup:
 ROWS = {
     function.__name__: function
     for function in (
+        kind_columns,
+        compared_words,
         how_row,
         extra_row,
         undone_row,

@@ -27,19 +27,27 @@ def verified_sentence(verification: Mapping[str, Any], *, accepted: bool = False
         return "attention", f"Not quite: {_told(differ, absent, extra)} in HighLevel{also}."
     if kept and not accepted:
         return "attention", f"Not quite: {_of_people(kept)}, as the setting overwrite wants."
-    return _agrees(totals, accepted=accepted)
+    return _agrees(verification, accepted=accepted)
 
 
-def _agrees(totals: Mapping[str, int], *, accepted: bool) -> tuple[str, str]:
-    unreadable = totals.get("unreadable", 0)
-    if unreadable:
-        said = "As far as HighLevel shows it, all agrees with Cliniko"
-        return "attention", f"{said}; {counted(unreadable, 'record')} could not be read back."
-    if accepted and totals["rejected"] and not totals["held"]:
-        return "good", f"Yes: all that went in agrees with Cliniko; {_not_in(totals)}, which you accepted."
+def _agrees(verification: Mapping[str, Any], *, accepted: bool) -> tuple[str, str]:
+    """Say of a verification without differences what is not in HighLevel, or not as in Cliniko, all the same."""
+    totals = verification["totals"]
+    kept = totals.get("kept", 0)
+    apart = [_of_people(kept)] if kept else []
+    if verification.get("unreadable") or totals.get("unreadable"):
+        said = f"As far as HighLevel shows it, {'all else' if kept else 'all'} agrees with Cliniko"
+        number = totals.get("unreadable", 0)
+        what = counted(number, "record") if number else "a list of records"
+        return "attention", f"{said}; {', '.join([*apart, f'{what} could not be read back'])}."
     if totals["rejected"] or totals["held"]:
-        return "attention", f"Yes: all that went in agrees with Cliniko; {_not_in(totals)}."
-    return "good", "Yes: HighLevel holds what Cliniko holds."
+        apart.append(_not_in(totals))
+    if not apart:
+        return "good", "Yes: HighLevel holds what Cliniko holds."
+    said = f"Yes: {'all else' if kept else 'all that went in'} agrees with Cliniko; {', '.join(apart)}"
+    if accepted and not totals["held"]:
+        return "good", f"{said}, which you accepted."
+    return "attention", f"{said}."
 
 
 def _of_people(number: int) -> str:
@@ -72,7 +80,7 @@ def _each(said: Iterable[tuple[int, str, str]]) -> list[str]:
     ]
 
 
-def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
+def verified_tasks(verification: Mapping[str, Any], *, accepted: bool = False) -> Iterator[Task]:
     """Yield what a verification asks of a person."""
     totals = verification["totals"]
     again = "`meltano invoke target-highlevel:repair` has the next full load make them again."
@@ -81,7 +89,7 @@ def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
     yield "record{s} missing in HighLevel", totals["missing"], again, "differences"
     yield (
         "record{s} with what people entered",
-        totals.get("kept", 0),
+        0 if accepted else totals.get("kept", 0),
         "Check whether it is right; accept it with `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`.",
         "differences",
     )
@@ -89,6 +97,12 @@ def verified_tasks(verification: Mapping[str, Any]) -> Iterator[Task]:
         "record{s} that could not be read back",
         totals.get("unreadable", 0),
         "See why, and look at some of them in HighLevel.",
+        "unreadable",
+    )
+    yield (
+        "list{s} of records that could not be read back",
+        0 if totals.get("unreadable") else verification.get("unreadable", 0),
+        "See why, and verify again.",
         "unreadable",
     )
     yield (

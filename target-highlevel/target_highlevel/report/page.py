@@ -20,6 +20,8 @@ _WIDTH = 1000
 _NARROWEST = 12
 #: So many records of a list are shown on the page; the JSON has them all.
 _MOST_SHOWN = 100
+#: How values compare that are the same; what people changed and what nobody could read is not known to be.
+_AGREE = frozenset({"equal", "normalised"})
 
 
 def run_page(content: Mapping[str, Any]) -> str:
@@ -71,7 +73,7 @@ def _refused(content: Mapping[str, Any]) -> str:
 
 
 def _differs(item: Mapping[str, Any]) -> bool:
-    return any(item["counts"][kind] for kind in ("different", "missing", "extra"))
+    return any(number for kind, number in item["counts"].items() if kind not in _AGREE)
 
 
 def window_page(content: Mapping[str, Any]) -> str:

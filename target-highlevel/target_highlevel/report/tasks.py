@@ -57,7 +57,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
     if content["mode"] == "plan":
         return
     if content["verification"]:
-        yield from verified_tasks(content["verification"])
+        yield from verified_tasks(content["verification"], accepted=content["rejects_accepted"])
     mapped_anew = _MAPPED_ANEW.format(tap=tap_of(sample=content["sample"] is not None))
     yield "full read due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
     yield "full read due", int(content["mapped_anew"]), mapped_anew, "records"
