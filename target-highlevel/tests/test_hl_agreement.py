@@ -107,6 +107,42 @@ def test_what_wrote_after_a_verification_is_told_whatever_the_clock_says(reporte
     assert f"run {late} has written since the newest verification" in " ".join(against(reported))
 
 
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"mapped_anew": True}, "the mapping has changed since everything was read"),
+        ({"begun_in_the_middle": True}, "this ledger does not cover earlier runs"),
+    ],
+)
+def test_a_full_read_that_a_later_load_found_due_speaks_against_going_live(
+    reported: ReportedLedger, known: dict[str, bool], words: str
+) -> None:
+    """Nothing was written, and yet the verification compared with what another mapping wanted; one that comes later decides."""
+    verified(reported)
+    run = reported.begin()
+    ended(reported, **known)
+    [reason] = against(reported)
+    assert words in reason
+    assert "--full-refresh" in reason
+    content = window_content(handed_over(reported.ledger, [run]))
+    assert "can go live" not in content["go_live"]["sentence"]
+    assert "A full read is due" in content["verdict"]["sentence"]
+    verified(reported)
+    assert against(reported) == ()
+
+
+def test_one_record_is_told_as_one(reported: ReportedLedger) -> None:
+    """In the singular: what was refused, what people entered, what could not be read."""
+    reported.begin()
+    reported.receive(CONTACTS, "patients/9", rejected={"reason": "invalid_date", "field": "date_of_birth"})
+    ended(reported, 4)
+    verified(reported, 5, kept=1, unreadable=1)
+    told = " ".join(against(reported))
+    assert "1 record was refused: fix it and run" in told
+    assert told.count("look at it, then set") == 2
+    assert "them" not in told
+
+
 def test_what_was_written_beside_a_verification_is_told(reported: ReportedLedger) -> None:
     """A verification gets its number when it ends; a delta began before, and wrote what the verification did not look for."""
     delta = reported.begin()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.endings import undone_words
+from target_highlevel.endings import BEGUN_IN_THE_MIDDLE, MAPPED_ANEW, tap_of, undone_words
 from target_highlevel.exit_codes import DIFFERENCES, LOADED, UNREADABLE, VERIFIED
 from target_highlevel.ledger.counts import standing_records, undone_records, wrote_since
 from target_highlevel.report.money import sum_line
@@ -73,15 +73,18 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
         *_about_load(hours, within_hours),
         *_about_verification(ledger, runs, verification, accepted=accept_rejects),
     ]
+    if load and verification and load["number"] > verification["number"]:
+        reasons += _full_read_due(load["facts"].get("report", {}))
     undone = undone_records(ledger)
     if undone:
         reasons.append(undone_words(undone))
     if held:
         reasons.append(f"{counted(held, 'record', 'waits', 'wait')}: {_AGAIN}")
     if rejected and not accept_rejects:
+        them = _them(rejected)
         reasons.append(
-            f"{counted(rejected, 'record', 'was', 'were')} refused: fix them and run `meltano invoke target-highlevel:retry`, or"
-            " set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them behind"
+            f"{counted(rejected, 'record', 'was', 'were')} refused: fix {them} and run"
+            f" `meltano invoke target-highlevel:retry`, or set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave {them} behind"
         )
     return Agreement(load, verification, hours, held, rejected, tuple(reasons))
 
@@ -108,7 +111,15 @@ def _about_load(hours: float | None, within_hours: float) -> Iterator[str]:
     if hours is None:
         yield f"no load of everything has come to its end: {_AGAIN}"
     elif hours > within_hours:
-        yield f"the newest load began {hours:.0f} hours ago, more than {within_hours:g}: {_AGAIN}"
+        yield f"the newest load began {hours:.1f} hours ago, more than {within_hours:g}: {_AGAIN}"
+
+
+def _full_read_due(load: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what a load after the verification knew not to be as Cliniko and the mapping have it, although it wrote nothing."""
+    if load.get("begun_in_the_middle"):
+        yield f"{BEGUN_IN_THE_MIDDLE}, then {_VERIFY}"
+    elif load.get("mapped_anew"):
+        yield f"{MAPPED_ANEW.format(tap=tap_of(sample=False))}; then {_VERIFY}"
 
 
 def _about_findings(verification: Mapping[str, Any], *, accepted: bool) -> Iterator[str]:
@@ -128,14 +139,22 @@ def _about_findings(verification: Mapping[str, Any], *, accepted: bool) -> Itera
         yield f"sums of money differ in {number} of verification {name}: put right what its money.csv lists, then {_VERIFY}"
     if accepted:
         return
-    accept = "look at them, then set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave them so"
     if kept:
         found = f"{counted(kept, 'record')} with what people entered, which `overwrite` leaves standing"
-        yield f"verification {name} found {found}: {accept}"
+        yield f"verification {name} found {found}: {_accept(kept)}"
     unreadable = totals.get("unreadable", 0)
     if unreadable or code == UNREADABLE:  # a list that could not be read is no record
         what = counted(unreadable, "record") if unreadable else "a list of records"
-        yield f"verification {name} could not read {what} back: {accept}"
+        yield f"verification {name} could not read {what} back: {_accept(unreadable or 1)}"
+
+
+def _accept(number: int) -> str:
+    them = _them(number)
+    return f"look at {them}, then set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave {them} so"
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
 
 
 def _about_verification(
