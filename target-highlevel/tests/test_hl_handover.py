@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from hl_report_ledger import (
     FILES,
     NOTES,
     PERSONAL,
+    USERS,
     ReportedLedger,
     a_clinic,
     handed_over,
@@ -24,6 +26,7 @@ from hl_report_ledger import (
 
 from target_highlevel.descriptor import StreamSpec
 from target_highlevel.ledger.counts import standing_records
+from target_highlevel.ledger.repair import Repair
 from target_highlevel.ledger.rows import Notes
 from target_highlevel.report.handover import COLUMNS
 from target_highlevel.report.page import window_page
@@ -123,6 +126,44 @@ def test_a_clinic_s_own_counts(reported: ReportedLedger) -> None:
     assert "beside" not in page
     assert content["audit"]["head"] in page
     assert "For the clinic" in page
+
+
+def test_a_refused_practitioner_is_named_among_the_refused(reported: ReportedLedger) -> None:
+    """It is counted there on top of the page; that no user has the e-mail is not known of a record that nobody could read."""
+    why = {"reason": "invalid_text", "field": "first_name"}
+    reported.receive(USERS, "practitioners/9", rejected=why)
+    content = window_content(handed_over(reported.ledger, [reported.run]))
+    counts = {item["section"]: item["count"] for item in content["handover"]["sections"]}
+    assert counts["refused"] == content["standing"]["rejected"] == 9
+    assert counts["practitioners"] == 2
+    named = [
+        row for row in handed_over(reported.ledger, [reported.run]).rows() if row[1] == "practitioners/9"
+    ]
+    assert [row[5] for row in named] == ["invalid_text"]
+
+
+def test_what_was_taken_out_is_not_said_to_be_left_out_on_purpose(reported: ReportedLedger) -> None:
+    """The numbers on top, the table and the lists say the same of it."""
+    before = window_content(handed_over(reported.ledger, [reported.run]))
+    verification = reported.begin("verify")
+    reported.ledger.end_run(verification, 5, {"report": {"verification": {"totals": {"missing": 2}}}})
+    repair = Repair(reported.ledger, verification)
+    for number in (1, 2):
+        row = repair.known(f"contact:patients/{number}")
+        assert row is not None
+        repair.bring_again(row)
+    content = window_content(handed_over(reported.ledger, [reported.run]))
+    counts = {item["section"]: item["count"] for item in content["handover"]["sections"]}
+    assert content["standing"]["filtered"] - before["standing"]["filtered"] == counts["undone"] == 2
+    page = window_page(content)
+    top = dict(re.findall(r"<div><dt>(?:<a [^>]*>)?([^<]*)(?:</a>)?</dt><dd>(\d+)</dd>", page))
+    assert top["left out on purpose"] == str(counts["left_out"])
+    assert top["taken out again, or missing"] == "2"
+    patients = re.search(r">Patients → contacts</th>(.*?)</tr>", page)
+    assert patients is not None
+    cells = dict(re.findall(r'data-name="([^"]*)">(\d+)<', patients[1]))
+    assert (cells["left out on purpose"], cells["taken out again, or missing"]) == ("1", "2")
+    assert "taken out again" not in window_page(before)
 
 
 def test_links_and_names(reported: ReportedLedger) -> None:

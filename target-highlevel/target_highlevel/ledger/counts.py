@@ -205,18 +205,23 @@ def unsettled_records(ledger: Ledger, run: str | None) -> Iterator[Unsettled]:
 
 def practitioners(ledger: Ledger) -> list[tuple[str, str | None, str]]:
     """Return (source id, id of the matching HighLevel user or None, reason why there is none) of every practitioner."""
+    return _practitioners(ledger, sa.true())
+
+
+def practitioners_without_user(ledger: Ledger) -> list[tuple[str, str]]:
+    """Return (source id, reason) of every practitioner without a matching HighLevel user, but for those who were refused."""
+    taken = record.c.status != Status.REJECTED.value
+    return [(source_id, reason) for source_id, user, reason in _practitioners(ledger, taken) if user is None]
+
+
+def _practitioners(ledger: Ledger, which: sa.ColumnElement[bool]) -> list[tuple[str, str | None, str]]:
     query = (
         sa.select(record.c.source_id, record.c.hl_id, record.c.reason)
-        .where(record.c.location == ledger.location, record.c.object == "user")
+        .where(record.c.location == ledger.location, record.c.object == "user", which)
         .order_by(record.c.source_id)
     )
     with ledger.transaction() as connection:
         return [(row.source_id, row.hl_id, row.reason or "no_user") for row in connection.execute(query)]
-
-
-def practitioners_without_user(ledger: Ledger) -> Iterator[tuple[str, str]]:
-    """Yield (source id, reason) of every practitioner without a matching HighLevel user."""
-    yield from ((source_id, reason) for source_id, user, reason in practitioners(ledger) if user is None)
 
 
 #: Reasons of records that were in HighLevel and are not any more, until a full read brings them again.

@@ -32,12 +32,13 @@ _AT_ONCE = 1000
 def is_missed(item: Unsettled) -> bool:
     """Return whether somebody might miss a record that is not in HighLevel.
 
-    An attendance is there as its appointment, a practitioner without a user as a contact, a patient of another location in its
-    sub-account, a link that Cliniko gave up is not wanted, and of a long note left out it is enough to know once: the ledger
-    counts them, a clinic does not.
+    An attendance is there as its appointment, a practitioner without a user as a contact (unless refused), a patient of another
+    location in its sub-account, a link that Cliniko gave up is not wanted, and of a long note left out it is enough to know once:
+    the ledger counts them, a clinic does not.
     """
     further = item.outcome == "filtered" and item.object == "note" and _PART in item.source_id
-    return item.reason not in _OURS and item.object != "user" and not further
+    without_user = item.outcome == "filtered" and item.object == "user"
+    return item.reason not in _OURS and not without_user and not further
 
 
 def missed_records(ledger: Ledger) -> Iterator[Unsettled]:

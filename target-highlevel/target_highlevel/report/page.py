@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -77,8 +78,21 @@ def _differs(item: Mapping[str, Any]) -> bool:
 
 
 def window_page(content: Mapping[str, Any]) -> str:
-    """Return ``report.html`` of several runs together."""
-    return environment().get_template("window.html.j2").render({**content, "columns": _WINDOW_COLUMNS})
+    """Return ``report.html`` of several runs together.
+
+    What was in HighLevel and comes again only by a full read counts as filtered, and was not left out on purpose.
+    """
+    sections = {section["section"]: section for section in content["handover"]["sections"]}
+    gone: Counter[str] = Counter()
+    for group in sections["undone"]["groups"]:
+        gone.update(group["kinds"])
+    rows = [
+        {**row, "undone": gone[row["label"]], "left_out": row["filtered"] - gone[row["label"]]}
+        for row in content["objects"]
+    ]
+    columns = {name: word for name, word in _WINDOW_COLUMNS.items() if name != "undone" or gone}
+    more = {"objects": rows, "columns": columns, "gone": gone.total()}
+    return environment().get_template("window.html.j2").render({**content, **more})
 
 
 #: How the two sides of a field compare, on the sheet.
@@ -111,7 +125,8 @@ _WINDOW_COLUMNS = {
     "created": "created",
     "updated": "updated",
     "in_highlevel": "in HighLevel now",
-    "filtered": "left out on purpose",
+    "left_out": "left out on purpose",
+    "undone": "taken out again, or missing",
     "held": "waiting",
     "rejected": "refused",
 }
