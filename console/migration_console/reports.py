@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.exit_codes import WORST_FIRST
+from target_highlevel.report.tables import expect_cells_of
 from target_highlevel.report.verdict import ending
 
 if TYPE_CHECKING:
@@ -238,6 +239,7 @@ def rows(path: Path, start: int, number: int) -> tuple[list[dict[str, str]], int
     chosen: list[dict[str, str]] = []
     total = 0
     try:
+        expect_cells_of(path.stat().st_size)
         with path.open(newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
                 if start <= total < start + number:

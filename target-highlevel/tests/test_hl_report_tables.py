@@ -38,6 +38,18 @@ def test_ordinary_cells_are_left_alone(tmp_path: Path) -> None:
     assert [row["name"] for row in table_of(tmp_path / "table.csv")] == values
 
 
+def test_a_value_of_any_length_is_read_again(tmp_path: Path) -> None:
+    """Where values are shown, differences.csv holds whole notes: longer ones than Python's csv takes by itself."""
+    csv.field_size_limit(131_072)
+    rows = [["treatment_notes/1", "note " * 40_000], ["patients/1", "Bern"]]
+    write_table(tmp_path / "table.csv", ["source", "value"], rows)
+    found = read_table(tmp_path / "table.csv", ["source", "value"])
+    assert [(row["source"], len(row["value"])) for row in found] == [
+        ("treatment_notes/1", 199_999),  # read_table strips cells
+        ("patients/1", 4),
+    ]
+
+
 def test_one_record_is_one_line(tmp_path: Path) -> None:
     """A line break inside a value is written visibly, so that no line is half a record."""
     write_table(tmp_path / "table.csv", ["name", "more"], [["first\r\nsecond", "x"]])

@@ -39,6 +39,11 @@ def write_table(
         writer.writerows([cell(value) for value in row] for row in rows)
 
 
+def expect_cells_of(length: int) -> None:
+    """Have Python's csv take cells of so many signs: where values are shown, a note may be longer than it takes by itself."""
+    csv.field_size_limit(max(csv.field_size_limit(), length))
+
+
 def read_table(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield the rows of a table of ours as any spreadsheet may have saved it: these columns, others are left out.
 
@@ -48,7 +53,9 @@ def read_table(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
         OSError: the file cannot be read.
         ValueError: it has no such columns; the text names the first that is missing.
     """
-    lines = [line for line in re.split(r"\r\n?|\n", _text(path.read_bytes())) if line.strip()]
+    text = _text(path.read_bytes())
+    expect_cells_of(len(text))
+    lines = [line for line in re.split(r"\r\n?|\n", text) if line.strip()]
     if lines and lines[0].lower().startswith("sep="):
         del lines[0]
     separators = (",", ";", "\t", "|")
