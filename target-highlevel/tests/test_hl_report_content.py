@@ -27,7 +27,7 @@ from target_highlevel.endings import complete
 from target_highlevel.engine.session import Session
 from target_highlevel.errors import SettingsError
 from target_highlevel.exit_codes import ENDED_EARLY, ENDS, KILLED
-from target_highlevel.ledger.rows import Outcome
+from target_highlevel.ledger.rows import Notes, Outcome
 from target_highlevel.ledger.tables import audit
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.page import run_page
@@ -313,6 +313,37 @@ def test_the_report_of_a_run_is_kept_and_can_be_written_again(session: Session, 
     again = write_again(session.ledger, session.run, str(tmp_path / "again"))
     for name in ("report.json", "report.html"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("told_by", ["ledger", "report", "nobody"])
+def test_a_long_list_is_not_cut_when_a_report_is_written_again(
+    session: Session, tmp_path: Path, told_by: str
+) -> None:
+    """The ledger keeps its beginning for the report; the whole is still in the records or in the file that would be replaced."""
+    reported = in_session(session)
+    for number in range(120):
+        reported.receive(CONTACTS, f"patients/{number}")
+    reported.write(notes=Notes(withheld={"email": "another_record"}, tags=("shared-email",)))
+    report = RunReport(session)
+    folder = report.write(0)
+    session.ledger.end_run(session.run, 0, report.facts)
+    before = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if told_by != "ledger":
+        later = ReportedLedger(session.ledger)
+        later.begin()
+        later.receive(
+            CONTACTS, "patients/7"
+        )  # which a later run has seen: it is no more among those of the first
+    at = tmp_path / "elsewhere" if told_by == "nobody" else folder.parent
+    again = write_again(session.ledger, session.run, str(at))
+    listed = json.loads((again / "report.json").read_text(encoding="utf-8"))["withheld"]
+    page = (again / "report.html").read_text(encoding="utf-8")
+    if told_by == "nobody":
+        assert (listed["count"], len(listed["records"])) == (120, 50)
+        assert "70 more are not listed here" in page
+    else:
+        assert listed == before["withheld"]
+        assert "20 more are in <code>report.json</code>" in page
 
 
 def test_the_report_of_an_earlier_version_is_written_again_or_left_as_it_is(

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 
 #: Lists of records are kept in the ledger only so long; the rest of a report is kept whole.
 _MOST_KEPT = 50
+#: Those lists, which stand in the ledger; of a conflict that was decided only the report tells.
+_SHORTENED = ("withheld", "not_taken")
 #: Runs that worked on a copy of the ledger, which is gone: their tables cannot be made again, and are left as they are.
 _ON_A_COPY = frozenset({"plan", "verify"})
 #: How many reports before this one may have no such table, as those of plans.
 _LOOKED_BACK = 5
 _REJECTS = ("source", "object", "reason", "field", "what_to_do", "contact")
+_CONTENT = "report.json"
 _REJECTS_TABLE, _CROSSWALK_TABLE = "rejects.csv", "crosswalk.csv"
 _CROSSWALK = ("source", "object", "highlevel_id", "status")
 
@@ -168,7 +171,7 @@ class RunReport:
 def write_content(folder: Path, content: dict[str, Any], page: str) -> None:
     """Write ``report.json`` and ``report.html``."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    (folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
+    (folder / _CONTENT).write_text(f"{text}\n", encoding="utf-8")
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
@@ -211,8 +214,11 @@ def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
     run = ledger.run_of(run_id)
     gathered = gather(ledger, run_id, RunFacts(), run["exit_code"])
     kept = run["facts"].get("report", {})
-    content = {**gathered, **kept} if "run_id" in kept else gathered  # of an old load there are parts only
     folder = private(Path(report_dir) / run_id)
+    lists = _whole_lists(kept, (gathered, _written(folder)))
+    content = (
+        {**gathered, **kept, **lists} if "run_id" in kept else gathered
+    )  # of an old load there are parts only
     try:
         page = run_page(content)
     except (KeyError, TypeError, UndefinedError):  # whatever it is, in what an earlier version kept
@@ -224,6 +230,31 @@ def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
     if run["mode"] not in _ON_A_COPY and (_is_newest(ledger, run_id) or not _has_tables(folder)):
         write_tables(folder, ledger, run_id)
     return folder
+
+
+def _whole_lists(
+    kept: Mapping[str, Any], elsewhere: Iterable[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return those lists of which only the beginning is kept, where somebody else still has all of one."""
+    short = {name: each for name in _SHORTENED if (each := kept.get(name)) and not _is_whole(each)}
+    return {
+        name: content[name]
+        for content in elsewhere
+        for name, each in short.items()
+        if name in content and content[name]["count"] == each["count"] and _is_whole(content[name])
+    }
+
+
+def _is_whole(listed: Mapping[str, Any]) -> bool:
+    return len(listed["records"]) == int(listed["count"])
+
+
+def _written(folder: Path) -> dict[str, Any]:
+    """Return what is in a report already, or nothing."""
+    try:
+        return dict(json.loads((folder / _CONTENT).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
 
 
 def _is_newest(ledger: Ledger, run_id: str) -> bool:
@@ -280,11 +311,5 @@ def _unnamed(readers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shortened(content: dict[str, Any]) -> dict[str, Any]:
-    lists = {
-        name: {**content[name], "records": content[name]["records"][:_MOST_KEPT]}
-        for name in (
-            "withheld",
-            "not_taken",
-        )  # which stand in the ledger; of a conflict that was decided only this tells
-    }
+    lists = {name: {**content[name], "records": content[name]["records"][:_MOST_KEPT]} for name in _SHORTENED}
     return {**content, **lists}
