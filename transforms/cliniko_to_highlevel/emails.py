@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import ENTITY, NOT_THEIRS, plain_characters
+from cliniko_to_highlevel.formats import ENTITY, NOT_THEIRS, plain_characters, without_percents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,10 @@ _PAIRS = frozenset(
 )
 #: The next address of several with nothing but such signs between them; before an at sign these are a part of its name.
 _NEXT_EMAIL = re.compile(r"[/&+]*([^@]*@[^@/&+]+)(?=[/&+]|$)")
+#: A link that was pasted with its tags, and other formatting: neither is ``<jane@example.com>``.
+_LINKED = re.compile(r"<a\s[^<>]*?\bhref\s*=\s*[\"']?\s*(mailto:[^\s\"'<>]+)[^<>]*>", re.IGNORECASE)
+_MARKUP = re.compile(r"</?(?:a|b|i|u|p|br|div|span|font|strong|em|small)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_LABELLED = re.compile(r"^(?:e-?mail|mail(?:to)?|smtp)=", re.IGNORECASE)
 _LINK_QUESTION = re.compile(r"(?<=@)([^@?]*)\?.*")
 #: What no address holds.
 _NO_SIGN = "\ufffd"
@@ -57,7 +61,8 @@ _LONGEST_EMAIL = 254
 
 def emails(value: str | None) -> list[str]:
     """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
-    read = ENTITY.sub(lambda found: html.unescape(found[0]), value or "")
+    read = without_percents(ENTITY.sub(lambda found: html.unescape(found[0]), value or ""))
+    read = _MARKUP.sub(" ", _LINKED.sub(r" \1 ", read))
     if not read.isascii():
         read = "".join(_NO_SIGN if _is_lone_accent(char) else char for char in read)
     plain = plain_characters(read).translate(_TYPED_OTHERWISE)
@@ -65,7 +70,7 @@ def emails(value: str | None) -> list[str]:
     if _SPACED_AT.fullmatch(text.strip()):
         text = "".join(text.split())
     if _may_be_one(text.strip()) or NOT_THEIRS.search(
-        " ".join(word for word in text.split() if "@" not in word)
+        " ".join("@" if "@" in word else word for word in text.split())
     ):
         return []
     found = (email for word in _words(text) for piece in _pieces(word) for email in _each_email(piece))
@@ -122,7 +127,7 @@ def _each_email(piece: str) -> Iterator[str]:
     piece = _LINK_QUESTION.sub(r"\1", _SIGNS.sub("", piece))
     for text in _one_after_the_other(piece) if piece.count("@") > 1 else [piece]:
         name, at, domain = _SIGNS.sub("", text).partition("@")
-        yield f"{name.lstrip(_BEFORE_EMAIL)}{at}{_ascii_domain(domain.rstrip(_BEHIND_EMAIL))}"
+        yield f"{_LABELLED.sub('', name.lstrip(_BEFORE_EMAIL))}{at}{_ascii_domain(domain.rstrip(_BEHIND_EMAIL))}"
 
 
 def _one_after_the_other(piece: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 #: Control characters and lone surrogates: no service stores them, and some cut the text off at them.
@@ -37,15 +38,26 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:[0-5]\dZ", re.ASC
 #: A sign written as HTML writes it, as imports from other systems leave it in names.
 ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 #: Signs without a width, which come in with copied text; inside of words of some scripts they matter, at the ends never.
-_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u115f\u1160\u2800\u3164\uffa0"
+)
+#: Those of them that are letters or marks by their kind, and what only says how the sign before it is drawn.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
 #: What says that a number or address beside it is not that person's, or no longer: whoever has it now must not be written to.
 NOT_THEIRS = re.compile(
-    r"\b(?:wrong|incorrect|invalid|disconnected|bounce[sd]?|out of (?:order|service)|no longer|do not use"
-    r"|not (?:valid|working(?! \w)|connected|in (?:use|service))|old(?: (?:number|no|ph(?:one)?|mob(?:ile)?|e-?mail))?:)|\(old\)",
+    r"\b(?:wrong|incorrect|invalid|inactive|disconnected|cancell?ed|bounce[sd]?|out of (?:order|service)|no longer"
+    r"|(?:do not|don.?t) use"
+    r"|not (?:valid|active|working(?! \w)|connected|in (?:use|service)|his|hers|theirs|mine)\b"
+    r"|(?:old|previous|prev\.?|former) (?:number|no|ph(?:one)?|mob(?:ile)?|e-?mail)\b|(?:old|previous(?:ly)?|prev|former(?:ly)?):"
+    r"|(?:not|was|formerly|previously)[ :]+(?:@|\+?\(?\d[\d ().-]{6}))|[(\[](?:old|previous|prev\.?|former)[)\]]",
     re.IGNORECASE,
 )
-_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+#: A sign written as addresses of web pages have it: ``jane%40example.com%20``.
+_PERCENT = re.compile(r"%(?:2[0-9A-F]|3[A-F]|40|5[BD]|0[9AD])", re.IGNORECASE)
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2043\u2212"), "-")
 _WORD_KINDS = frozenset("LMN")
 #: Letters with a dot behind each: ``D.V.A.``, ``B.U.P.A``.
 _DOTTED = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?|(?<!\w)[^\W\d_]\.[^\W\d_](?![\w.])")
@@ -64,8 +76,13 @@ def clean_text(value: str) -> str | None:
 
 def plain_characters(value: str) -> str:
     """Return a text without signs that cannot be seen, in ordinary width and with ordinary dashes: what a person reads."""
-    wide = unicodedata.normalize("NFKC", value).translate(_DASHES)
+    wide = _UNSEEN.sub("", unicodedata.normalize("NFKC", value)).translate(_DASHES)
     return "".join(char for char in wide if char in "\n\t" or unicodedata.category(char) not in {"Cf", "Cc"})
+
+
+def without_percents(value: str) -> str:
+    """Return a text that was taken out of a link as it is read."""
+    return _PERCENT.sub(lambda found: unquote(found[0]), value)
 
 
 def name_text(value: str) -> str | None:
@@ -217,7 +234,8 @@ def slug(name: str) -> str:
     Marks are kept with letters, because in many scripts (Devanagari, Thai) they are the vowels.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    spaced = "".join(char if unicodedata.category(char)[0] in _WORD_KINDS else " " for char in folded)
+    seen = _UNSEEN.sub("", folded)
+    spaced = "".join(char if unicodedata.category(char)[0] in _WORD_KINDS else " " for char in seen)
     return "-".join(spaced.split())
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import phonenumbers
 from phonenumbers import Leniency, PhoneNumberMatcher
 
-from cliniko_to_highlevel.formats import NOT_THEIRS, plain_characters, told_date
+from cliniko_to_highlevel.formats import NOT_THEIRS, plain_characters, told_date, without_percents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _NO_COUNTRY = "ZZ"
 #: Fewer prove nothing about two forms of a number.
 _FEWEST_DIGITS = 5
 #: What parts two numbers typed into one field.
-_BETWEEN = re.compile(r"[;,|&/\n]|\b(?:or|and)\b", re.IGNORECASE)
+_BETWEEN = re.compile(r"[;,|&/\n]|(?<![^\W\d_])(?:or|and)(?![^\W\d_])", re.IGNORECASE)
 #: What may stand between the digits of one number, and does not part it from the next one.
 _INSIDE = " \t()-.\xa0"
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+")
@@ -36,7 +36,7 @@ _STROKED = re.compile(r"\+?[\d\s().-]+(?:[/\\:~*][\d\s().-]+)*")
 #: The like within a text of words.
 _STROKED_RUN = re.compile(r"(?<![\w+@.-])\+?\(?\d[\d ().-]*(?:[/\\:~*][\d ().-]+)+(?![\w@])")
 #: Where a second number may begin.
-_GAP = re.compile(r"[\s-]+(?=[+(\d])|(?<=\d)(?=[+(])")
+_GAP = re.compile(r"[\s.-]+(?=[+(\d])|(?<=\d)(?=[+(])")
 _STROKE = re.compile(r"[/\\:~*]")
 #: One or two digits behind a complete number are the end of another one, or an extension: ``021 123 456-7``, ``021 123 456/7``.
 _ADDED = re.compile(r"(?<!\d)(\d+)\s*[-.(]\s*(\d{1,2})\)?\s*$")
@@ -53,7 +53,7 @@ _MOST_LOCAL = 9
 _LABEL = re.compile(r"(?<![^\W_])([a-z]{2,}|[chmptw])(?=[+(]?\d)", re.IGNORECASE)
 _REMARK = re.compile(r"(?<=\d)(?!x|ext)([a-z]{3,}|[chmw])(?![^\W_])", re.IGNORECASE)
 #: A letter in the middle of digits, which are then no number, whoever leaves it out; an extension is no such letter.
-_BROKEN = re.compile(r"(?<=\d)(?!x|ext)[^\W\d_]+(?=\d)", re.IGNORECASE)
+_BROKEN = re.compile(r"(?<=\d)(?!x|ext|(?:or|and)\d)[^\W\d_]+(?=\d)", re.IGNORECASE)
 #: Digits that are no number to call: an hour or a rank (``9am``, ``5:30 pm``, ``17:00``, ``2nd``), hours (``9-5``), a day
 #: (``12/03/24``), a place in a list (``1.``), one digit that belongs to a word (``Unit 4 03 9876 5432``), an e-mail address, the
 #: number of something else (``Medicare 2123 45670 1``).
@@ -81,6 +81,21 @@ _KIND_FIRST = re.compile(
     r"\W*(?:[a-z]{1,2}|tel|(?:tele)?phone|mob(?:ile)?|home|work|cell|fax|bus(?:iness)?|office)\b",
     re.IGNORECASE,
 )
+#: A country that stands beside a number, ``NZ 021 234 5678``: elsewhere the same digits may be somebody else's.
+_COUNTRY_BESIDE = (
+    ("AU", re.compile(r"\b(?:AUS?|Aust?)\b|(?i:\baustralian?\b)")),
+    ("CA", re.compile(r"(?i:\bcanad(?:a|ian)\b)")),
+    (
+        "GB",
+        re.compile(r"\b(?:UK|GB|U\.K\.)(?!\w)|(?i:\b(?:united kingdom|britain|british|england|scotland)\b)"),
+    ),
+    ("HK", re.compile(r"\bHK\b|(?i:\bhong kong\b)")),
+    ("IE", re.compile(r"\b(?:IRL|IRE)\b|(?i:\b(?:ireland|irish|eire)\b)")),
+    ("NZ", re.compile(r"\b(?:NZ|N\.Z\.)(?!\w)|(?i:\bnew zealand\b)")),
+    ("SG", re.compile(r"(?i:\bsingapore\b)")),
+    ("US", re.compile(r"\b(?:USA?|U\.S\.(?:A\.)?)(?!\w)|(?i:\b(?:united states|america)\b)")),
+    ("ZA", re.compile(r"\bRSA\b|(?i:\bsouth africa\b)")),
+)
 #: A longer text holds no number that could be told from the other digits in it.
 _LONGEST_TEXT = 1000
 #: A stroke between the code of an area and the number in it, ``089/123456``, which parts no two numbers.
@@ -89,7 +104,7 @@ _AREA_STROKE = re.compile(
 )
 _BLANKS = re.compile(r"[ \t\xa0]+")
 #: Signs that some type between the digits of one number, and a whole number in groups that commas part.
-_BETWEEN_DIGITS = re.compile(r"(?<=\d)[_\u00b7\u2022\u2027](?=\d)")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[_\u00b7\u2022\u2027\u2044\u2219\u22c5\u25cf\u301c\u30fb](?=\d)")
 _COMMAS = re.compile(r"\+?\d{1,4}(?:, ?\d{3,4}){1,3}")
 #: A number that went through a spreadsheet: ``4.9157011E8``, ``61491570110.0``, ``491,570,110``.
 _FLOAT = re.compile(r"([1-9])(?:[.,](\d+))?e\+?(\d{1,3})", re.IGNORECASE)
@@ -129,12 +144,15 @@ def e164(
 ) -> str | None:
     """Return the first number of a text in E.164, or None when there is none that is valid.
 
-    A number typed without a country is one in the country that the clinic decided on; else the one that Cliniko made of it with
-    what it knows of the patient (its normalised form is E.164 without the plus sign); else one in the first of the countries
-    where it is valid, grouped as there if that is told. Cliniko's form alone counts only where no number was typed at all.
+    A number is one in the country that stands beside it; else in the one that the clinic decided on; else the one that Cliniko
+    made of it with what it knows of the patient (its normalised form is E.164 without the plus sign); else one in the first of
+    the countries where it is valid, grouped as there if that is told. Cliniko's form alone counts only where no number was typed
+    at all.
     """
     known_digits = _digits(normalized or "")
-    text = _written_out(plain_characters(_without_notes(html.unescape(number))), known_digits)
+    text = _written_out(
+        plain_characters(_without_notes(html.unescape(without_percents(number)))), known_digits
+    )
     if text is None or len(text) > _LONGEST_TEXT:
         return None
     text, faxes = _without_faxes(_AREA_STROKE.sub(r"\1-", _BLANKS.sub(" ", text)))
@@ -148,7 +166,10 @@ def e164(
         _BROKEN.search(text) or not any(_is_of(known, digits, text, countries) for digits in typed)
     ):
         known = None
-    found = next(_found(text, decided or _NO_COUNTRY), None) or (_as_typed(known, text) if known else None)
+    decisive = (
+        next(_found(text, country), None) for country in (_beside(text), decided or _NO_COUNTRY) if country
+    )
+    found = next(filter(None, decisive), None) or (_as_typed(known, text) if known else None)
     if found:
         return found
     possible = [first for country in countries if (first := next(_found(text, country), None))]
@@ -167,6 +188,12 @@ def _told_against(number: str, text: str, kind: str | None) -> tuple[bool, bool]
     starts = range(len(typed) - len(usual) + 1)
     grouped = len(usual) > 1 and any(typed[start : start + len(usual)] == usual for start in starts)
     return not grouped, kind == _MOBILE and not _may_be_mobile(number)
+
+
+def _beside(text: str) -> str | None:
+    """Return the one country that a text names."""
+    told = [country for country, pattern in _COUNTRY_BESIDE if pattern.search(text)]
+    return told[0] if len(told) == 1 else None
 
 
 def _without_notes(text: str) -> str:
@@ -249,6 +276,7 @@ def _found(text: str, country: str) -> Iterator[str]:
         if whole:
             yield from _unless_added(whole, text.strip(), plain, country)
             return
+        plain = _STROKE.sub(",", plain)
     elif _STROKE.search(plain):
         plain = _STROKED_RUN.sub(lambda run: f" {', '.join(_found(run[0], country))} ", plain)
     for part in _BETWEEN.split(plain):
