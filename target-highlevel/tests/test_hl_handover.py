@@ -166,6 +166,18 @@ def test_what_was_taken_out_is_not_said_to_be_left_out_on_purpose(reported: Repo
     assert "taken out again" not in window_page(before)
 
 
+def test_a_long_note_of_a_patient_who_is_left_out_counts_once(reported: ReportedLedger) -> None:
+    """Its parts wait for a contact that never comes; the counts say as many as the list names."""
+    for part in ("treatment_notes/60", "treatment_notes/60#2", "treatment_notes/60#3"):
+        reported.receive(NOTES, part, contact="patients/40")
+    reported.receive(CONTACTS, "patients/40", filtered="archived_left_out")
+    reported.work.pass_on("archived_left_out")
+    content = window_content(handed_over(reported.ledger, [reported.run]))
+    left_out = next(item for item in content["handover"]["sections"] if item["section"] == "left_out")
+    # the patient who was merged in Cliniko, the archived one, and the note
+    assert content["standing"]["filtered"] == left_out["count"] == 3
+
+
 def test_links_and_names(reported: ReportedLedger) -> None:
     """A record leads to its contact in HighLevel; with values its name stands there, else nothing personal does."""
     reported.receive(FILES, "patient_attachments/9", contact="patients/21")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import BESIDE
 from target_highlevel.ledger.counts import ObjectCount, standing_records, unsettled_records
-from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
+from target_highlevel.ledger.partials import LEFT_OUT_ALONG, OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import record
 
@@ -63,15 +63,21 @@ def clinic_counts(ledger: Ledger) -> list[ObjectCount]:
 
 
 def _further_parts(ledger: Ledger) -> dict[tuple[str, str, str], int]:
-    """Return how many records are only the further parts of a long text, by object, resource and status."""
-    groups = (record.c.object, record.c.resource, record.c.status)
+    """Return how many records are only the further parts of a long text, by object, resource and where they stand.
+
+    What waits for a patient who is left out counts as left out itself.
+    """
+    status = sa.case(
+        (record.c.reason.in_(LEFT_OUT_ALONG), Status.FILTERED.value), else_=record.c.status
+    ).label("standing")
+    groups = (record.c.object, record.c.resource, status)
     query = (
         sa.select(*groups, sa.func.count())
         .where(
             record.c.location == ledger.location,
             record.c.object == "note",
-            (record.c.status == Status.DONE.value)
-            | ((record.c.status == Status.FILTERED.value) & record.c.reason.not_in(_OURS)),
+            (status == Status.DONE.value)
+            | ((status == Status.FILTERED.value) & record.c.reason.not_in(_OURS)),
             record.c.source_id.contains(_PART),
         )
         .group_by(*groups)
