@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,6 +79,39 @@ def test_the_key_stays_as_long_as_another_sub_account_needs_it(ledger_url: str) 
     assert desk.ledger.fact("salt") != salt.hex()
     desk.ledger.close()
     other.ledger.close()
+
+
+def test_no_hash_of_a_write_that_was_cut_off_stays_beside_its_key(ledger_url: str) -> None:
+    """An open intent keeps hashes of what may be there; the key stays with another sub-account that was never purged."""
+    desk, other = Desk.open(ledger_url), Desk.open(ledger_url, "place2")
+    desk.take(contact(1, fields={"name": BORN}))
+    mark = fingerprint(BORN, desk.ledger.salt)
+    desk.work.intend(desk.row("contact:patients/1"), "create", "things", marks={"name": mark})
+    other.take(contact(1))
+    other.write("contact:patients/1")
+    other.work.reset_digests()  # what was written is known by the key alone then
+    Purge(desk.ledger).act(for_good=True)
+    assert desk.ledger.fact("salt") == other.ledger.salt.hex()
+    assert desk.row("contact:patients/1").intent is None
+    desk.ledger.close()
+    other.ledger.close()
+
+
+def test_a_purge_says_when_the_file_still_holds_what_was_removed(tmp_path: Path) -> None:
+    """Whoever is reading the ledger keeps its old pages there; a second purge takes them out."""
+    path = tmp_path / "ledger.db"
+    desk = Desk.open(f"sqlite:///{path}")
+    loaded(desk)
+    with desk.ledger.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    with closing(sqlite3.connect(path)) as reader:
+        rows = reader.execute("select ref from record")
+        assert rows.fetchone()
+        assert not Purge(desk.ledger).act(for_good=True)
+        rows.close()
+    assert Purge(desk.ledger).act(for_good=True)
+    assert not any(BORN.encode() in each.read_bytes() for each in tmp_path.iterdir())
+    desk.ledger.close()
 
 
 BLOCKED = StreamSpec(stream="hl_blocked_slots", kind="blocked_slot", object="blocked_slot", fields={})

@@ -202,11 +202,15 @@ def _purge(settings: Settings, before: str | None, *, act: bool) -> tuple[int, s
         click.echo(_CONSEQUENCES if before is None else _CONSEQUENCES_BEFORE.format(run=before))
         if not act:
             return 0, "nothing was changed; `purge --yes` removes it"
-        removal.act(for_good=before is None)
+        is_gone = removal.act(for_good=before is None)
         sweep()
-    return 0, "personal data is removed from the ledger"
+    return (0, "personal data is removed from the ledger") if is_gone else (1, _STILL_IN_THE_FILE)
 
 
+_STILL_IN_THE_FILE = (
+    "personal data is removed from the ledger, but could still be read from its file, which could not be written anew: another"
+    " program reads it, or the disk has no room for a second one of its size; see to it, then run `purge --yes` again"
+)
 _STAYS = (
     "What stays: ids, counts, the audit trail (names of fields, never values). Hashes and their key go too."
 )

@@ -115,15 +115,23 @@ class Ledger:
                 self._engine.dispose()
             self._lock.close()
 
-    def compact(self) -> None:
-        """Give freed pages back, so that what was removed cannot be read from the file either."""
+    def compact(self) -> bool:
+        """Give freed pages back, so that what was removed cannot be read from the file either; return whether that was possible.
+
+        It is not where another program is reading the ledger, or where the disk has no room for a second one.
+        """
         if self._engine.dialect.name != "sqlite":
-            return  # PostgreSQL overwrites freed rows by its own vacuum
+            return True  # PostgreSQL overwrites freed rows by its own vacuum
         with self._mutex:
-            self._connection.exec_driver_sql("VACUUM")
-            self._connection.rollback()
-            self._connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
-            self._connection.rollback()
+            try:
+                self._connection.exec_driver_sql("VACUUM")
+                self._connection.rollback()
+                busy, *_ = self._connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            except sa.exc.OperationalError:
+                return False
+            finally:
+                self._connection.rollback()
+        return not busy
 
     # Runs
 

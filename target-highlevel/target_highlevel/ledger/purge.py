@@ -61,8 +61,11 @@ class Purge:
             ]
         return Holdings(*numbers)
 
-    def act(self, *, for_good: bool) -> None:
-        """Remove it in one step; a ledger purged for good takes no further load."""
+    def act(self, *, for_good: bool) -> bool:
+        """Remove it in one step; return whether the file of the ledger holds none of it any more either.
+
+        A ledger purged for good takes no further load.
+        """
         with self._ledger.transaction() as connection:
             connection.execute(record.update().where(self._payloads).values(payload=None))
             connection.execute(contribution.delete().where(self._contributions))
@@ -75,21 +78,20 @@ class Purge:
             if for_good:
                 self._forget_hashes(connection)
                 self._ledger.remember(f"purged:{self._ledger.location}", f"{self._ledger.now():%Y-%m-%d}")
-        self._ledger.compact()
+        return self._ledger.compact()
 
     def _forget_hashes(self, connection: sa.Connection) -> None:
-        """Remove what a value could be guessed by: hashes of what was written or wanted, with their key, and contacts' tags.
+        """Remove what a value could be guessed by: hashes of what was written, begun or wanted, their key, and contacts' tags.
 
         A date of birth has some 40,000 values: whoever has a hash of it and the key finds it in a second.
         """
         here = record.c.location == self._ledger.location
-        forgotten = dict.fromkeys(("digest", "written", "notes", "money"))
+        forgotten = dict.fromkeys(("digest", "written", "notes", "money", "intent"))
         connection.execute(record.update().where(here).values(**forgotten))
         connection.execute(claim.delete().where(claim.c.location == self._ledger.location))
-        others = sa.select(sa.func.count()).where(~here, record.c.digest.is_not(None))
-        if not connection.execute(
-            others
-        ).scalar_one():  # another sub-account's hashes need the key until it is purged too
+        hashed = record.c.digest.is_not(None) | record.c.written.is_not(None)
+        others = sa.select(record.c.ref).where(~here, hashed).limit(1)
+        if connection.execute(others).first() is None:  # else they need the key until they are purged too
             self._ledger.forget_salt()
 
 
