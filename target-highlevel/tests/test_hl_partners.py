@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import sqlite3
@@ -417,6 +418,22 @@ def test_who_loses_the_lease_writes_no_more(partner: Callable[..., Partners], de
     with pytest.raises(Unavailable):
         do_all(done.append, [2], run)
     assert done == [1]
+
+
+def test_a_lease_that_has_expired_is_nobody_s(partner: Callable[..., Partners], desks: list[Desk]) -> None:
+    """A renewal that HighLevel does not answer takes longer than the lease holds: meanwhile another run may have begun."""
+    sandbox = partner.sandbox  # type: ignore[attr-defined]
+    seconds = [0.0]
+    run = partner(desks[0], beat=3600.0, clock=lambda: seconds[0])
+    run.claim()
+    seconds[0] = 119
+    run.check()
+    seconds[0] = 121
+    with pytest.raises(Unavailable):
+        run.check()
+    before = copy.deepcopy(sandbox.state.custom_values)
+    run.release()
+    assert sandbox.state.custom_values == before
 
 
 def test_a_mark_that_somebody_changed_or_deleted_has_everything_found_again(

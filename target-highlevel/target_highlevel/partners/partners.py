@@ -108,6 +108,7 @@ class Partners:
         *,
         wait: Callable[[float], Any] = time.sleep,
         beat: float = _BEAT,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -117,12 +118,14 @@ class Partners:
             ourselves: who asks.
             wait: waits for some seconds, or until the run is to stop.
             beat: seconds between two renewals of the lease.
+            clock: seconds that have passed since some moment, while the machine was awake.
         """
         self._store = store
         self._identity = identity
         self._self = ourselves
         self._wait = wait
         self._beat = beat
+        self._clock = clock
         #: Whether the sub-account can keep a mark; None until somebody has looked.
         self.has_mark: bool | None = None
         self._account = identity.account
@@ -134,7 +137,9 @@ class Partners:
         self._lease: str | None = None
         self._marks: list[_Seen] = []
         self._counter = 0
-        self._lost = False
+        #: When the renewal that came through last was sent: from then on the lease has its term.
+        self._renewed = 0.0
+        self._gone = False
         self._ended = threading.Event()
         self._heart: threading.Thread | None = None
         self._mutex = threading.RLock()
@@ -309,6 +314,7 @@ class Partners:
 
     def _take(self) -> bool:
         """Put our lease there; return whether it is the only one."""
+        self._renewed = self._clock()
         try:
             lease = self._store.create(LEASE, self._text(lease=True))
         except HighLevelError as error:
@@ -346,19 +352,21 @@ class Partners:
 
     def _renew_all(self) -> None:
         """Renew the lease until the run ends, or until it is not ours any more."""
-        renewed = time.monotonic()
-        while not self._ended.wait(self._beat):
+        while not self._is_lost and not self._ended.wait(self._beat):
+            began = self._clock()
             try:
                 self._store.change(str(self._lease), LEASE, self._text(lease=True))
             except NotFound:
-                self._lost = True
+                self._gone = True
             except Exception as error:  # noqa: BLE001 - whatever it is, the next beat may reach HighLevel
                 logger.warning("highlevel.lease_not_renewed error=%s", type(error).__name__)
-                self._lost = time.monotonic() - renewed > _TERM
             else:
-                renewed = time.monotonic()
-            if self._lost:
-                return
+                self._renewed = began
+
+    @property
+    def _is_lost(self) -> bool:
+        """Return whether others may take our lease for that of a killed run: a renewal may hang for longer than it holds."""
+        return self._lease is not None and (self._gone or self._clock() - self._renewed > _TERM)
 
     def check(self) -> None:
         """Make sure that the lease is still ours.
@@ -366,7 +374,7 @@ class Partners:
         Raises:
             Unavailable: it expired, or another run has taken the sub-account over: this one must write no more.
         """
-        if self._lost:
+        if self._is_lost:
             hint = "another run may have taken the sub-account over, for this one could not renew its lease; run again"
             raise Unavailable(hint)
 
@@ -376,7 +384,7 @@ class Partners:
         if self._heart is not None:
             self._heart.join()
         with self._mutex:
-            if self._lease is None or self._lost:
+            if self._lease is None or self._is_lost:
                 return
             try:
                 mark = next((item for item in self._marks if item.name == MARK), None)
