@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_WHOLE = re.compile(r"\s*(-?\d{1,9})\b")
+_WHOLE = re.compile(r"\s*([+-]?\d{1,9})\b")
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"),
     (50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
 )  # fmt: skip
 _LARGEST_ROMAN = 3999
 #: The styles of numbers that a page may ask for instead of a type.
-_STYLES = {"lower-alpha": "a", "upper-alpha": "A", "lower-roman": "i", "upper-roman": "I"}
+_STYLES = {
+    "lower-alpha": "a", "upper-alpha": "A", "lower-latin": "a", "upper-latin": "A", "lower-roman": "i", "upper-roman": "I",
+}  # fmt: skip
+#: A style that makes a list of bullets one of numbers, and those that do the reverse.
+_NUMBERS = re.compile(r"list-style(?:-type)?\s*:[^;]*\b(?:decimal|(?:lower|upper)-(?:alpha|latin|roman))")
+_BULLETS = re.compile(r"list-style(?:-type)?\s*:[^;]*\b(?:disc|circle|square)\b")
 _LETTERS = 26
 
 
@@ -32,13 +37,13 @@ class ListMarks:
     @classmethod
     def of(cls, tag: str, attributes: Mapping[str, str | None], items: int) -> ListMarks:
         """Return the marks of a list that begins; a reversed one without a start counts down from its number of items."""
-        if tag != "ol":
+        css = (attributes.get("style") or "").casefold()
+        if _BULLETS.search(css) if tag == "ol" else not _NUMBERS.search(css):
             return cls(boxes=attributes.get("data-checked"))
         reverse = "reversed" in attributes
         start = _whole(attributes.get("start"))
         if start is None:
             start = items if reverse else 1
-        css = (attributes.get("style") or "").casefold()
         named = next((style for name, style in _STYLES.items() if name in css), "1")
         return cls(start, -1 if reverse else 1, attributes.get("type") or named)
 

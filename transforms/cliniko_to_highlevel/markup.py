@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: What Cliniko's editor writes (p div br ul ol li blockquote h1 h2 b i u a, by its API's description), and what
 #: pasted texts and e-mails bring. A name that people also type as a placeholder, such as ``<title>``, is among ``SELDOM``.
 _ELEMENTS = sorted(
-    {"br", "li", "tbody", "thead", "tfoot", "html", "body", "meta", "img", "center"}
+    {"br", "li", "tbody", "thead", "tfoot", "html", "body", "meta", "img"}
     | {"b", "i", "u", "em", "strong", "small", "big", "ins", "mark", "input", "label", "form"}
     | {"kbd", "tt", "samp", "abbr", "dfn", "nobr", "wbr", "cite"}
     | BLOCKS
@@ -40,7 +40,7 @@ _LINES = BLOCKS | SPACED | LISTS | CELLS | {"br", "li"}
 #: A complete tag with proper attributes: ``<i.v. only>``, ``<u/s 12/3>`` and ``<a target of 100 or SpO2 >`` are none.
 _ATTRIBUTES = (
     r"""((?:\s+(?:[a-z][a-z0-9:_-]*\s*=(?:\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+(?=[\s>])))?"""
-    r"|checked|selected|disabled|readonly|reversed|hidden|nowrap|noshade|compact|controls|multiple|open|allowfullscreen))*+)"
+    r"|alt|checked|selected|disabled|readonly|reversed|hidden|nowrap|noshade|compact|controls|multiple|open|allowfullscreen))*+)"
 )
 #: A name with a prefix is one of a word processor: ``<o:p>``, ``<st1:place>``.
 _NAMES = rf"{'|'.join(_ELEMENTS)}|(?:o|w|v|m|x|st1):[a-z]\w*"
@@ -51,10 +51,13 @@ _COMMENT = re.compile("<!--.*?-->", re.DOTALL)
 _OF_PROGRAMS = re.compile(r"<!\[(?:if\b[^\[\]<>]*|endif)\]>|<\?xml\b[^<>]*>", re.IGNORECASE)
 #: What begins none of HTML's signs: ``exercise&region``, ``?page=1&copy=2``.
 _LOOSE = re.compile(r"&(?!#\d{1,7};|#x[0-9a-f]{1,6};)(\w*;?=?)", re.IGNORECASE)
+#: Signs that need no end before a number: ``&lt5``.
+_WITHOUT_END = re.compile(r"(?:lt|gt|amp|nbsp)(?=\d)", re.IGNORECASE)
 _DOCTYPE = re.compile(r"\A\s*(?:<\?xml\b[^<>]*>\s*)?<!doctype\b[^<>]*>", re.IGNORECASE)
 #: One number above another one: ``1<sup>1</sup>/<sub>2</sub>`` is one and a half, not eleven halves.
 _FRACTION = re.compile(
-    r"(\d?)(\s*)<sup\b[^<>]*>\s*(\d+)\s*</sup>\s*[/\u2044]\s*<sub\b[^<>]*>\s*(\d+)\s*</sub>", re.IGNORECASE
+    r"(\d?)(\s*)<sup\b[^<>]*>\s*(\d+)\s*</sup>\s*(?:[/\u2044]|&frasl;|&#8260;|&#x2044;)\s*<sub\b[^<>]*>\s*(\d+)\s*</sub>",
+    re.IGNORECASE,
 )
 _PICTURE = re.compile(r"<img\b", re.IGNORECASE)
 #: What a browser takes for the beginning of a tag.
@@ -97,7 +100,7 @@ def plain_text(markup: str) -> str | None:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return found[0] if found[1] in html5 else f"&amp;{found[1]}"
+    return found[0] if found[1] in html5 or _WITHOUT_END.match(found[1]) else f"&amp;{found[1]}"
 
 
 def _fraction(found: re.Match[str]) -> str:

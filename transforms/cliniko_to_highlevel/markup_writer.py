@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BLOCKS = frozenset(
     {"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"}
-    | {"dl", "dt", "dd", "caption", "figure", "figcaption"}
+    | {"dl", "dt", "dd", "caption", "figure", "figcaption", "center"}
 )
 SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "dl", "figure"})
 LISTS = frozenset({"ul", "ol"})
@@ -51,6 +51,21 @@ _BLOCKS_TOO = frozenset(
     }
     | {"select", "optgroup", "textarea"}
 )
+#: What the begin of an element and its end end as well, should it have been left open.
+_CLOSED_BY_NEXT = {
+    **dict.fromkeys(BLOCKS | LISTS | _BLOCKS_TOO | {"blockquote"}, ("p",)),
+    "li": ("li", "p"),
+    "tr": ("tr", "td", "th", "p"),
+    **dict.fromkeys(CELLS, ("td", "th", "p")),
+    **dict.fromkeys(("dt", "dd"), ("dt", "dd", "p")),
+}
+_CLOSED_BY_END = {
+    **dict.fromkeys(BLOCKS | _BLOCKS_TOO | CELLS | {"blockquote", "li"}, ("p",)),
+    **dict.fromkeys(LISTS, ("li", "p")),
+    "table": ("tr", "td", "th", "p"),
+    "tr": ("td", "th", "p"),
+    "dl": ("dt", "dd", "p"),
+}
 #: Elements that notes seldom have, and whose names people type in the same brackets: ``<code>``, ``<time>``, ``<address>``.
 SELDOM = frozenset(
     {
@@ -94,7 +109,16 @@ _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
 _LINK = re.compile(r"(?:https?://|ftp://|mailto:|tel:|sms:|www\.)\S+", re.IGNORECASE)
 _ADDRESSEE = re.compile(r"^(?:mailto|tel|sms):([^?]*).*", re.IGNORECASE)
 _CROSSED = re.compile(r"line-through|\bstrike", re.IGNORECASE)
-_RAISED = re.compile(r"vertical-align\s*:\s*(sup|sub)", re.IGNORECASE)
+_RAISED = re.compile(r"(?:vertical-align|font-variant-position)\s*:\s*(sup|sub)", re.IGNORECASE)
+#: The same by a distance, as word processors write it of a part of a line: ``position:relative;top:-3.0pt``.
+_UP = re.compile(
+    r"vertical-align\s*:\s*(?:text-top|\+?0*[.\d]*[1-9])|(?<![a-z-])top\s*:\s*-0*[.\d]*[1-9]", re.IGNORECASE
+)
+_DOWN = re.compile(
+    r"vertical-align\s*:\s*(?:text-bottom|-0*[.\d]*[1-9])|(?<![a-z-])top\s*:\s*\+?0*[.\d]*[1-9]",
+    re.IGNORECASE,
+)
+_PARTS = frozenset({"span", "font"})
 _LIST_TAG = re.compile(r"<(/?)(ul|ol|li)\b", re.IGNORECASE)
 _SPAN = re.compile(r"\s*(\d{1,4})")
 #: A cell may claim any number of columns; no more empty ones than this are written.
@@ -105,16 +129,22 @@ _DEEPEST = 5
 _LONG_LINE = 8192
 _ORDINALS = frozenset({"st", "nd", "rd", "th", "tm", *"®™°º*†‡\u2032\u2033'\""})
 #: What needs no brackets to be read as one exponent or index.
+_TERMS = frozenset({"sup", "sub"})
 _ONE_TERM = re.compile(r"[+\-\u2212]?[\w.,]+")
 
 
 @dataclass(slots=True)
 class _Mark:
-    """An open element that marks a part of a line; what begins it is written when its text comes."""
+    """An open element that marks a part of a line; what begins it is written when its text comes.
+
+    It stands within so many lists and tables.
+    """
 
     tag: str
     kind: str = ""
+    depth: tuple[int, int] = (0, 0)
     end: str = ""
+    begun: bool = False
 
 
 @dataclass(slots=True)
@@ -159,6 +189,7 @@ class MarkupWriter(HTMLParser):
         self._pending: list[_Mark] = []
         self._open_kinds: set[str] = set()
         self._open_tags: Counter[str] = Counter()
+        self._open_at: Counter[tuple[str, tuple[int, int]]] = Counter()
         self._fresh = True
         self._bullet_only = False
         self._after_term = False
@@ -192,6 +223,7 @@ class MarkupWriter(HTMLParser):
         if self._hidden:
             return
         attributes = dict(attrs)
+        self._close_left_open(_CLOSED_BY_NEXT.get(tag, ()))
         if tag in _SHOWN:
             self.handle_data(_picture(_SHOWN[tag] or tag, attributes))
         if tag in HIDDEN:
@@ -237,6 +269,7 @@ class MarkupWriter(HTMLParser):
         if self._hidden:
             self._hidden = None if tag == self._hidden else self._hidden
             return
+        self._close_left_open(_CLOSED_BY_END.get(tag, ()))
         if self._open_tags[tag]:
             self._close_inline(tag)
         if tag in LISTS and self._lists:
@@ -274,6 +307,8 @@ class MarkupWriter(HTMLParser):
         if self._after_term and not self._pending and text[0].isdecimal() and self.lines[-1][-1:].isdecimal():
             text = f" {text}"  # the digits that follow 10^9 are no part of the nine
         self._after_term = False
+        if text.strip() and any(mark.kind in _TERMS for mark in self._pending):
+            text = text.lstrip(" ")
         self._begin()
         self._begin_marks(text)
         self.lines[-1] += text
@@ -304,18 +339,30 @@ class MarkupWriter(HTMLParser):
         if tag == "a":
             self._link = attributes.get("href")
         kind = _kind(tag, attributes)
-        mark = _Mark(tag, "" if kind in self._open_kinds else kind)
+        mark = _Mark(tag, "" if kind in self._open_kinds else kind, self._depth())
         self._marks.append(mark)
         self._open_tags[tag] += 1
+        self._open_at[tag, mark.depth] += 1
         if mark.kind:
             self._open_kinds.add(mark.kind)
             self._pending.append(mark)
+
+    def _depth(self) -> tuple[int, int]:
+        return len(self._lists), len(self._tables)
+
+    def _close_left_open(self, tags: Sequence[str]) -> None:
+        """End what nobody has ended, and what ends by itself: the next item of a list is not struck out with the last one."""
+        depth = self._depth()
+        for tag in tags:
+            while self._open_at[tag, depth]:
+                self._close_inline(tag)
 
     def _begin_marks(self, text: str) -> None:
         if not text.strip():
             return
         for mark in self._pending:
             begin, mark.end = _signs(mark.kind, text.strip())
+            mark.begun = True
             self.lines[-1] += begin
         self._pending.clear()
 
@@ -331,10 +378,11 @@ class MarkupWriter(HTMLParser):
 
     def _end(self, mark: _Mark) -> None:
         self._open_tags[mark.tag] -= 1
+        self._open_at[mark.tag, mark.depth] -= 1
         self._open_kinds.discard(mark.kind)
         if self._pending and self._pending[-1] is mark:
             self._pending.pop()
-        self._after_term = mark.kind in {"sup", "sub"} and not mark.end
+        self._after_term = mark.kind in _TERMS and mark.begun and not mark.end
         if mark.end:
             number = len(self.lines) - 1
             while number and not self.lines[number].strip():  # a paragraph inside of it has ended the line
@@ -422,7 +470,8 @@ def _picture(what: str, attributes: dict[str, str | None]) -> str:
     """Return what stands for a thing that is no text: what it is said to be, else where a thing that is no picture is."""
     source = attributes.get("src") or attributes.get("data") or ""
     where = source if what != "picture" and _LINK.fullmatch(source) else ""
-    told = " ".join((attributes.get("alt") or attributes.get("title") or where).split())
+    said = next(filter(None, map(attributes.get, ("alt", "title", "aria-label"))), where)
+    told = " ".join(said.split())
     return f"[{what}: {told}]" if told else f"[{what}]"
 
 
@@ -440,8 +489,12 @@ def _kind(tag: str, attributes: dict[str, str | None]) -> str:
         return "struck"
     if tag in {"sup", "sub", "q"}:
         return tag
-    raised = _RAISED.search(attributes.get("style") or "")
-    return raised[1].casefold() if raised else ""
+    style = attributes.get("style") or ""
+    if raised := _RAISED.search(style):
+        return raised[1].casefold()
+    if tag not in _PARTS or not style:
+        return ""
+    return "sup" if _UP.search(style) else "sub" if _DOWN.search(style) else ""
 
 
 def _signs(kind: str, text: str) -> tuple[str, str]:

@@ -94,6 +94,28 @@ DEAD = "< img src=x onerror=alert(1)>"
         ('<![if !supportLists]>-<![endif]><st1:place w:st="on">Perth</st1:place><o:p></o:p>', "-Perth"),
         ("<?xml version='1.0'?><xml><w:View>x</w:View></xml><p class= id=a>Hi</p>", "Hi"),
         ("exercise&region, &notanentity; R&amp;D &#39;x&#39; &lt 5", "exercise&region, &notanentity; R&D 'x' < 5"),
+        # an empty one parts no number, and a blank inside of one is none of its text
+        ("10<sup></sup>9 and 10<sup> </sup>9", "109 and 10 9"),
+        ("10<sup> 9 </sup>/L", "10^9 /L"),
+        ("1<sup>1</sup>&frasl;<sub>2</sub> and <sup>3</sup>&#8260;<sub>4</sub>", "1 1/2 and 3/4"),
+        # raised and lowered by a distance
+        ('10<span style="position:relative;top:-3.0pt;mso-text-raise:3.0pt">9</span>/L', "10^9/L"),
+        ('10<span style="vertical-align:50%">9</span>, H<font style="vertical-align: -2px">2</font>O', "10^9, H_2O"),
+        ('1<span style="vertical-align:0.0pt">2</span>3<span style="border-top:1px;margin-top:-3px">4</span>', "1234"),
+        # what ends by itself
+        ('<ul><li style="text-decoration:line-through">a<li>b</ul>c', "- [struck out: a]\n- b\n\nc"),
+        ('<ul><li style="text-decoration:line-through">a<ul><li>x</ul>y<li>b</ul>c', "- [struck out: a\n  - x\n  y]\n- b\n\nc"),
+        ('<ul><li style="text-decoration:line-through">a</ul>b', "- [struck out: a]\n\nb"),
+        ('<p style="text-decoration:line-through">a<p>b', "[struck out: a]\n\nb"),
+        ('<div><p style="text-decoration:line-through">a</div>b', "[struck out: a]\nb"),
+        ('<table><tr><td style="text-decoration:line-through">a<td>b<tr><td>c</table>d', "[struck out: a] | b\nc\n\nd"),
+        ('<table><tr style="text-decoration:line-through"><td>a<td>b<tr><td>c</table>d', "[struck out: a | b]\nc\n\nd"),
+        ('<dl><dt style="text-decoration:line-through">a<dd>b</dl>c', "[struck out: a]\nb\n\nc"),
+        # lists whose numbers a style tells
+        ('<ol style="list-style: lower-latin"><li>x</ol><ul style="list-style: decimal"><li>y<li>z</ul>', "a. x\n\n1. y\n2. z"),
+        ('<ol start="+3"><li>x</ol><ol style="list-style: disc"><li>y</ol>', "3. x\n\n- y"),
+        ('<img src="x" alt> <img aria-label="left knee">', "[picture] [picture: left knee]"),
+        ("<center>PLAN</center>rest &lt5 days", "PLAN\nrest <5 days"),
     ],
 )  # fmt: skip
 def test_the_meaning_of_formatting_is_kept(markup: str, text: str) -> None:
@@ -188,6 +210,8 @@ def test_formatted_fields_of_a_person_are_harmless_too() -> None:
         "<ol reversed><li>a",
         "<s>a",
         "<sup>a",
+        "<li style='text-decoration:line-through'>a<ul>",
+        "<p style='text-decoration:line-through'>a",
         "<img>",
         "<li>",
         "<td>",
