@@ -19,7 +19,7 @@ _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 #: A part of a second, which nothing here keeps, and clock times that stand for the next day or second: since 24:00 is read
 #: by some versions of Python only, and a leap second by none.
 _FRACTION = re.compile(r"(?:(?<=:\d\d:\d\d)|(?<=[T ]\d{6}))[.,]\d*")
-_LATER = re.compile(r"(?<=[T ])24:?00(?::?00)?|(?<=:)60(?=Z|[+-]|$)")
+_LATER = re.compile(r"(?<=[T ])24:?00(?::?00)?|(?<=[T ]\d\d:\d\d:)60(?=Z|[+-]|$)")
 _ZONE_AS_WELL = re.compile(r"\[[^\]]*\]$")
 _TIME_BEHIND = re.compile(r"[Tt ]\d\d:?\d\d")
 _ISO_DAY = re.compile(r"(\d{4})([-/.])(\d\d?)\2(\d\d?)(?:T.*)?$")

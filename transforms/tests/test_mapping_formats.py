@@ -83,7 +83,9 @@ def test_a_moment_is_written_in_utc(value: str, expected: str) -> None:
     assert instant_text(value) == expected
 
 
-@pytest.mark.parametrize("value", ["", "yesterday", "2024-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "Z"])
+@pytest.mark.parametrize(
+    "value", ["", "yesterday", "2024-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "Z", "2024-03-11T03:60Z"]
+)
 def test_what_is_no_moment_is_refused(value: str) -> None:
     """A text that is no moment is an error."""
     with pytest.raises(ValueError, match=r".*"):
