@@ -143,6 +143,15 @@ DOCX = packed("[Content_Types].xml", "word/document.xml")
         ("memo", b"\xff\xfb\x90\0", "memo.mp3.zip", True),
         ("memo", b"#!AMR\n\0\x01", "memo.amr.zip", True),
         ("art.jpg", b"8BPS\0\x01", "art.jpg.psd.zip", True),
+        ("gait.jpg", b"\0\0\0\x08wide\0\x01\0\0mdat", "gait.jpg.mov.zip", True),
+        ("gait.mp4", b"\0\x01\0\0mdat\0\0", "gait.mp4", False),
+        ("gait", b"\0\0\x10\0moov\0\0\0lmvhd", "gait.mov.zip", True),
+        ("gait.mov", b"\0\x01\0\0mdat\0\0", "gait.mov.zip", True),
+        ("clip.mp4", b"FLV\x01\x05\0\0\0\t", "clip.mp4.flv.zip", True),
+        ("scan.pdf", b"AT&TFORM\0\0\0\0DJVM", "scan.pdf.djvu.zip", True),
+        ("plan.pdf", b"%!PS-Adobe-3.0 EPSF-3.0\n", "plan.pdf.eps.zip", True),
+        ("plan.ai", b"%!PS-Adobe-3.0\n", "plan.ai.zip", True),
+        ("old", OLE + "Book\0".encode("utf-16-le"), "old.xls", False),
         ("IM000005", b"\0\x08\0\x05CS\0\nISO_IR 100", "IM000005.dcm.zip", True),
         ("MZ", b"MZ is my name", "MZ.txt", False),
     ],
@@ -178,7 +187,16 @@ def test_programs_are_left_behind(name: str) -> None:
     assert shape({"file_name": name, "file_path": None, "zip_others": True}) is None
 
 
-@pytest.mark.parametrize("content", [program(), b"\x7fELF\x02\x01", b"L\0\0\0\x01\x14\x02\0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        program(),
+        b"\x7fELF\x02\x01",
+        b"L\0\0\0\x01\x14\x02\0",
+        b"\xcf\xfa\xed\xfe\x07\0\0\x01",
+        b"\xca\xfe\xba\xbe\0\0\0\x34",
+    ],
+)
 def test_a_program_under_another_name_is_one(content: bytes, tmp_path: Path) -> None:
     """Its first bytes say so, whatever it is called."""
     path = tmp_path / "bytes"

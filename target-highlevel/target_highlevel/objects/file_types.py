@@ -98,6 +98,16 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"\xd7\xcd\xc6\x9a", Kind("wmf")),
     (b"BZh", Kind("bz2", frozenset({"tbz"}))),
     (b"\xfd7zXZ\x00", Kind("xz", frozenset({"txz"}))),
+    (b"FLV\x01", Kind("flv")),
+    (b"AT&TFORM", Kind("djvu", frozenset({"djv"}))),
+    *(
+        (prefix, Kind("eps", frozenset({"ps", "ai", "epsf"})))
+        for prefix in (b"\xc5\xd0\xd3\xc6", b"%!PS-Adobe-")
+    ),
+    *(
+        (prefix, _PROGRAM)
+        for prefix in (b"\xca\xfe\xba\xbe", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa")
+    ),
     (b"\x7fELF", _PROGRAM),
     (b"L\x00\x00\x00\x01\x14\x02\x00", _PROGRAM),
     (b"OggS\x00", Kind("ogg", frozenset({"oga", "ogv", "opus"}))),
@@ -113,6 +123,9 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"\x00\x00\x01\xba", Kind("mpeg")),
     (b"\x00\x00\x01\xb3", Kind("mpeg")),
 )
+#: A film without a brand, as cameras and old programs write it, and what it begins with.
+_UNBRANDED = Kind("mov", frozenset({"qt", "mp4"}))
+_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"pnot"})
 #: Brands of the ISO media container (the word behind ``ftyp``).
 _BRANDS: dict[bytes, Kind] = {
     **dict.fromkeys(
@@ -154,7 +167,13 @@ _PACKED = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
 #: What the packed documents of other office programs say of themselves.
 _LONGEST_TYPE = 100
 _OPEN_DOCUMENTS = {"text": "odt", "spreadsheet": "ods", "presentation": "odp", "graphics": "odg"}
-_STREAMS = {"WordDocument": "doc", "Workbook": "xls", "__substg1.0_": "msg", "PowerPoint Document": "ppt"}
+_STREAMS = {
+    "WordDocument": "doc",
+    "Workbook": "xls",
+    "__substg1.0_": "msg",
+    "PowerPoint Document": "ppt",
+    "Book\0": "xls",
+}
 
 
 def shape(fields: Mapping[str, Any]) -> Shape | None:
@@ -238,7 +257,7 @@ def _bitmap(head: bytes) -> Kind | None:
 
 def _media(head: bytes) -> Kind | None:
     if head[4:8] != b"ftyp":
-        return None
+        return _UNBRANDED if head[4:8] in _ATOMS else None
     return _3GP if head[8:10] == b"3g" else _BRANDS.get(head[8:12], _MP4)
 
 
