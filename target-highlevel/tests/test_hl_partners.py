@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from hl_ledgers import LOCATION, Desk, contact, note
+from hl_ledgers import CONTACTS, LOCATION, PROFILES, Desk, contact, note, profile
 from hl_loading import Loader
 from hl_mapped import person, record, schemas
 
@@ -28,7 +28,7 @@ from target_highlevel.http.governor import Governor, Limits
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.recovery import Recovery
-from target_highlevel.ledger.rows import Status
+from target_highlevel.ledger.rows import Notes, Outcome, Status
 from target_highlevel.ledger.undo import Undo, writing_runs
 from target_highlevel.partners.mark import MARK, mark_from
 from target_highlevel.partners.partners import Ourselves, Partners
@@ -251,13 +251,35 @@ def test_killed_at_the_seams_of_a_lease(point: str, highlevel: Start) -> None:
     assert set(values(loader.sandbox)) == {MARK}
 
 
+_AREAS = (
+    "contacts", "locations", "locations/customFields", "objects/schema", "objects/record", "associations",
+    "associations/relation", "users", "forms",
+)  # fmt: skip
+#: All that a token needs, but the custom values.
+NO_MARK = frozenset(f"{area}.{way}" for area in _AREAS for way in ("readonly", "write"))
+
+
+def test_without_the_scope_who_was_deleted_comes_again_with_their_history(highlevel: Start) -> None:
+    """The full read that finds out says what is still missing, and the next one brings it."""
+    loader = highlevel(scopes=NO_MARK)
+    related = [{"association": "cliniko_profile_contact", "to": "contact:patients/1"}]
+    history = [
+        record("hl_patient_profiles", "patients/1", patient_name="Ada King", relations=related),
+        record("hl_notes", "treatment_notes/1", contact="patients/1", body="Knee"),
+    ]
+    assert loader.load([*HEAD, ADA, *history]).code == 0
+    state = loader.sandbox.highlevel.state
+    assert (len(state.contacts), len(state.notes), len(state.relations)) == (1, 1, 1)
+    state.damage.delete("contacts", next(iter(state.contacts)))
+    found = loader.load([*HEAD, ADA, *history, BOB])
+    assert "3 records taken out by a rollback or found missing" in found.log
+    assert loader.load([*HEAD, ADA, *history, BOB]).code == 0
+    assert (len(state.contacts), len(state.notes), len(state.relations)) == (2, 1, 1)
+
+
 def test_without_the_scope_a_full_read_finds_everything_again(highlevel: Start) -> None:
     """It says so; a ledger from a backup creates nobody twice, and a state that is ahead of it is refused."""
-    scopes = {
-        "contacts", "locations", "locations/customFields", "objects/schema", "objects/record", "associations",
-        "associations/relation", "users", "forms",
-    }  # fmt: skip
-    loader = highlevel(scopes=frozenset(f"{one}.{way}" for one in scopes for way in ("readonly", "write")))
+    loader = highlevel(scopes=NO_MARK)
     first = loader.load([*HEAD, ADA, since("2026-01-01T00:00:00Z")])
     assert first.code == 0, first.log[-2000:]
     assert "highlevel.no_mark" in first.log
@@ -567,6 +589,47 @@ def test_what_hangs_on_others_is_looked_for_by_a_ledger_that_is_behind(
     desk.take(contact(1), note(7, 1))
     assert (desk.row("note:treatment_notes/7").status == Status.READY) == is_behind
     desk.ledger.close()
+
+
+def test_what_hung_on_somebody_who_is_gone_comes_again_with_them(ledger_url: str) -> None:
+    """Notes and links went with a contact that somebody has deleted; the run that finds out is killed halfway."""
+    desk = Desk.open(ledger_url)
+    clinic = [contact(1), profile(1), note(7, 1), contact(2), profile(2), note(8, 2)]
+    desk.take(*clinic)
+    for item in clinic:
+        row = desk.row(item)
+        if row.contact:
+            desk.work.claim_id(row, f"hl-{row.ref}", ours=True, parent_id=f"hl-contact:{row.contact}")
+        desk.write(item)
+    for number in (1, 2):
+        ends = {end: f"hl-{kind}:patients/{number}" for end, kind in zip(ENDS, KINDS, strict=True)}
+        row = desk.row(link_of(number))
+        desk.work.settle(row, Outcome.CREATED, hl_id=f"link {number}", written={}, notes=Notes(link=ends))
+    recovery = Recovery(desk.ledger, desk.run)
+    recovery.require(is_behind=False)
+    recovery.begin("contact")
+    recovery.found([{"ref": contact(2).ref, "hl_id": desk.row(contact(2)).hl_id, "written": {}}])
+    (gone,) = recovery.not_found("contact")
+    recovery.forget(gone)
+    desk.next_run()
+    recovery = Recovery(desk.ledger, desk.run)
+    assert recovery.forget_along() == 0  # nothing is compared yet
+    recovery.begin("contact")
+    assert recovery.forget_along() == 2
+    assert recovery.forget_along() == 0
+    recovery.end("contact")
+    desk.take(*clinic)
+    assert set(desk.write_all()) == {contact(1).ref, profile(1).ref, link_of(1), note(7, 1).ref}
+    desk.ledger.close()
+
+
+KINDS = (PROFILES.object, CONTACTS.object)
+ENDS = ("first", "second")
+
+
+def link_of(number: int) -> str:
+    """Return the ref of the link between a patient's profile and contact."""
+    return f"relation:of|{profile(number).ref}|{contact(number).ref}"
 
 
 def test_the_order_of_runs_is_that_in_which_they_were_begun(ledger_url: str) -> None:

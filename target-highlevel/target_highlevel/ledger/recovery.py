@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.bulk import portions, release
+from target_highlevel.ledger.bulk import batches, portions, release
 from target_highlevel.ledger.repair import LOOK_FIRST, TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import fact, record
@@ -28,6 +28,8 @@ _AGAIN, _DONE = "again", "done"
 #: Stands in ``listed`` of a record until it has been found again.
 _NOT_FOUND = "?"
 _REBUILT = Notes(rebuilt=True).json()
+#: What becomes of a record that the next full read has to bring again.
+_MISSED: dict[str, Any] = {**FORGOTTEN, "reason": TO_BE_REPAIRED, "notes": _REBUILT}
 #: Kinds of records that are found by what they hang on.
 _HANGING = ("appointment", "file", "note", "opportunity", "relation")
 
@@ -62,10 +64,7 @@ class Recovery:
                 hanging = (self._here, record.c.object.in_(_HANGING), record.c.status == Status.DONE.value)
                 # a link is looked for when it is made, among all of its record, which are listed once
                 intent = sa.case((record.c.object == "relation", None), else_=self._look())
-                missed = MISSED.update(*hanging).values(
-                    **FORGOTTEN, reason=TO_BE_REPAIRED, notes=_REBUILT, intent=intent
-                )
-                connection.execute(missed)
+                connection.execute(MISSED.update(*hanging).values(**_MISSED, intent=intent))
 
     def is_done(self, object_: str) -> bool:
         """Return whether the crosswalk of an object is known to be whole."""
@@ -116,6 +115,49 @@ class Recovery:
             update = MISSED.update(*one).values(reason=TO_BE_REPAIRED, payload=None)
         with self._ledger.transaction() as connection:
             connection.execute(update.values(gone))
+
+    def forget_along(self) -> int:
+        """Have looked for, and made again, what hung on contacts that have vanished, and links whose ends have; return how many.
+
+        It goes by what is not there, not by what this run has found gone: one that was cut off here does it once more.
+        """
+        if self._comparing is None:
+            return 0
+        contact = record.alias()
+        carried = sa.exists().where(
+            contact.c.location == record.c.location,
+            contact.c.object == "contact",
+            contact.c.hl_id == record.c.parent_id,
+        )
+        done = (self._here, record.c.status == Status.DONE.value)
+        lost = (*done, record.c.object.in_(_HANGING), record.c.parent_id.is_not(None), ~carried)
+        with self._ledger.transaction() as connection:
+            missed = MISSED.update(*lost).values(**_MISSED, intent=self._look())
+            number = connection.execute(missed).rowcount
+            links = self._loose_links(connection, *done)
+            for some in batches(links):
+                missed = MISSED.update(self._here, record.c.ref.in_(some)).values(**_MISSED, intent=None)
+                number += connection.execute(missed).rowcount
+            for some in batches(set(filter(None, links.values()))):  # they are derived from these once more
+                origins = record.update().where(self._here, record.c.ref.in_(some))
+                connection.execute(origins.values(digest=None))
+        return number
+
+    def _loose_links(self, connection: sa.Connection, *done: sa.ColumnElement[bool]) -> dict[str, str | None]:
+        """Return ref and origin of every link that leads to something which the crosswalk does not have any more."""
+        known = sa.select(record.c.hl_id).where(
+            self._here, record.c.object != "relation", record.c.hl_id.is_not(None)
+        )
+        there = set(connection.execute(known).scalars())
+        links = sa.select(record.c.ref, record.c.origin, record.c.notes).where(
+            *done, record.c.object == "relation"
+        )
+        found: dict[str, str | None] = {}
+        for ref, origin, text in connection.execute(links):
+            link = Notes.from_json(text).link
+            if not {link[end] for end in ("first", "second") if end in link} <= there:
+                found[ref] = origin
+        return found
 
     def _look(self) -> str:
         """Return an intent that has a record looked for before it is created."""

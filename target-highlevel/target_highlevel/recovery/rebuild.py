@@ -99,8 +99,11 @@ class Rebuild:
             if not self._is_there(row, spec):
                 self._recovery.forget(row)
                 gone += 1
-        if gone:
-            logger.warning("highlevel.gone object=%s records=%d advice=%s", spec.object, gone, _FULL)
+        along = self._recovery.forget_along()
+        if gone or along:
+            logger.warning(
+                "highlevel.gone object=%s records=%d with_them=%d advice=%s", spec.object, gone, along, _FULL
+            )
 
     def _is_there(self, row: Row, spec: StreamSpec) -> bool:
         """Read a record by its id: the search may lag, and a person may have emptied the field that it goes by."""
