@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 from cliniko_to_highlevel import mapping_file as clinic_file
 from cliniko_to_highlevel.errors import MappingError
 from cliniko_to_highlevel.mapping import load
-from migration_console.yaml_lines import parsed, with_item, with_value
+from migration_console.yaml_lines import parsed, with_item, with_value, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -156,10 +156,13 @@ class MappingFile:
         """
 
         def changed(text: str) -> str:
-            for path, value in values.items():
-                if _inner(parsed(text), path) != (None if value == "" else value):
-                    text = with_value(text, path, value)
-            return text
+            known = parsed(text)
+            new = {
+                path: value
+                for path, value in values.items()
+                if _inner(known, path) != (None if value == "" else value)
+            }
+            return with_values(text, new) if new else text
 
         self._change(changed)
 

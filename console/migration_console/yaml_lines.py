@@ -53,20 +53,45 @@ def with_value(text: str, path: Sequence[str], value: Any) -> str:
     Raises:
         ValueError: the text is written in a way that this cannot change.
     """
-    before = parsed(text)
-    document = YAML(typ="safe", pure=True).compose(text)
-    ended = text if not text or text.endswith("\n") else f"{text}\n"
-    cuts = _cuts(ended, document, path, value)
-    for cut in sorted(cuts, reverse=True):
-        ended = ended[: cut.begin] + cut.new + ended[cut.end :]
-    try:
-        changed = parsed(ended) == _changed(before, path, value)
-    except YAMLError:
-        changed = False
-    if not changed:
+    return with_values(text, {tuple(path): value})
+
+
+def with_values(text: str, values: Mapping[tuple[str, ...], Any]) -> str:
+    """Return the text with each of these values under its names, as `with_value` would put them one after another.
+
+    All at once, because reading the text is what takes long. Where two of them meet in one place, such as a part that
+    neither finds there, one half is put behind the other.
+
+    Raises:
+        ValueError: the text is written in a way that this cannot change.
+    """
+    changed = _all_at_once(text, values)
+    if changed is not None:
+        return changed
+    if len(values) == 1:
+        (path,) = values
         msg = f"{'.'.join(path)} is written in a way that only a person can change"
         raise ValueError(msg)
-    return ended
+    items = list(values.items())
+    half = len(items) // 2
+    return with_values(with_values(text, dict(items[:half])), dict(items[half:]))
+
+
+def _all_at_once(text: str, values: Mapping[tuple[str, ...], Any]) -> str | None:
+    """Return the changed text; none where it would not say what it should."""
+    wanted = parsed(text)
+    document = YAML(typ="safe", pure=True).compose(text)
+    ended = text if not text or text.endswith("\n") else f"{text}\n"
+    cuts: list[_Cut] = []
+    for path, value in values.items():
+        wanted = _changed(wanted, path, value)
+        cuts += _cuts(ended, document, path, value)
+    # what comes behind the same place stays in the order of the values
+    for cut in sorted(dict.fromkeys(reversed(cuts)), key=lambda cut: cut.begin, reverse=True):
+        ended = ended[: cut.begin] + cut.new + ended[cut.end :]
+    with suppress(YAMLError):
+        return ended if parsed(ended) == wanted else None
+    return None
 
 
 def with_item(text: str, path: Sequence[str], item: str) -> str:

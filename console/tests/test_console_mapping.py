@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from console_server import MAPPING
 
 from cliniko_to_highlevel.mapping import FIELD_TARGETS
 from migration_console.mapping_file import PLACES, MappingFile
-from migration_console.yaml_lines import with_item, with_value
+from migration_console.yaml_lines import with_item, with_value, with_values
 
 SHIPPED = Path(__file__).resolve().parents[2] / "transforms" / "mapping.yml"
 
@@ -160,3 +161,40 @@ def test_unknown_places_are_refused(mapping: MappingFile) -> None:
 def test_the_places_are_those_of_the_mapping() -> None:
     """Every place that the mapping knows can be chosen."""
     assert set(FIELD_TARGETS) <= set(PLACES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "z: 1",
+        "a: {}  # none yet\n",
+        "a:\n  x: 1  # one\n  y: 2\n# end\n",
+        "a: {x: 1, y: 2}\nz: 1\n",
+        "a:\n  b: {x: 1}\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {("a", "n"): "first", ("a", "m"): "second", ("a", "o"): "third"},
+        {("a", "x"): None, ("a", "y"): None},
+        {("a", "y"): None, ("a", "m"): "new", ("a", "x"): "other"},
+        {("a", "b", "c"): 1, ("a", "b", "d"): 2, ("z",): "", ("c", "d"): ["e"]},
+    ],
+)
+def test_many_values_are_changed_as_one_after_another(text: str, values: dict[tuple[str, ...], Any]) -> None:
+    """In one reading of the text, or in a few where they meet in one place: what comes of it is the same."""
+    expected = text
+    for path, value in values.items():
+        expected = with_value(expected, path, value)
+    assert with_values(text, values) == expected
+
+
+def test_a_whole_page_of_choices_stands_in_its_order(mapping: MappingFile) -> None:
+    """Each below the one before it, as a person would go down the page."""
+    places = {f"Section / Field {number}": "keep" for number in range(100)}
+    mapping.decide(places)
+    assert list(mapping.named()) == list(places)
+    mapping.decide(dict.fromkeys(places))
+    assert mapping.named() == {}
