@@ -127,9 +127,8 @@ class Watcher:
         of = job.id if job else ""
         with self._mutex:
             is_old = time.monotonic() - self._at > _EVERY or not self._at or self._seen.job != of
-            is_time = (
-                is_old and not self._is_looking
-            )  # a large ledger takes longer than the time between two looks
+            # a large ledger takes longer than the time between two looks
+            is_time = is_old and not self._is_looking
             self._is_looking = self._is_looking or is_time
         if is_time:
             threading.Thread(target=self._look, args=(job,), daemon=True).start()
