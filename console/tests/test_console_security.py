@@ -69,7 +69,7 @@ def test_foreign_host(browser: Browser, host: str) -> None:
     assert browser.get("plan", headers={"Host": host}).status_code == 400
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://[x"])
 def test_foreign_origin(browser: Browser, origin: str) -> None:
     """A page of another site can neither read nor send."""
     browser.enter()
