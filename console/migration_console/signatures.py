@@ -42,7 +42,7 @@ class Signatures:
     @property
     def version(self) -> str:
         """Return what tells the confirmations of one moment from those of another."""
-        return digest(self._path.read_text(encoding="utf-8") if self._path.exists() else "")
+        return digest(self._text())
 
     @contextmanager
     def of_version(self, seen: str) -> Iterator[None]:
@@ -60,14 +60,27 @@ class Signatures:
         """Keep that somebody confirms something now."""
         signed = Signature(what, who, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._mutex, self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{json.dumps(asdict(signed), ensure_ascii=False)}\n")
+        with self._mutex:
+            text = self._text()
+            was_cut = text != "" and not text.endswith("\n")
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n" * was_cut + f"{json.dumps(asdict(signed), ensure_ascii=False)}\n")
 
     def all(self) -> dict[str, Signature]:
         """Return the newest signature of everything that was confirmed; one without a name takes it back."""
-        try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return {}
-        signed = (Signature(**json.loads(line)) for line in lines if line)
+        signed = filter(None, map(_signature, self._text().split("\n")))
         return {what: item for what, item in {item.what: item for item in signed}.items() if item.who}
+
+    def _text(self) -> str:
+        try:
+            return self._path.read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+
+
+def _signature(line: str) -> Signature | None:
+    """Return what a line says; none where a kill or a full disk has cut it."""
+    try:
+        return Signature(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
