@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from migration_console.decisions import POINTS
 from migration_console.mapping_file import PLACES
 from migration_console.project import VARIABLES
-from migration_console.reports import WRITING_MODES, rows
+from migration_console.reports import WRITING_MODES, length, rows
 from migration_console.requests import Refused
 from migration_console.steps import State, current
 from target_highlevel.exit_codes import COMPLETE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from migration_console.console import Clinic
     from migration_console.reports import Report
 
 #: How a report calls values that agree, as they are or in another spelling.
 _AGREE = frozenset({"equal", "normalised"})
+#: What tells of a difference where it is, and nothing of anybody.
+_WHERE = frozenset({"source", "object", "field", "kind"})
 #: Clinics whose ledgers are asked at the same time.
 _AT_ONCE = 16
 #: Rows of a long table on one page.
 _PER_PAGE = 100
+_PLACE = re.compile(r"\d{1,9}")
 
 
 def clinics(known: Iterable[Clinic]) -> list[dict[str, Any]]:
@@ -174,8 +178,19 @@ _FILTERS: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 def _paged(query: Mapping[str, str], total: int) -> tuple[int, int]:
     pages = max(1, -(-total // _PER_PAGE))
-    wanted = query.get("page", "0")
-    return (min(int(wanted), pages - 1) if wanted.isdecimal() else 0), pages
+    return min(_place(query.get("page", "0")), pages - 1), pages
+
+
+def _rows_of(
+    report: Report | None, table: str, page: int, **without: Collection[str]
+) -> list[dict[str, str]]:
+    """Return a page of a table of a report, without the rows that have one of these values in a column."""
+    return rows(report.folder / table, page * _PER_PAGE, _PER_PAGE, without) if report else []
+
+
+def _place(told: str) -> int:
+    """Return the number that an address or a form names; 0 where it is none."""
+    return int(told) if _PLACE.fullmatch(told) else 0
 
 
 def _approve(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
@@ -214,8 +229,7 @@ def preview(clinic: Clinic, fields: Mapping[str, str]) -> dict[str, Any]:
     patients = clinic.reports.sheet(report).get("patients") if report else None
     if not report or not patients:
         raise Refused(404, "There is no preview with values. Make one on the page of the sample first.")
-    wanted = fields.get("patient", "0")
-    place = min(int(wanted), len(patients) - 1) if wanted.isdecimal() else 0
+    place = min(_place(fields.get("patient", "0")), len(patients) - 1)
     return {
         "report": report,
         "patient": patients[place],
@@ -227,12 +241,8 @@ def preview(clinic: Clinic, fields: Mapping[str, str]) -> dict[str, Any]:
 
 def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     plan = clinic.reports.newest("plan", sample=False)
-    page, _ = _paged(query, 10**9)
-    found: list[dict[str, str]] = []
-    total = 0
-    if plan is not None:
-        found, total = rows(plan.folder / "duplicates.csv", page * _PER_PAGE, _PER_PAGE)
-    _, pages = _paged(query, total)
+    total = length(plan.folder / "duplicates.csv") if plan else 0
+    page, pages = _paged(query, total)
     families = _sharing(clinic)
     shown, family_pages = _paged({"page": query.get("family", "0")}, len(families))
     return {
@@ -244,7 +254,7 @@ def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
         "family_pages": family_pages,
         "can_undo": clinic.mapping.can_undo(),
         "stale": _is_stale(clinic, plan),
-        "duplicates": found,
+        "duplicates": _rows_of(plan, "duplicates.csv", page),
         "total": total,
         "page": page,
         "pages": pages,
@@ -283,16 +293,21 @@ def _check(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     report = clinic.reports.newest("verify", sample=False)
     fields = [item for item in (report.content["differences"] or ()) if _differs(item)] if report else []
     fields.sort(key=_differs, reverse=True)
-    page, _ = _paged(query, 10**9)
-    shown, total = rows(report.folder / "differences.csv", page * _PER_PAGE, _PER_PAGE) if report else ([], 0)
+    total = sum(map(_differs, fields))
+    page, pages = _paged(query, total)
+    shown = _rows_of(report, "differences.csv", page, kind=_AGREE) if total else []
+    revealed = query.get("values") == "shown"
+    is_hidden = bool(report and report.content["shows_values"]) and not revealed
+    columns = [name for name in shown[0] if name in _WHERE or not is_hidden] if shown else []
     return {
         "report": report,
         "fields": [(item, differing(item["counts"])) for item in fields],
         "rows": shown,
+        "columns": columns,
         "total": total,
         "page": page,
-        "pages": _paged(query, total)[1],
-        "revealed": query.get("values") == "shown",
+        "pages": pages,
+        "revealed": revealed,
         "zone": _zone(clinic),
     }
 
@@ -342,6 +357,7 @@ def _runs(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     page, pages = _paged(query, len(reports))
     return {
         "reports": reports[page * _PER_PAGE : (page + 1) * _PER_PAGE],
+        "total": len(reports),
         "oldest": reports[-1] if reports else None,
         "handover": clinic.jobs.newest("handover"),
         "handovers": clinic.reports.of_several()[:_PER_PAGE],

@@ -6,7 +6,9 @@ import csv
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TextIO
 
 from target_highlevel.exit_codes import WORST_FIRST
 from target_highlevel.report.tables import expect_cells_of
@@ -234,17 +236,40 @@ def _urgency(report: Report) -> int:
     return WORST_FIRST.index(report.exit_code) if report.exit_code in WORST_FIRST else -1
 
 
-def rows(path: Path, start: int, number: int) -> tuple[list[dict[str, str]], int]:
-    """Return some rows of a table of a report, and how many it has."""
-    chosen: list[dict[str, str]] = []
-    total = 0
+def length(path: Path) -> int:
+    """Return how many rows a table of a report has; none where there is no such table."""
     try:
-        expect_cells_of(path.stat().st_size)
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
-                if start <= total < start + number:
-                    chosen.append(row)
-                total += 1
+        return _length(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
-        return [], 0
-    return chosen, total
+        return 0
+
+
+@lru_cache(maxsize=256)
+def _length(path: Path, _changed: int) -> int:
+    with _opened(path) as file:
+        return max(0, sum(1 for row in csv.reader(file) if row) - 1)
+
+
+def rows(path: Path, start: int, number: int, without: Mapping[str, Collection[str]]) -> list[dict[str, str]]:
+    """Return some rows of a table of a report; none where there is no such table.
+
+    Args:
+        path: the table
+        start: how many rows come before
+        number: how many to return at most
+        without: columns, and values with which a row is passed over as if it were not there
+    """
+    try:
+        with _opened(path) as file:
+            table = csv.reader(file)
+            names = next(table, [])
+            passed = [(names.index(name), values) for name, values in without.items()]
+            found = (row for row in table if row and not any(row[at] in values for at, values in passed))
+            return [dict(zip(names, row, strict=True)) for row in islice(found, start, start + number)]
+    except FileNotFoundError:
+        return []
+
+
+def _opened(path: Path) -> TextIO:
+    expect_cells_of(path.stat().st_size)
+    return path.open(newline="", encoding="utf-8-sig")

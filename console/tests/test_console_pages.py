@@ -1,0 +1,117 @@
+"""What pages show of long tables, and of figures that a report has too."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from console_server import Browser, a_patient, a_report, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHECK, LATER = "20261129T060413.889482Z-73d4b5", "20261129T080413.889482Z-73d4b5"
+COUNTS = {
+    "equal": 9,
+    "normalised": 300,
+    "kept": 0,
+    "unreadable": 0,
+    "different": 120,
+    "missing": 1,
+    "extra": 0,
+}
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser inside, before a clinic with more differences than fit on a page, among values that count as the same."""
+    found = [{"object": "contact", "label": "Contacts", "field": "city", "counts": COUNTS}]
+    folder = a_report(tmp_path, CHECK, mode="verify", exit_code=5, differences=found, shows_values=True)
+    kinds = ["normalised"] * 200 + ["different"] * 120 + ["normalised"] * 100 + ["missing"]
+    rows = "".join(f"patients/{n},contact,city,{kind},Paris,,\n" for n, kind in enumerate(kinds))
+    head = "source,object,field,kind,source_value,highlevel_value,how\n"
+    (folder / "differences.csv").write_text(f"\ufeff{head}{rows}", encoding="utf-8")
+    with serving(tmp_path) as served:
+        yield served.enter()
+
+
+def listed(page: str) -> list[str]:
+    """Return the kinds of the differences that a page lists one by one."""
+    return re.findall(r"<td>(normalised|different|missing)</td>", page)
+
+
+def test_a_value_that_counts_as_the_same_is_no_difference(browser: Browser) -> None:
+    """Neither among the rows nor in their number, which is the report's: the table beside it lists how it was normalised."""
+    first, last = browser.get("check").text, browser.get("check?page=1").text
+    assert "All 121 of them, one by one" in first
+    assert "Page 2 of 2" in last
+    assert listed(first) == ["different"] * 100
+    assert listed(last) == ["different"] * 20 + ["missing"]
+    assert "Bring back what is missing" in first
+
+
+def test_where_all_agree_nothing_is_offered_to_be_brought_back(tmp_path: Path, browser: Browser) -> None:
+    """Although the table lists how values were normalised."""
+    agreeing = [{"object": "contact", "label": "Contacts", "field": "city",
+                 "counts": {**COUNTS, "different": 0, "missing": 0}}]  # fmt: skip
+    folder = a_report(tmp_path, LATER, mode="verify", differences=agreeing, verification={})
+    (folder / "differences.csv").write_text("source,kind\npatients/1,normalised\n", encoding="utf-8")
+    page = browser.get("check").text
+    assert "No field differs in what was compared." in page
+    assert "one by one" not in page
+    assert "Bring back what is missing" not in page
+
+
+def test_the_columns_of_the_differences_are_named(browser: Browser) -> None:
+    """Of values only when they are shown."""
+    hidden, shown = browser.get("check").text, browser.get("check?values=shown").text
+    for page, names in ((hidden, 4), (shown, 7)):
+        table = page.partition('aria-label="Differences one by one"')[2].partition("</table>")[0]
+        assert table.count('<th scope="col">') == names
+    assert "Paris" not in hidden
+    assert "Paris" in shown
+
+
+@pytest.mark.parametrize("wanted", ["2", "99", "9" * 5_000, "-1", "x", "²"])
+def test_a_page_that_is_none_shows_one_that_is(tmp_path: Path, browser: Browser, wanted: str) -> None:
+    """The last one where the number is too high: there may be fewer rows than when the address was kept."""
+    told = a_report(tmp_path, LATER, mode="plan", sample={"patients": 1}, shows_values=True)
+    (told / "sheet.json").write_text(json.dumps({"patients": [a_patient("Milo")]}), encoding="utf-8")
+    assert listed(browser.get(f"check?page={wanted}").text)
+    for page in (f"runs?page={wanted}", f"families?page={wanted}&family={wanted}", f"map?page={wanted}"):
+        assert browser.get(page).status_code == 200
+    assert "Milo" in browser.post("preview", {"patient": wanted}).text
+
+
+def test_all_runs_are_counted_on_each_page(tmp_path: Path, browser: Browser) -> None:
+    """Not those that the page lists."""
+    for number in range(104):
+        a_report(tmp_path, f"20261129T070413.{number:06}Z-73d4b5")
+    for page in ("runs", "runs?page=1"):
+        assert "105 runs so far." in browser.get(page).text
+
+
+@pytest.mark.parametrize("name", ["Kim Lee", "Kim\u2028Lee", "Zoë\u0085"])
+def test_whatever_signs_a_name_has(browser: Browser, name: str) -> None:
+    """The pages open, and show who has signed."""
+    browser.post("sign", {"what": "go-live/points", "who": name, "looked": "yes"})
+    assert browser.clinic.signatures.all()["go-live/looked"].who == name.strip()
+    assert browser.get("go-live").status_code == 200
+
+
+def test_a_line_that_was_cut_loses_no_other(browser: Browser) -> None:
+    """By a full disk, or a kill: who has signed before and who signs afterwards is known."""
+    browser.post("sign", {"what": "go-live/points", "who": "Kim Lee", "looked": "yes"})
+    kept = browser.clinic.project.data / "console" / "signatures.jsonl"
+    with kept.open("ab") as file:
+        file.write('{"what": "go-live/told", "who": "Zoë'.encode()[:-1])
+    assert browser.get("go-live").status_code == 200
+    browser.post("sign", {"what": "go-live/points", "who": "Ada", "looked": "yes", "archive": "yes"})
+    signed = browser.clinic.signatures.all()
+    assert {what: item.who for what, item in signed.items()} == {
+        "go-live/looked": "Kim Lee",
+        "go-live/archive": "Ada",
+    }
