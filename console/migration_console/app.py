@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,10 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _EVERY_SECONDS = 1.0
+#: A browser keeps at most six connections to a console, and a page that listens has one of them for as long as it is open.
+_MOST_LISTENING = 3
+#: For pages without a script: none is shown for longer than a session may be idle.
+_LEAVE = {"Refresh": f"{IDLE_SECONDS + 5}; url={LOCKED}"}
 #: A report is a page of its own with its styles inside, and without any script.
 _REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 _TITLES = {key: title for key, title, _ in STEPS}
@@ -61,6 +66,7 @@ class Console:
         """Serve these clinics to whoever passes the guard."""
         self._clinics = clinics
         self._guard = guard
+        self._listening: Counter[str] = Counter()  # pages that have a connection for themselves, by session
         self._templates = Environment(
             loader=PackageLoader("migration_console"),
             autoescape=select_autoescape(default=True, default_for_string=True),
@@ -147,7 +153,9 @@ class Console:
             step = current(await run_in_threadpool(clinic.steps))
             return RedirectResponse(f"/{clinic.name}/{step.key}", status_code=303)
         rows = await run_in_threadpool(pages.clinics, list(self._clinics.values()))
-        return self._render(request, "clinics.html.j2", rows=rows)
+        page = self._render(request, "clinics.html.j2", rows=rows)
+        page.headers.update(_LEAVE)
+        return page
 
     async def _page(self, request: Request) -> Response:
         clinic, key = self._clinic(request), request.path_params["page"]
@@ -244,7 +252,7 @@ class Console:
         job = clinic.jobs.find(request.path_params["job"])
         if job is None:
             raise HTTPException(404, "There is no such job.")
-        return PlainTextResponse(await run_in_threadpool(job.output))
+        return PlainTextResponse(await run_in_threadpool(job.output), headers=_LEAVE)
 
     async def _report(self, request: Request) -> Response:
         clinic = self._clinic(request)
@@ -253,20 +261,32 @@ class Console:
         if report is None or name not in FILES or not (report.folder / name).is_file():
             raise HTTPException(404, "There is no such report.")
         headers = {"Content-Security-Policy": _REPORT_POLICY}
-        if not name.endswith(".html"):
+        if name.endswith(".html"):
+            headers |= _LEAVE
+        else:
             headers["Content-Disposition"] = f'attachment; filename="{report.id}-{name}"'
         return FileResponse(report.folder / name, media_type=FILES[name], headers=headers)
 
     async def _events(self, request: Request) -> Response:
         return EventSourceResponse(self._moments(self._clinic(request), session_of(request)))
 
-    async def _moments(self, clinic: Clinic, session: str) -> AsyncIterator[dict[str, str]]:
-        """Say once a second how far the running job is; a page left open does not keep the session open."""
-        while self._guard.is_open(session, touch=False):
-            moment = await run_in_threadpool(self._moment, clinic)
-            yield {"event": "moment", "data": json.dumps(moment)}
-            await asyncio.sleep(_EVERY_SECONDS)
-        yield {"event": "locked", "data": LOCKED}
+    async def _moments(self, clinic: Clinic, session: str) -> AsyncIterator[dict[str, str | int]]:
+        """Say once a second how far the running job is; a page left open does not keep the session open.
+
+        Where many pages of a browser listen, the later ones are told once and ask again: else no other page would open.
+        """
+        stays = self._listening[session] < _MOST_LISTENING
+        self._listening[session] += stays
+        try:
+            while self._guard.is_open(session, touch=False):
+                moment = await run_in_threadpool(self._moment, clinic)
+                yield {"event": "moment", "data": json.dumps(moment), "retry": round(_EVERY_SECONDS * 1000)}
+                if not stays:
+                    return
+                await asyncio.sleep(_EVERY_SECONDS)
+            yield {"event": "locked", "data": LOCKED}
+        finally:
+            self._listening[session] -= stays
 
     def _moment(self, clinic: Clinic) -> dict[str, Any]:
         running = clinic.jobs.running()

@@ -168,9 +168,12 @@ class GuardMiddleware:
             return _page(403, "This request came from another site.")
         return None
 
-    def _unlocked(self, session: str | None) -> HTMLResponse | RedirectResponse:
+    def _unlocked(self, session: str | None) -> HTMLResponse:
+        """Answer a page that has been left alone; going on is for a person to say, or pages would keep a session open."""
         if self._guard.is_open(session, touch=False):
-            return RedirectResponse("/", status_code=303)
+            return _page(
+                200, "The console is open.", '<p>It is in use elsewhere. <a href="/">Go on here</a></p>'
+            )
         return locked_page(200)
 
     def _enter(self, token: str) -> HTMLResponse | RedirectResponse:

@@ -291,5 +291,20 @@ def test_a_locked_browser_shows_nothing(page: Page, shown: Browser) -> None:
     page.goto(f"{shown.base}/locked")
     page.get_by_label("Token").fill(shown.guard.link)
     page.get_by_role("button", name="Open").click()
+    page.goto(f"{shown.base}/locked")
+    expect(page.locator("h1")).to_have_text("The console is open.")
+    fits_everybody(page, "open")
+    page.get_by_role("link", name="Go on here").click()
     page.get_by_role("button", name="Lock").click()
     expect(page.locator("h1")).to_have_text("The console is locked.")
+
+
+def test_a_page_opens_beside_many_others(page: Page, shown: Browser) -> None:
+    """A browser has six connections at most, and each page listens."""
+    assert page.context.browser is not None
+    with page.context.browser.new_context() as beside:
+        beside.new_page().goto(shown.guard.link)
+        for _ in range(7):
+            other = beside.new_page()
+            other.goto(f"{shown.base}/sandbox/runs")
+            expect(other.locator("h1")).to_contain_text("so far")

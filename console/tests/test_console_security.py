@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from console_server import Browser, a_patient, a_report, serving
 
+from migration_console.app import Console
 from migration_console.security import IDLE_SECONDS, Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from starlette.types import Message
 
 RUN = "20261129T060413.889482Z-73d4b5"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -249,6 +254,51 @@ def test_a_page_that_listens_hears_that_it_is_locked(tmp_path: Path) -> None:
             assert next(line for line in lines if line.startswith("event")) == "event: moment"
             served.guard.close(served.session.cookies[served.guard.cookie])
             assert "event: locked" in list(lines)
+
+
+def test_many_pages_can_be_open(browser: Browser) -> None:
+    """A browser has six connections at most: the pages that listen leave some of them, and are all told how things stand."""
+    browser.enter()
+    with ExitStack() as open_pages:
+        listening = [
+            open_pages.enter_context(browser.get("events", stream=True)).iter_lines() for _ in range(3)
+        ]
+        assert [next(lines) for lines in listening] == [b"event: moment"] * 3
+        said = browser.get("events").text  # ends by itself, to be asked for again
+        assert said.count("event: moment") == 1
+        assert "retry: 1000" in said
+        assert "event: locked" not in said
+
+
+def test_pages_that_are_left_alone_keep_no_session_open() -> None:
+    """One that goes by itself finds the console open where another page is used, and leaves it as it is."""
+    now = 0.0
+    guard = Guard(1, clock=lambda: now)
+    session = guard.open_session(guard.token)
+    now = IDLE_SECONDS - 1
+    application = Console({}, guard).application()
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    headers = [(b"host", b"127.0.0.1:1"), (b"cookie", f"{guard.cookie}={session}".encode())]
+    scope = {"type": "http", "method": "GET", "path": "/locked", "query_string": b"", "headers": headers}
+    asyncio.run(application(scope, receive, send))
+    assert answers[0]["status"] == 200
+    assert b"The console is open." in answers[1]["body"]
+    now = IDLE_SECONDS + 1
+    assert not guard.is_open(session)
+
+
+def test_pages_without_a_script_go_when_a_session_may_have_closed(browser: Browser) -> None:
+    """A report that holds values, in a tab of its own, would stay for ever."""
+    browser.enter()
+    answer = browser.get(f"reports/{RUN}/report.html")
+    assert answer.headers["refresh"] == f"{IDLE_SECONDS + 5}; url=/locked"
 
 
 def test_an_idle_session_closes() -> None:

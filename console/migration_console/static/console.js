@@ -13,14 +13,21 @@
 
   // A page that the browser has kept is asked for anew: it may have been locked meanwhile.
   window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
-  // The console closes the session when nobody uses it; if the console itself has gone, the page goes all the same.
-  window.setTimeout(leave, (Number(page.idle) + 5) * 1000);
+  // The console says when it closes the session, which another page may keep open; if the console itself has gone, the
+  // page goes all the same.
+  const shown = Date.now();
+  let heard = shown;
+  window.setInterval(() => {
+    const now = Date.now();
+    if (now - shown > (Number(page.idle) + 5) * 1000 && now - heard > 60 * 1000) leave();
+  }, 1000);
 
   events.addEventListener("locked", leave);
   // It is closed for good when the console refuses it: this session is none of the console that answers now.
   events.addEventListener("error", () => { if (events.readyState === EventSource.CLOSED) leave(); });
   window.addEventListener("pagehide", () => events.close());
   events.addEventListener("moment", (event) => {
+    heard = Date.now();
     const moment = JSON.parse(event.data);
     // A job has begun or ended: what the page says is out of date. A form that is being filled in is left alone.
     const filling = ["INPUT", "SELECT"].includes(document.activeElement?.tagName);
