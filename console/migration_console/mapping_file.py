@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -199,10 +200,13 @@ class MappingFile:
             WrongChoiceError: somebody has changed the file since, which would be lost.
         """
         with self._mutex:
+            text = self._text()
             versions = self._versions()
+            while versions and not _led_to(versions[-1], text) and versions[-1].read_text("utf-8") == text:
+                versions.pop().unlink()  # its change was never made: the console was killed before
             if not versions:
                 return False
-            if not versions[-1].stem.endswith(digest(self._text())):
+            if not _led_to(versions[-1], text):
                 msg = "The file was changed by hand since the newest choice; take it back there."
                 raise WrongChoiceError(msg)
             _write(self._path, versions[-1].read_text(encoding="utf-8"))
@@ -274,8 +278,17 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _led_to(version: Path, text: str) -> bool:
+    """Return whether the change that a version was kept for has made this text."""
+    return version.stem.endswith(digest(text))
+
+
 def _write(path: Path, text: str) -> None:
+    """Write a file as a whole, where it lies; whoever could read it before still can."""
+    path = path.resolve()
     unfinished = path.with_suffix(".yml.unfinished")
     unfinished.write_text(text, encoding="utf-8")
+    if path.exists():
+        shutil.copymode(path, unfinished)
     unfinished.replace(path)
     os.utime(path)

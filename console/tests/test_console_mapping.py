@@ -50,6 +50,32 @@ def test_choices_are_taken_back_in_order(mapping: MappingFile, tmp_path: Path) -
     assert (tmp_path / "mapping.yml").read_text() == SHIPPED.read_text()
 
 
+def test_a_change_that_a_kill_prevented_is_passed_over(mapping: MappingFile, tmp_path: Path) -> None:
+    """The version before it was kept already; the change before that one can still be taken back."""
+    mapping.decide({"A": "keep"})
+    (kept,) = (tmp_path / "history").iterdir()
+    shutil.copyfile(tmp_path / "mapping.yml", kept.with_name(f"9{kept.name[1:-8]}00000000.yml"))
+    assert mapping.undo()
+    assert mapping.named() == {}
+    assert not mapping.undo()
+
+
+def test_the_file_stays_where_it_is_and_everybodys_who_could_read_it(tmp_path: Path) -> None:
+    """A scheduled load may run as another user, and the file may be a link into a folder of its own."""
+    (tmp_path / "clinics").mkdir()
+    kept = tmp_path / "clinics" / "north.yml"
+    kept.write_text(MAPPING)
+    kept.chmod(0o640)
+    path = tmp_path / "mapping.yml"
+    path.symlink_to(kept)
+    mapping = MappingFile(path, tmp_path / "history")
+    for change in (lambda: mapping.decide({"A": "keep"}), mapping.undo):
+        change()
+        assert path.is_symlink()
+        assert kept.stat().st_mode & 0o777 == 0o640
+    assert kept.read_text() == MAPPING
+
+
 def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
     """A clinic's own file may hold only what it changes."""
     path = tmp_path / "own.yml"
