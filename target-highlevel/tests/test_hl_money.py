@@ -26,6 +26,7 @@ from target_highlevel.ledger.transitions import RECEIVED
 from target_highlevel.ledger.work import Work
 from target_highlevel.money import in_highlevel
 from target_highlevel.report.money import content, summed, table
+from target_highlevel.report.money_rows import money_row
 from target_highlevel.report.window import window_content
 
 if TYPE_CHECKING:
@@ -208,6 +209,11 @@ def test_whatever_a_sum_is_made_of_is_compared(
     assert told is not None
     assert [item["differs_in"] for item in told["differing"]["records"]] == [differs_in]
     assert [row[0] for row in table(sums, show_values=False)] == ["invoices/1000"]
+    [entry] = [each for each in handed_over(load.ledger, ()).entries() if each.section == "money"]
+    word = "location" if differs_in == "business" else differs_in
+    assert entry.meaning == f"It has another {word} in HighLevel."
+    shown = [money_row(item) for item in told["sums"]]
+    assert len({row[:4] for row in shown}) == len(shown)  # what is summed apart is told apart, its currency too
     load.ledger.close()
 
 

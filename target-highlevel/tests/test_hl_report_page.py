@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hl_report_ledger import ReportedLedger, a_clinic, handed_over, ledger_at
@@ -15,6 +15,9 @@ from target_highlevel.report.differences import Difference, DifferenceTable, Kin
 from target_highlevel.report.page import bars, duration, moment, run_page, window_page
 from target_highlevel.report.window import window_content
 from target_highlevel.report.wording import OUTCOMES, remark
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VOID = {"meta", "link", "br", "rect", "circle"}
 
@@ -189,6 +192,66 @@ def test_practitioners_who_have_left_ask_for_nothing(contents: dict[str, dict[st
 def test_a_row_whose_numbers_surprise_is_explained(resource: str, more: dict[str, Any], said: str) -> None:
     """Attendances of individual appointments are no lost group bookings; a tie told twice is one tie."""
     assert said in remark({"resource": resource, **more})
+
+
+ONE = {
+    "blockers": [],
+    "settings_to_check": [],
+    "approval": {"approved": False, "required": False},
+    "bookings_to_come": {"as_events": 0, "as_tasks_only": 1},
+    "owners": {"practitioners": [], "fallback_user": None, "fallback_email": None},
+    "note_readers": {"everybody": [{"user": "u", "email": None}], "own_patients": [], "not_known": []},
+    "note_sizes": {"notes": 1, "characters": 1, "longest": 1, "divided": 1, "by_length": []},
+    "account": {
+        **dict.fromkeys(("custom_fields", "appointment_types", "locations"), ()),
+        "rows": {},
+        "insurers": {"payers": ["contacts/1"], "named_by_fields": [], "made": []},
+        "attachments": [{"type": "pdf", "count": 1, "bytes": 1, "largest": 1}],
+        "pictures_in_notes": 1,
+        "unusable_addresses": {"email": [], "phone": []},
+    },
+    "stages": [],
+    "downloads": {"files": 1, "bytes": 1, "bytes_to_download": 1, "bytes_free": 1, "enough": True},
+    "shared_addresses": {name: {"addresses": 1, "people": 2} for name in ("email", "phone")},
+    "families": [],
+    "quality": {"patients": 1, "without_findings": 1, "score": 100, "possible_duplicates": 1, "findings": {}},
+    "schema": {"objects": {"after": 1, "limit": 10, "new": 1}, "items": []},
+    "cost": {
+        **dict.fromkeys(("requests", "spent_by_the_plan"), 1), **dict.fromkeys(("hours", "days"), 0.0),
+        "requests_per_10s": 100, "requests_per_day": 200_000, "by_route": [],
+    },
+}  # fmt: skip
+VERBS = {"is", "has", "was", "needs", "waits", "belongs", "pays", "stands", "s"}
+
+
+def planned(tmp_path: Path, plan: dict[str, Any]) -> str:
+    """Return the text of the page of a plan."""
+    ledger = ledger_at(tmp_path)
+    reported = ReportedLedger(ledger)
+    reported.begin("plan")
+    text = Page(run_page(gather(ledger, reported.run, RunFacts(), 0, plan=plan))).text
+    ledger.close()
+    return text
+
+
+def test_one_is_told_in_the_singular(contents: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    """Of a very small practice every number may be one."""
+    audit = {**contents["window"]["audit"], "entries": 1}
+    window = {**contents["window"], "audit": audit, "totals": dict.fromkeys(contents["window"]["totals"], 1)}
+    told = [planned(tmp_path, ONE), Page(window_page(window)).text]
+    assert [
+        found for text in told for found in re.findall(r"\b1 ([\w-]+s)\b", text) if found not in VERBS
+    ] == []
+    assert "1 contact pays for patients" in told[0]
+    assert "1 entry" in told[1]
+
+
+def test_no_share_is_told_of_nobody(tmp_path: Path) -> None:
+    """A clinic without patients has no hundred per cent of them in order."""
+    nobody = {"patients": 0, "without_findings": 0, "score": 100, "possible_duplicates": 0, "findings": {}}
+    text = planned(tmp_path, {**ONE, "quality": nobody})
+    assert "No patient came" in text
+    assert "100 %" not in text
 
 
 def test_a_plan_retries_nothing(contents: dict[str, dict[str, Any]]) -> None:

@@ -62,7 +62,7 @@ def test_what_people_entered_is_counted_apart_and_what_they_never_would_as_a_dif
     state.damage.edit_contact(one["id"], city="York")
     done = verify(loader, changed, 5, **never)
     assert found(loader) == {("patients/1", "city"): ("kept", "kept_on_purpose")}
-    assert "1 fields with what people entered, which `overwrite` leaves standing" in done.log
+    assert "1 field with what people entered, which `overwrite` leaves standing" in done.log
     verify(loader, changed, 0, **never, ACCEPT_REJECTS="true")
     going = loader.tool("go-live")
     assert "1 record with what people entered" in going.stderr

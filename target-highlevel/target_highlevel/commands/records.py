@@ -21,6 +21,7 @@ from target_highlevel.ledger.undo import rolled_back
 from target_highlevel.preflight import admission
 from target_highlevel.report.run_report import write_again
 from target_highlevel.report.window import write_window
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -70,7 +71,7 @@ def _runs(settings: Settings, *, as_json: bool, newest: int | None) -> tuple[int
         if as_json:
             for run in listed:
                 click.echo(json.dumps({name: run[name] for name in _OF_A_RUN}))
-            return 0, f"{len(listed)} runs"
+            return 0, counted(len(listed), "run")
         rows = [
             ("run", "mode", "started", "ended", "exit", "remarks"),
             *(_listed(ledger, run) for run in listed),
@@ -78,7 +79,7 @@ def _runs(settings: Settings, *, as_json: bool, newest: int | None) -> tuple[int
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
-    return 0, f"{len(listed)} runs"
+    return 0, counted(len(listed), "run")
 
 
 def _listed(ledger: Ledger, run: dict[str, Any]) -> tuple[str, ...]:
@@ -154,10 +155,8 @@ def _verify_audit(settings: Settings) -> tuple[int, str]:
         return 0, "the audit trail is whole: no entry was changed, removed or put in later"
     for number in broken:
         click.echo(str(number))
-    return (
-        1,
-        f"the audit trail is broken at {len(broken)} entries, listed on standard output; the first is {broken[0]}",
-    )
+    entries = "1 entry" if len(broken) == 1 else f"{len(broken):,} entries"
+    return 1, f"the audit trail is broken at {entries}, listed on standard output; the first is {broken[0]}"
 
 
 @click.command()

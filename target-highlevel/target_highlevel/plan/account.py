@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.preflight.workflows import ADVICE, number_published
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,9 @@ def measurements(known: Known, now: datetime) -> dict[str, Any]:
     number = len(known.measured)
     return {
         "setting": "probe",
-        "found": f"{number} answers measured" if number else "nothing measured, everything assumed",
+        "found": f"{counted(number, 'answer')} measured"
+        if number
+        else "nothing measured, everything assumed",
         "advice": f"{advice[0].upper()}{advice[1:]}." if advice else "Nothing: the measurements are recent.",
         "task": "probe of the sub-account to run",
         "look": int(bool(advice)),

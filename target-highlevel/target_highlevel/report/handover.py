@@ -18,6 +18,7 @@ from target_highlevel.report import money
 from target_highlevel.report.agreement import newest_of_everything
 from target_highlevel.report.listed import Entry, undone, verified
 from target_highlevel.report.wording import NOT_TAKEN, WITHHELD, label, meaning
+from target_highlevel.texts import counted
 from target_highlevel.withheld import REFUSED
 
 if TYPE_CHECKING:
@@ -66,6 +67,19 @@ _DECIDE = (
     "Decide which contact should have it; in HighLevel, filter by the tag `shared-email` or `shared-phone`."
 )
 _MEND = "Correct it in Cliniko; the next run brings it."
+#: What is said of a record that does not come to the same on both sides, and what its fields are called.
+_UNEQUAL = {
+    "different": "It has another {} in HighLevel.",
+    "missing": "It is not in HighLevel.",
+    "extra": "It is in HighLevel only.",
+    "unknown": "What it comes to in HighLevel is not in the ledger: an earlier version loaded it.",
+}
+_SUMMED = {"business": "location"}
+_REPAIR = (
+    "Run `meltano run tap-cliniko target-highlevel-verify`, then `meltano invoke target-highlevel:repair`; with `--values`, if"
+    " Cliniko's value is the right one."
+)
+_AGAIN = "Run `meltano run --full-refresh tap-cliniko target-highlevel`, which records it."
 _CONFLICT = (
     "A person changed the field in HighLevel, and it changed in Cliniko too; the setting `overwrite` decided."
 )
@@ -159,9 +173,11 @@ class Handover:
         for found in self.sums.listed:
             if not found.explained:
                 fields = ", ".join(found.fields)
-                says = f"{found.kind}: {fields or found.reason}"
+                says = _UNEQUAL[found.kind].format(
+                    ", ".join(_SUMMED.get(name, name) for name in found.fields)
+                )
                 unequal = (found.source, found.object, fields, found.reason or found.kind, says)
-                yield Entry("money", *unequal, "Verify, then repair.")
+                yield Entry("money", *unequal, _AGAIN if found.kind == "unknown" else _REPAIR)
         for entry in self._reported():
             if (entry.object, entry.source) not in told and (entry.source, entry.field) not in conflicts:
                 yield entry
@@ -239,7 +255,10 @@ class Handover:
                 yield {"what": f"{fields[name].title} ({name})", "decided": decided}
         for group in left_out:
             if group["reason"] in _CHOSEN:
-                yield {"what": f"Left behind: {group['meaning']}", "decided": f"{group['count']:,} records"}
+                yield {
+                    "what": f"Left behind: {group['meaning']}",
+                    "decided": counted(group["count"], "record"),
+                }
         for run in self._runs:
             facts, mode = run["facts"], run["mode"]
             for name, word in (("undoes", "undone"), ("repairs", "repaired after it")):

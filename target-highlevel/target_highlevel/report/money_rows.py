@@ -25,12 +25,12 @@ def money_total_row(item: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def money_row(item: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the sums of one year, status and location."""
+    """Return the sums of one year, status and location, in one currency."""
     records = (item["cliniko_records"], item["highlevel_records"])
     number = f"{records[0]:,}" if records[0] == records[1] else f"{records[0]:,} / {records[1]:,}"
     named = (item["year"], item["status"], item["business"])
     return (
-        object_words(item["object"]).capitalize(),
+        " ".join(filter(None, (object_words(item["object"]).capitalize(), item["currency"]))),
         *(text or "none" for text in named),
         number,
         *_sides(item),
@@ -40,7 +40,8 @@ def money_row(item: Mapping[str, Any]) -> tuple[str, ...]:
 def money_explained_row(item: Mapping[str, Any]) -> tuple[str, ...]:
     """Return why records are on one side only, how many and what they come to."""
     where = "in Cliniko only" if item["kind"] == "missing" else "in HighLevel only"
-    return item["meaning"], f"{item['label']}, {where}", f"{item['records']:,}", _grouped(item["amount"])
+    amount = f"{item['currency']} {_grouped(item['amount'])}".strip()
+    return item["meaning"], f"{item['label']}, {where}", f"{item['records']:,}", amount
 
 
 def money_differing_row(item: Mapping[str, Any]) -> tuple[str | Markup, ...]:

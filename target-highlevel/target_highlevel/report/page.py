@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from target_highlevel.report import check_rows, money_rows, plan_rows
 from target_highlevel.report.wording import OUTCOMES, remark
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,6 +148,7 @@ def environment() -> Environment:
         "moment": moment,
         "duration": duration,
         "number": number,
+        "counted": counted,
         "code": code,
         "remark": remark,
         **plan_rows.ROWS,

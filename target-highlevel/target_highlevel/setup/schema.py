@@ -14,6 +14,7 @@ from target_highlevel.api.definitions import Field, slug
 from target_highlevel.errors import CredentialsRefused, HighLevelError, Refused, SettingsError, Unknown
 from target_highlevel.fields import kind_of
 from target_highlevel.http.error_messages import UNEXPLAINED
+from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -147,7 +148,7 @@ class SchemaSetup:
             )
         if len(own) + len(missing) > MOST_OBJECTS:
             problems.append(
-                f"{len(missing)} custom objects are missing and cannot be created: the sub-account has"
+                f"{counted(len(missing), 'custom object', 'is', 'are')} missing and cannot be created: the sub-account has"
                 f" {len(own)} of {MOST_OBJECTS} already; remove one that is not needed"
             )
         return problems

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.connection import sub_account_tokens
 from target_highlevel.exit_codes import UNREADABLE
 from target_highlevel.report.differences import Kind
+from target_highlevel.texts import counted
 from target_highlevel.verify.comparison import DIFFERING, HOWS
 from target_highlevel.verify.downloads import Downloads
 from target_highlevel.verify.expected import Expected
@@ -107,16 +108,16 @@ class Verification:
             return f"no differences, but {unreadable:,} could not be read back: see `unreadable` in differences.csv"
         if not found:
             return (
-                f"verification found {kept:,} fields with what people entered, which `overwrite` leaves standing{also}:"
+                f"verification found {counted(kept, 'field')} with what people entered, which `overwrite` leaves standing{also}:"
                 " see `kept` in differences.csv, and accept them with TARGET_HIGHLEVEL_ACCEPT_REJECTS=true"
             )
         also = (
-            f", and {kept:,} fields with what people entered, which `overwrite` leaves standing{also}"
+            f", and {counted(kept, 'field')} with what people entered, which `overwrite` leaves standing{also}"
             if kept
             else also
         )
         return (
-            f"verification found {found:,} differences{also}: see differences.csv in the report;"
+            f"verification found {counted(found, 'difference')}{also}: see differences.csv in the report;"
             " `meltano invoke target-highlevel:repair` says what can be brought back"
         )
 
