@@ -193,6 +193,9 @@ def test_the_sums_of_many_clinics(clinics: int, tmp_path: Path) -> None:
         ({"business": "Elsewhere"}, "business"),
         ({"currency": "USD"}, "currency"),
         ({"amount": ""}, "amount"),
+        ({"amount": "NaN"}, "amount"),
+        ({"amount": "-Infinity"}, "amount"),
+        ({"amount": "1E+999999"}, "amount"),
     ],
 )
 def test_whatever_a_sum_is_made_of_is_compared(
@@ -213,7 +216,9 @@ def test_whatever_a_sum_is_made_of_is_compared(
     word = "location" if differs_in == "business" else differs_in
     assert entry.meaning == f"It has another {word} in HighLevel."
     shown = [money_row(item) for item in told["sums"]]
-    assert len({row[:4] for row in shown}) == len(shown)  # what is summed apart is told apart, its currency too
+    assert len({row[:4] for row in shown}) == len(
+        shown
+    )  # what is summed apart is told apart, its currency too
     load.ledger.close()
 
 

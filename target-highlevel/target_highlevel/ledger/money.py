@@ -28,6 +28,8 @@ surplus_money = sa.Table(
     sa.Column("money", sa.Text),
 )
 _AT_ONCE = 1000
+#: As the mapping of Cliniko's amounts has it.
+_LARGEST_EXPONENT = 30
 #: Where a record stands that somebody has deleted in HighLevel: what it came to there is not there any more.
 _DELETED = (Status.REJECTED.value, "deleted_in_highlevel")
 _SUMMED_BY = ("status", "year", "business")
@@ -148,7 +150,10 @@ class _Side:
 
 
 def _decimal(text: str | None) -> Decimal | None:
+    """Return an amount; none of what is no sum of money, such as *NaN*, which would be every sum it is added to."""
     try:
-        return Decimal(text) if text else None
+        number = Decimal(text or "NaN")
     except InvalidOperation:
         return None
+    is_sum = number.is_finite() and (not number or abs(number.adjusted()) <= _LARGEST_EXPONENT)
+    return number if is_sum else None
