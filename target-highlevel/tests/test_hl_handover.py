@@ -120,6 +120,8 @@ def test_a_clinic_s_own_counts(reported: ReportedLedger) -> None:
         0,
         2,
     )  # that of the clinic, and the long one
+    cannot_move = {item["code"]: item["concerns"] for item in content["cannot_move"]}
+    assert cannot_move["authors"] == notes["known"] - notes["filtered"]
     left_out = next(item for item in content["handover"]["sections"] if item["section"] == "left_out")
     assert left_out["count"] == 2
     page = window_page(content)

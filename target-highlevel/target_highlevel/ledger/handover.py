@@ -48,7 +48,7 @@ def missed_records(ledger: Ledger) -> Iterator[Unsettled]:
 
 def clinic_counts(ledger: Ledger) -> list[ObjectCount]:
     """Return where every record stands, as a clinic counts: a long note once, whatever stands beside another not at all."""
-    parts = _further_parts(ledger)
+    parts = further_parts(ledger)
     found = []
     for item in standing_records(ledger):
         filtered = item.reasons.get("filtered") or Counter[str]()
@@ -62,7 +62,7 @@ def clinic_counts(ledger: Ledger) -> list[ObjectCount]:
     return [item for item in found if item.source]
 
 
-def _further_parts(ledger: Ledger) -> dict[tuple[str, str, str], int]:
+def further_parts(ledger: Ledger) -> dict[tuple[str, str, str], int]:
     """Return how many records are only the further parts of a long text, by object, resource and where they stand.
 
     What waits for a patient who is left out counts as left out itself.

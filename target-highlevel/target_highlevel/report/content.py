@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger import counts
 from target_highlevel.ledger.audit import broken_links, head
+from target_highlevel.ledger.handover import further_parts
+from target_highlevel.ledger.rows import Status
 from target_highlevel.report.limits import LIMITS
 from target_highlevel.report.outcome import undoing
 from target_highlevel.report.tasks import things_to_do
@@ -187,6 +189,9 @@ def _remarks(ledger: Ledger, run_id: str) -> dict[str, Any]:
 def cannot_move(ledger: Ledger) -> list[dict[str, Any]]:
     """Return what the two systems cannot exchange, with the number of records it concerns where that is known."""
     standing = counts.standing_records(ledger)
+    parts = further_parts(ledger)
+    for item in standing:  # a long note is one to a clinic
+        item.source -= parts.get((item.object, item.resource, Status.DONE.value), 0)
     return [_limit(item, standing) for item in LIMITS]
 
 
