@@ -417,6 +417,22 @@ def test_a_lease_is_renewed_and_one_that_expired_is_watched_before_it_is_taken(
         partner(desks[3], place="a third one").meet()
 
 
+def test_a_run_that_ends_while_it_is_watched_was_alive(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """By a clock that is ahead its lease had expired: what it has written since is found out by the next run."""
+    sandbox = partner.sandbox  # type: ignore[attr-defined]
+    alive = partner(desks[0])
+    alive.claim()
+    ((_, lease),) = sandbox.state.custom_values.items()
+    lease["value"] = json.dumps({**json.loads(lease["value"]), "until": "2026-01-01T00:00:00+00:00"})
+    second = partner(desks[1], place="there", wait=lambda _: alive.release())
+    second.meet()
+    with pytest.raises(SettingsError, match="another machine or folder"):
+        second.claim()
+    assert [row["name"] for row in sandbox.state.custom_values.values()] == [MARK]
+
+
 def keep_checking(partners: Partners) -> None:
     """Check the lease again and again, for 20 seconds at most."""
     deadline = time.monotonic() + 20

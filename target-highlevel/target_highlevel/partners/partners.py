@@ -304,12 +304,15 @@ class Partners:
         return seen
 
     def _clear(self, item: _Seen) -> None:
-        """Remove the lease of a run that was killed; one from elsewhere is watched first: our clock may be wrong."""
+        """Remove the lease of a run that was killed; one from elsewhere is watched first: our clock may be wrong.
+
+        A run whose lease goes meanwhile was alive as well, and what it has written is not known here yet.
+        """
         if self._is_others(item):
             self._wait(2 * self._beat)
-            now = next((one for one in self._read() if one.identity == item.identity), item)
-            if now.mark != item.mark:
-                raise SettingsError(_busy(now.mark))
+            now = next((one for one in self._read() if one.identity == item.identity), None)
+            if now is None or now.mark != item.mark:
+                raise SettingsError(_busy(now.mark if now else item.mark))
         self._delete(item.identity)
 
     def _take(self) -> bool:
