@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from many_clinics.entries import loaded, why
 from many_clinics.references import reference
 from many_clinics.schedule import schedule
 
@@ -33,9 +34,10 @@ _WITHOUT_MAPPING = (
     f"clinic {{}}: takes the shipped {_SHIPPED_MAPPING}; for choices of its own copy that file, and name the copy under settings."
     f"{MAPPING}"
 )
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one: a file of a thousand clinics is long
 
 
+#: What Meltano takes for true.
+_TRUE = frozenset({"true", "1", "yes", "on"})
 #: What names a clinic, and the Cliniko user of several: parts of the names of DAGs and pools.
 _PATTERNS = {"name": r"[a-z][a-z0-9-]{0,39}", "user": r"[a-z0-9-]{1,40}"}
 #: By what entries of one Cliniko user are told: `name`, `user` or `key`, and which.
@@ -82,10 +84,10 @@ class Clinic(BaseModel):
     secrets: dict[str, Reference] = {}
     settings: dict[str, JsonValue] = {}
     cliniko_user: Annotated[str, Field(pattern=f"^{_PATTERNS['user']}$")] | None = None
-    verify_every_days: Annotated[float, Field(gt=0)] = 7
+    verify_every_days: Annotated[float, Field(gt=0, le=3650)] = 7
     timeout_hours: Annotated[float, Field(gt=0, le=24)] = 20
     retries: Annotated[int, Field(ge=0, le=10)] = 3
-    retry_minutes: Annotated[float, Field(ge=0)] = 10
+    retry_minutes: Annotated[float, Field(ge=0, le=1440)] = 10
 
     @property
     def dag_id(self) -> str:
@@ -117,7 +119,7 @@ class Clinic(BaseModel):
     @property
     def needs_approval(self) -> bool:
         """Return whether nothing is loaded before somebody approved the plan."""
-        return str(self.settings.get("TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", "")).lower() in {"true", "1"}
+        return str(self.settings.get("TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", "")).lower() in _TRUE
 
 
 @dataclass(frozen=True)
@@ -198,9 +200,10 @@ class _File(BaseModel):
 def read(path: Path, project: MeltanoProject) -> Clinics:
     """Read the file and check all of it: a clinic that is described wrongly stops no other, and every problem is told."""
     try:
-        file = _File.model_validate(yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {})  # noqa: S506 - a safe one
+        content, twice = loaded(path.read_text(encoding="utf-8"))
+        file = _File.model_validate(content or {})
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        return Clinics((), (f"{path.name} cannot be read ({type(error).__name__})",))
+        return Clinics((), (f"{path.name}: {why(error)}",))
     except ValidationError as error:
         return Clinics((), tuple(_told(path.name, error)))
     good, problems, marks = [], [], []
@@ -217,6 +220,9 @@ def read(path: Path, project: MeltanoProject) -> Clinics:
         where = f"clinic {entry.get('name') or number}"
         whole = _with_defaults(file.defaults, entry)
         marks.append(_marks_of(whole))
+        if number in twice:
+            problems.append(f"{where}: {twice[number]}")
+            continue
         try:
             clinic = Clinic.model_validate(whole)
         except ValidationError as error:
@@ -263,6 +269,8 @@ def _problems(clinic: Clinic, project: MeltanoProject) -> Iterator[str]:
     for name in clinic.settings:
         if name in project.sensitive:
             yield f"settings.{name}: is a secret; name where it is under `secrets`"
+    for name in clinic.settings.keys() & clinic.secrets.keys():
+        yield f"{name}: stands under `settings` and under `secrets` (here or in the defaults): keep one of them"
     if clinic.locations is None:
         yield f"settings.{LOCATIONS}: not sub-accounts by the id of their business; write them as in YAML, or as JSON"
     for name in {*clinic.settings, *clinic.secrets} - project.variables:

@@ -94,6 +94,8 @@ def test_what_is_given_is_what_is_read(tmp_path: Path) -> None:
         (clinic(pasword="x"), "pasword: Extra inputs"),
         (clinic(retries=-1), "retries: "),
         (clinic(timeout_hours=48), "timeout_hours: "),
+        (clinic(retry_minutes=float("inf")), "retry_minutes: "),
+        (clinic(verify_every_days=1e9), "verify_every_days: "),
         (with_setting("TARGET_HIGHLEVEL_LOCATIONS", PASTED), "LOCATIONS: not sub-accounts by the id"),
         (with_setting("TARGET_HIGHLEVEL_LOCATIONS", [PASTED]), "LOCATIONS: not sub-accounts by the id"),
         (with_setting("TARGET_HIGHLEVEL_LOCATIONS", '{"1": ["a"]}'), "LOCATIONS: not sub-accounts by the id"),
@@ -110,6 +112,72 @@ def test_what_is_wrong_is_told_without_the_value(tmp_path: Path, entry: dict[str
     assert any(said in problem for problem in found.problems), found.problems
     assert not any(PASTED in problem for problem in found.problems)
     assert [item.name for item in found.clinics] == ["south"]
+
+
+def test_a_variable_is_a_setting_or_a_secret(tmp_path: Path) -> None:
+    """One that is both, if only by the defaults, would have two values: two clinics could write into one sub-account."""
+    found = written(
+        tmp_path,
+        clinic(),
+        clinic("south"),
+        defaults={"secrets": {"TARGET_HIGHLEVEL_LOCATION_ID": "env:LOCATION"}},
+    )
+    assert found.clinics == ()
+    assert len(found.problems) == 2
+    assert all("LOCATION_ID: stands under `settings` and under `secrets`" in item for item in found.problems)
+
+
+def as_text(folder: Path, text: str) -> Clinics:
+    """Write a file as it is and read it."""
+    path = folder / "clinics.yml"
+    path.write_text(text, encoding="utf-8")
+    return read(path, KNOWN)
+
+
+def test_a_forgotten_hyphen_loses_no_clinic_without_a_word(tmp_path: Path) -> None:
+    """YAML takes two entries for one then, and of each name the last; the other clinics run."""
+    text = yaml.safe_dump({"clinics": [clinic("west"), clinic(), clinic("south")]}, sort_keys=False)
+    assert len(as_text(tmp_path, text).clinics) == 3
+    found = as_text(tmp_path, text.replace("- name: south", "  name: south"))
+    assert [item.name for item in found.clinics] == ["west"]
+    (line,) = (number for number, line in enumerate(text.splitlines(), 1) if line.endswith("name: south"))
+    assert [f"line {line}: `name` stands here a second time" in item for item in found.problems] == [True]
+    twice = as_text(tmp_path, f"{text}clinics: []\n")
+    assert twice.clinics == ()
+    assert "`clinics` stands here a second time" in twice.problems[0]
+
+
+def test_a_name_stands_once_where_entries_share_what_is_in_an_anchor(tmp_path: Path) -> None:
+    """An entry may have other values than those it takes over."""
+    text = yaml.safe_dump({"clinics": [clinic(), clinic("south")]}, sort_keys=False)
+    text = text.replace("- name: north", "- &north\n  name: north")
+    text = text.replace("- name: south", "- <<: *north\n  name: south")
+    found = as_text(tmp_path, text)
+    assert [item.name for item in found.clinics] == ["north", "south"], found.problems
+
+
+def test_a_file_that_is_no_yaml_is_told_by_the_line(tmp_path: Path) -> None:
+    """Nothing of it is repeated."""
+    found = as_text(tmp_path, f"summary: 0 7 * * *\nclinics:\n- name: [{PASTED}\n  b: }}\n")
+    (told,) = found.problems
+    assert told.startswith("clinics.yml: line 4: cannot be read (")
+    assert PASTED not in told
+
+
+def test_a_date_is_the_text_that_it_is_in_an_environment(tmp_path: Path) -> None:
+    """It needs no quotation marks."""
+    text = yaml.safe_dump({"clinics": [with_setting("TAP_CLINIKO_START_DATE", "D")]}).replace(
+        ": D", ": 2024-01-31"
+    )
+    (found,) = as_text(tmp_path, text).clinics
+    assert found.settings["TAP_CLINIKO_START_DATE"] == "2024-01-31"
+
+
+@pytest.mark.parametrize("value", [True, "true", "Yes", "on", 1])
+def test_a_plan_needs_approval_however_that_is_written(tmp_path: Path, value: Any) -> None:
+    """As Meltano reads it."""
+    (found,) = written(tmp_path, with_setting("TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", value)).clinics
+    assert found.needs_approval
 
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
