@@ -27,7 +27,7 @@ from many_clinics import clinics as file_of_clinics
 from many_clinics import outcome, steps, summary
 from many_clinics.commands import COMMANDS, Commands
 from many_clinics.meltano_project import MeltanoProject
-from many_clinics.references import SecretMissingError
+from many_clinics.references import SecretMissingError, parts
 from many_clinics.running import variables
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class ClinicStep(BaseOperator):
         clinic = next(item for item in CLINICS.clinics if item.name == self.clinic)
         own = variables(clinic, PROJECT, LOOKUPS, os.environ)
         for name in (*clinic.secrets, "TARGET_HIGHLEVEL_LEDGER_URL"):
-            mask_secret(own[name])
+            for secret in parts(own[name]):
+                mask_secret(secret)
         self._commands = Commands(clinic, PROJECT, own, self.log.info)
         return self._commands
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _REFERENCE = re.compile(r"(env|variable|connection):([A-Za-z0-9_.\-/]+)(#password)?")
 
 
 class SecretMissingError(Exception):
-    """A secret is not where the file of clinics says; the text names the reference."""
+    """A secret is not where the file of clinics says, or not what it has to be; the text names the reference."""
 
 
 def reference(text: str) -> str:
@@ -45,3 +47,32 @@ def resolve(text: str, lookups: Mapping[str, Callable[[str], str | None]]) -> st
         msg = f"{text} is not there, or empty"
         raise SecretMissingError(msg)
     return value
+
+
+def parts(secret: str) -> Iterator[str]:
+    """Yield a secret, and each secret within it: a program may name the password of an address, or one token of several."""
+    yield secret
+    try:
+        yield from _texts(json.loads(secret))
+    except ValueError:
+        for address in re.split(r"[,\s]+", secret):
+            yield from _password(address)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+        yield from _password(value)
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _password(address: str) -> Iterator[str]:
+    """Yield the password of an address, as it stands there and as it is meant."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return
+    if password:
+        yield from {password, unquote(password)}

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from many_clinics.outcome import last_word
-from many_clinics.references import resolve
+from many_clinics.references import SecretMissingError, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,9 +41,9 @@ def variables(
     """Return the process environment of a clinic's commands.
 
     Raises:
-        SecretMissingError: a secret is not where the file of clinics says.
+        SecretMissingError: a secret is not where the file of clinics says, or the database's address is none.
     """
-    database = _sqlalchemy_url(resolve(clinic.database, lookups))
+    database = _sqlalchemy_url(resolve(clinic.database, lookups), clinic.database)
     return {
         **{name: value for name, value in worker.items() if name in _INHERITED},
         **{name: _text(value) for name, value in clinic.settings.items()},
@@ -84,9 +84,23 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _sqlalchemy_url(text: str) -> str:
-    """Return a PostgreSQL URL with the driver that the project installs; Airflow's connections begin with postgres://."""
-    return f"{_POSTGRES}://{text.partition('://')[2]}"
+def _sqlalchemy_url(text: str, where: str) -> str:
+    """Return a PostgreSQL URL with the driver that the project installs; Airflow's connections begin with postgres://.
+
+    Without a server in it, all clinics whose reference is that wrong would meet in the worker's own database. And of a
+    password with an @ in it, the second half would be taken for the server, and logged.
+
+    Raises:
+        SecretMissingError: it is no such URL.
+    """
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
+        msg = f"{where} is not the address of a PostgreSQL database (postgresql://user:password@server/database)"
+        raise SecretMissingError(msg)
+    if rest.count("@") > 1:
+        msg = f"{where} has more than one @; inside the user or the password write %40"
+        raise SecretMissingError(msg)
+    return f"{_POSTGRES}://{rest}"
 
 
 class Running:

@@ -14,7 +14,7 @@ import pytest
 from many_clinics import summary
 from many_clinics.clinics import Clinic
 from many_clinics.outcome import Next, last_word, what_next
-from many_clinics.references import SecretMissingError, resolve
+from many_clinics.references import SecretMissingError, parts, resolve
 from many_clinics.running import Running, prepare, variables
 from many_clinics.steps import checked, due, rests_until
 
@@ -265,6 +265,46 @@ def test_references_lead_to_their_place() -> None:
     lookups = {"connection": {"north": "address"}.get, "connection#password": {"north": "word"}.get}
     assert resolve("connection:north", lookups) == "address"
     assert resolve("connection:north#password", lookups) == "word"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("postgres://n:w%40rd@h:1/n?sslmode=require", "n:w%40rd@h:1/n?sslmode=require"),
+        ("postgresql+psycopg2://n:w/o#r?d@h/n\n", "n:w/o#r?d@h/n"),
+        ("zebra", None),
+        ("sqlite:////data/ledger.db", None),
+        ("mysql://n:zebra@h/n", None),
+        ("postgresql://n:w@zebra@h/n", None),
+    ],
+)
+def test_a_database_is_one_of_a_server_that_is_named(tmp_path: Path, text: str, address: str | None) -> None:
+    """Else clinics met in whatever database the worker finds by itself; and what is wrong is not repeated."""
+    lookups = {"env": {"DATABASE": text}.get, "variable": {"key": "k"}.get}
+    if address:
+        own = variables(CLINIC, tmp_path, lookups, {})
+        assert own["TARGET_HIGHLEVEL_LEDGER_URL"] == f"postgresql+psycopg://{address}"
+        return
+    with pytest.raises(SecretMissingError, match="env:DATABASE") as caught:
+        variables(CLINIC, tmp_path, lookups, {})
+    assert "zebra" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "inside"),
+    [
+        ("key", set()),
+        ("postgresql+psycopg://n:w%40rd@h/n", {"w%40rd", "w@rd"}),
+        ('{"a": "one", "b": "two"}', {"one", "two"}),
+        ("mailtos://u:word@h?to=d, slack://t", {"word"}),
+        ('["mailtos://u:word@h"]', {"word", "mailtos://u:word@h"}),
+        ("http://[u:word@h", set()),
+        ("5", set()),
+    ],
+)
+def test_what_is_secret_in_a_secret(secret: str, inside: set[str]) -> None:
+    """Each part is masked in Airflow's logs, wherever it stands alone."""
+    assert set(parts(secret)) == {secret, *inside}
 
 
 def test_each_clinic_has_a_system_folder_of_its_own(tmp_path: Path) -> None:
