@@ -129,6 +129,18 @@ def test_no_setting_is_of_a_kind_that_breaks_meltano(project: dict[str, Any]) ->
     assert "decimal" not in {setting.get("kind") for setting in settings}
 
 
+def test_no_secret_is_of_a_kind_that_meltano_reads(project: dict[str, Any]) -> None:
+    """What it cannot read as an object or a list it logs, whole: a secret is a text to it, which the plugin reads."""
+    hub = json.loads((ROOT / "tap-cliniko" / "tap-cliniko.hub.json").read_text(encoding="utf-8"))
+    secrets = [
+        setting
+        for plugin in (*plugins(project).values(), hub)
+        for setting in plugin.get("settings", ())
+        if setting.get("sensitive")
+    ]
+    assert {setting.get("kind", "string") for setting in secrets} == {"string"}
+
+
 def test_every_command_of_a_plugin_is_installed_with_it(project: dict[str, Any]) -> None:
     """`meltano invoke plugin:command` finds its executable."""
     executables = {
