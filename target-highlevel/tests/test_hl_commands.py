@@ -37,6 +37,7 @@ def test_runs_reports_and_the_audit_trail(highlevel: Start, small_clinic: Clinic
     page.unlink()
     listed = loader.tool("runs")
     assert (listed.returncode, run in listed.stdout) == (0, True)
+    assert listed.stderr.endswith("target-highlevel: 1 run (exit 0)\n")
     heads, row = listed.stdout.splitlines()[:2]
     assert heads.index("mode") == row.index("load")
     assert loader.tool("report", "--run", run).returncode == 0
