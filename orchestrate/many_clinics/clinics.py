@@ -15,6 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from many_clinics.entries import loaded, why
+from many_clinics.meltano_project import TRUE, as_text
 from many_clinics.references import reference
 from many_clinics.schedule import schedule
 
@@ -36,8 +37,6 @@ _WITHOUT_MAPPING = (
 )
 
 
-#: What Meltano takes for true.
-_TRUE = frozenset({"true", "1", "yes", "on"})
 #: What names a clinic, and the Cliniko user of several: parts of the names of DAGs and pools.
 _PATTERNS = {"name": r"[a-z][a-z0-9-]{0,39}", "user": r"[a-z0-9-]{1,40}"}
 #: By what entries of one Cliniko user are told: `name`, `user` or `key`, and which.
@@ -119,7 +118,7 @@ class Clinic(BaseModel):
     @property
     def needs_approval(self) -> bool:
         """Return whether nothing is loaded before somebody approved the plan."""
-        return str(self.settings.get("TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", "")).lower() in _TRUE
+        return str(self.settings.get("TARGET_HIGHLEVEL_REQUIRE_APPROVED_PLAN", "")).lower() in TRUE
 
 
 @dataclass(frozen=True)
@@ -266,9 +265,11 @@ def _problems(clinic: Clinic, project: MeltanoProject) -> Iterator[str]:
     """Check what one clinic names against the project."""
     if clinic.environment not in project.environments:
         yield f"environment: meltano.yml has none of this name; add it: meltano environment add {clinic.environment}"
-    for name in clinic.settings:
+    for name, value in clinic.settings.items():
         if name in project.sensitive:
             yield f"settings.{name}: is a secret; name where it is under `secrets`"
+        elif name in project.forms and not project.forms[name].fits(as_text(value)):
+            yield f"settings.{name}: write {project.forms[name].words}"
     for name in clinic.settings.keys() & clinic.secrets.keys():
         yield f"{name}: stands under `settings` and under `secrets` (here or in the defaults): keep one of them"
     if clinic.locations is None:

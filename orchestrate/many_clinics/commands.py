@@ -43,7 +43,7 @@ class Commands:
     def step(self, name: str) -> Outcome:
         """Run a step to its end."""
         before = self._reports()
-        code, word, _ = self._run(*COMMANDS[name])
+        code, word = self._run(*COMMANDS[name])
         new = sorted(self._reports() - before)
         report = json.loads(new[-1].read_text(encoding="utf-8")) if new else {}
         return Outcome(name, code, word, report.get("totals") or {})
@@ -53,7 +53,8 @@ class Commands:
 
         A clinic that runs every five minutes has a hundred thousand in a year.
         """
-        code, word, lines = self._run("invoke", "target-highlevel:runs", "--json", "--newest", "2")
+        lines: list[str] = []  # with many sub-accounts there are more than a run keeps of what it says
+        code, word = self._run("invoke", "target-highlevel:runs", "--json", "--newest", "2", keep=lines)
         listed = [json.loads(line) for line in lines if line.startswith("{")]
         return Outcome("begin", code, word, {}), listed
 
@@ -66,9 +67,16 @@ class Commands:
         if self.running:
             self.running.stop()
 
-    def _run(self, *arguments: str) -> tuple[int, str, list[str]]:
+    def _run(self, *arguments: str, keep: list[str] | None = None) -> tuple[int, str]:
+        """Run a command to its end; every line that it says is added to `keep`."""
+
+        def tell(line: str) -> None:
+            self._tell(line)
+            if keep is not None:
+                keep.append(line)
+
         with Running(arguments, self._environment, self._project) as self.running:
-            return self.running.follow(self._tell)
+            return self.running.follow(tell)
 
     def _reports(self) -> set[Path]:
         chosen = self._environment.get("TARGET_HIGHLEVEL_REPORT_DIR")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
+import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from many_clinics.meltano_project import as_text
 from many_clinics.outcome import last_word
 from many_clinics.references import SecretMissingError, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
     from typing import Self
 
     from many_clinics.clinics import Clinic
@@ -46,7 +47,7 @@ def variables(
     database = _sqlalchemy_url(resolve(clinic.database, lookups), clinic.database)
     return {
         **{name: value for name, value in worker.items() if name in _INHERITED},
-        **{name: _text(value) for name, value in clinic.settings.items()},
+        **{name: as_text(value) for name, value in clinic.settings.items()},
         **{name: resolve(where, lookups) for name, where in clinic.secrets.items()},
         "TARGET_HIGHLEVEL_LEDGER_URL": database,
         "MELTANO_DATABASE_URI": database,
@@ -77,11 +78,6 @@ def prepare(clinic: Clinic, project: Path) -> None:
         link = folder / name
         if not link.is_symlink():
             link.symlink_to(project / ".meltano" / name, target_is_directory=True)
-
-
-def _text(value: Any) -> str:
-    """Return a value as Meltano reads it from a variable."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _sqlalchemy_url(text: str, where: str) -> str:
@@ -128,15 +124,29 @@ class Running:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Leave no process behind, however the block ended."""
-        self.stop()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        """Leave no process behind, however the block ended: also none that a killed Meltano has started."""
+        if self._tell_all(signal.SIGTERM) and not self._gone_within(_STOP_SECONDS):
+            self._tell_all(signal.SIGKILL)
+        self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
+
+    def _gone_within(self, seconds: float) -> bool:
+        """Wait for it and all that it has started; return whether they have ended."""
+        deadline = time.monotonic() + seconds
+        while not self.ended or (self._tell_all(0) and _lives(self._process.pid)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def _tell_all(self, signum: int) -> bool:
+        """Send a signal to it and all that it has started; return whether anybody was there."""
+        try:
+            os.killpg(self._process.pid, signum)
+        except (ProcessLookupError, PermissionError):  # macOS: only one that has ended and was not waited for
+            return False
+        return True
 
     @property
     def ended(self) -> bool:
@@ -146,13 +156,26 @@ class Running:
     def stop(self) -> None:
         """Tell it to end; it finishes what is in flight."""
         if not self.ended:
-            os.killpg(self._process.pid, signal.SIGTERM)
+            self._tell_all(signal.SIGTERM)
 
-    def follow(self, tell: Callable[[str], None]) -> tuple[int, str, list[str]]:
-        """Pass on what it says, line by line; return its code, its last word and its last lines when it has ended."""
+    def follow(self, tell: Callable[[str], None]) -> tuple[int, str]:
+        """Pass on what it says, line by line; return its code and its last word when it has ended."""
         lines: deque[str] = deque(maxlen=_KEPT_LINES)
         for line in self._process.stdout or ():
             lines.append(line.rstrip("\n"))
             tell(lines[-1])
-        code, word = last_word(lines, self._process.wait())
-        return code, word, list(lines)
+        return last_word(lines, self._process.wait())
+
+
+def _lives(group: int) -> bool:
+    """Return whether one of a group of processes lives: where no init waits for orphans, those that have ended stay listed."""
+    found = [_state_and_group(path) for path in Path("/proc").glob("[0-9]*/stat")]
+    return not found or any(state != "Z" for state, its in found if its == str(group))
+
+
+def _state_and_group(path: Path) -> tuple[str, str]:
+    try:
+        state, _, group = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
+    except (OSError, ValueError):  # it has ended meanwhile
+        return "Z", ""
+    return state, group

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from many_clinics import summary
 from many_clinics.clinics import Clinic
+from many_clinics.commands import Commands
 from many_clinics.outcome import Next, last_word, what_next
 from many_clinics.references import SecretMissingError, parts, resolve
 from many_clinics.running import Running, prepare, variables
@@ -357,14 +359,37 @@ def test_a_command_that_is_told_to_stop_ends_with_all_it_started(tmp_path: Path)
             said.append(line)
             running.stop()
 
-        code, _, _ = running.follow(tell)
+        code, _ = running.follow(tell)
     assert code == -15
+    assert_gone(said[0])
+
+
+def test_a_command_whose_meltano_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
+    """A target that went on would hold the ledger, and the next try would be refused (code 2), which nobody tries again."""
+    child = "child = subprocess.Popen(['sleep', '60'], stdout=-3, stderr=-3); print(child.pid, flush=True)"
+    project = a_meltano(tmp_path, f"import os, subprocess; {child}; os.kill(os.getpid(), 9)")
+    said: list[str] = []
+    with Running(["run"], {"PATH": os.environ["PATH"]}, project) as running:
+        code, _ = running.follow(said.append)
+    assert code == -9
+    assert_gone(said[0])
+
+
+def assert_gone(process: str) -> None:
+    """See that a process has ended, if somebody has still to be told."""
     deadline = time.monotonic() + 5
-    while subprocess.run(
-        ["ps", "-o", "stat=", "-p", said[0]], capture_output=True, check=False
-    ).stdout.strip()[:1] not in {
-        b"",
-        b"Z",
-    }:
+    look = ["ps", "-o", "stat=", "-p", process]
+    while subprocess.run(look, capture_output=True, check=False).stdout.strip()[:1] not in {b"", b"Z"}:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.process
+def test_all_runs_are_looked_at_however_many_there_are(tmp_path: Path) -> None:
+    """A clinic of many sub-accounts lists more than the lines that are kept of a run to find its last one."""
+    listed = [{**run("load", 0, YESTERDAY), "location": str(number)} for number in range(300)]
+    lines = [*map(json.dumps, listed), "target-highlevel: 300 runs (exit 0)"]
+    project = a_meltano(tmp_path, f"print({chr(10).join(lines)!r})")
+    how, runs = Commands(CLINIC, project, {"PATH": os.environ["PATH"]}, lambda _: None).runs()
+    assert (how.code, how.line) == (0, "300 runs")
+    assert runs == listed

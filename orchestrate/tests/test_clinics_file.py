@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = MeltanoProject.of(ROOT)
-KNOWN = MeltanoProject(
-    ROOT, frozenset({"north", "south", "west"}), PROJECT.variables, PROJECT.sensitive, PROJECT.required
-)
+KNOWN = replace(PROJECT, environments=frozenset({"north", "south", "west"}))
 PASTED = "MS0xLXRoaXMtaXMtYS1rZXk-au1"
 
 
@@ -101,6 +100,16 @@ def test_what_is_given_is_what_is_read(tmp_path: Path) -> None:
         (with_setting("TARGET_HIGHLEVEL_LOCATIONS", '{"1": ["a"]}'), "LOCATIONS: not sub-accounts by the id"),
         (with_setting("TAP_CLINIKO_API_KEY", PASTED), "settings.TAP_CLINIKO_API_KEY: is a secret"),
         (with_setting("TAP_CLINIKO_API_KEE", PASTED), "TAP_CLINIKO_API_KEE: not a setting"),
+        (
+            with_setting("TARGET_HIGHLEVEL_OVERWRITE", PASTED),
+            "OVERWRITE: write one of cliniko_wins, fill_empty, never",
+        ),
+        (with_setting("TARGET_HIGHLEVEL_TAKE_OVER", PASTED), "TAKE_OVER: write true or false"),
+        (
+            with_setting("TAP_CLINIKO_REQUESTS_PER_MINUTE", PASTED),
+            "REQUESTS_PER_MINUTE: write a whole number",
+        ),
+        (with_setting("TAP_CLINIKO_REQUESTS_PER_MINUTE", 1.5), "REQUESTS_PER_MINUTE: write a whole number"),
         (with_setting("TARGET_HIGHLEVEL_MODE", "verify"), "TARGET_HIGHLEVEL_MODE: not a setting"),
         (with_setting("TARGET_HIGHLEVEL_LEDGER_URL", PASTED), "TARGET_HIGHLEVEL_LEDGER_URL: "),
     ],
@@ -171,6 +180,22 @@ def test_a_date_is_the_text_that_it_is_in_an_environment(tmp_path: Path) -> None
     )
     (found,) = as_text(tmp_path, text).clinics
     assert found.settings["TAP_CLINIKO_START_DATE"] == "2024-01-31"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TARGET_HIGHLEVEL_OVERWRITE", "never"),
+        ("TARGET_HIGHLEVEL_TAKE_OVER", False),
+        ("TARGET_HIGHLEVEL_TAKE_OVER", "No"),
+        ("TAP_CLINIKO_REQUESTS_PER_MINUTE", " 100 "),
+        ("TAP_CLINIKO_REQUESTS_PER_MINUTE", 100),
+        ("TARGET_HIGHLEVEL_SEARCH_LAG_SECONDS", 0.5),
+    ],
+)
+def test_values_that_meltano_takes(tmp_path: Path, name: str, value: Any) -> None:
+    """As in YAML, or as the text that stands in an environment."""
+    assert written(tmp_path, with_setting(name, value)).problems == ()
 
 
 @pytest.mark.parametrize("value", [True, "true", "Yes", "on", 1])
