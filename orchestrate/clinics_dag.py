@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
+    AirflowTaskTimeout,
     DownstreamTasksSkipped,
 )
 from airflow.sdk.log import mask_secret
@@ -173,7 +174,14 @@ class Report(ClinicStep):
         how = summary.report(begun["steps"], ended, now, begun.get("checked", 0))
         context["outlet_events"][_asset(self.clinic)].extra = how
         if steps.VERIFY in begun["steps"] and any(item and item["step"] in COMMANDS for item in ended):
-            self._work().report(begun["since"])
+            self._write(begun["since"])
+
+    def _write(self, since: str) -> None:
+        """Have the report of all runs written; the summary is told how the run ended, also where that cannot be."""
+        try:
+            self._work().report(since)
+        except (Exception, AirflowTaskTimeout):
+            self.log.exception("no common report; `target-highlevel:report --since %s` writes it", since)
 
 
 def _pull(context: Context, clinic: str, step: str, key: str) -> Any:
