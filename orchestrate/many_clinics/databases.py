@@ -26,5 +26,7 @@ def _of(name: str) -> tuple[str, ...]:
             (f'CREATE DATABASE "{name}" OWNER "{name}"', "pg_database", "datname"),
         )
     )
+    # only a superuser, which a hosted server gives nobody, makes a database for a role without being one of its members
+    member = f'GRANT "{name}" TO CURRENT_USER;'
     # by default everybody may connect to every database of a server
-    return role, database, f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;'
+    return role, member, database, f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;'

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import yaml
+from postgres_server import programs, running_postgres
 
 from many_clinics.clinics import Clinics, read
 from many_clinics.databases import sql
@@ -373,6 +376,27 @@ def test_a_database_and_a_role_for_each(tmp_path: Path) -> None:
     text = sql(written(tmp_path, clinic(), clinic("south")).clinics)
     assert text.count("CREATE ROLE") == text.count("CREATE DATABASE") == text.count("\\gexec") / 2 == 2
     assert 'REVOKE ALL ON DATABASE "clinic_south" FROM PUBLIC;' in text
+
+
+@pytest.mark.skipif(programs() is None, reason="no PostgreSQL here, and none can be installed")
+def test_databases_can_be_made_on_a_hosted_server(tmp_path: Path) -> None:
+    """There the administrator is no superuser; and no clinic's role opens the database of another."""
+    bin_ = programs()
+    assert bin_ is not None
+    text = sql(written(tmp_path, clinic(), clinic("south")).clinics)
+    with running_postgres() as server:
+        where = f"127.0.0.1:{server.port}"
+        with psycopg.connect(server.url(driver="postgresql"), autocommit=True) as owner:
+            owner.execute("CREATE ROLE admin LOGIN CREATEROLE CREATEDB PASSWORD 'a'")
+        psql = [str(bin_ / "psql"), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]
+        for _ in range(2):  # the second time changes nothing
+            address = f"postgresql://admin:a@{where}/postgres"
+            subprocess.run([*psql, address], input=text, text=True, check=True, capture_output=True)
+        with psycopg.connect(server.url(driver="postgresql"), autocommit=True) as owner:
+            owner.execute("ALTER ROLE clinic_north PASSWORD 'n'")
+        psycopg.connect(f"postgresql://clinic_north:n@{where}/clinic_north").close()
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            psycopg.connect(f"postgresql://clinic_north:n@{where}/clinic_south")
 
 
 def test_the_file_as_shipped_and_its_example(tmp_path: Path) -> None:
