@@ -1,12 +1,12 @@
 # The pipeline without the sandbox and the tests: docker build -t clinic-move . && docker run --env-file .env -v clinic-move:/project/data
 #   --hostname clinic-move -v /etc/machine-id:/etc/machine-id:ro clinic-move
 # The last two tell a later container from another machine (docs/scheduling.md).
-# The set-up is that of `make setup`, with the packages installed instead of linked.
+# The set-up is `make setup` itself, without what only checks and tests need.
 
 FROM python:3.14-slim AS build
 WORKDIR /project
 RUN apt-get update && apt-get install --yes --no-install-recommends git make && rm -rf /var/lib/apt/lists/*
-COPY Makefile constraints.txt pyproject.toml meltano.yml logging.yaml ./
+COPY Makefile constraints.txt pyproject.toml meltano.yml logging.yaml logging-json.yaml ./
 COPY tap-cliniko tap-cliniko
 COPY transforms transforms
 COPY target-highlevel target-highlevel

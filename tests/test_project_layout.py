@@ -356,3 +356,16 @@ def test_what_a_container_keeps_lies_in_its_volume() -> None:
     (volume,) = re.findall(r"^VOLUME (\S+)$", text, re.MULTILINE)
     (database,) = re.findall(r"MELTANO_DATABASE_URI=sqlite:///(\S+)", text)
     assert database.startswith(f"{volume}/")
+
+
+def test_a_container_has_what_its_steps_and_the_guides_use() -> None:
+    """What is copied is there, the set-up's own files and each way to log among it."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    copied = {
+        name for line in re.findall(r"^COPY (?!--)(.+) \S+$", text, re.MULTILINE) for name in line.split()
+    }
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    assert {path.name for path in ROOT.glob("logging*.yaml")} <= copied
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (ours,) = re.findall(r"^OURS := (.+)$", makefile, re.MULTILINE)
+    assert {*ours.split(), "scripts", "constraints.txt", "pyproject.toml", "meltano.yml"} <= copied

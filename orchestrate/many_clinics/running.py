@@ -26,6 +26,8 @@ _INHERITED = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 }
+#: Where traces and metrics of all clinics go (docs/observability.md); each names its own sub-account.
+_TELEMETRY = "OTEL_"
 _POSTGRES = "postgresql+psycopg"
 _PLUGINS = ("extractors", "loaders", "mappers", "utilities")
 #: A run that is told to stop finishes what is in flight; the target promises to end within 30 s.
@@ -46,7 +48,9 @@ def variables(
     """
     database = _sqlalchemy_url(resolve(clinic.database, lookups), clinic.database)
     return {
-        **{name: value for name, value in worker.items() if name in _INHERITED},
+        **{
+            name: value for name, value in worker.items() if name in _INHERITED or name.startswith(_TELEMETRY)
+        },
         **{name: as_text(value) for name, value in clinic.settings.items()},
         **{name: resolve(where, lookups) for name, where in clinic.secrets.items()},
         "TARGET_HIGHLEVEL_LEDGER_URL": database,

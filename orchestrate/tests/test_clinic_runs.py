@@ -249,12 +249,14 @@ def test_a_clinic_is_given_its_own_secrets_and_no_others(tmp_path: Path) -> None
         "PATH": "/bin",
         "AIRFLOW__CORE__FERNET_KEY": "f",
         "SOUTH_KEY": "s",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         "DATABASE": "postgres://n@h/n",
     }
     lookups = {"env": worker.get, "variable": {"key": "k"}.get}
     own = variables(CLINIC, tmp_path, lookups, worker)
     assert own["MELTANO_DATABASE_URI"] == own["TARGET_HIGHLEVEL_LEDGER_URL"] == "postgresql+psycopg://n@h/n"
     assert own["TAP_CLINIKO_API_KEY"] == "k"
+    assert own["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
     assert own["TARGET_HIGHLEVEL_ACCEPT_REJECTS"] == "true"
     assert own["TARGET_HIGHLEVEL_LOCATIONS"] == '{"1": "x"}'
     assert not {"f", "s"} & set(own.values())
