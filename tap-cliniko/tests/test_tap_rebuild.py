@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from tap_cliniko.rebuild.automations import booking_rules
 from tap_cliniko.rebuild.specimens import Message, specimen
 from tap_cliniko.rebuild.timing import Gap, typical
 
@@ -78,3 +79,11 @@ def test_a_name_that_is_a_word_of_a_merge_field_breaks_none() -> None:
 def test_too_few_patients_give_no_specimen() -> None:
     """Ten messages to the same two patients prove nothing."""
     assert specimen([Message(str(number % 2), "", "Hello") for number in range(10)]) is None
+
+
+def test_one_hour_of_notice_is_one_hour() -> None:
+    """The rules of online booking are read by whoever sets them in HighLevel."""
+    rules = {"min_hours_advance_required_to_book": 1, "min_hours_notice_for_patient_cancellation": 24}
+    notice, cancelling = booking_rules(rules)
+    assert notice.endswith(": 1 hour")
+    assert cancelling.endswith("until 24 hours before")

@@ -175,7 +175,7 @@ def _online_booking(messages: Messages, around: Surroundings) -> list[dict[str, 
     return [
         _recipe(
             ONLINE_BOOKING,
-            filters=list(_rules(rules)),
+            filters=list(booking_rules(rules)),
             seen=_seen(confirmations),
             **_timing(ONLINE_BOOKING, _gaps(ONLINE_BOOKING, messages, confirmations)),
             types=_type_names(types),
@@ -185,13 +185,13 @@ def _online_booking(messages: Messages, around: Surroundings) -> list[dict[str, 
     ]
 
 
-def _rules(rules: Mapping[str, Any]) -> Iterable[str]:
+def booking_rules(rules: Mapping[str, Any]) -> Iterable[str]:
     """Say the clinic's rules where HighLevel has them: in the calendar, not in the workflow."""
     for name, words in (
-        ("min_hours_advance_required_to_book", "calendar, minimum scheduling notice: {} hours"),
+        ("min_hours_advance_required_to_book", "calendar, minimum scheduling notice: {} hour{s}"),
         (
             "min_hours_notice_for_patient_cancellation",
-            "calendar, cancelling and rescheduling until {} hours before",
+            "calendar, cancelling and rescheduling until {} hour{s} before",
         ),
         (
             "max_appointments_per_day_segment",
@@ -200,7 +200,7 @@ def _rules(rules: Mapping[str, Any]) -> Iterable[str]:
         ("policy", "calendar, form with a box to tick for the policy: “{}”"),
     ):
         if (value := rules.get(name)) not in {None, ""}:
-            yield words.format(value)
+            yield words.format(value, s="" if value == 1 else "s")
 
 
 # ---------------------------------------------------------------------- evidence
