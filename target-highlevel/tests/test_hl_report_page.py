@@ -194,7 +194,7 @@ def test_a_row_whose_numbers_surprise_is_explained(resource: str, more: dict[str
     assert said in remark({"resource": resource, **more})
 
 
-ONE = {
+ONE: dict[str, Any] = {
     "blockers": [],
     "settings_to_check": [],
     "approval": {"approved": False, "required": False},
@@ -252,6 +252,17 @@ def test_no_share_is_told_of_nobody(tmp_path: Path) -> None:
     text = planned(tmp_path, {**ONE, "quality": nobody})
     assert "No patient came" in text
     assert "100 %" not in text
+
+
+def test_a_page_does_not_name_thousands(tmp_path: Path) -> None:
+    """Of a large clinic the table beside the page names them all."""
+    many = [f"patients/{number}" for number in range(5_000)]
+    account = {**ONE["account"], "unusable_addresses": {"email": many[:2], "phone": many}}
+    text = planned(tmp_path, {**ONE, "account": account})
+    assert "(2): patients/0, patients/1. It stays" in text
+    assert "(5,000): patients/0" in text
+    assert "patients/99 and others, which quality.csv names" in text
+    assert "patients/100" not in text
 
 
 def test_a_plan_retries_nothing(contents: dict[str, dict[str, Any]]) -> None:
