@@ -97,8 +97,12 @@ def _rows(fields: Mapping[str, str], *names: str) -> list[tuple[str, ...]]:
 
 def _fields(clinic: Clinic, fields: Mapping[str, str]) -> None:
     take = fields.get("take") == "proposals"  # for whatever is not decided yet
-    rows = _rows(fields, "field", "place", "proposed")
-    clinic.mapping.decide({label: place or (take and proposed) or None for label, place, proposed in rows})
+    rows = _rows(fields, "field", "place", "proposed", "shown")
+    decided = {label: (place or (take and proposed) or None, shown) for label, place, proposed, shown in rows}
+    # what nobody has touched stays as it is written: one line may decide every field of a label
+    clinic.mapping.decide(
+        {label: place for label, (place, shown) in decided.items() if (place or "") != shown}
+    )
 
 
 def _keepers(clinic: Clinic, fields: Mapping[str, str]) -> None:

@@ -14,12 +14,15 @@ from ruamel.yaml.error import YAMLError
 
 from cliniko_to_highlevel import mapping_file as clinic_file
 from cliniko_to_highlevel.errors import MappingError
+from cliniko_to_highlevel.formats import folded
 from cliniko_to_highlevel.mapping import load
 from migration_console.yaml_lines import parsed, with_item, with_value, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+__all__ = ["ADDRESSES", "PLACES", "ChangedSinceError", "MappingFile", "WrongChoiceError", "digest", "folded"]
 
 #: Where a custom field can go, in words. What the mapping itself accepts is checked by the mapping.
 PLACES = {
@@ -121,7 +124,13 @@ class MappingFile:
         if not set(places.values()) <= {None, *PLACES}:
             msg = "There is no such place."
             raise WrongChoiceError(msg)
-        self.put({("custom_fields", "named", label): place for label, place in places.items()})
+        spelled = {folded(name): name for name in self.named()}  # however a person has written it
+        self.put(
+            {
+                ("custom_fields", "named", spelled.get(folded(label), label)): place
+                for label, place in places.items()
+            }
+        )
 
     def keep(self, choices: Iterable[tuple[str, str | None, Sequence[str]]]) -> None:
         """Let one of those who share an address keep it, or leave it to the rule again.

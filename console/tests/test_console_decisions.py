@@ -149,6 +149,31 @@ def test_the_proposals_of_a_page_are_taken_at_once(browser: Browser) -> None:
     assert browser.clinic.mapping.named() == {"Fund": "insurer", "School": "ignore"}
 
 
+@pytest.mark.parametrize("written", ["health  FUND", "funding / health fund"])
+def test_a_field_that_a_person_has_named_otherwise_is_decided(tmp_path: Path, written: str) -> None:
+    """By its label alone, or in other letters: as a run finds it. A form that leaves it alone adds no line."""
+    field = {**FIELD, "section": "Funding", "label": "Health fund", "name": "Funding / Health fund"}
+    other = {**FIELD, "section": "Funding", "label": "School", "name": "Funding / School", "target": "school"}
+    account = {"custom_fields": [field, other], "appointment_types": []}
+    a_report(tmp_path, PLAN, mode="plan", plan={"blockers": [], "account": account})
+    with serving(tmp_path) as browser:
+        browser.enter()
+        by_hand = MAPPING.replace("named: {}", f"named: {{{written}: ignore}}")
+        browser.clinic.project.mapping.write_text(by_hand, encoding="utf-8")
+        page = browser.get("map?show=decided").text
+        assert '<option value="ignore" selected>' in page
+        form = dict(
+            re.findall(r'name="((?:field|shown|proposed):\d+)" value="([^"]*)"', browser.get("map").text)
+        )
+        form |= {"place:1": "ignore", "place:2": ""}
+        browser.post("decide/fields", form)
+        assert said(browser) == by_hand
+        browser.post("decide/fields", {**form, "take": "proposals"})
+        assert browser.clinic.mapping.named() == {written: "ignore", "Funding / School": "school"}
+        assert browser.post("decide/fields", {**form, "place:1": "keep"}).status_code == 303
+        assert "keep" in browser.clinic.mapping.named().values()
+
+
 def test_a_change_by_hand_is_not_taken_back(browser: Browser) -> None:
     """Undo would lose it."""
     browser.post("decide/fields", {"field:1": "Fund", "place:1": "keep"})
