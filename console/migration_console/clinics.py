@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _FILE = "orchestrate/clinics.yml"
 _OF_ONE_CLINIC = ("TAP_CLINIKO_", "TARGET_HIGHLEVEL_", "MELTANO_")
 _POSTGRES = "postgresql+psycopg"
+#: What can stand in the address of a page as it is, and what already stands there for something else.
+_NAME = re.compile(r"\w[\w.-]*")
+_PAGES = frozenset({"static", "lock", "locked"})
 
 
 class ClinicsError(Exception):
@@ -31,7 +35,8 @@ def clinics_of(root: Path, environment: str) -> dict[str, Clinic]:
     """Return the clinics by the name of their environment.
 
     Raises:
-        ClinicsError: the file of clinics is not as documented, or a clinic's database is not known.
+        ClinicsError: the file of clinics is not as documented, two clinics are called the same, or a clinic's database is not
+            known.
     """
     path = root / _FILE
     clinics = {environment: Project.of(root, environment)}
@@ -47,6 +52,7 @@ def clinics_of(root: Path, environment: str) -> dict[str, Clinic]:
         except (YAMLError, KeyError, TypeError, AttributeError) as error:
             msg = f"{_FILE} has no list `clinics` of entries with a name ({type(error).__name__})"
             raise ClinicsError(msg) from None
+        _expect_names(Counter(project.environment for project in named))
         clinics = {project.environment: project for project in named} or clinics
     used = Counter(project.mapping.resolve() for project in clinics.values())
     clinics = {
@@ -54,6 +60,21 @@ def clinics_of(root: Path, environment: str) -> dict[str, Clinic]:
         for name, project in clinics.items()
     }
     return {name: Clinic(project) for name, project in clinics.items()}
+
+
+def _expect_names(counted: Mapping[str, int]) -> None:
+    """See that each clinic has a folder and pages of its own.
+
+    Raises:
+        ClinicsError: it has not.
+    """
+    for name, clinics in counted.items():
+        if clinics > 1:
+            msg = f"{_FILE}: {clinics} clinics have the environment {name}; each needs one of its own"
+            raise ClinicsError(msg)
+        if not _NAME.fullmatch(name) or name in _PAGES:
+            msg = f"{_FILE}: the environment {name} cannot be part of an address; give it another, of letters and digits"
+            raise ClinicsError(msg)
 
 
 def _project(root: Path, defaults: Mapping[str, Any], entry: Mapping[str, Any]) -> Project:

@@ -97,6 +97,27 @@ def test_a_clinic_whose_database_is_not_known_is_refused(tmp_path: Path, databas
     assert "s3cret" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["live", "live"], "2 clinics have the environment live"),
+        (["north", "locked"], "the environment locked cannot be part of an address"),
+        (["north", "so/uth"], "the environment so/uth cannot be part of an address"),
+    ],
+)
+def test_every_clinic_has_pages_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], said: str
+) -> None:
+    """One that is called as another is would be missing, and would take its folder."""
+    monkeypatch.setenv("A_DATABASE", "postgresql+psycopg://clinic@db/clinic")
+    entries = "".join(
+        f"- {{name: {place}, environment: {name}, database: env:A_DATABASE}}\n"
+        for place, name in enumerate(names)
+    )
+    with pytest.raises(ClinicsError, match=said):
+        clinics_of(written(tmp_path, f"clinics:\n{entries}"), "live")
+
+
 def test_nothing_is_decided_in_a_mapping_of_several_clinics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
