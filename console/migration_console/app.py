@@ -8,6 +8,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from sse_starlette import EventSourceResponse
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from migration_console.security import Guard
 
 _HERE = Path(__file__).parent
+#: What the address of a page may say of it.
+_SHOWN = ("show", "page", "family")
 _EVERY_SECONDS = 1.0
 #: A browser keeps at most six connections to a console, and a page that listens has one of them for as long as it is open.
 _MOST_LISTENING = 3
@@ -244,8 +247,11 @@ class Console:
         return self._render(request, "preview.html.j2", **frame, **content)
 
     def _back(self, clinic: Clinic, fields: Mapping[str, str]) -> Response:
+        """Return to the page that a form stood on, and to the part of a long table that it showed."""
         key = fields.get("next", "")
-        return RedirectResponse(f"/{clinic.name}/{key if key in _TITLES else 'runs'}", status_code=303)
+        shown = urlencode({name: fields[name] for name in _SHOWN if fields.get(name)})
+        page = f"/{clinic.name}/{key if key in _TITLES else 'runs'}"
+        return RedirectResponse(f"{page}?{shown}" if shown else page, status_code=303)
 
     async def _job(self, request: Request) -> Response:
         clinic = self._clinic(request)

@@ -162,7 +162,8 @@ def _decided(named: Mapping[str, str], item: Mapping[str, Any]) -> dict[str, str
     """
     key, label = _key(item), str(item["label"])
     names = map(folded, (key, f"{item.get('section')} / {label}", label))
-    return {"key": key, "choice": next((named[name] for name in names if name in named), "")}
+    choice = next((named[name] for name in names if name in named), "") if named else ""
+    return {"key": key, "choice": choice}
 
 
 def _settled(item: Mapping[str, Any]) -> bool:

@@ -149,6 +149,17 @@ def test_the_proposals_of_a_page_are_taken_at_once(browser: Browser) -> None:
     assert browser.clinic.mapping.named() == {"Fund": "insurer", "School": "ignore"}
 
 
+def test_a_form_of_a_long_table_leads_back_to_its_part(browser: Browser) -> None:
+    """Somebody goes through a hundred pages of fields by *Save*; an address elsewhere leads nowhere."""
+    page = browser.get("map?show=needs+a+decision&page=0").text
+    form = dict(re.findall(r'name="(show|page)" value="([^"]*)"', page))
+    answer = browser.post("decide/fields", {**form, "page": "37", "next": "map"})
+    assert answer.headers["location"] == "/sandbox/map?show=needs+a+decision&page=37"
+    answer = browser.post("decide/keepers", {"family": "//evil.example", "next": "families"})
+    assert answer.headers["location"] == "/sandbox/families?family=%2F%2Fevil.example"
+    assert browser.get("families?family=%2F%2Fevil.example").status_code == 200
+
+
 @pytest.mark.parametrize("written", ["health  FUND", "funding / health fund"])
 def test_a_field_that_a_person_has_named_otherwise_is_decided(tmp_path: Path, written: str) -> None:
     """By its label alone, or in other letters: as a run finds it. A form that leaves it alone adds no line."""
