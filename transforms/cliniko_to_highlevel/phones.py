@@ -34,7 +34,7 @@ _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+")
 #: A sign that parts two numbers, or stands inside of one: ``030/23125-012``, ``0491/570/006``.
 _STROKED = re.compile(r"\+?[\d\s().-]+(?:[/\\:~*][\d\s().-]+)*")
 #: The like within a text of words.
-_STROKED_RUN = re.compile(r"(?<![\w+@.-])\+?\(?\d[\d ().-]*(?:[/\\:~*][\d ().-]+)+(?![\w@])")
+_STROKED_RUN = re.compile(r"(?<![\w+@.-])\+?\(?\d[\d ().-]*(?:[/\\:~*][ (.-]*\d[\d ().-]*)+(?![\w@])")
 #: Where a second number may begin.
 _GAP = re.compile(r"[\s.-]+(?=[+(\d])|(?<=\d)(?=[+(])")
 _STROKE = re.compile(r"[/\\:~*]")
@@ -49,6 +49,10 @@ _DIALLED_ON = ("+43", "+49", "+352")
 #: caller knows; one of more digits than such a number has lost its zero.
 _LOCAL = frozenset({"AT", "DE"})
 _MOST_LOCAL = 9
+#: Where a number has ten digits in such groups, a plus sign in front of them may have been typed for nothing: ``+604-555-0143``
+#: is a number in Vancouver, and one in Malaysia.
+_OF_TEN_DIGITS = frozenset({"CA", "US"})
+_PLUS_BEFORE_TEN = re.compile(r"\+ ?\(?[2-9]\d\d\)?[ .-]*\d{3}[ .-]+\d{4}")
 #: A label or a remark glued to a number: ``mob0491…``, ``…006wife``. Letters between digits are no such thing.
 _LABEL = re.compile(r"(?<![^\W_])([a-z]{2,}|[chmptw])(?=[+(]?\d)", re.IGNORECASE)
 _REMARK = re.compile(r"(?<=\d)(?!x|ext)([a-z]{3,}|[chmw])(?![^\W_])", re.IGNORECASE)
@@ -59,9 +63,10 @@ _BROKEN = re.compile(r"(?<=\d)(?!x|ext|(?:or|and)\d)[^\W\d_]+(?=\d)", re.IGNOREC
 #: number of something else (``Medicare 2123 45670 1``).
 _NO_NUMBER = re.compile(
     r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
-    r"|(?<![^\s(\[])(?:[1-9]|[12]\d|3[01]|0[1-9](?=[-/]\d\d?(?! ?\d)))[-/](?:0?[1-9]|[12]\d|3[01])(?![^\s)\],;.])"
+    r"|(?<![^\s(\[])(?:[1-9]|[12]\d|3[01]|0[1-9](?=[-/]\d\d?(?! ?\d)))[-/](?:0?[1-9]|[12]\d|3[01])"
+    r"(?![\w\\:~*+(]|- ?\d|/(?!0\d\d\d))"
     r"|(?<![\d/.-])(?:\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([/.-])\d{1,2}\2\d{1,2})(?![\d/.-])"
-    r"|(?<!\S)(?:#\d|\d[.)])(?=\s)"
+    r"|(?<![^\s/\\~*,;&|+])(?:#\d|\d[.)])(?=\s)"
     r"|(?<=[^\W\d_]\s)\d(?=\s+(?:\(?0|\+))"
     r"|[^\s,;<>]+@[^\s,;<>]+\.[a-z]+|https?://\S+|(?<!\S)@\S+"
     r"|\b(?:ndis|medicare|nhs|nhi|dva|abn|bsb|ssn|sin|crn|policy|member|claim|file|ref|id|licen[cs]e)\b"
@@ -69,7 +74,7 @@ _NO_NUMBER = re.compile(
     re.IGNORECASE,
 )
 #: A number of a fax, and of nothing else: ``Fax 03 9876 5432``, not ``Ph/Fax 03 9876 5432``.
-_SOME_NUMBER = r"\+?[\d\s().-]{6,20}\d"
+_SOME_NUMBER = r"(?<!\d)\+?[\d\s().-]{6,20}\d"
 _FAXED = re.compile(
     rf"(?<![/&+])(?<![/&+] )(?<!\b[au]nd )\b(?:f|(?:tele)?fax|facsimile)\b[^\d+(&,;|/\n]{{0,9}}{_SOME_NUMBER}"
     rf"|{_SOME_NUMBER}\s*[(\[]?\s*f(?:ax)?\b(?![\s:.#)\]-]*[\d+(])",
@@ -111,6 +116,8 @@ _FLOAT = re.compile(r"([1-9])(?:[.,](\d+))?e\+?(\d{1,3})", re.IGNORECASE)
 _WHOLE_FLOAT = re.compile(r"(\+?\d{7,15})[.,]0{1,2}")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3}){2,4}(?:\.0{1,2})?")
 _INTERNATIONAL_PREFIX = "00"
+#: A plus sign that parts two numbers: the one behind it does not begin with the code of a country.
+_PLUS_BETWEEN = re.compile(r"(?<=\d)(?:[ap]m)?[^\w+]{0,3}\+(?=\s|\()", re.IGNORECASE)
 
 
 class _Number(NamedTuple):
@@ -155,7 +162,8 @@ def e164(
     )
     if text is None or len(text) > _LONGEST_TEXT:
         return None
-    text, faxes = _without_faxes(_AREA_STROKE.sub(r"\1-", _BLANKS.sub(" ", text)))
+    text = _PLUS_BETWEEN.sub(", ", _BLANKS.sub(" ", text))
+    text, faxes = _without_faxes(_AREA_STROKE.sub(r"\1-", text))
     if NOT_THEIRS.search(text):
         return None
     known = _valid(f"+{known_digits}", _NO_COUNTRY) if known_digits else None
@@ -166,15 +174,22 @@ def e164(
         _BROKEN.search(text) or not any(_is_of(known, digits, text, countries) for digits in typed)
     ):
         known = None
-    decisive = (
-        next(_found(text, country), None) for country in (_beside(text), decided or _NO_COUNTRY) if country
-    )
-    found = next(filter(None, decisive), None) or (_as_typed(known, text) if known else None)
-    if found:
-        return found
+    for country in (_beside(text), decided):
+        if country and (found := next(_found(text, country), None)):
+            return found
+    return _likeliest(text, known, countries, kind)
+
+
+def _likeliest(text: str, known: str | None, countries: tuple[str, ...], kind: str | None) -> str | None:
+    """Return the first number of a text whose country nobody has decided on."""
+    whole = next(_found(text, _NO_COUNTRY), None)  # with its country, wherever it stands in the text
+    if known:
+        country = phonenumbers.region_code_for_number(phonenumbers.parse(known))
+        leads = whole and whole == next(_found(text, country or _NO_COUNTRY), None)
+        return whole if leads else _as_typed(known, text)
     possible = [first for country in countries if (first := next(_found(text, country), None))]
     if len(set(possible)) <= 1:
-        return next(iter(possible), None)
+        return next(iter(possible), None if countries else whole)
     return min(possible, key=lambda number: _told_against(number, text, kind))
 
 
@@ -271,14 +286,14 @@ def _without_faxes(text: str) -> tuple[str, int]:
 def _found(text: str, country: str) -> Iterator[str]:
     """Yield the valid numbers of a text, in E.164: each stands alone, not as a part of a longer row of digits."""
     plain = _NO_NUMBER.sub(" ", text)
-    if _digits(plain) and _STROKED.fullmatch(text.strip()) and not told_date(text):
+    if _is_stroked(text, plain):
         whole = _number(_STROKE.sub(" ", text), country)
         if whole:
             yield from _unless_added(whole, text.strip(), plain, country)
             return
         plain = _STROKE.sub(",", plain)
     elif _STROKE.search(plain):
-        plain = _STROKED_RUN.sub(lambda run: f" {', '.join(_found(run[0], country))} ", plain)
+        plain = _STROKED_RUN.sub(lambda run: _run_read(run[0], country), plain)
     for part in _BETWEEN.split(plain):
         spaced = _REMARK.sub(r" \1", _LABEL.sub(r"\1 ", part))
         alone = spaced.strip(" .-")
@@ -286,6 +301,18 @@ def _found(text: str, country: str) -> Iterator[str]:
             yield from _of_digits(alone, country)
         else:
             yield from _in_words(spaced, country)
+
+
+def _is_stroked(text: str, plain: str) -> bool:
+    """Return whether a text, of which the latter is left, is nothing but digits in which signs may part numbers."""
+    return bool(_digits(plain) and _STROKED.fullmatch(text.strip())) and not told_date(text)
+
+
+def _run_read(run: str, country: str) -> str:
+    """Return what stands for such digits within a text: the numbers that they are."""
+    if not _is_stroked(run, _NO_NUMBER.sub(" ", run)):
+        return run
+    return f" {', '.join(_found(run, country))} "
 
 
 def _unless_added(whole: str, text: str, plain: str, country: str) -> Iterator[str]:
@@ -327,7 +354,7 @@ def _of_digits(text: str, country: str) -> Iterator[str]:
         yield whole
         return
     for gap in _GAP.finditer(text):
-        first = _valid(text[: gap.start()], country)
+        first = _number(text[: gap.start()], country)
         others = [*_of_digits(text[gap.end() :], country)] if first else []
         if first and others:
             yield from (first, *others)
@@ -365,6 +392,9 @@ def _number(text: str, country: str) -> str | None:
 
 def _valid(text: str, country: str) -> str | None:
     """Return a valid number in E.164; one that begins with the country's own code needs no plus sign."""
+    if country in _OF_TEN_DIGITS and _PLUS_BEFORE_TEN.fullmatch(text):
+        found = {_parsed(text, country), _parsed(text.lstrip("+ "), country)} - {None}
+        return found.pop() if len(found) == 1 else None
     code = phonenumbers.country_code_for_region(country)
     international = _parsed(f"+{text}", country) if code and text.startswith(str(code)) else None
     if (
