@@ -185,6 +185,26 @@ def test_a_copy_is_the_ledger_and_changes_nothing_in_it(desk: Desk) -> None:
     assert desk.status("note:treatment_notes/7")[0] == "held"
 
 
+def test_a_copy_is_of_one_moment(desk: Desk) -> None:
+    """A load beside it writes a patient while tables are copied: what waited for the patient does not wait for ever."""
+    desk.take(contact(1), note(7, 1))
+
+    def meanwhile(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "FROM dependency" in statement and not desk.row(contact(1)).hl_id:
+            desk.write(contact(1))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", meanwhile)
+    try:
+        copy, folder = scratch_copy(desk.url, LOCATION)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", meanwhile)
+    assert desk.claimed() == ["note:treatment_notes/7"]
+    scratch = Desk(desk.url, copy, "plan", desk.intake, type(desk.work)(copy, "plan"))
+    assert scratch.write_all() == ["contact:patients/1", "note:treatment_notes/7"]
+    copy.close()
+    folder.cleanup()
+
+
 def test_what_is_spent_on_a_copy_is_counted_at_once(desk: Desk) -> None:
     """A plan that is killed has told the ledger what it has sent, and knows what others have sent meanwhile."""
     copy, folder = scratch_copy(desk.url, LOCATION)

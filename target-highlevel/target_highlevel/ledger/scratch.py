@@ -97,7 +97,8 @@ def scratch_copy(
     copy.disable_fsync()
     try:
         with real.transaction() as source, copy.transaction() as destination:
-            written = head(source)[0]  # before anything is copied: what is written meanwhile may be missing
+            _freeze(source)
+            written = head(source)[0]  # what is written from now on is missing
             tables = (
                 (record, fact, claim, run)
                 if crosswalk_only
@@ -167,6 +168,14 @@ def _keep_earlier(destination: sa.Connection) -> None:
     )
     _tables.create_all(destination)
     destination.execute(earlier.insert().from_select([item.name for item in earlier.c], unwritten))
+
+
+def _freeze(source: sa.Connection) -> None:
+    """Have every table read as it is now: a load may go on beside, and what it releases meanwhile would wait for ever."""
+    if source.dialect.name == "postgresql":
+        source.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    else:  # its driver begins no transaction for what only reads
+        source.exec_driver_sql("BEGIN")
 
 
 def _copy(source: sa.Connection, destination: sa.Connection, table: sa.Table, location: str) -> None:
