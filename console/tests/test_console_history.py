@@ -12,6 +12,7 @@ import pytest
 from console_server import ENVIRONMENT, Browser, a_job, a_report, serving
 
 from migration_console.commands import COMMANDS
+from migration_console.history import History
 from migration_console.project import Project
 from migration_console.requests import Options
 from migration_console.runner import LOG
@@ -148,6 +149,16 @@ def test_an_answer_ends_with_the_next_run_of_the_ledger(
             ledger.end_run(run, code, {})
     browser.clinic.look()
     assert (browser.clinic.answer is not None) is holds
+
+
+def test_a_page_waits_for_no_run_that_is_writing(tmp_path: Path) -> None:
+    """A load takes in many records in one step; whoever only looks neither waits for its end nor holds it up."""
+    ran(tmp_path, "plan")
+    with ledger_of(tmp_path) as ledger, ledger.transaction():
+        ledger.remember("approved:somewhere", "written")
+        history = History.of(Project(tmp_path, ENVIRONMENT, ACCOUNTS))
+    assert history.is_known
+    assert [run["mode"] for run in history.runs] == ["plan"]
 
 
 def test_a_ledger_that_cannot_be_read_answers_nothing(tmp_path: Path) -> None:

@@ -258,11 +258,14 @@ class Ledger:
         self.remember("salt", self.salt.hex())
 
     def _once(self, name: str, value: str) -> str:
-        """Return a value that is made once, whoever begins first."""
-        with self.transaction() as connection:
-            made = self._insert(fact, name=name, value=value)
-            connection.execute(made.on_conflict_do_nothing(index_elements=["name"]))
-        return str(self.fact(name))
+        """Return a value that is made once, whoever begins first; who finds it waits for no run that is writing."""
+        found = self.fact(name)
+        if found is None:
+            with self.transaction() as connection:
+                made = self._insert(fact, name=name, value=value)
+                connection.execute(made.on_conflict_do_nothing(index_elements=["name"]))
+            found = self.fact(name)
+        return str(found)
 
     def _insert(self, table: sa.Table, **values: Any) -> Any:
         """Return an insert that knows what to do when the key is taken: each database has its own."""
