@@ -26,6 +26,7 @@ from target_highlevel.errors import (
     Unknown,
 )
 from target_highlevel.http import Bounds, Governor, HighLevelClient, Limits, PrivateToken, Upload
+from target_highlevel.http.governor import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -354,6 +355,105 @@ def test_after_too_many_requests_even_a_create_is_repeated(
     expected = {"2": 2.0, "nonsense": 10.0, None: 10.0}.get(told, 0.1)
     assert sum(waited) == pytest.approx(expected, abs=0.1)
     assert governor.statistics().too_many_requests == 1
+
+
+@pytest.mark.parametrize("told", ["0", formatdate(0, usegmt=True), None])
+def test_who_is_refused_again_after_waiting_waits_longer(
+    make_client: Callable[..., HighLevelClient], highlevel: HighLevelServer, told: str | None
+) -> None:
+    """`Retry-After: 0` for a whole window would use up every attempt in a moment, and end the run."""
+    now = [0.0]
+
+    def wait(seconds: float) -> bool:
+        now[0] += seconds
+        return False
+
+    def until_the_window_is_over(_: Seen) -> Reply:
+        return Reply(429, {}, {} if told is None else {"Retry-After": told}) if now[0] < 90 else Reply()
+
+    highlevel.respond = until_the_window_is_over
+    create(make_client(governor=Governor(Limits(), clock=lambda: now[0], wait=wait)))
+    assert 90 <= now[0] < 150
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": " 7 "}, 7.0),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "5 s"}, None),
+        ({"Retry-After": "Wed, 21 Oct 99999999999 07:28:00 GMT"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30.0),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT", "Date": "today"}, 30.0),
+    ],
+)
+def test_the_time_to_come_back_is_read_as_it_is_spelled(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    """A date is one of the server's own clock; what cannot be read says nothing."""
+    now = 1_792_567_680.0 if headers.get("Date") == "today" else 0.0
+    assert retry_after(headers, lambda: now) == seconds
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b""),
+        Reply(202, b"\r\n"),
+        Reply(205, b""),
+        Reply(200, b"OK", {"Content-Type": "text/plain; charset=utf-8"}),
+    ],
+)
+def test_a_change_that_was_done_needs_no_words(
+    client: HighLevelClient, highlevel: HighLevelServer, method: str, reply: Reply
+) -> None:
+    """Nothing of the answer is used, so it is not asked for again."""
+    highlevel.respond = lambda _: reply
+    assert client.request(method, "/contacts/c1", json={}) == {}
+    assert len(highlevel.seen) == 1
+
+
+def test_a_create_without_an_answer_is_unclear(client: HighLevelClient, highlevel: HighLevelServer) -> None:
+    """What was made has an id, and nobody knows it."""
+    highlevel.respond = lambda _: Reply(201, b"")
+    with pytest.raises(Unknown):
+        create(client)
+    assert len(highlevel.seen) == 1
+
+
+@pytest.mark.parametrize("word", ["succeded", "succeeded", "success"])
+def test_a_success_that_was_none_is_no_success(
+    client: HighLevelClient, highlevel: HighLevelServer, word: str
+) -> None:
+    """It says that nothing was written: a change is tried again, a create looked for."""
+    highlevel.respond = lambda _: Reply(200, {word: False})
+    with pytest.raises(Unavailable):
+        client.request("PUT", "/contacts/c1", json={})
+    with pytest.raises(Unknown):
+        create(client)
+    highlevel.respond = lambda _: Reply(200, {word: True})
+    assert client.request("PUT", "/contacts/c1", json={}) == {word: True}
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (404, "Contact not found", NotFound),
+        (422, ["email must be an email"], Refused),
+        (401, "Invalid JWT", CredentialsRefused),
+        (503, "Service unavailable", Unavailable),
+    ],
+)
+def test_a_refusal_with_the_status_of_a_success_is_one(
+    client: HighLevelClient, highlevel: HighLevelServer, status: int, message: Any, kind: type[HighLevelError]
+) -> None:
+    """Its body says which."""
+    highlevel.respond = lambda _: Reply(200, {"statusCode": status, "message": message})
+    with pytest.raises(kind) as caught:
+        client.request("PUT", "/contacts/c1", json={"email": "x"})
+    assert caught.value.status == status
 
 
 def test_too_many_requests_for_ever_is_unavailable_not_unknown(

@@ -7,7 +7,7 @@ for its caller to find out about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from target_highlevel.errors import (
     Unavailable,
     Unknown,
 )
+from target_highlevel.http.allowed_paths import only_reads
 from target_highlevel.http.bodies import decode
 from target_highlevel.http.error_messages import (
     UNEXPLAINED,
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _UNREADABLE = object()
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+#: How HighLevel spells, in the answers to writes, whether something was done.
+_DONE = ("succeded", "succeeded", "success")
+_NO_STATUS = 600
 # Time-outs and proxies' own failures, of which nobody says what they did with the request.
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 #: A refusal for size is one whoever on the way says it, in whatever form: sending it again would not help.
@@ -110,11 +115,36 @@ def _redirected(answer: Answer, sent: Sent, body: Any) -> Outcome:
 
 
 def _accepted(answer: Answer, sent: Sent, body: Any) -> Outcome:
-    if answer.status == HTTPStatus.NO_CONTENT:
+    if answer.status in _WITHOUT_BODY:
         return Outcome(value={})
     if body is _UNREADABLE:
+        if _says_done(answer, sent):
+            return Outcome(value={})
         return _broken(answer, sent, body, "unreadable_answer")
+    if refusal := _status_inside(body):
+        return judge(replace(answer, status=refusal), sent)
+    if _says_not_done(sent, body):
+        return _broken(answer, sent, body, "not_done")
     return Outcome(value=body)
+
+
+def _says_done(answer: Answer, sent: Sent) -> bool:
+    """Whether a success without a body, or with a word in place of one, is all that there is to know: a create needs an id."""
+    plain = answer.headers.get("Content-Type", "").casefold().startswith("text/plain")
+    return sent.method in {"PUT", "DELETE"} and (plain or not answer.content.strip())
+
+
+def _status_inside(body: Any) -> int | None:
+    """The status of a refusal that was sent with the status of a success."""
+    told = body.get("statusCode") if isinstance(body, dict) else None
+    is_one = type(told) is int and HTTPStatus.BAD_REQUEST <= told < _NO_STATUS
+    return told if is_one and ("message" in body or "error" in body) else None
+
+
+def _says_not_done(sent: Sent, body: Any) -> bool:
+    """Whether a success says of itself that nothing was written, and no more than that."""
+    told = (body.get(name) for name in _DONE) if isinstance(body, dict) else ()
+    return not only_reads(sent.method, sent.path) and any(word is False for word in told)
 
 
 def _lost(answer: Answer, sent: Sent) -> Outcome:

@@ -186,7 +186,7 @@ class HighLevelClient:
             _log(call, outcome, attempt)
             in_time = outcome.too_many or time.monotonic() - began < self._bounds.repeating
             if attempt < _ATTEMPTS and outcome.passing and in_time:
-                self._pause(answer, outcome, next(waits))
+                self._pause(answer, outcome, next(waits), attempt)
             elif attempt < _ATTEMPTS and outcome.token_refused and not refreshed:
                 refreshed = call.tokens.refresh(token)
                 if not refreshed:
@@ -259,12 +259,12 @@ class HighLevelClient:
                     return Answer(response.status_code, response.headers, failure=TooLarge.__name__)
                 return Answer(status=response.status_code, headers=response.headers, content=content)
 
-    def _pause(self, answer: Answer, outcome: Outcome, seconds: float) -> None:
+    def _pause(self, answer: Answer, outcome: Outcome, seconds: float, attempt: int) -> None:
         """Wait before the next attempt; after a 429 everybody waits, as the budget is everybody's."""
         with self._counting:
             self.repeated += 1
         if outcome.too_many:
-            self._governor.hold(retry_after(answer.headers))
+            self._governor.hold(retry_after(answer.headers), attempt)
         elif self._sleep(seconds):
             message = "stopped before the request was repeated"
             raise Interrupted(message, route=outcome.error.route if outcome.error else "")

@@ -13,6 +13,7 @@ take their places in the same window, see ``shared_window``.
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from bisect import bisect_right
@@ -39,6 +40,7 @@ _WINDOWS_KEPT = 16
 _LONGEST_HOLD = 300.0
 #: Of a number in a header.
 _MOST_DIGITS = 15
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +166,15 @@ class Governor:
                     slot.number, self._number, self._underway, told.daily_remaining, told.daily_limit
                 )
 
-    def hold(self, seconds: float | None = None) -> None:
-        """HighLevel answered 429: let nothing through for so long, five minutes at most; by default for one window."""
+    def hold(self, seconds: float | None = None, attempt: int = 1) -> None:
+        """HighLevel answered 429: let nothing through for so long, five minutes at most; by default for one window.
+
+        Where the same request is refused again after that, what was told was too little: each time for one window more.
+        """
         with self._state:
             self._too_many += 1
-            pause = self._limits.seconds if seconds is None else min(seconds, _LONGEST_HOLD)
+            windows = attempt if seconds is None else attempt - 1
+            pause = min(max(seconds or 0.0, windows * self._limits.seconds), _LONGEST_HOLD)
             now = self._clock()
             self._held_until = max(self._held_until, now + pause)
         if self._shared is not None:
@@ -316,17 +322,27 @@ class RateHeaders:
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
-    """Seconds to wait as `Retry-After` says, in seconds or as a date; none if it says neither."""
+    """Seconds to wait as `Retry-After` says, in seconds or as a date; none if it says neither.
+
+    A date is one of the server's clock, whose time the answer tells: ours may be another.
+    """
     value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
+    if _SECONDS.fullmatch(value):
         return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
+    until = _moment(value)
+    if until is None:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - now())
+    told = _moment(headers.get("Date", ""))
+    return max(0.0, until - (now() if told is None else told))
+
+
+def _moment(text: str) -> float | None:
+    """Seconds since the epoch of a date as headers have it; none for anything else."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _header_number(headers: Mapping[str, str], name: str) -> int | None:
