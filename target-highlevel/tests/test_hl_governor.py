@@ -319,6 +319,28 @@ def test_the_day_may_turn_in_the_middle_of_a_run(simulation: Simulation, counter
     assert requests_until_spent(governor, remaining) == 700 + 999
 
 
+@pytest.mark.parametrize("headers", [daily(199_999, 200_000), daily(1000), daily(1000, 0), daily(0, 0)])
+def test_headers_that_count_nothing_do_not_open_the_day_again(
+    simulation: Simulation, counter: InMemoryDayCounter, headers: dict[str, str]
+) -> None:
+    """They would say after each answer that the day is a new one, and our own count never came to its end."""
+    sent = [
+        requests_until_spent(a_governor(simulation, FAST, day=counter), lambda _: headers) for _ in range(3)
+    ]
+    assert sum(sent) <= 1010
+
+
+def test_the_day_may_turn_in_two_runs_on_one_day(simulation: Simulation, counter: InMemoryDayCounter) -> None:
+    """The first noticed the turn late, and the second saw the next one: the headers count from more to less."""
+    assert counter.start_day(after=0.0)
+    governor = a_governor(simulation, FAST, day=counter)
+
+    def remaining(number: int) -> dict[str, str]:
+        return daily(1000 - number) if number <= 700 else daily(1000 - (number - 700))
+
+    assert requests_until_spent(governor, remaining) == 700 + 999
+
+
 def test_what_others_use_of_the_day_counts(simulation: Simulation) -> None:
     """The headers end the day earlier than our own count would."""
     governor = a_governor(simulation, FAST)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from hl_ledgers import LOCATION, Desk, contact, note, part, practitioner, profile
 
+from target_highlevel.ledger.budget import LedgerDayCounter
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.rows import NO_NOTES, Notes, Outcome
+from target_highlevel.ledger.scratch import scratch_copy
 from target_highlevel.ledger.work import KNOWN
 
 if TYPE_CHECKING:
@@ -307,8 +310,26 @@ def test_the_day_is_counted_by_hour_and_location(desk: Desk) -> None:
     desk.ledger.spend("2026-11-22T11", -1)
     assert desk.ledger.spent_since("2026-11-22T10") == 11
     assert desk.ledger.spent_since("2026-11-22T11") == 2
-    desk.ledger.forget_spent()
+    assert desk.ledger.forget_spent(timedelta())
     assert desk.ledger.spent_since("2026-11-22T10") == 0
+
+
+def test_one_day_is_not_begun_twice(desk: Desk) -> None:
+    """What headers say that count nothing is believed once, also by the runs that follow and by a plan's working copy."""
+    counter, hour = LedgerDayCounter(desk.ledger), 3600.0
+    copy, folder = scratch_copy(desk.url, LOCATION)
+    try:
+        counter.add(5)
+        assert counter.start_day(after=hour)
+        counter.add(7)
+        assert not counter.start_day(after=hour)
+        assert not LedgerDayCounter(copy).start_day(after=hour)
+        assert counter.spent() == 7
+        assert LedgerDayCounter(copy).start_day(after=0.0)
+        assert counter.spent() == 0
+    finally:
+        copy.close()
+        folder.cleanup()
 
 
 def test_nothing_is_lost_when_two_count_at_once(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _BLOCK = 50
+#: Seconds within which nobody believes in two new days, unless the headers were seen to begin anew: such as count nothing
+#: would tell of one with each answer.
+_SHORTEST_DAY = 20 * _HOUR
 
 
 class DayCounter(Protocol):
@@ -27,8 +31,11 @@ class DayCounter(Protocol):
         """Count requests before they are made (a negative number takes unused ones back), durably."""
         ...
 
-    def start_day(self) -> None:
-        """Forget what was counted: HighLevel has begun a new day."""
+    def start_day(self, *, after: float) -> bool:
+        """Forget what was counted: HighLevel seems to have begun a new day.
+
+        Return whether it was done: not if the last time was less than so many seconds ago.
+        """
         ...
 
 
@@ -39,6 +46,7 @@ class InMemoryDayCounter:
         """Start at nought."""
         self._now = now
         self._hours: deque[tuple[float, int]] = deque()
+        self._began = -math.inf
 
     def spent(self) -> int:
         """Requests of the last 24 hours."""
@@ -53,9 +61,13 @@ class InMemoryDayCounter:
             requests += self._hours.pop()[1]
         self._hours.append((hour, requests))
 
-    def start_day(self) -> None:
+    def start_day(self, *, after: float) -> bool:
         """Forget what was counted."""
+        if self._now() - self._began < after:
+            return False
+        self._began = self._now()
         self._hours.clear()
+        return True
 
 
 class DayBudget:
@@ -76,6 +88,8 @@ class DayBudget:
         self._server_left: int | None = None
         self._newest = 0
         self._old_day = 0
+        self._used = 0
+        self._doubted = False
 
     def take(self) -> None:
         """Count one request that is about to be made.
@@ -119,9 +133,12 @@ class DayBudget:
             self._reserve = max(1, min(self._per_day, limit) // 1000)
         self._server_left = remaining - underway
         ours = self._spent - self._bought - underway - (latest - number)
+        if limit is None or remaining > limit:
+            return
+        surely, self._used = limit - remaining < self._used, limit - remaining
         # Half, as HighLevel may leave out some of ours, such as those it answered with 429.
-        if limit is not None and limit - remaining < ours / 2:
-            self._turn_day(latest, underway)
+        if self._used < ours / 2 and (surely or not self._doubted):
+            self._turn_day(latest, underway, surely=surely)
 
     def spent(self) -> DayBudgetSpent:
         """The error that ends the run."""
@@ -136,9 +153,11 @@ class DayBudget:
         self._counter.add(self._bought)
         self._spent = self._counter.spent()
 
-    def _turn_day(self, latest: int, underway: int) -> None:
+    def _turn_day(self, latest: int, underway: int, *, surely: bool) -> None:
         """HighLevel has counted far fewer requests than we made: its day is a new one."""
+        self._doubted = not self._counter.start_day(after=0.0 if surely else _SHORTEST_DAY)
+        if self._doubted:
+            return
         self._old_day = latest
-        self._counter.start_day()
         self._counter.add(self._bought + underway + 1)
         self._spent = self._counter.spent()

@@ -56,9 +56,9 @@ class LedgerDayCounter:
         """Count requests in the present hour."""
         self._ledger.spend(_hour(self._ledger.now()), requests)
 
-    def start_day(self) -> None:
-        """Forget what was counted: HighLevel has begun a new day."""
-        self._ledger.forget_spent()
+    def start_day(self, *, after: float) -> bool:
+        """Forget what was counted, unless that was done less than so many seconds ago; return whether it was done."""
+        return self._ledger.forget_spent(timedelta(seconds=after))
 
 
 def _hour(moment: datetime) -> str:

@@ -9,7 +9,7 @@ import secrets
 import threading
 from contextlib import ExitStack, contextmanager
 from copy import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -293,10 +293,16 @@ class Ledger:
         with self.transaction() as connection:  # in one statement: others may count at the same moment
             connection.execute(added.on_conflict_do_update(index_elements=key, set_=sum_))
 
-    def forget_spent(self) -> None:
-        """Forget all counted requests of this sub-account."""
+    def forget_spent(self, after: timedelta) -> bool:
+        """Forget all counted requests of this sub-account, unless the last time is no longer ago; return whether it was done."""
+        name, now = f"spent_forgotten:{self.location}", self.now()
+        last = self.fact(name)
+        if last and abs(now - datetime.fromisoformat(last)) < after:
+            return False
+        self.remember(name, now.isoformat())
         with self.transaction() as connection:
             connection.execute(budget.delete().where(budget.c.location == self.location))
+        return True
 
 
 def begun_together(run: str) -> str:

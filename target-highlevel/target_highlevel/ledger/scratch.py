@@ -32,6 +32,7 @@ from target_highlevel.ledger.transitions import COPIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
 _BATCH = 1000
 _PREFIX = "target-highlevel-scratch-"
@@ -74,9 +75,9 @@ class Copy(Ledger):
             real.spend(hour, requests)
 
     @override
-    def forget_spent(self) -> None:
+    def forget_spent(self, after: timedelta) -> bool:
         with closing(Ledger(self._url, self.location, exclusive=False)) as real:
-            real.forget_spent()
+            return real.forget_spent(after)
 
 
 def scratch_copy(
