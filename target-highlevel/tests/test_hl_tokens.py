@@ -121,6 +121,38 @@ def test_a_lost_answer_is_asked_for_again(tmp_path: Path, highlevel: HighLevelSe
     assert {parse_qs(seen.body.decode())["refresh_token"][0] for seen in highlevel.seen} == {"refresh-0"}
 
 
+@pytest.mark.parametrize("told", [{}, {"expires_in": None}, {"expires_in": "soon"}, {"expires_in": 0}])
+def test_a_pair_is_kept_whatever_is_said_of_its_end(
+    tmp_path: Path, highlevel: HighLevelServer, told: dict[str, object]
+) -> None:
+    """Its refresh token works once: whoever lets it go is locked out."""
+    highlevel.reply(Reply(200, {"access_token": "access-1", "refresh_token": "refresh-1", **told}))
+    tokens = tokens_in(tmp_path, highlevel.url)
+    assert tokens.refresh("access-0")
+    assert tokens.token() == tokens_in(tmp_path, highlevel.url).token() == "access-1"
+    assert json.loads((tmp_path / "oauth.json").read_text())["refresh_token"] == "refresh-1"
+    assert len(highlevel.seen) == 1
+
+
+def test_without_another_refresh_token_the_old_one_stays(tmp_path: Path, highlevel: HighLevelServer) -> None:
+    """An issuer need not change it."""
+    highlevel.reply(Reply(200, {"access_token": "access-1", "refresh_token": None, "expires_in": "86399"}))
+    assert tokens_in(tmp_path, highlevel.url).refresh("access-0")
+    kept = json.loads((tmp_path / "oauth.json").read_text())
+    assert (kept["refresh_token"], kept["expires_at"]) == ("refresh-0", NOW + 86399)
+
+
+@pytest.mark.parametrize("token", [None, "", "two words", 7, ["access"]])
+def test_what_can_be_no_token_is_none(tmp_path: Path, highlevel: HighLevelServer, token: object) -> None:
+    """It is asked for again, and never sent."""
+    highlevel.respond = lambda _: Reply(
+        200, {"access_token": token, "refresh_token": "r", "expires_in": 9999}
+    )
+    with pytest.raises(Unavailable):
+        tokens_in(tmp_path, highlevel.url).refresh("access-0")
+    assert len(highlevel.seen) == 3
+
+
 def test_the_new_pair_is_on_disk_before_it_is_used(
     tmp_path: Path, highlevel: HighLevelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +217,7 @@ def agency_tokens(
 def test_an_agencys_app_gives_each_sub_account_a_token(tmp_path: Path, highlevel: HighLevelServer) -> None:
     """For the agency's, which is exchanged when it is refused; asked for again when the sub-account's own is refused."""
     pair = {"access_token": "agency-1", "refresh_token": "refresh-1", "expires_in": 86399}
-    given = [{"access_token": f"place-{number}", "expires_in": 86399} for number in (1, 2)]
+    given = [{"access_token": f"place-{number}"} for number in (1, 2)]
     highlevel.reply(Reply(401, {}), Reply(200, pair), Reply(200, given[0]), Reply(200, given[1]))
     tokens = agency_tokens(tmp_path, highlevel.url)
     assert [tokens.token(), tokens.token()] == ["place-1", "place-1"]

@@ -22,6 +22,7 @@ from target_highlevel.http.addresses import proxies_for
 from target_highlevel.http.allowed_paths import DATA_VERSION
 from target_highlevel.http.bodies import decode, whole
 from target_highlevel.http.deadline import Deadlines
+from target_highlevel.http.tokens import is_token
 from target_highlevel.http.transport import NoToken, open_session
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _MOST_BYTES = 1 << 20
 #: Seconds after which another process that exchanges the same pair must have come to an end.
 _LONGEST_EXCHANGE = 60.0
 _EARLY = 120.0
+_USUAL_LIFETIME, _LONGEST_LIFETIME = 86_400.0, 3e9
 _REFUSALS = frozenset({400, 401, 403, 422})
 _OF_ONE, _OF_AGENCY = "Location", "Company"
 
@@ -206,16 +208,16 @@ class OAuthTokens:
             "user_type": pair.user_type,
         }
         status, fields = self.post(_TOKEN, form, {})
-        try:
-            expires_at = self._now() + float(fields["expires_in"])
-            new = replace(
-                pair,
-                access_token=str(fields["access_token"]),
-                refresh_token=str(fields["refresh_token"]),
-                expires_at=expires_at,
-            )
-        except (KeyError, TypeError, ValueError):
+        if not is_token(fields.get("access_token")):
             return status, None
+        # whoever names no other refresh token lets the old one be used again
+        again = fields.get("refresh_token")
+        new = replace(
+            pair,
+            access_token=fields["access_token"],
+            refresh_token=again if is_token(again) else pair.refresh_token,
+            expires_at=self._now() + _lifetime(fields),
+        )
         return status, new
 
     def post(
@@ -289,9 +291,9 @@ class LocationTokens:
             token = self._agency.token()
             headers = {"Authorization": f"Bearer {token}", "Version": DATA_VERSION}
             status, fields = self._agency.post(_LOCATION_TOKEN, form, headers)
-            if fields.get("access_token"):
-                self._token = str(fields["access_token"])
-                self._expires_at = self._now() + float(fields.get("expires_in") or 0)
+            if is_token(fields.get("access_token")):
+                self._token = fields["access_token"]
+                self._expires_at = self._now() + _lifetime(fields)
                 return
             if status == _UNAUTHORISED and self._agency.refresh(token):
                 continue
@@ -299,6 +301,15 @@ class LocationTokens:
                 message = f"the app gives no token for sub-account {self._location}; install it there, with the scope oauth.write"
                 raise CredentialsRefused(message, route=route, status=status, missing="token")
         raise Unavailable(_NONE_NOW, route=route)
+
+
+def _lifetime(fields: Mapping[str, Any]) -> float:
+    """Seconds until a token ends; where the answer does not say, a day, as a refused token is exchanged anyway."""
+    try:
+        seconds = float(fields["expires_in"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return _USUAL_LIFETIME
+    return seconds if _EARLY < seconds < _LONGEST_LIFETIME else _USUAL_LIFETIME
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from target_highlevel.errors import SettingsError
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """Whether a value can be sent as a token."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 class TokenProvider(Protocol):
@@ -33,7 +38,7 @@ class PrivateToken:
         """
         self._token = token.strip()
         self._setting = setting
-        if not _TOKEN.fullmatch(self._token):
+        if not is_token(self._token):
             message = f"the setting {setting} is not a token: copy it again, it is one word without spaces"
             raise SettingsError(message)
 
