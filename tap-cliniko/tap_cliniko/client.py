@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import backoff
 import msgspec
 import requests
+from typing_extensions import override
+from urllib3.exceptions import HTTPError
 
 from tap_cliniko.api_key import shard_of
 from tap_cliniko.deadline import LONGEST_EXCHANGE, Deadline, WatchedAdapter
@@ -47,6 +50,10 @@ _LONGEST_PAUSE = 61.0
 _BLOCK = 1 << 18
 _OK = 200
 _DATE_PRECISION = 2.0
+#: Fewer seconds than that are no moment of today, but a time from now on.
+_NO_MOMENT = 1e9
+_SECONDS = re.compile(r"\d{1,15}(\.\d+)?", re.ASCII)
+_FEW_DIGITS = re.compile(r"\d{1,15}", re.ASCII)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Decimals must not pass through a float.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -67,9 +74,12 @@ def _parsed(content: bytes) -> Any:
         ValueError: it is no JSON.
     """
     try:
-        return _DECODER.decode(content)
-    except msgspec.DecodeError:  # half a surrogate pair, for one
-        return json.loads(content, parse_float=Decimal)
+        try:
+            return _DECODER.decode(content)
+        except msgspec.DecodeError:  # half a surrogate pair, for one
+            return json.loads(content, parse_float=Decimal)
+    except RecursionError as error:  # deeper than anything that is meant
+        raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +198,10 @@ class ClinikoClient:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             msg = f"{path}: the answer holds no list of rows named {key}; the API has changed"
             raise ContractChanged(msg)
-        total = answer.get("total_entries")
+        total, links = _count(answer.get("total_entries")), answer.get("links")
         # the next page is never fetched by this URL, so it does not matter which host it names
-        named = bool((answer.get("links") or {}).get("next"))
-        if not isinstance(total, int):
+        named = isinstance(links, dict) and bool(links.get("next"))
+        if total is None:
             # some lists give no total (API documentation, patient forms): a full page may have a successor
             return Page(rows, None, named or len(rows) >= query.size)
         return Page(rows, total, named or (query.page == 1 and total > len(rows)))
@@ -211,7 +221,7 @@ class ClinikoClient:
             response = self._send(path, None)
             target = response.headers.get("Location")
             if response.status_code in _REDIRECTS and target:
-                return self._checked(urljoin(self.base, target), path)
+                return self._checked(target, path)
             if response.status_code in _REDIRECTS or response.status_code == _OK:
                 msg = f"{path}: expected a redirect to the file, got {response.status_code}"
                 raise ContractChanged(msg)
@@ -219,9 +229,15 @@ class ClinikoClient:
 
         return self._with_retries(attempt)
 
-    def _checked(self, address: str, path: str) -> str:
-        """Accept a file's address unless it would carry the file in the clear where the API does not."""
-        if urlsplit(address).scheme == urlsplit(self.base).scheme or address.startswith("https://"):
+    def _checked(self, target: str, path: str) -> str:
+        """Accept a file's address unless it is none, or would carry the file in the clear where the API does not."""
+        try:
+            address = urljoin(self.base, target)
+            scheme = urlsplit(address).scheme
+        except ValueError:
+            msg = f"{path}: the redirect leads to no address"
+            raise TryAgain(msg) from None
+        if scheme in {urlsplit(self.base).scheme, "https"}:
             return address
         msg = f"{path}: the file lies at an address without TLS; the API has changed"
         raise ContractChanged(msg)
@@ -334,7 +350,7 @@ class ClinikoClient:
         sides; keep the estimate within those bounds. So neither an answer that was long on its way nor one that was wrong for
         once moves the clock for good; a clock that is too far ahead would end a window in the future.
         """
-        with suppress(ValueError):  # a stamp that is none says nothing
+        with suppress(ValueError, OverflowError):  # a stamp that is none says nothing
             written = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
             self._ahead = min(max(self._ahead, written - time.time()), written + 1 - sent)
             # the header is in whole seconds, and may be a second old
@@ -349,8 +365,8 @@ class ClinikoClient:
             self.governor.pause(wait)
             return TryAgain(f"{path}: request budget spent", wait=wait, limited=True)
         # a 403 in HTML comes from the content delivery network; the API's own 403 means the role
-        if status >= 500 or status == 408 or (status == 403 and html):  # noqa: PLR2004
-            return TryAgain(f"{path}: Cliniko answered {status}", wait=_retry_after(response))
+        if status >= 500 or status in {408, 425} or (status == 403 and html):  # noqa: PLR2004
+            return TryAgain(f"{path}: Cliniko answered {status}", wait=self._retry_after(response))
         if status in _REDIRECTS:
             return SettingsError(
                 f"{path}: Cliniko redirects elsewhere ({status}), and the key must not follow; "
@@ -360,11 +376,22 @@ class ClinikoClient:
 
     def _pause_named(self, response: Answer) -> float:
         """Read how long to wait: X-RateLimit-Reset first, Retry-After if present, else a few seconds."""
-        reset = response.headers.get("X-RateLimit-Reset", "")
-        if reset.isdigit():
+        reset = _number(response.headers.get("X-RateLimit-Reset", ""))
+        if reset:
+            left = reset if reset < _NO_MOMENT else reset - self.now()
             # half a second more, because the header is in whole seconds
-            return min(max(int(reset) - self.now(), 0.0) + 0.5, _LONGEST_PAUSE)
-        return _retry_after(response) or 5.0
+            if left >= -_DATE_PRECISION:
+                return min(max(left, 0.0) + 0.5, _LONGEST_PAUSE)
+        return self._retry_after(response) or 5.0
+
+    def _retry_after(self, response: Answer) -> float | None:
+        """Read Retry-After, in seconds or as a date; Cliniko documents no such header, clients in the field have met it."""
+        value = response.headers.get("Retry-After", "")
+        seconds = _number(value)
+        with suppress(ValueError, OverflowError):  # what is no date either says nothing
+            if seconds is None:
+                seconds = max(parsedate_to_datetime(value).timestamp() - self.now(), 0.0)
+        return None if seconds is None else min(seconds, _LONGEST_PAUSE)
 
     # ------------------------------------------------------------------ retrying
 
@@ -391,7 +418,8 @@ def _waits(retry_policy: RetryPolicy) -> Generator[float, TryAgain, None]:
             limited += 1
             error = yield 0.0
         else:
-            pause = retry_policy.base * 2.0**failures if error.wait is None else error.wait
+            # who is told to come back at once, and fails again, gives the service time all the same
+            pause = max(error.wait or 0.0, retry_policy.base * 2.0**failures)
             failures += 1
             error = yield min(pause, retry_policy.longest)
 
@@ -415,10 +443,16 @@ def _refusal(status: int, path: str, query: Query | None) -> Exception:
     )
 
 
-def _retry_after(response: Answer) -> float | None:
-    """Read Retry-After in seconds; Cliniko documents no such header, clients in the field have met it."""
-    value = response.headers.get("Retry-After", "")
-    return min(float(value), _LONGEST_PAUSE) if value.isdigit() else None
+def _number(value: str) -> float | None:
+    """Read a number of seconds in a header; None for anything else."""
+    return float(value) if _SECONDS.fullmatch(value.strip()) else None
+
+
+def _count(told: Any) -> int | None:
+    """Read how many rows there are, which may come as a text; None for anything else."""
+    if isinstance(told, str) and _FEW_DIGITS.fullmatch(told):
+        return int(told)
+    return told if type(told) is int and told >= 0 else None
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -426,8 +460,29 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
     return request
 
 
+class _Session(requests.Session):
+    """Whatever goes wrong is a ``RequestException``, and a redirect is an answer like any other."""
+
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Look at no redirect: that alone would read its whole body, however large, and fail where its address is none."""
+        return None
+
+    @override
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request.
+
+        Raises:
+            requests.RequestException: there was no answer.
+        """
+        try:
+            return super().send(request, **kwargs)
+        except HTTPError:  # of a host that no name can have, for one
+            raise requests.ConnectionError from None
+
+
 def _anonymous_session(agent: str) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.headers["User-Agent"] = agent
     session.auth = _no_credentials
     session.mount("https://", WatchedAdapter())

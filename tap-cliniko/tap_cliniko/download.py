@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from typing import TYPE_CHECKING
 
 import backoff
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 18
 _TRIES = 5
 _FAR_TOO_MANY = 10  # times the bytes that Cliniko states, which need not be exact
+#: From where on the bytes of an answer are, or how many there are in all where none are left.
+_RANGE = re.compile(r"bytes (?:(?P<first>\d{1,18})-\d+/.*|\*/(?P<size>\d{1,18}))", re.ASCII)
 _PASSING = (requests.RequestException, TryAgain)
 
 
@@ -74,7 +77,11 @@ class Download:
     def _append_from(self, address: str) -> None:
         start = self._part.stat().st_size if self._part.exists() else 0
         with self._client.file(address, start) as (response, blocks):
-            if response.status_code == 416:  # noqa: PLR2004 - nothing is missing
+            # 416: nothing is missing
+            complete = response.status_code == 416 and start > 0  # noqa: PLR2004
+            if complete or response.status_code == 206:  # noqa: PLR2004
+                self._check_range(response, start)
+            if complete:
                 return
             if response.status_code in {403, 404, 410}:
                 raise Expired
@@ -84,6 +91,14 @@ class Download:
             resumed = start if response.status_code == 206 else 0  # noqa: PLR2004
             self._write(blocks, resumed)
             _check_length(response, self._part.stat().st_size - resumed)
+
+    def _check_range(self, response: requests.Response, start: int) -> None:
+        """Make sure that an answer goes on where we stopped, and begin again where it does not, as with another file's length."""
+        told = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+        if told and int(told["first"] or told["size"]) != start:
+            self._part.unlink(missing_ok=True)
+            msg = f"{self._path}: the file store does not go on where it was asked to"
+            raise TryAgain(msg)
 
     def _write(self, blocks: Iterator[bytes], resumed: int) -> None:
         flags = os.O_CREAT | os.O_WRONLY | (os.O_APPEND if resumed else os.O_TRUNC)
@@ -112,6 +127,6 @@ def _check_length(response: requests.Response, received: int) -> None:
     """`requests` takes a body that ends early for a whole one; the header knows better."""
     stated = response.headers.get("Content-Length")
     encoded = response.headers.get("Content-Encoding")
-    if stated and not encoded and int(stated) != received:
+    if stated and stated.isdecimal() and not encoded and int(stated) != received:
         msg = "the file was cut off"
         raise TryAgain(msg)

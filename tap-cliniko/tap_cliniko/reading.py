@@ -271,7 +271,11 @@ class ListReader:
 
 
 def _id_of(row: Row) -> int:
-    return int(row["id"])
+    try:
+        return int(row["id"])
+    except (KeyError, TypeError, ValueError):
+        msg = "a row comes without an id that is a number; the API has changed"
+        raise ContractChanged(msg) from None
 
 
 def _pivot(rows: list[Row], piece: IdRange) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from email.utils import formatdate
@@ -13,9 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from tap_cliniko import client as client_module
-from tap_cliniko.client import ClinikoClient, Query, RetryPolicy, base_url
+from tap_cliniko.client import ClinikoClient, Query, RetryPolicy, _waits, base_url
+from tap_cliniko.download import Download
 from tap_cliniko.errors import (
     ContractChanged,
     CredentialsRefused,
@@ -23,12 +25,15 @@ from tap_cliniko.errors import (
     RoleRefused,
     SettingsError,
     TapClinikoError,
+    TryAgain,
     Unavailable,
 )
 from tap_cliniko.governor import Governor
+from tap_cliniko.reading import IdRange, ListReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEY = "MS0xLXNlY3JldA-au4"
 GOOD = {"patients": [{"id": "7", "first_name": "Nobody's business"}], "total_entries": 1, "links": {}}
@@ -36,13 +41,14 @@ GOOD = {"patients": [{"id": "7", "first_name": "Nobody's business"}], "total_ent
 
 @dataclass
 class Answer:
-    """What the server says to one request; `body` None closes the connection without a word."""
+    """What the server says to one request; `body` None closes the connection without a word, `plain` adds no length."""
 
     status: int = 200
     body: bytes | None = field(default_factory=lambda: json.dumps(GOOD).encode())
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     promised: int | None = None
+    plain: bool = False
 
 
 @dataclass
@@ -74,12 +80,13 @@ def serving(*answers: Answer) -> Iterator[Script]:
                 return
             self.send_response_only(answer.status)
             self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(answer.promised or len(answer.body)))
+            if not answer.plain:
+                self.send_header("Content-Length", str(answer.promised or len(answer.body)))
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer.body)
-            self.close_connection = answer.promised is not None
+            self.close_connection = answer.plain or answer.promised is not None
 
         def log_message(self, *_args: object) -> None:
             """Stay quiet."""
@@ -247,6 +254,132 @@ def test_retry_after_is_honoured_when_there_is_no_reset() -> None:
     ):
         read_patients(client)
         assert sum(naps) == pytest.approx(9.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"X-RateLimit-Reset": "30"}, 30.5),
+        ({"X-RateLimit-Reset": "0"}, 5.0),
+        ({"X-RateLimit-Reset": "1577836800"}, 5.0),
+        ({"X-RateLimit-Reset": "9" * 5000}, 5.0),
+        ({"X-RateLimit-Reset": "\xb2"}, 5.0),
+        ({"X-RateLimit-Reset": "soon", "Retry-After": "7"}, 7.0),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "\xb2"}, 5.0),
+        ({"Retry-After": formatdate(4e9, usegmt=True)}, 61.0),
+        ({"Retry-After": "Wed, 21 Oct 99999999999 07:28:00 GMT"}, 5.0),
+    ],
+    ids=range(10),
+)
+def test_the_pause_is_read_as_it_is_spelled(headers: dict[str, str], seconds: float) -> None:
+    """A moment or a time from now on; what is neither, or long past, says nothing and ends nothing."""
+    naps: list[float] = []
+    with serving(Answer(429, b"{}", headers), Answer()) as script, client_of(script, naps=naps) as client:
+        read_patients(client)
+    assert sum(naps) == pytest.approx(seconds, abs=0.1)
+
+
+def test_who_may_come_back_at_once_gives_the_service_time_all_the_same() -> None:
+    """Else a service that restarts would have used up every try before it is back."""
+    waits = _waits(RetryPolicy(tries=4, base=1.0))
+    next(waits)
+    failures = [TryAgain("down", wait=told) for told in (0.0, 0.0, 10.0)]
+    assert [waits.send(failure) for failure in failures] == [1.0, 2.0, 10.0]
+
+
+@pytest.mark.parametrize("target", ["http://[bad", "/\xff\xfe", "https://" + "a" * 64 + ".example/"])
+def test_a_redirect_that_leads_nowhere_is_one_like_any_other(target: str) -> None:
+    """Nobody looks where it leads."""
+    with serving(Answer(302, b"", {"Location": target})) as script, client_of(script) as client:
+        with pytest.raises(SettingsError):
+            read_patients(client)
+        with (
+            suppress(Unavailable, requests.RequestException),
+            client.file(client.location("/patient_attachments/1/content")),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("deep", [b"[" * 200_000, b'{"a":' * 200_000], ids=["lists", "objects"])
+def test_an_answer_deeper_than_can_be_read_is_asked_for_again(deep: bytes) -> None:
+    """It fails like one that is cut off."""
+    with serving(Answer(body=deep), Answer()) as script, client_of(script) as client:
+        assert read_patients(client).total == 1
+
+
+@pytest.mark.parametrize("links", [["next"], "next", None, 7, {"next": None}])
+def test_links_of_another_shape_name_no_next_page(links: Any) -> None:
+    """What counts is how many rows there are, which may come as a text."""
+    body = json.dumps({"patients": [{"id": "7"}], "total_entries": "1", "links": links}).encode()
+    with serving(Answer(body=body)) as script, client_of(script) as client:
+        page = read_patients(client)
+    assert (page.total, page.more) == (1, False)
+
+
+@pytest.mark.parametrize("total", [True, -1, "many", 1.5, None, "9" * 5000])
+def test_what_is_no_number_of_rows_counts_none(total: Any) -> None:
+    """Then a page that is not full is the last one."""
+    body = json.dumps({"patients": [{"id": "7"}], "total_entries": total}).encode()
+    with serving(Answer(body=body)) as script, client_of(script) as client:
+        page = read_patients(client)
+    assert (page.total, page.more) == (None, False)
+
+
+@pytest.mark.parametrize("row", [{}, {"id": None}, {"id": "seven"}, {"id": [7]}])
+def test_a_row_without_an_id_is_a_changed_contract(row: dict[str, Any]) -> None:
+    """Nobody could tell where to go on; the run ends with a line that says so."""
+    body = json.dumps({"patients": [row], "total_entries": 1}).encode()
+    with serving(Answer(body=body)) as script, client_of(script) as client:
+        reader = ListReader(client, "/patients", "patients")
+        with pytest.raises(ContractChanged, match="without an id"):
+            list(reader.chunks((), [IdRange()]))
+
+
+TO_FILE = Answer(302, b"", {"Location": "/file"})
+WHOLE = Answer(200, b"0123456789", content_type="application/pdf")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Answer(206, b"0123456789", {"Content-Range": "bytes 0-9/10"}),
+        Answer(206, b"6789", {"Content-Range": "bytes 6-9/10"}),
+        Answer(416, b"", {"Content-Range": "bytes */3"}),
+    ],
+    ids=["from the start", "further on", "shorter"],
+)
+def test_bytes_from_elsewhere_are_not_put_behind_half_a_file(tmp_path: Path, other: Answer) -> None:
+    """The file store answers for another part, or another file, than the one begun: it is fetched anew."""
+    part = tmp_path / "12.part"
+    part.write_bytes(b"abcd")
+    with serving(TO_FILE, other, TO_FILE, WHOLE) as script, client_of(script) as client:
+        Download(client, "12", part, largest=None, stated=10).run()
+    assert part.read_bytes() == b"0123456789"
+
+
+def test_what_is_complete_is_not_fetched_again(tmp_path: Path) -> None:
+    """A run was killed between the last byte and the note that the file is there."""
+    part = tmp_path / "12.part"
+    part.write_bytes(b"0123456789")
+    answer = Answer(416, b"", {"Content-Range": "bytes */10"})
+    with serving(TO_FILE, answer) as script, client_of(script) as client:
+        assert Download(client, "12", part, largest=None, stated=10).run()[1] == 10
+    assert len(script.seen) == 2
+
+
+def test_a_range_that_nobody_asked_for_is_no_file(tmp_path: Path) -> None:
+    """There is nothing yet that could be complete."""
+    with serving(TO_FILE, Answer(416, b""), TO_FILE, WHOLE) as script, client_of(script) as client:
+        assert Download(client, "12", tmp_path / "12.part", largest=None, stated=10).run()[1] == 10
+
+
+@pytest.mark.parametrize("length", ["ten", "10, 10", "\xb2"])
+def test_a_length_that_is_none_is_not_compared(tmp_path: Path, length: str) -> None:
+    """The bytes are what counts."""
+    answer = Answer(200, b"0123456789", {"Content-Length": length}, plain=True)
+    with serving(TO_FILE, answer) as script, client_of(script) as client:
+        assert Download(client, "12", tmp_path / "12.part", largest=None, stated=10).run()[1] == 10
 
 
 def test_every_request_names_its_sender_and_carries_the_key() -> None:
