@@ -30,7 +30,8 @@ from target_highlevel.http import Governor, HighLevelClient, Limits, PrivateToke
 from target_highlevel.ledger.ledger import Ledger, utc_now
 from target_highlevel.probe import links, texts
 from target_highlevel.probe.asking import Asker
-from target_highlevel.probe.belongings import Belongings, Leftovers
+from target_highlevel.probe.belongings import NAME, Belongings, Leftovers
+from target_highlevel.probe.documents import Documents
 from target_highlevel.probe.own import Found, Own
 from target_highlevel.probe.probe import Outcome
 
@@ -331,6 +332,81 @@ def test_a_text_may_be_as_long_as_one_that_came_back(
     assert (beyond_it.answer if beyond_it else None) == (beyond if answer and limit is not None else None)
     assert found or "long_text_length" in own.found.unanswered
     assert own.asker.requests <= 10
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"contact": {"id": "c1", "customFields": [None, "x", {"id": "f", "fieldValue": "kept"}]}},
+        {"contact": {"_id": "c1", "customFields": {"f": "kept"}}},
+        {"data": {"id": 7, "customFields": [{"id": "f", "value": "kept"}]}},
+        {"id": "c1", "customFields": [{"id": "f", "field_value": "kept"}]},
+    ],
+    ids=["odd entries", "by id", "data", "bare"],
+)
+def test_a_contact_is_read_in_every_shape_that_a_load_reads(shown: dict[str, Any], asker: Asking) -> None:
+    """A probe that stopped at one of them would leave what it has made."""
+    own = Own(asker(lambda _: Reply(200, shown)), Found(utc_now), lambda _: None, lambda: 0.0)
+    own.fields |= {"": "mark", "text": "f"}
+    assert own.make_contact().identity("contact") in {"c1", "7"}
+    assert own.field_read("text") == "kept"
+
+
+@pytest.mark.parametrize(
+    "shown", [{}, {"contact": None}, {"contact": []}, [], "", {"contact": {"customFields": 7}}]
+)
+def test_a_contact_of_no_shape_shows_nothing(shown: Any, asker: Asking) -> None:
+    """The question is left open, and the next one is asked."""
+    own = Own(asker(lambda _: Reply(200, shown)), Found(utc_now), lambda _: None, lambda: 0.0)
+    own.fields |= {"": "mark", "text": "f"}
+    assert (own.make_contact().identity("contact"), own.field_read("text")) == ("", None)
+
+
+def test_what_has_another_name_for_its_id_is_found_and_removed_too(asker: Asking) -> None:
+    """Nothing stays because of how it is shown."""
+    fields = [
+        {"_id": 9, "fieldKey": "contact.cliniko_migration_probe_text", "name": NAME, "dataType": "TEXT"}
+    ]
+    calendars = [{"_id": "k1", "name": NAME}]
+    shown = {"customFields": fields, "calendars": calendars, "associations": [], "customValues": []}
+    found = belongings(asker(lambda _: Reply(200, shown))).find()
+    assert (list(found.fields.values()), found.calendars) == (["9"], ["k1"])
+
+
+BROKEN = [
+    Reply(200, b"{}", {"Content-Encoding": "gzip"}),
+    Reply(200, b"nothing", {"Transfer-Encoding": "chunked"}),
+    Reply(200, b"0123456789", cut=3),
+    Reply(302, b"", {"Location": "http://[bad"}),
+    Reply(200, b"a" * 65536, {"Content-Length": str(3 << 30)}, endless=True),
+]
+
+
+@pytest.mark.parametrize("reply", BROKEN, ids=["no gzip", "no chunks", "cut", "to nowhere", "endless"])
+def test_a_document_that_cannot_be_read_is_an_answer_too(reply: Reply) -> None:
+    """The probe goes on, and removes what it has made."""
+    server = HighLevelServer()
+    server.respond = lambda _: reply
+    documents = Documents(server.url, PrivateToken("secret"), Governor(Limits(requests=1000, seconds=0.1)))
+    try:
+        assert documents.read(f"{server.url}/documents/1", token=True).content == b""
+    finally:
+        documents.close()
+        server.stop()
+
+
+def test_the_token_goes_to_the_apis_own_place_only() -> None:
+    """Its host in the clear, or behind another port, is another place."""
+    documents = Documents("https://api.example", PrivateToken("secret"), Governor())
+    ours = ("https://api.example/d", "https://API.example:443/d")
+    others = (
+        "http://api.example/d",
+        "https://api.example:8443/d",
+        "https://api.example@other.example/d",
+        "http://[bad",
+    )
+    assert [documents.is_ours(url) for url in (*ours, *others)] == [True] * 2 + [False] * 4
+    documents.close()
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,7 @@ from target_highlevel.assumptions import REGISTER
 from target_highlevel.assumptions.known import keep, known
 from target_highlevel.commands.ending import ending
 from target_highlevel.commands.records import opened
-from target_highlevel.connection import sub_account_tokens
-from target_highlevel.http.client import HighLevelClient
-from target_highlevel.http.governor import Governor, Limits
-from target_highlevel.ledger.budget import LedgerDayCounter
+from target_highlevel.connection import connect, sub_account_tokens
 from target_highlevel.ledger.ledger import utc_now
 from target_highlevel.probe.probe import MOST_REQUESTS, STEPS, Probe
 from target_highlevel.report.run_report import private
@@ -45,9 +42,7 @@ def _probing(settings: Settings, *, exclusive: bool) -> Iterator[tuple[Probe, Le
     with opened(settings, exclusive=exclusive) as ledger:
         stop = threading.Event()
         tokens = sub_account_tokens(settings, stop)
-        limits = Limits(requests=settings.requests_per_10s, per_day=settings.requests_per_day)
-        governor = Governor(limits, day=LedgerDayCounter(ledger), stop_event=stop)
-        client = HighLevelClient(settings.api_url, tokens, governor, stop_event=stop)
+        governor, client = connect(settings, ledger, stop)
         measured = known(ledger)
         lag = measured.number("search_lag") if measured.is_measured("search_lag") else None
         lag = max(settings.search_lag_seconds, lag or 0)
@@ -57,6 +52,7 @@ def _probing(settings: Settings, *, exclusive: bool) -> Iterator[tuple[Probe, Le
         finally:
             stop.set()
             probing.close()
+            governor.close()
             client.close()
 
 

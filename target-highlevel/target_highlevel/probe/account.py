@@ -43,13 +43,13 @@ def _custom_values(own: Own) -> None:
     at = own.asker.location
     body = {"name": NAME, "value": "can be written"}
     made = own.ask(endpoints.CREATE_CUSTOM_VALUE, at, json=body)
-    identity = made.part("customValue").get("id")
+    identity = made.identity("customValue")
     if made.refused:
         own.found.answer("custom_values", "refused", made.told())
     elif not identity:
         own.found.unknown("custom_values", f"{made.told()}, without an id")
     else:
-        shown = own.ask(endpoints.GET_CUSTOM_VALUE, at, str(identity)).part("customValue").get("value")
+        shown = own.ask(endpoints.GET_CUSTOM_VALUE, at, identity).part("customValue").get("value")
         if shown == body["value"]:
             own.found.answer("custom_values", "writable", "one was made and read back")
         else:

@@ -57,13 +57,18 @@ class Said:
         return self.body
 
     def part(self, name: str) -> dict[str, Any]:
-        """Return an object inside the answer; an empty one where there is none."""
-        found = self.body.get(name) if isinstance(self.body, dict) else None
-        return found if isinstance(found, dict) else {}
+        """Return an object inside the answer, or the answer that is the object; an empty one where there is none."""
+        shown: dict[str, Any] = self.body if isinstance(self.body, dict) else {}
+        found = next((part for part in (shown.get(name), shown.get("data")) if isinstance(part, dict)), shown)
+        return found if found is not shown or _identity(shown) else {}
+
+    def identity(self, name: str) -> str:
+        """Return the id of an object inside the answer; an empty text where there is none."""
+        return _identity(self.part(name))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Return the objects of a list inside the answer, or of an answer that is the list."""
-        found = self.body.get(name) if isinstance(self.body, dict) else self.body
+        found = self.body.get(name, self.body.get("data")) if isinstance(self.body, dict) else self.body
         return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
     def told(self) -> str:
@@ -72,6 +77,10 @@ class Said:
             return "accepted"
         status = f"{self.status} " if self.status else ""
         return f"{status}{self.error.code if self.error else ''}".strip() or "no answer"
+
+
+def _identity(shown: Mapping[str, Any]) -> str:
+    return str(shown.get("id") or shown.get("_id") or "")
 
 
 class Asker:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import rows
+from target_highlevel.api.answers import rows, text
 from target_highlevel.api.paging import LIST_PAGE, list_pages, search_pages
 from target_highlevel.errors import NotFound
 from target_highlevel.probe.asking import NO, NO_ANSWER
@@ -95,20 +95,26 @@ class Belongings:
                 endpoints.LIST_CONTACT_FIELDS, "customFields", at, params={"model": "contact"}
             )
             found.fields = {
-                str(row["fieldKey"]): str(row["id"])
+                str(row["fieldKey"]): text(row, endpoints.LIST_CONTACT_FIELDS, "id")
                 for row in fields
                 if str(row.get("fieldKey")).startswith(_FIELD_KEY)
             }
         with self._noting(found, made_by=endpoints.CREATE_CALENDAR):
             calendars = self._rows(endpoints.LIST_CALENDARS, "calendars", params={"locationId": at})
-            found.calendars = [str(row["id"]) for row in calendars if row.get("name") == NAME]
+            found.calendars = [
+                text(row, endpoints.LIST_CALENDARS, "id") for row in calendars if row.get("name") == NAME
+            ]
         with self._noting(found, made_by=endpoints.CREATE_ASSOCIATION):
             found.associations = [
-                str(row["id"]) for row in self._associations() if row.get("key") == ASSOCIATION
+                text(row, endpoints.LIST_ASSOCIATIONS, "id")
+                for row in self._associations()
+                if row.get("key") == ASSOCIATION
             ]
         with self._noting(found, made_by=endpoints.CREATE_CUSTOM_VALUE):
             values = self._rows(endpoints.LIST_CUSTOM_VALUES, "customValues", at)
-            found.custom_values = [str(row["id"]) for row in values if row.get("name") == NAME]
+            found.custom_values = [
+                text(row, endpoints.LIST_CUSTOM_VALUES, "id") for row in values if row.get("name") == NAME
+            ]
         with self._noting(found):
             found.contacts = self._contacts(found)
         return found
@@ -150,7 +156,7 @@ class Belongings:
         pages = search_pages(
             lambda cursor: self._asker.ask(endpoint, json={**body, **cursor}).given(), endpoint, "contacts"
         )
-        return [str(row["id"]) for page in pages for row in page]
+        return [text(row, endpoint, "id") for page in pages for row in page]
 
     def remove(self, found: Leftovers, *, settle: float) -> Leftovers:
         """Remove what was found, and what the search shows later; return what is still there, as far as it can be seen.

@@ -40,8 +40,7 @@ def measure(own: Own) -> None:
     _hours(own)
     body = _calendar(own) | {"calendarType": "event"}
     said = own.ask(endpoints.CREATE_CALENDAR, json=body)
-    shown = said.part("calendar") or (said.body if isinstance(said.body, dict) else {})
-    calendar = str(shown.get("id") or "")
+    calendar = said.identity("calendar")
     if not calendar:
         for name in _QUESTIONS:
             own.found.unknown(name, f"no calendar could be made: {said.told()}")
@@ -78,18 +77,19 @@ def _hours(own: Own) -> None:
         return
     team = {"calendarType": "round_robin", "teamMembers": [{"userId": users[0].get("id")}]}
     made = own.ask(endpoints.CREATE_CALENDAR, json={**_calendar(own), **team, "openHours": [_BEFORE_DAWN]})
-    identity = made.part("calendar").get("id")
+    identity = made.identity("calendar")
     if not identity:
         own.found.unknown("calendar_hours", f"no calendar could be made: {made.told()}")
         return
     now = int(time.time() * 1000)
     span = {"startDate": str(now + _DAY), "endDate": str(now + 8 * _DAY)}
-    said = own.ask(endpoints.FREE_SLOTS, str(identity), params=span)
-    own.ask(endpoints.DELETE_CALENDAR, str(identity))
+    said = own.ask(endpoints.FREE_SLOTS, identity, params=span)
+    own.ask(endpoints.DELETE_CALENDAR, identity)
     if not isinstance(said.body, dict):
         own.found.unknown("calendar_hours", said.told())
         return
-    number = sum(len(day.get("slots") or ()) for day in said.body.values() if isinstance(day, dict))
+    days = (day.get("slots") for day in said.body.values() if isinstance(day, dict))
+    number = sum(len(slots) for slots in days if isinstance(slots, list))
     answer = "calendar" if number else "schedules"
     own.found.answer("calendar_hours", answer, f"{number} slots were offered while nobody works")
 
@@ -115,12 +115,12 @@ def _appointment(own: Own, calendar: str) -> str:
     if past.ok:
         own.found.answer("past_appointments", "accepted", "one of 2010 was made")
         own.found.answer("appointment_user", "optional", "it was made without a user")
-        return _identity(past)
+        return past.identity("appointment")
     ahead = _book(own, calendar, *_FAR_AHEAD)
     if ahead.ok:
         own.found.answer("past_appointments", "refused", f"of 2010: {past.told()}; of 2040: accepted")
         own.found.answer("appointment_user", "optional", "one was made without a user")
-        return _identity(ahead)
+        return ahead.identity("appointment")
     both = f"of 2010: {past.told()}; of 2040: {ahead.told()}"
     own.found.unknown("past_appointments", both)
     if past.refused and ahead.refused:
@@ -128,11 +128,6 @@ def _appointment(own: Own, calendar: str) -> str:
     else:
         own.found.unknown("appointment_user", both)
     return ""
-
-
-def _identity(said: Said) -> str:
-    shown: dict[str, Any] = said.body if isinstance(said.body, dict) else {}
-    return str(shown.get("id") or "")
 
 
 def _texts(own: Own, event: str) -> None:
@@ -182,7 +177,7 @@ def _blocked(own: Own, calendar: str) -> None:
         "endTime": _UNTIL,
     }
     said = own.ask(endpoints.CREATE_BLOCK_SLOT, json=body)
-    slot = _identity(said)
+    slot = said.identity("event")
     if slot:
         own.ask(endpoints.DELETE_EVENT, slot, json={})
         own.found.answer("blocked_slots", "accepted", "an hour of 2010 was blocked")

@@ -81,7 +81,7 @@ def _make_contact(own: Own) -> bool:
         if word in own.fields
     ]
     said = own.make_contact(*values, dateOfBirth=BORN)
-    own.contact = str(said.part("contact").get("id") or "")
+    own.contact = said.identity("contact")
     if own.contact:
         own.found.answer("contact_without_address", "accepted", "a contact was made without any")
         return True
@@ -138,10 +138,8 @@ def _names(own: Own, contact: dict[str, Any]) -> None:
 
 
 def _values(own: Own, contact: dict[str, Any]) -> None:
-    entries = [
-        entry for entry in contact.get("customFields") or () if entry.get("id") == own.fields.get("text")
-    ]
-    names = [name for name in ("value", "fieldValue", "field_value") if entries and name in entries[0]]
+    entry = own.entry("text", contact)
+    names = [name for name in ("value", "fieldValue", "field_value") if name in entry]
     if names:
         answer = "value" if names[0] == "value" else "field_value"
         own.found.answer("field_values", answer, f"the value is called {names[0]}")

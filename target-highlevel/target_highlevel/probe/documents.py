@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import requests
 
+from target_highlevel.http.addresses import is_same_origin, proxies_for
 from target_highlevel.http.allowed_paths import DATA_VERSION
+from target_highlevel.http.bodies import TooLarge, whole
+from target_highlevel.http.deadline import Deadlines
 from target_highlevel.http.transport import BearerToken, NoToken, departure, open_session
 
 if TYPE_CHECKING:
+    from requests.auth import AuthBase
+
     from target_highlevel.http.governor import Governor
     from target_highlevel.http.tokens import TokenProvider
 
@@ -21,7 +25,7 @@ _MOST_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What came: a status, 0 without an answer, and the first bytes."""
+    """What came: a status, 0 without an answer, and the bytes, unless there are far too many."""
 
     status: int
     content: bytes = b""
@@ -37,19 +41,40 @@ class Documents:
 
     def __init__(self, api_url: str, tokens: TokenProvider, governor: Governor) -> None:
         """Open a session."""
-        self._host = urlsplit(api_url).netloc
+        self._api_url = api_url
         self._tokens = tokens
         self._governor = governor
         self._session = open_session()
+        self._deadlines = Deadlines()
         self.requests = 0
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        self._deadlines.close()
 
     def is_ours(self, url: str) -> bool:
-        """Return whether the API's own host has a document: only there the token may go."""
-        return urlsplit(url).netloc == self._host
+        """Return whether the API's own host has a document, reached as safely: only there the token may go."""
+        return is_same_origin(url, self._api_url)
+
+    def _read(self, url: str, auth: AuthBase, headers: dict[str, str]) -> Got:
+        with (
+            self._deadlines.exchange(sum(_SECONDS), _SECONDS[1]) as deadline,
+            self._session.get(
+                url,
+                auth=auth,
+                headers=headers,
+                stream=True,
+                timeout=_SECONDS,
+                allow_redirects=False,
+                proxies=proxies_for(url),
+            ) as answer,
+        ):
+            try:
+                content = whole(answer, deadline, most=_MOST_BYTES)
+            except TooLarge:  # it is none of the probe's
+                content = b""
+            return Got(answer.status_code, content, answer.headers.get("Content-Type", "").partition(";")[0])
 
     def read(self, url: str, *, token: bool = False, version: bool = False) -> Got:
         """Read a document, without following a redirect."""
@@ -59,13 +84,8 @@ class Documents:
         with self._governor.slot() as slot:
             watch = departure.set(slot)
             try:
-                with self._session.get(
-                    url, auth=auth, headers=headers, stream=True, timeout=_SECONDS, allow_redirects=False
-                ) as answer:
-                    content = answer.raw.read(_MOST_BYTES, decode_content=True)
-                    media_type = answer.headers.get("Content-Type", "").partition(";")[0]
-                    return Got(answer.status_code, content, media_type)
-            except (requests.RequestException, OSError):
+                return self._read(url, auth, headers)
+            except requests.RequestException:
                 return Got(0)
             finally:
                 departure.reset(watch)

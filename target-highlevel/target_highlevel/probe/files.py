@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from target_highlevel.api import endpoints
+from target_highlevel.http.addresses import is_confidential
 from target_highlevel.http.uploads import Upload
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def _entries(own: Own) -> list[dict[str, Any]]:
 
 
 def _names(own: Own, entries: list[dict[str, Any]]) -> None:
-    shown = str((entries[0].get("meta") or {}).get("originalname") or "")
+    meta = entries[0].get("meta")
+    shown = str(meta.get("originalname") or "") if isinstance(meta, dict) else ""
     if shown == NAMES[0]:
         own.found.answer("file_names", "as_written", "read back as it was written")
     elif shown:
@@ -94,7 +95,8 @@ def _lists(own: Own) -> None:
         if not said.ok:
             own.found.unknown("file_lists", said.told())
             return
-        if (own.field_read("files") or {}).keys() != wanted.keys():
+        left = own.field_read("files") or {}
+        if not isinstance(left, dict) or left.keys() != wanted.keys():
             own.found.answer("file_lists", "ignored", f"accepted, and not {len(wanted)} files are there")
             return
     own.found.answer("file_lists", "writable", "taken off and put back")
@@ -103,7 +105,7 @@ def _lists(own: Own) -> None:
 def _access(own: Own, documents: Documents, url: str) -> None:
     """Read the document in each way, the least powerful first where another host has it."""
     if not documents.is_ours(url):
-        host = "another host" if urlsplit(url).netloc else "nowhere"
+        host = "another host" if is_confidential(url) else "no safe place"
         got = documents.read(url)
         if got.content == CONTENT:
             own.found.answer("document_access", "other_host", f"read from {host} without the token")

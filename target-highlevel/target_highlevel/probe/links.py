@@ -27,8 +27,8 @@ def measure(own: Own) -> None:
         "secondObjectLabel": "Probed with",
     }
     made = own.ask(endpoints.CREATE_ASSOCIATION, json=body)
-    association = str(made.body.get("id") or "") if isinstance(made.body, dict) else ""
-    other = str(own.make_contact().part("contact").get("id") or "") if association else ""
+    association = made.identity("association")
+    other = own.make_contact().identity("contact") if association else ""
     if not other:
         for name in _QUESTIONS:
             own.found.unknown(name, f"nothing could be related: {made.told()}")

@@ -42,9 +42,8 @@ class Own:
         name = f"{NAME} {word}" if word else MARK_FIELD
         body = {"name": name, "dataType": data_type, "model": "contact", **more}
         said = self.ask(endpoints.CREATE_CONTACT_FIELD, self.asker.location, json=body)
-        made = said.part("customField")
-        if made.get("id"):
-            self.fields[word] = str(made["id"])
+        if identity := said.identity("customField"):
+            self.fields[word] = identity
         return said
 
     def make_contact(self, *values: dict[str, Any], **more: Any) -> Said:
@@ -74,11 +73,16 @@ class Own:
 
     def field_read(self, word: str, contact: dict[str, Any] | None = None) -> Any:
         """Return the value of one of the probe's fields as it is read back; None where there is none."""
-        shown = self.read() if contact is None else contact
-        entry: dict[str, Any] = next(
-            (one for one in shown.get("customFields") or () if one.get("id") == self.fields[word]), {}
-        )
+        entry = self.entry(word, self.read() if contact is None else contact)
         return next((entry[name] for name in ("value", "fieldValue", "field_value") if name in entry), None)
+
+    def entry(self, word: str, contact: dict[str, Any]) -> dict[str, Any]:
+        """Return what a contact shows of one of the probe's fields, in a list or by their ids; empty where nothing is shown."""
+        identity, shown = self.fields.get(word), contact.get("customFields")
+        if isinstance(shown, dict):
+            return {"id": identity, "value": shown[identity]} if identity in shown else {}
+        listed = [one for one in shown if isinstance(one, dict)] if isinstance(shown, list) else []
+        return next((one for one in listed if one.get("id") == identity), {})
 
 
 class Found:

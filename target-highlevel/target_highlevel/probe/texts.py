@@ -40,7 +40,7 @@ def _first_note(own: Own) -> str:
         refusal, said = said, own.ask(endpoints.CREATE_NOTE, own.contact, json={"body": MARKUP})
         if said.ok:
             own.found.answer("note_extras", "refused", refusal.told())
-    identity = str(said.part("note").get("id") or "")
+    identity = said.identity("note")
     shown = own.ask(endpoints.GET_NOTE, own.contact, identity).part("note") if identity else {}
     if not shown:
         for name in ("text_markup", "note_extras"):
@@ -72,7 +72,7 @@ def _order_and_limit(own: Own, first: str) -> None:
 
     def note(text: str) -> Said:
         said = own.ask(endpoints.CREATE_NOTE, own.contact, json={"body": text})
-        made.append(str(said.part("note").get("id") or ""))
+        made.append(said.identity("note"))
         return said
 
     limit(own, "note_length", note, lambda: _read(own, endpoints.GET_NOTE, "note", made[-1]))
@@ -109,7 +109,7 @@ def _task_limit(own: Own) -> None:
         nonlocal made
         body = {"title": TITLE, "dueDate": LONG_AGO, "completed": True, "body": text}
         said = own.ask(endpoints.CREATE_TASK, own.contact, json=body)
-        made = str(said.part("task").get("id") or "")
+        made = said.identity("task")
         return said
 
     limit(own, "task_length", task, lambda: _read(own, endpoints.GET_TASK, "task", made))
