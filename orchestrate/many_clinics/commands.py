@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from many_clinics.outcome import Outcome
@@ -12,6 +12,7 @@ from many_clinics.steps import DELTA, LOAD, PLAN, VERIFY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from many_clinics.clinics import Clinic
     from many_clinics.steps import Run
@@ -44,9 +45,10 @@ class Commands:
         """Run a step to its end."""
         before = self._reports()
         code, word = self._run(*COMMANDS[name])
-        new = sorted(self._reports() - before)
-        report = json.loads(new[-1].read_text(encoding="utf-8")) if new else {}
-        return Outcome(name, code, word, report.get("totals") or {})
+        totals: Counter[str] = Counter()
+        for path in self._reports() - before:  # one for each sub-account
+            totals.update(json.loads(path.read_text(encoding="utf-8")).get("totals") or {})
+        return Outcome(name, code, word, totals)
 
     def runs(self) -> tuple[Outcome, list[Run]]:
         """Return those runs of the clinic's ledger, wherever they ran, that tell what is due; oldest first.
@@ -80,5 +82,5 @@ class Commands:
 
     def _reports(self) -> set[Path]:
         chosen = self._environment.get("TARGET_HIGHLEVEL_REPORT_DIR")
-        folder = Path(chosen) if chosen else data(self._clinic, self._project) / "reports"
+        folder = self._project / chosen if chosen else data(self._clinic, self._project) / "reports"
         return set(folder.glob("*/report.json"))

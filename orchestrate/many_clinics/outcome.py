@@ -46,7 +46,7 @@ class Outcome:
         step: plan, load, delta, verify, or begin
         code: the exit code, as target-highlevel or tap-cliniko gave it
         line: what the program said last; it holds no personal data
-        totals: of the report, by outcome of the records; empty without one
+        totals: of the reports of all sub-accounts, by outcome of the records; empty without one
     """
 
     step: str

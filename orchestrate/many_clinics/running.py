@@ -79,9 +79,11 @@ def prepare(clinic: Clinic, project: Path) -> None:
         parent.chmod(0o700)
     shutil.rmtree(folder / "run", ignore_errors=True)  # of a run that was killed: its settings hold secrets
     for name in _PLUGINS:
-        link = folder / name
+        link, installed = folder / name, project / ".meltano" / name
+        if link.is_symlink() and link.readlink() != installed:  # the project has been moved since
+            link.unlink()
         if not link.is_symlink():
-            link.symlink_to(project / ".meltano" / name, target_is_directory=True)
+            link.symlink_to(installed, target_is_directory=True)
 
 
 def _sqlalchemy_url(text: str, where: str) -> str:

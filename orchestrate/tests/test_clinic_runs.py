@@ -322,6 +322,9 @@ def test_each_clinic_has_a_system_folder_of_its_own(tmp_path: Path) -> None:
     assert not left.exists()
     assert (tmp_path / "data/north/meltano/loaders").resolve() == tmp_path / ".meltano/loaders"
     assert (tmp_path / "data/north").stat().st_mode & 0o777 == 0o700
+    moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    prepare(CLINIC, moved)
+    assert (moved / "data/north/meltano/loaders").resolve() == moved / ".meltano/loaders"
 
 
 def a_meltano(folder: Path, script: str) -> Path:
@@ -384,6 +387,21 @@ def assert_gone(process: str) -> None:
     while subprocess.run(look, capture_output=True, check=False).stdout.strip()[:1] not in {b"", b"Z"}:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.process
+def test_a_step_counts_the_records_of_all_sub_accounts(tmp_path: Path) -> None:
+    """Each has a report of its own; the folder of reports is meant from the project's, as Meltano means it."""
+    script = """import json, pathlib
+for number, folder in enumerate(("20261129T020000Z-a", "20261129T020000Z-b"), 1):
+    path = pathlib.Path("reports", folder, "report.json")
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"totals": {"created": number}}))
+print("target-highlevel: complete (exit 0)")
+"""
+    environment = {"PATH": os.environ["PATH"], "TARGET_HIGHLEVEL_REPORT_DIR": "reports"}
+    how = Commands(CLINIC, a_meltano(tmp_path, script), environment, lambda _: None).step("load")
+    assert (how.code, how.totals) == (0, {"created": 3})
 
 
 @pytest.mark.process
