@@ -242,7 +242,7 @@ def summary_dag() -> DAG:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.joinpath("summary.md").write_text(f"{text}\n", encoding="utf-8")
         if CLINICS.problems:
-            msg = f"clinics.yml: {len(CLINICS.problems)} problems; the log lists them"
+            msg = f"clinics.yml: {summary.counted(len(CLINICS.problems), 'problem')}; see the log"
             raise AirflowFailException(msg)
         return reports
 

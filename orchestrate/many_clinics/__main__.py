@@ -10,10 +10,11 @@ from pathlib import Path
 from many_clinics.clinics import FILE, Clinics, read
 from many_clinics.databases import sql
 from many_clinics.meltano_project import MeltanoProject
+from many_clinics.summary import counted
 
 _HERE = Path(__file__).resolve().parent.parent
 _PRINTS = {
-    "check": lambda clinics: f"{len(clinics.clinics)} clinics, nothing to put right\n",
+    "check": lambda clinics: f"{counted(len(clinics.clinics), 'clinic')}, nothing to put right\n",
     "pools": lambda clinics: json.dumps(clinics.pools(), indent=2) + "\n",
     "databases": lambda clinics: sql(clinics.clinics),
 }

@@ -23,6 +23,8 @@ _STANDS = {
     UNREADABLE: "the newest verification could not read everything back, and none has come after it that could",
 }
 _ORDER = (FAILED, NEEDS, NEVER, WAITS, COMPLETE)
+#: How it is said of more than one clinic, where that differs.
+_OF_SEVERAL = {NEEDS: "need you", WAITS: "wait for the next day"}
 _STATES = {0: COMPLETE, REJECTS: NEEDS, DIFFERENCES: NEEDS, UNREADABLE: NEEDS, SPENT: WAITS}
 
 
@@ -68,6 +70,11 @@ def _rank(code: int) -> int:
     return -_ORDER.index(_STATES.get(code, FAILED))
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts, in the singular or the plural."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def table(reports: Mapping[str, Mapping[str, Any] | None], problems: Sequence[str]) -> str:
     """Return the summary as a table in Markdown: what needs somebody first.
 
@@ -83,9 +90,11 @@ def table(reports: Mapping[str, Mapping[str, Any] | None], problems: Sequence[st
     ]
     rows.sort(key=lambda row: (_ORDER.index(row[0]), row[1]))
     count = ", ".join(
-        f"{number} {state}" for state in _ORDER if (number := sum(row[0] == state for row in rows))
+        f"{number} {_OF_SEVERAL.get(state, state) if number > 1 else state}"
+        for state in _ORDER
+        if (number := sum(row[0] == state for row in rows))
     )
-    lines = [f"{len(rows)} clinics: {count or 'none'}", ""]
+    lines = [f"{counted(len(rows), 'clinic')}: {count or 'none'}", ""]
     if problems:
         lines += [
             "Not in the file of clinics as they should be:",

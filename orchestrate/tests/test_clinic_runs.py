@@ -243,6 +243,15 @@ def test_the_summary_begins_with_who_needs_somebody() -> None:
     assert [line[2] for line in text.splitlines() if line.startswith("| ")][2:] == ["d", "b", "c", "a"]
 
 
+def test_the_summary_counts_in_english() -> None:
+    """One clinic needs somebody, two need somebody."""
+    one = summary.report(["delta"], [ended("delta", 4)], "now")
+    assert summary.table({"a": one}, []).startswith("1 clinic: 1 needs you\n")
+    spent = summary.report(["delta"], [ended("delta", 75)], "now")
+    text = summary.table({"a": one, "b": one, "c": spent, "d": spent}, [])
+    assert text.startswith("4 clinics: 2 need you, 2 wait for the next day\n")
+
+
 def test_a_clinic_is_given_its_own_secrets_and_no_others(tmp_path: Path) -> None:
     """Not what Airflow itself is told, nor what the worker's environment holds for other clinics."""
     worker = {
