@@ -344,7 +344,8 @@ def proposal(_options: argparse.Namespace) -> Iterator[Figure]:
             precision,
             told.precision >= LEAST_PRECISION,
         )
-        yield Figure(f"rightly high, of {named}", f"{told.recall:.1%}", recall, told.recall >= LEAST_RECALL)
+        clear = f"{told.fields - told.unclear} of them that are clear"
+        yield Figure(f"rightly high, of {clear}", f"{told.recall:.1%}", recall, told.recall >= LEAST_RECALL)
         places = told.recall_of_places
         yield Figure("the same of those with a fixed place", f"{places:.1%}", recall, places >= LEAST_RECALL)
 

@@ -6,12 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cliniko_to_highlevel import answer_forms as form
+from cliniko_to_highlevel.labels import is_of_others
 from cliniko_to_highlevel.mapping_checks import FIELD_TARGETS, PROFILE_FIELD
 from cliniko_to_highlevel.recognition import (
+    ALSO,
     OF_OTHERS,
     Decision,
     in_section_of,
-    is_of_others,
     may_ask_for,
     names_a_place,
 )
@@ -43,6 +44,8 @@ _OWN = (
     form.MEDICARE, form.NHS, form.DVA, form.YES_NO, form.MANAGED, form.COVER, form.EMAIL, form.PHONE, form.AMOUNT, form.SHORT,
     form.DATE, form.PROSE, form.PERSON,
 )  # fmt: skip
+#: Those of them that show for which of two things a label asks: *Day care / sitter phone*.
+_NO_NAMES = (form.YES_NO, form.EMAIL, form.PHONE, form.AMOUNT, form.SHORT)
 #: Forms that are told by more than their look: a field whose answers have one holds that, under whatever label.
 _CHECKED = (form.MEDICARE, form.NHS, form.DVA)
 #: What a label may ask for, and the form of an answer to it.
@@ -93,7 +96,7 @@ def beside(decision: Decision, field: Definition, answers: Answers) -> Decision:
     if OF_OTHERS in decision.evidence:
         return _of_others(decision, answers)
     place, why = _pointed(answers)
-    if place in FIELD_TARGETS and is_of_others(field, place):
+    if place in FIELD_TARGETS and is_of_others(field.section, field.label, place):
         place = ""
     if (
         place
@@ -151,12 +154,15 @@ def _of_others(decision: Decision, answers: Answers) -> Decision:
 
 
 def _of_own(decision: Decision, field: Definition, answers: Answers) -> Decision:
-    for name in _OWN:
-        if answers.mostly(name) and not (name == form.DATE and may_ask_for("day", field)):
-            return decision._replace(evidence=(*decision.evidence, answers.told(name)))
     evidence = decision.evidence
     if not set(evidence) - {"section"} and not names_a_place(field) and answers.total >= _FEWEST:
         evidence = ("label (no word of a fixed place)", *evidence)
+    for name in _OWN:
+        if answers.mostly(name) and not (name == form.DATE and may_ask_for("day", field)):
+            against = tuple(
+                item for item in decision.against if not (name in _NO_NAMES and item.startswith(ALSO))
+            )
+            return decision._replace(evidence=(*evidence, answers.told(name)), against=against)
     if evidence and any(answers.are(name) and may_ask_for(what, field) for what, name in _ASKED):
         return decision._replace(against=(*decision.against, "label (may be of a fixed place)"))
     if set(evidence) - {"section"} and not answers.are(form.INSURER, form.NDIS):

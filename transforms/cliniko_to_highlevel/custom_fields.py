@@ -43,6 +43,8 @@ class FieldChoice(NamedTuple):
     decision: Decision
     #: As Cliniko calls it: text, paragraph, date, checkboxes, radiobuttons.
     kind: str
+    #: As its section and label are understood, with their abbreviations written out.
+    definition: Definition
 
     @property
     def target(self) -> str:
@@ -130,7 +132,9 @@ class FieldPlan:
         for section, field in _fields(definition):
             key = _key(section, field)
             decision = self.decide(section, field)
-            choices.append(FieldChoice(*key, decision, field.text("type") or ""))
+            kind = field.text("type") or ""
+            understood = Definition(section, key[1], kind).spelled_out(self._mapping)
+            choices.append(FieldChoice(*key, decision, kind, understood))
             if decision.target == "insurer":
                 names = (name for name in options_of(field) if self._takes(decision, name))
                 self.insurer_options.update(dict.fromkeys(names))

@@ -18,7 +18,7 @@ from cliniko_to_highlevel.mapping_file import SHIPPED, Problems
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cliniko_to_highlevel.mapping_checks import FieldRule
+    from cliniko_to_highlevel.mapping_checks import Abbreviations, FieldRule
 
 __all__ = ["FIELD_TARGETS", "IGNORE", "KEEP", "SHIPPED", "ClinicMapping", "load", "own_parts"]
 
@@ -51,6 +51,7 @@ class ClinicMapping:
     tags: Mapping[str, str]
     named_fields: Mapping[str, str]
     field_rules: tuple[FieldRule, ...]
+    abbreviations: Abbreviations
     insurer_words: re.Pattern[str]
     not_insurers: frozenset[str]
     insurer_names: Mapping[str, str]
@@ -73,6 +74,10 @@ class ClinicMapping:
         words = identity.split("-")
         of_nobody = all(map(_OF_NOBODY.fullmatch, words)) and len(words[-1]) > 1  # *Fund A* has a name
         return of_nobody and identity not in self.insurer_names
+
+    def spelled_out(self, text: str) -> str:
+        """Return a label, or the name of a section, with its abbreviations written out: *Memb #* is *member #*."""
+        return self.abbreviations.spelled_out(text)
 
     def insurer_identity(self, name: str) -> str:
         """Return what tells an insurer from others; the spellings that the clinic listed are one.
@@ -133,6 +138,7 @@ def _checked(sections: Mapping[str, Any], problems: Problems) -> ClinicMapping:
         tags=checks.tags(sections["tags"], problems),
         named_fields=checks.named_fields(fields["named"], problems),
         field_rules=checks.field_rules(fields["recognise"], problems),
+        abbreviations=checks.abbreviations(fields["abbreviations"], problems),
         insurer_words=checks.words("insurers.words", insurers["words"], problems),
         not_insurers=frozenset(
             slug(word)

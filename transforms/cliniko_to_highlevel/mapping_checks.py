@@ -54,6 +54,23 @@ class FieldRule:
         return bool(self.labels.search(label) and (not self.sections or self.sections.search(section)))
 
 
+@dataclass(frozen=True, slots=True)
+class Abbreviations:
+    """Words of labels that are written short, and what they stand for."""
+
+    words: Mapping[str, str]
+    pattern: re.Pattern[str]
+
+    def spelled_out(self, text: str) -> str:
+        """Return a text with each of them written out."""
+        return self.pattern.sub(lambda told: self.words.get(_short(told.group()), told.group()), text)
+
+
+def _short(text: str) -> str:
+    """Return an abbreviation as people compare it: with one blank or none, without the dots behind."""
+    return " ".join(text.replace(".", " ").casefold().split())
+
+
 def country(value: Any, problems: Problems) -> str | None:
     """Return the country of numbers without one; None when it is left empty."""
     if _is_empty(value):
@@ -201,6 +218,29 @@ def _pattern(name: str, text: Any, where: str, problems: Problems) -> re.Pattern
         problems.add(where, f"has {name} that fit every field; look for an | or * too many")
         return None
     return pattern
+
+
+def abbreviations(section: Any, problems: Problems) -> Abbreviations:
+    """Return the abbreviations of each word; the longest that fits counts."""
+    where = "custom_fields.abbreviations"
+    words: dict[str, str] = {}
+    if section is not None and not isinstance(section, dict):
+        problems.add(where, "must hold lines such as member: [memb, mem]")
+        section = {}
+    for word, shorts in (section or {}).items():
+        for short in map(_short, texts(f"{where}.{word}", shorts or [], problems)):
+            if not slug(short):
+                problems.add(f"{where}.{word}", f"holds {short!r}, which has no letter; delete it")
+            elif words.setdefault(short, word) != word:
+                problems.add(
+                    f"{where}.{word}",
+                    f'holds "{short}", which is also {words[short]}; leave it with one word',
+                )
+    written = "|".join(
+        r"[.\s]+".join(map(re.escape, short.split())) for short in sorted(words, key=len, reverse=True)
+    )
+    pattern = re.compile(rf"(?<![\w'-])(?:{written or '(?!)'})(?![\w'-])\.?", re.IGNORECASE)
+    return Abbreviations(words, pattern)
 
 
 def texts(name: str, value: Any, problems: Problems) -> list[str]:

@@ -10,11 +10,20 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.answer_forms import COVER, INSURER, MANAGED, WORDS, YES_NO, forms
-from cliniko_to_highlevel.formats import slug, without_dots
+from cliniko_to_highlevel.formats import without_dots
+from cliniko_to_highlevel.labels import (
+    OF_INSURANCE,
+    doubts,
+    is_of_others,
+    names_insurance,
+    parts,
+    says_more,
+    without_asides,
+)
 from cliniko_to_highlevel.mapping_checks import DATE_TARGETS, FIELD_TARGETS, PROFILE_FIELD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cliniko_to_highlevel.mapping import ClinicMapping
     from cliniko_to_highlevel.mapping_checks import FieldRule
@@ -23,13 +32,12 @@ if TYPE_CHECKING:
 CERTAIN = "certain"
 #: So many options have to be known insurers before they alone say what a field is about.
 _FEWEST_INSURERS = 2
-_INSURANCE = frozenset({"insurer", "member_number", "policy_number", "claim_number"})
 _NDIS = frozenset({"ndis_number", "ndis_plan_start", "ndis_plan_end", "ndis_plan_manager"})
 #: What sections are called that hold such fields.
 _SECTIONS = {
-    _INSURANCE: re.compile(
+    OF_INSURANCE: re.compile(
         r"insur|assur|\b(health|private)\s*(fund|cover|care)|private\s+(health|medical)|\b(fund(s|ing|ers?)?|payers?|payors?|pmi"
-        r"|benefits|cover(age)?|medical\s+aid|extended\s+health|billing|claims?|compensation|comp|work\s*cover|worksafe|wcb|wsib"
+        r"|hicaps|benefits|cover(age)?|medical\s+aid|extended\s+health|billing|claims?|compensation|comp|work\s*cover|worksafe|wcb|wsib"
         r"|mva|acc|ctp|tac|third[\s-]party|medico[\s-]?legal|accidents?|injury|injuries)\b",
         re.IGNORECASE,
     ),
@@ -53,6 +61,8 @@ _WORDS_OF_PLACES = re.compile(
     r"|agency|organi[sz]ation|name)\b|#",
     re.IGNORECASE,
 )
+#: Sections about who pays: a member's number there is an insurer's.
+_OF_PAYMENT = re.compile(r"\b(pay(s|ing|ments?)?|fees?|accounts?)\b", re.IGNORECASE)
 #: Labels that may well ask for a name, a number or a day that has a fixed place, although no pattern of one fits.
 _MAY_ASK = {
     "name": re.compile(
@@ -79,30 +89,10 @@ _OF_CLUBS = re.compile(
     r"|travel|life|income|pet|indemnity)\b",
     re.IGNORECASE,
 )
-#: Whose something is, if not the patient's own, or not any more …
-_OF_OTHERS = (
-    r"\b(previous(ly)?|former(ly)?|prior|old|past|ex|others?|partners?|spouses?|husbands?|wife|wives|parents?|mothers?|fathers?"
-    r"|mums?|moms?|dads?|guardians?|siblings?|brothers?|sisters?|drivers?)\b"
-)
-#: … whose school is the patient's all the same …
-_CHILDREN = r"\b(child(ren)?|kids?|sons?|daughters?)\b"
-#: … and what else is insured than a patient: of a car that was in an accident the insurer pays for the treatment.
-_THINGS = r"\b(pets?|home|contents|house|household|car|vehicle|boat|building|landlord)\b"
-_OF_ACCIDENTS = re.compile(r"\b(mva|accidents?|injury|injuries|collision|ctp|motor|auto)\b", re.IGNORECASE)
-#: A section names people, too; *Other* is one of many things, and a family's may be the patient's own.
-_SECTION_OF_OTHERS = re.compile(
-    r"\b(previous|former|partner|spouse|husband|wife|siblings?|other\s+(driver|party|parent|person))\b",
-    re.IGNORECASE,
-)
 #: The evidence that a field is about somebody or something else than the patient, or about the past.
 OF_OTHERS = "label (of others, or of the past)"
-#: What a label of a membership says that is about insurance, or nothing: any other word may be of something else with members.
-_OF_MEMBERS = re.compile(
-    r"\b(member(ship)?|subscriber|insured|insur(er|ance)|policy|polic(ies|y)holder|plan|health|medical|private|primary|secondary"
-    r"|extended|benefits?|cover(age)?|fund|hf|pmi|aid|scheme|provider|company|carrier|certificate|cert|card|group|contract|regist\w*|id"
-    r"|identification|no|num|number|nr|ref(erence)?|your|my|the|of|if|any|for|on|and|or)\b",
-    re.IGNORECASE,
-)
+#: What speaks against a field of which the label asks for two things.
+ALSO = "label (also of"
 #: *Are you insured?* asks for yes or no, *which fund?* does not.
 _ASKS_YES_NO = re.compile(
     r"^(?!.*\b(which|what|who|whose|where|when|how|why|name|number|no)\b).*\?\s*$"
@@ -150,6 +140,11 @@ class Definition(NamedTuple):
     kind: str = "text"
     options: tuple[str, ...] = ()
 
+    def spelled_out(self, mapping: ClinicMapping) -> Definition:
+        """Return the field with the abbreviations of its section and label written out."""
+        section, label = (mapping.spelled_out(_shortly(text)) for text in (self.section, self.label))
+        return self._replace(section=section, label=label)
+
 
 class _Options:
     """What the options of a field are, and what that says about a place."""
@@ -180,17 +175,19 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
 
     Label, section, options and type are kinds of evidence: *high* needs two that agree, and no other that speaks against.
     """
-    field = field._replace(section=_shortly(field.section), label=_shortly(field.label))
+    field = field.spelled_out(mapping)
     told = _Options(field.options, mapping)
-    fitting = [rule for rule in mapping.field_rules if rule.fits(field.section, field.label)]
+    label = without_asides(field.label, mapping.insurer_names)
+    fitting = [rule for rule in mapping.field_rules if rule.fits(field.section, label)]
     places = {rule.target for rule in fitting} - {PROFILE_FIELD}
     looks_like = places or ({"insurer"} if told.insurers else set())
-    if any(is_of_others(field, place) for place in looks_like):
-        return Decision(PROFILE_FIELD, (OF_OTHERS,))
+    of_others = [place for place in looks_like if is_of_others(field.section, field.label, place)]
+    if of_others:
+        return Decision(PROFILE_FIELD, (OF_OTHERS,), _doubts(field, of_others, mapping))
     possible = [rule for rule in fitting if not _contradicted(field, rule.target, told, mapping)]
     if not possible or possible[0].target == PROFILE_FIELD:
         if told.insurers >= _FEWEST_INSURERS and told.insurers > told.others:
-            return _insurers(field, told, possible)
+            return _insurers(field, told, possible, mapping)
         return _own(field, told, fitting, possible, mapping)
     rule = possible[0]
     evidence = ["label"]
@@ -200,12 +197,16 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
         evidence.append(told.counted(INSURER) if told.insurers else told.counted(WORDS))
     if rule.target in DATE_TARGETS and field.kind == "date":
         evidence.append("type")
-    others = {other.target for other in possible} - {rule.target, PROFILE_FIELD}
-    against = [f"label (also of {other})" for other in sorted(others)]
-    if rule.target in _INSURANCE and _OF_CLUBS.search(field.section):
+    others = {other.target for other in possible} | set(_joined(field, mapping))
+    others -= {rule.target, PROFILE_FIELD}
+    against = [f"{ALSO} {other})" for other in sorted(others)]
+    if rule.target in OF_INSURANCE and _OF_CLUBS.search(field.section):
         against.append("section")
-    if rule.target == "member_number" and not _of_insured(field.label, mapping):
+    against.extend(_doubts(field, [rule.target], mapping))
+    if not against and rule.target == "member_number" and _of_other_members(field.section, label, mapping):
         against.append("label (may be of other members)")
+    if not against and says_more(label, rule.target, mapping.insurer_names):
+        against.append("label (says more than that)")
     return Decision(rule.target, tuple(evidence), tuple(against))
 
 
@@ -214,23 +215,20 @@ def _shortly(text: str) -> str:
     return _NDIS_IN_FULL.sub("NDIS", without_dots(text))
 
 
-def is_of_others(field: Definition, target: str) -> bool:
-    """Return whether a field that looks like one for this place is not the patient's own, or not any more."""
-    words = [_OF_OTHERS]
-    if target != "school":
-        words.append(_CHILDREN)
-    if target in _INSURANCE and not _OF_ACCIDENTS.search(f"{field.section} {field.label}"):
-        words.append(_THINGS)
-    return bool(
-        re.search("|".join(words), field.label, re.IGNORECASE) or _SECTION_OF_OTHERS.search(field.section)
+def _of_other_members(section: str, label: str, mapping: ClinicMapping) -> bool:
+    """Return whether a number may be that of a club's member or an ambulance's: an insurer has members among others."""
+    names = mapping.insurer_names
+    insured = (
+        in_section_of("insurer", section) or _OF_PAYMENT.search(section) or names_insurance(label, names)
     )
+    return not insured or says_more(label, "member_number", names)
 
 
-def _of_insured(label: str, mapping: ClinicMapping) -> bool:
-    """Return whether each word of a label is one of insurance, or of a known insurer: ambulances and clubs have members too."""
-    others = slug(_OF_MEMBERS.sub(" ", label)).replace("-", " ").split()
-    names = {word for name in mapping.insurer_names for word in name.split("-")}
-    return names.issuperset(others)
+def _doubts(field: Definition, places: Iterable[str], mapping: ClinicMapping) -> tuple[str, ...]:
+    """Return what leaves open whether a field that looks like one for these places is one, each once."""
+    section, label = field.section, field.label
+    found = (doubts(section, label, place, mapping.insurer_names) for place in places)
+    return tuple(dict.fromkeys(doubt for told in found for doubt in told))
 
 
 def in_section_of(target: str, section: str) -> bool:
@@ -241,18 +239,24 @@ def in_section_of(target: str, section: str) -> bool:
 def _contradicted(field: Definition, target: str, told: _Options, mapping: ClinicMapping) -> bool:
     """Return whether a field cannot hold what the place is for, whatever it is called."""
     wrong_type = field.kind == "date" and target in FIELD_TARGETS and target not in DATE_TARGETS
-    of_others = target == "member_number" and not (
-        in_section_of(target, field.section) or _of_insured(field.label, mapping)
+    label = without_asides(field.label, mapping.insurer_names)
+    of_others = (
+        target == "member_number"
+        and not in_section_of(target, field.section)
+        and says_more(label, target, mapping.insurer_names)
     )
     return wrong_type or of_others or told.contradict(target)
 
 
-def _insurers(field: Definition, told: _Options, possible: Sequence[FieldRule]) -> Decision:
+def _insurers(
+    field: Definition, told: _Options, possible: Sequence[FieldRule], mapping: ClinicMapping
+) -> Decision:
     """Return the decision on a field that offers known insurers, under a label that does not say so."""
     evidence = [told.counted(INSURER)]
     if in_section_of("insurer", field.section):
         evidence.insert(0, "section")
-    return Decision("insurer", tuple(evidence), ("label",) if possible else ())
+    against = ("label",) if possible else ()
+    return Decision("insurer", tuple(evidence), (*against, *_doubts(field, ["insurer"], mapping)))
 
 
 def _own(
@@ -278,9 +282,21 @@ def _own(
     if of_a_day or of_a_text:
         evidence.append(f"type ({field.kind})")
     of_kinds = not told.insurers and told.forms[WORDS] * 2 < told.number
+    against = []
     if excluded and not of_kinds and not _ASKS_YES_NO.search(field.label):
-        return Decision(PROFILE_FIELD, tuple(evidence), (f"label (of {', '.join(excluded)})",))
-    return Decision(PROFILE_FIELD, tuple(evidence))
+        against.append(f"label (of {', '.join(excluded)})")
+    joined = [] if told.number else _joined(field, mapping)
+    if joined:
+        against.append(f"{ALSO} {', '.join(joined)})")
+    return Decision(PROFILE_FIELD, tuple(evidence), tuple(against))
+
+
+def _joined(field: Definition, mapping: ClinicMapping) -> list[str]:
+    """Return the places of which a label asks for the thing beside something else: *Employer / school*."""
+    rules = [rule for rule in mapping.field_rules if rule.target != PROFILE_FIELD]
+    return sorted(
+        {rule.target for part in parts(field.label) for rule in rules if rule.fits(field.section, part)}
+    )
 
 
 def may_ask_for(what: str, field: Definition) -> bool:

@@ -13,8 +13,8 @@ from cliniko_to_highlevel.emails import emails
 from cliniko_to_highlevel.errors import RecordError
 from cliniko_to_highlevel.note_text import pictures_in
 from cliniko_to_highlevel.people import country_code
-from cliniko_to_highlevel.recognition import Definition
 from cliniko_to_highlevel.row import Row
+from cliniko_to_highlevel.same_place import Judged, settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,12 +153,23 @@ class Survey:
             "no_consent": self._without_consent,
         }
 
-    def _judged(self, choice: FieldChoice) -> Decision:
-        """Return the decision on a field, beside what patients have in it."""
-        return beside(choice.decision, Definition(choice.section, choice.label), self._answers[choice[:3]])
+    def _judged(self) -> list[tuple[str, FieldChoice, Decision]]:
+        """Return each field's name and the decision on it, beside what patients have in it and beside the other fields."""
+        named = list(self._reference.fields.proposed_names())
+        judged = [
+            Judged(
+                choice.full_label,
+                choice.definition,
+                beside(choice.decision, choice.definition, self._answers[choice[:3]]),
+                self._filled[choice[:3]],
+            )
+            for _, choice in named
+        ]
+        return [
+            (name, choice, decision) for (name, choice), decision in zip(named, settled(judged), strict=True)
+        ]
 
-    def _field(self, name: str, choice: FieldChoice) -> dict[str, Any]:
-        judged = self._judged(choice)
+    def _field(self, name: str, choice: FieldChoice, judged: Decision) -> dict[str, Any]:
         return {
             "name": name,
             "section": choice.section,
@@ -177,9 +188,7 @@ class Survey:
         reference = self._reference
         return {
             "rows": dict(sorted(self._rows.items())),
-            "custom_fields": [
-                self._field(name, choice) for name, choice in reference.fields.proposed_names()
-            ],
+            "custom_fields": [self._field(*item) for item in self._judged()],
             "appointment_types": [
                 {"source": f"appointment_types/{key}", "name": name, "appointments": self._types[key]}
                 for key, name in sorted(reference.appointment_types.items(), key=lambda item: int(item[0]))
@@ -216,9 +225,7 @@ class Survey:
             MappingError: the clinic's own mapping file cannot be read any more.
         """
         lines = [
-            proposal.Line(
-                name, self._judged(choice), choice.target, f"{self._filled[choice[:3]]} of {self._moved}"
-            )
-            for name, choice in self._reference.fields.proposed_names()
+            proposal.Line(name, judged, choice.target, f"{self._filled[choice[:3]]} of {self._moved}")
+            for name, choice, judged in self._judged()
         ]
         return proposal.text(self._path, lines)

@@ -10,6 +10,20 @@ Nine more clinics were written by somebody else, before reading the rules. On th
 that join two questions (*Employer / school*), other people's employers, other members than insured ones. What led to a rule
 stands in ``tried_later.yml``, the rest in ``held_out.yml``. Three held-out fields were labelled as the patient's own
 insurer and are somebody else's or a car's; since they led to a rule, they stand in ``tried_later.yml`` now, labelled so.
+
+Ten more clinics came from a third author, who had seen neither rules nor labels. On their 260 fields *high* was right of 96.5 %
+(eight wrong of 226); 83.8 % of all had it rightly, and 82.2 % of those with a fixed place. Wrong were insurers of cars, second
+insurers, employers at the time of an accident, two questions in one; missed were abbreviations. Once mended, and by the labels
+of their author, none was wrong of 229, and 88.1 % and 95.6 % had it rightly: figures of fields that were looked at, which say
+nothing of the next clinic. The 30 that led to a rule stand in ``tried_later.yml``, the other 230 in ``held_out.yml``.
+
+Where the authors put fields of one kind in different places, or a label asks for two things, nobody can tell from outside. Their
+label is ``unclear``: whoever is sure of such a field is wrong, wherever it goes, and no recall counts it. These are insurers and
+policies of vehicles and accidents, what is beside a first insurer, employers at a time, and joined questions. By the labels of
+before, 87.0 % of the 455 fields held out till then are rightly high, and 84.7 % of those with a fixed place.
+
+A clinic called *so-and-so, old form* or *web form* has wordings of that clinic for what it asks elsewhere: no form asks twice,
+and a plan is sure of one of them only.
 """
 
 from __future__ import annotations
@@ -29,6 +43,8 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent / "own_fields"
 BUILT_WITH, TRIED_LATER, HELD_OUT_FIRST, HELD_OUT = "built_with", "tried_later", "held_out_first", "held_out"
+#: The label of a field of which nobody can be sure.
+UNCLEAR = "unclear"
 #: All that were looked at.
 SEEN = (BUILT_WITH, TRIED_LATER, HELD_OUT_FIRST)
 
@@ -101,9 +117,10 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Score:
-    """How often *high* is right, and how many fields have it rightly: of all, and of those with a fixed place."""
+    """How often *high* is right, and how many clear fields have it rightly: of all, and of those with a fixed place."""
 
     fields: int
+    unclear: int
     precision: float
     recall: float
     recall_of_places: float
@@ -204,10 +221,12 @@ def score(found: Iterable[Proposed]) -> Score:
     found = list(found)
     sure = [item for item in found if item.sure]
     right = [item for item in sure if item.right]
-    places = [item for item in found if item.field.place in FIELD_TARGETS]
+    clear = [item for item in found if item.field.place != UNCLEAR]
+    places = [item for item in clear if item.field.place in FIELD_TARGETS]
     return Score(
         fields=len(found),
+        unclear=len(found) - len(clear),
         precision=len(right) / len(sure),
-        recall=len(right) / len(found),
+        recall=len(right) / len(clear),
         recall_of_places=sum(item in right for item in places) / len(places),
     )

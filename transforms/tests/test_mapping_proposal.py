@@ -21,8 +21,10 @@ from cliniko_to_highlevel.answer_forms import (
     forms,
 )
 from cliniko_to_highlevel.recognition import Decision, Definition, recognise
+from cliniko_to_highlevel.same_place import Judged, settled
 
 SHIPPED = mapping.load()
+SURE = Decision("employer", ("label", "section"))
 
 
 def test_the_labelled_fields_are_many_and_stand_once() -> None:
@@ -92,7 +94,7 @@ def judged(section: str, label: str, answers: list[str], *options: str) -> Decis
     seen = Answers()
     for answer in answers:
         seen.see(forms(answer, SHIPPED))
-    return beside(recognise(field, SHIPPED), field, seen)
+    return beside(recognise(field, SHIPPED), field.spelled_out(SHIPPED), seen)
 
 
 NDIS_NUMBERS = ["430123456", "431234567", "432345678"]
@@ -168,6 +170,160 @@ def test_what_is_somebody_elses_or_past_is_not_the_patients_own(
 def test_words_of_others_that_say_nothing_of_whose_it_is(section: str, label: str, place: str) -> None:
     """A child is the patient of whom a school is asked, and a car's insurer pays for who was hurt in it."""
     assert recognise(Definition(section, label), SHIPPED).target == place
+
+
+INSURERS = ["Aviva", "Zurich", "Bupa", "Example Mutual"]
+FIRMS = ["Coles", "City of Perth", "Qantas"]
+NUMBERS = ["8812345", "9912345", "7712345"]
+
+
+@pytest.mark.parametrize(
+    ("section", "label", "answers"),
+    [
+        ("Insurance", "Motor insurer", INSURERS),
+        ("Insurance", "Vehicle insurance company", INSURERS),
+        ("Billing", "Car ins. policy no", NUMBERS),
+        ("Billing", "Green slip insurer", INSURERS),
+        ("CTP", "Insurer", INSURERS),
+        ("RTA", "Policy number", NUMBERS),
+        ("PIP / MedPay", "Insurance company", INSURERS),
+        ("Legal", "Insurer of the party at fault", INSURERS),
+        ("Insurance", "Second insurer", INSURERS),
+        ("Insurance", "2nd ins", INSURERS),
+        ("Insurance", "Supplementary insurance", INSURERS),
+        ("Insurance", "Tertiary policy number", NUMBERS),
+        ("Insurance", "Other health insurance", INSURERS),
+        ("Insurance", "Insurance #2", INSURERS),
+        ("Secondary insurance", "Member ID", NUMBERS),
+        ("Work", "Employer when injured", FIRMS),
+        ("Work", "Pre-injury employer", FIRMS),
+        ("Work", "Last employer", FIRMS),
+        ("ACC", "Accredited employer?", FIRMS),
+        ("Work", "Second employer", FIRMS),
+        ("About you", "Employer / college", FIRMS),
+        ("About you", "Employer & job title", FIRMS),
+        ("About you", "Employer (years there)", FIRMS),
+        ("Child", "School and teacher", FIRMS),
+        ("Child", "School, class", FIRMS),
+        ("Extended health", "Plan no / certificate no", NUMBERS),
+        ("Insurance", "Bupa policy/membership no.", NUMBERS),
+        ("WorkCover", "Certificate number", NUMBERS),
+        ("Workers compensation", "Company", FIRMS),
+        ("Insurance", "Teachers union membership no", NUMBERS),
+        ("Pilates", "Membership number", NUMBERS),
+        ("Insurance", "Member ID (gym)", NUMBERS),
+    ],
+)
+def test_what_may_be_something_else_is_never_high(section: str, label: str, answers: list[str]) -> None:
+    """A vehicle's insurer may pay or not, a second one stands beside the first, and two questions have no one place."""
+    decision = judged(section, label, answers)
+    assert decision.confidence != "high", decision.decided_by
+
+
+@pytest.mark.parametrize(
+    ("section", "label", "answers", "place"),
+    [
+        ("HICAPS", "Memb no.", NUMBERS, "member_number"),
+        ("Private health", "Mem #", NUMBERS, "member_number"),
+        ("Ins.", "Mbr ID", NUMBERS, "member_number"),
+        ("Insurance", "Sub. ID#", NUMBERS, "member_number"),
+        ("Insurance", "Member number (all digits on the card)", NUMBERS, "member_number"),
+        ("EHB", "Cert. no", NUMBERS, "member_number"),
+        ("Insurance", "Pol #", NUMBERS, "policy_number"),
+        ("Insurance", "Policy no. (if known)", NUMBERS, "policy_number"),
+        ("W/C", "Clm no.", NUMBERS, "claim_number"),
+        ("ACC", "ACC no", NUMBERS, "claim_number"),
+        ("Intake", "Pvt health ins", INSURERS, "insurer"),
+        ("Intake", "PHI provider", INSURERS, "insurer"),
+        ("Insurance", "Prim. ins. co.", INSURERS, "insurer"),
+        ("Insurance", "Insurer (e.g. Bupa, AXA)", INSURERS, "insurer"),
+        ("Injury", "WC carrier", INSURERS, "insurer"),
+        ("Work", "Emp. name", FIRMS, "employer"),
+        ("Child", "Sch", FIRMS, "school"),
+        ("NDIS", "Plan mgr", FIRMS, "ndis_plan_manager"),
+        ("NDIS", "Partic. no", NDIS_NUMBERS, "ndis_number"),
+    ],
+)
+def test_abbreviations_and_asides_hide_nothing(
+    section: str, label: str, answers: list[str], place: str
+) -> None:
+    """Labels are written as short as they have to be, and say in brackets how to answer."""
+    decision = judged(section, label, answers)
+    assert (decision.target, decision.confidence) == (place, "high"), decision.decided_by
+
+
+@pytest.mark.parametrize(
+    ("label", "written"),
+    [
+        ("Memb. #", "member #"),
+        ("INS/pol no", "insurance/policy no"),
+        ("W/C ins.  prov", "workers compensation insurance provider"),
+        ("Co-pay, check-ins, Emp's", "Co-pay, check-ins, Emp's"),
+        ("\u0131ns", "\u0131ns"),
+    ],
+)
+def test_abbreviations_are_whole_words(label: str, written: str) -> None:
+    """Dots, blanks and capitals make no difference; a letter that only looks like one is another one."""
+    assert SHIPPED.spelled_out(label) == written
+
+
+@pytest.mark.parametrize("label", ["If other insurer, please state", "Other insurer (please specify)"])
+def test_what_a_patient_types_under_other_is_the_patients_own(label: str) -> None:
+    """The free text beside a list is about nobody else; the insurer of the other party is."""
+    assert judged("Insurance", label, INSURERS).target == "insurer"
+    assert judged("Insurance", "Other party's insurer, please state", INSURERS).target == "profile_field"
+
+
+def test_a_form_that_no_place_has_confirms_a_label_that_is_of_none() -> None:
+    """Small numbers under a label without any word of a fixed place: two kinds of evidence."""
+    assert judged("Intake", "GAD-7", ["14", "9", "18"]).confidence == "high"
+    assert judged("Insurance", "GAD-7", ["14", "9", "18"]).confidence == "medium"
+    assert judged("Child", "Childcare / sitter ph.", ["0491 570 156"] * 3).confidence == "high"
+
+
+def rivals(*fields: tuple[str, str, str], named: str = "") -> list[str]:
+    """Return how sure a plan is of fields given by section, label and place, all of them filled alike."""
+    evidence = ("label", "section")
+    judged = [
+        Judged(
+            f"{section} / {label}",
+            Definition(section, label).spelled_out(SHIPPED),
+            Decision(place, () if label == named else evidence, named=label == named),
+            7,
+        )
+        for section, label, place in fields
+    ]
+    return [decision.confidence for decision in settled(judged)]
+
+
+def test_of_two_fields_for_one_place_the_plainer_one_is_sure() -> None:
+    """The place would hold both without saying which is which; the field with fewer words is the one."""
+    long, short = ("Insurance", "Name of your insurer", "insurer"), ("Insurance", "Insurer", "insurer")
+    assert rivals(long, short) == ["medium", "high"]
+    assert rivals(short, long) == ["high", "medium"]
+    assert rivals(long, short, named="Name of your insurer") == ["certain", "medium"]
+    assert rivals(short, long, named="Name of your insurer") == ["medium", "certain"]
+
+
+def test_insurances_for_different_things_are_no_rivals() -> None:
+    """A patient with a health fund may have been hurt at work, and after that on the road; two numbers of one claim are two."""
+    funds = [("Private health", "Fund", "insurer"), ("W/C", "Insurer", "insurer")]
+    assert rivals(*funds) == ["high", "high"]
+    claims = [("WorkCover", "Claim number", "claim_number"), ("TAC", "Claim number", "claim_number")]
+    assert rivals(*claims) == ["high", "high"]
+    assert rivals(claims[0], ("WorkCover", "Insurer's claim number", "claim_number")) == ["high", "medium"]
+    assert rivals(("Work", "Employer", "employer"), ("Child", "School", "school")) == ["high", "high"]
+    own = [("Feet", "Shoe size", "profile_field"), ("Feet", "Size", "profile_field")]
+    assert rivals(*own) == ["high", "high"]
+
+
+def test_a_plainer_field_is_named_in_one_line() -> None:
+    """Reasons stand in comments of the proposed mapping: a label of several lines must not end one."""
+    fields = [Definition("", "Employer"), Definition("", "Name of employer")]
+    judged = [Judged("a\n\x85b", fields[0], SURE, 1), Judged("c", fields[1], SURE, 1)]
+    assert settled(judged)[1].decided_by.endswith(
+        'against it: the plainer field "a  b", which goes there too'
+    )
 
 
 @pytest.mark.parametrize(

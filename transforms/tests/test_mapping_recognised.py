@@ -174,6 +174,28 @@ def test_an_answer_that_cannot_be_right_is_kept_with_its_label(
     assert (named["school"], named["other_fields"]) == (value, None)
 
 
+def test_no_value_is_lost_where_two_fields_go_to_one_place() -> None:
+    """Texts stand one after the other, both insurers are the patient's, and a second date is kept with its label."""
+    given = [
+        ("Employer", "Example Ltd"),
+        ("Name of employer", "Example Inc"),
+        ("Health fund", "Bupa"),
+        ("Which health fund are you with?", "HCF"),
+        ("NDIS plan end date", "2031-06-30"),
+        ("NDIS plan review date", "2031-05-31"),
+    ]
+    fields = [{"name": label, "type": "text", "value": value} for label, value in given]
+    sections = {"sections": [{"name": "Intake", "fields": fields}]}
+    found = mapped("patients", given={"public_settings": None}, custom_fields=sections, **NO_INVOICE)
+    profile = next(item for item in found if item["stream"] == "hl_patient_profiles")
+    assert profile["employer"] == "Example Ltd; Example Inc"
+    assert profile["insurer"] == "Bupa; HCF"
+    insurers = {item["insurer_name"] for item in found if item["stream"] == "hl_insurers"}
+    assert insurers == {"Bupa", "HCF"}
+    assert profile["ndis_plan_end"] == "2031-06-30"
+    assert profile["other_fields"] == "Intake / NDIS plan review date: 2031-05-31"
+
+
 def test_chosen_options_go_each_where_it_fits() -> None:
     """Of several answers to one question those that fit go to the field, the others keep the label."""
     fields = {
