@@ -66,6 +66,8 @@ _OF_INSURANCE_ITSELF = re.compile(
     r"|\b(health|medical)\b",
     re.IGNORECASE,
 )
+#: Clubs of motorists insure as well; a member's number is the club's.
+_MOTOR_CLUBS = re.compile(r"\b(nrma|rac[qvtwa]?|raa|aaa?|caa|bcaa|roadside|breakdown)\b", re.IGNORECASE)
 #: What an insurance is for, if not for health; each is asked for by itself.
 _COVERS = {
     "work": _AT_WORK,
@@ -73,6 +75,8 @@ _COVERS = {
 }
 #: Where two questions are joined.
 _JOINED = re.compile(r"[/&+,;]|\s(?:and|or)\s", re.IGNORECASE)
+#: What people put before and behind a label: ``1.``, ``*``, a colon.
+_AROUND = re.compile(r"^\W*\d{1,2}\s*[.)]\s+|^[\s*\u2022\-\u2013\u2014]+|[\s:*.\-\u2013\u2014]+$")
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]")
 _EXAMPLES = re.compile(r"\W*(e\W?g|i\W?e|for\s+example|such\s+as|like)\b", re.IGNORECASE)
 
@@ -108,7 +112,7 @@ _WORDS: Mapping[str, str] = {
     " patient client eap occupational health acc",
     "school": "school schools college university uni nursery kinder* kindy preschool pre day daycare care childcare creche crèche"
     " centre center high primary secondary middle elementary grammar early learning elc provider attend* enrolled go goes"
-    " child student under over where education* tafe campus",
+    " child student under over where stud* place education* setting facility establishment institution tafe campus",
 }
 
 
@@ -141,6 +145,11 @@ def says_more(label: str, target: str, insurers: Mapping[str, str]) -> bool:
     return any(not _PLAIN[target].fullmatch(word) for word in _other_words(label, insurers))
 
 
+def plain(label: str) -> str:
+    """Return a label without its number in a list, and without the signs around it."""
+    return _AROUND.sub("", _AROUND.sub("", label)) or label
+
+
 def without_asides(label: str, insurers: Mapping[str, str]) -> str:
     """Return a label without what stands in brackets, where that only says how to answer or names insurers or examples."""
 
@@ -167,6 +176,8 @@ def doubts(section: str, label: str, target: str, insurers: Mapping[str, str]) -
         yield "label (of a vehicle or an accident: that insurer may pay or not)"
     if target != "school" and (_SECOND.search(label) or (of_insurance and _SECOND_SECTION.search(section))):
         yield "label (beside a first one)"
+    if target == "member_number" and _MOTOR_CLUBS.search(label):
+        yield "label (may be of other members)"
     if target == "member_number" and _CERTIFICATE.search(label) and _OF_CERTIFICATES.search(section):
         yield "label (may be of a medical certificate)"
     if target == "insurer" and _AT_WORK.search(section) and not names_insurance(label, insurers):

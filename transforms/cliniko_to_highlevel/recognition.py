@@ -17,6 +17,7 @@ from cliniko_to_highlevel.labels import (
     is_of_others,
     names_insurance,
     parts,
+    plain,
     says_more,
     without_asides,
 )
@@ -58,7 +59,7 @@ _WORDS_OF_PLACES = re.compile(
     r"insur|assur|employ|\b(fund\w*|hf|cover\w*|carrier|payers?|payors?|provider|scheme|company|business|work\w*"
     r"|schools?|kinder\w*|pre-?school|university|uni|college|day\s?care|child\s?care|nursery|members?|membership|policy|policies"
     r"|claims?|ndis|plan\w*|participant|start\w*|end\w*|expir\w*|numbers?|num|no|nr|id|ref\w*|code|cert\w*|acc\w*|manage\w*"
-    r"|agency|organi[sz]ation|name)\b|#",
+    r"|agency|organi[sz]ation|firm|stud(y|ies)|educat\w*|institution|academy|tafe|campus|oshc|underwriter|name)\b|#",
     re.IGNORECASE,
 )
 #: Sections about who pays: a member's number there is an insurer's.
@@ -67,14 +68,14 @@ _OF_PAYMENT = re.compile(r"\b(pay(s|ing|ments?)?|fees?|accounts?)\b", re.IGNOREC
 _MAY_ASK = {
     "name": re.compile(
         r"^(?!.*\b(contact|person|officer|staff|holidays?|district|scheme|level|card|travel|line|case|claims?|year|grade|nurse"
-        r"|teams?|club|co-?ordinator|job|occupation|spouse|partner|husband|wife|parents?|mother|father|insured|subscriber)\b)"
+        r"|teams?|club|co-?ordinator|job|occupation|spouse|partner|husband|wife|parents?|mother|father)\b)"
         r"(?!.*\bschools?\b.*\b(work|employ))(?!.*\b(work|employ).*\bschools?\b).*"
         r"\b(insurers?|insurance\s+(company|provider|carrier|name)|carrier|funds?|employers?|work|workplace|firm|company|business"
         r"|schools?|payers?|manager|agency)\b",
         re.IGNORECASE,
     ),
     "number": re.compile(
-        r"(?=.*(\b(no|num|number|id|ref|reference)\b|#)).*\b(member\w*|funds?|insur\w*|policy|claims?|plan|certificate|aid|scheme)\b"
+        r"(?=.*(\b(no|num|number|id|ref|reference)\b|#)).*\b(member\w*|funds?|insur\w*|policy(\s?holder)?|claims?|plan|certificate|aid|scheme)\b"
         r"|\b(membership|claim|policy)\s*$",
         re.IGNORECASE,
     ),
@@ -141,9 +142,9 @@ class Definition(NamedTuple):
     options: tuple[str, ...] = ()
 
     def spelled_out(self, mapping: ClinicMapping) -> Definition:
-        """Return the field with the abbreviations of its section and label written out."""
+        """Return the field with the abbreviations of its section and label written out, and no signs around the label."""
         section, label = (mapping.spelled_out(_shortly(text)) for text in (self.section, self.label))
-        return self._replace(section=section, label=label)
+        return self._replace(section=section, label=plain(label))
 
 
 class _Options:

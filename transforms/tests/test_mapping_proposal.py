@@ -212,6 +212,9 @@ NUMBERS = ["8812345", "9912345", "7712345"]
         ("Insurance", "Teachers union membership no", NUMBERS),
         ("Pilates", "Membership number", NUMBERS),
         ("Insurance", "Member ID (gym)", NUMBERS),
+        ("Insurance", "RACV member number", NUMBERS),
+        ("Insurance", "Policyholder ID", NUMBERS),
+        ("Insurance", "Subscriber's employer", FIRMS),
     ],
 )
 def test_what_may_be_something_else_is_never_high(section: str, label: str, answers: list[str]) -> None:
@@ -240,6 +243,9 @@ def test_what_may_be_something_else_is_never_high(section: str, label: str, answ
         ("Injury", "WC carrier", INSURERS, "insurer"),
         ("Work", "Emp. name", FIRMS, "employer"),
         ("Child", "Sch", FIRMS, "school"),
+        ("Client", "1. Place of study:", FIRMS, "school"),
+        ("Client", "* Employer -", FIRMS, "employer"),
+        ("Cover", "Who is your cover with?", INSURERS, "insurer"),
         ("NDIS", "Plan mgr", FIRMS, "ndis_plan_manager"),
         ("NDIS", "Partic. no", NDIS_NUMBERS, "ndis_number"),
     ],
