@@ -27,6 +27,7 @@ FIELDS = {
     "tags": FieldSpec("tags", "tags"),
     "dnd_email": FieldSpec("dnd_email", "dnd", channel="Email"),
     "owner": FieldSpec("owner", "owner", fold="owner"),
+    "stage": FieldSpec("stage", "stage", fold="stage"),
     "files": FieldSpec("files", "custom", "files", "FILE_UPLOAD"),
     "source_system_id": FieldSpec("source_system_id", "custom", "source_system_id"),
 }
@@ -142,6 +143,12 @@ def test_tags_of_others_stay_but_ours_that_are_given_up_must_go() -> None:
         Kind.DIFFERENT,
         "",
     )
+
+
+def test_an_opportunity_stays_in_its_stage_without_a_visit() -> None:
+    """No load moves it where no visit is left; while one is there, its type decides."""
+    assert judge("stage", None, "Review", written="Review") == (Kind.NORMALISED, "stays_in_its_stage")
+    assert judge("stage", "Massage", "Review", written="Massage") == (Kind.DIFFERENT, "")
 
 
 def test_do_not_disturb_set_by_the_clinic_is_respected() -> None:

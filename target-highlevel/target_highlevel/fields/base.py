@@ -50,6 +50,8 @@ class FieldKind:
     filled_in = False
     #: Whether another value is never put down to a person's edit: a verification counts it under every ``overwrite``.
     guarded = False
+    #: Whether what is in the field stays when Cliniko has no value any more.
+    stays = False
     #: Whether the field says to which sub-account a record belongs.
     routes = False
 
@@ -128,7 +130,7 @@ class FieldKind:
 
     def may_change(self, value: Any, notes: Notes) -> bool:
         """Return whether an update may write a value, as far as the ledger's notes on the record tell."""
-        return not self.declared.create_only
+        return not self.declared.create_only and not (self.stays and value is None)
 
     def is_done(self, wanted: Any, there: Any) -> bool:
         """Return whether nothing is to be written, so that the wanted value is there."""

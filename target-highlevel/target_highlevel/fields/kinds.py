@@ -375,11 +375,9 @@ class User(Text):
 
 
 class Stage(Text):
-    """The stage of an opportunity: it is moved, and never taken out of its pipeline."""
+    """The stage of an opportunity: it is moved, and never taken out of its pipeline, though no visit is left."""
 
-    def may_change(self, value: Any, notes: Notes) -> bool:
-        """Where no visit is left it stays where it is."""
-        return value is not None
+    stays = True
 
 
 class Routing(FieldKind):

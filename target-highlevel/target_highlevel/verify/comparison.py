@@ -26,6 +26,7 @@ HOWS = {
     "consent_unknown": "closed for an earlier no; what the patient wants now is not known, so it stays closed",
     "by_the_clock": "right when it was written; only time has passed since",
     "user_at_that_time": "the user it was given; who stands for the practitioner has changed since",
+    "stays_in_its_stage": "an opportunity stays in its stage when no visit is left",
     "owner_not_kept": "HighLevel has kept no owner of this record",
     "named_when_uploaded": "a file keeps the name it was uploaded with; its description changed in Cliniko since",
     "change_waits": "as it was written last; the change since then waits or was refused, and is listed as such",
@@ -174,8 +175,8 @@ def _tolerated(case: Case, kind: FieldKind, wanted: Any, there: Any) -> str:
         return "user_at_that_time"
     if kind.of_record and row.object != "contact" and is_empty(there):
         return "owner_not_kept"
-    if is_empty(wanted) and case.highlevels_own(name, there):
-        return "set_by_highlevel"
+    if is_empty(wanted) and (kind.stays or case.highlevels_own(name, there)):
+        return "stays_in_its_stage" if kind.stays else "set_by_highlevel"
     return kind.spelling(wanted, there) or _adopted(row, kind.declared, wanted)
 
 
