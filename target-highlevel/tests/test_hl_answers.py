@@ -452,3 +452,22 @@ def test_what_no_tag_tells_stays_known() -> None:
     assert untold({"email": "refused", "phone": "another_person", "postalCode": "refused"}) == {
         "postalCode": "refused"
     }
+
+
+@pytest.mark.parametrize("stages", ["x", {"a": 1}, ["a"], [None]], ids=str)
+def test_stages_of_another_shape_are_not_understood(
+    stages: Any, service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """It is said so, and nothing ends with an exception of Python's own."""
+    server, highlevel = service
+    says(server, lambda _: {"pipelines": [{"id": "p", "name": "P", "stages": stages}]})
+    with pytest.raises(AnswerNotUnderstood):
+        highlevel.opportunities.pipelines()
+
+
+def test_a_field_may_be_called_a_number(service: tuple[HighLevelServer, LiveHighLevel]) -> None:
+    """A clinic's own field must not end every run."""
+    server, highlevel = service
+    field = {"id": "f", "fieldKey": "contact.7", "dataType": "TEXT", "name": 7}
+    says(server, lambda _: {"customFields": [field]})
+    assert highlevel.definitions.contact_fields()["7"].name == "7"

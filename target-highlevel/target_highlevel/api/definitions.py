@@ -73,7 +73,7 @@ class Definitions(Resource):
                 text(item, endpoint, "id"),
                 text(item, endpoint, "dataType"),
                 {label: label for label, _ in _options_of(item, endpoint)},
-                name=item.get("name"),
+                name=_label(item),
                 position=found if isinstance(found := item.get("position"), int) else 0,
                 most_files=_most_files(item),
                 ids=_ids(item, endpoint),
@@ -245,9 +245,13 @@ def _object_field(item: Mapping[str, Any], endpoint: Endpoint) -> Field:
     options = dict(_options_of(item, endpoint))
     in_forms = switched(item.get("showInForms"))
     identity, data_type = text(item, endpoint, "id"), text(item, endpoint, "dataType")
-    return Field(
-        identity, data_type, options, name=item.get("name"), in_forms=in_forms, ids=_ids(item, endpoint)
-    )
+    return Field(identity, data_type, options, name=_label(item), in_forms=in_forms, ids=_ids(item, endpoint))
+
+
+def _label(item: Mapping[str, Any]) -> str | None:
+    """Return the name of a field, which may be a number to whoever wrote it."""
+    found = item.get("name")
+    return None if found is None else str(found)
 
 
 def _most_files(item: Mapping[str, Any]) -> int | None:

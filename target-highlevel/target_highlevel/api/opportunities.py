@@ -46,7 +46,7 @@ class Opportunities(Activities):
                 text(item, endpoint, "name"),
                 {
                     text(stage, endpoint, "name"): text(stage, endpoint, "id")
-                    for stage in item.get("stages") or ()
+                    for stage in rows({"stages": item.get("stages")}, endpoint, "stages")
                 },
             )
             for item in found
