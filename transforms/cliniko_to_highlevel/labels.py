@@ -107,12 +107,13 @@ _WORDS: Mapping[str, str] = {
     "ndis_number": f"{_NUMBER} ndis ndia participant participants client patient plan",
     "ndis_plan_start": "ndis plan start* begin* commence* from date dates period valid day funding",
     "ndis_plan_end": "ndis plan end* expir* finish* review* reassess* renew* until due date dates period valid day funding",
-    "ndis_plan_manager": f"ndis plan manage* company agency provider organi* fund funds business firm {_NUMBER}",
+    "ndis_plan_manager": f"ndis plan through manage* company agency provider organi* fund funds business firm {_NUMBER}",
     "employer": "employ* work workplace working works place where company firm business organi* main usual primary"
     " patient client eap occupational health acc",
     "school": "school schools college university uni nursery kinder* kindy preschool pre day daycare care childcare creche crèche"
     " centre center high primary secondary middle elementary grammar early learning elc provider attend* enrolled go goes"
-    " child student under over where stud* place education* setting facility establishment institution tafe campus",
+    " child student under over where stud* place education* setting facility establishment institution tafe"
+    " campus montessori play playgroup sixth form",
 }
 
 

@@ -57,7 +57,7 @@ _NDIS_IN_FULL = re.compile(r"\bnational\s+disability\s+insurance\s+(scheme|agenc
 #: Words of labels of fields that have a fixed place. A label without any is of something else.
 _WORDS_OF_PLACES = re.compile(
     r"insur|assur|employ|\b(fund\w*|hf|cover\w*|carrier|payers?|payors?|provider|scheme|company|business|work\w*"
-    r"|schools?|kinder\w*|pre-?school|university|uni|college|day\s?care|child\s?care|nursery|members?|membership|policy|policies"
+    r"|schools?|kinder\w*|pre-?school|university|uni|college|day[\s-]?care|child[\s-]?care|nursery|montessori|play\s?group|sixth\s+form|members?|membership|policy|policies"
     r"|claims?|ndis|plan\w*|participant|start\w*|end\w*|expir\w*|numbers?|num|no|nr|id|ref\w*|code|cert\w*|acc\w*|manage\w*"
     r"|agency|organi[sz]ation|firm|stud(y|ies)|educat\w*|institution|academy|tafe|campus|oshc|underwriter|name)\b|#",
     re.IGNORECASE,
