@@ -89,7 +89,7 @@ def serving(root: Path, *others: str, **variables: str) -> Iterator[Browser]:
     (root / "mapping.yml").write_text(MAPPING, encoding="utf-8")
     given = {"TARGET_HIGHLEVEL_MAPPING": str(root / "mapping.yml"), **variables}
     clinic = Clinic(Project.of(root, ENVIRONMENT, given))
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     guard = Guard(listening.getsockname()[1])
     beside = {name: Clinic(Project(root, name, given, one_of_many=True)) for name in others}
