@@ -334,6 +334,7 @@ def proposal(_options: argparse.Namespace) -> Iterator[Figure]:
     for what, found in (
         ("labelled fields", everything),
         ("fields held out while the rules were built", kept),
+        ("fields written after the rules", labelled_fields.proposed(labelled_fields.AFTER_THE_RULES)),
     ):
         told = labelled_fields.score(found)
         named = f"{told.fields} {what}"

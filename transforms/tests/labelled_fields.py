@@ -22,6 +22,10 @@ label is ``unclear``: whoever is sure of such a field is wrong, wherever it goes
 policies of vehicles and accidents, what is beside a first insurer, employers at a time, and joined questions. By the labels of
 before, 87.0 % of the 455 fields held out till then are rightly high, and 84.7 % of those with a fixed place.
 
+``after_the_rules.yml`` has ten clinics of a fourth author, who had seen neither rules nor labels; it was measured once, with
+the rules as they are. Of its 260 fields *high* was right of 228 of 229 (99.6 %), 87.7 % of all had it rightly, and 83.3 % of the
+42 with a fixed place; each of the 35 that were sure of a fixed place was right. Whoever makes a rule for one writes new ones.
+
 A clinic called *so-and-so, old form* or *web form* has wordings of that clinic for what it asks elsewhere: no form asks twice,
 and a plan is sure of one of them only.
 """
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent / "own_fields"
 BUILT_WITH, TRIED_LATER, HELD_OUT_FIRST, HELD_OUT = "built_with", "tried_later", "held_out_first", "held_out"
+AFTER_THE_RULES = "after_the_rules"
 #: The label of a field of which nobody can be sure.
 UNCLEAR = "unclear"
 #: All that were looked at.
