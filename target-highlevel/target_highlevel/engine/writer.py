@@ -88,6 +88,8 @@ class Writer:
         self._sleep = sleep
         self._began = time.monotonic()
         self.absence = Absence(search_lag, sleep)
+        #: Creates of this run that HighLevel has answered with a success nobody understands.
+        self._not_understood: dict[str, AnswerNotUnderstood] = {}
 
     def write(self, row: Row, spec: StreamSpec, kind: ObjectKind, contributions: Contributions) -> None:
         """Bring one record into HighLevel as wanted, or reject it; everything else is raised for the run to end or go on."""
@@ -160,6 +162,8 @@ class Writer:
     # Create
 
     def _create(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: dict[str, Any]) -> None:
+        if row.ref in self._not_understood:  # not found at the end of the run either; a later one may send it again
+            raise self._not_understood[row.ref]
         made = self._created(row, spec, kind, wanted)
         if isinstance(made, Existing):
             self._adopt(row, spec, kind, wanted, made)
@@ -226,6 +230,9 @@ class Writer:
         """
         try:
             return kind.create(row, spec, fields)
+        except AnswerNotUnderstood as error:
+            self._not_understood[row.ref] = error
+            raise
         except (DayBudgetSpent, Interrupted):
             if kind.search_is_eventual and first:
                 self._work.not_sent(row)
