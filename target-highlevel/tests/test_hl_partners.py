@@ -24,14 +24,14 @@ from target_highlevel.api.custom_values import CustomValue, CustomValues
 from target_highlevel.connection import sub_account_tokens
 from target_highlevel.errors import CredentialsRefused, SettingsError, Unavailable, Unknown
 from target_highlevel.http.client import HighLevelClient
-from target_highlevel.http.governor import Governor, Limits
+from target_highlevel.http.governor import LONGEST_HOLD, Governor, Limits
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.recovery import Recovery
 from target_highlevel.ledger.rows import Notes, Outcome, Status
 from target_highlevel.ledger.undo import Undo, writing_runs
 from target_highlevel.partners.mark import MARK, mark_from
-from target_highlevel.partners.partners import Ourselves, Partners
+from target_highlevel.partners.partners import BEAT, TERM, Ourselves, Partners
 from target_highlevel.preflight.continuity import is_ahead
 from target_highlevel.rollback.pool import do_all
 from target_highlevel.settings import settings_from
@@ -472,6 +472,11 @@ def test_a_lease_that_has_expired_is_nobody_s(partner: Callable[..., Partners], 
     before = copy.deepcopy(sandbox.state.custom_values)
     run.release()
     assert sandbox.state.custom_values == before
+
+
+def test_a_429_holds_no_lease_back_until_it_expires() -> None:
+    """A renewal waits as everybody does, for as long as HighLevel may ask for at once."""
+    assert LONGEST_HOLD + BEAT < TERM
 
 
 def test_a_mark_that_somebody_changed_or_deleted_has_everything_found_again(

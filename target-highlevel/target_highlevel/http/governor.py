@@ -36,8 +36,9 @@ _NOT_YET = math.inf
 _POLL = 0.01
 #: Windows for which it is remembered when requests were let through: an answer may be that late.
 _WINDOWS_KEPT = 16
-#: Whatever a 429 says: a mistaken header must not stop a run for hours.
-_LONGEST_HOLD = 300.0
+#: Whatever a 429 says: a mistaken header must not stop a run for hours, nor hold the sign of life back for which another run
+#: waits before it takes the sub-account over.
+LONGEST_HOLD = 90.0
 #: Of a number in a header.
 _MOST_DIGITS = 15
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -167,14 +168,14 @@ class Governor:
                 )
 
     def hold(self, seconds: float | None = None, attempt: int = 1) -> None:
-        """HighLevel answered 429: let nothing through for so long, five minutes at most; by default for one window.
+        """HighLevel answered 429: let nothing through for so long, 90 seconds at most; by default for one window.
 
         Where the same request is refused again after that, what was told was too little: each time for one window more.
         """
         with self._state:
             self._too_many += 1
             windows = attempt if seconds is None else attempt - 1
-            pause = min(max(seconds or 0.0, windows * self._limits.seconds), _LONGEST_HOLD)
+            pause = min(max(seconds or 0.0, windows * self._limits.seconds), LONGEST_HOLD)
             now = self._clock()
             self._held_until = max(self._held_until, now + pause)
         if self._shared is not None:
@@ -304,7 +305,7 @@ class RateHeaders:
     def of(cls, headers: Mapping[str, str]) -> RateHeaders:
         """Read them from an answer."""
         return cls(
-            # none at all it cannot be: there is an answer
+            # 0 cannot be meant: there was an answer
             maximum=_header_number(headers, "X-RateLimit-Max") or None,
             remaining=_header_number(headers, "X-RateLimit-Remaining"),
             interval_milliseconds=_header_number(headers, "X-RateLimit-Interval-Milliseconds"),

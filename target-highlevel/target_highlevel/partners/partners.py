@@ -50,9 +50,9 @@ COST = (
     endpoints.UPDATE_CUSTOM_VALUE,
     endpoints.DELETE_CUSTOM_VALUE,
 )
-_BEAT = 20.0
+BEAT = 20.0
 #: Seconds for which a lease holds without being renewed.
-_TERM = 120.0
+TERM = 120.0
 _CLAIMS = 3
 #: Statuses with which a server says that it has no such route, in whatever words.
 _NO_SUCH_ROUTE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
@@ -107,7 +107,7 @@ class Partners:
         ourselves: Ourselves,
         *,
         wait: Callable[[float], Any] = time.sleep,
-        beat: float = _BEAT,
+        beat: float = BEAT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is sent yet.
@@ -342,7 +342,7 @@ class Partners:
                 self._store.change(item.identity, MARK, self._text(lease=False))
 
     def _text(self, *, lease: bool) -> str:
-        until = datetime.now(UTC) + timedelta(seconds=_TERM)
+        until = datetime.now(UTC) + timedelta(seconds=TERM)
         mark = Mark(
             ledger=self._self.ledger,
             counter=self._counter,
@@ -369,7 +369,7 @@ class Partners:
     @property
     def _is_lost(self) -> bool:
         """Return whether others may take our lease for that of a killed run: a renewal may hang for longer than it holds."""
-        return self._lease is not None and (self._gone or self._clock() - self._renewed > _TERM)
+        return self._lease is not None and (self._gone or self._clock() - self._renewed > TERM)
 
     def check(self) -> None:
         """Make sure that the lease is still ours.
@@ -430,5 +430,5 @@ def _busy(mark: Mark | None) -> str:
     which = f"run {mark.run}" if mark and mark.run else "another run"
     return (
         f"{which} is writing to this sub-account from another machine or folder: wait for it to end. If it was killed, its lease"
-        f" expires {int(_TERM)} seconds after its last sign of life"
+        f" expires {int(TERM)} seconds after its last sign of life"
     )
