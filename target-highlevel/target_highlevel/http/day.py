@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _BLOCK = 50
-#: Seconds within which nobody believes in two new days, unless the headers were seen to begin anew: such as count nothing
-#: would tell of one with each answer.
+#: Seconds within which nobody believes in two new days, unless the headers were seen to begin anew: headers that count nothing
+#: would announce one with every answer.
 _SHORTEST_DAY = 20 * _HOUR
 
 
@@ -135,7 +135,8 @@ class DayBudget:
         ours = self._spent - self._bought - underway - (latest - number)
         if limit is None or remaining > limit:
             return
-        surely, self._used = limit - remaining < self._used, limit - remaining
+        # half again: answers that overtake each other let the number go up and down by a few
+        surely, self._used = limit - remaining < self._used / 2, limit - remaining
         # Half, as HighLevel may leave out some of ours, such as those it answered with 429.
         if self._used < ours / 2 and (surely or not self._doubted):
             self._turn_day(latest, underway, surely=surely)

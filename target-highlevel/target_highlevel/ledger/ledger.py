@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import sqlite3
 import threading
 from contextlib import ExitStack, contextmanager
 from copy import copy
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import backoff
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -25,6 +27,9 @@ from target_highlevel.ledger.tables import budget, fact, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+#: Seconds that one process waits for another which is at work in the same file.
+_PATIENCE = 10
 
 
 def utc_now() -> datetime:
@@ -296,11 +301,11 @@ class Ledger:
     def forget_spent(self, after: timedelta) -> bool:
         """Forget all counted requests of this sub-account, unless the last time is no longer ago; return whether it was done."""
         name, now = f"spent_forgotten:{self.location}", self.now()
-        last = self.fact(name)
-        if last and abs(now - datetime.fromisoformat(last)) < after:
-            return False
-        self.remember(name, now.isoformat())
         with self.transaction() as connection:
+            last = self.fact(name)
+            if last and abs(now - datetime.fromisoformat(last)) < after:
+                return False
+            self.remember(name, now.isoformat())
             connection.execute(budget.delete().where(budget.c.location == self.location))
         return True
 
@@ -366,11 +371,24 @@ def _private_file(path: Path) -> None:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=10000")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000}")
+    _write_ahead(cursor)
     # an intent must survive a power cut, or a lost answer could double a record
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+@backoff.on_exception(
+    backoff.constant,
+    sqlite3.OperationalError,
+    max_time=_PATIENCE,
+    interval=0.05,
+    jitter=None,
+    giveup=lambda error: "locked" not in str(error),
+)
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Keep the log beside the file; where several open a new one at once SQLite refuses this at once, without its patience."""
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def _lock(connection: sa.Connection, location: str) -> LedgerLock | PostgresLock | NoLock:
