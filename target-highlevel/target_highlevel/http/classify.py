@@ -7,6 +7,7 @@ for its caller to find out about.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 #: How HighLevel spells, in the answers to writes, whether something was done.
 _DONE = ("succeded", "succeeded", "success")
 _NO_STATUS = 600
+_ONE_WORD = re.compile(rb"\s*\w{0,20}\s*")
 # Time-outs and proxies' own failures, of which nobody says what they did with the request.
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 #: A refusal for size is one whoever on the way says it, in whatever form: sending it again would not help.
@@ -130,8 +132,7 @@ def _accepted(answer: Answer, sent: Sent, body: Any) -> Outcome:
 
 def _says_done(answer: Answer, sent: Sent) -> bool:
     """Whether a success without a body, or with a word in place of one, is all that there is to know: a create needs an id."""
-    plain = answer.headers.get("Content-Type", "").casefold().startswith("text/plain")
-    return sent.method in {"PUT", "DELETE"} and (plain or not answer.content.strip())
+    return sent.method in {"PUT", "DELETE"} and _ONE_WORD.fullmatch(answer.content) is not None
 
 
 def _status_inside(body: Any) -> int | None:
@@ -142,7 +143,7 @@ def _status_inside(body: Any) -> int | None:
 
 
 def _says_not_done(sent: Sent, body: Any) -> bool:
-    """Whether a success says of itself that nothing was written, and no more than that."""
+    """Whether a success says of itself that nothing was written."""
     told = (body.get(name) for name in _DONE) if isinstance(body, dict) else ()
     return not only_reads(sent.method, sent.path) and any(word is False for word in told)
 
