@@ -154,6 +154,7 @@ DOCX = packed("[Content_Types].xml", "word/document.xml")
         ("old", OLE + "Book\0".encode("utf-16-le"), "old.xls", False),
         ("IM000005", b"\0\x08\0\x05CS\0\nISO_IR 100", "IM000005.dcm.zip", True),
         ("MZ", b"MZ is my name", "MZ.txt", False),
+        ("gait.txt", b"The wide stance of this patient", "gait.txt", False),
     ],
 )
 def test_the_first_bytes_decide(name: str, content: bytes, sent: str, zipped: bool, tmp_path: Path) -> None:  # noqa: FBT001

@@ -257,7 +257,8 @@ def _bitmap(head: bytes) -> Kind | None:
 
 def _media(head: bytes) -> Kind | None:
     if head[4:8] != b"ftyp":
-        return _UNBRANDED if head[4:8] in _ATOMS else None
+        # a text may say *wide* there, but has no control characters
+        return _UNBRANDED if head[4:8] in _ATOMS and _CONTROLS.search(head) else None
     return _3GP if head[8:10] == b"3g" else _BRANDS.get(head[8:12], _MP4)
 
 
