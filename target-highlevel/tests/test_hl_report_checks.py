@@ -182,9 +182,15 @@ def test_what_could_not_be_read_and_what_was_accepted_is_not_called_the_same(
 ) -> None:
     """A list that was not read is no record that could be counted; what people entered stays another value once accepted."""
     cases: list[tuple[int, bool, dict[str, int], dict[str, int], str, str, list[str]]] = [
-        (6, False, {"unreadable": 1}, {}, "attention",
-         "As far as HighLevel shows it, all agrees with Cliniko; a list of records could not be read back.",
+        (6, False, {"unreadable": 1, "unreadable_lists": 1}, {}, "attention",
+         "As far as HighLevel shows it, all agrees with Cliniko; 1 list of records could not be read back.",
          ["list of records that could not be read back"]),
+        (5, False, {"unreadable": 1, "different": 1}, {"different": 1}, "attention",
+         "Not quite: 1 record differs in HighLevel.",
+         ["record with other values than Cliniko"]),
+        (6, False, {"unreadable": 3, "unreadable_lists": 2}, {"unreadable": 1}, "attention",
+         "As far as HighLevel shows it, all agrees with Cliniko; 1 record and 2 lists of records could not be read back.",
+         ["record that could not be read back", "lists of records that could not be read back"]),
         (6, True, {"unreadable": 1}, {"unreadable": 1, "kept": 1}, "attention",
          ("As far as HighLevel shows it, all else agrees with Cliniko; 1 record holds what people entered, 1 record could not"
           " be read back."),

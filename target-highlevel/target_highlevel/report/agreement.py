@@ -10,6 +10,7 @@ from target_highlevel.endings import BEGUN_IN_THE_MIDDLE, MAPPED_ANEW, tap_of, u
 from target_highlevel.exit_codes import DIFFERENCES, LOADED, UNREADABLE, VERIFIED
 from target_highlevel.ledger.counts import standing_records, undone_records, wrote_since
 from target_highlevel.report.money import sum_line
+from target_highlevel.report.outcome import unreadable_words
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def _about_findings(verification: Mapping[str, Any], *, accepted: bool) -> Itera
     Sums of money are not accepted with what people entered: they agree to the cent, or somebody puts them right.
     """
     name, code = verification["id"], verification["exit_code"]
-    totals = (verification["facts"].get("report", {}).get("verification") or {}).get("totals", {})
+    said = {"totals": {}, **(verification["facts"].get("report", {}).get("verification") or {})}
+    totals = said["totals"]
     kept = totals.get("kept", 0)
     differs = sum(totals.get(kind, 0) for kind in ("different", "missing", "extra"))
     money = (verification["facts"].get("report", {}).get("money")) or {}
@@ -142,10 +144,10 @@ def _about_findings(verification: Mapping[str, Any], *, accepted: bool) -> Itera
     if kept:
         found = f"{counted(kept, 'record')} with what people entered, which `overwrite` leaves standing"
         yield f"verification {name} found {found}: {_accept(kept)}"
-    unreadable = totals.get("unreadable", 0)
-    if unreadable or code == UNREADABLE:  # a list that could not be read is no record
-        what = counted(unreadable, "record") if unreadable else "a list of records"
-        yield f"verification {name} could not read {what} back: {_accept(unreadable or 1)}"
+    unread = unreadable_words(said)
+    if unread or code == UNREADABLE:  # an earlier version did not count the lists
+        number = totals.get("unreadable", 0) + said.get("unreadable_lists", 0)
+        yield f"verification {name} could not read {unread or 'a list of records'} back: {_accept(number or 1)}"
 
 
 def _accept(number: int) -> str:

@@ -35,11 +35,9 @@ def _agrees(verification: Mapping[str, Any], *, accepted: bool) -> tuple[str, st
     totals = verification["totals"]
     kept = totals.get("kept", 0)
     apart = [_of_people(kept)] if kept else []
-    if verification.get("unreadable") or totals.get("unreadable"):
+    if unread := unreadable_words(verification):
         said = f"As far as HighLevel shows it, {'all else' if kept else 'all'} agrees with Cliniko"
-        number = totals.get("unreadable", 0)
-        what = counted(number, "record") if number else "a list of records"
-        return "attention", f"{said}; {', '.join([*apart, f'{what} could not be read back'])}."
+        return "attention", f"{said}; {', '.join([*apart, f'{unread} could not be read back'])}."
     if totals["rejected"] or totals["held"]:
         apart.append(_not_in(totals))
     if not apart:
@@ -48,6 +46,16 @@ def _agrees(verification: Mapping[str, Any], *, accepted: bool) -> tuple[str, st
     if accepted and not totals["held"]:
         return "good", f"{said}, which you accepted."
     return "attention", f"{said}."
+
+
+def unreadable_words(verification: Mapping[str, Any]) -> str:
+    """Return what could not be read back: *2 records and 1 list of records*; empty if there is nothing of the kind."""
+    records, lists = verification["totals"].get("unreadable", 0), verification.get("unreadable_lists", 0)
+    told = [
+        *([counted(records, "record")] if records else []),
+        *([f"{counted(lists, 'list')} of records"] if lists else []),
+    ]
+    return " and ".join(told)
 
 
 def _of_people(number: int) -> str:
@@ -101,7 +109,7 @@ def verified_tasks(verification: Mapping[str, Any], *, accepted: bool = False) -
     )
     yield (
         "list{s} of records that could not be read back",
-        0 if totals.get("unreadable") else verification.get("unreadable", 0),
+        verification.get("unreadable_lists", 0),
         "See why, and verify again.",
         "unreadable",
     )

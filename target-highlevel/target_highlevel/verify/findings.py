@@ -71,6 +71,8 @@ class Findings:
         self.hows: Counter[tuple[Kind, str]] = Counter()
         self._equal: Counter[tuple[str, str]] = Counter()
         self._extra: Counter[tuple[str, str]] = Counter()
+        #: How many lists could not be read.
+        self.unreadable_lists = 0
 
     # Taking in
 
@@ -103,6 +105,7 @@ class Findings:
 
     def unreadable_list(self, object_: str, reason: str) -> None:
         """Take in that a list of HighLevel's could not be read, so that nobody knows what is too much."""
+        self.unreadable_lists += 1
         self._count(Kind.UNREADABLE, reason)
         self._note("", object_, Compared("", Kind.UNREADABLE, reason))
 

@@ -144,6 +144,7 @@ class Verification:
             ],
             "extra_because": self._because(Kind.EXTRA),
             "unreadable_because": self._because(Kind.UNREADABLE),
+            "unreadable_lists": self._findings.unreadable_lists,
             "objects": objects,
             "closes_to_zero": all(item["difference"] == 0 for item in objects),
             "records": records,
