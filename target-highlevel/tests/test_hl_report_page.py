@@ -250,7 +250,7 @@ def test_no_share_is_told_of_nobody(tmp_path: Path) -> None:
     """A clinic without patients has no hundred per cent of them in order."""
     nobody = {"patients": 0, "without_findings": 0, "score": 100, "possible_duplicates": 0, "findings": {}}
     text = planned(tmp_path, {**ONE, "quality": nobody})
-    assert "No patient came" in text
+    assert "No patients were read" in text
     assert "100 %" not in text
 
 

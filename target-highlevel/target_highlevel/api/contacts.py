@@ -163,10 +163,13 @@ def custom_values(contact: Mapping[str, Any]) -> dict[str, Any]:
     A read names a value otherwise than a write does, and v3 of the API otherwise again (docs/api-facts.md, Contacts).
     """
     return {
-        item["id"]: item[name]
-        for item in contact.get("customFields") or ()
-        if (name := next(filter(_VALUE.match, item), None))
+        item["id"]: item[name] for item in contact.get("customFields") or () if (name := value_name(item))
     }
+
+
+def value_name(item: Mapping[str, Any]) -> str | None:
+    """Return what the value of a custom field is called where a contact shows it; None where there is none."""
+    return next(filter(_VALUE.match, item), None)
 
 
 def _contact(item: Any, endpoint: Endpoint) -> Item:

@@ -162,7 +162,9 @@ class Writer:
     # Create
 
     def _create(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: dict[str, Any]) -> None:
-        if row.ref in self._not_understood:  # not found at the end of the run either; a later one may send it again
+        if (
+            row.ref in self._not_understood
+        ):  # not found at the end of the run either; a later one may send it again
             raise self._not_understood[row.ref]
         made = self._created(row, spec, kind, wanted)
         if isinstance(made, Existing):
@@ -465,6 +467,7 @@ class Writer:
         notes: Notes,
         stays: AbstractSet[str] = frozenset(),
     ) -> None:
+        self._not_understood.pop(row.ref, None)
         if row.object == "relation" and wanted:  # HighLevel does not tell it: one day it is the before-image
             notes = replace(notes, link=wanted)
         if row.object == "note" and row.is_whole:

@@ -375,7 +375,7 @@ class User(Text):
 
 
 class Stage(Text):
-    """The stage of an opportunity: it is moved, and never taken out of its pipeline, though no visit is left."""
+    """The stage of an opportunity: it is moved, and never taken out of its pipeline, even when no visit is left."""
 
     stays = True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
+from target_highlevel.api.contacts import value_name
 from target_highlevel.probe.own import FIRST_NAME
 
 if TYPE_CHECKING:
@@ -138,11 +139,10 @@ def _names(own: Own, contact: dict[str, Any]) -> None:
 
 
 def _values(own: Own, contact: dict[str, Any]) -> None:
-    entry = own.entry("text", contact)
-    names = [name for name in ("value", "fieldValue", "field_value") if name in entry]
-    if names:
-        answer = "value" if names[0] == "value" else "field_value"
-        own.found.answer("field_values", answer, f"the value is called {names[0]}")
+    name = value_name(own.entry("text", contact))
+    if name:
+        answer = "value" if name == "value" else "field_value"
+        own.found.answer("field_values", answer, f"the value is called {name}")
     else:
         own.found.unknown("field_values", "the field is not read back")
     _several(own, own.field_read("choices", contact) if "choices" in own.fields else None)

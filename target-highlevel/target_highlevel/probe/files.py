@@ -105,7 +105,7 @@ def _lists(own: Own) -> None:
 def _access(own: Own, documents: Documents, url: str) -> None:
     """Read the document in each way, the least powerful first where another host has it."""
     if not documents.is_ours(url):
-        host = "another host" if is_confidential(url) else "no safe place"
+        host = "another host" if is_confidential(url) else "an address that is not safe"
         got = documents.read(url)
         if got.content == CONTENT:
             own.found.answer("document_access", "other_host", f"read from {host} without the token")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
+from target_highlevel.api.contacts import value_name
 from target_highlevel.assumptions import Measurement, assumption
 from target_highlevel.probe.belongings import MARK, MARK_FIELD, NAME
 
@@ -74,7 +75,8 @@ class Own:
     def field_read(self, word: str, contact: dict[str, Any] | None = None) -> Any:
         """Return the value of one of the probe's fields as it is read back; None where there is none."""
         entry = self.entry(word, self.read() if contact is None else contact)
-        return next((entry[name] for name in ("value", "fieldValue", "field_value") if name in entry), None)
+        name = value_name(entry)
+        return entry[name] if name else None
 
     def entry(self, word: str, contact: dict[str, Any]) -> dict[str, Any]:
         """Return what a contact shows of one of the probe's fields, in a list or by their ids; empty where nothing is shown."""

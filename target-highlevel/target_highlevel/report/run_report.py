@@ -216,9 +216,8 @@ def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
     kept = run["facts"].get("report", {})
     folder = private(Path(report_dir) / run_id)
     lists = _whole_lists(kept, (gathered, _written(folder)))
-    content = (
-        {**gathered, **kept, **lists} if "run_id" in kept else gathered
-    )  # of an old load there are parts only
+    # of an old load there are parts only
+    content = {**gathered, **kept, **lists} if "run_id" in kept else gathered
     try:
         page = run_page(content)
     except (KeyError, TypeError, UndefinedError):  # whatever it is, in what an earlier version kept

@@ -39,8 +39,8 @@ def write_table(
         writer.writerows([cell(value) for value in row] for row in rows)
 
 
-def expect_cells_of(length: int) -> None:
-    """Have Python's csv take cells of so many signs: where values are shown, a note may be longer than it takes by itself."""
+def allow_cells_of(length: int) -> None:
+    """Have Python's csv take cells of so many characters: where values are shown, a note may be longer than its own limit."""
     csv.field_size_limit(max(csv.field_size_limit(), length))
 
 
@@ -54,7 +54,7 @@ def read_table(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
         ValueError: it has no such columns; the text names the first that is missing.
     """
     text = _text(path.read_bytes())
-    expect_cells_of(len(text))
+    allow_cells_of(len(text))
     lines = [line for line in re.split(r"\r\n?|\n", text) if line.strip()]
     if lines and lines[0].lower().startswith("sep="):
         del lines[0]
