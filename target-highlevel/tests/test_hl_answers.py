@@ -94,7 +94,9 @@ def test_a_list_in_whatever_envelope(answer: Any, service: tuple[HighLevelServer
         highlevel.notes.listed("c")
 
 
-@pytest.mark.parametrize("word", [{"deleted": True}, {"isDeleted": "true"}], ids=str)
+@pytest.mark.parametrize(
+    "word", [{"deleted": True}, {"isDeleted": "true"}, {"deletedAt": "2024-01-01T00:00:00Z"}], ids=str
+)
 def test_what_was_deleted_may_still_be_shown(
     word: dict[str, Any], service: tuple[HighLevelServer, LiveHighLevel]
 ) -> None:

@@ -59,7 +59,7 @@ class Account(Resource):
         """Return how many automations are published."""
         endpoint = endpoints.LIST_WORKFLOWS
         found = rows(self._call(endpoint, params={"locationId": self._location}), endpoint, "workflows")
-        return sum(item.get("status") == _PUBLISHED for item in found)
+        return sum(str(item.get("status")).casefold() == _PUBLISHED for item in found)
 
 
 def _user(item: Item, identity: str) -> User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import Findings, NotFound, Unknown
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 #: A thing of HighLevel as its API shows it; its ``id`` is a text.
 Item = dict[str, Any]
 
+_DATED = re.compile(r"\s*\d{4}-\d\d")
 #: What an answer may call what it holds, whatever that is.
 _ANY = "data"
 
@@ -84,8 +86,9 @@ def _id(item: Mapping[str, Any], name: str = "id") -> Any:
 
 
 def is_deleted(item: Mapping[str, Any]) -> bool:
-    """Return whether a thing that is still shown was deleted."""
-    return any(switched(item.get(name)) for name in ("deleted", "isDeleted"))
+    """Return whether a thing that is still shown was deleted: it says so, or when."""
+    said = (item.get(name) for name in ("deleted", "isDeleted", "deletedAt"))
+    return any(switched(value) or (isinstance(value, str) and _DATED.match(value)) for value in said)
 
 
 def living(items: Iterable[Item]) -> list[Item]:
