@@ -13,9 +13,11 @@ from migration_console.reports import WRITING_MODES, length, rows
 from migration_console.requests import Refused
 from migration_console.steps import State, current
 from target_highlevel.exit_codes import COMPLETE
+from target_highlevel.plan.quality import DUPLICATES, PAIR
+from target_highlevel.report.differences import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from migration_console.console import Clinic
     from migration_console.reports import Report
@@ -188,10 +190,18 @@ def _paged(query: Mapping[str, str], total: int) -> tuple[int, int]:
 
 
 def _rows_of(
-    report: Report | None, table: str, page: int, **without: Collection[str]
+    report: Report | None, table: str, page: int, columns: Sequence[str], **without: Collection[str]
 ) -> list[dict[str, str]]:
     """Return a page of a table of a report, without the rows that have one of these values in a column."""
-    return rows(report.folder / table, page * _PER_PAGE, _PER_PAGE, without) if report else []
+    return rows(report.folder / table, page * _PER_PAGE, _PER_PAGE, columns, without) if report else []
+
+
+def _differences_of(report: Report | None, page: int) -> tuple[list[dict[str, str]], str]:
+    """Return a page of what differs, and what is wrong with the table where a person has made it unreadable."""
+    try:
+        return _rows_of(report, "differences.csv", page, COLUMNS, kind=_AGREE), ""
+    except ValueError as error:
+        return [], str(error)
 
 
 def _place(told: str) -> int:
@@ -247,7 +257,7 @@ def preview(clinic: Clinic, fields: Mapping[str, str]) -> dict[str, Any]:
 
 def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     plan = clinic.reports.newest("plan", sample=False)
-    total = length(plan.folder / "duplicates.csv") if plan else 0
+    total = length(plan.folder / DUPLICATES) if plan else 0
     page, pages = _paged(query, total)
     families = _sharing(clinic)
     shown, family_pages = _paged({"page": query.get("family", "0")}, len(families))
@@ -260,7 +270,7 @@ def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
         "family_pages": family_pages,
         "can_undo": clinic.mapping.can_undo(),
         "stale": _is_stale(clinic, plan),
-        "duplicates": _rows_of(plan, "duplicates.csv", page),
+        "duplicates": _rows_of(plan, DUPLICATES, page, PAIR),
         "total": total,
         "page": page,
         "pages": pages,
@@ -301,7 +311,7 @@ def _check(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     fields.sort(key=_differs, reverse=True)
     total = sum(map(_differs, fields))
     page, pages = _paged(query, total)
-    shown = _rows_of(report, "differences.csv", page, kind=_AGREE) if total else []
+    shown, unreadable = _differences_of(report, page) if total else ([], "")
     revealed = query.get("values") == "shown"
     is_hidden = bool(report and report.content["shows_values"]) and not revealed
     columns = [name for name in shown[0] if name in _WHERE or not is_hidden] if shown else []
@@ -309,6 +319,7 @@ def _check(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
         "report": report,
         "fields": [(item, differing(item["counts"])) for item in fields],
         "rows": shown,
+        "unreadable": unreadable,
         "columns": columns,
         "total": total,
         "page": page,

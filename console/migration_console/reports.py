@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.exit_codes import WORST_FIRST
-from target_highlevel.report.tables import allow_cells_of
+from target_highlevel.report.tables import read_table
 from target_highlevel.report.verdict import ending
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}")
@@ -246,30 +245,28 @@ def length(path: Path) -> int:
 
 @lru_cache(maxsize=256)
 def _length(path: Path, _changed: int) -> int:
-    with _opened(path) as file:
-        return max(0, sum(1 for row in csv.reader(file) if row) - 1)
+    return sum(1 for _ in read_table(path, ()))
 
 
-def rows(path: Path, start: int, number: int, without: Mapping[str, Collection[str]]) -> list[dict[str, str]]:
-    """Return some rows of a table of a report; none where there is no such table.
+def rows(
+    path: Path, start: int, number: int, columns: Sequence[str], without: Mapping[str, Collection[str]]
+) -> list[dict[str, str]]:
+    """Return some rows of a table of a report, however a spreadsheet has saved it; none where there is no such table.
 
     Args:
         path: the table
         start: how many rows come before
         number: how many to return at most
+        columns: what is shown of them, as far as the table has it
         without: columns, and values with which a row is passed over as if it were not there
+
+    Raises:
+        ValueError: a column of `without` is missing; the text says which.
     """
     try:
-        with _opened(path) as file:
-            table = csv.reader(file)
-            names = next(table, [])
-            passed = [(names.index(name), values) for name, values in without.items()]
-            found = (row for row in table if row and not any(row[at] in values for at, values in passed))
-            return [dict(zip(names, row, strict=True)) for row in islice(found, start, start + number)]
+        table = read_table(path, tuple(without), columns)
+        found = (row for row in table if not any(row[name] in values for name, values in without.items()))
+        shown = islice(found, start, start + number)
+        return [{name: row[name] for name in columns if name in row} for row in shown]
     except FileNotFoundError:
         return []
-
-
-def _opened(path: Path) -> TextIO:
-    allow_cells_of(path.stat().st_size)
-    return path.open(newline="", encoding="utf-8-sig")

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from console_server import Browser, a_patient, a_report, serving
+from console_server import ENVIRONMENT, Browser, a_patient, a_report, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def listed(page: str) -> list[str]:
 def test_a_value_that_counts_as_the_same_is_no_difference(browser: Browser) -> None:
     """Neither among the rows nor in their number, which is the report's: the table beside it lists how it was normalised."""
     first, last = browser.get("check").text, browser.get("check?page=1").text
-    assert "All 121 of them, one by one" in first
+    assert "All 121 differences, one by one" in first
     assert "Page 2 of 2" in last
     assert listed(first) == ["different"] * 100
     assert listed(last) == ["different"] * 20 + ["missing"]
@@ -73,6 +73,46 @@ def test_the_columns_of_the_differences_are_named(browser: Browser) -> None:
         assert table.count('<th scope="col">') == names
     assert "Paris" not in hidden
     assert "Paris" in shown
+
+
+@pytest.mark.parametrize(
+    ("encoding", "head"),
+    [
+        ("utf-8", "sep=;\nsource;object;field;kind;source_value"),
+        ("cp1252", "Kind;source;object;field;source_value"),
+    ],
+)
+def test_differences_are_shown_as_a_spreadsheet_has_saved_them(
+    tmp_path: Path, browser: Browser, encoding: str, head: str
+) -> None:
+    """People take lines out of the table before a repair; a short line is one whose last cells are empty."""
+    names = head.rpartition("\n")[2].lower().split(";")
+    cells = [{"source": f"patients/{n}", "kind": "different", "source_value": "Zoë"} for n in range(3)]
+    lines = [head, *(";".join(row.get(name, "") for name in names) for row in cells), "different;x"]
+    path = tmp_path / "data" / ENVIRONMENT / "reports" / CHECK / "differences.csv"
+    path.write_bytes("\r\n".join(lines).encode(encoding))
+    page = browser.get("check?values=shown").text
+    assert listed(page)[:3] == ["different"] * 3
+    assert page.count("<td>Zoë</td>") == 3
+
+
+def test_differences_without_their_kind_are_not_shown_as_if_there_were_none(
+    tmp_path: Path, browser: Browser
+) -> None:
+    """The page says what is missing, and can still be used."""
+    path = tmp_path / "data" / ENVIRONMENT / "reports" / CHECK / "differences.csv"
+    path.write_text("source,field\npatients/1,city\n", encoding="utf-8")
+    page = browser.get("check").text
+    assert "is not as it was written: there is no column kind." in page
+    assert "Compare again" in page
+
+
+def test_one_difference_is_called_so(tmp_path: Path, browser: Browser) -> None:
+    """A sentence for it alone."""
+    found = [{"object": "contact", "label": "Contacts", "field": "city",
+              "counts": {**COUNTS, "different": 0}}]  # fmt: skip
+    a_report(tmp_path, LATER, mode="verify", exit_code=5, differences=found, verification={})
+    assert "<summary>1 difference</summary>" in browser.get("check").text
 
 
 @pytest.mark.parametrize("wanted", ["2", "99", "9" * 5_000, "-1", "x", "²"])

@@ -156,5 +156,8 @@ def test_a_table_is_read_as_any_spreadsheet_saves_it(
     path = tmp_path / "differences.csv"
     path.write_bytes(end.join(lines).encode(encoding))
     assert list(read_table(path, ("source", "kind"))) == [{"source": "patients/1", "kind": "missing"}]
+    assert list(read_table(path, ("source",), ("kind", "source", "how"))) == [
+        {"source": "patients/1", "kind": "missing"}
+    ]
     with pytest.raises(ValueError, match="there is no column field"):
         list(read_table(path, ("source", "field")))

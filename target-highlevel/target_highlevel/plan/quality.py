@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from target_highlevel.plan.duplicates import Pair
 
 QUALITY, DUPLICATES = "quality.csv", "duplicates.csv"
+#: What the table of possible duplicates says of each pair.
+PAIR = ("first", "second", "reasons")
 #: What is found, as the tables name it.
 NO_ADDRESS = "no usable e-mail or phone"
 SHARED = {"email": "e-mail shared with another patient", "phone": "phone shared with another patient"}
@@ -135,4 +137,4 @@ class Quality:
         pairs, found = self._all()
         write_table(folder / QUALITY, ("source", "reason"), found)
         rows = ((pair.first, pair.second, "; ".join(pair.reasons)) for pair in pairs)
-        write_table(folder / DUPLICATES, ("first", "second", "reasons"), rows)
+        write_table(folder / DUPLICATES, PAIR, rows)

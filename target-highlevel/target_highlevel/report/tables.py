@@ -44,10 +44,15 @@ def allow_cells_of(length: int) -> None:
     csv.field_size_limit(max(csv.field_size_limit(), length))
 
 
-def read_table(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table of ours as any spreadsheet may have saved it: these columns, others are left out.
+def read_table(path: Path, wanted: Sequence[str], also: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table of ours as any spreadsheet may have saved it.
 
     A spreadsheet saves in the encoding and with the separator of its country, puts ``sep=;`` on top or leaves blank lines.
+
+    Args:
+        path: the table
+        wanted: columns that it must have
+        also: columns that are read where it has them; those that are named nowhere are left out
 
     Raises:
         OSError: the file cannot be read.
@@ -66,10 +71,11 @@ def read_table(path: Path, wanted: Sequence[str]) -> Iterator[dict[str, str]]:
     if missing is not None:
         msg = f"there is no column {missing}"
         raise ValueError(msg)
+    kept = [*wanted, *(name for name in also if name in names and name not in wanted)]
     for row in csv.reader(io.StringIO("\n".join(lines[1:])), delimiter=separator):
         cells = dict(zip(names, (cell_.strip() for cell_ in row), strict=False))
         if any(cells.values()):
-            yield {name: cells.get(name, "") for name in wanted}
+            yield {name: cells.get(name, "") for name in kept}
 
 
 def _text(content: bytes) -> str:
