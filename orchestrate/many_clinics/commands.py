@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from many_clinics.clinics import LOCATION, LOCATIONS
 from many_clinics.outcome import Outcome
 from many_clinics.running import Running, data, prepare
 from many_clinics.steps import DELTA, LOAD, PLAN, VERIFY
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from many_clinics.clinics import Clinic
     from many_clinics.steps import Run
 
+#: What an id is made of.
+_WORD = re.compile(r"[\w-]+")
 _LOAD = ("run", "tap-cliniko", "target-highlevel")
 COMMANDS = {
     PLAN: ("run", "tap-cliniko", "target-highlevel-plan"),
@@ -47,8 +51,23 @@ class Commands:
         code, word = self._run(*COMMANDS[name])
         totals: Counter[str] = Counter()
         for path in self._reports() - before:  # one for each sub-account
-            totals.update(json.loads(path.read_text(encoding="utf-8")).get("totals") or {})
+            totals.update(self._totals(path))
         return Outcome(name, code, word, totals)
+
+    def _totals(self, path: Path) -> dict[str, int]:
+        """Return the sums of a run of this clinic; nothing of another clinic's where they share a folder, or not written yet."""
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        own = self._sub_accounts()
+        is_own = report.get("kind") == "run" and (not own or report.get("location_id") in own)
+        return (report.get("totals") or {}) if is_own else {}
+
+    def _sub_accounts(self) -> set[str]:
+        """Return the ids of the clinic's sub-accounts, of which the setting may be the whole address of a page."""
+        given = (self._environment.get(name, "") for name in (LOCATION, LOCATIONS))
+        return {word for text in given for word in _WORD.findall(text)}
 
     def runs(self) -> tuple[Outcome, list[Run]]:
         """Return those runs of the clinic's ledger, wherever they ran, that tell what is due; oldest first.

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from many_clinics.meltano_project import as_text
 from many_clinics.outcome import last_word
@@ -102,7 +103,18 @@ def _sqlalchemy_url(text: str, where: str) -> str:
     if rest.count("@") > 1:
         msg = f"{where} has more than one @; inside the user or the password write %40"
         raise SecretMissingError(msg)
+    if not _names_server(rest.rpartition("@")[2]):
+        msg = f"{where} names no server: postgresql://user:password@server/database, or ?host= with the folder of its socket"
+        raise SecretMissingError(msg)
     return f"{_POSTGRES}://{rest}"
+
+
+def _names_server(address: str) -> bool:
+    """Return whether an address says where its server is: before the database's name, or in a parameter."""
+    before, _, parameters = address.partition("?")
+    return before.startswith("[") or bool(
+        before.partition("/")[0].partition(":")[0] or "host" in parse_qs(parameters)
+    )
 
 
 class Running:

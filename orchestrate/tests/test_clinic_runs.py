@@ -289,6 +289,12 @@ def test_references_lead_to_their_place() -> None:
         ("sqlite:////data/ledger.db", None),
         ("mysql://n:zebra@h/n", None),
         ("postgresql://n:w@zebra@h/n", None),
+        ("postgresql://n:w@[::1]:5433/n", "n:w@[::1]:5433/n"),
+        ("postgresql://n:w@/n?host=/run/postgresql", "n:w@/n?host=/run/postgresql"),
+        ("postgresql:///zebra", None),
+        ("postgres://n:zebra@/n?host=", None),
+        ("postgresql://n:zebra@:5432/n", None),
+        ("postgresql://", None),
     ],
 )
 def test_a_database_is_one_of_a_server_that_is_named(tmp_path: Path, text: str, address: str | None) -> None:
@@ -400,17 +406,29 @@ def assert_gone(process: str) -> None:
 
 @pytest.mark.process
 def test_a_step_counts_the_records_of_all_sub_accounts(tmp_path: Path) -> None:
-    """Each has a report of its own; the folder of reports is meant from the project's, as Meltano means it."""
+    """Each has a report of its own; the folder of reports is meant from the project's, as Meltano means it.
+
+    Where other clinics have theirs in it too, runs of those are not counted, nor what is written just now.
+    """
     script = """import json, pathlib
-for number, folder in enumerate(("20261129T020000Z-a", "20261129T020000Z-b"), 1):
+def write(folder, text):
     path = pathlib.Path("reports", folder, "report.json")
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"totals": {"created": number}}))
+    path.write_text(text)
+for number, (kind, location) in enumerate([("run", "x"), ("run", "m"), ("run", "south"), ("window", "x"), ("run", "")]):
+    totals = {"created": 10**number}
+    write(f"20261129T020000Z-{number}", json.dumps({"kind": kind, "location_id": location, "totals": totals}))
+write("20261129T020000Z-5", '{"kind": "run", "loc')
 print("target-highlevel: complete (exit 0)")
 """
-    environment = {"PATH": os.environ["PATH"], "TARGET_HIGHLEVEL_REPORT_DIR": "reports"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TARGET_HIGHLEVEL_REPORT_DIR": "reports",
+        "TARGET_HIGHLEVEL_LOCATION_ID": "https://app.gohighlevel.com/v2/location/m/dashboard",
+        "TARGET_HIGHLEVEL_LOCATIONS": '{"1": "x"}',
+    }
     how = Commands(CLINIC, a_meltano(tmp_path, script), environment, lambda _: None).step("load")
-    assert (how.code, how.totals) == (0, {"created": 3})
+    assert (how.code, how.totals) == (0, {"created": 11})
 
 
 @pytest.mark.process

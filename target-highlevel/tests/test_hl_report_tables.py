@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind, masked
+from target_highlevel.report.run_report import write_content
 from target_highlevel.report.tables import read_table, write_table
 from target_highlevel.report.wording import REJECTED
 
@@ -161,3 +162,15 @@ def test_a_table_is_read_as_any_spreadsheet_saves_it(
     ]
     with pytest.raises(ValueError, match="there is no column field"):
         list(read_table(path, ("source", "field")))
+
+
+def test_who_reads_a_report_that_is_written_again_has_the_whole_of_one(tmp_path: Path) -> None:
+    """A console or a scheduler may look at it just then: what it has begun to read is not cut off."""
+    write_content(tmp_path, {"run_id": "first"}, "first page")
+    before = [(tmp_path / name).open(encoding="utf-8") for name in ("report.json", "report.html")]
+    write_content(tmp_path, {"run_id": "second"}, "second page")
+    assert ["first" in file.read() for file in before] == [True, True]
+    for file in before:
+        file.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.html"}
+    assert "second" in (tmp_path / "report.json").read_text(encoding="utf-8")

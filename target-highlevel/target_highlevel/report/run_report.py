@@ -169,10 +169,12 @@ class RunReport:
 
 
 def write_content(folder: Path, content: dict[str, Any], page: str) -> None:
-    """Write ``report.json`` and ``report.html``."""
+    """Write ``report.json`` and ``report.html``: whoever reads them meanwhile finds the whole of one, or none."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    (folder / _CONTENT).write_text(f"{text}\n", encoding="utf-8")
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    for name, written in ((_CONTENT, f"{text}\n"), ("report.html", page)):
+        scratch = folder / f"{name}.new"
+        scratch.write_text(written, encoding="utf-8")
+        scratch.replace(folder / name)
 
 
 def write_tables(folder: Path, ledger: Ledger, run_id: str) -> None:
