@@ -40,10 +40,12 @@ def main(project: Path, environment: str, port: int) -> None:
         click.echo(f"console: {root} has no meltano.yml; name the project's folder with --project", err=True)
         sys.exit(_WRONG_SETTINGS)
     try:
-        clinics = clinics_of(root, environment)
+        clinics, problems = clinics_of(root, environment)
     except ClinicsError as error:
         click.echo(f"console: {error}", err=True)
         sys.exit(_WRONG_SETTINGS)
+    for problem in problems:
+        click.echo(f"console: left out: {problem}", err=True)
     # a socket that does not say so is none of TCP to asyncio, which then lets each page wait 40 ms for an acknowledgement
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,7 +59,7 @@ def main(project: Path, environment: str, port: int) -> None:
         sys.exit(_WRONG_SETTINGS)
     guard = Guard(listening.getsockname()[1])
     click.echo(f"The console is at\n\n    {guard.link}\n\nIt ends with Ctrl-C; what it has started goes on.")
-    application = Console(clinics, guard).application()
+    application = Console(clinics, guard, problems).application()
     server = uvicorn.Server(
         uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     )

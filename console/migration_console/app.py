@@ -65,9 +65,10 @@ _TITLES = {key: title for key, title, _ in STEPS}
 class Console:
     """The application's pages, for one clinic or for many."""
 
-    def __init__(self, clinics: Mapping[str, Clinic], guard: Guard) -> None:
-        """Serve these clinics to whoever passes the guard."""
+    def __init__(self, clinics: Mapping[str, Clinic], guard: Guard, problems: Sequence[str] = ()) -> None:
+        """Serve these clinics to whoever passes the guard; the problems are of those that are left out."""
         self._clinics = clinics
+        self._problems = problems
         self._guard = guard
         self._listening: Counter[str] = Counter()  # pages that have a connection for themselves, by session
         self._templates = Environment(
@@ -116,7 +117,7 @@ class Console:
         session = session_of(request)
         page = self._templates.get_template(template).render(
             csrf=self._guard.csrf(session),
-            many=len(self._clinics) > 1,
+            many=self._has_list,
             idle_seconds=IDLE_SECONDS,
             **context,
         )
@@ -150,13 +151,18 @@ class Console:
             "writing": next((job for job in running if job.command.writes), None),
         }
 
+    @property
+    def _has_list(self) -> bool:
+        """Return whether the first page lists clinics: several, or one and what is wrong with others."""
+        return len(self._clinics) > 1 or bool(self._problems)
+
     async def _home(self, request: Request) -> Response:
-        if len(self._clinics) == 1:
+        if not self._has_list:
             (clinic,) = self._clinics.values()
             step = current(await run_in_threadpool(clinic.steps))
             return RedirectResponse(f"/{clinic.name}/{step.key}", status_code=303)
         rows = await run_in_threadpool(pages.clinics, list(self._clinics.values()))
-        page = self._render(request, "clinics.html.j2", rows=rows)
+        page = self._render(request, "clinics.html.j2", rows=rows, problems=self._problems)
         page.headers.update(_LEAVE)
         return page
 

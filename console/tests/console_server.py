@@ -21,7 +21,7 @@ from migration_console.security import Guard
 from target_highlevel.report.verdict import ending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 ENVIRONMENT = "sandbox"
@@ -84,7 +84,7 @@ def a_patient(value: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(root: Path, *others: str, **variables: str) -> Iterator[Browser]:
+def serving(root: Path, *others: str, problems: Sequence[str] = (), **variables: str) -> Iterator[Browser]:
     """Serve a project of this folder, and other clinics; whoever is yielded has not opened the link yet."""
     (root / "mapping.yml").write_text(MAPPING, encoding="utf-8")
     given = {"TARGET_HIGHLEVEL_MAPPING": str(root / "mapping.yml"), **variables}
@@ -93,7 +93,7 @@ def serving(root: Path, *others: str, **variables: str) -> Iterator[Browser]:
     listening.bind(("127.0.0.1", 0))
     guard = Guard(listening.getsockname()[1])
     beside = {name: Clinic(Project(root, name, given, one_of_many=True)) for name in others}
-    application = Console({ENVIRONMENT: clinic, **beside}, guard).application()
+    application = Console({ENVIRONMENT: clinic, **beside}, guard, problems).application()
     server = uvicorn.Server(
         uvicorn.Config(application, log_level="critical", access_log=False, timeout_graceful_shutdown=1)
     )

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from console_server import ENVIRONMENT, serving
 from filelock import FileLock
 
 from migration_console.clinics import ClinicsError, clinics_of
@@ -49,7 +50,7 @@ def test_each_clinic_has_its_own_settings_and_secrets(
     monkeypatch.setenv("SOUTH_DATABASE", "postgresql+psycopg://south@db/south")
     monkeypatch.setenv("TARGET_HIGHLEVEL_ACCESS_TOKEN", "token-of-somebody")
     tmp_path.joinpath(".env").write_text("TAP_CLINIKO_API_KEY=key-of-somebody\n", encoding="utf-8")
-    found = clinics_of(written(tmp_path, CLINICS), "live")
+    found, _ = clinics_of(written(tmp_path, CLINICS), "live")
     assert list(found) == ["north", "coast"]
     north, coast = (clinic.project for clinic in found.values())
     assert north.variables["TAP_CLINIKO_API_KEY"] == "key-of-north"
@@ -68,10 +69,13 @@ def test_each_clinic_has_its_own_settings_and_secrets(
 def test_without_a_clinic_in_the_file_it_is_the_projects_own(tmp_path: Path, environment: str) -> None:
     """As the file is shipped; the sandbox is never one of several."""
     text = CLINICS if environment == "sandbox" else "clinics: []"
-    assert list(clinics_of(written(tmp_path, text), environment)) == [environment]
+    found, problems = clinics_of(written(tmp_path, text), environment)
+    assert (list(found), problems) == ([environment], ())
 
 
-@pytest.mark.parametrize("text", ["clinics: 3", "clinics: [{}]", "[1]", "clinics: [}"])
+@pytest.mark.parametrize(
+    "text", ["clinics: 3", "", "[1]", "clinics: [}", "defaults: [1]\nclinics: []", "clinics: []\nclinics: []"]
+)
 def test_a_file_that_is_none_is_told(tmp_path: Path, text: str) -> None:
     """In one sentence."""
     with pytest.raises(ClinicsError, match="has no list `clinics`"):
@@ -92,30 +96,75 @@ def test_a_clinic_whose_database_is_not_known_is_refused(tmp_path: Path, databas
     path = written(tmp_path, CLINICS.replace("env:NORTH_DATABASE", database))
     with pytest.raises(ClinicsError) as error:
         clinics_of(path, "live")
-    assert f"the database of clinic north: {said}" in str(error.value)
-    assert "the database of clinic south: set the variable SOUTH_DATABASE" in str(error.value)
+    assert f"clinic north: its database: {said}" in str(error.value)
+    assert "clinic south: its database: set the variable SOUTH_DATABASE" in str(error.value)
     assert "s3cret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("entries", "said"),
     [
-        (["live", "live"], "2 clinics have the environment live"),
-        (["north", "locked"], "the environment locked cannot be part of an address"),
-        (["north", "so/uth"], "the environment so/uth cannot be part of an address"),
+        (
+            ["{name: a, environment: live}", "{name: b, environment: live}"],
+            ["another clinic has the environment live"] * 2,
+        ),
+        (
+            ["{name: a, environment: locked}"],
+            ["clinic a: the environment locked cannot be part of an address"],
+        ),
+        (
+            ["{name: a, environment: so/uth}"],
+            ["clinic a: the environment so/uth cannot be part of an address"],
+        ),
+        (["{name: a, database: env:NO_DATABASE}"], ["clinic a: its database: set the variable NO_DATABASE"]),
+        (
+            ["{name: a, database: env:HERE}"],
+            ["clinic a: its database: the address in the variable HERE names no server"],
+        ),
+        (["{name: a, database: }"], ["clinic a: has no database"]),
+        (
+            ["{name: a, secrets: [env:KEY]}"],
+            ["clinic a: `settings` and `secrets` are names with a value each"],
+        ),
+        (["{name: a, name: s3cret}"], ["clinic 1: a name stands in line 2 a second time"]),
+        (["{name: a, settings: {A: !!int s3cret}}"], ["clinic 1: cannot be read (ValueError)"]),
+        (["{}", "3"], ["clinic 1: has no name", "clinic 2: has no name"]),
     ],
 )
-def test_every_clinic_has_pages_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], said: str
+def test_an_entry_that_is_wrong_is_left_out_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[str], said: list[str]
 ) -> None:
-    """One that is called as another is would be missing, and would take its folder."""
+    """The others are shown; of those with one environment none is, as nobody can tell whose folder it is."""
     monkeypatch.setenv("A_DATABASE", "postgresql+psycopg://clinic@db/clinic")
-    entries = "".join(
-        f"- {{name: {place}, environment: {name}, database: env:A_DATABASE}}\n"
-        for place, name in enumerate(names)
+    monkeypatch.setenv("HERE", "postgresql:///s3cret")
+    given = [
+        entry if "database" in entry or "name" not in entry else f"{entry[:-1]}, database: env:A_DATABASE}}"
+        for entry in entries
+    ]
+    lines = "".join(
+        f"- {entry}\n"
+        for entry in [*given, "{name: north, database: env:A_DATABASE, settings: {A: 2026-11-29}}"]
     )
-    with pytest.raises(ClinicsError, match=said):
-        clinics_of(written(tmp_path, f"clinics:\n{entries}"), "live")
+    found, problems = clinics_of(written(tmp_path, f"clinics:\n{lines}"), "live")
+    assert list(found) == ["north"]
+    assert found["north"].project.variables["A"] == "2026-11-29"  # a date is what was written
+    assert len(problems) == len(said)
+    assert all(sentence in problem for sentence, problem in zip(said, problems, strict=True))
+    assert "s3cret" not in str(problems)
+    only = lines.rpartition("- ")[0]
+    (tmp_path / "orchestrate/clinics.yml").write_text(f"clinics:\n{only}", encoding="utf-8")
+    with pytest.raises(ClinicsError):  # the project's own clinic does not stand in for those of the file
+        clinics_of(tmp_path, "live")
+
+
+def test_the_first_page_says_who_is_left_out_and_why(tmp_path: Path) -> None:
+    """Also where one clinic only is left, whose pages would be the first otherwise."""
+    with serving(tmp_path, problems=["clinic south: has <no> database"]) as browser:
+        browser.enter()
+        page = browser.session.get(browser.base, timeout=10).text
+        assert "clinic south: has &lt;no&gt; database" in page
+        assert f'href="/{ENVIRONMENT}/' in page
+        assert "All clinics" in browser.get("runs").text
 
 
 def test_nothing_is_decided_in_a_mapping_of_several_clinics(
@@ -125,15 +174,15 @@ def test_nothing_is_decided_in_a_mapping_of_several_clinics(
     for name in ("NORTH_DATABASE", "SOUTH_DATABASE"):
         monkeypatch.setenv(name, "postgresql+psycopg://clinic@db/clinic")
     written(tmp_path, CLINICS)
-    assert not any(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live").values())
+    assert not any(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live")[0].values())
     path = tmp_path / "orchestrate/clinics.yml"
     shared = CLINICS.replace("settings: {TARGET", "settings: {TARGET_HIGHLEVEL_MAPPING: ./all.yml, TARGET", 1)
     path.write_text(shared, encoding="utf-8")
-    assert not any(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live").values())
+    assert not any(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live")[0].values())
     own = shared.replace("./all.yml", "north.yml")
     own += "  settings: {TARGET_HIGHLEVEL_MAPPING: coast.yml}\n"
     path.write_text(own, encoding="utf-8")
-    assert all(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live").values())
+    assert all(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live")[0].values())
 
 
 def test_a_job_begins_although_somebody_looks_whether_it_runs(tmp_path: Path) -> None:
@@ -163,7 +212,7 @@ def test_clinics_at_the_same_time_share_no_file_of_meltano(
     meltano.write_text('#!/bin/sh\necho "$@"\nenv\nls "$MELTANO_SYS_DIR_ROOT/loaders"\n', encoding="utf-8")
     meltano.chmod(0o755)
     tmp_path.joinpath(".meltano/loaders/target-highlevel").mkdir(parents=True)
-    found = clinics_of(written(tmp_path, CLINICS), "live")
+    found, _ = clinics_of(written(tmp_path, CLINICS), "live")
     for name, clinic in found.items():
         started = clinic.jobs.start(COMMANDS["plan"])
         deadline = time.monotonic() + 30
