@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml.error import YAMLError
 
 from cliniko_to_highlevel import mapping_file as clinic_file
+from cliniko_to_highlevel.clinic_fields import names_of
 from cliniko_to_highlevel.errors import MappingError
 from cliniko_to_highlevel.formats import folded
 from cliniko_to_highlevel.mapping import load
@@ -21,8 +22,6 @@ from migration_console.yaml_lines import parsed, with_item, with_value, with_val
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-__all__ = ["ADDRESSES", "PLACES", "ChangedSinceError", "MappingFile", "WrongChoiceError", "digest", "folded"]
 
 #: Where a custom field can go, in words. What the mapping itself accepts is checked by the mapping.
 PLACES = {
@@ -106,6 +105,16 @@ class MappingFile:
     def named(self) -> dict[str, str]:
         """Return what was decided field by field: section and label, and the place."""
         return {str(label): str(place) for label, place in self.part("custom_fields", "named").items()}
+
+    def choices(self, fields: Iterable[tuple[str, str, str]]) -> list[str]:
+        """Return the place that was decided for each field, as a run finds it; empty for one that is not named.
+
+        Args:
+            fields: section, label and what else it may be named by
+        """
+        named = {folded(name): place for name, place in self.named().items()}
+        found = (map(named.get, names_of(*field)) for field in fields)
+        return [next(filter(None, places), "") for places in found]
 
     def keeps(self) -> dict[str, list[str]]:
         """Return who was chosen to keep an address that others share: source id, and which addresses."""

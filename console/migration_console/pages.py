@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from migration_console.decisions import POINTS
-from migration_console.mapping_file import PLACES, folded
+from migration_console.mapping_file import PLACES
 from migration_console.project import VARIABLES
 from migration_console.reports import WRITING_MODES, length, rows
 from migration_console.requests import Refused
@@ -89,8 +89,7 @@ def _is_stale(clinic: Clinic, plan: Report | None) -> bool:
 def _map(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     plan = clinic.reports.newest("plan", sample=False)
     account = _plan_of(clinic).get("account") or {}
-    named = {folded(name): place for name, place in clinic.mapping.named().items()}
-    fields = [{**item, **_decided(named, item)} for item in account.get("custom_fields", ())]
+    fields = _fields(clinic, account)
     chosen = query.get("show", "all")
     shown = [item for item in fields if _FILTERS.get(chosen, _FILTERS["all"])(item)]
     page, pages = _paged(query, len(shown))
@@ -155,17 +154,15 @@ def _key(item: Mapping[str, Any]) -> str:
     return f"{item['section']} / {item['label']}" if item.get("section") else str(item["label"])
 
 
-def _decided(named: Mapping[str, str], item: Mapping[str, Any]) -> dict[str, str]:
-    """Return the name of a field in the mapping and its place there, if it has one: as a run finds it.
-
-    Args:
-        named: the places by name, spelled as names are compared
-        item: a field as the plan has it
-    """
-    key, label = _key(item), str(item["label"])
-    names = map(folded, (key, f"{item.get('section')} / {label}", label))
-    choice = next((named[name] for name in names if name in named), "") if named else ""
-    return {"key": key, "choice": choice}
+def _fields(clinic: Clinic, account: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the fields of a plan, each with its name in the mapping (`key`) and its place there, if it has one (`choice`)."""
+    fields = account.get("custom_fields", ())
+    named = [(item.get("section") or "", str(item["label"]), _key(item)) for item in fields]
+    choices = clinic.mapping.choices(named)
+    return [
+        {**item, "key": key, "choice": choice}
+        for item, (_, _, key), choice in zip(fields, named, choices, strict=True)
+    ]
 
 
 def _settled(item: Mapping[str, Any]) -> bool:

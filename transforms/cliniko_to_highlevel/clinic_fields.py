@@ -189,6 +189,11 @@ def full_label(section: str, label: str) -> str:
     return f"{section} / {label}" if section else label
 
 
+def names_of(section: str, label: str, token: str) -> list[str]:
+    """Return by what a mapping may name a field, the surest first, spelled as names are compared."""
+    return [folded(name) for name in (token, f"{section} / {label}", label) if name]
+
+
 def _kind(field: Row) -> str:
     """Return the type in HighLevel; of a type that is newer than this mapping one that holds whatever is in it."""
     options = options_of(field)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cliniko_to_highlevel import clinic_fields
 from cliniko_to_highlevel.answer_checks import fits
 from cliniko_to_highlevel.answer_forms import forms
-from cliniko_to_highlevel.clinic_fields import answer_of, full_label, masked_answer, options_of
+from cliniko_to_highlevel.clinic_fields import answer_of, full_label, masked_answer, names_of, options_of
 from cliniko_to_highlevel.errors import MappingError
 from cliniko_to_highlevel.formats import folded, name_text, told_date
 from cliniko_to_highlevel.mapping_checks import (
@@ -256,18 +256,12 @@ class FieldPlan:
             yield choice.full_label if alone else choice.token, choice
 
     def _by_name(self, section: str, label: str, token: str) -> Decision | None:
-        for name in (token, f"{section} / {label}", label):
-            target = self._named.get(folded(name)) if name else None
-            if target:
-                return Decision(target, named=True)
-        return None
+        targets = (self._named.get(name) for name in names_of(section, label, token))
+        target = next(filter(None, targets), None)
+        return Decision(target, named=True) if target else None
 
     def _require_named(self) -> None:
-        known = {
-            folded(name)
-            for item in self.choices
-            for name in (item.token, f"{item.section} / {item.label}", item.label)
-        }
+        known = {name for item in self.choices for name in names_of(item.section, item.label, item.token)}
         missing = [self._spelled[name] for name in self._named if name not in known]
         if missing:
             listed = ", ".join(item.full_label for item in self.choices) or "none"
