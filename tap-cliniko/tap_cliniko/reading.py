@@ -140,7 +140,7 @@ class ListReader:
     def _sorts_by_id(self, filters: tuple[str, ...], id_range: IdRange) -> bool:
         """Ask for the greatest ids: if they do not come in descending order, the sort was ignored."""
         query = Query((*filters, *id_range.filters()), sort="id:desc", size=_MANY)
-        ids = [_id_of(row) for row in self.client.page(self.path, self.key, query).rows]
+        ids = [self._id_of(row) for row in self.client.page(self.path, self.key, query).rows]
         if ids == sorted(ids, reverse=True):
             return True
         self._not_sortable()
@@ -153,7 +153,7 @@ class ListReader:
 
     def _greatest_id(self, filters: tuple[str, ...]) -> int:
         rows = self.client.page(self.path, self.key, Query(filters, sort="id:desc", size=1)).rows
-        return _id_of(rows[0]) if rows else 0
+        return self._id_of(rows[0]) if rows else 0
 
     def _read_side_by_side(
         self, filters: tuple[str, ...], readers: list[_Reader], ranges: list[IdRange]
@@ -166,7 +166,7 @@ class ListReader:
             page = reader.page.result()  # type: ignore[union-attr]
             reader.page = None
             rows = self._in_order(page, IdRange(reader.cursor, reader.id_range.upto))
-            reader.cursor = _id_of(rows[-1]) if rows else reader.cursor
+            reader.cursor = self._id_of(rows[-1]) if rows else reader.cursor
             reader.left = None if page.total is None else page.total - len(rows)
             if page.more:
                 self._start(filters, readers, ranges)
@@ -216,7 +216,7 @@ class ListReader:
         rows = self._in_order(page, id_range)
         if rows:
             yield Chunk(rows, id_range)
-            id_range.after = _id_of(rows[-1])
+            id_range.after = self._id_of(rows[-1])
 
     # ------------------------------------------------------------------ in pieces
 
@@ -231,7 +231,7 @@ class ListReader:
                 id_range.after = max(id_range.after, piece.upto or 0)
                 continue
             self._check_not_empty(page)
-            pivot = _pivot(page.rows, piece)
+            pivot = self._pivot(page.rows, piece)
             pieces += [IdRange(pivot, piece.upto), IdRange(piece.after, pivot)]
 
     # ------------------------------------------------------------------ guards
@@ -239,10 +239,10 @@ class ListReader:
     def _in_order(self, page: Page, id_range: IdRange) -> list[Row]:
         """Return the rows in ascending id, and stop if the id filter was not honoured."""
         self._check_not_empty(page)
-        rows = sorted(page.rows, key=_id_of)
-        ids = [_id_of(row) for row in rows]
+        rows = sorted(page.rows, key=self._id_of)
+        ids = [self._id_of(row) for row in rows]
         # a list that fits on one page needs no order, whatever the server made of the sort
-        if self.sortable and page.more and ids != [_id_of(row) for row in page.rows]:
+        if self.sortable and page.more and ids != [self._id_of(row) for row in page.rows]:
             msg = f"{self.path}: rows do not come sorted by id although the list can be; the API has changed"
             raise ContractChanged(msg)
         upto = id_range.upto
@@ -269,21 +269,19 @@ class ListReader:
             msg = f"{self.path}: no row lies in the requested window; the filter on its time is not honoured"
             raise ContractChanged(msg)
 
+    def _id_of(self, row: Row) -> int:
+        try:
+            return int(row["id"])
+        except (KeyError, TypeError, ValueError):
+            msg = f"{self.path}: a row comes without an id that is a number; the API has changed"
+            raise ContractChanged(msg) from None
 
-def _id_of(row: Row) -> int:
-    try:
-        return int(row["id"])
-    except (KeyError, TypeError, ValueError):
-        msg = "a row comes without an id that is a number; the API has changed"
-        raise ContractChanged(msg) from None
-
-
-def _pivot(rows: list[Row], piece: IdRange) -> int:
-    """Choose where to cut: behind the page when its rows look like the lowest ids, else in its middle."""
-    given = [_id_of(row) for row in rows]
-    ids = sorted(given)
-    pivot = ids[-1] if given == ids and ids[-1] != piece.upto else ids[(len(ids) - 1) // 2]
-    if not piece.after < pivot or pivot == piece.upto:
-        msg = "a list cannot be cut by id; the filter on id is not honoured"
-        raise ContractChanged(msg)
-    return pivot
+    def _pivot(self, rows: list[Row], piece: IdRange) -> int:
+        """Choose where to cut: behind the page when its rows look like the lowest ids, else in its middle."""
+        given = [self._id_of(row) for row in rows]
+        ids = sorted(given)
+        pivot = ids[-1] if given == ids and ids[-1] != piece.upto else ids[(len(ids) - 1) // 2]
+        if not piece.after < pivot or pivot == piece.upto:
+            msg = f"{self.path}: the list cannot be cut by id; the filter on id is not honoured"
+            raise ContractChanged(msg)
+        return pivot
