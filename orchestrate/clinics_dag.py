@@ -177,7 +177,7 @@ class Report(ClinicStep):
             self._write(begun["since"])
 
     def _write(self, since: str) -> None:
-        """Have the report of all runs written; the summary is told how the run ended, also where that cannot be."""
+        """Have the report of all runs written; where it cannot be, the summary still says how the run ended."""
         try:
             self._work().report(since)
         except (Exception, AirflowTaskTimeout):

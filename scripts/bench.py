@@ -337,7 +337,7 @@ def proposal(_options: argparse.Namespace) -> Iterator[Figure]:
         ("fields written after the rules", labelled_fields.proposed(labelled_fields.AFTER_THE_RULES)),
     ):
         told = labelled_fields.score(found)
-        named = f"{told.fields} {what}"
+        named = f"{told.fields:,} {what}"
         precision, recall = f"at least {LEAST_PRECISION:.0%}", f"at least {LEAST_RECALL:.0%}"
         yield Figure(
             f"high is right, of {named}",
@@ -345,7 +345,7 @@ def proposal(_options: argparse.Namespace) -> Iterator[Figure]:
             precision,
             told.precision >= LEAST_PRECISION,
         )
-        clear = f"{told.fields - told.unclear} of them that are clear"
+        clear = f"the {told.fields - told.unclear:,} clear ones"
         yield Figure(f"rightly high, of {clear}", f"{told.recall:.1%}", recall, told.recall >= LEAST_RECALL)
         places = told.recall_of_places
         yield Figure("the same of those with a fixed place", f"{places:.1%}", recall, places >= LEAST_RECALL)

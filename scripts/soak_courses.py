@@ -253,7 +253,7 @@ def _courses(
 
 def kills(options: argparse.Namespace) -> Findings:
     """Kill a load, or tell it to stop, at random moments of all of its way, again and again; compare what it leaves."""
-    return _courses("Loads killed at random moments", options, _killed)
+    return _courses("Loads killed or told to stop at random moments", options, _killed)
 
 
 def _killed(course: Course, clinic: Clinic) -> list[str]:

@@ -172,7 +172,9 @@ class GuardMiddleware:
         """Answer a page that has been left alone; going on is for a person to say, or pages would keep a session open."""
         if self._guard.is_open(session, touch=False):
             return _page(
-                200, "The console is open.", '<p>It is in use elsewhere. <a href="/">Go on here</a></p>'
+                200,
+                "The console is open.",
+                '<p>No token is needed. <a href="/">Go on here</a></p>',
             )
         return locked_page(200)
 

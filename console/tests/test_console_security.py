@@ -290,6 +290,7 @@ def test_pages_that_are_left_alone_keep_no_session_open() -> None:
     asyncio.run(application(scope, receive, send))
     assert answers[0]["status"] == 200
     assert b"The console is open." in answers[1]["body"]
+    assert b"elsewhere" not in answers[1]["body"]  # perhaps nobody else is there
     now = IDLE_SECONDS + 1
     assert not guard.is_open(session)
 
