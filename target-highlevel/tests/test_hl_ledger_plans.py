@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,12 +35,14 @@ NOT_OF_A_RECORD = re.compile(
 
 @contextmanager
 def noted(statements: dict[str, Any]) -> Iterator[None]:
-    """Keep each statement that any engine executes, with values for it."""
+    """Keep each statement that an engine executes in this thread, with values for it: another test's may still be at work."""
+    here = threading.get_ident()
 
     def note_it(
         _connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: Any
     ) -> None:
-        statements[statement] = values[0] if many else values
+        if threading.get_ident() == here:
+            statements[statement] = values[0] if many else values
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note_it)
     try:

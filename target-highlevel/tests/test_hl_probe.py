@@ -375,7 +375,7 @@ def test_what_has_another_name_for_its_id_is_found_and_removed_too(asker: Asking
 
 BROKEN = [
     Reply(200, b"{}", {"Content-Encoding": "gzip"}),
-    Reply(200, b"nothing", {"Transfer-Encoding": "chunked"}),
+    Reply(200, b"nothing\r\n", {"Transfer-Encoding": "chunked"}),
     Reply(200, b"0123456789", cut=3),
     Reply(302, b"", {"Location": "http://[bad"}),
     Reply(200, b"a" * 65536, {"Content-Length": str(3 << 30)}, endless=True),
