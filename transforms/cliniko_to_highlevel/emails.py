@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import ENTITY, NOT_THEIRS, plain_characters, without_percents
+from cliniko_to_highlevel.formats import ENTITY, NOT_THEIRS, plain_characters, without_other, without_percents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,8 @@ _PAIRS = frozenset(
 #: The next address of several with nothing but such signs between them; before an at sign these are a part of its name.
 _NEXT_EMAIL = re.compile(r"[/&+]*([^@]*@[^@/&+]+)(?=[/&+]|$)")
 #: A link that was pasted with its tags, and other formatting: neither is ``<jane@example.com>``.
-_LINKED = re.compile(r"<a\s[^<>]*?\bhref\s*=\s*[\"']?\s*(mailto:[^\s\"'<>]+)[^<>]*>", re.IGNORECASE)
+_LINK = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
+_LINKED = re.compile(r"\bhref\s*=[\s\"']*(mailto:[^\s\"'<>]+)", re.IGNORECASE)
 _MARKUP = re.compile(r"</?(?:a|b|i|u|p|br|div|span|font|strong|em|small)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _LABELLED = re.compile(r"^(?:e-?mail|mail(?:to)?|smtp)=", re.IGNORECASE)
 _LINK_QUESTION = re.compile(r"(?<=@)([^@?]*)\?.*")
@@ -62,13 +63,14 @@ _LONGEST_EMAIL = 254
 def emails(value: str | None) -> list[str]:
     """Return the valid e-mail addresses of a text: an invalid one would make HighLevel refuse the contact."""
     read = without_percents(ENTITY.sub(lambda found: html.unescape(found[0]), value or ""))
-    read = _MARKUP.sub(" ", _LINKED.sub(r" \1 ", read))
+    read = _MARKUP.sub(" ", _LINK.sub(_linked, read))
     if not read.isascii():
         read = "".join(_NO_SIGN if _is_lone_accent(char) else char for char in read)
     plain = plain_characters(read).translate(_TYPED_OTHERWISE)
     text = _NO_DOT.sub("..", _DOT.sub(".", _AT.sub("@", plain)))
     if _SPACED_AT.fullmatch(text.strip()):
         text = "".join(text.split())
+    text = without_other(text)
     if _may_be_one(text.strip()) or NOT_THEIRS.search(
         " ".join("@" if "@" in word else word for word in text.split())
     ):
@@ -76,6 +78,12 @@ def emails(value: str | None) -> list[str]:
     found = (email for word in _words(text) for piece in _pieces(word) for email in _each_email(piece))
     valid = (email for email in found if len(email) <= _LONGEST_EMAIL and _EMAIL.fullmatch(email))
     return list(dict.fromkeys(valid))
+
+
+def _linked(link: re.Match[str]) -> str:
+    """Return the address that a link leads to instead of its tag."""
+    found = _LINKED.search(link[0])
+    return f" {found[1]} " if found else link[0]
 
 
 def _is_lone_accent(char: str) -> bool:

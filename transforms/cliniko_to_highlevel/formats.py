@@ -48,13 +48,23 @@ _UNSEEN = re.compile(
 _BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
 #: What says that a number or address beside it is not that person's, or no longer: whoever has it now must not be written to.
 NOT_THEIRS = re.compile(
-    r"\b(?:wrong|incorrect|invalid|inactive|disconnected|cancell?ed|bounce[sd]?|out of (?:order|service)|no longer"
+    r"\b(?:wrong|incorrect|invalid|inactive|disconnected|bounce[sd]?|out of (?:order|service)|no longer"
     r"|(?:do not|don.?t) use"
     r"|not (?:valid|active|working(?! \w)|connected|in (?:use|service)|his|hers|theirs|mine)\b"
     r"|(?:old|previous|prev\.?|former) (?:number|no|ph(?:one)?|mob(?:ile)?|e-?mail)\b|(?:old|previous(?:ly)?|prev|former(?:ly)?):"
-    r"|(?:not|was|formerly|previously)[ :]+(?:@|\+?\(?\d[\d ().-]{6}))|[(\[](?:old|previous|prev\.?|former)[)\]]",
+    r"|(?:not|was|formerly|previously)[ :]+(?:@|\+?\(?\d[\d ().-]{6}))|[(\[](?:old|previous|prev\.?|former)[)\]]"
+    # said of an appointment it says nothing of the number
+    r"|\b(?:number|ph(?:one)?|mob(?:ile)?|line|sim|e-?mail)\.? (?:(?:is|was|has been|now) )?cancell?ed\b"
+    r"|[\d@][\s(\[:-]{0,4}cancell?ed(?=[\s)\].!]{0,4}(?:$|[,;/|&\n]))|\bcancell?ed: ?(?:@|\+?\(?\d[\d ().-]{6})",
     re.IGNORECASE,
 )
+#: A number or address behind another one that is said not to be the right one: ``jane@example.com, not june@example.com``.
+_OTHER = re.compile(
+    r"(?<=[\w)\]>.])[\s,;(\[-]{1,4}\b(?:not|was|formerly|previously)[ :]{1,3}(?=<?[^\s@]{1,64}@|\+?\(?\d[\d ().-]{6})",
+    re.IGNORECASE,
+)
+_NEWER = re.compile(r"\b(?:now|new|use)\b", re.IGNORECASE)
+_FEWEST_DIGITS = 6
 #: A sign written as addresses of web pages have it: ``jane%40example.com%20``.
 _PERCENT = re.compile(r"%(?:2[0-9A-F]|3[A-F]|40|5[BD]|0[9AD])", re.IGNORECASE)
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2043\u2212"), "-")
@@ -83,6 +93,18 @@ def plain_characters(value: str) -> str:
 def without_percents(value: str) -> str:
     """Return a text that was taken out of a link as it is read."""
     return _PERCENT.sub(lambda found: unquote(found[0]), value)
+
+
+def without_other(value: str) -> str:
+    """Return a text with a number or address in front, without one behind it that is said not to be the right one.
+
+    What is said to be right, or to be so by now, leaves open which of them is.
+    """
+    other = _OTHER.search(value)
+    if other is None or _NEWER.search(value, other.end()):
+        return value
+    before = value[: other.start()]
+    return before if "@" in before or sum(map(str.isdecimal, before)) >= _FEWEST_DIGITS else value
 
 
 def name_text(value: str) -> str | None:

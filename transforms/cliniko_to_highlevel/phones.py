@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import phonenumbers
 from phonenumbers import Leniency, PhoneNumberMatcher
 
-from cliniko_to_highlevel.formats import NOT_THEIRS, plain_characters, told_date, without_percents
+from cliniko_to_highlevel.formats import (
+    NOT_THEIRS,
+    plain_characters,
+    told_date,
+    without_other,
+    without_percents,
+)
+from cliniko_to_highlevel.phone_countries import told_countries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cliniko_to_highlevel.phone_countries import Told
     from cliniko_to_highlevel.row import Row
 
 _MOBILE = "mobile"
@@ -86,21 +94,6 @@ _KIND_FIRST = re.compile(
     r"\W*(?:[a-z]{1,2}|tel|(?:tele)?phone|mob(?:ile)?|home|work|cell|fax|bus(?:iness)?|office)\b",
     re.IGNORECASE,
 )
-#: A country that stands beside a number, ``NZ 021 234 5678``: elsewhere the same digits may be somebody else's.
-_COUNTRY_BESIDE = (
-    ("AU", re.compile(r"\b(?:AUS?|Aust?)\b|(?i:\baustralian?\b)")),
-    ("CA", re.compile(r"(?i:\bcanad(?:a|ian)\b)")),
-    (
-        "GB",
-        re.compile(r"\b(?:UK|GB|U\.K\.)(?!\w)|(?i:\b(?:united kingdom|britain|british|england|scotland)\b)"),
-    ),
-    ("HK", re.compile(r"\bHK\b|(?i:\bhong kong\b)")),
-    ("IE", re.compile(r"\b(?:IRL|IRE)\b|(?i:\b(?:ireland|irish|eire)\b)")),
-    ("NZ", re.compile(r"\b(?:NZ|N\.Z\.)(?!\w)|(?i:\bnew zealand\b)")),
-    ("SG", re.compile(r"(?i:\bsingapore\b)")),
-    ("US", re.compile(r"\b(?:USA?|U\.S\.(?:A\.)?)(?!\w)|(?i:\b(?:united states|america)\b)")),
-    ("ZA", re.compile(r"\bRSA\b|(?i:\bsouth africa\b)")),
-)
 #: A longer text holds no number that could be told from the other digits in it.
 _LONGEST_TEXT = 1000
 #: A stroke between the code of an area and the number in it, ``089/123456``, which parts no two numbers.
@@ -117,7 +110,11 @@ _WHOLE_FLOAT = re.compile(r"(\+?\d{7,15})[.,]0{1,2}")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3}){2,4}(?:\.0{1,2})?")
 _INTERNATIONAL_PREFIX = "00"
 #: A plus sign that parts two numbers: the one behind it does not begin with the code of a country.
-_PLUS_BETWEEN = re.compile(r"(?<=\d)(?:[ap]m)?[^\w+]{0,3}\+(?=\s|\()", re.IGNORECASE)
+_PLUS_BETWEEN = re.compile(r"(?:(?<=\s)#?\d[.):]\s?|(?<=\d)(?:[ap]m)?[^\w+]{0,3})\+(?=\s|\()", re.IGNORECASE)
+#: Fewer before it are no number: ``1. + 61 491 570 006``, ``Ph 1: +(61) 2 9876 5432``.
+_FEWEST_BEFORE = 6
+#: A place in a list or the digit of a label, at the end of what stands before a plus sign.
+_MARK = re.compile(r"(?:^|[\s,;|&/#])[^\W\d_]{0,9}\d$")
 
 
 class _Number(NamedTuple):
@@ -151,10 +148,11 @@ def e164(
 ) -> str | None:
     """Return the first number of a text in E.164, or None when there is none that is valid.
 
-    A number is one in the country that stands beside it; else in the one that the clinic decided on; else the one that Cliniko
-    made of it with what it knows of the patient (its normalised form is E.164 without the plus sign); else one in the first of
-    the countries where it is valid, grouped as there if that is told. Cliniko's form alone counts only where no number was typed
-    at all.
+    A number is one in the country that leads it, or stands in brackets behind it. Else it is one in the country that the clinic
+    decided on; else the one that Cliniko made of it with what it knows of the patient (its normalised form is E.164 without the
+    plus sign); else one in the first of the countries where it is valid, grouped as there if that is told. A country that is
+    otherwise told beside a number decides where it is valid by none of these. Cliniko's form alone counts only where no number
+    was typed at all.
     """
     known_digits = _digits(normalized or "")
     text = _written_out(
@@ -162,11 +160,12 @@ def e164(
     )
     if text is None or len(text) > _LONGEST_TEXT:
         return None
-    text = _PLUS_BETWEEN.sub(", ", _BLANKS.sub(" ", text))
+    text = _PLUS_BETWEEN.sub(_parted, without_other(_BLANKS.sub(" ", text)))
     text, faxes = _without_faxes(_AREA_STROKE.sub(r"\1-", text))
     if NOT_THEIRS.search(text):
         return None
     known = _valid(f"+{known_digits}", _NO_COUNTRY) if known_digits else None
+    text = _with_countries(text, known, tuple(filter(None, (decided, *countries))))
     typed = [digits for part in _BETWEEN.split(text) if (digits := _digits(part))]
     if known and not any(len(digits) >= _FEWEST_DIGITS for digits in typed):
         return None if faxes else known
@@ -174,9 +173,8 @@ def e164(
         _BROKEN.search(text) or not any(_is_of(known, digits, text, countries) for digits in typed)
     ):
         known = None
-    for country in (_beside(text), decided):
-        if country and (found := next(_found(text, country), None)):
-            return found
+    if decided and (found := next(_found(text, decided), None)):
+        return found
     return _likeliest(text, known, countries, kind)
 
 
@@ -205,10 +203,53 @@ def _told_against(number: str, text: str, kind: str | None) -> tuple[bool, bool]
     return not grouped, kind == _MOBILE and not _may_be_mobile(number)
 
 
-def _beside(text: str) -> str | None:
-    """Return the one country that a text names."""
-    told = [country for country, pattern in _COUNTRY_BESIDE if pattern.search(text)]
-    return told[0] if len(told) == 1 else None
+def _parted(plus: re.Match[str]) -> str:
+    """Return what stands for a plus sign behind digits: it parts numbers, and begins one behind digits that are none."""
+    before = plus.string[: plus.start()]
+    is_mark = plus[0].lstrip("#")[0].isdecimal() or (_MARK.search(before) and not plus[0][0].isalpha())
+    return ", +" if is_mark or len(_digits(before)) < _FEWEST_BEFORE else ", "
+
+
+def _with_countries(text: str, known: str | None, homes: tuple[str, ...]) -> str:
+    """Return a text in which a number beside which a country stands has that country's code.
+
+    Args:
+        text: what was typed
+        known: the number that Cliniko has made of it
+        homes: the countries of the clinic and the patient: where one of them, or ``known``, makes a valid number too, what may be
+            the name of a person or a remark counts for less
+    """
+    pieces, end = [], 0
+    for told in told_countries(text):
+        for start, stop in _ways_to_read(text, told):
+            digits = text[start:stop]
+            found = next(_found(digits, told.country), None)
+            if found and _is_whole(found, digits):
+                if told.sure or not _is_at_home(digits, known, homes):
+                    pieces += [text[end:start], found]
+                    end = stop
+                break
+    return "".join((*pieces, text[end:]))
+
+
+def _ways_to_read(text: str, told: Told) -> Iterator[tuple[int, int]]:
+    """Yield where the digits beside a country begin and end, as one number and as the nearest of several."""
+    yield told.start, told.end
+    strokes = [stroke.start() for stroke in _STROKE.finditer(text, told.start, told.end)]
+    if strokes:
+        yield (told.start, strokes[0]) if told.leads else (strokes[-1] + 1, told.end)
+
+
+def _is_whole(found: str, digits: str) -> bool:
+    """Return whether a number is all of these digits, but for zeros in front and what was added to it."""
+    national = _digits(digits).lstrip("0")
+    return any(found.endswith(national[: len(national) - added]) for added in range(_MOST_ADDED + 1))
+
+
+def _is_at_home(digits: str, known: str | None, homes: tuple[str, ...]) -> bool:
+    if known and known.endswith(_digits(digits).lstrip("0")):
+        return True
+    return any(next(_found(digits, home), None) for home in homes)
 
 
 def _without_notes(text: str) -> str:

@@ -64,6 +64,11 @@ from cliniko_to_highlevel.phones import e164
         ("+604-555-0143", "16045550143", "CA", "+16045550143"),
         ("+60 4-555 0143", None, "CA", "+6045550143"),
         ("+ 61 491 570 006", None, "CA", "+61491570006"),
+        # a digit that numbers a list or a label is no number before a plus sign
+        ("1. + 61 491 570 006", None, "NZ", "+61491570006"),
+        ("Ph 1: +(61) 2 9876 5432", None, "NZ", "+61298765432"),
+        ("Mob1 + 61 491 570 006", None, "NZ", "+61491570006"),
+        ("1. 021 234 5678 2. + 61 491 570 156", None, "NZ", "+64212345678"),
         ("0491570006.0491570156", None, "AU", "+61491570006"),
         ("0491570006~0491570156", None, "AU", "+61491570006"),
         ("0491 570 006_0491 570 156", None, "AU", "+61491570006"),
@@ -162,6 +167,14 @@ from cliniko_to_highlevel.phones import e164
         ("don\u2019t use 0491 570 006", None, "AU", None),
         ("0491 570 006 not hers", "61491570006", "AU", None),
         ("0491 570 006 inactive", None, "AU", None),
+        ("0491 570 006 (cancelled)", None, "AU", None),
+        ("0491 570 006 number cancelled", None, "AU", None),
+        ("cancelled: 0491 570 006", None, "AU", None),
+        ("0491 570 006 (cancelled last appt)", None, "AU", "+61491570006"),
+        ("0491 570 006 appt cancelled", None, "AU", "+61491570006"),
+        ("0491 570 006, not 0491 570 156", None, "AU", "+61491570006"),
+        ("0491 570 006 (was 0491 570 156)", None, "AU", "+61491570006"),
+        ("0491 570 006 was 0491 570 156 now 0491 570 159", None, "AU", None),
         ("0491 570 006 (was in hospital)", None, "AU", "+61491570006"),
         ("0491 570 006 (not after 9)", None, "AU", "+61491570006"),
         # the country beside it
@@ -173,6 +186,30 @@ from cliniko_to_highlevel.phones import e164
         ("USA 212 555 0143", None, "AU", "+12125550143"),
         ("0491 570 006 (in the UK until May)", None, "AU", "+61491570006"),
         ("Aus 0491 570 006, NZ 021 234 5678", None, "AU", "+61491570006"),
+        ("Aus 0491 570 006 NZ 021 234 5678", None, "GB", "+61491570006"),
+        ("0491 570 006, NZ 021 123 4567", None, "AU", "+61491570006"),
+        ("0491 570 006/021 123 4567 (NZ)", None, "AU", "+61491570006"),
+        ("07400 123456, USA 212 555 0143", None, "GB", "+447400123456"),
+        ("087 123 4567 Irish mobile, 07400 123456", None, "GB", "+353871234567"),
+        ("NZ mob: 021 234 5678 (wife Jane)", None, "AU", "+64212345678"),
+        ("NZ021 234 5678", None, "AU", "+64212345678"),
+        ("NZ 021 123 456/7", None, "AU", "+6421123456"),
+        ("021/234/5678 (NZ)", None, "AU", "+64212345678"),
+        ("UK 07400/123456", None, "AU", "+447400123456"),
+        # a name or a remark is no country of a number that is one at home, or as Cliniko has read it
+        ("Mrs Ireland 08 9123 4567", None, "AU", "+61891234567"),
+        ("Ireland 08 9123 4567", None, "AU", "+61891234567"),
+        ("Ireland: 087 123 4567", None, "GB", "+353871234567"),
+        ("Mum in Ireland 087 123 4567", None, "GB", "+353871234567"),
+        ("Mrs Ireland 087 123 4567", None, "GB", None),
+        ("08 9321 4567 Kathy Ireland", "61893214567", "AU", "+61893214567"),
+        ("027 412 3456 Australia trip", None, "NZ", "+64274123456"),
+        ("087 123 4567 Aus visa", None, "IE", "+353871234567"),
+        ("0491 570 006 Australia trip", None, "NZ", None),
+        ("021 234 5678 NZ", None, "AU", "+61212345678"),
+        ("021 234 5678 NZ", None, "GB", "+64212345678"),
+        ("021 234 5678 NZ", "61212345678", "GB", "+61212345678"),
+        ("CALL US 0491 570 006", None, "AU", "+61491570006"),
         ("0491 570 006 (not working Fridays)", None, "AU", "+61491570006"),
         ("0491 570 006 not working", None, "AU", None),
         ("0711 12-34 567", None, "DE", "+497111234567"),
@@ -309,6 +346,13 @@ def test_a_number_is_found_where_a_person_would_find_it(
         ("jane\ufe0f@example.com\u034f", ["jane@example.com"]),
         ("was jane@example.com now june@example.com", []),
         ("not jane@example.com", []),
+        ("not jane@example.com, june@example.com", []),
+        ("jane@example.com, not june@example.com", ["jane@example.com"]),
+        ("Jane <jane@example.com>, not <june@example.com>", ["jane@example.com"]),
+        ("jane@example.com (was june@example.com)", ["jane@example.com"]),
+        ("jane@example.com not june@example.com now a@example.com", []),
+        ("jane@example.com (cancelled)", []),
+        ("jane@example.com cancelled last appt", ["jane@example.com"]),
         ("previous email jane@example.com", []),
         ("jane (at) example.com", ["jane@example.com"]),
         ("jane[AT]example.com", ["jane@example.com"]),
@@ -397,6 +441,14 @@ def test_a_number_is_found_where_a_person_would_find_it(
 def test_an_address_is_found_where_a_person_would_find_it(typed: str, expected: list[str]) -> None:
     """What stands around an address is left out; what is wrong in it is not mended."""
     assert emails(typed) == expected
+
+
+@pytest.mark.parametrize(
+    "typed", ["a@example <a href=" + " " * 400_000, "a@example" + " " * 400_000, "<a " * 130_000 + ">"]
+)
+def test_a_text_of_blanks_and_tags_is_read_once(typed: str) -> None:
+    """Searched again from every blank, such a text would take longer than any test may."""
+    assert emails(typed) == []
 
 
 ADDRESSES = [
