@@ -19,9 +19,10 @@ _LARGEST_ROMAN = 3999
 _STYLES = {
     "lower-alpha": "a", "upper-alpha": "A", "lower-latin": "a", "upper-latin": "A", "lower-roman": "i", "upper-roman": "I",
 }  # fmt: skip
-#: A style that makes a list of bullets one of numbers, and those that do the reverse.
-_NUMBERS = re.compile(r"list-style(?:-type)?\s*:[^;]*\b(?:decimal|(?:lower|upper)-(?:alpha|latin|roman))")
-_BULLETS = re.compile(r"list-style(?:-type)?\s*:[^;]*\b(?:disc|circle|square)\b")
+#: Styles of bullets, and what a style shows that is no word of it.
+_BULLETS = frozenset({"disc", "circle", "square"})
+_MARKS = _BULLETS | {"decimal", *_STYLES}
+_PICTURE = re.compile(r"url\([^()]*\)")
 _LETTERS = 26
 
 
@@ -37,15 +38,14 @@ class ListMarks:
     @classmethod
     def of(cls, tag: str, attributes: Mapping[str, str | None], items: int) -> ListMarks:
         """Return the marks of a list that begins; a reversed one without a start counts down from its number of items."""
-        css = (attributes.get("style") or "").casefold()
-        if _BULLETS.search(css) if tag == "ol" else not _NUMBERS.search(css):
+        mark = _mark(attributes.get("style") or "")
+        if mark in _BULLETS if tag == "ol" else mark not in _MARKS - _BULLETS:
             return cls(boxes=attributes.get("data-checked"))
         reverse = "reversed" in attributes
         start = _whole(attributes.get("start"))
         if start is None:
             start = items if reverse else 1
-        named = next((style for name, style in _STYLES.items() if name in css), "1")
-        return cls(start, -1 if reverse else 1, attributes.get("type") or named)
+        return cls(start, -1 if reverse else 1, attributes.get("type") or _STYLES.get(mark or "", "1"))
 
     def next(self, attributes: Mapping[str, str | None]) -> str:
         """Return what stands before the next item."""
@@ -61,6 +61,16 @@ class ListMarks:
         number = self.number if value is None else value
         self.number = number + self.step
         return f"{_numbered(number, attributes.get('type') or self.style)}. "
+
+
+def _mark(style: str) -> str | None:
+    """Return the mark that a style asks for; the last one counts."""
+    asked = None
+    for declared in _PICTURE.sub(" ", style.casefold()).split(";"):
+        name, _, value = declared.partition(":")
+        if name.strip() in {"list-style", "list-style-type"}:
+            asked = next((word for word in value.split() if word in _MARKS), asked)
+    return asked
 
 
 def _whole(text: str | None) -> int | None:

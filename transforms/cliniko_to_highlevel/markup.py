@@ -56,7 +56,7 @@ _WITHOUT_END = re.compile(r"(?:lt|gt|amp|nbsp)(?=\d)", re.IGNORECASE)
 _DOCTYPE = re.compile(r"\A\s*(?:<\?xml\b[^<>]*>\s*)?<!doctype\b[^<>]*>", re.IGNORECASE)
 #: One number above another one: ``1<sup>1</sup>/<sub>2</sub>`` is one and a half, not eleven halves.
 _FRACTION = re.compile(
-    r"(\d?)(\s*)<sup\b[^<>]*>\s*(\d+)\s*</sup>\s*(?:[/\u2044]|&frasl;|&#8260;|&#x2044;)\s*<sub\b[^<>]*>\s*(\d+)\s*</sub>",
+    r"(?:(\d)\s*)?<sup\b[^<>]*>\s*(\d+)\s*</sup>\s*(?:[/\u2044]|&frasl;|&#8260;|&#x2044;)\s*<sub\b[^<>]*>\s*(\d+)\s*</sub>",
     re.IGNORECASE,
 )
 _PICTURE = re.compile(r"<img\b", re.IGNORECASE)
@@ -104,8 +104,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _fraction(found: re.Match[str]) -> str:
-    whole, blank, above, below = found.groups()
-    return f"{whole}{' ' if whole else blank}{above}/{below}"
+    whole, above, below = found.groups()
+    return f"{f'{whole} ' if whole else ''}{above}/{below}"
 
 
 def _tags(markup: str) -> Iterator[re.Match[str]]:

@@ -110,14 +110,12 @@ _LINK = re.compile(r"(?:https?://|ftp://|mailto:|tel:|sms:|www\.)\S+", re.IGNORE
 _ADDRESSEE = re.compile(r"^(?:mailto|tel|sms):([^?]*).*", re.IGNORECASE)
 _CROSSED = re.compile(r"line-through|\bstrike", re.IGNORECASE)
 _RAISED = re.compile(r"(?:vertical-align|font-variant-position)\s*:\s*(sup|sub)", re.IGNORECASE)
-#: The same by a distance, as word processors write it of a part of a line: ``position:relative;top:-3.0pt``.
-_UP = re.compile(
-    r"vertical-align\s*:\s*(?:text-top|\+?0*[.\d]*[1-9])|(?<![a-z-])top\s*:\s*-0*[.\d]*[1-9]", re.IGNORECASE
-)
-_DOWN = re.compile(
-    r"vertical-align\s*:\s*(?:text-bottom|-0*[.\d]*[1-9])|(?<![a-z-])top\s*:\s*\+?0*[.\d]*[1-9]",
-    re.IGNORECASE,
-)
+#: The same by a distance, as word processors write it of a part of a line: ``position:relative;top:-3.0pt``. A shorter one
+#: only sets a text straight, and so does one of what is no short term.
+_DISTANCE = re.compile(r"\s*([+-]?[\d.]{1,20})(px|pt|em|ex|%)", re.IGNORECASE)
+_SHORTEST = {"px": 2.0, "pt": 1.5, "em": 0.1, "ex": 0.2, "%": 10.0}
+_UP, _DOWN = "up", "down"
+_LONGEST_TERM = 8
 _PARTS = frozenset({"span", "font"})
 _LIST_TAG = re.compile(r"<(/?)(ul|ol|li)\b", re.IGNORECASE)
 _SPAN = re.compile(r"\s*(\d{1,4})")
@@ -130,6 +128,7 @@ _LONG_LINE = 8192
 _ORDINALS = frozenset({"st", "nd", "rd", "th", "tm", *"®™°º*†‡\u2032\u2033'\""})
 #: What needs no brackets to be read as one exponent or index.
 _TERMS = frozenset({"sup", "sub"})
+_BY_DISTANCE = {_UP: "^", _DOWN: "_"}
 _ONE_TERM = re.compile(r"[+\-\u2212]?[\w.,]+")
 
 
@@ -145,6 +144,8 @@ class _Mark:
     depth: tuple[int, int] = (0, 0)
     end: str = ""
     begun: bool = False
+    #: Of what is raised or lowered by a distance: the line it begins in, how much of that was put aside, and where it begins.
+    place: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -361,6 +362,8 @@ class MarkupWriter(HTMLParser):
         if not text.strip():
             return
         for mark in self._pending:
+            number = len(self.lines) - 1
+            mark.place = (number, len(self._aside.get(number, ())), len(self.lines[-1]))
             begin, mark.end = _signs(mark.kind, text.strip())
             mark.begun = True
             self.lines[-1] += begin
@@ -383,6 +386,8 @@ class MarkupWriter(HTMLParser):
         if self._pending and self._pending[-1] is mark:
             self._pending.pop()
         self._after_term = mark.kind in _TERMS and mark.begun and not mark.end
+        if mark.kind in _BY_DISTANCE and mark.begun:
+            self._end_term(mark)
         if mark.end:
             number = len(self.lines) - 1
             while number and not self.lines[number].strip():  # a paragraph inside of it has ended the line
@@ -390,6 +395,17 @@ class MarkupWriter(HTMLParser):
             line = self.lines[number]
             text = line.rstrip()
             self.lines[number] = f"{text}{mark.end}{line[len(text) :]}"
+
+    def _end_term(self, mark: _Mark) -> None:
+        """Write the sign of what is raised or lowered by a distance, now that all of it is known."""
+        number, aside, begins = mark.place
+        if (number, aside) != (len(self.lines) - 1, len(self._aside.get(number, ()))):
+            return
+        term = self.lines[-1][begins:].strip()
+        if len(term) <= _LONGEST_TERM and _ONE_TERM.fullmatch(term) and term.casefold() not in _ORDINALS:
+            blank = " " if self.lines[-1].endswith(" ") else ""
+            self.lines[-1] = f"{self.lines[-1][:begins]}{_BY_DISTANCE[mark.kind]}{term}{blank}"
+            self._after_term = not blank
 
     def _block(self, tag: str) -> None:
         """Begin or end a block; what a list item begins with stands beside its bullet."""
@@ -494,7 +510,29 @@ def _kind(tag: str, attributes: dict[str, str | None]) -> str:
         return raised[1].casefold()
     if tag not in _PARTS or not style:
         return ""
-    return "sup" if _UP.search(style) else "sub" if _DOWN.search(style) else ""
+    return _by_distance(style)
+
+
+def _by_distance(style: str) -> str:
+    """Return whether a style raises or lowers a part of a line."""
+    declared = {
+        name.strip().casefold(): value
+        for name, _, value in (part.partition(":") for part in style.split(";"))
+    }
+    up = _distance(declared.get("vertical-align", ""))
+    if not up and declared.get("position", "").strip().casefold() == "relative":
+        up = -_distance(declared.get("top", ""))
+    return _UP if up > 0 else _DOWN if up < 0 else ""
+
+
+def _distance(value: str) -> float:
+    """Return a distance that is long enough to mean something, else 0."""
+    found = _DISTANCE.match(value)
+    try:
+        length = float(found[1]) if found else 0.0
+    except ValueError:
+        return 0.0
+    return length if found and abs(length) >= _SHORTEST[found[2].casefold()] else 0.0
 
 
 def _signs(kind: str, text: str) -> tuple[str, str]:
@@ -503,7 +541,7 @@ def _signs(kind: str, text: str) -> tuple[str, str]:
         return "[struck out: ", "]"
     if kind == "q":
         return '"', '"'
-    if text.casefold() in _ORDINALS:
+    if kind in _BY_DISTANCE or text.casefold() in _ORDINALS:
         return "", ""
     sign = "^" if kind == "sup" else "_"
     return (sign, "") if _ONE_TERM.fullmatch(text) else (f"{sign}(", ")")

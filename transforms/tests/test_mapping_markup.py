@@ -102,6 +102,14 @@ DEAD = "< img src=x onerror=alert(1)>"
         ('10<span style="position:relative;top:-3.0pt;mso-text-raise:3.0pt">9</span>/L', "10^9/L"),
         ('10<span style="vertical-align:50%">9</span>, H<font style="vertical-align: -2px">2</font>O', "10^9, H_2O"),
         ('1<span style="vertical-align:0.0pt">2</span>3<span style="border-top:1px;margin-top:-3px">4</span>', "1234"),
+        ('10<span style="position:relative;top:-3pt"><b>9</b> </span>/L', "10^9 /L"),
+        ('<span style="position:relative;top:-3pt"><b>Knee</b> pain</span>', "Knee pain"),
+        ('<span style="left:12%;top:34%">Knee pain since May</span>', "Knee pain since May"),
+        ('a<span style="position:absolute;top:20px">9</span>', "a9"),
+        ('a<span style="top:20px">9</span>', "a9"),
+        ('a<span style="vertical-align:1px">9</span>', "a9"),
+        ('a <span style="vertical-align:4px">Knee pain since May</span>', "a Knee pain since May"),
+        ('a<span style="vertical-align:text-top">9</span><span style="vertical-align:text-bottom">8</span>', "a98"),
         # what ends by itself
         ('<ul><li style="text-decoration:line-through">a<li>b</ul>c', "- [struck out: a]\n- b\n\nc"),
         ('<ul><li style="text-decoration:line-through">a<ul><li>x</ul>y<li>b</ul>c', "- [struck out: a\n  - x\n  y]\n- b\n\nc"),
@@ -113,6 +121,9 @@ DEAD = "< img src=x onerror=alert(1)>"
         ('<dl><dt style="text-decoration:line-through">a<dd>b</dl>c', "[struck out: a]\nb\n\nc"),
         # lists whose numbers a style tells
         ('<ol style="list-style: lower-latin"><li>x</ol><ul style="list-style: decimal"><li>y<li>z</ul>', "a. x\n\n1. y\n2. z"),
+        ('<ul style="list-style: url(disc.png) decimal"><li>x</ul>', "1. x"),
+        ('<ol style="list-style: url(disc.png) decimal"><li>x</ol>', "1. x"),
+        ('<ol style="list-style: disc; color: decimal"><li>x</ol>', "- x"),
         ('<ol start="+3"><li>x</ol><ol style="list-style: disc"><li>y</ol>', "3. x\n\n- y"),
         ('<img src="x" alt> <img aria-label="left knee">', "[picture] [picture: left knee]"),
         ("<center>PLAN</center>rest &lt5 days", "PLAN\nrest <5 days"),
@@ -226,6 +237,25 @@ def test_a_long_text_of_nested_markup_makes_few_notes(unit: str) -> None:
     answer = unit * (65_536 // len(unit))
     assert len(mapped("treatment_notes", content=_content(answer))) <= 30
     assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "vertical-align:" + "0" * 600_000,
+        "position:relative;top:" + "." * 600_000,
+        "list-style:" * 55_000,
+        "list-style:" + "url(" * 150_000,
+    ],
+)
+def test_a_style_of_any_length_is_read_once(style: str) -> None:
+    """Searched again from every sign, such a style would take longer than any test may."""
+    assert plain_text(f'x<span style="{style}">9</span><ul style="{style}"><li>a</ul>') == "x9\n\n- a"
+
+
+def test_blanks_before_a_tag_are_read_once() -> None:
+    """A number may stand before a fraction, and so may any number of blanks."""
+    assert plain_text(f"x{' ' * 600_000}<b>y</b>") == "x y"
 
 
 def test_only_tags_with_attributes_are_for_pythons_parser() -> None:
