@@ -76,8 +76,9 @@ _COVERS = {
 #: Where two questions are joined.
 _JOINED = re.compile(r"[/&+,;]|\s(?:and|or)\s", re.IGNORECASE)
 #: What people put before and behind a label: ``1.``, ``*``, a colon.
-_AROUND = re.compile(r"^\W*\d{1,2}\s*[.)]\s+|^[\s*\u2022\-\u2013\u2014]+|[\s:*.\-\u2013\u2014]+$")
-_BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]")
+_IN_A_LIST = re.compile(r"^\W*\d{1,2}\s*[.)]\s+")
+_BEFORE, _BEHIND = " *\u2022-\u2013\u2014", " :*.-\u2013\u2014"
+_BRACKETS = re.compile(r" ?[(\[]([^()\[\]]*)[)\]]")
 _EXAMPLES = re.compile(r"\W*(e\W?g|i\W?e|for\s+example|such\s+as|like)\b", re.IGNORECASE)
 
 #: Words that say how to answer, or nothing; a ``*`` stands for more of a word.
@@ -148,7 +149,16 @@ def says_more(label: str, target: str, insurers: Mapping[str, str]) -> bool:
 
 def plain(label: str) -> str:
     """Return a label without its number in a list, and without the signs around it."""
-    return _AROUND.sub("", _AROUND.sub("", label)) or label
+    return _bare(_bare(_even(label))) or label
+
+
+def _bare(label: str) -> str:
+    return _IN_A_LIST.sub("", label).lstrip(_BEFORE).rstrip(_BEHIND)
+
+
+def _even(label: str) -> str:
+    """Return a label with one blank where there are several: a search for what follows them would begin at each."""
+    return " ".join(label.split())
 
 
 def without_asides(label: str, insurers: Mapping[str, str]) -> str:
@@ -160,13 +170,13 @@ def without_asides(label: str, insurers: Mapping[str, str]) -> str:
         aside = _EXAMPLES.match(inside) or all(_ASIDES.fullmatch(word) for word in words)
         return "" if aside else told.group()
 
-    return _BRACKETS.sub(kept, label).strip() or label
+    return _BRACKETS.sub(kept, _even(label)).strip() or label
 
 
 def parts(label: str) -> Sequence[str]:
     """Return the questions that a label joins (*Employer / school*, *Employer (since)*); none of one that is a single one."""
     found = [part.strip() for part in _JOINED.split(label) if slug(part)]
-    bare = _BRACKETS.sub("", label).strip()
+    bare = _BRACKETS.sub("", _even(label)).strip()
     return [*(found if len(found) > 1 else ()), *([bare] if slug(bare) != slug(label) else ())]
 
 
@@ -176,7 +186,7 @@ def doubts(section: str, label: str, target: str, insurers: Mapping[str, str]) -
     if of_insurance and target != "claim_number" and _may_be_of_a_vehicle(section, label, target):
         yield "label (of a vehicle or an accident: that insurer may pay or not)"
     if target != "school" and (_SECOND.search(label) or (of_insurance and _SECOND_SECTION.search(section))):
-        yield "label (beside a first one)"
+        yield "label (a second one)"
     if target == "member_number" and _MOTOR_CLUBS.search(label):
         yield "label (may be of other members)"
     if target == "member_number" and _CERTIFICATE.search(label) and _OF_CERTIFICATES.search(section):
@@ -211,12 +221,12 @@ def cover(section: str, label: str) -> frozenset[str]:
 def _other_words(text: str, insurers: Mapping[str, str]) -> list[str]:
     """Return the words of a text, without numbers and without the names of known insurers."""
     words = slug(text).split("-")
-    found = []
-    while words:
-        named = next(
-            (length for length in range(len(words), 0, -1) if "-".join(words[:length]) in insurers), 0
-        )
-        if not named and words[0] and not words[0].isdecimal():
-            found.append(words[0])
-        words = words[named or 1 :]
+    longest = max((name.count("-") + 1 for name in insurers), default=0)
+    found, at = [], 0
+    while at < len(words):
+        lengths = range(min(longest, len(words) - at), 0, -1)
+        named = next((length for length in lengths if "-".join(words[at : at + length]) in insurers), 0)
+        if not named and words[at] and not words[at].isdecimal():
+            found.append(words[at])
+        at += named or 1
     return found

@@ -207,7 +207,7 @@ def recognise(field: Definition, mapping: ClinicMapping) -> Decision:
     if not against and rule.target == "member_number" and _of_other_members(field.section, label, mapping):
         against.append("label (may be of other members)")
     if not against and says_more(label, rule.target, mapping.insurer_names):
-        against.append("label (says more than that)")
+        against.append("label (has words that do not belong)")
     return Decision(rule.target, tuple(evidence), tuple(against))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from labelled_fields import AFTER_THE_RULES, HELD_OUT, SEEN, labelled, proposed, score
 
-from cliniko_to_highlevel import mapping
+from cliniko_to_highlevel import labels, mapping
 from cliniko_to_highlevel.answer_evidence import Answers, beside
 from cliniko_to_highlevel.answer_forms import (
     DATE,
@@ -230,6 +230,34 @@ def test_what_may_be_something_else_is_never_high(section: str, label: str, answ
     """A vehicle's insurer may pay or not, a second one stands beside the first, and two questions have no one place."""
     decision = judged(section, label, answers)
     assert decision.confidence != "high", decision.decided_by
+
+
+@pytest.mark.parametrize(
+    ("label", "why"),
+    [
+        ("Secondary insurer", "label (a second one)"),
+        ("Employer at the time of injury", "label (has words that do not belong)"),
+    ],
+)
+def test_a_reason_against_a_label_says_what_is_odd(label: str, why: str) -> None:
+    """It stands in the plan, for people."""
+    assert why in judged("Client", label, []).against
+
+
+@pytest.mark.parametrize(
+    ("label", "more"),
+    [
+        ("word " * 30_000, True),
+        (f"fund{' ' * 600_000}name", False),
+        (f"fund{'.' * 600_000}name", False),
+        ("(" * 600_000, False),
+    ],
+)
+def test_a_label_of_any_length_is_read_once(label: str, more: bool) -> None:  # noqa: FBT001
+    """Searched again from every word or blank, such a label would take longer than any test may."""
+    names = SHIPPED.insurer_names
+    assert labels.says_more(labels.without_asides(labels.plain(label), names), "insurer", names) is more
+    assert labels.parts(label) == []
 
 
 @pytest.mark.parametrize(
