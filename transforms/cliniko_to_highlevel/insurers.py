@@ -137,22 +137,34 @@ def _insurers_in(answer: str, reference: Reference) -> list[str]:
     What stands beside one is a kind of cover or about the patient (``Bupa (hospital)``, ``HCF 12345678``), and an insurer is
     shared: nothing of that belongs into its name. The answer stays whole on the profile.
     """
-    answer = answer if _known(answer, reference) else without_dots(answer)
     names_nobody = reference.mapping.names_nobody
     named = [piece for piece in _BETWEEN.split(answer) if slug(piece) and not names_nobody(piece)]
     if not named or names_nobody(answer):
         return []
-    if _known(answer, reference):
-        return [answer]
-    known = [piece for piece in named if _known(piece, reference)] or _known_first(answer, reference)
+    if whole := _recognised(answer, reference):
+        return [whole]
+    known = [name for piece in named if (name := _recognised(piece, reference))] or _known_first(
+        answer, reference
+    )
     return known or ([] if _OF_A_PATIENT.search(plain_characters(answer)) else [answer])
+
+
+def _recognised(name: str, reference: Reference) -> str | None:
+    """Return the name by which an insurer is known: without its dots if need be, ``B.U.P.A.`` is Bupa.
+
+    The dots of any other name stay: they are a part of its identity.
+    """
+    return next((each for each in (name, without_dots(name)) if _known(each, reference)), None)
 
 
 def _known_first(answer: str, reference: Reference) -> list[str]:
     """Return the known insurer with which an answer begins, the longest name if there are several."""
-    words = slug(answer).split("-")[:_MOST_WORDS]
-    beginnings = (" ".join(words[:number]) for number in range(len(words), 0, -1))
-    return [name for name in beginnings if _known(name, reference)][:1]
+    for text in (answer, without_dots(answer)):
+        words = slug(text).split("-")[:_MOST_WORDS]
+        beginnings = (" ".join(words[:number]) for number in range(len(words), 0, -1))
+        if known := next((name for name in beginnings if _known(name, reference)), None):
+            return [known]
+    return []
 
 
 def is_listed(name: str, reference: Reference) -> bool:

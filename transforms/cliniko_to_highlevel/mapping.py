@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from cliniko_to_highlevel.mapping_checks import FIELD_TARGETS, IGNORE, KEEP
 from cliniko_to_highlevel.mapping_file import SHIPPED, Problems
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
 
     from cliniko_to_highlevel.mapping_checks import Abbreviations, FieldRule
@@ -24,17 +24,6 @@ __all__ = ["FIELD_TARGETS", "IGNORE", "KEEP", "SHIPPED", "ClinicMapping", "load"
 
 #: HighLevel's searches take values of 75 characters.
 _LONGEST_IDENTITY = 75 - len("insurers/")
-#: Words of answers that say how somebody pays, or that nobody else does. What has no other word names no insurer, however it
-#: is put: ``Self-paid``, ``Not covered``, ``No private health insurance``, ``Gold hospital and extras``.
-_OF_NOBODY = re.compile(
-    r"""n|no|not|none|nil|non|nope|never|without|uninsured|declined|refused
-    |an?|the|i|we|am|is|are|do|does|don|dont|t|have|has|haven|havent|got|any|one|in|with|of|my|at|and|or|by|for|as|you|it
-    |only|just|currently|present|moment|yet|self|myself|own|selfpay|selffunded|payg|pay(s|ers?|ing)?|paid|cash|card|credit|debit
-    |eftpos|fees?|pocket|bulk|bill(ed|ing)?|go|fund(s|ed|ing)?|private(ly)?|health|medical|insurance|insure[dr]|cover(ed|age)?
-    |hospital|extras|ancillary|basic|full|gold|silver|bronze|family|singles?|couples?|patients?|client
-    |medicare|medicaid|dva|nhs|epc|cdm|pension|pensioner|concession""",
-    re.VERBOSE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +43,7 @@ class ClinicMapping:
     abbreviations: Abbreviations
     insurer_words: re.Pattern[str]
     not_insurers: frozenset[str]
+    words_of_no_insurer: frozenset[str]
     insurer_names: Mapping[str, str]
 
     def tag(self, *kinds: str) -> list[str]:
@@ -72,7 +62,7 @@ class ClinicMapping:
         if identity in self.not_insurers or slug(name) in self.not_insurers:
             return True
         words = identity.split("-")
-        of_nobody = all(map(_OF_NOBODY.fullmatch, words)) and len(words[-1]) > 1  # *Fund A* has a name
+        of_nobody = self.words_of_no_insurer.issuperset(words) and len(words[-1]) > 1  # *Fund A* has a name
         return of_nobody and identity not in self.insurer_names
 
     def spelled_out(self, text: str) -> str:
@@ -143,6 +133,13 @@ def _checked(sections: Mapping[str, Any], problems: Problems) -> ClinicMapping:
         not_insurers=frozenset(
             slug(word)
             for word in checks.texts("insurers.not_an_insurer", insurers["not_an_insurer"], problems)
+        ),
+        words_of_no_insurer=frozenset(
+            part
+            for word in checks.texts(
+                "insurers.words_of_no_insurer", insurers["words_of_no_insurer"], problems
+            )
+            for part in slug(word).split("-")
         ),
         insurer_names=checks.spellings(insurers["spellings"], problems),
     )

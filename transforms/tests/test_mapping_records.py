@@ -156,13 +156,30 @@ def test_an_insurer_is_known_by_whole_words(name: str, insurer: bool) -> None:  
 @pytest.mark.parametrize(
     "text",
     ["none", "N/A", "-", "🙂", "Self", "Self-paid", "Selfpay", "Pay as you go", "Not covered", "No private health insurance",
-     "D.V.A.", "I don't have one", "Nil private (self funded)", "Gold hospital and extras", "Dept. of Veterans' Affairs"],
+     "D.V.A.", "I don't have one", "Nil private (self funded)", "Gold hospital and extras", "Dept. of Veterans' Affairs",
+     "None at the moment", "Family cover"],
 )  # fmt: skip
 def test_no_insurer_is_no_insurer(text: str) -> None:
     """What people type when there is no insurer makes none; the text is kept."""
     changes = {"custom_fields": answers(Health_fund=text), "invoice_default_to": None, "invoice_email": None}
     assert not [item for item in mapped("patients", **changes) if item["stream"] == "hl_insurers"]
     assert profile(**changes)["insurer"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["One Health Fund", "Family Health Insurance", "The Hospital Fund", "You Insured"]
+)
+def test_a_name_of_common_words_is_an_insurer(text: str) -> None:
+    """Words that names are made of do not say that there is no insurer."""
+    found = one("patients", "hl_insurers", custom_fields=answers(Health_fund=text), invoice_default_to=None)
+    assert found["insurer_name"] == text
+
+
+def test_dots_are_a_part_of_an_insurers_identity() -> None:
+    """A load of an earlier version knows it by them: without, a delta would make it a second time."""
+    typed = answers(Insurer="A.B.C Mutual")
+    found = one("patients", "hl_insurers", custom_fields=typed, invoice_default_to=None)
+    assert found["source_id"] == f"insurers/{sha256(b'a-b-c-mutual').hexdigest()[:16]}"
 
 
 def test_spellings_of_an_insurer_are_one() -> None:
@@ -198,7 +215,9 @@ def test_spellings_of_an_insurer_are_one() -> None:
         ("Odd Fellow Fund 1901", ["Odd Fellow Fund 1901"]),
         ("Fund A", ["Fund A"]),
         ("B.U.P.A.", ["Bupa"]),
-        ("A.B.C Mutual", ["Abc Mutual"]),
+        ("B.U.P.A. 123", ["Bupa"]),
+        ("Private (B.U.P.A.)", ["Bupa"]),
+        ("A.B.C Mutual", ["A B C Mutual"]),
         ("Teachers\u00b4 Mutual", ["Teachers' Mutual"]),
         ("Teachers\u2032 Mutual", ["Teachers' Mutual"]),
         ("Self funded (cash)", []),

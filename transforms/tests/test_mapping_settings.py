@@ -56,6 +56,7 @@ def test_a_short_file_changes_only_what_it_names(written: Path) -> None:
         ("custom_fields: {recognise: [{target: x, labels: y}]}", ["entry 1", "unknown target"]),
         ("custom_fields: {recognise: [{target: insurer, labels: '('}]}", ["entry 1", "no valid pattern"]),
         ("insurers: {not_an_insurer: [no]}", ["insurers.not_an_insurer", "quotes"]),
+        ("insurers: {words_of_no_insurer: [no]}", ["insurers.words_of_no_insurer", "quotes"]),
         ("custom_fields: {recognise: [{target: insurer, labels: 'fund|'}]}", ["entry 1", "fit every field"]),
         (
             "custom_fields: {named: {Health fund: insurer, health  fund: keep}}",
@@ -93,6 +94,16 @@ def test_an_empty_text_is_empty(written: Path, value: str) -> None:
     written.write_text(f"default_country: {value}\ntime_zone: {value}\n")
     loaded = mapping.load(str(written))
     assert (loaded.default_country, loaded.time_zone) == (None, None)
+
+
+def test_what_names_no_insurer_is_the_clinics_to_say(written: Path) -> None:
+    """The words that only say how somebody pays are a list of the mapping, too."""
+    assert mapping.load().names_nobody("Self-paid, no insurance")
+    written.write_text("insurers: {words_of_no_insurer: [gym]}")
+    loaded = mapping.load(str(written))
+    assert loaded.names_nobody("gym")
+    assert not loaded.names_nobody("Self-paid, no insurance")
+    assert loaded.names_nobody("self paying")  # of the other list
 
 
 def test_all_mistakes_are_told_at_once(written: Path) -> None:
