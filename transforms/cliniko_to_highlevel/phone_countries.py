@@ -41,7 +41,7 @@ class Told(NamedTuple):
     Attributes:
         start: where the digits begin, and ``end`` where they end.
         country: its two letters.
-        sure: whether it can be said of nothing else: it leads the number, or stands in brackets of its own behind it.
+        sure: whether it can be said of nothing else: it leads the number, or stands beside it in brackets of its own.
         leads: whether it stands before the number.
     """
 
@@ -65,7 +65,7 @@ class _Patterns(NamedTuple):
 def _patterns(country: str) -> Iterator[_Patterns]:
     kinds = rf"(?:{_KIND}\W*)*"
     own = rf"(?<![^\W_])(?:{_COUNTRIES[country]})(?![^\W\d_])"
-    leading = re.compile(rf"\W*{kinds}{own}\W*{kinds}")
+    leading = re.compile(rf"(?:\W*{kinds}{own}|.*[(\[]\s*{own}\s*[)\]])\W*{kinds}", re.DOTALL)
     yield _Patterns(
         country,
         leading,

@@ -148,7 +148,7 @@ def e164(
 ) -> str | None:
     """Return the first number of a text in E.164, or None when there is none that is valid.
 
-    A number is one in the country that leads it, or stands in brackets behind it. Else it is one in the country that the clinic
+    A number is one in the country that leads it, or stands beside it in brackets. Else it is one in the country that the clinic
     decided on; else the one that Cliniko made of it with what it knows of the patient (its normalised form is E.164 without the
     plus sign); else one in the first of the countries where it is valid, grouped as there if that is told. A country that is
     otherwise told beside a number decides where it is valid by none of these. Cliniko's form alone counts only where no number
