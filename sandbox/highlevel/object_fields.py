@@ -72,9 +72,12 @@ _COPIED = ("name", "description", "placeholder", "showInForms", "options", "acce
 
 @route("GET", "/custom-fields/object-key/{objectKey}", READ, query=("locationId",))
 def list_fields(call: Call) -> dict[str, Any]:
-    """List the properties and the folders of an object as they are now."""
+    """List the properties and the folders of a custom object, or of companies, as they are now."""
     account = call.account
-    key = object_row(account, call.path["objectKey"])["key"]
+    row = object_row(account, call.path["objectKey"])
+    key = row["key"]
+    if row["standard"] and key != "business":
+        refuse(404, f"Custom Object ({key}) not found")
     folders = [account.folders[identity] for identity in account.children_of("folders", key)]
     return {"fields": fields_of(account, key), "folders": folders}
 

@@ -98,3 +98,13 @@ def test_every_thread_that_is_about_to_write_hears_of_it(
         with pytest.raises(SettingsError, match="cliniko_occupation"):
             session.catalogue()
     session.close(2, {})
+
+
+def test_only_custom_objects_are_asked_for_properties(
+    small_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """HighLevel lists contacts among its objects, and has no such list of their fields: a later load goes on."""
+    loader = highlevel()
+    small_clinic.restore(loader)
+    later = loader.load(changed(small_clinic.lines))
+    assert later.code == 0, later.log[-2000:]

@@ -30,7 +30,7 @@ from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.recovery import Recovery
 from target_highlevel.ledger.rows import Notes, Outcome, Status
 from target_highlevel.ledger.undo import Undo, writing_runs
-from target_highlevel.partners.mark import MARK, mark_from
+from target_highlevel.partners.mark import LEASE, MARK, mark_from
 from target_highlevel.partners.partners import BEAT, TERM, Ourselves, Partners
 from target_highlevel.preflight.continuity import is_ahead
 from target_highlevel.rollback.pool import do_all
@@ -536,6 +536,20 @@ def test_a_service_without_custom_values_keeps_no_mark(
         run.meet()
         run.claim()
         assert run.has_mark is False
+
+
+@pytest.mark.parametrize("lost", [{"action": "drop_after"}, BROKEN])
+def test_one_lost_answer_about_the_lease_stops_no_run(
+    lost: dict[str, Any], partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """Whether it was carried out or not, the lease is there once, and becomes the mark."""
+    strike(partner, "POST", {**lost, "times": 1})
+    kept = partner.sandbox.state.custom_values  # type: ignore[attr-defined]
+    run = partner(desks[0])
+    run.claim()
+    assert [row["name"] for row in kept.values()] == [LEASE]
+    run.release()
+    assert [row["name"] for row in kept.values()] == [MARK]
 
 
 @pytest.mark.parametrize("how", [BROKEN, DEAD_TOKEN])

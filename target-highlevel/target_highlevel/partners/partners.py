@@ -31,6 +31,7 @@ from target_highlevel.errors import (
     Refused,
     SettingsError,
     Unavailable,
+    Unknown,
 )
 from target_highlevel.partners.mark import LEASE, MARK, Mark, mark_from
 
@@ -319,7 +320,7 @@ class Partners:
         """Put our lease there; return whether it is the only one."""
         self._renewed = self._clock()
         try:
-            lease = self._store.create(LEASE, self._text(lease=True))
+            lease = self._put_lease()
         except HighLevelError as error:
             if isinstance(error, Refused) and any(item.name == LEASE for item in self._read()):
                 return False
@@ -334,6 +335,16 @@ class Partners:
         self._heart = threading.Thread(target=self._renew_all, name="lease", daemon=True)
         self._heart.start()
         return True
+
+    def _put_lease(self) -> str:
+        """Create our lease and return its id; one lost answer ends no run: the lease is looked for, and sent once more."""
+        try:
+            return self._store.create(LEASE, self._text(lease=True))
+        except Unknown:
+            for item in self._read():
+                if item.name == LEASE and item.mark and item.mark.run == self._self.run:
+                    return item.identity
+            return self._store.create(LEASE, self._text(lease=True))
 
     def _own_mark(self) -> None:
         """Make the mark of a ledger that was taken over our own, so that no later run needs the setting."""

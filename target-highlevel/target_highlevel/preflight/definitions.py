@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _AGAIN = (
     "run once with `meltano run --full-refresh tap-cliniko target-highlevel`, which writes every value again"
 )
+#: The keys of objects that an account made, and HighLevel did not bring.
+_CUSTOM = "custom_objects."
 
 
 class DefinitionCheck:
@@ -63,8 +65,12 @@ class DefinitionCheck:
             raise SettingsError(_what_to_do(deleted))
 
     def _read_fields(self, kinds: Iterable[str]) -> None:
+        """Read the fields of custom objects; those of contacts have a list of their own, and no other kind has fields of ours.
+
+        HighLevel lists its own kinds of objects too, and has no such fields of contacts or opportunities.
+        """
         for kind in kinds:
-            if kind in self._catalogue.object_keys:
+            if kind.startswith(_CUSTOM) and kind in self._catalogue.object_keys:
                 self._catalogue.read_object(kind)
 
     def keep(self, *, all_came: bool) -> None:
