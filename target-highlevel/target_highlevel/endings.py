@@ -104,6 +104,7 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
     *,
     refused: int = 0,
     held: int = 0,
+    not_whole: int = 0,
     sample: bool = False,
     nothing_came: bool = False,
     undone: int = 0,
@@ -117,6 +118,7 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
         code: the exit code: complete, with refused records or without
         refused: records that HighLevel or the mapping refused
         held: records that wait for what they belong to
+        not_whole: values of which HighLevel has the beginning only, or nothing
         sample: whether the source read a sample only
         nothing_came: whether the source said nothing at all
         undone: records that a rollback took out, or that were found missing
@@ -128,6 +130,10 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
     caveats = [
         said
         for said, applies in (
+            (
+                f"{counted(not_whole, 'value', 'was', 'were')} not taken whole by HighLevel (listed in the report)",
+                not_whole,
+            ),
             ("the other patients were not included", sample and not nothing_came),
             (
                 "the rest was not looked at: `meltano run tap-cliniko target-highlevel-verify` looks at everything",

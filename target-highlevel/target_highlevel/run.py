@@ -147,6 +147,7 @@ class Part:
                 code,
                 refused=report.rejected,
                 held=report.held,
+                not_whole=report.not_whole,
                 sample=self.source.sample,
                 nothing_came=not self.source.came,
                 undone=report.undone if self.session.mode == "load" else 0,

@@ -286,6 +286,7 @@ def test_a_standing_reject_silences_nothing_else() -> None:
         4,
         refused=1,
         held=2,
+        not_whole=1,
         nothing_came=True,
         undone=3,
         begun_in_the_middle=True,
@@ -295,6 +296,7 @@ def test_a_standing_reject_silences_nothing_else() -> None:
     words = (
         "rejects.csv",
         "2 waiting records",
+        "1 value was not taken whole",
         "3 records taken out",
         "mapping has changed",
         "older ledger lost",

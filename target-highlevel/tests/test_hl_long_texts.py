@@ -49,6 +49,7 @@ def test_no_record_is_lost_for_a_long_text(highlevel: Callable[..., Loader]) -> 
     loader = highlevel(text_limit=5000, task_limit=3000, note_limit=2000, line_limit=100)
     first = loader.load(lines())
     assert first.code == 0, first.log[-2000:]
+    assert "4 values were not taken whole by HighLevel" in first.log
     told = {(item["source"], item["field"], item["because"]) for item in first.report["not_taken"]["records"]}
     assert told == {
         ("patients/1", "lastName", "cut"),
@@ -61,7 +62,9 @@ def test_no_record_is_lost_for_a_long_text(highlevel: Callable[..., Loader]) -> 
     assert [round(len(item["body"]), -1) for item in (task, note)] == [3000, 2000]
     assert note["body"].endswith("]\ncliniko:treatment_notes/8")
     before = dump(loader)
-    assert loader.load(lines(), MODE="verify").code == 0
+    checked = loader.load(lines(), MODE="verify")
+    assert checked.code == 0
+    assert "4 values were not taken whole by HighLevel" in checked.log
     assert loader.load(lines()).code == 0
     assert dump(loader) == before
     loader.sandbox.highlevel.control.reset_log()

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import UndefinedError
 
 from target_highlevel.errors import SettingsError
-from target_highlevel.ledger.counts import crosswalk, object_counts, undone_records, unsettled_records
+from target_highlevel.ledger.counts import (
+    crosswalk,
+    object_counts,
+    remarks,
+    undone_records,
+    unsettled_records,
+)
 from target_highlevel.ledger.money import money_rows
 from target_highlevel.report import money
 from target_highlevel.report.content import RunFacts, gather
@@ -92,6 +98,11 @@ class RunReport:
     def held(self) -> int:
         """Return how many records wait for something that is not in HighLevel."""
         return sum(item.held for item in object_counts(self._ledger, self._run))
+
+    @property
+    def not_whole(self) -> int:
+        """Return how many values HighLevel has not taken whole: they were cut, or left out."""
+        return len(remarks(self._ledger, self._run)["not_taken"])
 
     @property
     def undone(self) -> int:
