@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_loading import fault
 from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
@@ -126,6 +127,22 @@ def test_pages_that_are_shorter_than_was_asked_for(shapes: Any, highlevel: Calla
     people = [person(f"patients/{n}", "Ada", f"L{n}", relations=related) for n in range(1, 4)]
     lines = [person("contacts/1", "Doc", "Tor"), *people, *(profile(f"patients/{n}") for n in range(1, 4))]
     loads(loader, *lines)
+    loads_again(loader, *lines)
+    verifies(loader, *lines)
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["searchAfter should not be empty", "pageLimit must not be greater than 50"],
+    ids=["cursor", "page"],
+)
+def test_a_search_that_wants_more_of_its_request_gets_it(told: str, highlevel: Callable[..., Loader]) -> None:
+    """The description demands a cursor of the first page of records too, and does not say how long a page may be."""
+    loader = highlevel()
+    lines = [person("patients/1", "Ada", "Lovelace"), profile("patients/1")]
+    loads(loader, *lines)
+    body = {"statusCode": 422, "message": [told], "error": "Unprocessable Entity"}
+    fault(loader, "POST", "/records/search", "status", nth=1, status=422, body=body)
     loads_again(loader, *lines)
     verifies(loader, *lines)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LIST_PAGE = 100
 #: Page numbers end here, and search engines of this kind stop counting here too: such a total is not believed.
 _MOST_COUNTED = 10_000
-_CURSOR = "searchAfter"
+CURSOR = "searchAfter"
 
 
 def search_pages(
@@ -58,10 +58,10 @@ def search_pages(
         if not page or (not new and by_number):
             _expect_all(counted, len(seen), endpoint, most=_MOST_COUNTED if by_number else None)
             return
-        after = page[-1].get(_CURSOR)
+        after = page[-1].get(CURSOR)
         # where there is no cursor, or it leads in circles, the number of the page may say more
         by_number = by_number or not (new and after)
-        cursor = {"page": pages + 1} if by_number else {_CURSOR: after, **({"page": 1} if numbered else {})}
+        cursor = {"page": pages + 1} if by_number else {CURSOR: after, **({"page": 1} if numbered else {})}
 
 
 def list_pages(
@@ -116,7 +116,7 @@ def _expect_all(
     """
     fewest = min(filter(None, counted), default=0)
     if seen < fewest or (most is not None and seen >= most):
-        raise not_understood(endpoint, _CURSOR)
+        raise not_understood(endpoint, CURSOR)
 
 
 def total_of(answer: Any) -> int | None:

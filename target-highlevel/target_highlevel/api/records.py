@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
 from target_highlevel.api.answers import Item, inside, living, mapping, rows, text
-from target_highlevel.api.paging import search_pages
+from target_highlevel.api.paging import CURSOR, search_pages
 from target_highlevel.api.resource import Resource
+from target_highlevel.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from target_highlevel.api.endpoints import Endpoint
 
 PAGE = 100
+#: How many a page has where HighLevel does not give 100: clients of others ask for 20 to 500.
+_SMALL_PAGE = 20
 #: Stands among a record's properties for the users who own it; no property begins with this sign.
 OWNERS = "_owners"
 #: The most hits of a search by our id: there should be one.
@@ -32,6 +36,10 @@ class RecordItem:
 
 class Records(Resource):
     """Records of custom objects, each kind by its key, e.g. ``custom_objects.cliniko_profile``."""
+
+    #: What searches were found to want beside what is asked for, and whether their pages must be small.
+    _wanted: Mapping[str, Any] = MappingProxyType({})
+    _small = False
 
     def create(self, key: str, properties: Mapping[str, Any], owners: Sequence[str] | None = None) -> str:
         """Create a record and return its id; at most one user may own it."""
@@ -86,8 +94,7 @@ class Records(Resource):
             ],
         }
         found = [
-            _record(item, endpoint)
-            for item in living(rows(self._call(endpoint, key, json=body), endpoint, "records"))
+            _record(item, endpoint) for item in living(rows(self._search(key, body), endpoint, "records"))
         ]
         ours = [item for item in found if item.properties.get(name) == value]
         if ours or not found:
@@ -100,13 +107,36 @@ class Records(Resource):
         endpoint = endpoints.SEARCH_RECORDS
         body = {"locationId": self._location, "pageLimit": PAGE, "query": ""}
         pages = search_pages(
-            lambda cursor: self._call(endpoint, key, json={**body, **cursor}),
+            lambda cursor: self._search(key, {**body, **cursor}),
             endpoint,
             "records",
             numbered=True,
         )
         for page in pages:
             yield [_record(item, endpoint) for item in page]
+
+    def _search(self, key: str, body: Mapping[str, Any]) -> Any:
+        """Search; what HighLevel is found to want of such a request is sent from the first time on."""
+        while True:
+            sent = {**self._wanted, **body, **({"pageLimit": _SMALL_PAGE} if self._small else {})}
+            try:
+                return self._call(endpoints.SEARCH_RECORDS, key, json=sent)
+            except Refused as refused:
+                if not self._learn(refused, sent):
+                    raise
+
+    def _learn(self, refused: Refused, sent: Mapping[str, Any]) -> bool:
+        """Take note of what a search lacked; return whether that is something new.
+
+        The vendor's description demands a cursor of every page, the first among them, and says nothing of the longest page.
+        """
+        if CURSOR in refused.properties and CURSOR not in sent:
+            self._wanted = {CURSOR: []}
+        elif "pageLimit" in refused.properties and sent["pageLimit"] > _SMALL_PAGE:
+            self._small = True
+        else:
+            return False
+        return True
 
 
 def _record(item: Item, endpoint: Endpoint) -> RecordItem:
