@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from migration_console.decisions import POINTS
 from migration_console.history import History
 from migration_console.jobs import Jobs
 from migration_console.live import Watcher
@@ -111,11 +113,12 @@ class Clinic:
 
     def probe(self) -> dict[str, Any]:
         """Return what the newest probe of the sub-account measured; empty when there was none."""
-        try:
-            found = json.loads((self.project.data / "probe.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        for path in sorted(self.project.reports.glob("probe-*/probe.json"), reverse=True):
+            with suppress(OSError, ValueError):
+                found = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(found, dict) and found.get("answers"):
+                    return found
+        return {}
 
     def steps(self) -> list[Step]:
         """Return the steps of the migration and where each is, as of now."""
@@ -128,13 +131,14 @@ class Clinic:
         return steps(
             Facts(
                 missing=len(self.project.missing()),
-                probed=str(self.probe().get("at", "")),
+                probed=bool(self.probe()),
                 reports=tuple(self.reports.all()),
                 running=frozenset(job.command.key for job in jobs if job.is_running),
                 mapping_changed=self.mapping.changed,
                 approved=self.approved,
                 agrees=None if answer is None else answer.code == COMPLETE,
                 asked="go-live" in newest,
+                ticked={f"go-live/{point}" for point in POINTS} <= self.signatures.all().keys(),
                 failed=frozenset(key for key, job in newest.items() if self._failed_unsaid(job)),
             )
         )

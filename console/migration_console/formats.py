@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CODE = re.compile(r"`([^`]+)`")
+_MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _SECONDS_PER_MINUTE = 60
 _MINUTES_PER_HOUR = 60
 
@@ -41,6 +42,11 @@ def moment(text: str | datetime, zone: str = "UTC") -> str:
     except (ZoneInfoNotFoundError, ValueError):
         local = parsed.astimezone(UTC)
     return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+
+
+def local(text: str, zone: str = "UTC") -> str:
+    """Write the moments in what a command says as the pages write theirs."""
+    return _MOMENT.sub(lambda found: moment(found[0], zone), text)
 
 
 def duration(seconds: float) -> str:
@@ -83,6 +89,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "counted": counted,
     "moment": moment,
+    "local": local,
     "duration": duration,
     "percent": percent,
     "because": because,

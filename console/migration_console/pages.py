@@ -352,10 +352,12 @@ def _undo(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     reports = clinic.reports.all()
     results = [item for item in reports if item.mode == "rollback"]
     undone = {item.undoes for item in results if item.exit_code == COMPLETE}
-    writing = [item for item in reports if item.mode in WRITING_MODES]
+    writing = [item for item in reports if item.mode in WRITING_MODES and item.may_be_undone]
     standing = next((item for item in writing if item.id not in undone), None)
-    chosen = next((item for item in writing if item.id == query.get("run")), standing)
     preview = clinic.jobs.newest("undo-plan")
+    shown = preview.line if preview and writing and preview.at > writing[0].started else ""
+    looked_at = next((item for item in writing if item.id in shown and item.id not in undone), standing)
+    chosen = next((item for item in writing if item.id == query.get("run")), looked_at)
     return {
         "choices": writing[:_PER_PAGE],
         "undone": undone,

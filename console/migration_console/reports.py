@@ -105,6 +105,11 @@ class Report:
         return sum(self.content["totals"][name] for name in ("created", "updated"))
 
     @property
+    def may_be_undone(self) -> bool:
+        """Return whether there may be something to undo: of a run that has not ended the counts are not known."""
+        return self.wrote > 0 or self.exit_code is None
+
+    @property
     def files(self) -> list[str]:
         """Return the names of the files beside it."""
         return [name for name in FILES if (self.folder / name).is_file()]

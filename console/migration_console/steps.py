@@ -41,7 +41,7 @@ class Facts:
 
     Attributes:
         missing: how many required variables are not set
-        probed: when the sub-account was last probed, in UTC; empty when never
+        probed: whether the sub-account was ever probed
         reports: all reports, the newest first
         running: keys of the commands that run now
         mapping_changed: when the mapping file was last changed, in UTC
@@ -49,10 +49,11 @@ class Facts:
         failed: keys of the commands whose newest job failed, and left no report that says how
         asked: whether anybody has ever asked whether both sides agree
         agrees: what the answer was; none when something was written or compared since
+        ticked: whether somebody has ticked all that a person has to see to before the clinic goes live
     """
 
     missing: int
-    probed: str
+    probed: bool
     reports: tuple[Report, ...]
     running: frozenset[str]
     mapping_changed: str
@@ -60,12 +61,13 @@ class Facts:
     failed: frozenset[str] = frozenset()
     asked: bool = False
     agrees: bool | None = None
+    ticked: bool = False
 
 
 #: Steps in the order of the work, and the commands that make one "running".
 STEPS = (
-    ("connect", "Connect", frozenset({"try-highlevel"})),
-    ("probe", "Probe", frozenset({"probe-cliniko", "probe-highlevel"})),
+    ("connect", "Connect", frozenset({"probe-cliniko", "try-highlevel"})),
+    ("probe", "Probe", frozenset({"probe-highlevel"})),
     ("plan", "Plan", frozenset({"plan"})),
     ("map", "Map", frozenset[str]()),
     ("families", "Families and duplicates", frozenset[str]()),
@@ -74,8 +76,8 @@ STEPS = (
     ("load", "Load", frozenset({"load", "retry", "full-refresh"})),
     ("check", "Check", frozenset({"verify", "repair"})),
     ("go-live", "Go live", frozenset({"go-live"})),
-    ("undo", "Undo", frozenset({"undo", "undo-plan"})),
     ("runs", "Runs and handover", frozenset({"handover", "rebuild-reference"})),
+    ("undo", "Undo", frozenset({"undo", "undo-plan"})),
 )
 
 
@@ -94,11 +96,14 @@ def current(all_steps: list[Step]) -> Step:
 
 
 def following(all_steps: list[Step], key: str) -> tuple[Step | None, Step | None]:
-    """Return what a page should lead to: an earlier step that needs somebody first, and the step that comes after it."""
+    """Return what a page should lead to: an earlier step that needs somebody first, and the step that comes after it.
+
+    Undo comes after no other: it is there for when somebody wants it.
+    """
     place = next((number for number, step in enumerate(all_steps) if step.key == key), len(all_steps))
     waiting = {State.NEEDS_YOU, State.OUT_OF_DATE}
     first = next((step for step in all_steps[:place] if step.state in waiting), None)
-    return first, next(iter(all_steps[place + 1 :]), None)
+    return first, next((step for step in all_steps[place + 1 :] if step.key != "undo"), None)
 
 
 def _step(key: str, title: str, commands: frozenset[str], facts: Facts) -> Step:
@@ -201,6 +206,8 @@ def _load(facts: Facts) -> tuple[State, str]:
     parts = [item for item in facts.reports if item.together == load.together and item.mode == load.mode]
     undoing = [item for item in facts.reports if _undoes(item, parts)]
     if not undoing:
+        if any(item.mode == "rollback" and item.id > load.id for item in facts.reports):
+            return State.OUT_OF_DATE, "A run was undone after it: read everything once more."
         return _ended(load, COMPLETE)
     undone = {item.undoes for item in undoing if item.exit_code == COMPLETE}
     left = [part for part in parts if part.wrote and part.id not in undone]
@@ -221,8 +228,15 @@ def _check(facts: Facts) -> tuple[State, str]:
 
 
 def _go_live(facts: Facts) -> tuple[State, str]:
+    if facts.agrees and facts.ticked:
+        return State.DONE, ""
     if facts.agrees is not None:
-        return State.NEEDS_YOU, "Ready to be decided." if facts.agrees else "The two sides do not agree yet."
+        return (
+            State.NEEDS_YOU,
+            "Both sides agree; tick what has been done."
+            if facts.agrees
+            else "The two sides do not agree yet.",
+        )
     if facts.asked:
         return State.OUT_OF_DATE, "Something was written or compared after the answer."
     check, _ = _check(facts)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from console_server import Browser, a_job, a_report, serving
 
+from migration_console.decisions import POINTS
 from migration_console.steps import State
 from target_highlevel.exit_codes import ENDS
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LOAD, CHECK, LATER = (f"20261129T0{hour}0000.000000Z-73d4b5" for hour in (6, 7, 9))
 ASKED, AGAIN = "2026-11-29T08:00:00Z", "2026-11-29T09:00:00Z"
 YES = "Both sides agree as of 2026-11-29T06:00:00Z: the clinic can go live."
+SHOWN = "Both sides agree as of 29 Nov 2026, 06:00 UTC: the clinic can go live."
 NO = "Not yet: 1 record waits: run `meltano run tap-cliniko target-highlevel`."
 
 STALE = "Not known: something was written or compared after the newest answer."
@@ -63,11 +65,22 @@ def test_before_anybody_has_asked_the_page_says_so(browser: Browser) -> None:
 
 
 def test_yes_is_what_the_command_answered(browser: Browser, tmp_path: Path) -> None:
-    """In its own words."""
+    """In its own words, with the moment as every page writes one."""
     answered(tmp_path, 0, YES)
-    assert headline(browser) == YES
+    assert headline(browser) == SHOWN
     assert 'class="verdict good"' in browser.get("go-live").text
-    assert step(browser, "go-live").why == "Ready to be decided."
+    assert step(browser, "go-live").why == "Both sides agree; tick what has been done."
+
+
+def test_the_step_is_done_when_a_person_has_ticked_everything(browser: Browser, tmp_path: Path) -> None:
+    """Before, the page would go on asking for something that nobody can give."""
+    answered(tmp_path, 0, YES)
+    every = dict.fromkeys(POINTS, "yes")
+    form = {"what": "go-live/points", "next": "go-live", "who": "Kim Lee"}
+    browser.post("sign", {**form, **every, "looked": ""})
+    assert step(browser, "go-live").state is State.NEEDS_YOU
+    browser.post("sign", {**form, **every})
+    assert step(browser, "go-live").state is State.DONE
 
 
 def test_no_is_an_answer_too(browser: Browser, tmp_path: Path) -> None:
@@ -115,7 +128,7 @@ def test_an_answer_holds_until_something_is_written_or_compared(
 
 @pytest.mark.parametrize(
     ("command", "said"),
-    [("load", STALE), ("repair", STALE), ("verify", STALE), ("approve", YES), ("plan", YES)],
+    [("load", STALE), ("repair", STALE), ("verify", STALE), ("approve", SHOWN), ("plan", SHOWN)],
 )
 def test_a_command_that_left_no_report_counts_too(
     command: str, said: str, browser: Browser, tmp_path: Path
@@ -130,7 +143,7 @@ def test_a_plan_after_the_answer_changes_nothing(browser: Browser, tmp_path: Pat
     """It writes nothing and compares nothing."""
     answered(tmp_path, 0, YES)
     a_report(tmp_path, LATER, mode="plan", plan={"blockers": []})
-    assert headline(browser) == YES
+    assert headline(browser) == SHOWN
 
 
 @pytest.mark.parametrize("code", [4, 5, 75, 143])

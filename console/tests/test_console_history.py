@@ -225,7 +225,50 @@ def test_the_handover_is_of_all_runs_since_a_day_and_can_be_opened(browser: Brow
 def test_what_is_undone_is_named_by_its_sub_account(browser: Browser, tmp_path: Path) -> None:
     """A run of several is undone in each of them."""
     for run, location in ((PLAN, MAIN), (BESIDE, NORTH)):
-        a_report(tmp_path, run, location_id=location)
+        a_report(tmp_path, run, location_id=location, totals=_WROTE)
     page = browser.get("undo").text
     assert f"sub-account {MAIN}" in page
     assert f"sub-account {NORTH}" in page
+
+
+_COUNTS = dict.fromkeys(("source", "created", "updated", "unchanged", "filtered", "held", "rejected"), 0)
+_WROTE = _COUNTS | {"created": 2}
+
+
+def test_a_run_that_wrote_nothing_is_not_offered_to_be_undone(browser: Browser, tmp_path: Path) -> None:
+    """A load after a sample of everybody finds nothing to do: the sample is what can be taken back."""
+    a_report(tmp_path, PLAN, totals=_WROTE, sample={"patients": 3})
+    a_report(tmp_path, NEWER)
+    page = browser.get("undo").text
+    assert f'<option value="{PLAN}" selected>' in page
+    assert f'<option value="{NEWER}"' not in page
+
+
+def test_the_page_stays_at_the_run_whose_undo_was_shown(browser: Browser, tmp_path: Path) -> None:
+    """After the job has ended the page is read anew, and its address names no run."""
+    for run in (PLAN, NEWER):
+        a_report(tmp_path, run, totals=_WROTE)
+    assert f'<option value="{NEWER}" selected>' in browser.get("undo").text
+    a_job(
+        tmp_path,
+        "undo-plan",
+        "2026-11-29T23:00:00Z",
+        said=f"Undoing run {PLAN} would:\n",
+        line=f"--run {PLAN}",
+    )
+    page = browser.get("undo").text
+    assert f'<option value="{PLAN}" selected>' in page
+    assert "3. Undo it" in page
+
+
+def test_what_the_newest_probe_measured_is_shown(browser: Browser, tmp_path: Path) -> None:
+    """Each probe leaves a folder beside the reports; one that measured nothing takes no earlier answer away."""
+    assert "Nothing has been measured yet." in browser.get("probe").text
+    for day, answer in ((1, "old"), (2, "wrapped"), (3, "")):
+        folder = tmp_path / "data" / "sandbox" / "reports" / f"probe-2026112{day}T080000.000000Z"
+        folder.mkdir(parents=True)
+        answers = [{"question": "list_shape", "answer": answer, "evidence": "seen"}] if answer else []
+        (folder / "probe.json").write_text(json.dumps({"answers": answers}), encoding="utf-8")
+    page = browser.get("probe").text
+    assert "This sub-account has been measured." in page
+    assert "<td>wrapped</td>" in page

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migration_console.reports import Report, length, newest_of, rows
-from migration_console.steps import Facts, State, Step, current, steps
+from migration_console.steps import Facts, State, Step, current, following, steps
 from target_highlevel.exit_codes import ENDED_EARLY, ENDS, end_of
 from target_highlevel.report.verdict import ending
 
@@ -34,7 +34,7 @@ def after(*reports: Report, **facts: Any) -> dict[str, Step]:
     """Return every step as it stands after these runs, oldest first."""
     given: dict[str, Any] = {
         "missing": 0,
-        "probed": "",
+        "probed": False,
         "reports": tuple(reversed(reports)),
         "running": frozenset(),
         "mapping_changed": "2026-11-29T00:30:00Z",
@@ -47,7 +47,7 @@ def test_the_beginning() -> None:
     """Without settings the first step needs somebody; with them the probe comes next."""
     assert after(missing=2)["connect"].state is State.NEEDS_YOU
     found = steps(
-        Facts(missing=0, probed="", reports=(), running=frozenset(), mapping_changed="", approved=False)
+        Facts(missing=0, probed=False, reports=(), running=frozenset(), mapping_changed="", approved=False)
     )
     assert found[0].state is State.DONE
     assert current(found).key == "probe"
@@ -82,7 +82,7 @@ def undo(order: int, of: Report, **content: Any) -> Report:
         ([a_report(2, "load", exit_code=4)], {}, "load", State.NEEDS_YOU),
         ([a_report(2, "load", exit_code=75)], {}, "load", State.NEEDS_YOU),
         ([LOAD, undo(3, LOAD)], {}, "load", State.NOT_STARTED),
-        ([LOAD, a_report(3, "load"), undo(4, LOAD)], {}, "load", State.DONE),
+        ([LOAD, a_report(3, "load"), undo(4, LOAD)], {}, "load", State.OUT_OF_DATE),
         ([LOAD, BESIDE, undo(3, LOAD)], {}, "load", State.NEEDS_YOU),
         ([LOAD, BESIDE, undo(3, LOAD), undo(4, BESIDE)], {}, "load", State.NOT_STARTED),
         ([LOAD, BESIDE, undo(3, LOAD), undo(4, BESIDE, exit_code=1)], {}, "load", State.NEEDS_YOU),
@@ -167,3 +167,21 @@ def test_a_table_with_a_whole_note_in_it_is_shown(tmp_path: Path) -> None:
     assert length(path) == 1
     csv.field_size_limit(131_072)
     assert rows(path, 0, 10, ["source"], {}) == [{"source": "patients/1"}]
+
+
+def test_undo_comes_after_no_other_step() -> None:
+    """Whoever follows the pages to their end gives the handover, and takes nothing back by following on."""
+    found = list(after().values())
+    assert [step.key for step in found[-3:]] == ["go-live", "runs", "undo"]
+    assert following(found, "go-live")[1] is found[-2]
+    assert following(found, "runs") == (None, None)
+
+
+def test_a_load_is_out_of_date_when_another_run_was_undone_after_it() -> None:
+    """A sample of everybody, a load that finds nothing to do, the sample undone: nothing is in HighLevel."""
+    sample = a_report(2, "load", sample={"patients": 3})
+    load = a_report(3, "load", totals={"created": 0, "updated": 0})
+    assert after(PLAN, sample, load)["load"].state is State.DONE
+    assert after(PLAN, sample, load, undo(4, sample))["load"].state is State.OUT_OF_DATE
+    again = a_report(5, "load")
+    assert after(PLAN, sample, load, undo(4, sample), again)["load"].state is State.DONE
