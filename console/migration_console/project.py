@@ -73,7 +73,7 @@ VARIABLES = (
     Variable(
         MAPPING,
         f"{MAPPING}=mapping.yml",
-        f"The mapping file in which *Map* writes; by default {SHIPPED_MAPPING}, or a copy: cp {SHIPPED_MAPPING} mapping.yml",
+        f"The mapping file in which Map writes; by default {SHIPPED_MAPPING}, or a copy: cp {SHIPPED_MAPPING} mapping.yml",
         required=False,
     ),
 )
