@@ -50,6 +50,10 @@ def test_no_record_is_lost_for_a_long_text(highlevel: Callable[..., Loader]) -> 
     first = loader.load(lines())
     assert first.code == 0, first.log[-2000:]
     assert "4 values were not taken whole by HighLevel" in first.log
+    assert first.report["verdict"] == {
+        "tone": "attention",
+        "sentence": "Yes: everything that can move is in HighLevel; look at 4 values that HighLevel did not take whole.",
+    }
     told = {(item["source"], item["field"], item["because"]) for item in first.report["not_taken"]["records"]}
     assert told == {
         ("patients/1", "lastName", "cut"),

@@ -104,8 +104,13 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         )
     if content["mode"] == "load" and (content["begun_in_the_middle"] or content["mapped_anew"]):
         return _full_read_due(content)
-    changed = totals["created"] + totals["updated"]
-    return _moved(totals, accepted=content["rejects_accepted"], changed=bool(changed))
+    changed, accepted = totals["created"] + totals["updated"], content["rejects_accepted"]
+    said = _moved(totals, accepted=accepted, changed=bool(changed))
+    cut = content["not_taken"]["count"]
+    if cut and said["tone"] == _GOOD:
+        values = f"{counted(cut, 'value')} that HighLevel did not take whole"
+        return _say(_GOOD if accepted else _ATTENTION, f"{said['sentence'][:-1]}; look at {values}.")
+    return said
 
 
 def _retried(totals: Mapping[str, int], *, accepted: bool) -> dict[str, str]:
