@@ -63,8 +63,8 @@ CREATED = 201
 _PER_PATIENT = 29  # records that the clinic holds for each patient
 #: Loading one patient's records takes some thirty requests: a hundred patients make the 3,000 of the promise.
 FEW_PATIENTS, ENOUGH_PATIENTS = 24, 100
-#: Requests that make fields, objects and associations: all other writes are records.
-SET_UP = re.compile(r"(?i).*/custom-?fields.*|/objects/(\{\w+\})?|/associations/")
+#: Requests that make fields, objects, associations and the mark of the run: all other writes are records.
+SET_UP = re.compile(r"(?i).*/custom-?(fields|values).*|/objects/(\{\w+\})?|/associations/")
 
 #: What the model needs at least for one new record of each kind: its own request and those of its relations.
 NEEDED = {"patient": 3, "appointment": 1, "note": 1, "invoice": 2, "item": 2, "service": 1, "file": 1}
