@@ -7,9 +7,12 @@ survivors are written as a table: each is either a missing test, or a change tha
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -54,8 +57,8 @@ class Mutant:
     killed: bool
 
 
-def mutate(part: Part) -> list[Mutant]:
-    """Try every change of a part in a copy of the repository.
+def mutate(part: Part, sample: int | None = None) -> list[Mutant]:
+    """Try every change of a part, or a random sample of them, in a copy of the repository.
 
     Raises:
         subprocess.CalledProcessError: the tests fail without any change, or cosmic-ray does.
@@ -64,7 +67,7 @@ def mutate(part: Part) -> list[Mutant]:
         copy = Path(name) / "copy"
         subprocess.run([shutil.which("git") or "git", "clone", "--quiet", "--shared", ROOT, copy], check=True)
         tests = " ".join(sorted(str(path.relative_to(copy)) for one in part.tests for path in copy.glob(one)))
-        command = f"{BIN}/python -m pytest -q -x -m 'not soak' -p no:cacheprovider {tests}"
+        command = f"{BIN}/python -m pytest -q -x -m 'not soak' {tests}"
         config = {"module-path": list(part.code), "timeout": TIMEOUT_SECONDS, "test-command": command}
         lines = [f"{key} = {json.dumps(value)}" for key, value in config.items()]
         text = "\n".join(
@@ -78,15 +81,28 @@ def mutate(part: Part) -> list[Mutant]:
             ]
         )
         (copy / "cosmic-ray.toml").write_text(text, encoding="utf-8")
-        for step in (
-            ("init", "cosmic-ray.toml", "session.sqlite"),
-            ("baseline", "cosmic-ray.toml"),
-            ("exec", "cosmic-ray.toml", "session.sqlite"),
-        ):
-            _cosmic_ray(copy, *step)
+        _cosmic_ray(copy, "init", "cosmic-ray.toml", "session.sqlite")
+        _choose(copy / "session.sqlite", sample)
+        _cosmic_ray(copy, "baseline", "cosmic-ray.toml")
+        _cosmic_ray(copy, "exec", "cosmic-ray.toml", "session.sqlite")
         return [
             _mutant(json.loads(line)) for line in _cosmic_ray(copy, "dump", "session.sqlite").splitlines()
         ]
+
+
+def _choose(session: Path, sample: int | None) -> None:
+    """Forget changes of `|`, which stands in annotations that nothing runs, and all but a sample of the others."""
+    with contextlib.closing(sqlite3.connect(session)) as database, database:
+        jobs = database.execute(
+            "SELECT job_id FROM mutation_specs WHERE operator_name NOT LIKE '%BitOr%'"
+            " ORDER BY module_path, operator_name, occurrence"
+        ).fetchall()
+        if sample is not None:
+            jobs = random.Random(1).sample(jobs, min(sample, len(jobs)))  # noqa: S311 - repeatable, no secret
+        database.execute("CREATE TEMPORARY TABLE kept (job_id TEXT PRIMARY KEY)")
+        database.executemany("INSERT INTO kept VALUES (?)", jobs)
+        database.execute("DELETE FROM mutation_specs WHERE job_id NOT IN (SELECT job_id FROM kept)")
+        database.execute("DELETE FROM work_items WHERE job_id NOT IN (SELECT job_id FROM kept)")
 
 
 def _cosmic_ray(copy: Path, *arguments: str) -> str:
@@ -125,12 +141,18 @@ def main() -> None:
     )
     parser.add_argument("--code", action="append", help="a file or folder instead of the parts")
     parser.add_argument("--tests", action="append", help="the tests that judge it")
+    parser.add_argument(
+        "--sample", type=int, help="how many changes of each part, chosen at random; all by default"
+    )
     parser.add_argument("--write", type=Path, help="where the tables go, by default standard output")
     chosen = parser.parse_args()
     parts = {chosen.code[0]: Part(tuple(chosen.code), tuple(chosen.tests))} if chosen.code else PARTS
     names = list(parts) if chosen.code else chosen.parts
     text = "\n".join(
-        ["# Mutations that no test notices\n", *(table(name, mutate(parts[name])) for name in names)]
+        [
+            "# Mutations that no test notices\n",
+            *(table(name, mutate(parts[name], chosen.sample)) for name in names),
+        ]
     )
     if chosen.write:
         chosen.write.write_text(text, encoding="utf-8")
