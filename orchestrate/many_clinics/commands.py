@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from many_clinics.clinics import LOCATION, LOCATIONS
 from many_clinics.outcome import Outcome
-from many_clinics.running import Running, data, prepare
+from many_clinics.running import Running, data, lock, prepare
 from many_clinics.steps import DELTA, LOAD, PLAN, VERIFY
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class Commands:
             if keep is not None:
                 keep.append(line)
 
-        with Running(arguments, self._environment, self._project) as self.running:
+        locked = lock(self._clinic, self._project)
+        with Running(arguments, self._environment, self._project, locked) as self.running:
             return self.running.follow(tell)
 
     def _reports(self) -> set[Path]:

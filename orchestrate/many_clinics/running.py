@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from many_clinics import guard
 from many_clinics.meltano_project import as_text
 from many_clinics.outcome import last_word
 from many_clinics.references import SecretMissingError, resolve
@@ -31,8 +33,7 @@ _INHERITED = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"
 _TELEMETRY = "OTEL_"
 _POSTGRES = "postgresql+psycopg"
 _PLUGINS = ("extractors", "loaders", "mappers", "utilities")
-#: A run that is told to stop finishes what is in flight; the target promises to end within 30 s.
-_STOP_SECONDS = 60
+_GUARD = Path(guard.__file__)
 _KEPT_LINES = 200
 
 
@@ -68,8 +69,15 @@ def data(clinic: Clinic, project: Path) -> Path:
     return project / "data" / clinic.environment
 
 
+def lock(clinic: Clinic, project: Path) -> Path:
+    """Return the file that is locked while a command of the clinic runs on this worker."""
+    return data(clinic, project) / "meltano" / "running.lock"
+
+
 def prepare(clinic: Clinic, project: Path) -> None:
     """Make the clinic's own folders on this worker: it may be the first time that the clinic runs here.
+
+    What a killed task has left running is waited for: it has been told to end, and would hold the ledger against this one.
 
     Meltano keeps settings, catalog and state of a run in files, under names that two runs in one project would share.
     So each clinic has a system folder of its own, into which only the installed plugins are linked.
@@ -78,6 +86,7 @@ def prepare(clinic: Clinic, project: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o700)
+    _wait_for_others(lock(clinic, project))
     shutil.rmtree(folder / "run", ignore_errors=True)  # of a run that was killed: its settings hold secrets
     for name in _PLUGINS:
         link, installed = folder / name, project / ".meltano" / name
@@ -85,6 +94,19 @@ def prepare(clinic: Clinic, project: Path) -> None:
             link.unlink()
         if not link.is_symlink():
             link.symlink_to(installed, target_is_directory=True)
+
+
+def _wait_for_others(path: Path) -> None:
+    """Return when nobody has locked this file, or some seconds after whoever has should have ended."""
+    deadline = time.monotonic() + 1.5 * guard.STOP_SECONDS
+    with path.open("wb") as held:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.1)
+            else:
+                return
 
 
 def _sqlalchemy_url(text: str, where: str) -> str:
@@ -118,16 +140,28 @@ def _names_server(address: str) -> bool:
 
 
 class Running:
-    """A command of Meltano that runs, with everything it has started."""
+    """A command of Meltano that runs, with everything it has started.
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], project: Path) -> None:
-        """Start it; a `.env` in the project's folder, which would be for all clinics, is not read."""
+    Between it and this process stands a guard (guard.py), which ends all of it when told to, or when this process is gone.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], project: Path, lock: Path
+    ) -> None:
+        """Start it; a `.env` in the project's folder, which would be for all clinics, is not read.
+
+        Args:
+            arguments: what somebody would type after `meltano`
+            environment: its process environment
+            project: the project's folder
+            lock: a file of the clinic that is locked for as long as anything of this lives
+        """
         meltano = project / ".venv" / "bin" / "meltano"
         self._process = subprocess.Popen(  # noqa: S603 - no argument comes from outside
-            [str(meltano), f"--env-file={os.devnull}", *arguments],
+            [sys.executable, "-I", "-S", _GUARD, lock, meltano, f"--env-file={os.devnull}", *arguments],
             cwd=project,
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -143,28 +177,10 @@ class Running:
 
     def __exit__(self, *_error: object) -> None:
         """Leave no process behind, however the block ended: also none that a killed Meltano has started."""
-        if self._tell_all(signal.SIGTERM) and not self._gone_within(_STOP_SECONDS):
-            self._tell_all(signal.SIGKILL)
+        self.stop()
         self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
-
-    def _gone_within(self, seconds: float) -> bool:
-        """Wait for it and all that it has started; return whether they have ended."""
-        deadline = time.monotonic() + seconds
-        while not self.ended or (self._tell_all(0) and _lives(self._process.pid)):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
-
-    def _tell_all(self, signum: int) -> bool:
-        """Send a signal to it and all that it has started; return whether anybody was there."""
-        try:
-            os.killpg(self._process.pid, signum)
-        except (ProcessLookupError, PermissionError):  # macOS: only one that has ended and was not waited for
-            return False
-        return True
 
     @property
     def ended(self) -> bool:
@@ -173,8 +189,8 @@ class Running:
 
     def stop(self) -> None:
         """Tell it to end; it finishes what is in flight."""
-        if not self.ended:
-            self._tell_all(signal.SIGTERM)
+        if self._process.stdin:
+            self._process.stdin.close()
 
     def follow(self, tell: Callable[[str], None]) -> tuple[int, str]:
         """Pass on what it says, line by line; return its code and its last word when it has ended."""
@@ -183,17 +199,3 @@ class Running:
             lines.append(line.rstrip("\n"))
             tell(lines[-1])
         return last_word(lines, self._process.wait())
-
-
-def _lives(group: int) -> bool:
-    """Return whether one of a group of processes lives: where no init waits for orphans, those that have ended stay listed."""
-    found = [_state_and_group(path) for path in Path("/proc").glob("[0-9]*/stat")]
-    return not found or any(state != "Z" for state, its in found if its == str(group))
-
-
-def _state_and_group(path: Path) -> tuple[str, str]:
-    try:
-        state, _, group = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
-    except (OSError, ValueError):  # it has ended meanwhile
-        return "Z", ""
-    return state, group

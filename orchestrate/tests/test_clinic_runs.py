@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from many_clinics import summary
+from many_clinics import guard, summary
 from many_clinics.clinics import Clinic
 from many_clinics.commands import Commands
 from many_clinics.outcome import Next, last_word, what_next
 from many_clinics.references import SecretMissingError, parts, resolve
-from many_clinics.running import Running, prepare, variables
+from many_clinics.running import Running, lock, prepare, variables
 from many_clinics.steps import checked, due, rests_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = datetime(2026, 11, 29, 2, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -351,6 +351,11 @@ def a_meltano(folder: Path, script: str) -> Path:
     return folder
 
 
+def started(project: Path) -> Running:
+    """Start the Meltano of a project."""
+    return Running(["run"], {"PATH": os.environ["PATH"]}, project, project / "lock")
+
+
 @pytest.mark.process
 def test_a_command_does_not_outlive_its_step(tmp_path: Path) -> None:
     """Airflow raises in the middle of a step that takes too long; whatever raises, the command ends."""
@@ -360,7 +365,7 @@ def test_a_command_does_not_outlive_its_step(tmp_path: Path) -> None:
         raise TimeoutError
 
     began = time.monotonic()
-    with pytest.raises(TimeoutError), Running(["run"], {"PATH": os.environ["PATH"]}, project) as running:
+    with pytest.raises(TimeoutError), started(project) as running:
         running.follow(tell)
     assert running.ended
     assert time.monotonic() - began < 30
@@ -373,14 +378,14 @@ def test_a_command_that_is_told_to_stop_ends_with_all_it_started(tmp_path: Path)
     )
     project = a_meltano(tmp_path, child + "import time; time.sleep(60)")
     said: list[str] = []
-    with Running(["run"], {"PATH": os.environ["PATH"]}, project) as running:
+    with started(project) as running:
 
         def tell(line: str) -> None:
             said.append(line)
             running.stop()
 
         code, _ = running.follow(tell)
-    assert code == -15
+    assert code == 143
     assert_gone(said[0])
 
 
@@ -389,10 +394,74 @@ def test_a_command_whose_meltano_is_killed_leaves_nothing_running(tmp_path: Path
     child = "child = subprocess.Popen(['sleep', '60'], stdout=-3, stderr=-3); print(child.pid, flush=True)"
     project = a_meltano(tmp_path, f"import os, subprocess; {child}; os.kill(os.getpid(), 9)")
     said: list[str] = []
-    with Running(["run"], {"PATH": os.environ["PATH"]}, project) as running:
+    with started(project) as running:
         code, _ = running.follow(said.append)
-    assert code == -9
+    assert code == 137
     assert_gone(said[0])
+
+
+TASK = """
+import os, sys
+from pathlib import Path
+from many_clinics.running import Running, lock, prepare
+from test_clinic_runs import CLINIC
+project = Path(sys.argv[1])
+prepare(CLINIC, project)
+with Running(["run"], {"PATH": os.environ["PATH"]}, project, lock(CLINIC, project)) as running:
+    running.follow(lambda line: print(line, flush=True))
+"""
+SLOW_TO_END = """
+import signal, subprocess, sys, time
+from pathlib import Path
+def end(*_):
+    time.sleep(1)
+    Path("ended").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print(subprocess.Popen(["sleep", "60"], stdin=-3, stdout=-3, stderr=-3).pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("killed", ["the task", "the guard is told to end"])
+def test_a_command_whose_task_is_killed_ends_and_the_next_try_waits_for_that(
+    tmp_path: Path, killed: str
+) -> None:
+    """Nothing that a killed process should have done is done; yet its Meltano ends, and the next does not meet it.
+
+    Where a whole worker is stopped, the guard hears of it before the task has ended.
+    """
+    project = a_meltano(tmp_path, SLOW_TO_END)
+    here = Path(__file__).parent
+    path = os.pathsep.join(map(str, (here.parent, here, here.parent.parent / "tests")))
+    task = subprocess.Popen(
+        [sys.executable, "-c", TASK, project],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with task:
+        assert task.stdout
+        child = task.stdout.readline()
+        if killed == "the task":
+            task.kill()
+        else:
+            (guard,) = subprocess.check_output(["pgrep", "-P", str(task.pid)]).split()
+            os.kill(int(guard), signal.SIGTERM)
+        prepare(CLINIC, project)
+        assert project.joinpath("ended").exists()
+        assert_gone(child)
+
+
+@pytest.mark.process
+def test_what_never_ends_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is tried; it says itself who holds the ledger."""
+    monkeypatch.setattr(guard, "STOP_SECONDS", 0.1)
+    prepare(CLINIC, tmp_path)
+    with lock(CLINIC, tmp_path).open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        prepare(CLINIC, tmp_path)
 
 
 def assert_gone(process: str) -> None:

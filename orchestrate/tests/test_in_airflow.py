@@ -1,12 +1,16 @@
 """Clinics in a real Airflow on a real PostgreSQL; run by `make orchestrate-test`.
 
-Three have a sandbox each, and one of them is refused by HighLevel. Of a fourth one the database is not where the file says.
+Three have a sandbox each, and one of them is refused by HighLevel. Of a fourth one the database is not where the file says. The
+process that loads one of them is killed as the first contact is about to be made.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +25,7 @@ from postgres_server import programs, running_postgres
 from many_clinics.clinics import Clinics, read
 from many_clinics.databases import sql
 from many_clinics.meltano_project import MeltanoProject
+from many_clinics.running import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +34,14 @@ if TYPE_CHECKING:
     from postgres_server import PostgresServer
 
     from sandbox import Sandbox
+    from sandbox.control import Request
 
 ROOT = Path(__file__).resolve().parents[2]
 AIRFLOW = ROOT / ".venv-airflow" / "bin"
 NAMES = ("north", "south", "west")
 REFUSED = "west"
 UNKNOWN = "east"
+KILLED = "south"
 ONCE = "0 0 1 1 *"  # no second run comes while the test goes on
 
 pytestmark = [
@@ -162,6 +169,37 @@ class Agency:
             )
 
 
+class Killing:
+    """Kills the task that loads a clinic, as the kernel does when memory runs out: it has no time to end what it started."""
+
+    def __init__(self, agency: Agency) -> None:
+        """Wait for the first contact; of several that come together, one."""
+        self._lock = str(
+            lock(next(item for item in agency.clinics().clinics if item.name == KILLED), agency.folder)
+        )
+        self._first = threading.Lock()
+        self._group = ""
+        agency.sandboxes[KILLED].highlevel.control.before_request(self._before)
+
+    def _before(self, _number: int, request: Request) -> None:
+        is_one = (request.method, request.path) == ("POST", "/contacts/")
+        if is_one and self._first.acquire(blocking=False):
+            (guard,) = (words for words in processes() if self._lock in words)
+            (self._group,) = (words[0] for words in processes() if words[1] == guard[0])
+            os.kill(int(guard[1]), signal.SIGKILL)
+
+    def left(self) -> list[list[str]]:
+        """Return what still lives of that load."""
+        assert self._group
+        return [words for words in processes() if words[2] == self._group and words[3][0] != "Z"]
+
+
+def processes() -> list[list[str]]:
+    """Return id, parent, group, state and command of every process."""
+    listed = subprocess.check_output(["ps", "-ww", "-eo", "pid=,ppid=,pgid=,stat=,args="], text=True)
+    return [line.split() for line in listed.splitlines()]
+
+
 class Story:
     """What happened: each clinic's first run, the summary, and a second run of one clinic on a worker that is new to it."""
 
@@ -169,10 +207,12 @@ class Story:
         """Run it."""
         self.agency = agency
         agency.confide(airflow)
+        killing = Killing(agency)
         dags = {f"clinic_{name}" for name in (*NAMES, UNKNOWN)}
         airflow.wait_for_dags({*dags, "clinics_summary"})
         runs = {dag: airflow.begin(dag) for dag in sorted(dags)}
         self.states = airflow.wait_for(runs, 240)
+        self.left = killing.left()
         self.tasks = {dag: airflow.tasks(dag, run) for dag, run in runs.items()}
         self.writes = {
             name: box.highlevel.control.stats()["writes"] for name, box in agency.sandboxes.items()
@@ -211,9 +251,17 @@ def test_the_clinics_are_planned_loaded_and_verified(story: Story) -> None:
     for name in set(NAMES) - {REFUSED}:
         assert story.states[f"clinic_{name}"] == "success"
         states = {task: how for task, how in story.tasks[f"clinic_{name}"].items() if task != "delta"}
-        assert states == done
+        assert states == (done | {"load": ("success", 2)} if name == KILLED else done)
         assert story.tasks[f"clinic_{name}"]["delta"][0] == "skipped"
         assert story.writes[name] > 50
+
+
+def test_a_load_whose_task_is_killed_leaves_nothing_running_and_is_tried_again(story: Story) -> None:
+    """The second try meets neither a process nor a lock of the first, and makes nothing twice."""
+    assert story.left == []
+    highlevel = story.agency.sandboxes[KILLED].highlevel
+    assert highlevel.state.doubles() == {}
+    assert highlevel.control.stats()["violations"] == []
 
 
 def test_the_one_that_is_refused_stops_at_once(story: Story) -> None:
