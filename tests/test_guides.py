@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from console_blocks import Command, commands, missing_lines
-from fresh_project import FreshProject, quick_sandbox
+from fresh_project import PRIVATE_PREFIXES, FreshProject, quick_sandbox
 
 from sandbox import Sandbox
 from scripts import gen_objects, gen_patients
@@ -152,6 +154,71 @@ def test_the_worst_of_several_sub_accounts_counts(tmp_path: Path) -> None:
     script = DOCS.parent / "scripts" / "exit_code.py"
     said = subprocess.check_output([sys.executable, script, begun, "--reports", tmp_path], text=True)
     assert int(said) == 3
+
+
+TAP = "2026-11-29T13:00:38Z [info     ] tap-cliniko  tap-cliniko: {} (exit {})"
+TARGET = "2026-11-29T13:00:38Z [info     ] target-highlevel target-highlevel: {} (exit {})"
+IN_JSON = '{{"event": "target-highlevel: {} (exit {})", "name": "target-highlevel"}}'
+IN_COLOUR = "\x1b[2m2026-11-29\x1b[0m target-highlevel \x1b[1mtarget-highlevel: {} (exit {})\x1b[0m"
+COMPLETE, EARLY, REFUSED, SPENT = (
+    ("complete", 0),
+    ("the tap ended early", 1),
+    ("renew the key", 3),
+    ("tomorrow", 75),
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "returned", "reported", "code", "last"),
+    [
+        ([TARGET.format(*COMPLETE)], 0, [0], 0, None),
+        ([TARGET.format(*SPENT)], 1, [75], 75, "target-highlevel: tomorrow (exit 75)"),
+        ([TARGET.format("open the report", 4)], 1, [4], 4, "target-highlevel: open the report (exit 4)"),
+        ([TARGET.format("tell it", 2)], 1, [], 2, "target-highlevel: tell it (exit 2)"),
+        ([TAP.format(*REFUSED), TARGET.format(*EARLY)], 1, [1], 3, "tap-cliniko: renew the key (exit 3)"),
+        ([TAP.format("gone", 1), TARGET.format(*EARLY)], 1, [1], 1, "tap-cliniko: gone (exit 1)"),
+        ([TAP.format("gone", 1), TARGET.format(*SPENT)], 1, [75], 1, "tap-cliniko: gone (exit 1)"),
+        ([TARGET.format("of south: renew it", 3)], 1, [0, 3], 3, "target-highlevel: of south: renew it (exit 3)"),
+        ([TARGET.format(*COMPLETE), "no state written"], 1, [0], 1, "the run failed: .* run the same .* (exit 1)"),
+        (["another run is going on"], 1, [], 1, "the run failed: .* run the same .* (exit 1)"),
+        (["killed"], 137, [None], 1, "the run failed: .* run the same .* (exit 1)"),
+        (["no such program"], 127, [], 1, "the run failed: .* run the same .* (exit 1)"),
+        (["told to stop"], 143, [], 143, "the run was told to stop: .* run the same .* (exit 143)"),
+        ([IN_JSON.format(*SPENT)], 1, [75], 75, "target-highlevel: tomorrow (exit 75)"),
+        ([IN_COLOUR.format(*SPENT)], 1, [75], 75, "target-highlevel: tomorrow (exit 75)"),
+    ],
+)  # fmt: skip
+def test_the_script_for_cron_ends_with_the_worst_code_and_says_what_to_do(
+    log: list[str], returned: int, reported: list[int | None], code: int, last: str | None, tmp_path: Path
+) -> None:
+    """As the page has it, in a project whose Meltano says this, writes these reports, and ends so."""
+    page = DOCS.joinpath("scheduling.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```sh\n(# nightly\.sh\n.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    programs.joinpath("python").symlink_to(sys.executable)
+    tmp_path.joinpath("scripts").symlink_to(DOCS.parent / "scripts")
+    tmp_path.joinpath("said").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
+    lines = ["#!/bin/sh", "cat said"]
+    for number, each in enumerate(reported):
+        folder = f"data/live/reports/20261129T130000Z-{number}"
+        text = json.dumps({"exit_code": each})
+        lines += [f"mkdir -p {folder}", f"echo '{text}' > {folder}/report.json"]
+    programs.joinpath("meltano").write_text("\n".join([*lines, f"exit {returned}"]), encoding="utf-8")
+    programs.joinpath("meltano").chmod(0o700)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, env=without_project()
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+    shown = done.stdout.splitlines()
+    assert bool(shown) == (last is not None)
+    if last is not None:
+        assert re.fullmatch(re.escape(last).replace(r"\.\*", ".*"), shown[-1])
+
+
+def without_project() -> dict[str, str]:
+    """Return the environment without what another project is told."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIXES)}
 
 
 @pytest.mark.process
