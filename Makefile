@@ -32,6 +32,8 @@ UNDO_PATH := --include='*/rollback/*,*/ledger/undo.py'
 # Nothing but the package index is asked: no interpreter is downloaded, nobody is told about the run.
 export UV_PYTHON_DOWNLOADS := never
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
+# Also what only builds our packages is pinned.
+export UV_BUILD_CONSTRAINT := constraints.txt
 
 # Hundreds of processes are started: without its bytecode kept, each would compile all of Meltano or SQLAlchemy anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,7 +49,8 @@ setup: $(VENV)/.installed .meltano/.installed tidy ## install everything; quick 
 $(BIN)/uv: | constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
 
 $(VENV)/.installed: $(BIN)/uv pyproject.toml constraints.txt $(MANIFESTS)
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group pyproject.toml:$(DEPENDENCIES) \
@@ -131,9 +134,10 @@ docs: setup ## write anew what the documentation takes from the code
 	$(BIN)/python -m target_highlevel.assumptions.document docs/assumptions.md
 
 constraints: $(BIN)/uv ## resolve the pinned versions anew
-	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-package target-highlevel \
-	  --upgrade --extra otel --extra postgres --group pyproject.toml:dev $(MANIFESTS) --output-file constraints.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --generate-hashes \
+	  --upgrade --extra otel --extra postgres --group pyproject.toml:dev --group pyproject.toml:build $(MANIFESTS) \
+	  --no-emit-package target-highlevel --no-emit-package cliniko-to-highlevel --output-file constraints.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --generate-hashes \
 	  --upgrade orchestrate/requirements.in --output-file orchestrate/constraints.txt
 
 # The bookmarks of the runs so far are in .meltano/meltano.db: without them the next run reads everything again.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 import stat
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+import zipfile
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -248,11 +250,60 @@ def test_no_tracked_file_names_a_place_of_one_machine() -> None:
     assert naming == set()
 
 
-def test_constraints_pin_every_package() -> None:
-    """Each line is a package, one version, and at most a marker."""
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    assert lines
-    assert [line for line in lines if not re.fullmatch(r"[a-z0-9._-]+==[^ ;]+( ; .+)?", line)] == []
+@pytest.mark.parametrize("name", ["constraints.txt", "orchestrate/constraints.txt"])
+def test_constraints_pin_every_package_by_its_content(name: str) -> None:
+    """Each entry is a package, one version, at most a marker, and the hashes of its files; uv refuses a file that has another."""
+    entries = (ROOT / name).read_text(encoding="utf-8").replace(" \\\n", "").splitlines()
+    assert entries
+    entry = re.compile(r"[a-z0-9._-]+==[^ ;]+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    assert [line for line in entries if not entry.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize("is_another", [False, True])
+def test_a_file_of_another_content_is_not_installed(tmp_path: Path, *, is_another: bool) -> None:
+    """Hashes in a file of constraints do for packages that another one brings along; nothing else has to be said to uv."""
+    for name, needs in (("one", "Requires-Dist: other\n"), ("other", "")):
+        folder = f"{name}-1.dist-info"
+        with zipfile.ZipFile(tmp_path / f"{name}-1-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{folder}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n{needs}")
+            wheel.writestr(
+                f"{folder}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            wheel.writestr(f"{folder}/RECORD", "")
+    digest = hashlib.sha256(tmp_path.joinpath("other-1-py3-none-any.whl").read_bytes()).hexdigest()
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(f"other==1 --hash=sha256:{'0' * 64 if is_another else digest}\n", encoding="utf-8")
+    uv = [ROOT / ".venv/bin/uv", "pip", "install", "--no-cache", "--no-index", "--find-links", tmp_path]
+    done = subprocess.run(
+        [*uv, "--python", sys.executable, "--target", tmp_path / "there", "--constraint", constraints, "one"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert bool(done.returncode) == is_another, done.stderr
+    assert ("Hash mismatch for `other==1`" in done.stderr) == is_another
+
+
+def test_nothing_that_set_up_installs_is_left_unpinned() -> None:
+    """Also in the plugins' environments: for what no file names, uv takes the newest, whatever is in it."""
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", text, re.MULTILINE))
+    described = [tomllib.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("*/pyproject.toml")]
+    ours = {item["project"]["name"] for item in described}
+    of_python = {"setuptools"}  # comes with `python -m venv` of some versions
+    (plugins_set_up,) = re.findall(r"^PLUGINS := (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    places = [
+        ROOT / ".venv",
+        *(next((ROOT / ".meltano").glob(f"*/{name}/venv")) for name in plugins_set_up.split()),
+    ]
+    found = {
+        normalised(distribution.name)
+        for place in places
+        for folder in place.glob("lib/python*/site-packages")
+        for distribution in distributions(path=[str(folder)])
+    }
+    assert found >= {"meltano", *ours}
+    assert found - pinned - ours - of_python == set()
 
 
 @pytest.mark.parametrize(("folder", "package"), PACKAGES.items())
@@ -292,7 +343,7 @@ def imported(source: str) -> Iterator[str]:
 
 def normalised(name: str) -> str:
     """Return a distribution's name as indexes compare it."""
-    return name.lower().replace("_", "-")
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_test_modules_have_names_of_their_own() -> None:
