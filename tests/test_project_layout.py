@@ -273,7 +273,15 @@ def test_a_file_of_another_content_is_not_installed(tmp_path: Path, *, is_anothe
     digest = hashlib.sha256(tmp_path.joinpath("other-1-py3-none-any.whl").read_bytes()).hexdigest()
     constraints = tmp_path / "constraints.txt"
     constraints.write_text(f"other==1 --hash=sha256:{'0' * 64 if is_another else digest}\n", encoding="utf-8")
-    uv = [ROOT / ".venv/bin/uv", "pip", "install", "--no-cache", "--no-index", "--find-links", tmp_path]
+    uv = [
+        str(ROOT / ".venv/bin/uv"),
+        "pip",
+        "install",
+        "--no-cache",
+        "--no-index",
+        "--find-links",
+        str(tmp_path),
+    ]
     done = subprocess.run(
         [*uv, "--python", sys.executable, "--target", tmp_path / "there", "--constraint", constraints, "one"],
         capture_output=True,
