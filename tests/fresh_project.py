@@ -68,8 +68,8 @@ class FreshProject:
             folder.joinpath(name).mkdir(mode=0o700)
         for name in PLUGINS:
             folder.joinpath(".meltano", name).symlink_to(ROOT / ".meltano" / name)
-        settings = {**_settings(sandbox), **(RAISED if limits is None else limits)}
-        lines = (f"{name}={value}\n" for name, value in settings.items())
+        chosen = {**settings(sandbox), **(RAISED if limits is None else limits)}
+        lines = (f"{name}={value}\n" for name, value in chosen.items())
         folder.joinpath(".env").write_text("".join(lines), encoding="utf-8")
 
     def type(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -100,7 +100,7 @@ class FreshProject:
         return report
 
 
-def _settings(sandbox: Sandbox) -> Mapping[str, str]:
+def settings(sandbox: Sandbox) -> Mapping[str, str]:
     """Return what a clinic would write into .env."""
     return {
         "TAP_CLINIKO_API_URL": sandbox.cliniko.url,
