@@ -39,6 +39,8 @@ _BETWEEN = re.compile(r"[;,|&/\n]|(?<![^\W\d_])(?:or|and)(?![^\W\d_])", re.IGNOR
 #: What may stand between the digits of one number, and does not part it from the next one.
 _INSIDE = " \t()-.\xa0"
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+")
+#: The digits of one number in a text of words.
+_WHOLE_RUN = re.compile(r"(?<![\w+@])[+(]*\d[\d \t().-]*(?![\w@])")
 #: A sign that parts two numbers, or stands inside of one: ``030/23125-012``, ``0491/570/006``.
 _STROKED = re.compile(r"\+?[\d\s().-]+(?:[/\\:~*][\d\s().-]+)*")
 #: The like within a text of words.
@@ -49,6 +51,14 @@ _STROKE = re.compile(r"[/\\:~*]")
 #: One or two digits behind a complete number are the end of another one, or an extension: ``021 123 456-7``, ``021 123 456/7``.
 _ADDED = re.compile(r"(?<!\d)(\d+)\s*[-.(]\s*(\d{1,2})\)?\s*$")
 _MOST_ADDED = 2
+#: One or two digits that do not go on a row of pairs: ``06 12 34 56 78``.
+_FEW = r"(?<![\w:.])(?:(?<!(?<!\d)\d\d )\d\d|\d)(?!\d)"
+#: One or two digits before a number that begins with a zero are no part of it, unless they are a country's code.
+_FEW_BEFORE = re.compile(r"[(\s]*([1-9]\d?)[\s().-]+0")
+#: The like behind a blank, where a word follows.
+_FEW_AT_END = re.compile(r"(?<!\d)(\d+)\s+(\d{1,2})$")
+_WORD_NEXT = re.compile(r"\s+[^\W\d_]|[%'\"]")
+_FEW_BEFORE_WORD = re.compile(rf"\d\s+{_FEW}(?:{_WORD_NEXT.pattern})")
 _SIGNS = re.compile(r"[^\d+]+")
 _DIGITS = re.compile(r"\d+")
 #: Where a dash parts the extension from the number of a house, and both are dialled: Austria, Germany, Luxembourg.
@@ -67,15 +77,21 @@ _REMARK = re.compile(r"(?<=\d)(?!x|ext)([a-z]{3,}|[chmw])(?![^\W_])", re.IGNOREC
 #: A letter in the middle of digits, which are then no number, whoever leaves it out; an extension is no such letter.
 _BROKEN = re.compile(r"(?<=\d)(?!x|ext|(?:or|and)\d)[^\W\d_]+(?=\d)", re.IGNORECASE)
 #: Digits that are no number to call: an hour or a rank (``9am``, ``5:30 pm``, ``17:00``, ``2nd``), hours (``9-5``), a day
-#: (``12/03/24``), a place in a list (``1.``), one digit that belongs to a word (``Unit 4 03 9876 5432``), an e-mail address, the
-#: number of something else (``Medicare 2123 45670 1``).
+#: (``12/03/24``), a place in a list (``1.``), one digit that belongs to a word (``Unit 4 03 9876 5432``), how many there are of
+#: something (``2 kids``), an e-mail address, the number of something else (``Medicare 2123 45670 1``).
 _NO_NUMBER = re.compile(
-    r"(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
+    rf"{_FEW} ?(?:to|till?|until|bis|of) ?\d{{1,2}}(?:\s?[ap]\.?m)?\b"
+    rf"|{_FEW}(?=\s?(?:kids?|child(?:ren)?|sons?|daughters?|boys?|girls?|y(?:ea)?rs?|yo|m(?:on)?ths?"
+    r"|we?e?ks?|days?|h(?:ou)?rs?|min(?:ute)?s?|rings?|times|o.?clock|Uhr|Kinder)\b)"
+    r"|(?<!\w)(?:[01]\d|2[0-3])[0-5]\d(?:\s?(?:-|to)\s?(?:[01]\d|2[0-3])[0-5]\d)?(?=\s?h(?:ou)?rs?\b)"
+    r"|(?<![\d:.])\d{1,2}(?:(?:[:.]\d\d)?\s*[ap]\.?m\b|:\d\d(?![\d:])|(?:st|nd|rd|th)\b)\.?"
     r"|(?<![^\s(\[])(?:[1-9]|[12]\d|3[01]|0[1-9](?=[-/]\d\d?(?! ?\d)))[-/](?:0?[1-9]|[12]\d|3[01])"
-    r"(?![\w\\:~*+(]|- ?\d|/(?!0\d\d\d))"
+    r"(?:\s?[ap]\.?m\b)?(?![\w\\:~*+(]|- ?\d|/(?!0\d\d\d))"
     r"|(?<![\d/.-])(?:\d{1,2}([/.-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([/.-])\d{1,2}\2\d{1,2})(?![\d/.-])"
-    r"|(?<![^\s/\\~*,;&|+])(?:#\d|\d[.)])(?=\s)"
-    r"|(?<=[^\W\d_]\s)\d(?=\s+(?:\(?0|\+))"
+    r"|(?<![^\s/\\~*,;&|+])(?:#\d|\d[.):])(?=\s)"
+    r"|(?:(?<=[^\W\d_])|(?<=[^\W\d_]\s))\d(?=[\s:.)-]+(?:\(?0|\+))"
+    r"|(?<!\S)(?:[(\[]\d[)\]]|\d ?x)(?=\s*(?:\(?0|\+))"
+    r"|(?<![\w.:])\d{1,3}(?=\s?%)"
     r"|[^\s,;<>]+@[^\s,;<>]+\.[a-z]+|https?://\S+|(?<!\S)@\S+"
     r"|\b(?:ndis|medicare|nhs|nhi|dva|abn|bsb|ssn|sin|crn|policy|member|claim|file|ref|id|licen[cs]e)\b"
     r"(?: ?(?:no|nr|number)\b)?[ .:#-]*[1-9][\d -]*\d",
@@ -84,8 +100,8 @@ _NO_NUMBER = re.compile(
 #: A number of a fax, and of nothing else: ``Fax 03 9876 5432``, not ``Ph/Fax 03 9876 5432``.
 _SOME_NUMBER = r"(?<!\d)\+?[\d\s().-]{6,20}\d"
 _FAXED = re.compile(
-    rf"(?<![/&+])(?<![/&+] )(?<!\b[au]nd )\b(?:f|(?:tele)?fax|facsimile)\b[^\d+(&,;|/\n]{{0,9}}{_SOME_NUMBER}"
-    rf"|{_SOME_NUMBER}\s*[(\[]?\s*f(?:ax)?\b(?![\s:.#)\]-]*[\d+(])",
+    rf"(?<![/&+])(?<![/&+] )(?<!\b[au]nd )\b(?:f\b|fx\b|(?:tele)?fax(?![^\W\d_])|facsimile\b)[^\d+(&,;|/\n]{{0,9}}{_SOME_NUMBER}"
+    rf"|{_SOME_NUMBER}\s*[(\[,:-]?\s*f(?:ax|x)?\b(?![\s:.#)\]-]*[\d+(])",
     re.IGNORECASE,
 )
 #: In brackets the kind of a number stands behind it (``03 9876 5432 (fax)``), unless the text begins with such a kind.
@@ -261,13 +277,28 @@ def _without_notes(text: str) -> str:
     )
 
 
-def _as_typed(known: str, text: str) -> str:
-    """Return the number that Cliniko has made of a text, unless it took what was added to another one for a part of it."""
-    if known.endswith(_digits(text).lstrip("0")) and not (_ADDED.search(text) or _STROKE.search(text)):
+def _as_typed(known: str, text: str) -> str | None:
+    """Return the number that Cliniko has made of a text, or the one in it to which Cliniko has taken other digits; else None."""
+    plain = _NO_NUMBER.sub(_left_out, text)
+    stands = not _FEW_BEFORE_WORD.search(text) and any(
+        _is_written(known, run) and not _ADDED.search(run) for run in _WHOLE_RUN.findall(plain)
+    )
+    if stands and _digits(plain) == _digits(text) and _ONE_NUMBER.fullmatch(text) and not _ADDED.search(text):
         return known
     country = phonenumbers.region_code_for_number(phonenumbers.parse(known))
     found = list(_found(text, country or _NO_COUNTRY))
-    return known if known in found or not found else found[0]
+    if found:
+        return known if known in found else found[0]
+    return known if stands else None
+
+
+def _is_written(known: str, run: str) -> bool:
+    """Return whether digits that stand by themselves are this number, its area's code left out unless they begin with it."""
+    digits, code = _digits(run), phonenumbers.parse(known).country_code or 0
+    national = digits.lstrip("0")
+    if digits.startswith("0") and not digits.startswith(_INTERNATIONAL_PREFIX):
+        return known in {f"+{code}{digits}", f"+{code}{national}"}
+    return len(national) >= _FEWEST_DIGITS and known.endswith(national) and not _has_few_before(run, code)
 
 
 def _may_be_mobile(number: str) -> bool:
@@ -326,7 +357,7 @@ def _without_faxes(text: str) -> tuple[str, int]:
 
 def _found(text: str, country: str) -> Iterator[str]:
     """Yield the valid numbers of a text, in E.164: each stands alone, not as a part of a longer row of digits."""
-    plain = _NO_NUMBER.sub(" ", text)
+    plain = _NO_NUMBER.sub(_left_out, text)
     if _is_stroked(text, plain):
         whole = _number(_STROKE.sub(" ", text), country)
         if whole:
@@ -344,6 +375,13 @@ def _found(text: str, country: str) -> Iterator[str]:
             yield from _in_words(spaced, country)
 
 
+def _left_out(found: re.Match[str]) -> str:
+    """Return what stands for digits that are no number: they part what stands before and behind them."""
+    before, behind = found.string[: found.start()], found.string[found.end() :]
+    between = before.rstrip(_INSIDE)[-1:].isdecimal() and behind.lstrip(_INSIDE)[:1].isdecimal()
+    return " , " if between else " "
+
+
 def _is_stroked(text: str, plain: str) -> bool:
     """Return whether a text, of which the latter is left, is nothing but digits in which signs may part numbers."""
     return bool(_digits(plain) and _STROKED.fullmatch(text.strip())) and not told_date(text)
@@ -351,7 +389,7 @@ def _is_stroked(text: str, plain: str) -> bool:
 
 def _run_read(run: str, country: str) -> str:
     """Return what stands for such digits within a text: the numbers that they are."""
-    if not _is_stroked(run, _NO_NUMBER.sub(" ", run)):
+    if not _is_stroked(run, _NO_NUMBER.sub(_left_out, run)):
         return run
     return f" {', '.join(_found(run, country))} "
 
@@ -378,8 +416,7 @@ def _unless_added(whole: str, text: str, plain: str, country: str) -> Iterator[s
 
 def _is_at_an_end(plain: str, text: str) -> bool:
     """Return whether what is no number has been left out before or behind the other digits, not between them."""
-    left, all_digits = _digits(plain), _digits(text)
-    return left != all_digits and (all_digits.startswith(left) or all_digits.endswith(left))
+    return "," not in plain and _digits(plain) != _digits(text)
 
 
 def _digits(text: str) -> str:
@@ -411,16 +448,28 @@ def _in_words(text: str, country: str) -> Iterator[str]:
         if _ONE_NUMBER.fullmatch(match.raw_string):
             number = _number(match.raw_string, country)
         else:
-            number = _written(match.number) if phonenumbers.is_valid_number(match.number) else None
-        if number:
+            odd = _has_few_before(match.raw_string, phonenumbers.country_code_for_region(country))
+            number = None if odd or not phonenumbers.is_valid_number(match.number) else _written(match.number)
+        if number and not _may_be_shorter(number, match.raw_string, text[match.end :], country):
             yield number
+
+
+def _may_be_shorter(number: str, typed: str, behind: str, country: str) -> bool:
+    """Return whether the last digits of a number may belong to the word behind them: ``021 123 456 7 cousins``."""
+    few = _FEW_AT_END.search(typed)
+    if few is None or len(few[1]) == len(few[2]) or not _WORD_NEXT.match(behind):
+        return False
+    return _valid(typed[: few.end(1)], country) not in {None, number}
 
 
 def _number(text: str, country: str) -> str | None:
     """Return the number that a row of digits is, without what was added to it."""
+    if _has_few_before(text, phonenumbers.country_code_for_region(country)):
+        return None
     whole = _valid(text, country)
     added = _ADDED.search(text)
-    if added is None or len(added[1]) <= len(added[2]) or (whole or "").startswith(_DIALLED_ON):
+    is_dialled = (whole or "").startswith(_DIALLED_ON) and not text.rstrip().endswith(")")
+    if added is None or len(added[1]) <= len(added[2]) or is_dialled:
         return whole
     first = _valid(text[: added.end(1)], country)
     signs = _SIGNS.findall(text.strip("() "))
@@ -429,6 +478,11 @@ def _number(text: str, country: str) -> str | None:
     ):  # 021-123-456-7: four groups, or an addition?
         return None
     return first or whole
+
+
+def _has_few_before(text: str, code: int) -> bool:
+    few = _FEW_BEFORE.match(text)
+    return few is not None and few[1] != str(code)
 
 
 def _valid(text: str, country: str) -> str | None:

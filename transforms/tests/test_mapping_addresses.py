@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+import phonenumbers
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -214,6 +215,8 @@ from cliniko_to_highlevel.phones import e164
         ("CALL US 0491 570 006", None, "AU", "+61491570006"),
         ("0491 570 006 (not working Fridays)", None, "AU", "+61491570006"),
         ("0491 570 006 not working", None, "AU", None),
+        ("0491 570 006 doesn\u2019t work", None, "AU", None),
+        ("0491 570 006 does not work Fridays", None, "AU", "+61491570006"),
         ("0711 12-34 567", None, "DE", "+497111234567"),
         ("01/58858-12", None, "AT", "+4315885812"),
         ("044 668 18 00/01", None, "CH", "+41446681800"),
@@ -260,6 +263,11 @@ from cliniko_to_highlevel.phones import e164
         ("Jane 03 9123 4568 (f) 03 9123 4567 (p)", None, "AU", "+61391234567"),
         ("Ph/Fax: 03 9876 5432", None, "AU", "+61398765432"),
         ("0491 570 006 father", None, "AU", "+61491570006"),
+        ("FAX03 9876 5432", None, "AU", None),
+        ("Fx 03 9876 5432", None, "AU", None),
+        ("03 9876 5432 - fax", None, "AU", None),
+        ("03 9876 5432, fax", None, "AU", None),
+        ("03 9876 5432, fax 03 9876 5433", None, "AU", "+61398765432"),
         ("mob0491570006", None, "AU", "+61491570006"),
         ("m0491570006", None, "AU", "+61491570006"),
         ("tel:+61491570006", None, "NZ", "+61491570006"),
@@ -293,6 +301,48 @@ from cliniko_to_highlevel.phones import e164
         ("%2B61%20491%20570%20006", None, "NZ", "+61491570006"),
         ("0061 491 570 006", None, "AU", "+61491570006"),
         ("+61 (0)491 570 006", None, "IE", "+61491570006"),
+        # how many there are of something, and what a word behind digits may claim
+        ("021 123 456 2 kids", None, "NZ", "+6421123456"),
+        ("021 123 456 2 kids", "64211234562", "NZ", "+6421123456"),
+        ("021 123 456 (2 kids)", None, "NZ", "+6421123456"),
+        ("021 123 456 24 hrs", None, "NZ", "+6421123456"),
+        ("021 123 456 9 to 5", None, "NZ", "+6421123456"),
+        ("089 123456 8 bis 17 Uhr", None, "DE", "+4989123456"),
+        ("08-12 39 29 2 kids", "4681239292", "SE", "+468123929"),
+        ("040 123 45 67 hours 9-5", None, "FI", "+358401234567"),
+        ("040 123 456 9 to 5", None, "FI", "+35840123456"),
+        ("089 123456 100%", "4989123456100", "DE", "+4989123456"),
+        ("021 123 456 7 cousins", None, "NZ", None),
+        ("021 123 456 7 cousins", "64211234567", "NZ", None),
+        ("0664 123456 2 Hunde", None, "AT", None),
+        ("089 12 34 56 78 privat", None, "DE", "+498912345678"),
+        ("021 123 456 5%", None, "NZ", "+6421123456"),
+        ("0171 1234567 (2)", None, "DE", "+491711234567"),
+        ("021 123 456 [5]", "64211234565", "NZ", None),
+        ("021 123 456 3b Smith St", "64211234563", "NZ", None),
+        ("0491570006 9-5pm", None, "AU", "+61491570006"),
+        ("0491 570 006 after 1730 hrs", None, "AU", "+61491570006"),
+        # a digit before a number that begins with a zero
+        ("2 021 123 456", None, "NZ", None),
+        ("2-021 123 456", None, "NZ", None),
+        ("(2) 021 123 456", None, "NZ", "+6421123456"),
+        ("2 x 021 123 456", None, "NZ", "+6421123456"),
+        ("2: 021 123 456", None, "NZ", "+6421123456"),
+        ("Phone2 021 123 456", None, "NZ", "+6421123456"),
+        ("phone 2: 021 123 456", None, "NZ", "+6421123456"),
+        ("2. 021 123 456", "642021123456", "NZ", "+6421123456"),
+        ("1) 040 123456", "3581040123456", "FI", "+35840123456"),
+        ("9-5 0171 1234567", "499501711234567", "DE", "+491711234567"),
+        ("Room 12 0664 123456", None, "AT", None),
+        ("Room 12 0664 123456", "43120664123456", "AT", None),
+        ("before 10 - 09 123456", "3581009123456", "FI", None),
+        ("level 3: 347 123 4567", None, "IT", "+393471234567"),
+        ("61 0491 570 006", None, "AU", "+61491570006"),
+        ("9876 5432 (h)", "61398765432", "AU", "+61398765432"),
+        # what stands between digits and is no number parts them
+        ("0491 570 9am 006", None, "AU", None),
+        ("0491 9-5 570 006", None, "AU", None),
+        ("0491 570 006 9am 0491 570 156", None, "AU", "+61491570006"),
         # too short, too long
         ("9876 5432", None, "AU", None),
         ("0491 570 00", "6149157000", "AU", None),
@@ -304,6 +354,42 @@ def test_a_number_is_found_where_a_person_would_find_it(
 ) -> None:
     """A number is read out of remarks and labels; digits are never made up, dropped or joined."""
     assert e164(typed, normalized, None, (country,)) == expected
+
+
+NUMBERS = [
+    ("0491 570 006", "AU"), ("03 9876 5432", "AU"), ("021 123 456", "NZ"), ("09 361 2345", "NZ"), ("07400 123456", "GB"),
+    ("01 234 5678", "IE"), ("(604) 555-0143", "CA"), ("0171 1234567", "DE"), ("040 123456", "FI"), ("0664 123456", "AT"),
+    ("08-12 39 29", "SE"), ("06 12 34 56 78", "FR"), ("+64 21 123 456", "AU"),
+]  # fmt: skip
+BEFORE = [
+    "", "Mum ", "Jane: ", "ph. ", "2. ", "1) ", "(2) ", "#1 ", "after 5pm ", "Unit 4 ", "9-5 ", "Room 12 ", "aged 7 ", "2 kids, ",
+    "dob 1/2/1980 ", "before 10 - ", "level 3: ", "x2 ", "24/7 ", "H2: ",
+]  # fmt: skip
+BEHIND = [
+    "", " (wife)", " Jane", " 2 kids", " 9-5", " 9am-5pm", " 9 to 5", " after 5", " x12", " ext 4", " #7", " (2)", " room 5",
+    " 5 rings", " - Unit 4", " dob 1/2/1980", " until 5", "; 7", ", 2", " [5]", " or 5", " no 2", " 2x", " 0800 hrs", " 5%",
+    " 5'", " 3b Smith St", " 5 Smith St", " 2nd floor",
+]  # fmt: skip
+
+
+@given(
+    st.sampled_from(NUMBERS),
+    st.sampled_from(BEFORE),
+    st.sampled_from(BEHIND),
+    st.sampled_from([None, "run together"]),
+)
+def test_other_digits_make_no_other_number(
+    number: tuple[str, str], before: str, behind: str, run_together: str | None
+) -> None:
+    """Whatever stands around a number, also where Cliniko took all digits for one: that number is found, or none."""
+    digits, country = number
+    typed = f"{before}{digits}{behind}"
+    code = phonenumbers.country_code_for_region(country)
+    all_digits = "".join(filter(str.isdecimal, typed)).lstrip("0")
+    normalized = f"{code}{all_digits}" if run_together else None
+    right = e164(digits, None, None, (country,))
+    assert right is not None
+    assert e164(typed, normalized, None, (country,)) in {right, None}
 
 
 @pytest.mark.parametrize(
