@@ -39,12 +39,18 @@ _LABELLED = re.compile(r"^(?:e-?mail|mail(?:to)?|smtp)=", re.IGNORECASE)
 _LINK_QUESTION = re.compile(r"(?<=@)([^@?]*)\?.*")
 #: What no address holds.
 _NO_SIGN = "\ufffd"
-_BEFORE_EMAIL = "'`*=/"
+_BEFORE_EMAIL = "'`*=/?"
 #: Signs of no alphabet at an end (``✉ jane@…``), and a phone number that shares the field (``0491570156/jane@…``).
 _SIGNS = re.compile(r"^[^\w\x00-\x7f]+|[^\w\x00-\x7f]+$|^[+\d().-]+/|/[+\d().-]+$")
 _BEHIND_EMAIL = ".!'`*#~/-_=&"
 #: Apostrophes and dots of other keyboards, and an at sign that was written out to hide it from machines.
-_TYPED_OTHERWISE = {ord("\u2019"): "'", ord("\u2018"): "'", ord("\u3002"): ".", ord("\uff61"): "."}
+_TYPED_OTHERWISE = {
+    ord("\u02bc"): "'",
+    ord("\u2019"): "'",
+    ord("\u2018"): "'",
+    ord("\u3002"): ".",
+    ord("\uff61"): ".",
+}
 _AT = re.compile(r"(?<=\w)\s?(?:[(\[{]at[)\]}]|%40)\s?(?=\w)", re.IGNORECASE)
 _DOT = re.compile(r"(?<=\w)\s?[(\[{](?:dot|\.)[)\]}]\s?(?=\w)", re.IGNORECASE)
 #: A comma typed for a dot, or a blank too many: ``jane@example.com,au``, ``jane@example.co uk``. What stands before it may be
@@ -54,9 +60,21 @@ _NO_DOT = re.compile(
     r"|(?<=\.co|com|net|org|gov|edu)\.?\s+\.?(?=(?:au|nz|uk|za)\b)"
 )
 _JOINS = "._+&"
-#: Nothing but a word and an address: ``jane smith@…`` may be one with a blank in it.
-_WORD_BEFORE = re.compile(r"([^\W\d_]+)\s+([^\s<(\[{\"'\u201c\u201e\u00ab\u00bb]\S*@\S+)")
-_SPACED_AT = re.compile(r"\S+\s*@\s*\S+")
+#: A word before an address, which may be one with a blank in it: ``jane smith@…``, ``j.p- smith@…``; ``1980`` is none.
+_MAY_BEGIN = re.compile(r"(?=[\d._'+-]*[^\W\d_])[\w.'+-]*[\w'+-]")
+#: Words that say something of the address behind them.
+_SAYS = re.compile(
+    r"(?:e-?)?mail(?:s|ed|ing)?|is|was|to|at|via|on|by|from|for|or|und|and|also|use|used|using|try|send|sent|contact|call|text|please|pls"
+    r"|her|his|their|my|our|your|the|an?|new|now|current|correct|best|preferred|prefers|alt|alternat(?:e|ive)|addr(?:ess)?|add|id"
+    r"|mrs?|ms|miss|mx|dr|prof|rev|mister|mom'?s|manager|coordinator|reception|accounts?|billing|invoices?|admin|not",
+    re.IGNORECASE,
+)
+_PIECE_BEFORE = re.compile(r"[<(\[{\":\u201c\u201e\u00ab=]")
+_OPENS = "<([{\"'\u201c\u201e\u00ab\u00bb"
+_OF_ONE = re.compile(r".+'s", re.IGNORECASE)
+_SPACED_AT = re.compile(r"[^\s@]+\s*@\s*[^\s@]+")
+#: A page of the web that has an address in it.
+_PAGE = re.compile(r"https?://[^\s@/?]+[/?]\S*", re.IGNORECASE)
 _LONGEST_EMAIL = 254
 
 
@@ -67,13 +85,11 @@ def emails(value: str | None) -> list[str]:
     if not read.isascii():
         read = "".join(_NO_SIGN if _is_lone_accent(char) else char for char in read)
     plain = plain_characters(read).translate(_TYPED_OTHERWISE)
-    text = _NO_DOT.sub("..", _DOT.sub(".", _AT.sub("@", plain)))
+    text = _NO_DOT.sub("..", _DOT.sub(".", _AT.sub("@", _PAGE.sub(" ", plain))))
     if _SPACED_AT.fullmatch(text.strip()):
         text = "".join(text.split())
     text = without_other(text)
-    if _may_be_one(text.strip()) or NOT_THEIRS.search(
-        " ".join("@" if "@" in word else word for word in text.split())
-    ):
+    if NOT_THEIRS.search(" ".join("@" if "@" in word else word for word in text.split())):
         return []
     found = (email for word in _words(text) for piece in _pieces(word) for email in _each_email(piece))
     valid = (email for email in found if len(email) <= _LONGEST_EMAIL and _EMAIL.fullmatch(email))
@@ -91,21 +107,41 @@ def _is_lone_accent(char: str) -> bool:
     return unicodedata.normalize("NFKC", char).startswith(" ") and not char.isspace()
 
 
-def _may_be_one(text: str) -> bool:
-    """Return whether a text may be one address with a blank in it; a label or the name in the address is a word of its own."""
-    found = _WORD_BEFORE.fullmatch(text)
-    return bool(
-        found and not _BEFORE_SIGN.fullmatch(found[1]) and found[1].casefold() not in found[2].casefold()
-    )
+def _may_be_end(words: list[str], address: str) -> bool:
+    """Return whether an address may be the rest of one with a blank in it: ``mailto:jane smith@…``, ``Dr jane smith@…``.
+
+    A label, whose it is, and the name in the address are words of their own, and so are a first and a last name.
+
+    Args:
+        words: the two words before the address, as far as there are two
+        address: the word with the at sign
+    """
+    named, last = ["", "", *words][-2:]
+    name = _PIECE_BEFORE.split(last)[-1].lstrip("'")
+    bare = name.rstrip(".-")
+    if (
+        address[0] in _OPENS
+        or not _MAY_BEGIN.fullmatch(name)
+        or _SAYS.fullmatch(bare)
+        or _OF_ONE.fullmatch(name)
+    ):
+        return False
+    if _BEFORE_SIGN.fullmatch(bare) or bare.casefold() in address.casefold():
+        return False
+    first = named.rstrip(".,")
+    is_word = _MAY_BEGIN.fullmatch(first) and not _SAYS.fullmatch(first) and not _BEFORE_SIGN.fullmatch(first)
+    is_name = name == last and name[0].isupper() and is_word and named[0].isupper()
+    return not (is_name and address[0].islower())
 
 
 def _words(text: str) -> Iterator[str]:
     """Yield the words with an at sign, unless they look like the end of one with a blank in it: ``jane. smith@…``."""
-    before = ""
-    for word in text.split():
+    before, words = "", text.split()
+    for number, word in enumerate(words):
         joined_on = word[0] in _JOINS or (before[-1:] in set(_JOINS) and not before[0].isupper())
         joined_on = joined_on and not before[:1].isdecimal()  # a place in a list
-        if "@" in word and ("@" in before or not before or not joined_on):
+        is_apart = "@" in before or not before or not joined_on
+        if "@" in word and is_apart and not _may_be_end(words[max(0, number - 2) : number], word):
             yield word
         before = word if word.strip(_JOINS) else f"{before}{word}"
 

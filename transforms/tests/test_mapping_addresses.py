@@ -505,6 +505,23 @@ def test_other_digits_make_no_other_number(
         ("Jane jane.smith@example.com", ["jane.smith@example.com"]),
         ("Mum june@example.com", ["june@example.com"]),
         ("jane ,smith@example.com", []),
+        # a blank inside, whatever stands around it
+        ("mailto:jane smith@example.com", []),
+        ("email: jane smith@example.com", []),
+        ("Dr Jane smith@example.com", []),
+        ("mary jane smith@example.com", []),
+        ("jane.smith- jones@example.com", []),
+        ("jane smith@example.com; june@example.net", ["june@example.net"]),
+        ("JANE DOE SMITH@EXAMPLE.COM", []),
+        ("Jane Citizen info@example.com", ["info@example.com"]),
+        ("Citizen, Jane info@example.com", ["info@example.com"]),
+        ("please use jane@example.com", ["jane@example.com"]),
+        ("husband's june@example.com", ["june@example.com"]),
+        ("home- june@example.com", ["june@example.com"]),
+        ("jane@example.com @jane", ["jane@example.com"]),
+        ("https://example.com/?e=jane@example.com", []),
+        ("o\u02bcbrien@example.com", ["o'brien@example.com"]),
+        ("?jane@example.com?", ["jane@example.com"]),
         ("Jane <j_s@example.com>", ["j_s@example.com"]),
         ("Jane (info@example.com)", ["info@example.com"]),
         ("jane & john@example.com", []),
@@ -555,6 +572,30 @@ def test_addresses_that_follow_one_another_are_all_found(several: list[str], bet
     """Whatever parts them, each is whole."""
     assert emails(between.join(several)) == several
     assert emails(", ".join(f"Jane <{each}>" for each in several)) == several
+
+
+@given(
+    st.sampled_from(["jane", "j.p", "mary-ann", "O'Neil", "jane2", "k_", "jane.", "jane-"]),
+    st.sampled_from([" ", "  ", "\u00a0", "\t", "\n"]),
+    st.sampled_from(["smith", "doe.x", "van-berg", "Smith"]),
+    st.sampled_from(
+        [
+            "{}",
+            "mailto:{}",
+            "<{}>",
+            "Jo <{}>",
+            "Dr {}",
+            "E-mail: {}",
+            "{} (work)",
+            "{}; June",
+            "({})",
+            "mum: {}",
+        ]
+    ),
+)
+def test_the_rest_of_an_address_is_none(begin: str, blank: str, end: str, around: str) -> None:
+    """An address with a blank in it could be mended in two ways, and its end is somebody else's."""
+    assert emails(around.format(f"{begin}{blank}{end}@example.com")) == []
 
 
 @given(st.characters(exclude_categories=("Z", "C"), exclude_characters="@"))
