@@ -24,6 +24,9 @@ LISTS = frozenset({"ul", "ol"})
 CELLS = frozenset({"td", "th"})
 #: Elements whose content is no text for a reader.
 HIDDEN = frozenset({"script", "style", "head", "noscript", "iframe", "svg", "xml"})
+#: What a drawing does not show either.
+_UNSHOWN = frozenset({"script", "style"})
+_ANY_TAG = re.compile(r"<[^<>]*>")
 STRUCK = frozenset({"s", "strike", "del"})
 #: Elements that mark a part of a line.
 INLINE = frozenset({"sup", "sub", "span", "font", "a", "q"} | STRUCK)
@@ -185,6 +188,9 @@ class MarkupWriter(HTMLParser):
         self._quotes = 0
         self._hidden: str | None = None
         self._hidden_text: list[str] = []
+        self._drawn_text: list[str] = []
+        self._unshown: str | None = None
+        self._drawn = ""
         self._link: str | None = None
         self._marks: list[_Mark] = []
         self._pending: list[_Mark] = []
@@ -222,13 +228,15 @@ class MarkupWriter(HTMLParser):
     @override
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         if self._hidden:
+            self._unshown = self._unshown or (tag if tag in _UNSHOWN else None)
             return
         attributes = dict(attrs)
         self._close_left_open(_CLOSED_BY_NEXT.get(tag, ()))
-        if tag in _SHOWN:
+        if tag in _SHOWN and tag != "svg":
             self.handle_data(_picture(_SHOWN[tag] or tag, attributes))
         if tag in HIDDEN:
-            self._hidden, self._hidden_text = tag, []
+            self._hidden, self._hidden_text, self._drawn_text = tag, [], []
+            self._drawn = _picture(_SHOWN["svg"], attributes) if tag == "svg" else ""
         elif tag in {"img", "input"}:
             self.handle_data(_picture("picture", attributes) if tag == "img" else _field(attributes))
         elif tag in {"ul", "ol", "li"}:
@@ -268,7 +276,10 @@ class MarkupWriter(HTMLParser):
     @override
     def handle_endtag(self, tag: str) -> None:
         if self._hidden:
-            self._hidden = None if tag == self._hidden else self._hidden
+            self._unshown = None if tag == self._unshown else self._unshown
+            if tag == self._hidden:
+                self._hidden = self._unshown = None
+                self._draw()
             return
         self._close_left_open(_CLOSED_BY_END.get(tag, ()))
         if self._open_tags[tag]:
@@ -289,6 +300,8 @@ class MarkupWriter(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._hidden:
             self._hidden_text.append(data)
+            if not self._unshown:
+                self._drawn_text.append(data)
             return
         first, *others = data.splitlines() if self._preformatted and data else [data]
         self._write(first)
@@ -297,6 +310,13 @@ class MarkupWriter(HTMLParser):
             self._write(line)
         if others and data.endswith("\n"):
             self._break()
+
+    def _draw(self) -> None:
+        """Write a drawing, and what is written in it."""
+        if self._drawn:
+            words = " ".join(_ANY_TAG.sub(" ", " ".join(self._drawn_text)).split())
+            told = self._drawn.removesuffix("]")
+            self.handle_data(f"{told}{' ' if ': ' in told else ': '}{words}]" if words else self._drawn)
 
     def _write(self, data: str) -> None:
         """Write text at the end of the line, its blanks as a page shows them."""
@@ -329,6 +349,7 @@ class MarkupWriter(HTMLParser):
         super().close()
         if self._hidden:
             self._hidden = None
+            self.handle_data(self._drawn)
             self.handle_data(" ".join(self._hidden_text))
         for mark in reversed(self._marks):
             self._end(mark)
