@@ -11,6 +11,7 @@ from cliniko_to_highlevel.answer_forms import forms
 from cliniko_to_highlevel.clinic_fields import answer_of, full_label, masked_answer, names_of, options_of
 from cliniko_to_highlevel.errors import MappingError
 from cliniko_to_highlevel.formats import folded, name_text, told_date
+from cliniko_to_highlevel.labels import names_insurer_first
 from cliniko_to_highlevel.mapping_checks import (
     CONTACT_FIELD,
     DATE_TARGETS,
@@ -232,6 +233,8 @@ class FieldPlan:
         """Return whether an answer goes to the target: where the clinic named the field, any does."""
         if decision.target in {KEEP, *OWN_PLACES}:
             return False
+        if decision.target == "insurer" and names_insurer_first(answer, self._mapping.insurer_names):
+            return True  # with a member's number, say, of which it has fewer letters than digits
         return decision.named or fits(decision.target, answer)
 
     def filled(self, patient: Row) -> Iterator[tuple[tuple[str, str, str], list[frozenset[str]]]]:

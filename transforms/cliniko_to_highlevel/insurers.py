@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from cliniko_to_highlevel.formats import joined, name_text, plain_characters, slug, without_dots
+from cliniko_to_highlevel.labels import beginnings
 from cliniko_to_highlevel.people import RECORD_STATES, STATE_OF_RECORD, address, hidden_at, record_state
 from cliniko_to_highlevel.reference_types import PAYER_TYPE, contact_name
 from cliniko_to_highlevel.streams import Output, Stream, custom
@@ -30,8 +31,15 @@ _BETWEEN = re.compile(r"[(),:/&;+\[\]\n]|\s[-\u2013]\s|\s+(?:and|or)\s+", re.IGN
 
 #: What no insurer's name has, and an answer has that is about a patient too: an address, a second line, so many digits in a row.
 _OF_A_PATIENT = re.compile(r"@|\n|\d(?:[ ./-]?\d){4}")
-#: No insurer that anybody lists has a longer name.
-_MOST_WORDS = 10
+
+#: What says that an insurer is none any longer, and what says of another one that it is by now.
+_LAPSED = re.compile(
+    r"\b(?:cancell?ed|lapsed|expired|ceased|terminated|no longer|not any ?more|used to|previous(?:ly)?|former(?:ly)?)\b"
+    r"|\b(?:was|not)\s+with\b",
+    re.IGNORECASE,
+)
+_NOT = frozenset({"not", "ex", "was", "left"})
+_NOW = re.compile(r"\W*(?:now|new|currently)\b", re.IGNORECASE)
 
 ORIGINS = ("Payer contact", "Named on patients")
 
@@ -141,12 +149,20 @@ def _insurers_in(answer: str, reference: Reference) -> list[str]:
     named = [piece for piece in _BETWEEN.split(answer) if slug(piece) and not names_nobody(piece)]
     if not named or names_nobody(answer):
         return []
+    if _LAPSED.search(answer) or _says_not(answer, reference):
+        return [name for piece in named if _NOW.match(piece) for name in _known_first(piece, reference)]
     if whole := _recognised(answer, reference):
         return [whole]
     known = [name for piece in named if (name := _recognised(piece, reference))] or _known_first(
         answer, reference
     )
     return known or ([] if _OF_A_PATIENT.search(plain_characters(answer)) else [answer])
+
+
+def _says_not(answer: str, reference: Reference) -> bool:
+    """Return whether an answer begins by saying that a known insurer is none: ``not Bupa``, ``ex Bupa``."""
+    word, _, rest = slug(answer).partition("-")
+    return word in _NOT and bool(_known_first(rest, reference))
 
 
 def _recognised(name: str, reference: Reference) -> str | None:
@@ -159,12 +175,8 @@ def _recognised(name: str, reference: Reference) -> str | None:
 
 def _known_first(answer: str, reference: Reference) -> list[str]:
     """Return the known insurer with which an answer begins, the longest name if there are several."""
-    for text in (answer, without_dots(answer)):
-        words = slug(text).split("-")[:_MOST_WORDS]
-        beginnings = (" ".join(words[:number]) for number in range(len(words), 0, -1))
-        if known := next((name for name in beginnings if _known(name, reference)), None):
-            return [known]
-    return []
+    known = next((name for name in beginnings(answer) if _known(name, reference)), None)
+    return [known] if known else []
 
 
 def is_listed(name: str, reference: Reference) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cliniko_to_highlevel.formats import slug
+from cliniko_to_highlevel.formats import slug, without_dots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,6 +123,15 @@ def _patterns(words: str) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(word).replace(r"\*", r"\w*") for word in words.split()))
 
 
+#: What people say before the name of an insurer, and no name begins with.
+_WHOSE = frozenset(
+    {"husband", "husbands", "wife", "wifes", "mum", "mums", "mother", "dad", "dads", "father", "partner", "spouse", "parents"}
+    | {"s", "my", "his", "her", "our", "their", "i", "m", "am", "is", "it", "with", "through", "under", "via", "on", "by"}
+    | {"have", "has", "use", "uses", "using", "covered", "now", "new", "currently"}
+)  # fmt: skip
+#: No insurer that anybody lists has a longer name.
+_MOST_WORDS = 10
+
 _ASIDES = _patterns(_INSTRUCTIONS)
 _PLAIN = {place: _patterns(f"{_INSTRUCTIONS} {words}") for place, words in _WORDS.items()}
 
@@ -216,6 +225,21 @@ def cover(section: str, label: str) -> frozenset[str]:
         for text in (label, section)
     )
     return next(filter(None, told), frozenset({"health"}))
+
+
+def beginnings(answer: str) -> Iterator[str]:
+    """Yield what an answer may begin with as an insurer's name, the longest first, behind whose it is: ``my husband's Bupa``."""
+    for text in (answer, without_dots(answer)):
+        words = slug(text).split("-")
+        while len(words) > 1 and words[0] in _WHOSE:
+            words = words[1:]
+        words = words[:_MOST_WORDS]
+        yield from (" ".join(words[:number]) for number in range(len(words), 0, -1))
+
+
+def names_insurer_first(answer: str, insurers: Mapping[str, str]) -> bool:
+    """Return whether an answer begins with a known insurer."""
+    return any(slug(name) in insurers for name in beginnings(answer))
 
 
 def _other_words(text: str, insurers: Mapping[str, str]) -> list[str]:

@@ -157,7 +157,8 @@ def test_an_insurer_is_known_by_whole_words(name: str, insurer: bool) -> None:  
     "text",
     ["none", "N/A", "-", "🙂", "Self", "Self-paid", "Selfpay", "Pay as you go", "Not covered", "No private health insurance",
      "D.V.A.", "I don't have one", "Nil private (self funded)", "Gold hospital and extras", "Dept. of Veterans' Affairs",
-     "None at the moment", "Family cover"],
+     "None at the moment", "Family cover", "see card", "Same as husband", "will bring card", "can't remember", "on file",
+     "not Bupa", "Ex-Bupa", "no longer with HCF", "Bupa (cancelled)", "was Bupa now HCF"],
 )  # fmt: skip
 def test_no_insurer_is_no_insurer(text: str) -> None:
     """What people type when there is no insurer makes none; the text is kept."""
@@ -210,6 +211,11 @@ def test_spellings_of_an_insurer_are_one() -> None:
         ("Bupa\nMembership AB12", ["Bupa"]),
         ("Medibank / Jane Citizen 0491570156", ["Medibank Private"]),
         ("HCF (Mum's policy)", ["HCF"]),
+        ("HCF 12345678", ["HCF"]),
+        ("my husband's Bupa", ["Bupa"]),
+        ("through HCF", ["HCF"]),
+        ("Bupa cancelled, now HCF", ["HCF"]),
+        ("Left Bank Mutual", ["Left Bank Mutual"]),
         ("Odd Fellow Fund 1234 5678", []),
         ("Odd Fellow Fund\n12 Example Lane", []),
         ("Odd Fellow Fund 1901", ["Odd Fellow Fund 1901"]),
