@@ -26,6 +26,7 @@ from migration_console.decisions import DECISIONS, decide, sign, signer
 from migration_console.formats import FILTERS, number
 from migration_console.jobs import Busy
 from migration_console.mapping_file import WrongChoiceError
+from migration_console.open_questions import needs_decision
 from migration_console.reports import FILES
 from migration_console.requests import Options, Refused
 from migration_console.security import (
@@ -70,6 +71,7 @@ class Console:
         self._clinics = clinics
         self._problems = problems
         self._guard = guard
+        self._said: dict[str, str] = {}  # what a form has done, until the next page says so, by session
         self._listening: Counter[str] = Counter()  # pages that have a connection for themselves, by session
         self._templates = Environment(
             loader=PackageLoader("migration_console"),
@@ -79,6 +81,7 @@ class Console:
             lstrip_blocks=True,
         )
         self._templates.filters.update(FILTERS)
+        self._templates.tests["needing_decision"] = needs_decision
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -131,7 +134,7 @@ class Console:
             "signatures_version": clinic.signatures.version,
         }
         found = clinic.steps()
-        first, after = following(found, key)
+        way = following(found, key)
         jobs = clinic.jobs.all()
         running = [job for job in jobs if job.is_running]
         live = clinic.watcher.look(_loading(running))
@@ -140,8 +143,7 @@ class Console:
             "clinic": clinic,
             "steps": found,
             "step": next((step for step in found if step.key == key), None),
-            "first_step": first,
-            "next_step": after,
+            "way": way,
             "jobs": jobs,
             "running": running,
             "live": live,
@@ -172,8 +174,9 @@ class Console:
             raise HTTPException(404, "There is no such page.")
         frame = await run_in_threadpool(self._frame, clinic, key)
         page = pages.PAGES[key]
+        said = self._said.pop(session_of(request), "")
         content = await run_in_threadpool(page, clinic, dict(request.query_params))
-        return self._render(request, f"{key}.html.j2", **frame, **content)
+        return self._render(request, f"{key}.html.j2", said=said, **frame, **content)
 
     async def _form(self, request: Request) -> dict[str, str]:
         """Return a form's fields.
@@ -217,6 +220,7 @@ class Console:
     async def _lock(self, request: Request) -> Response:
         await self._form(request)
         self._guard.close(session_of(request))
+        self._said.pop(session_of(request), None)
         answer = RedirectResponse(LOCKED, status_code=303)
         answer.delete_cookie(self._guard.cookie, path="/")
         return answer
@@ -233,15 +237,16 @@ class Console:
             raise HTTPException(404, "There is nothing of the kind to decide.")
         fields = await self._form(request)
         try:
-            await run_in_threadpool(decide, clinic, part, fields)
+            said = await run_in_threadpool(decide, clinic, part, fields)
         except WrongChoiceError as error:
             raise Refused(400, str(error)) from None
+        self._said[session_of(request)] = said
         return self._back(clinic, fields)
 
     async def _sign(self, request: Request) -> Response:
         clinic = self._clinic(request)
         fields = await self._form(request)
-        await run_in_threadpool(sign, clinic, fields)
+        self._said[session_of(request)] = await run_in_threadpool(sign, clinic, fields)
         return self._back(clinic, fields)
 
     async def _preview(self, request: Request) -> Response:
@@ -250,7 +255,7 @@ class Console:
         fields = await self._form(request)
         frame = await run_in_threadpool(self._frame, clinic, "sample")
         content = await run_in_threadpool(pages.preview, clinic, fields)
-        return self._render(request, "preview.html.j2", **frame, **content)
+        return self._render(request, "preview.html.j2", said="", **frame, **content)
 
     def _back(self, clinic: Clinic, fields: Mapping[str, str]) -> Response:
         """Return to the page that a form stood on, and to the part of a long table that it showed."""

@@ -74,7 +74,7 @@ COMMANDS: dict[str, Command] = {
             title="Ask HighLevel",
             arguments=("invoke", "target-highlevel:probe", "--yes"),
             writes=True,
-            undo="It removes everything it made before it ends.",
+            undo="Nothing to do: it removes everything it made before it ends.",
         ),
         Command(
             key="plan",

@@ -12,6 +12,7 @@ from migration_console.history import History
 from migration_console.jobs import Jobs
 from migration_console.live import Watcher
 from migration_console.mapping_file import MappingFile
+from migration_console.open_questions import fields, needs_decision, plan_of, to_look_at
 from migration_console.reports import Reports
 from migration_console.signatures import Signatures
 from migration_console.steps import Facts, Step, steps
@@ -38,6 +39,8 @@ class Clinic:
     mapping: MappingFile = field(init=False)
     watcher: Watcher = field(init=False)
     signatures: Signatures = field(init=False)
+    _families: tuple[str, str] = field(init=False, default=("", ""))
+    _undecided: tuple[tuple[str, str], int] = field(init=False, default=(("", ""), 0))
 
     def __post_init__(self) -> None:
         """Open what belongs to the project."""
@@ -120,6 +123,34 @@ class Clinic:
                     return found
         return {}
 
+    @property
+    def families(self) -> str:
+        """Return how signatures name the shared addresses and possible duplicates of the newest plan; empty without any."""
+        plan = self.reports.newest("plan", sample=False)
+        if plan is None:
+            return ""
+        if self._families[0] != plan.id:
+            found = to_look_at(plan)
+            self._families = plan.id, f"families/{found}" if found else ""
+        return self._families[1]
+
+    @property
+    def undecided(self) -> int:
+        """Return how many fields of the newest plan a person has to decide about."""
+        plan = self.reports.newest("plan", sample=False)
+        of = plan.id if plan else "", self.mapping.version
+        if self._undecided[0] != of:
+            self._undecided = of, sum(map(needs_decision, fields(plan_of(plan), self.mapping)))
+        return self._undecided[1]
+
+    @property
+    def handed_over(self) -> str:
+        """Return up to which moment the newest handover tells, in every sub-account; empty when there is none."""
+        told: dict[str, str] = {}
+        for report in self.reports.of_several():
+            told.setdefault(report.location or self.project.location, str(report.content["to"]))
+        return min((told.get(location, "") for location in self.project.sub_accounts or ("",)), default="")
+
     def steps(self) -> list[Step]:
         """Return the steps of the migration and where each is, as of now."""
         self.look()
@@ -128,8 +159,14 @@ class Clinic:
         newest: dict[str, Job] = {}
         for job in jobs:
             newest.setdefault(job.command.key, job)
+        signed = self.signatures.all().keys()
+        tried = (newest.get("probe-cliniko"), newest.get("try-highlevel"))
         return steps(
             Facts(
+                accepted=all(job is not None and job.state == "done" for job in tried),
+                undecided=self.undecided,
+                unseen=bool(self.families) and self.families not in signed,
+                handed_over=self.handed_over,
                 missing=len(self.project.missing()),
                 probed=bool(self.probe()),
                 reports=tuple(self.reports.all()),
@@ -138,7 +175,7 @@ class Clinic:
                 approved=self.approved,
                 agrees=None if answer is None else answer.code == COMPLETE,
                 asked="go-live" in newest,
-                ticked={f"go-live/{point}" for point in POINTS} <= self.signatures.all().keys(),
+                ticked={f"go-live/{point}" for point in POINTS} <= signed,
                 failed=frozenset(key for key, job in newest.items() if self._failed_unsaid(job)),
             )
         )

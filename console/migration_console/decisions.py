@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from migration_console.formats import counted
 from migration_console.mapping_file import ADDRESSES, ChangedSinceError
+from migration_console.open_questions import plan_of
 from migration_console.reports import RUN_ID
 from migration_console.requests import Refused
 
@@ -23,6 +25,8 @@ POINTS = {
     "archive": "Cliniko stays readable for as long as records must be kept.",
 }
 _LONGEST_NAME = 80
+#: Who has looked at something, where a page asks for no name.
+_UNNAMED = "not named"
 
 
 _CHANGED = (
@@ -31,8 +35,8 @@ _CHANGED = (
 )
 
 
-def decide(clinic: Clinic, part: str, fields: Mapping[str, str]) -> None:
-    """Write what a form decides into the clinic's own mapping, as the form's page has shown it.
+def decide(clinic: Clinic, part: str, fields: Mapping[str, str]) -> str:
+    """Write what a form decides into the clinic's own mapping, as the form's page has shown it; return what was saved.
 
     Raises:
         Refused: the clinic has no mapping of its own, it was changed since, or the form cannot be followed.
@@ -44,13 +48,16 @@ def decide(clinic: Clinic, part: str, fields: Mapping[str, str]) -> None:
         )
     try:
         with clinic.mapping.of_version(fields.get("seen", "")):
-            DECISIONS[part](clinic, fields)
+            said = DECISIONS[part](clinic, fields)
     except ChangedSinceError:
         raise Refused(409, _CHANGED) from None
+    if part == "families" and fields.get("last") == "yes" and clinic.families:
+        clinic.signatures.sign(clinic.families, _UNNAMED)
+    return said
 
 
-def sign(clinic: Clinic, fields: Mapping[str, str]) -> None:
-    """Keep who confirms what.
+def sign(clinic: Clinic, fields: Mapping[str, str]) -> str:
+    """Keep who confirms what; return what was kept.
 
     Raises:
         Refused: nobody is named, there is no such thing to confirm, or somebody else has ticked since the page was shown.
@@ -58,11 +65,11 @@ def sign(clinic: Clinic, fields: Mapping[str, str]) -> None:
     who = signer(fields)
     kind, _, what = fields.get("what", "").partition("/")
     if kind == "go-live":
-        _tick(clinic, fields, who)
-    elif kind in {"plan", "sample"} and RUN_ID.fullmatch(what) and clinic.reports.find(what):
+        return _tick(clinic, fields, who)
+    if kind in {"plan", "sample"} and RUN_ID.fullmatch(what) and clinic.reports.find(what):
         clinic.signatures.sign(f"{kind}/{what}", who)
-    else:
-        raise Refused(400, "There is no such thing to sign.")
+        return f"Signed by {who}."
+    raise Refused(400, "There is no such thing to sign.")
 
 
 def signer(fields: Mapping[str, str]) -> str:
@@ -77,7 +84,7 @@ def signer(fields: Mapping[str, str]) -> str:
     return who
 
 
-def _tick(clinic: Clinic, fields: Mapping[str, str], who: str) -> None:
+def _tick(clinic: Clinic, fields: Mapping[str, str], who: str) -> str:
     try:
         with clinic.signatures.of_version(fields.get("seen", "")):
             kept = clinic.signatures.all()
@@ -85,6 +92,8 @@ def _tick(clinic: Clinic, fields: Mapping[str, str], who: str) -> None:
                 ticked, signed = fields.get(point) == "yes", f"go-live/{point}" in kept
                 if ticked is not signed:
                     clinic.signatures.sign(f"go-live/{point}", who if ticked else "")
+            number = len({f"go-live/{point}" for point in POINTS} & clinic.signatures.all().keys())
+            return f"Saved: {number} of {len(POINTS)} points are ticked."
     except ChangedSinceError:
         raise Refused(409, _CHANGED) from None
 
@@ -95,41 +104,73 @@ def _rows(fields: Mapping[str, str], *names: str) -> list[tuple[str, ...]]:
     return [tuple(fields.get(f"{name}:{number}", "").strip() for name in names) for number in numbers]
 
 
-def _fields(clinic: Clinic, fields: Mapping[str, str]) -> None:
+def _map(clinic: Clinic, fields: Mapping[str, str]) -> str:
+    """Decide everything that the page of the mapping asks, in one step."""
+    return _saved(
+        {
+            "field": _fields(clinic, fields),
+            "owner": _owners(clinic, fields),
+            "insurer": _insurers(clinic, fields),
+            "choice of what is moved": _move(clinic, fields) if fields.get("moves") == "yes" else 0,
+        }
+    )
+
+
+def _saved(numbers: Mapping[str, int]) -> str:
+    """Say how many choices of each kind were saved."""
+    told = [counted(number, kind, _PLURAL.get(kind, "")) for kind, number in numbers.items() if number]
+    if not told:
+        return "Nothing was changed: all choices are as they were."
+    return f"Saved: {', '.join(told)}. Make the plan once more to see what that changes."
+
+
+_PLURAL = {"choice of what is moved": "choices of what is moved"}
+
+
+def _fields(clinic: Clinic, fields: Mapping[str, str]) -> int:
     take = fields.get("take") == "proposals"  # for whatever is not decided yet
     rows = _rows(fields, "field", "place", "proposed", "shown")
     decided = {label: (place or (take and proposed) or None, shown) for label, place, proposed, shown in rows}
     # what nobody has touched stays as it is written: one line may decide every field of a label
-    clinic.mapping.decide(
-        {label: place for label, (place, shown) in decided.items() if (place or "") != shown}
-    )
+    new = {label: place for label, (place, shown) in decided.items() if (place or "") != shown}
+    clinic.mapping.decide(new)
+    return len(new)
 
 
-def _keepers(clinic: Clinic, fields: Mapping[str, str]) -> None:
+def _families(clinic: Clinic, fields: Mapping[str, str]) -> str:
     known = {(address, source) for address in ADDRESSES for source in _sharers(clinic, address)}
-    choices = []
+    kept = clinic.mapping.keeps()
+    choices, changed = [], 0
     for address, sharing, keeper in _rows(fields, "address", "sharers", "keeper"):
         sharers = sharing.split()
         if not sharers or not {(address, source) for source in sharers} <= known:
             raise Refused(400, "The newest plan knows no such shared address.")
         choices.append((address, keeper or None, sharers))
+        changed += keeper != next((source for source in sharers if address in kept.get(source, ())), "")
     clinic.mapping.keep(choices)
+    return (
+        _saved({"shared address": changed})
+        if changed
+        else "Saved: you have looked at them; nothing was changed."
+    )
 
 
 def _sharers(clinic: Clinic, address: str) -> set[str]:
-    plan = clinic.reports.newest("plan", sample=False)
-    rows = ((plan.content["plan"] or {}) if plan else {}).get("families") or []
+    rows = plan_of(clinic.reports.newest("plan", sample=False)).get("families") or []
     return {row[end] for row in rows if row["field"] == address for end in ("keeper", "source")}
 
 
-def _owners(clinic: Clinic, fields: Mapping[str, str]) -> None:
+def _owners(clinic: Clinic, fields: Mapping[str, str]) -> int:
     rows = _rows(fields, "practitioner", "email")
     if not all(practitioner.isdecimal() for practitioner, _ in rows):
         raise Refused(400, "A practitioner is named by the number in Cliniko.")
-    clinic.mapping.put({("owners", practitioner): email or None for practitioner, email in rows})
+    known = {str(practitioner): email or "" for practitioner, email in clinic.mapping.part("owners").items()}
+    new = {practitioner: email for practitioner, email in rows if email != known.get(practitioner, "")}
+    clinic.mapping.put({("owners", practitioner): email or None for practitioner, email in new.items()})
+    return len(new)
 
 
-def _move(clinic: Clinic, fields: Mapping[str, str]) -> None:
+def _move(clinic: Clinic, fields: Mapping[str, str]) -> int:
     wanted: dict[tuple[str, ...], bool | str] = {}
     for name, known in clinic.mapping.part("move").items():
         given = fields.get(name, "").strip()
@@ -137,6 +178,7 @@ def _move(clinic: Clinic, fields: Mapping[str, str]) -> None:
         if value != (known if isinstance(known, bool) else str(known or "")):
             wanted["move", name] = value
     clinic.mapping.put(wanted)
+    return len(wanted)
 
 
 def _day(text: str) -> str:
@@ -146,28 +188,32 @@ def _day(text: str) -> str:
         raise Refused(400, "Write a day as year-month-day, for example 2019-07-01.") from None
 
 
-def _insurer(clinic: Clinic, fields: Mapping[str, str]) -> None:
-    name, same_as = fields.get("insurer", "").strip(), fields.get("same_as", "").strip()
-    if not name:
-        raise Refused(400, "No insurer was named.")
-    if fields.get("is") == "none":
-        clinic.mapping.add(("insurers", "not_an_insurer"), name)
-    elif same_as:
-        spellings = clinic.mapping.part("insurers")["spellings"]
-        clinic.mapping.respell(same_as, [*(spellings.get(same_as) or ()), name])
-    else:
-        raise Refused(400, "Say what it is: no insurer, or another name of one.")
+def _insurers(clinic: Clinic, fields: Mapping[str, str]) -> int:
+    rows = [row for row in _rows(fields, "insurer", "same_as", "none") if any(row[1:])]
+    for name, same_as, none in rows:
+        if not name or (same_as and none):
+            raise Refused(
+                400, f"Say one thing of {name or 'an insurer'}: no insurer, or another name of one."
+            )
+        if none:
+            clinic.mapping.add(("insurers", "not_an_insurer"), name)
+        else:
+            spellings = clinic.mapping.part("insurers")["spellings"]
+            clinic.mapping.respell(same_as, [*(spellings.get(same_as) or ()), name])
+    return len(rows)
 
 
-def _undo(clinic: Clinic, _fields: Mapping[str, str]) -> None:
-    clinic.mapping.undo()
+def _undo(clinic: Clinic, _fields: Mapping[str, str]) -> str:
+    undone = clinic.mapping.undo()
+    return (
+        "Taken back: the mapping is as it was before the newest save."
+        if undone
+        else "There is nothing to take back."
+    )
 
 
-DECISIONS: dict[str, Callable[[Clinic, Mapping[str, str]], None]] = {
-    "fields": _fields,
-    "keepers": _keepers,
-    "owners": _owners,
-    "move": _move,
-    "insurer": _insurer,
+DECISIONS: dict[str, Callable[[Clinic, Mapping[str, str]], str]] = {
+    "map": _map,
+    "families": _families,
     "undo": _undo,
 }

@@ -63,6 +63,7 @@ class MappingFile:
         self._history = history
         self._mutex = threading.RLock()  # two browsers may decide at once
         self._known: tuple[int, dict[str, Any]] = (0, {})
+        self._draft = threading.local()  # what the file will say, in the thread that decides
 
     @property
     def version(self) -> str:
@@ -73,13 +74,22 @@ class MappingFile:
     def of_version(self, seen: str) -> Iterator[None]:
         """Keep others from changing the file while a form decides that was shown when it had this version.
 
+        What is decided meanwhile is written at the end, in one step, or not at all.
+
         Raises:
             ChangedSinceError: it has another one by now.
         """
         with self._mutex:
             if seen != self.version:
                 raise ChangedSinceError
-            yield
+            before = self._draft.text = self._text()
+            try:
+                yield
+                after = self._draft.text
+            finally:
+                self._draft.text = None
+            if after != before:
+                self._keep(before, after)
 
     @property
     def changed(self) -> str:
@@ -238,12 +248,22 @@ class MappingFile:
     def _versions(self) -> list[Path]:
         return sorted(self._history.glob("*.yml")) if self._history.is_dir() else []
 
+    @property
+    def _drafted(self) -> str | None:
+        """Return what the file will say, where this thread decides; none anywhere else."""
+        drafted: str | None = getattr(self._draft, "text", None)
+        return drafted
+
     def _text(self) -> str:
+        if self._drafted is not None:
+            return self._drafted
         return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
 
     def _content(self) -> dict[str, Any]:
         """Return what the file says; empty while a person has left it unreadable, which the next run tells."""
         try:
+            if self._drafted is not None:
+                return parsed(self._drafted)
             at = self._path.stat().st_mtime_ns
             if self._known[0] != at:
                 self._known = (at, parsed(self._text()))
@@ -263,6 +283,18 @@ class MappingFile:
                 raise WrongChoiceError(str(error)) from None
             if new == text:
                 return
+            if self._drafted is None:
+                self._keep(text, new)
+            else:
+                self._draft.text = new
+
+    def _keep(self, text: str, new: str) -> None:
+        """Write what the file says from now on, and what it said before beside it.
+
+        Raises:
+            WrongChoiceError: the mapping cannot be used.
+        """
+        with self._mutex:
             self._history.mkdir(parents=True, exist_ok=True, mode=0o700)
             _check(self._history / "checked.yml.new", new)
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest(new)}.yml"

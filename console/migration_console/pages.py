@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from migration_console.decisions import POINTS
 from migration_console.mapping_file import PLACES
+from migration_console.open_questions import fields as fields_of
+from migration_console.open_questions import needs_decision, plan_of, sharing
 from migration_console.project import VARIABLES
 from migration_console.reports import WRITING_MODES, length, rows
 from migration_console.requests import Refused
 from migration_console.steps import State, current
+from target_highlevel.assumptions.register import REGISTER
 from target_highlevel.exit_codes import COMPLETE
 from target_highlevel.plan.quality import DUPLICATES, PAIR
 from target_highlevel.report.differences import COLUMNS
@@ -28,6 +31,8 @@ _AGREE = frozenset({"equal", "normalised"})
 _WHERE = frozenset({"source", "object", "field", "kind"})
 #: Clinics whose ledgers are asked at the same time.
 _AT_ONCE = 16
+#: How many patients a sample has by itself, in a clinic that is large enough for it; of a small one a quarter.
+_SAMPLE = 100
 #: Rows of a long table on one page.
 _PER_PAGE = 100
 _PLACE = re.compile(r"\d{1,9}")
@@ -58,17 +63,29 @@ def _zone(clinic: Clinic) -> str:
 
 def _connect(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
     project = clinic.project
+    tried = {key: clinic.jobs.newest(key) for key in ("probe-cliniko", "try-highlevel")}
     return {
         "variables": [(item, project.is_set(item.name)) for item in VARIABLES],
         "missing": project.missing(),
         "env_file": project.root / ".env",
-        "tried": {key: clinic.jobs.newest(key) for key in ("probe-cliniko", "try-highlevel")},
+        "tried": tried,
+        "is_fine": {key: job is not None and job.state == "done" for key, job in tried.items()},
         "zone": _zone(clinic),
     }
 
 
 def _probe(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
-    return {"probe": clinic.probe(), "zone": _zone(clinic)}
+    probe = clinic.probe()
+    answers = [{**item, **_asked(item["question"], str(item["answer"]))} for item in probe.get("answers", ())]
+    return {"probe": {**probe, "answers": answers} if probe else {}, "zone": _zone(clinic)}
+
+
+def _asked(name: str, answer: str) -> dict[str, str]:
+    """Return a question and its answer in words; a question of another version stands by its name."""
+    known = REGISTER.get(name)
+    unit = known.unit if known and known.unit != "status" and answer.isdecimal() else ""
+    told = f"{answer} {unit}" if unit else answer.replace("_", " ")
+    return {"question": known.question if known else name.replace("_", " "), "answer": told}
 
 
 def _plan(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
@@ -77,8 +94,7 @@ def _plan(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
 
 def _plan_of(clinic: Clinic) -> dict[str, Any]:
     """Return what the newest plan of everything says; empty when there is none."""
-    plan = clinic.reports.newest("plan", sample=False)
-    return (plan.content["plan"] or {}) if plan else {}
+    return plan_of(clinic.reports.newest("plan", sample=False))
 
 
 def _is_stale(clinic: Clinic, plan: Report | None) -> bool:
@@ -89,7 +105,7 @@ def _is_stale(clinic: Clinic, plan: Report | None) -> bool:
 def _map(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     plan = clinic.reports.newest("plan", sample=False)
     account = _plan_of(clinic).get("account") or {}
-    fields = _fields(clinic, account)
+    fields = fields_of(_plan_of(clinic), clinic.mapping)
     chosen = query.get("show", "all")
     shown = [item for item in fields if _FILTERS.get(chosen, _FILTERS["all"])(item)]
     page, pages = _paged(query, len(shown))
@@ -148,32 +164,9 @@ def _insurers(clinic: Clinic, account: Mapping[str, Any]) -> list[tuple[str, str
     ]
 
 
-def _key(item: Mapping[str, Any]) -> str:
-    if "name" in item:
-        return str(item["name"])
-    return f"{item['section']} / {item['label']}" if item.get("section") else str(item["label"])
-
-
-def _fields(clinic: Clinic, account: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the fields of a plan, each with its name in the mapping (`key`) and its place there, if it has one (`choice`)."""
-    fields = account.get("custom_fields", ())
-    named = [(item.get("section") or "", str(item["label"]), _key(item)) for item in fields]
-    choices = clinic.mapping.choices(named)
-    return [
-        {**item, "key": key, "choice": choice}
-        for item, (_, _, key), choice in zip(fields, named, choices, strict=True)
-    ]
-
-
-def _settled(item: Mapping[str, Any]) -> bool:
-    """Return whether the proposal is sure, and what a load does without a choice."""
-    sure = item.get("confidence") in {"certain", "high"}
-    return sure and item.get("until_confirmed", item["target"]) == item["target"]
-
-
 _FILTERS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "all": lambda _: True,
-    "needs a decision": lambda item: not item["choice"] and not _settled(item),
+    "needs a decision": needs_decision,
     "low confidence": lambda item: item.get("confidence") in {"medium", "none"},
     "filled": lambda item: bool(item.get("filled")),
     "decided": lambda item: bool(item["choice"]),
@@ -223,8 +216,12 @@ def _approve(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
 
 def _sample(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
     preview = clinic.reports.newest("plan", sample=True)
+    patients = ((_plan_of(clinic).get("account") or {}).get("rows") or {}).get("patients")
     return {
         "preview": preview,
+        "patients": patients,
+        "proposed": _SAMPLE if patients is None else min(_SAMPLE, max(1, patients // 4)),
+        "everything": clinic.reports.newest(*WRITING_MODES, sample=False),
         "shows": bool(preview and (preview.folder / "sheet.json").is_file()),
         "signature": clinic.signatures.all().get(f"sample/{preview.id}") if preview else None,
         "loaded": clinic.reports.newest("load", sample=True),
@@ -256,7 +253,7 @@ def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
     plan = clinic.reports.newest("plan", sample=False)
     total = length(plan.folder / DUPLICATES) if plan else 0
     page, pages = _paged(query, total)
-    families = _sharing(clinic)
+    families = sharing(_plan_of(clinic), clinic.mapping)
     shown, family_pages = _paged({"page": query.get("family", "0")}, len(families))
     return {
         "report": plan,
@@ -273,23 +270,6 @@ def _families(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
         "pages": pages,
         "zone": _zone(clinic),
     }
-
-
-def _sharing(clinic: Clinic) -> list[dict[str, Any]]:
-    """Return each shared address once: who shares it, who keeps it by the plan, and whom a person has chosen."""
-    chosen = clinic.mapping.keeps()
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in _plan_of(clinic).get("families") or ():
-        key = row["field"], row["keeper"]
-        group = groups.setdefault(
-            key, {"address": key[0], "keeper": key[1], "others": [], "sharers": [key[1]]}
-        )
-        group["others"].append((row["source"], row["because"]))
-        group["sharers"].append(row["source"])
-    for group in groups.values():
-        kept = (source for source in group["sharers"] if group["address"] in chosen.get(source, ()))
-        group["choice"] = next(kept, "")
-    return list(groups.values())
 
 
 def _load(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:

@@ -254,14 +254,14 @@ def _length(path: Path, _changed: int) -> int:
 
 
 def rows(
-    path: Path, start: int, number: int, columns: Sequence[str], without: Mapping[str, Collection[str]]
+    path: Path, start: int, number: int | None, columns: Sequence[str], without: Mapping[str, Collection[str]]
 ) -> list[dict[str, str]]:
     """Return some rows of a table of a report, however a spreadsheet has saved it; none where there is no such table.
 
     Args:
         path: the table
         start: how many rows come before
-        number: how many to return at most
+        number: how many to return at most; none for all
         columns: what is shown of them, as far as the table has it
         without: columns, and values with which a row is passed over as if it were not there
 
@@ -271,7 +271,7 @@ def rows(
     try:
         table = read_table(path, tuple(without), columns)
         found = (row for row in table if not any(row[name] in values for name, values in without.items()))
-        shown = islice(found, start, start + number)
+        shown = islice(found, start, None if number is None else start + number)
         return [{name: row[name] for name in columns if name in row} for row in shown]
     except FileNotFoundError:
         return []

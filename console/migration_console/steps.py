@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from migration_console.reports import newest_of
-from target_highlevel.exit_codes import COMPLETE, LOADED
+from migration_console.reports import WRITING_MODES, newest_of
+from target_highlevel.exit_codes import COMPLETE, LOADED, REJECTS, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +27,21 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One step as the frame shows it."""
+    """One step as the frame shows it.
+
+    Attributes:
+        key: the name of its page
+        title: how it is called
+        state: where it is
+        why: why it is there, where that needs a word
+        may_stay: whether the work can go on although it needs somebody: for refused records, or what could not be read
+    """
 
     key: str
     title: str
     state: State
     why: str = ""
+    may_stay: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +50,7 @@ class Facts:
 
     Attributes:
         missing: how many required variables are not set
+        accepted: whether both services have accepted the keys when they were tried
         probed: whether the sub-account was ever probed
         reports: all reports, the newest first
         running: keys of the commands that run now
@@ -50,6 +60,9 @@ class Facts:
         asked: whether anybody has ever asked whether both sides agree
         agrees: what the answer was; none when something was written or compared since
         ticked: whether somebody has ticked all that a person has to see to before the clinic goes live
+        undecided: how many of the clinic's own fields a person has to decide about
+        unseen: whether there are shared addresses or possible duplicates that nobody has looked at yet
+        handed_over: up to which moment the newest handover tells; empty when there is none
     """
 
     missing: int
@@ -62,6 +75,10 @@ class Facts:
     asked: bool = False
     agrees: bool | None = None
     ticked: bool = False
+    accepted: bool = False
+    undecided: int = 0
+    unseen: bool = False
+    handed_over: str = ""
 
 
 #: Steps in the order of the work, and the commands that make one "running".
@@ -86,24 +103,70 @@ def steps(facts: Facts) -> list[Step]:
     return [_step(key, title, commands, facts) for key, title, commands in STEPS]
 
 
-def current(all_steps: list[Step]) -> Step:
-    """Return the step to go on with: the one that runs, else the first that is not done."""
-    for wanted in ((State.RUNNING,), (State.NEEDS_YOU, State.OUT_OF_DATE), (State.NOT_STARTED,)):
-        found = next((step for step in all_steps[:10] if step.state in wanted), None)
+#: Whoever goes on may leave these out.
+_OPTIONAL = frozenset({"probe", "sample"})
+_WAITING = frozenset({State.NEEDS_YOU, State.OUT_OF_DATE})
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where a page leads to.
+
+    Attributes:
+        first: an earlier step that is to be done before; none when there is none
+        after: the step that comes after the page; none after the last
+        is_here: whether what comes next is something on the page itself
+    """
+
+    first: Step | None
+    after: Step | None
+    is_here: bool
+
+
+def _in_turn(all_steps: Sequence[Step]) -> list[Step]:
+    """Return the steps in the order in which to do them: whatever is decided changes the plan, so that is made anew last."""
+    plan = next(step for step in all_steps if step.key == "plan")
+    if plan.state is not State.OUT_OF_DATE:
+        return list(all_steps)
+    turned = [step for step in all_steps if step is not plan]
+    turned.insert(next(n for n, step in enumerate(turned) if step.key == "approve"), plan)
+    return turned
+
+
+def current(all_steps: Sequence[Step]) -> Step:
+    """Return the step to go on with: the one that runs, else one that needs somebody, else the first that is not done."""
+    turned = [step for step in _in_turn(all_steps) if step.key != "undo"]
+    for wanted in ({State.RUNNING}, _WAITING, {State.NOT_STARTED}):
+        found = next((step for step in turned if step.state in wanted), None)
         if found is not None:
             return found
-    return all_steps[9]
+    return turned[-1]
 
 
-def following(all_steps: list[Step], key: str) -> tuple[Step | None, Step | None]:
-    """Return what a page should lead to: an earlier step that needs somebody first, and the step that comes after it.
+def following(all_steps: Sequence[Step], key: str) -> Way:
+    """Return what a page should lead to.
 
-    Undo comes after no other: it is there for when somebody wants it.
+    Undo comes after no other step, and leads to none: it is there for when somebody wants it.
     """
-    place = next((number for number, step in enumerate(all_steps) if step.key == key), len(all_steps))
-    waiting = {State.NEEDS_YOU, State.OUT_OF_DATE}
-    first = next((step for step in all_steps[:place] if step.state in waiting), None)
-    return first, next((step for step in all_steps[place + 1 :] if step.key != "undo"), None)
+    turned = [step for step in _in_turn(all_steps) if step.key != "undo"]
+    place = next((number for number, step in enumerate(turned) if step.key == key), None)
+    if place is None:
+        return Way(None, None, is_here=True)
+    step, later = turned[place], turned[place + 1 :]
+    first = _to_do(turned[:place])
+    after = next((item for item in later if item.state is not State.DONE), next(iter(later), None))
+    is_here = first is None and step.state is not State.DONE and not step.may_stay
+    return Way(first, after, is_here=is_here)
+
+
+def _to_do(before: Sequence[Step]) -> Step | None:
+    """Return the first of these steps that is to be done; what is not started is not needed any more once a later one is."""
+    for number, step in enumerate(before):
+        is_passed = any(later.state is not State.NOT_STARTED for later in before[number + 1 :])
+        is_missing = step.state is State.NOT_STARTED and step.key not in _OPTIONAL and not is_passed
+        if is_missing or (step.state in _WAITING | {State.RUNNING} and not step.may_stay):
+            return step
+    return None
 
 
 def _step(key: str, title: str, commands: frozenset[str], facts: Facts) -> Step:
@@ -112,7 +175,17 @@ def _step(key: str, title: str, commands: frozenset[str], facts: Facts) -> Step:
     if facts.failed & commands:
         return Step(key, title, State.NEEDS_YOU, "The last try failed.")
     state, why = _JUDGES[key](facts)
-    return Step(key, title, state, why)
+    run = _newest(facts, *_ENDING[key], sample=key == "sample") if key in _ENDING else None
+    may_stay = state is State.NEEDS_YOU and run is not None and _may_stay(run)
+    return Step(key, title, state, why, may_stay)
+
+
+#: Modes of the runs whose end may need somebody and still let the work go on.
+_ENDING = {"sample": ("load",), "load": ("load", "retry"), "check": ("verify",)}
+
+
+def _may_stay(run: Report) -> bool:
+    return run.exit_code in {REJECTS, UNREADABLE} and not run.content["ended_early"]
 
 
 def _newest(facts: Facts, *modes: str, sample: bool = False) -> Report | None:
@@ -137,7 +210,9 @@ def _connect(facts: Facts) -> tuple[State, str]:
             State.NEEDS_YOU,
             f"{facts.missing} settings are missing." if facts.missing > 1 else "A setting is missing.",
         )
-    return State.DONE, ""
+    # a run that has come to its end has asked both services
+    tried = facts.accepted or any(item.exit_code in LOADED for item in facts.reports)
+    return (State.DONE if tried else State.NOT_STARTED), ""
 
 
 def _probe(facts: Facts) -> tuple[State, str]:
@@ -159,8 +234,12 @@ def _map(facts: Facts) -> tuple[State, str]:
     plan = _newest(facts, "plan")
     if plan is None or not _has_content(plan):
         return State.NOT_STARTED, "The plan lists the clinic's own fields."
-    if facts.mapping_changed > plan.started:
-        return State.NEEDS_YOU, "Plan again to see what the changes do."
+    if facts.undecided:
+        one = facts.undecided == 1
+        return (
+            State.NEEDS_YOU,
+            f"{facts.undecided} field{'' if one else 's'} need{'s' if one else ''} a decision.",
+        )
     return State.DONE, ""
 
 
@@ -179,14 +258,24 @@ def _sample(facts: Facts) -> tuple[State, str]:
     sample = _newest(facts, "load", sample=True)
     if sample is None:
         return State.NOT_STARTED, ""
+    undone = {item.undoes for item in facts.reports if item.mode == "rollback" and item.exit_code == COMPLETE}
+    wrote = {part.id for part in _parts(facts, sample) if part.wrote}
+    if wrote and wrote <= undone:
+        return State.NOT_STARTED, "The sample was undone."
     if facts.mapping_changed > sample.started:
         return State.OUT_OF_DATE, "The mapping was changed after the sample."
     return _ended(sample, *LOADED)
 
 
 def _families(facts: Facts) -> tuple[State, str]:
-    is_there = _has_content(_newest(facts, "plan"))
-    return (State.DONE, "") if is_there else (State.NOT_STARTED, "The plan finds them.")
+    if not _has_content(_newest(facts, "plan")):
+        return State.NOT_STARTED, "The plan finds them."
+    return (State.NEEDS_YOU, "Nobody has looked at them yet.") if facts.unseen else (State.DONE, "")
+
+
+def _parts(facts: Facts, run: Report) -> list[Report]:
+    """Return the reports of a run, one of each sub-account."""
+    return [item for item in facts.reports if item.together == run.together and item.mode == run.mode]
 
 
 def _undoes(run: Report, parts: Sequence[Report]) -> bool:
@@ -203,7 +292,7 @@ def _load(facts: Facts) -> tuple[State, str]:
     load = _newest(facts, "load", "retry")
     if load is None:
         return State.NOT_STARTED, ""
-    parts = [item for item in facts.reports if item.together == load.together and item.mode == load.mode]
+    parts = _parts(facts, load)
     undoing = [item for item in facts.reports if _undoes(item, parts)]
     if not undoing:
         if any(item.mode == "rollback" and item.id > load.id for item in facts.reports):
@@ -251,7 +340,12 @@ def _undo(facts: Facts) -> tuple[State, str]:
 
 
 def _runs(facts: Facts) -> tuple[State, str]:
-    return (State.DONE, "") if facts.reports else (State.NOT_STARTED, "")
+    if not facts.handed_over:
+        return State.NOT_STARTED, ""
+    wrote = (item.ended for item in facts.reports if item.mode in {*WRITING_MODES, "rollback"})
+    if max(wrote, default="") > facts.handed_over:
+        return State.OUT_OF_DATE, "Something was written after the handover."
+    return State.DONE, ""
 
 
 _JUDGES = {

@@ -65,6 +65,8 @@ def _take(said: ConsoleMessage, complaints: list[str]) -> None:
 
 
 CHOICES = ("map", "go-live")
+#: Buttons that keep something, and how the page that follows begins to say what.
+SAVING = {"Save": "Saved: ", "Take the proposals of this page": "Saved: ", "Sign": "Signed by Kim Lee."}
 #: A step of the guide's first page: where, and what to press there.
 STEP = re.compile(r"\*\*(.+?)\*\*|\*(.+?)\*")
 
@@ -104,6 +106,11 @@ class Consultant:
                 asked.fill(text)
         with self.page.expect_navigation():
             found.click()
+        assert self.page.locator(".primary").count() <= 1
+        if button in SAVING:
+            said = self.page.locator(".said[role=status]")
+            expect(said).to_contain_text(SAVING[button])
+            expect(said).to_be_focused()
 
     def choose(self, step: str) -> None:
         """Decide something before saving."""
@@ -114,7 +121,7 @@ class Consultant:
 
     def wait(self) -> None:
         """Wait until the page says that nothing runs any more."""
-        expect(self.page.get_by_role("status")).to_have_text("", timeout=PATIENCE * 1000)
+        expect(self.page.locator(".job")).to_have_text("", timeout=PATIENCE * 1000)
 
     def sees(self, step: str, sentence: str) -> None:
         """See a page's first sentence."""
@@ -244,8 +251,23 @@ def shown(tmp_path: Path) -> Iterator[Browser]:
         yield browser
 
 
+#: What a narrow window would cut off: whatever reaches over its side, or over that of a box that hides or scrolls.
+OUTSIDE = """() => [...document.querySelectorAll("body *")].filter((item) => {
+  const box = item.getBoundingClientRect();
+  const isHidden = !box.width || item.closest(".vh, .skip") || item.closest("pre, .scroll");
+  return !isHidden && (box.right > innerWidth + 1 || box.left < -1);
+}).map((item) => item.outerHTML.slice(0, 80))"""
+#: What is to be touched and has less than 24 px of height or width; a link within a sentence may be as small as its text.
+SMALL = """() => [...document.querySelectorAll("a, button, select, summary, input:not([type=hidden])")].filter((item) => {
+  const touched = item.type === "checkbox" ? item.closest("label") : item;
+  const box = touched.getBoundingClientRect();
+  const isInText = item.tagName === "A" && getComputedStyle(item).display === "inline";
+  return box.width && !isInText && !item.matches(".skip") && (box.height < 23.9 || box.width < 23.9);
+}).map((item) => item.outerHTML.slice(0, 80))"""
+
+
 def fits_everybody(page: Page, name: str) -> None:
-    """See that axe finds nothing on this page, light or dark, and that it is no wider than a phone."""
+    """See that axe finds nothing on this page, light or dark, and that on a phone nothing is cut off, nor too small to touch."""
     levels = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
     page.set_viewport_size({"width": 1280, "height": 900})
     for scheme in ("light", "dark"):
@@ -253,9 +275,11 @@ def fits_everybody(page: Page, name: str) -> None:
         violations = Axe().run(page, options=levels)["violations"]
         assert [(name, item["id"], item["nodes"][0]["html"]) for item in violations] == []
     assert page.locator("tbody tr").count() <= 250
-    page.set_viewport_size({"width": 360, "height": 740})
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 360, f"{name} is {wide} px wide on a phone"
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate(OUTSIDE) == [], f"{name} is wider than {width} px"
+        assert page.evaluate(SMALL) == [], f"{name} has something too small to touch"
+    assert page.locator(".primary").count() <= 1
 
 
 def test_everybody_can_use_each_page(page: Page, shown: Browser) -> None:

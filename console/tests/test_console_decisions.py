@@ -63,16 +63,16 @@ def test_who_keeps_an_address_is_decided_and_taken_back(browser: Browser) -> Non
     email = {"address:1": "email", "sharers:1": "patients/1 patients/2 contacts/3"}
     phone = {"address:2": "phone", "sharers:2": "patients/1 patients/2"}
     form = {**email, **phone, "next": "families"}
-    answer = browser.post("decide/keepers", {**form, "keeper:1": "patients/2", "keeper:2": "patients/2"})
+    answer = browser.post("decide/families", {**form, "keeper:1": "patients/2", "keeper:2": "patients/2"})
     assert answer.headers["location"] == "/sandbox/families"
     assert said(browser) == f"{MAPPING}keeps:\n  patients/2: [email, phone]\n"
     page = browser.get("families").text
     assert page.count("<option selected>patients/2</option>") == 2
-    browser.post("decide/keepers", {**form, "keeper:1": "contacts/3", "keeper:2": "patients/2"})
+    browser.post("decide/families", {**form, "keeper:1": "contacts/3", "keeper:2": "patients/2"})
     assert browser.clinic.mapping.keeps() == {"patients/2": ["phone"], "contacts/3": ["email"]}
-    browser.post("decide/keepers", {**email, "keeper:1": ""})
+    browser.post("decide/families", {**email, "keeper:1": ""})
     assert browser.clinic.mapping.keeps() == {"patients/2": ["phone"]}
-    browser.post("decide/keepers", {**email, "keeper:1": ""})  # nothing new: nothing to take back
+    browser.post("decide/families", {**email, "keeper:1": ""})  # nothing new: nothing to take back
     for _ in range(3):
         assert browser.post("decide/undo", {"next": "families"}).status_code == 303
     assert said(browser) == MAPPING
@@ -82,16 +82,17 @@ def test_who_keeps_an_address_is_decided_and_taken_back(browser: Browser) -> Non
 @pytest.mark.parametrize(
     ("part", "fields"),
     [
-        ("keepers", {"address:1": "email", "sharers:1": "patients/1 patients/2", "keeper:1": "contacts/3"}),
-        ("keepers", {"address:1": "email", "sharers:1": "patients/1 patients/9", "keeper:1": "patients/9"}),
-        ("keepers", {"address:1": "fax", "sharers:1": "patients/1", "keeper:1": "patients/1"}),
-        ("keepers", {"address:1": "email", "sharers:1": "", "keeper:1": ""}),
-        ("owners", {"practitioner:1": "12", "email:1": "nobody"}),
-        ("owners", {"practitioner:1": "x: y", "email:1": "orla@clinic.example"}),
-        ("move", {"oldest_visit": "yesterday"}),
-        ("insurer", {"insurer": "Gym"}),
-        ("insurer", {"is": "none"}),
-        ("fields", {"field:1": "Fund", "place:1": "somewhere"}),
+        ("families", {"address:1": "email", "sharers:1": "patients/1 patients/2", "keeper:1": "contacts/3"}),
+        ("families", {"address:1": "email", "sharers:1": "patients/1 patients/9", "keeper:1": "patients/9"}),
+        ("families", {"address:1": "fax", "sharers:1": "patients/1", "keeper:1": "patients/1"}),
+        ("families", {"address:1": "email", "sharers:1": "", "keeper:1": ""}),
+        ("map", {"practitioner:1": "12", "email:1": "nobody"}),
+        ("map", {"practitioner:1": "x: y", "email:1": "orla@clinic.example"}),
+        ("map", {"moves": "yes", "oldest_visit": "yesterday"}),
+        ("map", {"insurer:1": "Gym", "same_as:1": "Bupa", "none:1": "yes"}),
+        ("map", {"insurer:1": "", "none:1": "yes"}),
+        ("map", {"field:1": "Fund", "place:1": "somewhere"}),
+        ("map", {"field:1": "Fund", "place:1": "keep", "practitioner:1": "12", "email:1": "nobody"}),
         ("everything", {}),
     ],
 )
@@ -106,11 +107,11 @@ def test_what_cannot_be_decided_is_refused(browser: Browser, part: str, fields: 
 def test_owners_insurers_and_what_is_moved(browser: Browser) -> None:
     """Each is written where the mapping has it, shown as chosen, and taken back by an empty one or by undo."""
     moved = {name: "yes" for name, value in browser.clinic.mapping.part("move").items() if value is True}
-    browser.post("decide/owners", {"practitioner:1": "12", "email:1": "orla@clinic.example"})
-    browser.post("decide/move", {**moved, "files": "no", "oldest_visit": "2019-07-01"})
+    browser.post("decide/map", {"practitioner:1": "12", "email:1": "orla@clinic.example"})
+    browser.post("decide/map", {"moves": "yes", **moved, "files": "no", "oldest_visit": "2019-07-01"})
     assert "move:\n  files: false\n  oldest_visit:" in said(browser)
-    browser.post("decide/insurer", {"insurer": "Gym", "is": "none"})
-    browser.post("decide/insurer", {"insurer": "Bupa AU", "same_as": "Bupa"})
+    browser.post("decide/map", {"insurer:1": "Gym", "none:1": "yes"})
+    browser.post("decide/map", {"insurer:1": "Bupa AU", "same_as:1": "Bupa"})
     mapping = browser.clinic.mapping
     assert mapping.part("owners") == {"12": "orla@clinic.example"}
     assert mapping.part("move")["files"] is False
@@ -125,14 +126,14 @@ def test_owners_insurers_and_what_is_moved(browser: Browser) -> None:
     for shown in (
         'value="orla@clinic.example"',
         'value="2019-07-01"',
-        "<td>no insurer</td>",
-        "<td>Bupa</td>",
+        ">no insurer</td>",
+        ">Bupa</td>",
     ):
         assert shown in page
     assert "<code>Aaaa Aaa</code>" in page
     assert "50 %" in page
-    browser.post("decide/owners", {"practitioner:1": "12", "email:1": ""})
-    browser.post("decide/move", {**moved, "files": "no"})
+    browser.post("decide/map", {"practitioner:1": "12", "email:1": ""})
+    browser.post("decide/map", {"moves": "yes", **moved, "files": "no"})
     assert mapping.part("owners") == {}
     assert mapping.part("move")["oldest_visit"] is None
     while mapping.can_undo():
@@ -145,7 +146,7 @@ def test_the_proposals_of_a_page_are_taken_at_once(browser: Browser) -> None:
     form = {"field:1": "Fund", "proposed:1": "insurer", "place:1": "", "field:2": "School", "proposed:2": "school",
             "place:2": "ignore"}  # fmt: skip
     assert 'name="proposed:1" value="insurer"' in browser.get("map").text
-    browser.post("decide/fields", {**form, "take": "proposals"})
+    browser.post("decide/map", {**form, "take": "proposals"})
     assert browser.clinic.mapping.named() == {"Fund": "insurer", "School": "ignore"}
 
 
@@ -153,9 +154,9 @@ def test_a_form_of_a_long_table_leads_back_to_its_part(browser: Browser) -> None
     """Somebody goes through a hundred pages of fields by *Save*; an address elsewhere leads nowhere."""
     page = browser.get("map?show=needs+a+decision&page=0").text
     form = dict(re.findall(r'name="(show|page)" value="([^"]*)"', page))
-    answer = browser.post("decide/fields", {**form, "page": "37", "next": "map"})
+    answer = browser.post("decide/map", {**form, "page": "37", "next": "map"})
     assert answer.headers["location"] == "/sandbox/map?show=needs+a+decision&page=37"
-    answer = browser.post("decide/keepers", {"family": "//evil.example", "next": "families"})
+    answer = browser.post("decide/families", {"family": "//evil.example", "next": "families"})
     assert answer.headers["location"] == "/sandbox/families?family=%2F%2Fevil.example"
     assert browser.get("families?family=%2F%2Fevil.example").status_code == 200
 
@@ -177,17 +178,81 @@ def test_a_field_that_a_person_has_named_otherwise_is_decided(tmp_path: Path, wr
             re.findall(r'name="((?:field|shown|proposed):\d+)" value="([^"]*)"', browser.get("map").text)
         )
         form |= {"place:1": "ignore", "place:2": ""}
-        browser.post("decide/fields", form)
+        browser.post("decide/map", form)
         assert said(browser) == by_hand
-        browser.post("decide/fields", {**form, "take": "proposals"})
+        browser.post("decide/map", {**form, "take": "proposals"})
         assert browser.clinic.mapping.named() == {written: "ignore", "Funding / School": "school"}
-        assert browser.post("decide/fields", {**form, "place:1": "keep"}).status_code == 303
+        assert browser.post("decide/map", {**form, "place:1": "keep"}).status_code == 303
         assert "keep" in browser.clinic.mapping.named().values()
+
+
+def test_everything_on_the_page_is_saved_in_one_step(browser: Browser) -> None:
+    """The page says how much of what it was, and one step takes all of it back; an error keeps nothing."""
+    moved = {name: "yes" for name, value in browser.clinic.mapping.part("move").items() if value is True}
+    form = {"field:1": "Fund", "place:1": "keep", "practitioner:1": "12", "email:1": "orla@clinic.example",
+            "insurer:1": "Gym", "none:1": "yes", "insurer:2": "Bupa AU", "same_as:2": "Bupa", "moves": "yes",
+            **moved, "files": ""}  # fmt: skip
+    browser.post("decide/map", {**form, "next": "map"})
+    page = browser.get("map").text
+    assert "Saved: 1 field, 1 owner, 2 insurers, 1 choice of what is moved." in page
+    written = said(browser)
+    assert browser.clinic.mapping.named() == {"Fund": "keep"}
+    assert all(part in written for part in ("orla@clinic.example", "Gym", "Bupa AU", "files: false"))
+    browser.post("decide/undo", {"next": "map"})
+    assert "Taken back" in browser.get("map").text
+    assert said(browser) == MAPPING
+    assert not browser.clinic.mapping.can_undo()
+    assert browser.post("decide/map", {**form, "email:1": "nobody"}).status_code == 400
+    assert said(browser) == MAPPING
+
+
+def test_saving_what_is_as_it_was_says_so(browser: Browser) -> None:
+    """Nobody is told of a change that was none."""
+    browser.post("decide/map", {"field:1": "Fund", "place:1": "", "next": "map"})
+    assert "Nothing was changed" in browser.get("map").text
+
+
+def test_families_are_done_when_somebody_has_looked_at_all_of_them(browser: Browser, tmp_path: Path) -> None:
+    """On the last page of them; a plan that finds the same people, whoever keeps what, asks nobody again."""
+
+    def state() -> State:
+        return next(step.state for step in browser.clinic.steps() if step.key == "families")
+
+    assert state() is State.NEEDS_YOU
+    browser.post("decide/families", {"next": "families"})
+    assert state() is State.NEEDS_YOU
+    assert 'name="last" value="yes"' in browser.get("families").text
+    browser.post("decide/families", {"next": "families", "last": "yes"})
+    assert state() is State.DONE
+    turned = [{**row, "keeper": "patients/2", "source": row["source"].replace("patients/2", "patients/1")}
+              for row in FAMILIES]  # fmt: skip
+    plan = {"blockers": [], "account": {"custom_fields": []}, "families": turned}
+    a_report(tmp_path, "20261129T074413.889482Z-73d4b5", mode="plan", plan=plan)
+    assert state() is State.DONE
+    plan["families"] = [
+        *turned,
+        {"field": "email", "keeper": "patients/8", "source": "patients/9", "because": "elder"},
+    ]
+    a_report(tmp_path, "20261129T075413.889482Z-73d4b5", mode="plan", plan=plan)
+    assert state() is State.NEEDS_YOU
+
+
+def test_a_field_that_is_unsure_keeps_the_map_open(tmp_path: Path) -> None:
+    """Until somebody chooses its place."""
+    unsure = {**FIELD, "confidence": "none", "target": "profile_field"}
+    account = {"custom_fields": [FIELD, unsure | {"name": "Odd", "label": "Odd"}], "appointment_types": []}
+    a_report(tmp_path, PLAN, mode="plan", plan={"blockers": [], "account": account})
+    with serving(tmp_path) as browser:
+        page = browser.enter().get("map").text
+        assert "of the clinic&#39;s own; 1 field needs a decision." in page
+        assert page.count("needs a decision</span>") == 1
+        browser.post("decide/map", {"field:1": "Odd", "place:1": "keep", "next": "map"})
+        assert next(step.state for step in browser.clinic.steps() if step.key == "map") is State.DONE
 
 
 def test_a_change_by_hand_is_not_taken_back(browser: Browser) -> None:
     """Undo would lose it."""
-    browser.post("decide/fields", {"field:1": "Fund", "place:1": "keep"})
+    browser.post("decide/map", {"field:1": "Fund", "place:1": "keep"})
     path = browser.clinic.project.mapping
     path.write_text(f"{said(browser)}default_country: NZ\n", encoding="utf-8")
     assert browser.post("decide/undo", {}).status_code == 400
@@ -198,7 +263,7 @@ def test_a_mapping_that_a_person_broke_is_left_alone(browser: Browser) -> None:
     """The pages still open, and a choice says what to do."""
     browser.clinic.project.mapping.write_text("a: [\n", encoding="utf-8")
     assert browser.get("map").status_code == 200
-    answer = browser.post("decide/fields", {"field:1": "Fund", "place:1": "keep"})
+    answer = browser.post("decide/map", {"field:1": "Fund", "place:1": "keep"})
     assert answer.status_code == 400
     assert "mend it by hand" in answer.text
     assert said(browser) == "a: [\n"
@@ -256,11 +321,15 @@ def seen_on(browser: Browser, page: str) -> str:
 @pytest.mark.parametrize(
     ("page", "part", "form"),
     [
-        ("map", "fields", {"field:1": "Fund", "place:1": ""}),
-        ("map", "owners", {"practitioner:1": "12", "email:1": ""}),
-        ("map", "move", {"treatment_notes": "yes"}),
-        ("map", "insurer", {"insurer": "Bupa AU", "same_as": "Bupa"}),
-        ("families", "keepers", {"address:1": "email", "sharers:1": "patients/1 patients/2", "keeper:1": ""}),
+        ("map", "map", {"field:1": "Fund", "place:1": ""}),
+        ("map", "map", {"practitioner:1": "12", "email:1": ""}),
+        ("map", "map", {"moves": "yes", "treatment_notes": "yes"}),
+        ("map", "map", {"insurer:1": "Bupa AU", "same_as:1": "Bupa"}),
+        (
+            "families",
+            "families",
+            {"address:1": "email", "sharers:1": "patients/1 patients/2", "keeper:1": ""},
+        ),
         ("families", "undo", {}),
     ],
 )
@@ -269,7 +338,7 @@ def test_a_page_from_before_takes_nothing_back(
 ) -> None:
     """What another window has kept since stays, and a page says so."""
     seen = seen_on(browser, page)
-    browser.post("decide/fields", {"field:1": "Fund", "place:1": "keep"})
+    browser.post("decide/map", {"field:1": "Fund", "place:1": "keep"})
     kept = said(browser)
     answer = browser.post(f"decide/{part}", {**form, "seen": seen})
     assert answer.status_code == 409
@@ -293,7 +362,7 @@ def test_nothing_is_decided_in_the_mapping_of_everybody(tmp_path: Path, named: s
     """Of several clinics in one folder; the answer says how one gets its own. The only clinic of a folder has the shipped one."""
     variables = {"TARGET_HIGHLEVEL_MAPPING": named}
     north = Clinic(Project(tmp_path, "north", variables, one_of_many=True))
-    for part, form in (("fields", {"field:1": "Fund", "place:1": "keep"}), ("undo", {})):
+    for part, form in (("map", {"field:1": "Fund", "place:1": "keep"}), ("undo", {})):
         with pytest.raises(Refused, match=r"cp transforms/mapping.yml mappings/north.yml"):
             decide(north, part, form)
     assert Project(tmp_path, "live", variables).has_own_mapping

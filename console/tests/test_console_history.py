@@ -271,4 +271,5 @@ def test_what_the_newest_probe_measured_is_shown(browser: Browser, tmp_path: Pat
         (folder / "probe.json").write_text(json.dumps({"answers": answers}), encoding="utf-8")
     page = browser.get("probe").text
     assert "This sub-account has been measured." in page
-    assert "<td>wrapped</td>" in page
+    assert ">wrapped</td>" in page
+    assert "Are lists of associations and relations wrapped in an object?" in page

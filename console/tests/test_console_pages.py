@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+TOTALS = ("source", "created", "updated", "unchanged", "filtered", "held", "rejected")
 CHECK, LATER = "20261129T060413.889482Z-73d4b5", "20261129T080413.889482Z-73d4b5"
 COUNTS = {
     "equal": 9,
@@ -40,7 +41,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 
 def listed(page: str) -> list[str]:
     """Return the kinds of the differences that a page lists one by one."""
-    return re.findall(r"<td>(normalised|different|missing)</td>", page)
+    return re.findall(r">(normalised|different|missing)</td>", page)
 
 
 def test_a_value_that_counts_as_the_same_is_no_difference(browser: Browser) -> None:
@@ -93,7 +94,7 @@ def test_differences_are_shown_as_a_spreadsheet_has_saved_them(
     path.write_bytes("\r\n".join(lines).encode(encoding))
     page = browser.get("check?values=shown").text
     assert listed(page)[:3] == ["different"] * 3
-    assert page.count("<td>Zoë</td>") == 3
+    assert page.count(">Zoë</td>") == 3
 
 
 def test_differences_without_their_kind_are_not_shown_as_if_there_were_none(
@@ -105,6 +106,57 @@ def test_differences_without_their_kind_are_not_shown_as_if_there_were_none(
     page = browser.get("check").text
     assert "is not as it was written: there is no column kind." in page
     assert "Compare again" in page
+
+
+@pytest.mark.parametrize(
+    ("patients", "proposed", "taken", "remains"),
+    [
+        (40, 10, 10, "10 of 40 patients in Cliniko were in the sample; the other 30 come with Load."),
+        (3, 1, 3, "Every patient of the clinic was in the sample: Load finds only what has changed since."),
+        (5_000, 100, 100, "the other 4,900 come with Load."),
+    ],
+)
+def test_a_sample_leaves_something_to_load(
+    tmp_path: Path, patients: int, proposed: int, taken: int, remains: str
+) -> None:
+    """The number that the page proposes fits the clinic; afterwards it says how many are left."""
+    plan = {"blockers": [], "account": {"rows": {"patients": patients}}}
+    a_report(tmp_path, CHECK, mode="plan", plan=plan)
+    with serving(tmp_path) as browser:
+        page = browser.enter().get("sample").text
+        for form, most in (("preview", min(20, proposed)), ("sample", proposed)):
+            asked = page.partition(f"start/{form}")[2].partition("</form>")[0]
+            assert f'max="10000" value="{most}"' in asked
+        assert f"{patients:,} patients are in Cliniko" in page
+        a_report(tmp_path, LATER, sample={"patients": taken})
+        assert remains in browser.get("sample").text
+
+
+def test_what_was_undone_is_not_shown_as_loaded(tmp_path: Path) -> None:
+    """Neither the sample nor the load is said to be in HighLevel any more; everything is to be read anew."""
+    sample, load, *undos = (f"20261129T1{hour}0000.000000Z-73d4b5" for hour in range(4))
+    totals = {**dict.fromkeys(TOTALS, 0), "created": 1}
+    a_report(tmp_path, sample, sample={"patients": 1}, totals=totals)
+    a_report(tmp_path, load, totals=totals)
+    for run, of in zip(undos, (load, sample), strict=True):
+        a_report(tmp_path, run, mode="rollback", rollback={"undoes": of})
+    with serving(tmp_path) as browser:
+        browser.enter()
+        for key in ("sample", "load"):
+            assert "Everything is in HighLevel." not in browser.get(key).text.partition("</h1>")[0]
+        page = browser.get("load").text
+        assert "Nothing of the newest load is left." in page
+
+
+def test_a_page_says_once_what_was_saved(browser: Browser) -> None:
+    """To the browser that has saved it; nothing of it stands in an address."""
+    answer = browser.post(
+        "sign", {"what": "go-live/points", "who": "Kim Lee", "looked": "yes", "next": "go-live"}
+    )
+    assert answer.headers["location"] == "/sandbox/go-live"
+    said = '<p class="said" role="status" tabindex="-1" autofocus>Saved: 1 of 5 points are ticked.</p>'
+    assert said in browser.get("go-live").text
+    assert 'class="said"' not in browser.get("go-live").text
 
 
 def test_one_difference_is_called_so(tmp_path: Path, browser: Browser) -> None:

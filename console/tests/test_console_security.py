@@ -61,10 +61,9 @@ def test_two_browsers_have_sessions_of_their_own(browser: Browser) -> None:
     first, second = browser.enter(), Browser(browser.guard, browser.clinic).enter()
     assert first.csrf != second.csrf
     assert (
-        second.post("decide/fields", {"csrf": first.csrf, "field:1": "A", "place:1": "keep"}).status_code
-        == 403
+        second.post("decide/map", {"csrf": first.csrf, "field:1": "A", "place:1": "keep"}).status_code == 403
     )
-    assert second.post("decide/fields", {"field:1": "A", "place:1": "keep"}).status_code == 303
+    assert second.post("decide/map", {"field:1": "A", "place:1": "keep"}).status_code == 303
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1:1", "localhost.evil.example", ""])
@@ -81,7 +80,7 @@ def test_foreign_origin(browser: Browser, origin: str) -> None:
     assert browser.get("plan", headers={"Origin": origin}).status_code == 403
     assert (
         browser.post(
-            "decide/fields", {"field:1": "A", "place:1": "keep"}, headers={"Origin": origin}
+            "decide/map", {"field:1": "A", "place:1": "keep"}, headers={"Origin": origin}
         ).status_code
         == 403
     )
@@ -92,9 +91,7 @@ def test_foreign_origin(browser: Browser, origin: str) -> None:
 def test_a_form_needs_the_token_of_its_session(browser: Browser, token: str) -> None:
     """Nothing is changed and nothing is started without it."""
     browser.enter()
-    assert (
-        browser.post("decide/fields", {"csrf": token, "field:1": "A", "place:1": "keep"}).status_code == 403
-    )
+    assert browser.post("decide/map", {"csrf": token, "field:1": "A", "place:1": "keep"}).status_code == 403
     assert browser.post("start/load", {"csrf": token}).status_code == 403
     assert browser.clinic.jobs.all() == []
 
@@ -194,7 +191,7 @@ def test_values_are_text(tmp_path: Path) -> None:
         for page, text in told:
             assert "<img" not in text, page
             assert "onerror" not in text or "&lt;img" in text
-        chosen = served.post("decide/fields", {"field:1": HOSTILE, "place:1": "keep"})
+        chosen = served.post("decide/map", {"field:1": HOSTILE, "place:1": "keep"})
         assert chosen.status_code == 303
         assert "<img" not in served.get("map").text
 

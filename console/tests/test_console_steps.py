@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migration_console.reports import Report, length, newest_of, rows
-from migration_console.steps import Facts, State, Step, current, following, steps
+from migration_console.steps import Facts, State, Step, Way, current, following, steps
 from target_highlevel.exit_codes import ENDED_EARLY, ENDS, end_of
 from target_highlevel.report.verdict import ending
 
@@ -19,6 +19,7 @@ def a_report(order: int, mode: str, **content: Any) -> Report:
     described: dict[str, Any] = {
         "mode": mode,
         "started_at": f"2026-11-29T0{order}:00:00Z",
+        "ended_at": f"2026-11-29T0{order}:10:00Z",
         "exit_code": 0,
         "sample": None,
         "plan": {"blockers": []} if mode == "plan" else None,
@@ -44,18 +45,20 @@ def after(*reports: Report, **facts: Any) -> dict[str, Step]:
 
 
 def test_the_beginning() -> None:
-    """Without settings the first step needs somebody; with them the probe comes next."""
+    """Without settings the first step needs somebody; with them the keys are tried; then the probe comes next."""
     assert after(missing=2)["connect"].state is State.NEEDS_YOU
-    found = steps(
-        Facts(missing=0, probed=False, reports=(), running=frozenset(), mapping_changed="", approved=False)
-    )
-    assert found[0].state is State.DONE
-    assert current(found).key == "probe"
+    untried, tried = (list(after(accepted=accepted).values()) for accepted in (False, True))
+    assert untried[0].state is State.NOT_STARTED
+    assert current(untried).key == "connect"
+    assert tried[0].state is State.DONE
+    assert current(tried).key == "probe"
+    assert after(PLAN)["connect"].state is State.DONE  # it has asked both services
 
 
 PLAN = a_report(1, "plan")
 LOAD = a_report(2, "load")
 CHECK = a_report(3, "verify")
+SAMPLE = a_report(2, "load", sample={"patients": 5})
 #: What the same load did in two other sub-accounts.
 BESIDE, EMPTY = (
     Report(LOAD.content | {"totals": {"created": created, "updated": 0}}, Path(f"{LOAD.id}-{created}"))
@@ -89,7 +92,24 @@ def undo(order: int, of: Report, **content: Any) -> Report:
         ([LOAD, EMPTY, undo(3, LOAD)], {}, "load", State.NOT_STARTED),
         ([LOAD, a_report(3, "rollback", exit_code=None)], {}, "load", State.NEEDS_YOU),
         ([a_report(2, "load", sample={"patients": 5})], {}, "load", State.NOT_STARTED),
-        ([a_report(2, "load", sample={"patients": 5})], {}, "sample", State.DONE),
+        ([SAMPLE], {}, "sample", State.DONE),
+        ([SAMPLE, undo(3, SAMPLE)], {}, "sample", State.NOT_STARTED),
+        ([SAMPLE, undo(3, SAMPLE, exit_code=1)], {}, "sample", State.DONE),
+        ([SAMPLE], {"mapping_changed": "2026-11-29T02:30:00Z"}, "sample", State.OUT_OF_DATE),
+        ([PLAN], {}, "map", State.DONE),
+        ([PLAN], {"undecided": 1}, "map", State.NEEDS_YOU),
+        ([PLAN], {"mapping_changed": "2026-11-29T01:30:00Z"}, "map", State.DONE),
+        ([PLAN], {}, "families", State.DONE),
+        ([PLAN], {"unseen": True}, "families", State.NEEDS_YOU),
+        ([PLAN, LOAD, CHECK], {}, "runs", State.NOT_STARTED),
+        ([PLAN, LOAD, CHECK], {"handed_over": "2026-11-29T03:10:00Z"}, "runs", State.DONE),
+        (
+            [PLAN, LOAD, a_report(5, "load")],
+            {"handed_over": "2026-11-29T03:10:00Z"},
+            "runs",
+            State.OUT_OF_DATE,
+        ),
+        ([LOAD, undo(4, LOAD)], {"handed_over": "2026-11-29T03:10:00Z"}, "runs", State.OUT_OF_DATE),
         ([LOAD, CHECK], {}, "check", State.DONE),
         ([CHECK, a_report(4, "load")], {}, "check", State.OUT_OF_DATE),
         ([LOAD, a_report(3, "verify", exit_code=5)], {}, "check", State.NEEDS_YOU),
@@ -173,8 +193,9 @@ def test_undo_comes_after_no_other_step() -> None:
     """Whoever follows the pages to their end gives the handover, and takes nothing back by following on."""
     found = list(after().values())
     assert [step.key for step in found[-3:]] == ["go-live", "runs", "undo"]
-    assert following(found, "go-live")[1] is found[-2]
-    assert following(found, "runs") == (None, None)
+    assert following(found, "go-live").after is found[-2]
+    assert following(found, "runs").after is None
+    assert following(found, "undo") == Way(None, None, is_here=True)
 
 
 def test_a_load_is_out_of_date_when_another_run_was_undone_after_it() -> None:
@@ -185,3 +206,61 @@ def test_a_load_is_out_of_date_when_another_run_was_undone_after_it() -> None:
     assert after(PLAN, sample, load, undo(4, sample))["load"].state is State.OUT_OF_DATE
     again = a_report(5, "load")
     assert after(PLAN, sample, load, undo(4, sample), again)["load"].state is State.DONE
+
+
+CHANGED = {"mapping_changed": "2026-11-29T01:30:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("reports", "facts", "page", "leads"),
+    [
+        ([], {}, "plan", "First: Connect"),
+        ([], {"accepted": True}, "connect", "Next: Probe"),
+        ([], {"accepted": True}, "probe", "here"),
+        ([], {"accepted": True}, "map", "First: Plan"),
+        ([], {"accepted": True, "running": frozenset({"plan"})}, "map", "First: Plan"),
+        ([PLAN], {"undecided": 2}, "plan", "Next: Map"),
+        ([PLAN], {"undecided": 2}, "map", "here"),
+        ([PLAN], {"undecided": 2}, "approve", "First: Map"),
+        ([PLAN], {**CHANGED, "unseen": True}, "map", "Next: Families and duplicates"),
+        ([PLAN], CHANGED, "families", "Next: Plan"),
+        ([PLAN], CHANGED, "plan", "here"),
+        ([PLAN], {**CHANGED, "approved": True}, "approve", "First: Plan"),
+        ([PLAN], {}, "plan", "Next: Approve"),
+        ([PLAN], {}, "approve", "here"),
+        ([PLAN], {}, "load", "First: Approve"),
+        ([PLAN], {"approved": True}, "approve", "Next: Sample"),
+        ([PLAN], {"approved": True}, "load", "here"),
+        ([PLAN], {"approved": True}, "check", "First: Load"),
+        ([PLAN, a_report(2, "load", exit_code=4)], {"approved": True}, "load", "Next: Check"),
+        ([PLAN, a_report(2, "load", exit_code=4)], {"approved": True}, "check", "here"),
+        ([PLAN, a_report(2, "load", exit_code=75)], {"approved": True}, "check", "First: Load"),
+        ([LOAD, a_report(3, "verify", exit_code=5)], {}, "go-live", "First: Check"),
+        ([LOAD], {}, "check", "here"),  # planned and approved on another machine
+        ([PLAN, LOAD, CHECK], {"approved": True}, "go-live", "here"),
+        ([PLAN, LOAD, CHECK], {"approved": True, "agrees": True, "ticked": True}, "go-live", "Next: Runs and handover"),
+        ([PLAN, LOAD], {"approved": True}, "undo", "here"),
+    ],
+)  # fmt: skip
+def test_where_the_blue_button_leads(
+    reports: list[Report], facts: dict[str, Any], page: str, leads: str
+) -> None:
+    """Each row: what has happened, and what comes next on a page: something on the page itself, or another step."""
+    way = following(list(after(*reports, **facts).values()), page)
+    there = f"First: {way.first.title}" if way.first else f"Next: {way.after.title}" if way.after else ""
+    assert ("here" if way.is_here else there) == leads
+
+
+def test_a_changed_mapping_is_planned_once_all_is_decided() -> None:
+    """Whoever goes on decides first what is still open: each decision would make the plan out of date again."""
+    found = after(PLAN, **CHANGED, unseen=True)
+    assert found["plan"].state is State.OUT_OF_DATE
+    assert current(list(found.values())).key == "families"
+    assert current(list(after(PLAN, **CHANGED).values())).key == "plan"
+
+
+def test_when_all_is_done_the_handover_stays() -> None:
+    """Not the undo, which nobody is led to."""
+    done = {"accepted": True, "probed": True, "approved": True, "agrees": True, "ticked": True}
+    found = after(PLAN, a_report(2, "load", sample={"patients": 1}), LOAD, CHECK, **done, handed_over="9")
+    assert current(list(found.values())).key == "runs"

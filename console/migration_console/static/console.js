@@ -2,12 +2,18 @@
 "use strict";
 
 (() => {
-  document.querySelector(".steps [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  // What somebody has chosen and not saved yet is not lost by a wrong click, or by a job that ends.
+  let chosen = false;
+  document.addEventListener("input", (event) => { chosen ||= event.target.form?.dataset.keep !== undefined; });
+  document.addEventListener("submit", () => { chosen = false; });
+  window.addEventListener("beforeunload", (event) => { if (chosen) event.preventDefault(); });
+
   const page = document.body.dataset;
   if (!page.events) return;
   const events = new EventSource(page.events);
   const leave = () => {
     events.close();
+    chosen = false;
     window.location.replace("/locked");
   };
 
@@ -30,7 +36,7 @@
     heard = Date.now();
     const moment = JSON.parse(event.data);
     // A job has begun or ended: what the page says is out of date. A form that is being filled in is left alone.
-    const filling = ["INPUT", "SELECT"].includes(document.activeElement?.tagName);
+    const filling = chosen || ["INPUT", "SELECT"].includes(document.activeElement?.tagName);
     if (page.running !== undefined && moment.running !== page.running && !filling) {
       events.close();
       window.location.reload();
