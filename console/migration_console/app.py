@@ -8,7 +8,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from sse_starlette import EventSourceResponse
@@ -335,7 +335,9 @@ class Console:
         if not is_inside(request):
             return PlainTextResponse(sentence, status)
         clinic = request.path_params.get("clinic", "")
-        back = f"/{clinic}/runs" if clinic in self._clinics else "/"
+        # the page on which a form was refused shows what is there now
+        page = urlsplit(request.headers.get("referer", "")).path.rpartition("/")[2]
+        back = f"/{clinic}/{page if page in _TITLES else 'runs'}" if clinic in self._clinics else "/"
         return self._render(request, "refused.html.j2", status, sentence=sentence, back=back)
 
 

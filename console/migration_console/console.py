@@ -39,8 +39,8 @@ class Clinic:
     mapping: MappingFile = field(init=False)
     watcher: Watcher = field(init=False)
     signatures: Signatures = field(init=False)
-    _families: tuple[str, str] = field(init=False, default=("", ""))
-    _undecided: tuple[tuple[str, str], int] = field(init=False, default=(("", ""), 0))
+    _families: tuple[Report | None, str] = field(init=False, default=(None, ""))
+    _undecided: tuple[Report | None, str, int] = field(init=False, default=(None, "", 0))
 
     def __post_init__(self) -> None:
         """Open what belongs to the project."""
@@ -127,28 +127,30 @@ class Clinic:
     def families(self) -> str:
         """Return how signatures name the shared addresses and possible duplicates of the newest plan; empty without any."""
         plan = self.reports.newest("plan", sample=False)
-        if plan is None:
-            return ""
-        if self._families[0] != plan.id:
-            found = to_look_at(plan)
-            self._families = plan.id, f"families/{found}" if found else ""
-        return self._families[1]
+        of, found = self._families
+        if of is not plan:
+            name = to_look_at(plan)
+            found = f"families/{name}" if name else ""
+            self._families = plan, found
+        return found
 
     @property
     def undecided(self) -> int:
         """Return how many fields of the newest plan a person has to decide about."""
         plan = self.reports.newest("plan", sample=False)
-        of = plan.id if plan else "", self.mapping.version
-        if self._undecided[0] != of:
-            self._undecided = of, sum(map(needs_decision, fields(plan_of(plan), self.mapping)))
-        return self._undecided[1]
+        version = self.mapping.version
+        of, seen, number = self._undecided
+        if of is not plan or seen != version:
+            number = sum(map(needs_decision, fields(plan_of(plan), self.mapping)))
+            self._undecided = plan, version, number
+        return number
 
     @property
     def handed_over(self) -> str:
         """Return up to which moment the newest handover tells, in every sub-account; empty when there is none."""
         told: dict[str, str] = {}
         for report in self.reports.of_several():
-            told.setdefault(report.location or self.project.location, str(report.content["to"]))
+            told.setdefault(report.location or self.project.location, str(report.content.get("to", "")))
         return min((told.get(location, "") for location in self.project.sub_accounts or ("",)), default="")
 
     def steps(self) -> list[Step]:

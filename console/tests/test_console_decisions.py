@@ -340,9 +340,11 @@ def test_a_page_from_before_takes_nothing_back(
     seen = seen_on(browser, page)
     browser.post("decide/map", {"field:1": "Fund", "place:1": "keep"})
     kept = said(browser)
-    answer = browser.post(f"decide/{part}", {**form, "seen": seen})
+    shown = {"Referer": f"{browser.base}/sandbox/{page}?page=0"}
+    answer = browser.post(f"decide/{part}", {**form, "seen": seen}, headers=shown)
     assert answer.status_code == 409
     assert "Somebody has changed this since the page was shown" in answer.text
+    assert f'<a href="/sandbox/{page}">Back</a>' in answer.text
     assert said(browser) == kept
     assert browser.post(f"decide/{part}", {**form, "seen": seen_on(browser, page)}).status_code == 303
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from console_server import ENVIRONMENT, Browser, a_patient, a_report, serving
 
+from migration_console.steps import State
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -157,6 +159,22 @@ def test_a_page_says_once_what_was_saved(browser: Browser) -> None:
     said = '<p class="said" role="status" tabindex="-1" autofocus>Saved: 1 of 5 points are ticked.</p>'
     assert said in browser.get("go-live").text
     assert 'class="said"' not in browser.get("go-live").text
+
+
+def test_the_handover_is_done_until_something_is_written(tmp_path: Path) -> None:
+    """A run leaves a report, which is no handover; a handover tells up to the end of its last run."""
+    a_report(tmp_path, CHECK)
+    with serving(tmp_path, TARGET_HIGHLEVEL_LOCATION_ID="main") as browser:
+
+        def state() -> State:
+            return next(step.state for step in browser.clinic.steps() if step.key == "runs")
+
+        assert state() is State.NOT_STARTED
+        told = {"from": "2026-11-29T06:04:13Z", "to": "2026-11-29T06:04:13Z", "location_id": "main"}
+        a_report(tmp_path, f"{CHECK}--{CHECK}", kind="several", **told)
+        assert state() is State.DONE
+        a_report(tmp_path, LATER)
+        assert state() is State.OUT_OF_DATE
 
 
 def test_one_difference_is_called_so(tmp_path: Path, browser: Browser) -> None:
