@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from console_server import a_job, serving
+from filelock import FileLock
 from hl_ledgers import Desk, contact
 
 from migration_console.commands import COMMANDS
 from migration_console.jobs import Job
 from migration_console.live import Live, Watcher
 from migration_console.project import Project
-from migration_console.runner import LOG
+from migration_console.runner import LOCK, LOG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +137,25 @@ def test_without_a_ledger_nothing_is_known(tmp_path: Path) -> None:
     variables = {"TARGET_HIGHLEVEL_LOCATION_ID": "main", "TARGET_HIGHLEVEL_LOCATIONS": "["}
     assert Watcher(Project(tmp_path, "live", variables)).look(None).most_spent is None
     assert not list(tmp_path.rglob("ledger.db"))
+
+
+@pytest.mark.parametrize(
+    ("command", "page", "sentence", "progress"),
+    [
+        ("plan", "plan", "The plan is being made.", False),
+        ("preview", "sample", "The preview is being made.", False),
+        ("sample", "sample", "The sample is being loaded.", True),
+        ("load", "load", "The load is running.", True),
+        ("verify", "check", "Both sides are being compared.", False),
+        ("probe-highlevel", "probe", "The sub-account is being measured.", False),
+    ],
+)
+def test_a_page_says_what_runs(
+    tmp_path: Path, command: str, page: str, sentence: str, *, progress: bool
+) -> None:
+    """And nothing else: neither that something is missing, nor what an earlier run has found."""
+    folder = a_job(tmp_path, command, "2026-11-29T06:04:13Z", None)
+    with FileLock(folder / LOCK), serving(tmp_path) as browser:
+        shown = browser.enter().get(page).text
+    assert re.findall(r"<h1>(.*?)</h1>", shown) == [sentence]
+    assert ('<div data-live="progress">' in shown) is progress
