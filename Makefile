@@ -126,6 +126,7 @@ build: $(BIN)/uv ## what each package is released as, into dist/
 
 docs: setup ## write anew what the documentation takes from the code
 	$(BIN)/python scripts/gen_docs.py
+	$(BIN)/python scripts/gen_hub.py
 	$(BIN)/python scripts/gen_objects.py
 	$(BIN)/tap-cliniko-tools document --folder tap-cliniko
 	$(BIN)/python -m cliniko_to_highlevel.document docs/mapping.md

@@ -124,19 +124,19 @@ def test_nothing_in_meltano_yml_stands_in_the_way_of_a_variable(project: dict[st
 
 def test_no_setting_is_of_a_kind_that_breaks_meltano(project: dict[str, Any]) -> None:
     """Meltano turns `kind: decimal` into a Decimal that it cannot write to the plugin's config file."""
-    hub = json.loads((ROOT / "tap-cliniko" / "tap-cliniko.hub.json").read_text(encoding="utf-8"))
+    hub = [json.loads(path.read_text(encoding="utf-8")) for path in tracked("*.hub.json")]
     settings = [
-        setting for plugin in (*plugins(project).values(), hub) for setting in plugin.get("settings", ())
+        setting for plugin in (*plugins(project).values(), *hub) for setting in plugin.get("settings", ())
     ]
     assert "decimal" not in {setting.get("kind") for setting in settings}
 
 
 def test_no_secret_is_of_a_kind_that_meltano_reads(project: dict[str, Any]) -> None:
     """What it cannot read as an object or a list it logs, whole: a secret is a text to it, which the plugin reads."""
-    hub = json.loads((ROOT / "tap-cliniko" / "tap-cliniko.hub.json").read_text(encoding="utf-8"))
+    hub = [json.loads(path.read_text(encoding="utf-8")) for path in tracked("*.hub.json")]
     secrets = [
         setting
-        for plugin in (*plugins(project).values(), hub)
+        for plugin in (*plugins(project).values(), *hub)
         for setting in plugin.get("settings", ())
         if setting.get("sensitive")
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.set_version import PACKAGES, set_version
+from scripts.set_version import PACKAGES, ROOT, set_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,28 @@ def test_all_packages_get_the_version_of_the_tag(root: Path) -> None:
     for package in PACKAGES:
         text = (root / package / "pyproject.toml").read_text(encoding="utf-8")
         assert text == '[project]\nversion = "1.2.3rc1"\nname = "x"\n'
+
+
+def test_a_package_names_the_repository_that_releases_it(root: Path) -> None:
+    """Code, documentation of this version, changes and issues, beside what the manifest has anyway."""
+    set_version("1.2.3", root, "https://forge.example/clinic/move/")
+    for package in PACKAGES:
+        project = tomllib.loads((root / package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert (project["version"], project["name"]) == ("1.2.3", "x")
+        assert project["urls"] == {
+            "Repository": "https://forge.example/clinic/move",
+            "Documentation": f"https://forge.example/clinic/move/blob/v1.2.3/{package}/README.md",
+            "Changelog": "https://forge.example/clinic/move/blob/v1.2.3/CHANGELOG.md",
+            "Issues": "https://forge.example/clinic/move/issues",
+        }
+        assert (ROOT / package / "README.md").is_file()
+
+
+def test_the_manifests_name_no_address_themselves() -> None:
+    """A second table of the same name would be no TOML."""
+    for package in PACKAGES:
+        project = tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert "urls" not in project
 
 
 @pytest.mark.parametrize("version", ["v1.2.3", "1.2", "latest", "1.2.3; rm"])

@@ -85,10 +85,15 @@ def hub_definition() -> str:
     """Write what Meltano Hub wants to know about the plugin; JSON is YAML."""
     definition = {
         "name": TapCliniko.name,
+        "variant": "cliniko-to-highlevel",
+        "quality": "unknown",
+        "maintenance_status": "active",
         "label": "Cliniko",
         "description": "Practice management software for health clinics",
+        "domain_url": "https://www.cliniko.com",
         "namespace": "tap_cliniko",
         "executable": TapCliniko.name,
+        "pip_url": TapCliniko.name,
         "capabilities": sorted(str(each.value) for each in TapCliniko.capabilities),
         "settings_group_validation": [_SCHEMA["required"]],
         "settings": [_hub_setting(name, each) for name, each in _SCHEMA["properties"].items()],
