@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hl_ledgers import LOCATION, Desk, contact, note
+from hl_mapped import person, record, schemas
 from postgres_server import programs, running_postgres
 
 from target_highlevel.errors import SettingsError
@@ -20,10 +22,16 @@ from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.undo import Undo, writing_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from hl_loading import Loader
+
+    from sandbox.both import HighLevelSide
 
 #: Two runs of 0.1.0 on a clock that was ten hours ahead in the first; the second was killed between intent and outcome.
 RELEASED = Path(__file__).with_name("data") / "ledger-0.1.0.sql"
+#: The SCHEMA messages of contacts and notes in that version, which its ledger keeps.
+DESCRIBED = Path(__file__).with_name("data") / "schemas-0.1.0.json"
 
 
 @pytest.fixture
@@ -146,3 +154,76 @@ def test_what_comes_last_does_so_in_every_database(made_by: str) -> None:
             desk.next_run()
         assert desk.claimed() == [first.ref, last.ref]
         desk.ledger.close()
+
+
+def test_a_whole_run_goes_on_where_that_version_stopped(highlevel: Callable[..., Loader]) -> None:
+    """Nothing that it has made is made again: not what it never heard the answer to either; then there is nothing to do."""
+    loader = highlevel(empty=True)
+    side = loader.sandbox.highlevel
+    described_then = json.loads(DESCRIBED.read_text(encoding="utf-8"))
+    message = {"type": "SCHEMA", "key_properties": ["source_id"]}
+    there = [json.dumps(message | each) for each in described_then.values()]
+    people = [person(f"patients/{number}", "Patient", str(number)) for number in (1, 2, 4)]
+    assert loader.load([*there, *people, written(7, 1)]).code == 0
+    before = ids(side)
+    side.state.main.custom_values.clear()  # that version left no mark
+    side.state.contacts[before["contacts", "patients/1"]]["tags"] += [
+        "shared-email",
+        "x",
+    ]  # its ledger says so
+    shutil.rmtree(loader.folder / "reports")
+    text = RELEASED.read_text(encoding="utf-8").replace("'place1'", f"'{side.location_id}'")
+    for old, (kind, source) in {
+        "hl-1": ("contacts", "patients/1"),
+        "hl-contact:patients/2": ("contacts", "patients/2"),
+        "hl-note:treatment_notes/7": ("notes", "treatment_notes/7"),
+    }.items():
+        text = text.replace(f"'{old}'", f"'{before[kind, source]}'")
+    for path in loader.folder.glob("ledger.db*"):
+        path.unlink()
+    with closing(sqlite3.connect(loader.folder / "ledger.db")) as connection:
+        connection.executescript(text)
+        rows = [(f"schema:{name}", json.dumps(message)) for name, message in described_then.items()]
+        connection.executemany("insert into fact values (?, ?)", rows)
+        connection.commit()
+    lines = [
+        *schemas("patients", "treatment_notes"),
+        *people,
+        record("hl_contacts", "patients/1", contributor="appointments/5", tags=["x"]),
+        *(person(f"patients/{number}", "Patient", str(number)) for number in (3, 9)),
+        *(written(number, patient) for number, patient in ((7, 1), (8, 9))),
+    ]
+    loaded = loader.load(lines)
+    assert loaded.code == 0, loaded.log[-3000:]
+    assert side.state.doubles() == {}
+    after = ids(side)
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {
+        ("contacts", "patients/3"),
+        ("contacts", "patients/9"),
+        ("notes", "treatment_notes/8"),
+    }
+    writes = side.control.stats()["writes"]
+    assert loader.load(lines).report["totals"]["unchanged"] == 7
+    assert loader.load(lines, MODE="verify").code == 0
+    assert side.control.stats()["writes"] == writes
+
+
+def written(number: int, patient: int) -> str:
+    """Return the RECORD line of a note of a patient."""
+    marker = f"cliniko:treatment_notes/{number}"
+    return record(
+        "hl_notes",
+        f"treatment_notes/{number}",
+        contact=f"patients/{patient}",
+        body=f"Note {number}\n{marker}",
+    )
+
+
+def ids(side: HighLevelSide) -> dict[tuple[str, str], str]:
+    """Return the id of each thing in HighLevel by its kind and its source."""
+    return {
+        (kind, source): identity
+        for kind, found in side.state.sources().items()
+        for source, (identity,) in found.items()
+    }
