@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hl_ledgers import PROFILES, calendar, contact, given, note, part, profile
 
+from target_highlevel.descriptor import Incoming, StreamSpec
+from target_highlevel.ledger.departures import Departures
 from target_highlevel.ledger.tables import record
 from target_highlevel.ledger.transitions import RECEIVED
 from target_highlevel.payload import Payload
@@ -209,6 +211,18 @@ def test_a_relation_no_longer_wanted_is_taken_away(desk: Desk) -> None:
     assert desk.row(RELATION).payload == Payload(absent=True)
     assert desk.status(RELATION) == ("ready", None)
     assert desk.status(RELATION.replace("/1", "/2")) == ("filtered", "no_longer_wanted")
+
+
+def test_a_relation_that_must_not_be_there_waits_for_nobody(desk: Desk) -> None:
+    """A relationship that ended says so at once: one of the two may never come, as a patient merged into another."""
+    family = StreamSpec(stream="hl_relationships", kind="relation", object="relation", fields={})
+    ends = {"association": "of", "first": "contact:patients/1", "second": "contact:patients/2"}
+    ended = Incoming(spec=family, source_id="relationships/3", fields=ends, absent=True)
+    desk.take(contact(2), ended)
+    assert desk.status(ended) == ("ready", None)
+    assert not Departures(desk.ledger, desk.run).waits(desk.row(ended))
+    desk.take(replace(ended, absent=False))
+    assert desk.status(ended) == ("held", "waits_for:contact:patients/1")
 
 
 def test_a_relation_wanted_again_comes_back(desk: Desk) -> None:

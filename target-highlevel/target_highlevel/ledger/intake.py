@@ -100,7 +100,9 @@ class Intake:
         chunk.turns = self._turns.of(connection, items)
         relating: list[Incoming] = []
         for item, row, digest in fresh:
-            waits = [ref for ref in self._needs(item) if not states.get(ref, (None, ""))[1]]
+            # what must not be there needs nothing: it would wait for ever for people who never come, such as merged ones
+            needs = [] if item.absent and not (row and row.intent) else self._needs(item)
+            waits = [ref for ref in needs if not states.get(ref, (None, ""))[1]]
             waits += [f"join:{target}" for target in _join_targets(item) if target not in contributed]
             waits += [EVERYBODY] if item.ref in undecided else []
             waits += [f"{AFTER}{ref}" for ref in item.after if _is_pending(ref, states, coming)]
