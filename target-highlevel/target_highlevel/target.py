@@ -27,6 +27,7 @@ from target_highlevel.endings import (
 )
 from target_highlevel.errors import HighLevelError, Interrupted, SettingsError
 from target_highlevel.interruption import STEP, SignalReceived
+from target_highlevel.preflight.admission import refuse_unknown_businesses
 from target_highlevel.reader import BrokenInput, MessageReader, MissingSchema
 from target_highlevel.run import Run
 from target_highlevel.settings import json_schema, settings_from
@@ -123,6 +124,8 @@ class TargetHighLevel(Target):
             self._assert_objects(message_dict, "schema")
             self._check_account(message_dict)
             messages = list(self._streams.schema(message_dict))
+            if self.settings.mode == "load" and hasattr(self._core, "places"):
+                refuse_unknown_businesses(self.settings, self._core.places())
             self._check_map_is_used(message_dict["stream"], messages)
             for message in messages:
                 self._declare(message)

@@ -37,7 +37,7 @@ TARGET = [BIN / "target-highlevel"]
 #: attendances (an archived group overrides the state of every place in it).
 REFERENCE = frozenset(
     {
-        "public_settings", "users", "practitioners", "businesses", "taxes", "billable_items", "products", "concession_types",
+        "public_settings", "businesses", "users", "practitioners", "taxes", "billable_items", "products", "concession_types",
         "daily_availabilities", "services", "unavailable_block_types", "appointment_types", "appointment_type_billable_items",
         "appointment_type_products", "contacts",
         "referral_source_types", "recall_types", "group_appointments",

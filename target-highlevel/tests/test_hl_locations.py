@@ -312,6 +312,15 @@ def test_a_plan_names_a_business_that_is_none(tiny_clinic: Clinic, divided: Divi
     assert [text for text in found if "names business 999" in text]
 
 
+def test_a_load_refuses_a_business_that_is_none(tiny_clinic: Clinic, divided: Divided) -> None:
+    """What stops a load in the plan stops it without a plan, too, before its first write."""
+    slip = json.dumps({"999": divided.places[1]})
+    loaded = divided.load(tiny_clinic.lines, LOCATIONS=slip)
+    assert loaded.code == 2, loaded.log[-2000:]
+    assert "names business 999, which the Cliniko account does not have" in loaded.log
+    assert not any(found for place in divided.sources().values() for found in place.values())
+
+
 # Without a process
 
 SPEC = stream_spec(

@@ -64,6 +64,7 @@ class MessageMapper:
         self._sample = False
         self._origin: dict[str, Any] | None = None
         self._streams: set[str] = set()
+        self._stream = ""
         self._people_came = False
         self._sent: set[tuple[str, str, str | None]] = set()
 
@@ -89,6 +90,10 @@ class MessageMapper:
     def custom_fields(self) -> tuple[FieldChoice, ...]:
         """Return where each custom field of the account goes; empty before the settings were seen."""
         return self._reference.fields.choices
+
+    def places(self) -> frozenset[str]:
+        """Return the ids of the account's businesses; none of them before the tap has gone on to another list."""
+        return frozenset(self._reference.businesses) if self._stream != "businesses" else frozenset()
 
     def survey(self) -> Survey:
         """Return a count of what goes by, for the plan of a migration; it counts nothing on its own."""
@@ -128,7 +133,8 @@ class MessageMapper:
         if not self._people_came and message["stream"] not in PEOPLE and self._streams >= PEOPLE:
             self._people_came = True
             yield self._declared(CONTACTS.name, complete=True)
-        self._streams.add(message["stream"])
+        self._stream = message["stream"]
+        self._streams.add(self._stream)
         self._sample = self._sample or bool(schema.get(SAMPLE))
         self._origin = schema.get(ORIGIN) or self._origin
         route = ROUTES.get(message["stream"])

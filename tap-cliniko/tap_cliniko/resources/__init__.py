@@ -8,9 +8,9 @@ from tap_cliniko.resources.resource import TOMBSTONE, Resource, Role, Shape
 RESOURCES: tuple[Resource, ...] = (
     # reference data first: a target can look names up from the first patient on
     account.PUBLIC_SETTINGS,
+    account.BUSINESSES,
     people.USERS,
     people.PRACTITIONERS,
-    account.BUSINESSES,
     billing.TAXES,
     billing.BILLABLE_ITEMS,
     billing.PRODUCTS,

@@ -66,7 +66,8 @@ class Prediction:
             NO_USER,
             (source for source, reason in practitioners_without_user(session.ledger) if reason != "inactive"),
         )
-        session.blockers += _unknown_businesses(session.settings.locations, account)
+        places = [item["source"].partition("/")[2] for item in account["locations"]] if account else []
+        session.blockers += admission.unknown_businesses(session.settings, places)
         spent = session.governor.statistics().requests
         catalogue = session.catalogue()
         #: The plan's part of ``report.json``.
@@ -132,15 +133,6 @@ class Prediction:
         self._families.write(folder)
         if self._survey is not None:
             (folder / PROPOSED).write_text(self._survey.proposed_mapping(), encoding="utf-8")
-
-
-def _unknown_businesses(locations: Iterable[str], account: Mapping[str, Any] | None) -> list[str]:
-    """Return, as blockers, the businesses of the setting that Cliniko does not have: theirs would go to the main sub-account."""
-    known = {item["source"].partition("/")[2] for item in account["locations"]} if account else set(locations)
-    return [
-        f"TARGET_HIGHLEVEL_LOCATIONS names business {business}, which the Cliniko account does not have"
-        for business in sorted(set(locations) - known)
-    ]
 
 
 def _lacking_stages(session: Session) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from importlib.metadata import EntryPoint
 
     from target_highlevel.settings import Settings
@@ -193,3 +193,26 @@ def refuse_unready(ledger: Ledger, settings: Settings) -> None:
             " `meltano run tap-cliniko target-highlevel-plan`, then `meltano invoke target-highlevel:approve`"
         )
         raise SettingsError(msg)
+
+
+def unknown_businesses(settings: Settings, places: Collection[str]) -> list[str]:
+    """Return, as blockers, the businesses of the setting that Cliniko does not have: theirs would go to the main sub-account.
+
+    Args:
+        settings: the target's.
+        places: ids of the account's businesses; none where nobody knows them.
+    """
+    return [
+        f"TARGET_HIGHLEVEL_LOCATIONS names business {business}, which the Cliniko account does not have"
+        for business in sorted(set(settings.locations).difference(places) if places else ())
+    ]
+
+
+def refuse_unknown_businesses(settings: Settings, places: Collection[str]) -> None:
+    """Let a load start that knows these businesses; the tap reads them before anything that is written.
+
+    Raises:
+        SettingsError: the setting names another one.
+    """
+    if blockers := unknown_businesses(settings, places):
+        raise SettingsError("; ".join(blockers))
