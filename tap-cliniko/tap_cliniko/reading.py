@@ -281,7 +281,8 @@ class ListReader:
         given = [self._id_of(row) for row in rows]
         ids = sorted(given)
         pivot = ids[-1] if given == ids and ids[-1] != piece.upto else ids[(len(ids) - 1) // 2]
-        if not piece.after < pivot or pivot == piece.upto:
+        beyond = piece.upto is not None and piece.upto <= pivot
+        if not piece.after < pivot or beyond:
             msg = f"{self.path}: the list cannot be cut by id; the filter on id is not honoured"
             raise ContractChanged(msg)
         return pivot

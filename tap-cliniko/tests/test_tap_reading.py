@@ -136,6 +136,17 @@ def test_pages_without_rows_do_not_come_for_ever(sorting: str) -> None:
         assert len(notes) > 100
 
 
+def test_a_list_that_ignores_ids_is_not_cut_for_ever() -> None:
+    """Where the filter on ids does nothing, each piece shows the same page: the list ends with a reason."""
+    with with_patients(0) as sandbox:
+        client = client_for(sandbox)
+        reader = ListReader(client, "/patients", "patients", sortable=False)
+        rows = [{"id": str(ident)} for ident in (7, 8, 9)]
+        with pytest.raises(ContractChanged, match="cut by id"):
+            reader._pivot(rows, IdRange(0, 8))
+        client.close()
+
+
 def test_a_list_below_a_parent_is_read_whole_while_it_changes(tmp_path: Path) -> None:
     """A practitioner gives a type up while the types are read: none of the others is skipped."""
     with Sandbox(seed=2, patients=5, cliniko={"requests_per_minute": 0}) as sandbox:
