@@ -99,7 +99,7 @@ def clinic() -> Iterator[Clinic]:
 
 def filled(sandbox: Sandbox, client: HighLevelClient, live: HighLevel) -> Clinic:
     """Write one thing of each kind."""
-    field, _ = live.definitions.create_contact_field(IDENTITY, "TEXT")
+    field = live.definitions.create_contact_field(IDENTITY, "TEXT").id
     live.definitions.create_object(
         OBJECT, ("Service", "Services"), "What is sold", (f"{OBJECT}.name", "Name")
     )
@@ -474,5 +474,5 @@ def test_a_planned_field_goes_by_the_name_of_a_made_one(clinic: Clinic) -> None:
     location = clinic.sandbox.highlevel.location_id
     live = LiveHighLevel(clinic.client, location).definitions
     planned = PlannedHighLevel(clinic.client, location, []).definitions
-    made = [each.create_contact_field("Cliniko visits", "NUMERICAL")[1] for each in (live, planned)]
+    made = [each.create_contact_field("Cliniko visits", "NUMERICAL").name for each in (live, planned)]
     assert made == ["cliniko_visits"] * 2

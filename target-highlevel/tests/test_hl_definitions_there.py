@@ -9,6 +9,8 @@ import pytest
 from hl_loading import rejects
 from hl_mapped import person, record, schemas
 
+from sandbox.highlevel import contact_fields
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,6 +36,14 @@ def contact_field(loader: Loader, name: str) -> dict[str, Any]:
     """Return a custom field of contacts as HighLevel has it."""
     found: dict[str, Any] = loader.sandbox.highlevel.state.main.contact_field_by_key(f"contact.{name}")
     return found
+
+
+def scan(number: int) -> str:
+    """Return the RECORD line of a file of Ada's."""
+    return record(
+        "hl_files", f"patient_attachments/{number}", contact="patients/1",
+        file_name=f"scan (cliniko patient_attachments-{number}).pdf", file_content="JVBERi0xLjc=",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["Occupation", "Title", "Notes", "Invoice number"])
@@ -106,14 +116,7 @@ def test_a_file_too_many_pushes_none_out(over: str, highlevel: Callable[..., Loa
     field = loader.sandbox.highlevel.state.staff.add_contact_field(
         "Cliniko files", "FILE_UPLOAD", isMultiFileAllowed=True, maxFileLimit=2
     )
-    files = [
-        record(
-            "hl_files", f"patient_attachments/{number}", contact="patients/1",
-            file_name=f"scan (cliniko patient_attachments-{number}).pdf", file_content="JVBERi0xLjc=",
-        )
-        for number in (1, 2, 3)
-    ]  # fmt: skip
-    ended = loader.load([*FILES, ADA, *files])
+    ended = loader.load([*FILES, ADA, *(scan(number) for number in (1, 2, 3))])
     assert ended.code == 4, ended.log[-2000:]
     ((_, reason),) = rejects(loader)
     assert reason == "no_room_for_file"
@@ -169,3 +172,23 @@ def test_an_option_just_made_outlives_a_list_that_lags(highlevel: Callable[..., 
         lines += [*with_rooms(ROOMS[:number]), person(f"patients/{number}", "Ada", "Elm")]
     assert loader.load(lines).code == 0
     assert contact_field(loader, "cliniko_location")["picklistOptions"] == ROOMS[:3]
+
+
+@pytest.mark.parametrize(("most", "code"), [(2, 4), (1, 2)])
+def test_a_field_made_for_fewer_files_than_asked_for_loses_none(
+    most: int, code: int, highlevel: Callable[..., Loader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HighLevel takes the number in silence and makes less of it: only its answer says so."""
+    made = contact_fields._settings
+
+    def fewer(*given: Any) -> dict[str, Any]:
+        settings = made(*given)
+        return {**settings, "maxFileLimit": most} if "maxFileLimit" in settings else settings
+
+    monkeypatch.setattr(contact_fields, "_settings", fewer)
+    loader = highlevel(empty=True, file_over_limit="replace")
+    ended = loader.load([*FILES, ADA, *(scan(number) for number in (1, 2, 3))])
+    assert ended.code == code, ended.log[-2000:]
+    state = loader.sandbox.highlevel.state
+    assert len(state.files) == (2 if code == 4 else 0)
+    assert code == 4 or not state.contacts

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from target_highlevel.api.endpoints import Endpoint
 
 
+@dataclass(frozen=True)
+class MadeField:
+    """A custom field of contacts that was made: HighLevel makes its name of the label."""
+
+    id: str
+    name: str
+    #: How many files it takes, as far as the answer tells.
+    most_files: int | None = None
+
+
 @dataclass
 class Field:
     """A field of a contact or of a custom object; ``options`` maps label to what a write must send, ``ids`` id to label.
@@ -83,8 +93,8 @@ class Definitions(Resource):
         names = {key: _name_of(key, item.name) for key, item in found.items()}
         return {key if names[key] in found else names[key]: item for key, item in found.items()}
 
-    def create_contact_field(self, label: str, data_type: str, **more: Any) -> tuple[str, str]:
-        """Create a custom field of contacts and return its id and its name, which HighLevel makes of the label.
+    def create_contact_field(self, label: str, data_type: str, **more: Any) -> MadeField:
+        """Create a custom field of contacts and return what became of it.
 
         Args:
             label: its name.
@@ -94,7 +104,8 @@ class Definitions(Resource):
         endpoint = endpoints.CREATE_CONTACT_FIELD
         body = {"name": label, "dataType": data_type, "model": "contact", **more}
         made = inside(self._call(endpoint, self._location, json=body), endpoint, "customField")
-        return text(made, endpoint, "id"), _name_of(text(made, endpoint, "fieldKey").partition(".")[2], label)
+        name = _name_of(text(made, endpoint, "fieldKey").partition(".")[2], label)
+        return MadeField(text(made, endpoint, "id"), name, _most_files({"dataType": data_type, **made}))
 
     def update_contact_field(self, field_id: str, name: str, options: Sequence[str]) -> None:
         """Replace the options of a custom field of contacts; the name has to be repeated."""

@@ -16,7 +16,7 @@ from target_highlevel.api.account import Account
 from target_highlevel.api.activities import Activities, Events, Notes, Tasks
 from target_highlevel.api.contacts import Contacts, Files
 from target_highlevel.api.custom_values import CustomValues
-from target_highlevel.api.definitions import Definitions, Field, ObjectFields, slug
+from target_highlevel.api.definitions import Definitions, Field, MadeField, ObjectFields, slug
 from target_highlevel.api.engagement import Engagement
 from target_highlevel.api.opportunities import Opportunities, Pipeline
 from target_highlevel.api.paging import LIST_PAGE
@@ -324,9 +324,9 @@ class PlannedDefinitions(Definitions):
         return self._state.read(super().contact_fields, {})
 
     @override
-    def create_contact_field(self, label: str, data_type: str, **more: Any) -> tuple[str, str]:
+    def create_contact_field(self, label: str, data_type: str, **more: Any) -> MadeField:
         self._state.count(endpoints.CREATE_CONTACT_FIELD)
-        return self._state.identity(), slug(label)
+        return MadeField(self._state.identity(), slug(label))
 
     @override
     def update_contact_field(self, field_id: str, name: str, options: Sequence[str]) -> None:

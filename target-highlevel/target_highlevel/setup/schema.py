@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from target_highlevel.api.definitions import Field, slug
+from target_highlevel.api.definitions import Field, MadeField, slug
 from target_highlevel.errors import CredentialsRefused, HighLevelError, Refused, SettingsError, Unknown
 from target_highlevel.fields import kind_of
 from target_highlevel.http.error_messages import UNEXPLAINED
@@ -43,6 +43,9 @@ _TAKES = {
 }
 #: The folder of an object that has none.
 _FOLDER = "Cliniko"
+_ONE_FILE = (
+    "contact.{} exists in HighLevel and takes one file only; let it take several, or rename or remove it"
+)
 #: Fields made at the same time: one after the other they would cost a minute or two of a fresh sub-account's first load.
 _AT_ONCE = 10
 
@@ -108,7 +111,7 @@ class SchemaSetup:
             name: self._catalogue.contact_fields.get(name) for spec in specs for name in [spec.file_field]
         }
         return [
-            f"contact.{name} exists in HighLevel and takes one file only; let it take several, or rename or remove it"
+            _ONE_FILE.format(name)
             for name, field in fields.items()
             if field is not None and field.most_files == 1
         ]
@@ -314,7 +317,7 @@ class SchemaSetup:
         create = partial(
             self._definitions.create_contact_field, declared.label, declared.data_type, position=position
         )
-        made: list[tuple[str, str]] = []
+        made: list[MadeField] = []
 
         def write(**more: Any) -> None:
             made[:] = [
@@ -339,20 +342,24 @@ class SchemaSetup:
             )
         else:
             write()
-        ((identity, name),) = made
-        if name != declared.name:
+        (field,) = made
+        if field.name != declared.name:
             msg = f"HighLevel named the field contact.{declared.name} otherwise; a removed field may still hold the key"
             raise SettingsError(msg)
         options = {option: option for option in taken}
         self._sent["contact", declared.name].update(options)
+        # HighLevel may make it for fewer files than were asked for, and say so in its answer only
+        most_files = min(filter(None, (most_files, field.most_files)), default=None)
         self._catalogue.contact_fields[declared.name] = Field(
-            identity, declared.data_type, options, most_files=most_files
+            field.id, declared.data_type, options, most_files=most_files
         )
+        if most_files == 1:
+            self._block(_ONE_FILE.format(declared.name))
 
-    def _contact_field_there(self, name: str) -> tuple[str, str] | None:
+    def _contact_field_there(self, name: str) -> MadeField | None:
         self._catalogue.read_contact_fields()
         known = self._catalogue.contact_fields.get(name)
-        return (known.id, name) if known else None
+        return MadeField(known.id, name, known.most_files) if known else None
 
     def _extend_contact_field(self, declared: FieldSpec) -> None:
         """Options are replaced as a whole, so send those that are there as well: as they are now, not as they were hours ago."""
