@@ -9,6 +9,7 @@ from hl_mapped import person, record, schemas
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from hl_loading import Clinic, Loader
 
 
@@ -171,3 +172,30 @@ def test_what_has_the_owner_of_a_contact_follows_one_whom_somebody_put_there(
     assert loader.load([*lines, visit(8)]).code == 0
     (held,) = state.records.values()
     assert held["owner"] == [other["id"]]
+
+
+def test_the_fallback_owner_stands_in_for_a_user_who_is_refused(
+    highlevel: Callable[..., Loader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listed like any other, and nothing can be theirs: the patient goes in all the same, and a verification tells."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    orla, desk = (
+        next(user for user in state.users.values() if user["email"].startswith(name))
+        for name in ("orla", "frontdesk")
+    )
+    monkeypatch.setattr(
+        type(state.main), "assignable", lambda account, who: account.user(who) if who != orla["id"] else None
+    )
+    doctor = record("hl_users", "practitioners/9", email=orla["email"], active=True)
+    owner = {"at": "2031-01-01T00:00:00Z", "ref": "user:practitioners/9"}
+    ada = person("patients/1", "Ada", "Loon", owner=owner)
+    ended = loader.load([*HEAD, doctor, ada])
+    assert ended.code == 0, ended.log[-2000:]
+    (contact,) = state.contacts.values()
+    assert contact["assignedTo"] == desk["id"]
+    assert loader.load([*HEAD, doctor, ada], MODE="verify").code == 5
+    married = person("patients/1", "Ada", "King", owner=owner)
+    assert loader.load([*HEAD, doctor, married]).code == 0
+    (contact,) = state.contacts.values()
+    assert (contact["lastName"], contact["assignedTo"]) == ("King", desk["id"])

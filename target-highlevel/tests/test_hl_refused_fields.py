@@ -98,6 +98,33 @@ def test_how_long_a_refused_text_may_be(message: str, found: tuple[str, int] | N
     )
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "assignedTo must be a user of the location",
+        "User is not assignable",
+        "User not found",
+        "The user id is invalid",
+        "userId invalid",
+        "Assigned user does not belong to this location",
+        "The assigned user was deleted",
+        "No such user",
+    ],
+)
+def test_a_refused_user_is_known_in_whatever_words(message: str) -> None:
+    """The property is the one in which a user was sent; where none was, it is about somebody else."""
+    body = {"message": message}
+    for name in ("assignedTo", "assignedUserId", "userId"):
+        assert name in findings_of(400, body, {"title", name}).properties
+    assert not {"assignedUserId", "userId"} & set(findings_of(400, body, {"title"}).properties)
+
+
+def test_of_a_refused_token_the_user_is_none_that_was_sent() -> None:
+    """With these statuses it is the token's own user who may not."""
+    body = {"message": "The user does not have access to this location."}
+    assert findings_of(403, body, {"assignedTo"}).code == "foreign_location"
+
+
 @pytest.mark.parametrize("longest", [5000, 100])
 @pytest.mark.parametrize("text", ["wörd \U0001f642 " * 2000, "word " * 2000 + "\ncliniko:treatment_notes/7"])
 def test_a_cut_text_is_as_long_as_it_may_be_and_keeps_its_marker(text: str, longest: int) -> None:

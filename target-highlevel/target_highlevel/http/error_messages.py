@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.errors import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 # The words in which HighLevel says that a thing is not there; with which statuses is not known (API facts, section 11).
 _GONE = re.compile(
@@ -67,6 +67,17 @@ _TAKEN: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"slot you have selected is no longer available", "slot_unavailable", "the slot is not available"),
     )
 )
+
+# A user to whom nothing can be given, in whatever words: that one is not there says nothing of what was to be theirs.
+_USER = re.compile(
+    r"\W*(?:(?:the|this|such|no|given|selected|invalid|unknown|could not find|assigned(?! ?to)) )*"
+    r"(?:user ?(?:id)?|assigned(?: ?to| user id)|assigneduserid|assignee|team ?member)\b"
+    r".*(?:invalid|\bnot\b|n't\b|deleted|inactive|disabled|no longer|must be|should be)"
+    r"|\W*(?:invalid|unknown|no such|could not find(?: the)?) (?:assigned )?(?:user ?(?:id)?|assignee|team ?member)\b",
+    re.IGNORECASE,
+)
+#: What a body calls the user that something is given to.
+_USERS = ("assignedTo", "assignedUserId", "userId")
 
 # What is looked for before all else, in this order: each has words that the next ones have too.
 _FIRST: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
@@ -232,7 +243,7 @@ _OUR_KEYS = re.compile(r"cliniko_[a-z0-9_]+|source_system_id")
 _OF_OBJECT = re.compile(r"^custom_objects\.\w+\.")
 
 #: What things are in: that it is not there says nothing of the thing itself.
-_AROUND = ("location", "locationid", "company", "companyid", "token")
+_AROUND = ("location", "locationid", "company", "companyid", "token", "user", "userid", "assignedto")
 #: What a sentence is about stands first in it.
 _SUBJECT = re.compile(r"\W*(?:(?:the|this|your|no|such|given|invalid|unknown|could not find) )*(\w+)")
 
@@ -306,7 +317,7 @@ _FACTS = {
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def findings_of(status: int, body: Any, sent: Iterable[str] = ()) -> Findings:
+def findings_of(status: int, body: Any, sent: Collection[str] = ()) -> Findings:
     """What an error body says, without anything that could be about a person.
 
     Args:
@@ -316,7 +327,9 @@ def findings_of(status: int, body: Any, sent: Iterable[str] = ()) -> Findings:
     """
     fields = body if isinstance(body, dict) else {}
     names = _PUBLIC_NAMES | frozenset(sent)
-    reduced = [_reduce(text, names) for text in texts_of(fields)]
+    about_the_token = status in {401, 403}
+    user = "" if about_the_token else next((name for name in _USERS if name in sent), "")
+    reduced = [_reduce(text, names, user) for text in texts_of(fields)]
     meta = _facts(fields)
     return Findings(
         code=next((code for code, _, _ in reduced if code), _BY_STATUS.get(status, f"http_{status}")),
@@ -432,8 +445,16 @@ def _facts(fields: Mapping[str, Any]) -> dict[str, Any]:
     return told | found
 
 
-def _reduce(text: str, names: frozenset[str]) -> tuple[str, str, str]:
-    """Code, phrase and property of one message; only the code's absence says that it was not understood."""
+def _reduce(text: str, names: frozenset[str], user: str = "") -> tuple[str, str, str]:
+    """Code, phrase and property of one message; only the code's absence says that it was not understood.
+
+    Args:
+        text: the message
+        names: of the properties that may be repeated
+        user: of the property in which a user was named, if one was
+    """
+    if user and _USER.match(text):
+        return "invalid_property", f"{user} is not valid", user
     for pattern, code, phrase, name in _FIRST:
         if pattern.search(text):
             return code, phrase, name

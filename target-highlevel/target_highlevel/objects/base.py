@@ -80,6 +80,8 @@ class Existing:
     ours: bool = True
 
 
+#: What the API calls the owner of a contact.
+_OWNER = "assignedTo"
 #: What stands on things that stay behind without their marker.
 MOVED = "Moved to another patient in Cliniko"
 SHORTER = "No longer part of the note in Cliniko"
@@ -217,9 +219,16 @@ class ObjectKind(ABC):
         return f"{spec.object}.{name}"
 
     def fit(self, row: Row, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values, each text cut that is longer than HighLevel is known to take; the record knows which."""
-        known = self.ctx.catalogue.known
+        """Return the values, each text cut that is longer than HighLevel is known to take; the record knows which.
+
+        What a user was to own whom HighLevel refuses goes to the fallback owner.
+        """
+        catalogue = self.ctx.catalogue
+        known = catalogue.known
         fitted = dict(values)
+        for name, user in values.items() if catalogue.refused_users else ():
+            if kind_of(spec.field(name)).of_record and user in catalogue.refused_users:
+                fitted[name] = catalogue.fallback_owner
         for name, text in self._texts(spec, values).items():
             longest = known.longest(self.length_question(spec, name), self.text_place(spec, name))
             if longest is not None and utf16_length(text) > longest:
@@ -234,11 +243,25 @@ class ObjectKind(ABC):
         return too_long(refused, self._texts(spec, fields), self.named_by(refused, spec, fields))
 
     def learn(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
-        """Know from now on how long a text may be that was refused for its length; return whether it was."""
+        """Know from now on how long a text may be, or which user can own nothing; return whether a refusal told it."""
         found = self.too_long(refused, spec, fields)
         if found is not None:
             self.ctx.catalogue.known.learn(self.text_place(spec, found[0]), found[1])
-        return found is not None
+            return True
+        user = self._refused_owner(refused, spec, fields)
+        if user is not None:
+            self.ctx.catalogue.refuse_user(user)
+        return user is not None
+
+    def _refused_owner(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
+        """Return the owner that a refusal is about, where another one can stand in."""
+        if _OWNER not in refused.properties:
+            return None
+        owners = [
+            fields[name] for name in fields if name in spec.fields and kind_of(spec.field(name)).of_record
+        ]
+        stand_in = self.ctx.catalogue.fallback_owner
+        return next((owner for owner in owners if owner and stand_in and owner != stand_in), None)
 
     def leaving_out(
         self, spec: StreamSpec, changes: Mapping[str, Any], write: Callable[[Mapping[str, Any]], object]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.diary import CLOSED
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from target_highlevel.api.diary import Calendar
     from target_highlevel.api.opportunities import Pipeline
     from target_highlevel.api.protocol import HighLevel
+
+logger = logging.getLogger(__name__)
 
 
 class Catalogue:
@@ -51,6 +54,8 @@ class Catalogue:
         #: Users in the team of each calendar, as far as calendars have been read or made.
         self.teams: dict[str, tuple[str, ...]] = {}
         self.fallback_owner: str | None = None
+        #: Users whom HighLevel has refused as an owner: the fallback owner stands in, and a verification lists it.
+        self.refused_users: set[str] = set()
         #: The pipeline of the settings.
         self.pipeline: Pipeline | None = None
 
@@ -94,6 +99,16 @@ class Catalogue:
         else:
             msg = "set TARGET_HIGHLEVEL_FALLBACK_OWNER: the e-mail of the user who owns patients without a matched practitioner"
             self._block(msg)
+
+    def refuse_user(self, user: str) -> None:
+        """Take note that HighLevel refuses a user as an owner; any number of threads may."""
+        if user not in self.refused_users:
+            logger.warning(
+                "highlevel.owner_refused user=%s advice=%s",
+                user,
+                "the fallback owner stands in; name another user under owners in the mapping",
+            )
+            self.refused_users.add(user)
 
     def _block(self, problem: str) -> None:
         if self._blockers is None:
