@@ -16,6 +16,7 @@ from target_highlevel.report.wording import KEEPS_BECAUSE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_COLUMNS = re.compile(r"\s{2,}")
 _CODE = re.compile(r"`([^`]+)`")
 _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _SECONDS_PER_MINUTE = 60
@@ -85,6 +86,21 @@ def _button(code: str, clinic: str) -> Markup:
     return Markup("<code>{}</code>").format(code)
 
 
+def tabled(text: str) -> list[list[list[str]]]:
+    """Return the paragraphs of what a command told: lists of lines, each of its cells; what stands in columns is one."""
+    paragraphs: list[list[list[str]]] = []
+    for line in text.splitlines():
+        cells = _COLUMNS.split(line.strip())
+        if cells == [""]:
+            continue
+        is_row = len(cells) > 1
+        if is_row and paragraphs and len(paragraphs[-1][-1]) == len(cells):
+            paragraphs[-1].append(cells)
+        else:
+            paragraphs.append([cells])
+    return paragraphs
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "counted": counted,
@@ -94,4 +110,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "because": because,
     "told": told,
+    "tabled": tabled,
 }

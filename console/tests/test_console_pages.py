@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from console_server import ENVIRONMENT, Browser, a_patient, a_report, serving
+from console_server import ENVIRONMENT, Browser, a_job, a_patient, a_report, serving
 
 from migration_console.steps import State
 
@@ -175,6 +175,27 @@ def test_the_handover_is_done_until_something_is_written(tmp_path: Path) -> None
         assert state() is State.DONE
         a_report(tmp_path, LATER)
         assert state() is State.OUT_OF_DATE
+
+
+def test_what_an_undo_would_do_is_a_table(tmp_path: Path) -> None:
+    """As the command writes it for a terminal, whose columns would not fit a phone."""
+    a_report(tmp_path, CHECK, totals={**dict.fromkeys(TOTALS, 0), "created": 5})
+    said = (
+        f"2026-11-29T08:00:00.000000Z [info     ] meltano      Environment 'sandbox' is active\n"
+        f"Undoing run {CHECK} would:\n\n  records       remove  restore  link again\n"
+        "  contacts           3        0           0\n  notes on the contact  2   1   4\n\nEach record is read first.\n"
+    )
+    a_job(tmp_path, "undo-plan", "2026-11-29T08:00:00Z", said=said, line=f"rollback --run {CHECK}")
+    with serving(tmp_path) as browser:
+        page = browser.enter().get("undo").text
+    assert f"<p>Undoing run {CHECK} would:</p>" in page
+    assert "<p>Each record is read first.</p>" in page
+    row = page.partition('<th scope="row">Notes on the contact</th>')[2].partition("</tr>")[0]
+    assert re.findall(r'data-name="(.*?)">(\d)<', row) == [
+        ("Remove", "2"),
+        ("Restore", "1"),
+        ("Link again", "4"),
+    ]
 
 
 def test_one_difference_is_called_so(tmp_path: Path, browser: Browser) -> None:
