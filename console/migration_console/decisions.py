@@ -51,8 +51,9 @@ def decide(clinic: Clinic, part: str, fields: Mapping[str, str]) -> str:
             said = DECISIONS[part](clinic, fields)
     except ChangedSinceError:
         raise Refused(409, _CHANGED) from None
-    if part == "families" and fields.get("last") == "yes" and clinic.families:
-        clinic.signatures.sign(clinic.families, _UNNAMED)
+    people = fields.get("people", "")  # on the last page of them
+    if part == "families" and people and people == clinic.families:
+        clinic.signatures.sign(people, _UNNAMED)
     return said
 
 
