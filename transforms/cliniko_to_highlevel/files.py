@@ -131,7 +131,7 @@ def _file_name(row: Row, mime_type: str | None, room: int) -> tuple[str, str]:
         suffix = _EXTENSIONS.get(mime_type or "", suffix)
     stem = name.removesuffix(suffix)
     description = _fit(row.text("description") or "", " ").strip(" .")
-    return _told(description if description != stem else "", stem, room - len(suffix)), suffix
+    return _told("" if description in {stem, name} else description, stem, room - len(suffix)), suffix
 
 
 def _fit(text: str, sign: str) -> str:

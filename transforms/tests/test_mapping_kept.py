@@ -107,6 +107,7 @@ def test_an_insurers_unknown_country_stays_in_the_address() -> None:
         ({"description": "x" * 100}, f"{'x' * 100} - referral 2024-03-11 {FILE}"),
         ({"description": "Knee", "archived_at": WHEN}, f"Knee - referral 2024-03-11 [archived] {FILE}"),
         ({"description": "referral"}, f"referral 2024-03-11 {FILE}"),
+        ({"description": "referral.pdf"}, f"referral 2024-03-11 {FILE}"),
         ({"description": "Knee\u202egpj.x"}, f"Kneegpj.x - referral 2024-03-11 {FILE}"),
     ],
 )
