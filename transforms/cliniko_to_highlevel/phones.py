@@ -201,10 +201,21 @@ def _likeliest(text: str, known: str | None, countries: tuple[str, ...], kind: s
         country = phonenumbers.region_code_for_number(phonenumbers.parse(known))
         leads = whole and whole == next(_found(text, country or _NO_COUNTRY), None)
         return whole if leads else _as_typed(known, text)
+    if len(countries) > 1 and _ends_before_word(text, countries):
+        return None
     possible = [first for country in countries if (first := next(_found(text, country), None))]
     if len(set(possible)) <= 1:
         return next(iter(possible), None if countries else whole)
     return min(possible, key=lambda number: _told_against(number, text, kind))
+
+
+def _ends_before_word(text: str, countries: tuple[str, ...]) -> bool:
+    """Return whether digits that a word may claim stand behind a number of one country; in another they may be a part of it."""
+    few = _FEW_BEFORE_WORD.search(_NO_NUMBER.sub(_left_out, text))
+    if few is None:
+        return False
+    before = few.string[: few.start() + 1]
+    return any(next(_found(before, country), None) for country in countries)
 
 
 def _told_against(number: str, text: str, kind: str | None) -> tuple[bool, bool]:
