@@ -322,6 +322,9 @@ from cliniko_to_highlevel.phones import e164
         ("021 123 456 3b Smith St", "64211234563", "NZ", None),
         ("0491570006 9-5pm", None, "AU", "+61491570006"),
         ("0491 570 006 after 1730 hrs", None, "AU", "+61491570006"),
+        ("0491 570 006 0900-1700", None, "AU", "+61491570006"),
+        ("0491 570 006 (0900 - 1730)", "6149157000609001730", "AU", "+61491570006"),
+        ("2100-1200", None, "HK", "+85221001200"),
         # a digit before a number that begins with a zero
         ("2 021 123 456", None, "NZ", None),
         ("2-021 123 456", None, "NZ", None),
