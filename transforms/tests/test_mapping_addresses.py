@@ -341,6 +341,7 @@ from cliniko_to_highlevel.phones import e164
         ("before 10 - 09 123456", "3581009123456", "FI", None),
         ("level 3: 347 123 4567", None, "IT", "+393471234567"),
         ("61 0491 570 006", None, "AU", "+61491570006"),
+        ("John (son, 12) 0491 570 006", None, "AU", "+61491570006"),
         ("9876 5432 (h)", "61398765432", "AU", "+61398765432"),
         # what stands between digits and is no number parts them
         ("0491 570 9am 006", None, "AU", None),
