@@ -449,6 +449,8 @@ def test_other_digits_make_no_other_number(
         ("jane (at) example.com", ["jane@example.com"]),
         ("jane[AT]example.com", ["jane@example.com"]),
         ("jane@example\u3002com", ["jane@example.com"]),
+        ("a@example.com\u3001b@example.com", ["a@example.com", "b@example.com"]),
+        ("jane\u3001smith@example.com", []),
         ("jane@example.com=", ["jane@example.com"]),
         ("meet (at) noon", []),
         ("*jane@example.com*", ["jane@example.com"]),
