@@ -39,6 +39,8 @@ _BETWEEN = re.compile(r"[;,|&/\n]|(?<![^\W\d_])(?:or|and)(?![^\W\d_])", re.IGNOR
 #: What may stand between the digits of one number, and does not part it from the next one.
 _INSIDE = " \t()-.\xa0"
 _ONE_NUMBER = re.compile(r"\+?[\d\s().-]+")
+#: Nothing but digits: none of them says what it is, if no number.
+_BARE = re.compile(r"\+?[\d ]+")
 #: The digits of one number in a text of words.
 _WHOLE_RUN = re.compile(r"(?<![\w+@])[+(]*\d[\d \t().-]*(?![\w@])")
 #: A sign that parts two numbers, or stands inside of one: ``030/23125-012``, ``0491/570/006``.
@@ -212,7 +214,7 @@ def _likeliest(text: str, known: str | None, countries: tuple[str, ...], kind: s
 
 def _ends_before_word(text: str, countries: tuple[str, ...]) -> bool:
     """Return whether digits that a word may claim stand behind a number of one country; in another they may be a part of it."""
-    few = _FEW_BEFORE_WORD.search(_NO_NUMBER.sub(_left_out, text))
+    few = _FEW_BEFORE_WORD.search(_without_others(text))
     if few is None:
         return False
     before = few.string[: few.start() + 1]
@@ -291,7 +293,7 @@ def _without_notes(text: str) -> str:
 
 def _as_typed(known: str, text: str) -> str | None:
     """Return the number that Cliniko has made of a text, or the one in it to which Cliniko has taken other digits; else None."""
-    plain = _NO_NUMBER.sub(_left_out, text)
+    plain = _without_others(text)
     stands = not _FEW_BEFORE_WORD.search(text) and any(
         _is_written(known, run) and not _ADDED.search(run) for run in _WHOLE_RUN.findall(plain)
     )
@@ -369,7 +371,7 @@ def _without_faxes(text: str) -> tuple[str, int]:
 
 def _found(text: str, country: str) -> Iterator[str]:
     """Yield the valid numbers of a text, in E.164: each stands alone, not as a part of a longer row of digits."""
-    plain = _NO_NUMBER.sub(_left_out, text)
+    plain = _without_others(text)
     if _is_stroked(text, plain):
         whole = _number(_STROKE.sub(" ", text), country)
         if whole:
@@ -387,6 +389,11 @@ def _found(text: str, country: str) -> Iterator[str]:
             yield from _in_words(spaced, country)
 
 
+def _without_others(text: str) -> str:
+    """Return a text without the digits that are no number to call."""
+    return text if _BARE.fullmatch(text) else _NO_NUMBER.sub(_left_out, text)
+
+
 def _left_out(found: re.Match[str]) -> str:
     """Return what stands for digits that are no number: they part what stands before and behind them."""
     before, behind = found.string[: found.start()], found.string[found.end() :]
@@ -401,7 +408,7 @@ def _is_stroked(text: str, plain: str) -> bool:
 
 def _run_read(run: str, country: str) -> str:
     """Return what stands for such digits within a text: the numbers that they are."""
-    if not _is_stroked(run, _NO_NUMBER.sub(_left_out, run)):
+    if not _is_stroked(run, _without_others(run)):
         return run
     return f" {', '.join(_found(run, country))} "
 
