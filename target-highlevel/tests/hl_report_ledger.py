@@ -171,6 +171,7 @@ def a_rollback(reported: ReportedLedger, run: str, *, left: int = 0, spared: int
         "removed": 7,
         "restored": 1,
         "linked_again": 0,
+        "gone_already": 0,
         "read_back": True,
         "created_left": left,
         "fields_differing": 0,

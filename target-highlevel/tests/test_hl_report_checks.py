@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hl_report_ledger import ReportedLedger, a_clinic, a_rollback, a_verification, ledger_at
+from hl_report_ledger import CONTACTS, ReportedLedger, a_clinic, a_rollback, a_verification, ledger_at
 from jsonschema import Draft202012Validator
 
+from target_highlevel.ledger.rows import NO_NOTES
 from target_highlevel.ledger.tables import audit
+from target_highlevel.ledger.undo import Undo
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind
 from target_highlevel.report.page import run_page
+from target_highlevel.report.undone import done_by
+from target_highlevel.rollback.act import Hand
+from target_highlevel.rollback.touched import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,3 +220,33 @@ def test_what_could_not_be_read_and_what_was_accepted_is_not_called_the_same(
         assert [
             item["what"] for item in told["to_do"] if item["section"] in {"differences", "unreadable"}
         ] == tasks
+
+
+def test_what_a_killed_run_had_created_is_counted_as_removed(reported: ReportedLedger) -> None:
+    """A rollback that finds it and takes it out again has linked nothing: the report says of it once what became of it."""
+    undone_run, rollback = reported.ledger.runs()[0]["id"], reported.run
+    reported.resume(undone_run)
+    reported.receive(CONTACTS, "patients/90")
+    [row] = reported.work.claim(1, ())
+    reported.work.intend(row, "create", "contacts")
+    reported.resume(rollback)
+    undo = Undo(reported.ledger, rollback, undone_run)
+    [unclear] = [each for each in undo.unclear() if each.source_id == "patients/90"]
+    undo.own(unclear, "hl-90", {}, NO_NOTES)
+    undo.removed(unclear)
+    assert done_by(reported.ledger, rollback) == {
+        "removed": 1, "restored": 0, "linked_again": 0, "gone_already": 0,
+    }  # fmt: skip
+
+
+def test_what_nobody_can_tell_any_more_is_left_alone_and_not_gone(reported: ReportedLedger) -> None:
+    """It is listed among what was left alone; counted as gone as well, it would be two."""
+    undone_run, rollback = reported.ledger.runs()[0]["id"], reported.run
+    undo = Undo(reported.ledger, rollback, undone_run)
+    hand = Hand(undo, Marks(reported.ledger.salt, {}), lambda: "")
+    first, second = (undo.row(f"contact:patients/{number}") for number in (1, 2))
+    assert first is not None
+    assert second is not None
+    hand.gone(first)
+    hand.gone(second, is_proven=False)
+    assert done_by(reported.ledger, rollback)["gone_already"] == 1

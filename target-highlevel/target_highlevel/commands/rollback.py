@@ -19,6 +19,7 @@ from target_highlevel.ledger.ledger import begun_together
 from target_highlevel.ledger.undo import Undo, rolled_back
 from target_highlevel.report.run_report import RunReport
 from target_highlevel.report.tables import write_table
+from target_highlevel.report.undone import done_by
 from target_highlevel.report.undone import undone as undone_content
 from target_highlevel.report.wording import meaning, object_name, record_name
 from target_highlevel.rollback.plan import plan_of
@@ -26,7 +27,7 @@ from target_highlevel.rollback.rollback import Rollback, run_to_undo
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.proof import Proof
@@ -110,9 +111,9 @@ def _act(settings: Settings, run: str | None) -> tuple[int, str]:
         error = caught
     ignore_signals()
     code = exit_code(error) or (COMPLETE if proof and proof.holds else FAILED)
-    facts = {"undoes": undone, **_facts(undoing, proof)}
+    facts = {"undoes": undone, **done_by(session.ledger, session.run), **_facts(undoing, proof)}
     if proof is not None:
-        _print_result(undoing, proof)
+        _print_result(undoing, proof, facts)
     session.close(code, {**facts, **_write_report(session, undoing, proof, facts, error)})
     if error is not None:
         raise error
@@ -137,10 +138,11 @@ def _unseen(undoing: Rollback) -> str:
     return ", ".join(sorted(_SIGNS[kind] for kind in undoing.unseen))
 
 
-def _print_result(undoing: Rollback, proof: Proof) -> None:
+def _print_result(undoing: Rollback, proof: Proof, did: Mapping[str, Any]) -> None:
     result = undoing.result
+    gone = f" Gone already: {did['gone_already']:,}." if did["gone_already"] else ""
     click.echo(
-        f"\nRemoved {result.removed}, restored {len(result.restored)}, linked again {len(result.linked)}."
+        f"\nRemoved {did['removed']:,}, restored {did['restored']:,}, linked again {did['linked_again']:,}.{gone}"
     )
     click.echo("Read back:")
     click.echo(f"  created and still there             {len(proof.left)}")
@@ -157,16 +159,12 @@ def _print_result(undoing: Rollback, proof: Proof) -> None:
 
 
 def _facts(undoing: Rollback, proof: Proof | None) -> dict[str, Any]:
-    """Return the counts of a rollback; one that stopped before its end has read nothing back."""
-    result = undoing.result
+    """Return what a rollback left and proved; one that stopped before its end has read nothing back."""
     return {
-        "removed": result.removed,
-        "restored": len(result.restored),
-        "linked_again": len(result.linked),
         "read_back": proof is not None,
         "created_left": len(proof.left) if proof else 0,
         "fields_differing": len(proof.differing) if proof else 0,
-        "spared": len(result.spared),
+        "spared": len(undoing.result.spared),
         "left_behind": undoing.left_behind() if proof else None,
     }
 

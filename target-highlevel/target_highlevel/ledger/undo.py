@@ -345,7 +345,9 @@ class Undo(Work):
             where = {"hl_id": hl_id, "parent_id": row.parent_id, "created_run": self.undone, "intent": None}
             self._set(connection, row.ref, **where, **known)
             row.hl_id = hl_id
-            self._audit(connection, row, "outcome", "created")
+            self._audit(
+                connection, row, "outcome", "found_created"
+            )  # by the run that is undone, not by this one
         row.intent = None
 
     def went(self, row: Row) -> None:
@@ -361,11 +363,14 @@ class Undo(Work):
             self._audit(connection, row, "outcome", "not_created")
 
     def removed(self, row: Row, along: Iterable[Row] = (), *, status: str = "removed") -> None:
-        """Record that a record is gone from HighLevel, and what went with it."""
+        """Record that a record is gone from HighLevel, and what went with it; a second record of one link is no second link."""
         with self._ledger.transaction() as connection:
             self._gone(connection, row, status)
+            hl_id = row.hl_id
             for other in along:
-                self._gone(connection, other, "removed_with_its_record")
+                self._gone(
+                    connection, other, "the_same_link" if other.hl_id == hl_id else "removed_with_its_record"
+                )
 
     def _gone(self, connection: sa.Connection, row: Row, status: str) -> None:
         intent = row.intent or {"action": "remove", "api": ""}

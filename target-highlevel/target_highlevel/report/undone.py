@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 _MOST_LISTED = 50
 #: What the trail calls what a rollback does -> the column it is counted in.
 _DID = {"removed": "removed", "updated": "restored", "created": "linked_again", "gone": "gone_already"}
+
+
+def done_by(ledger: Ledger, run_id: str) -> dict[str, int]:
+    """Return how many records a rollback has removed, restored, linked again and found gone, as the audit trail has it.
+
+    A link that two records of Cliniko's ask for is one link, and was one when the run made it.
+    """
+    found: Counter[str] = Counter()
+    for (_, _, status), number in writes(ledger, run_id).items():
+        found[_DID[status]] += number
+    return {name: found[name] for name in _DID.values()}
 
 
 def undone(

@@ -53,9 +53,9 @@ class Hand:
         self._undo.removed(row, along, status=status)
         reach("after_crosswalk", row.object)
 
-    def gone(self, row: Row, along: Iterable[Row] = ()) -> None:
-        """Take note that somebody has deleted a record before us."""
-        self._undo.removed(row, along, status="gone_already")
+    def gone(self, row: Row, *, is_proven: bool = True) -> None:
+        """Take note that somebody has deleted a record before us, or that nobody can tell any more whether it is there."""
+        self._undo.removed(row, status="gone_already" if is_proven else "out_of_sight")
 
     def restore(
         self,

@@ -61,6 +61,9 @@ class Links:
             for trace in traces
             if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None
         ]
+        rows.sort(
+            key=lambda row: row.created_run is None
+        )  # the one that made the link stands for it, as in the load's counts
         if rows:
             with self._setbacks.met(partial(self._keep, rows)):
                 self._remove(traces, rows)
@@ -72,12 +75,10 @@ class Links:
         ends = next((trace.ends for trace in traces if trace.ends), ())
         if any(self._undo.hl_id(end) is None for end in ends):
             self._follow(rows)
-            self._result.remove(len(rows))
         elif set(ends) & self._result.kept:
             self._keep(rows, "its_record_is_spared")
         else:
             self._hand.remove(rows[0], self._kind, rows[1:])
-            self._result.remove(len(rows))
 
     def _follow(self, rows: list[Row]) -> None:
         """Have a link follow its record.
@@ -149,7 +150,9 @@ class Links:
         for hl_id, others in instead.items():
             self._kind.remove(replace(row, hl_id=hl_id))
             for other in others:
-                self._undo.removed(other, status="removed_with_its_record")
+                self._undo.removed(
+                    other, status="removed_with_its_record" if other.created_run else "the_same_link"
+                )
         try:
             made = self._kind.link(before.fields)
         except (NotFound, Refused, Rejected):  # an end of it is gone, or every label is full

@@ -49,7 +49,6 @@ class Result:
     #: refs of records that were put back and of which the ledger knows again all it did
     settled: set[str] = field(default_factory=set)
     tags: set[str] = field(default_factory=set)
-    removed: int = 0
     #: relations that link again what they did, by ref
     linked: dict[str, Row] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
@@ -75,11 +74,6 @@ class Result:
         with self._mutex:
             self.spared.pop(row.ref, None)
             self.restored[row.ref] = Restored(row, before, tuple(left))
-
-    def remove(self, number: int = 1) -> None:
-        """Count records that are gone."""
-        with self._mutex:
-            self.removed += number
 
     def link(self, row: Row) -> None:
         """Note that a relation links again what it did."""

@@ -177,7 +177,6 @@ class UnitWorker:
         """Somebody deleted the record: nothing is left to remove or to put back."""
         if unit.created:
             self._hand.gone(row)
-            self._result.remove()
         elif unit.updated:
             self._result.spare(row, "deleted_by_somebody")
 
@@ -193,13 +192,10 @@ class UnitWorker:
         return None
 
     def _remove(self, row: Row, kind: ObjectKind, along: Iterable[Row] = ()) -> None:
-        along = list(along)
         try:
             self._hand.remove(row, kind, along)
         except Rejected as rejected:
             self._result.keep(row, rejected.reason)
-            return
-        self._result.remove(1 + len(along))
 
     def _remove_children(self, children: Iterable[Row]) -> bool:
         """Remove what hangs on a contact, one by one; return whether all of it is gone."""
@@ -346,10 +342,8 @@ class UnitWorker:
             self._result.spare(row, "deleted_by_somebody")
             return
         hl_id = str(row.hl_id)
-        self._hand.gone(row)
-        if is_proven:
-            self._result.remove()
-        else:
+        self._hand.gone(row, is_proven=is_proven)
+        if not is_proven:
             self._result.doubt(Spared(row.object, row.source_id, hl_id, "contact_gone"))
 
     def _restore_file(self, row: Row, files: Mapping[str, Mapping[str, Any]]) -> None:
