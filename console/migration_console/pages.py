@@ -124,6 +124,7 @@ def _map(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
             {**item, "number": item["source"].partition("/")[2]}
             for item in (_plan_of(clinic).get("owners") or {}).get("practitioners") or ()
         ],
+        "without_user": len(plan.content.get("practitioners_without_user") or ()) if plan else 0,
         "owners": clinic.mapping.part("owners"),
         "move": [(name, MOVES.get(name, name), value) for name, value in clinic.mapping.part("move").items()],
         "insurers": _insurers(clinic, account),

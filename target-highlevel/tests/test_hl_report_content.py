@@ -168,10 +168,8 @@ def test_withheld_addresses_conflicts_and_practitioners_are_listed_by_id(loaded:
     assert content["withheld"]["count"] == 1
     assert content["withheld"]["records"][0]["source"] == "patients/21"
     assert content["conflicts"] == {"count": 1, "records": [{"source": "contacts/7", "field": "phone"}]}
-    assert content["practitioners_without_user"] == [
-        {"source": "practitioners/2", "because": "no_user"},
-        {"source": "practitioners/3", "because": "inactive"},
-    ]
+    assert content["practitioners_without_user"] == [{"source": "practitioners/2", "because": "no_user"}]
+    assert content["practitioners_left"] == [{"source": "practitioners/3", "because": "inactive"}]
 
 
 def test_what_cannot_move_is_counted_where_the_ledger_can_tell(loaded: ReportedLedger) -> None:

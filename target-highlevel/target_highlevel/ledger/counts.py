@@ -209,7 +209,16 @@ def practitioners(ledger: Ledger) -> list[tuple[str, str | None, str]]:
 
 
 def practitioners_without_user(ledger: Ledger) -> list[tuple[str, str]]:
-    """Return (source id, reason) of every practitioner without a matching HighLevel user, but for those who were refused."""
+    """Return (source id, reason) of every practitioner at work whom no HighLevel user matches, but for those who were refused."""
+    return [(source_id, reason) for source_id, reason in _contacts_instead(ledger) if reason != _HAS_LEFT]
+
+
+def practitioners_left(ledger: Ledger) -> list[tuple[str, str]]:
+    """Return (source id, reason) of every practitioner who has left the clinic, and needs no user."""
+    return [(source_id, reason) for source_id, reason in _contacts_instead(ledger) if reason == _HAS_LEFT]
+
+
+def _contacts_instead(ledger: Ledger) -> list[tuple[str, str]]:
     taken = record.c.status != Status.REJECTED.value
     return [(source_id, reason) for source_id, user, reason in _practitioners(ledger, taken) if user is None]
 

@@ -62,10 +62,7 @@ class Prediction:
         account = survey.content() if survey else None
         for name, sources in (survey.findings() if survey else {}).items():
             quality.note(SURVEYED[name], sources)
-        quality.note(
-            NO_USER,
-            (source for source, reason in practitioners_without_user(session.ledger) if reason != "inactive"),
-        )
+        quality.note(NO_USER, (source for source, _ in practitioners_without_user(session.ledger)))
         places = [item["source"].partition("/")[2] for item in account["locations"]] if account else []
         session.blockers += admission.unknown_businesses(session.settings, places)
         spent = session.governor.statistics().requests

@@ -107,10 +107,8 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "filtered": groups["filtered"],
         "left_out": dict(sorted(facts.left_out.items())),
         **_remarks(ledger, run_id),
-        "practitioners_without_user": [
-            {"source": source, "because": because}
-            for source, because in counts.practitioners_without_user(ledger)
-        ],
+        "practitioners_without_user": _practitioners(counts.practitioners_without_user(ledger)),
+        "practitioners_left": _practitioners(counts.practitioners_left(ledger)),
         "differences": differences,
         "cannot_move": cannot_move(ledger),
         "budget": _budget(facts, ledger),
@@ -123,6 +121,10 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "runs": [earlier(item) for item in ledger.runs(_MOST_RUNS) if item["id"] != run_id],
     }
     return {**content, "verdict": verdict(content), "to_do": things_to_do(content)}
+
+
+def _practitioners(found: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"source": source, "because": because} for source, because in found]
 
 
 def _patients(rows: Iterable[Mapping[str, Any]]) -> int:

@@ -52,6 +52,7 @@ SECTIONS = {
     "conflicts": "Changed by a person in HighLevel and in Cliniko",
     "practitioners": "Practitioners without a user",
     "money": "Sums of money that do not agree",
+    "practitioners_left": "Practitioners who have left",
     "missing": "Missing in HighLevel, as the newest verification found",
     "different": "With other values than in Cliniko, as the newest verification found",
     "kept": "With what people entered, as the newest verification found",
@@ -167,9 +168,13 @@ class Handover:
         conflicts = self._conflicts()
         for source, name in conflicts:
             yield Entry("conflicts", source, "", name, "conflict", _CONFLICT, "Decide which side is right.")
-        for source, because in counts.practitioners_without_user(self.ledger):
-            said = meaning("filtered", because)
-            yield Entry("practitioners", source, "user", "", because, said.says, said.next_step)
+        for section, found in (
+            ("practitioners", counts.practitioners_without_user(self.ledger)),
+            ("practitioners_left", counts.practitioners_left(self.ledger)),
+        ):
+            for source, because in found:
+                said = meaning("filtered", because)
+                yield Entry(section, source, "user", "", because, said.says, said.next_step)
         for found in self.sums.listed:
             if not found.explained:
                 fields = ", ".join(found.fields)

@@ -20,6 +20,8 @@ _SETTINGS = {
     "pipeline": "Pipeline",
 }
 _STATES = {"create": "would be created", "extend": "would get options", "there": "is there"}
+#: Why a practitioner owns no patients; of any other the record was refused.
+_NO_OWNER = {"inactive": "has left", "no_user": "no user has their e-mail"}
 _MEGABYTE = 1_000_000
 _GIGABYTE = 1_000_000_000
 
@@ -40,8 +42,10 @@ def owner_row(item: Mapping[str, Any]) -> tuple[Any, ...]:
         return _code(item["source"]), Markup("user <code>{}</code> {}").format(
             item["user"], item["email"] or ""
         )
-    because = "has left" if item["because"] == "inactive" else "no user has their e-mail"
-    stands = Markup("contact ({}); patients go to the fallback owner").format(because)
+    because = _NO_OWNER.get(item["because"])
+    stands = Markup("{}; patients go to the fallback owner").format(
+        f"contact ({because})" if because else "nobody (see the refused)"
+    )
     if item["suggested"]:
         stands += Markup(
             ". To be confirmed: user <code>{}</code> {} has the same name; <code>owners</code> of the mapping says so"

@@ -126,10 +126,9 @@ def _money(money: Mapping[str, Any] | None) -> Iterator[Task]:
 
 
 def _without_user(content: Mapping[str, Any]) -> Iterator[Task]:
-    without = sum(1 for item in content["practitioners_without_user"] if item["because"] == "no_user")
     yield (
         "practitioner{s} without a user",
-        without,
+        len(content["practitioners_without_user"]),
         "Add them as users in HighLevel, or leave the fallback owner in charge.",
         "practitioners",
     )
