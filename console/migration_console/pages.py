@@ -131,7 +131,7 @@ def _map(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
         "made": (account.get("insurers") or {}).get("made") or [],
         "stages": {item["source"]: item for item in _plan_of(clinic).get("stages") or ()},
         "pipeline": clinic.project.variables.get("TARGET_HIGHLEVEL_PIPELINE", ""),
-        "patients": (account.get("rows") or {}).get("patients"),
+        "patients": account.get("patients") or (account.get("rows") or {}).get("patients"),
         "can_undo": clinic.mapping.can_undo(),
         "mapping_path": clinic.project.mapping,
         "zone": _zone(clinic),

@@ -188,6 +188,7 @@ class Survey:
         reference = self._reference
         return {
             "rows": dict(sorted(self._rows.items())),
+            "patients": self._moved,
             "custom_fields": [self._field(*item) for item in self._judged()],
             "appointment_types": [
                 {"source": f"appointment_types/{key}", "name": name, "appointments": self._types[key]}

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG
-from target_highlevel.ledger.repair import TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Notes, Outcome, Status
 from target_highlevel.ledger.scratch import COPIED_AT
 from target_highlevel.ledger.tables import audit, record, run
-from target_highlevel.ledger.undo import ROLLED_BACK
-from target_highlevel.ledger.unplaced import unplaced
+from target_highlevel.ledger.unplaced import UNDONE, unplaced
 from target_highlevel.payload import Payload
 from target_highlevel.withheld import tags
 
@@ -25,6 +23,9 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.ledger import Ledger
 
 
+#: Behind the source id of a further part of a long text: ``treatment_notes/5#2``.
+PART = "#"
+FURTHER_PART = (record.c.object == "note") & record.c.source_id.contains(PART)
 #: Rows in memory at once, of tables that have one for every record of the clinic.
 _AT_ONCE = 1000
 
@@ -208,6 +209,10 @@ def practitioners(ledger: Ledger) -> list[tuple[str, str | None, str]]:
     return _practitioners(ledger, sa.true())
 
 
+#: Why a practitioner has no user and needs none.
+_HAS_LEFT = "inactive"
+
+
 def practitioners_without_user(ledger: Ledger) -> list[tuple[str, str]]:
     """Return (source id, reason) of every practitioner at work whom no HighLevel user matches, but for those who were refused."""
     return [(source_id, reason) for source_id, reason in _contacts_instead(ledger) if reason != _HAS_LEFT]
@@ -233,13 +238,12 @@ def _practitioners(ledger: Ledger, which: sa.ColumnElement[bool]) -> list[tuple[
         return [(row.source_id, row.hl_id, row.reason or "no_user") for row in connection.execute(query)]
 
 
-#: Reasons of records that were in HighLevel and are not any more, until a full read brings them again.
-UNDONE = frozenset({ROLLED_BACK, TO_BE_REPAIRED})
-
-
 def undone_records(ledger: Ledger) -> int:
-    """Return how many records a rollback took out of HighLevel, or were missed there, and have not been read again since."""
-    undone = (record.c.status == Status.FILTERED.value) & record.c.reason.in_(sorted(UNDONE))
+    """Return how many records a rollback took out of HighLevel, or were missed there, and have not been read again since.
+
+    A long note is one record of Cliniko's, and comes again as one, however many notes it takes.
+    """
+    undone = (record.c.status == Status.FILTERED.value) & record.c.reason.in_(sorted(UNDONE)) & ~FURTHER_PART
     query = sa.select(sa.func.count()).where(
         record.c.location == ledger.location, record.c.stream != "", undone
     )
@@ -300,7 +304,7 @@ def _writes(
         for of, entries in groupby(connection.execute(query), key=lambda entry: entry.run):
             did: dict[tuple[str, str], tuple[str, str]] = {}
             for _, object_, written, status, resource in entries:
-                source_id = written.partition("#")[0] if whole and object_ == "note" else written
+                source_id = written.partition(PART)[0] if whole and object_ == "note" else written
                 if source_id != written:
                     named = resource or source_id.partition("/")[0]
                     did.setdefault((object_, source_id), (named, Outcome.UPDATED.value))

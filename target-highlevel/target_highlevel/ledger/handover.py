@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import BESIDE
-from target_highlevel.ledger.counts import ObjectCount, standing_records, unsettled_records
+from target_highlevel.ledger.counts import (
+    FURTHER_PART,
+    PART,
+    ObjectCount,
+    standing_records,
+    unsettled_records,
+)
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG, OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import record
@@ -24,8 +30,6 @@ if TYPE_CHECKING:
 _GIVEN_UP = "no_longer_wanted"
 #: Reasons that are doings of our own: another sub-account, where the record is, lists it itself.
 _OURS = frozenset({BESIDE, _GIVEN_UP, OTHER_SUB_ACCOUNT})
-#: Behind the source id of a further part of a long text: ``treatment_notes/5#2``.
-_PART = "#"
 _AT_ONCE = 1000
 
 
@@ -36,7 +40,7 @@ def is_missed(item: Unsettled) -> bool:
     location in its sub-account, a link that Cliniko gave up is not wanted, and of a long note left out it is enough to know once:
     the ledger counts them, a clinic does not.
     """
-    further = item.outcome == "filtered" and item.object == "note" and _PART in item.source_id
+    further = item.outcome == "filtered" and item.object == "note" and PART in item.source_id
     without_user = item.outcome == "filtered" and item.object == "user"
     return item.reason not in _OURS and not without_user and not further
 
@@ -75,10 +79,9 @@ def further_parts(ledger: Ledger) -> dict[tuple[str, str, str], int]:
         sa.select(*groups, sa.func.count())
         .where(
             record.c.location == ledger.location,
-            record.c.object == "note",
+            FURTHER_PART,
             (status == Status.DONE.value)
             | ((status == Status.FILTERED.value) & record.c.reason.not_in(_OURS)),
-            record.c.source_id.contains(_PART),
         )
         .group_by(*groups)
     )

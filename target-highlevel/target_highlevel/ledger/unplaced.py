@@ -11,12 +11,16 @@ import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import Bulk
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG, OWN
+from target_highlevel.ledger.repair import TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import contribution, joined, record
+from target_highlevel.ledger.undo import ROLLED_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Reasons of records that were in HighLevel and are not any more, until a full read brings them again.
+UNDONE = frozenset({ROLLED_BACK, TO_BE_REPAIRED})
 #: Why what is offered to whoever joins it is nowhere: a group booking in which nobody has a place.
 JOINED_BY_NONE = "joined_by_none"
 _AT_ONCE = 500
@@ -38,6 +42,8 @@ class Unplaced(NamedTuple):
 
 def unplaced(connection: sa.Connection, location: str, run: str | None = None) -> Iterator[Unplaced]:
     """Yield every contribution that is in no record in HighLevel, of contributors that are no records themselves.
+
+    A record that was taken out again counts itself, as it did while it was there.
 
     Args:
         connection: the ledger's.
@@ -71,6 +77,9 @@ def _not_in_highlevel(location: str, run: str | None) -> sa.Select[tuple[str, st
             contribution.c.part != OWN,
             target.c.status.is_(None) | (target.c.status != Status.DONE.value),
             target.c.status.is_(None) | ~left_out | seen,
+            target.c.status.is_(None)
+            | ~left_out
+            | sa.func.coalesce(target.c.reason, "").not_in(sorted(UNDONE)),
             ~sa.exists().where(joins_it),
         )
         .order_by(contribution.c.part, contribution.c.target)

@@ -33,7 +33,7 @@ _SOMETIMES = {
 def verified_columns(totals: Mapping[str, int]) -> dict[str, str]:
     """Return the columns of the closing table, each with its heading."""
     shown = {name: word for name, word in _SOMETIMES.items() if totals.get(name)}
-    always = {name: "in Cliniko" if name == "source" else name for name in _ALWAYS}
+    always = {name: "looked at" if name == "source" else name for name in _ALWAYS}
     open_ = {"difference": "not accounted for"} if totals["difference"] else {}
     return {**always, **shown, **open_, "extra": "extra"}
 

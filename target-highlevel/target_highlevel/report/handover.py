@@ -13,6 +13,7 @@ from target_highlevel.ledger import counts
 from target_highlevel.ledger.handover import Whereabouts, missed_records, unusable_addresses
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.money import money_rows
+from target_highlevel.ledger.unplaced import UNDONE
 from target_highlevel.preflight.admission import mapping_digest, newest_plan
 from target_highlevel.report import money
 from target_highlevel.report.agreement import newest_of_everything
@@ -51,8 +52,8 @@ SECTIONS = {
     "not_taken": "Values that HighLevel did not take whole",
     "conflicts": "Changed by a person in HighLevel and in Cliniko",
     "practitioners": "Practitioners without a user",
-    "money": "Sums of money that do not agree",
     "practitioners_left": "Practitioners who have left",
+    "money": "Sums of money that do not agree",
     "missing": "Missing in HighLevel, as the newest verification found",
     "different": "With other values than in Cliniko, as the newest verification found",
     "kept": "With what people entered, as the newest verification found",
@@ -157,7 +158,7 @@ class Handover:
         for item in missed_records(self.ledger):
             said = meaning(item.outcome, item.reason)
             named = (item.source_id, item.object, item.field, item.reason, said.says, said.next_step)
-            section = "undone" if item.reason in counts.UNDONE else _OUTCOMES[item.outcome]
+            section = "undone" if item.reason in UNDONE else _OUTCOMES[item.outcome]
             told.add((item.object, item.source_id))
             yield Entry(section, *named, contact=item.contact, resource=item.resource)
         yield from self._addresses()

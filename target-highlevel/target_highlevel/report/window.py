@@ -56,10 +56,10 @@ def window_content(handover: Handover) -> dict[str, Any]:
     ledger, settings = handover.ledger, handover.settings
     run_ids = set(handover.run_ids)
     runs = [item for item in ledger.runs() if item["id"] in run_ids]
-    written = writes_since(ledger, runs[0]["number"], whole=True)
-    did = {item["id"]: written.get(item["id"], Counter()) for item in runs}
-    standing = in_order(_standing(item, did.values()) for item in clinic_counts(ledger))
-    rows = [_run(item, did[item["id"]]) for item in runs]
+    written, whole = (writes_since(ledger, runs[0]["number"], whole=whole) for whole in (False, True))
+    did = [whole.get(item["id"], Counter()) for item in runs]
+    standing = in_order(_standing(item, did) for item in clinic_counts(ledger))
+    rows = [_run(item, written.get(item["id"], Counter())) for item in runs]  # as in its own report
     found = agreement(ledger, within_hours=_A_DAY, accept_rejects=settings.accept_rejects)
     content = {
         "kind": "window",
