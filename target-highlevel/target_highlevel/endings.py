@@ -89,7 +89,7 @@ BEGUN_IN_THE_MIDDLE = (
 
 def undone_words(number: int) -> str:
     """Return what is said of records that were in HighLevel and come again only by a full read."""
-    which = f"{counted(number, 'record')} taken out by a rollback or found missing"
+    which = f"{counted(number, 'record')} brought by an undone run or found missing"
     again = "loaded again only by `meltano run --full-refresh tap-cliniko target-highlevel`"
     return f"{which} {'is' if number == 1 else 'are'} {again}"
 

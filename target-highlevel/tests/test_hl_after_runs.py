@@ -261,12 +261,12 @@ def test_after_an_undo_a_plain_load_does_not_say_that_all_is_there(highlevel: Ca
     assert after.code == 0, after.log[-2000:]
     assert "--full-refresh" in after.log.rstrip().splitlines()[-1]
     assert "Not all of it" in after.report["verdict"]["sentence"]
-    assert "record taken out by a rollback or found missing" not in [
+    assert "record brought by an undone run or found missing" not in [
         item["what"] for item in after.report["to_do"]
     ]
-    assert "records taken out by a rollback or found missing" in [
+    assert "records brought by an undone run or found missing" in [
         item["what"] for item in after.report["to_do"]
     ]
-    assert "taken out by a rollback" in loader.tool("go-live").stderr
+    assert "brought by an undone run" in loader.tool("go-live").stderr
     again = loader.load([*HEAD, ADA, NOTE])
     assert (again.report["undone"], again.log.count("--full-refresh")) == (0, 0)

@@ -72,8 +72,8 @@ def test_what_was_found_missing_is_never_called_complete(reported: ReportedLedge
     told = gather(reported.ledger, run, RunFacts(), 0)
     assert told["undone"] == undone_records(reported.ledger) == 1
     assert "found missing, is not back" in told["verdict"]["sentence"]
-    assert "record taken out by a rollback or found missing" in [item["what"] for item in told["to_do"]]
-    assert "1 record taken out by a rollback or found missing is loaded again only by" in complete(undone=1)
+    assert "record brought by an undone run or found missing" in [item["what"] for item in told["to_do"]]
+    assert "1 record brought by an undone run or found missing is loaded again only by" in complete(undone=1)
     ended(reported)
     verified(reported)
     [reason] = against(reported)
@@ -92,6 +92,17 @@ def test_a_sum_that_was_found_missing_is_not_explained(reason: str, count: int) 
     told = money.content(money.summed([row]))
     assert told is not None
     assert (told["differing"]["count"], told["agrees"]) == (count, not count)
+
+
+def test_a_sum_of_what_waits_for_somebody_left_out_is_left_out() -> None:
+    """The closing table counts it as left out; the sums, too, say why it is not there, and not that it waits."""
+    item = "custom_objects.cliniko_invoice_line_item"
+    row = MoneyRow(item, "invoice_items/1", "held", "deleted_left_out", Amount(None), None)
+    told = money.content(money.summed([row]))
+    assert told is not None
+    [explained] = told["explained"]
+    assert (explained["outcome"], explained["reason"]) == ("filtered", "deleted_left_out")
+    assert "left behind" in explained["meaning"] or "leaves such records behind" in explained["meaning"]
 
 
 def test_what_wrote_after_a_verification_is_told_whatever_the_clock_says(reported: ReportedLedger) -> None:
@@ -297,13 +308,13 @@ def test_a_standing_reject_silences_nothing_else() -> None:
         "rejects.csv",
         "2 waiting records",
         "1 value was not taken whole",
-        "3 records taken out",
+        "3 records brought by an undone run",
         "mapping has changed",
         "older ledger lost",
     )
     assert [word for word in words if word not in line] == []
     assert "the other patients were not included" in complete(4, refused=1, sample=True)
-    assert "3 records taken out" in complete(nothing_came=True, undone=3)
+    assert "3 records brought by an undone run" in complete(nothing_came=True, undone=3)
 
 
 @pytest.mark.parametrize(

@@ -284,5 +284,5 @@ def test_what_comes_again_only_by_a_full_read(course: Course) -> None:
     undone = content["undone"]
     assert counts["undone"] == undone > 1
     assert content["standing"]["known"] == course.handover.content["standing"]["known"]
-    assert f"{undone:,} records taken out by a rollback" in content["go_live"]["sentence"]
-    assert f"{undone:,} records taken out by a rollback" in course.go_live_afterwards.stderr
+    assert f"{undone:,} records brought by an undone run" in content["go_live"]["sentence"]
+    assert f"{undone:,} records brought by an undone run" in course.go_live_afterwards.stderr

@@ -160,12 +160,12 @@ def test_what_was_taken_out_is_not_said_to_be_left_out_on_purpose(reported: Repo
     page = window_page(content)
     top = dict(re.findall(r"<div><dt>(?:<a [^>]*>)?([^<]*)(?:</a>)?</dt><dd>(\d+)</dd>", page))
     assert top["left out on purpose"] == str(counts["left_out"])
-    assert top["taken out again, or missing"] == "2"
+    assert top["undone, or missing"] == "2"
     patients = re.search(r">Patients → contacts</th>(.*?)</tr>", page)
     assert patients is not None
     cells = dict(re.findall(r'data-name="([^"]*)">(\d+)<', patients[1]))
-    assert (cells["left out on purpose"], cells["taken out again, or missing"]) == ("1", "2")
-    assert "taken out again" not in window_page(before)
+    assert (cells["left out on purpose"], cells["undone, or missing"]) == ("1", "2")
+    assert "undone, or missing" not in window_page(before)
 
 
 def test_a_long_note_of_a_patient_who_is_left_out_counts_once(reported: ReportedLedger) -> None:

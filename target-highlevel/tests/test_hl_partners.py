@@ -272,7 +272,7 @@ def test_without_the_scope_who_was_deleted_comes_again_with_their_history(highle
     assert (len(state.contacts), len(state.notes), len(state.relations)) == (1, 1, 1)
     state.damage.delete("contacts", next(iter(state.contacts)))
     found = loader.load([*HEAD, ADA, *history, BOB])
-    assert "3 records taken out by a rollback or found missing" in found.log
+    assert "3 records brought by an undone run or found missing" in found.log
     assert loader.load([*HEAD, ADA, *history, BOB]).code == 0
     assert (len(state.contacts), len(state.notes), len(state.relations)) == (2, 1, 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from decimal import Decimal
@@ -250,6 +251,52 @@ def test_the_left_side_is_what_cliniko_says(sample: Sample) -> None:
                     )
                     checked += 1
     assert checked > 150
+
+
+def test_every_value_on_the_left_stands_in_a_row_of_this_patient(sample: Sample) -> None:
+    """Each of Cliniko's values on a sheet, field for field, is in that field of a row of the patient's or of the clinic's."""
+    owned: dict[str, list[dict[str, Any]]] = {}
+    for ref, row in sample.rows.items():
+        invoice = sample.rows.get(f"invoices/{row.get('invoice_id')}", {})
+        itself = row["id"] if ref.startswith("patients/") else ""
+        owner = row.get("patient_id") or invoice.get("patient_id") or itself
+        owned.setdefault(str(owner or ""), []).append(row)
+    checked = 0
+    for patient in sample.told:
+        rows = [*owned[patient["patient"].rpartition("/")[2]], *owned[""]]
+        for block in patient["blocks"]:
+            for field in block["fields"]:
+                for piece in field["cliniko"]:
+                    assert any(holds(row, piece) for row in rows), (
+                        block["ref"],
+                        field["name"],
+                        piece["field"],
+                    )
+                    checked += 1
+    assert checked > 3000
+
+
+def holds(row: dict[str, Any], piece: dict[str, str]) -> bool:
+    """Return whether a row has a value of a sheet in its field: a reference with its name, an answer below its question."""
+    column, *below = re.sub(r" \d+$", "", piece["field"]).split(" / ")  # the second of several phones, say
+    if column not in row:
+        return False
+    value = row[column]
+    if not isinstance(value, (dict, list)):
+        return piece["value"] in {said(value), f"{said(value)} {piece['value'].partition(' ')[2]}"}
+    inside = {said(item) for item in leaves(value)}
+    named = set(below) - {word for word in below if word.isdecimal()}
+    answers = [{piece["value"]}, set(piece["value"].split(" · ")), set(piece["value"].split(", "))]
+    return named <= inside and any(found <= inside for found in answers)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield every value within a value."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from leaves(item)
+    else:
+        yield value
 
 
 def test_a_preview_shows_what_the_load_then_makes(sample: Sample) -> None:

@@ -44,7 +44,7 @@ COLUMNS = (
 #: In the order in which they are read.
 SECTIONS = {
     "refused": "Refused by HighLevel or by the mapping",
-    "undone": "Taken out by a rollback or found missing, until a full read brings it again",
+    "undone": "Brought by an undone run or found missing, until a full read brings it again",
     "waiting": "Waiting",
     "left_out": "Left out on purpose",
     "withheld": "E-mails and phones not given to a contact, because another one has them",

@@ -127,7 +127,7 @@ _WINDOW_COLUMNS = {
     "updated": "updated",
     "in_highlevel": "in HighLevel now",
     "left_out": "left out on purpose",
-    "undone": "taken out again, or missing",
+    "undone": "undone, or missing",
     "held": "waiting",
     "rejected": "refused",
 }

@@ -62,7 +62,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
     yield "full read due", int(content["begun_in_the_middle"]), _READ_EVERYTHING, "records"
     yield "full read due", int(content["mapped_anew"]), mapped_anew, "records"
     yield "sub-account that cannot keep a mark", int(content["unmarked"]), _UNMARKED, "course"
-    yield "record{s} taken out by a rollback or found missing", content["undone"], _READ_AGAIN, "records"
+    yield "record{s} brought by an undone run or found missing", content["undone"], _READ_AGAIN, "records"
     if not content["rejects_accepted"]:
         yield "record{s} refused", content["totals"]["rejected"], _REFUSED, "rejects"
     yield (

@@ -97,7 +97,7 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _retried(totals, accepted=content["rejects_accepted"])
     if content["undone"] and content["mode"] == "load":
         number = content["undone"]
-        which = "that a rollback removed, or that {} found missing, {}"
+        which = "that an undone run had brought, or that {} found missing, {}"
         gone = counted(number, "record", which.format("was", "is"), which.format("were", "are"))
         return _say(
             _ATTENTION, f"Not all of it: {gone} not back in HighLevel yet. A full read restores them."
@@ -182,7 +182,7 @@ def _against(content: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if newest and newest["mode"] == "rollback":
         yield _say(_ATTENTION, "A run was undone. Only a run with `--full-refresh` loads its records again.")
     if content["undone"]:
-        gone = f"{counted(content['undone'], 'record')} taken out by a rollback or found missing"
+        gone = f"{counted(content['undone'], 'record')} brought by an undone run or found missing"
         yield _say(_ATTENTION, f"Not all of it: only a run with `--full-refresh` loads {gone}.")
     # a sample or a retry after a load does not finish it
     for run in (load, _newest(content, "load", "retry")):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.ledger.partials import LEFT_OUT_ALONG
 from target_highlevel.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ FILTERED = {
     "not_ready": Meaning("Cliniko was still working on the file.", "Run again."),
     "not_requested": Meaning("Downloading files is switched off.", "Set TAP_CLINIKO_DOWNLOAD_ATTACHMENTS to true, and run once with `--full-refresh`."),
     "patient_left_out": Meaning("It belongs to a patient who was left out.", "Nothing: it comes with the patient."),
-    "rolled_back": Meaning("A rollback took it out of HighLevel again.", "To load it again, run with `--full-refresh`."),
+    "rolled_back": Meaning("The run that had brought it was undone.", "To load it again, run with `--full-refresh`."),
     "to_be_repaired": Meaning("A verification missed it in HighLevel, and `repair` has marked it.", "Run with `--full-refresh`: it is made again."),
     "too_old": Meaning("It is older than the day from which the mapping moves such records.", "Set an earlier day under `move` in the mapping to move it."),
     "type_not_migrated": Meaning("The mapping leaves this kind of record out.", "Switch it on in the mapping to move it."),
@@ -292,15 +293,16 @@ def object_name(object_: str) -> str:
 
 
 def missing_from_highlevel(status: str, reason: str) -> tuple[str, str, Meaning]:
-    """Return the outcome, the code and the meaning of a record that is not in HighLevel."""
-    outcome = {"filtered": "filtered", "rejected": "rejected"}.get(status, "held")
+    """Return the outcome, the code and the meaning of a record that is not in HighLevel, as the closing table counts it."""
     if status == "done":
         return (
             "missing",
             "missing",
             Meaning("It is not in HighLevel, or could not be read back.", "Look through `differences.csv`."),
         )
-    code = reason.partition(":")[0] or ("refused" if outcome == "rejected" else "to_be_written")
+    code = reason.partition(":")[0] or ("refused" if status == "rejected" else "to_be_written")
+    left_out = code in LEFT_OUT_ALONG  # what waits for somebody who is left out waits for nobody
+    outcome = "filtered" if left_out else {"filtered": "filtered", "rejected": "rejected"}.get(status, "held")
     return outcome, code, meaning(outcome, code)
 
 
