@@ -161,6 +161,11 @@ def divided(highlevel: Callable[..., Loader]) -> Divided:
     return Divided(highlevel(extra_locations=2))
 
 
+def left_out(report: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return how many records of each kind a run has looked at, and how many of them it left out."""
+    return {row["label"]: (row["source"], row["filtered"]) for row in report["objects"]}
+
+
 def test_each_sub_account_gets_what_is_its_own(small_clinic: Clinic, divided: Divided) -> None:
     """One run loads all; together they hold what one sub-account would, and nothing costs a request again."""
     loaded = divided.load(small_clinic.lines, ACCEPT_REJECTS="true")
@@ -169,13 +174,16 @@ def test_each_sub_account_gets_what_is_its_own(small_clinic: Clinic, divided: Di
     found = divided.sources()
     for kind, whole in small_clinic.sources.items():
         assert set().union(*(found[place][kind] for place in divided.places)) == set(whole), kind
-    for report in divided.reports().values():
+    counts = {}
+    for place, report in divided.reports().items():
         assert report["closes_to_zero"]
         assert not report["totals"]["held"]
+        counts[place] = left_out(report)
 
     checked = divided.load(small_clinic.lines, MODE="verify", ACCEPT_REJECTS="true")
     assert checked.code == 0, checked.log[-2000:]
     assert [report["verification"]["closes_to_zero"] for report in divided.reports().values()] == [True] * 3
+    assert {place: left_out(report) for place, report in divided.reports().items()} == counts
     before = len(divided.loader.sandbox.highlevel.control.requests)
     assert divided.load(small_clinic.lines, ACCEPT_REJECTS="true").code == 0
     assert len(divided.loader.sandbox.highlevel.control.requests) == before

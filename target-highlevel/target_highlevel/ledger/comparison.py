@@ -107,7 +107,10 @@ class Comparison:
         return record.c.hl_id.is_not(None) & has_fields & sa.not_(elsewhere)
 
     def _mark_relations(self, connection: sa.Connection, run: str) -> None:
-        """Count the relations of received records as received, and compare those that the load has written too."""
+        """Count the relations of received records as received, and compare those that the load has written too.
+
+        Of a record of another sub-account, too: the load counts them as left out, so that both look at as many.
+        """
         origin = record.alias()
         came = sa.select(origin.c.ref).where(
             origin.c.location == self._ledger.location,
@@ -118,6 +121,16 @@ class Comparison:
         wanted = sa.func.coalesce(unwanted, sa.false()).is_(sa.false())
         connection.execute(
             record.update().where(self._here, record.c.origin.in_(came), wanted).values(seen_run=run)
+        )
+        elsewhere = sa.select(origin.c.ref).where(
+            origin.c.location == self._ledger.location,
+            origin.c.status == Status.FILTERED.value,
+            origin.c.reason == OTHER_SUB_ACCOUNT,
+            origin.c.seen_run.is_not(None),
+        )
+        along = (record.c.status == Status.HELD.value) & (record.c.reason == OTHER_SUB_ACCOUNT)
+        connection.execute(
+            record.update().where(self._here, along, record.c.origin.in_(elsewhere)).values(seen_run=run)
         )
         again = (
             record.c.origin.is_not(None)
