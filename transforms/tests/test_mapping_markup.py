@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter
@@ -271,3 +272,41 @@ def test_only_tags_with_attributes_are_for_pythons_parser() -> None:
         sys.setprofile(None)
     assert text == "Knee\nsore < 3 days\nbetter\n\n1\n\n1\n\n1"
     assert calls[HTMLParser.feed.__code__] == 3
+
+
+#: Elements that show their text, and pieces between them that are no words.
+_SHOWING = [
+    "p", "div", "b", "i", "u", "em", "span", "ul", "ol", "li", "blockquote", "h2", "table", "tr", "td", "th", "pre", "sup", "sub",
+    "s", "del", "ins", "mark", "font", "dl", "dt", "dd", "q", "a", "code", "label", "details", "summary", "math", "svg", "select",
+    "option", "textarea", "ruby", "rt", "title", "video", "object",
+]  # fmt: skip
+_NO_WORDS = [
+    "<br>",
+    "<hr>",
+    "<img src=x>",
+    "<input type=checkbox>",
+    " ",
+    "\n",
+    "&nbsp;",
+    "<!-- c -->",
+    "&lt;",
+    "&amp;",
+]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([f"<{name}>" for name in _SHOWING]),
+            st.sampled_from([f"</{name}>" for name in _SHOWING]),
+            st.sampled_from(_NO_WORDS),
+            st.just("word"),
+        ),
+        max_size=14,
+    )
+)
+def test_every_word_of_a_note_is_kept_in_its_place(pieces: list[str]) -> None:
+    """However elements are nested, left open or closed for nothing, no word is lost, doubled or moved."""
+    words = [f"w{number}x" if piece == "word" else piece for number, piece in enumerate(pieces)]
+    told = re.findall(r"w\d+x", plain_text("".join(words)) or "")
+    assert told == [word for word in words if re.fullmatch(r"w\d+x", word)]
