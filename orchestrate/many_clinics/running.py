@@ -139,10 +139,15 @@ def _names_server(address: str) -> bool:
     )
 
 
+class AloneError(Exception):
+    """The process that started this one has ended, and with it whoever wanted to know how the step goes."""
+
+
 class Running:
     """A command of Meltano that runs, with everything it has started.
 
-    Between it and this process stands a guard (guard.py), which ends all of it when told to, or when this process is gone.
+    Between it and this process stands a guard (guard.py), which ends all of it when told to, or when this process is gone. And
+    when the one that has started this process is gone, nobody hears any more how the command ends: the step is given up.
     """
 
     def __init__(
@@ -156,6 +161,7 @@ class Running:
             project: the project's folder
             lock: a file of the clinic that is locked for as long as anything of this lives
         """
+        self._parent = os.getppid()
         meltano = project / ".venv" / "bin" / "meltano"
         self._process = subprocess.Popen(  # noqa: S603 - no argument comes from outside
             [sys.executable, "-I", "-S", _GUARD, lock, meltano, f"--env-file={os.devnull}", *arguments],
@@ -193,9 +199,15 @@ class Running:
             self._process.stdin.close()
 
     def follow(self, tell: Callable[[str], None]) -> tuple[int, str]:
-        """Pass on what it says, line by line; return its code and its last word when it has ended."""
+        """Pass on what it says, line by line; return its code and its last word when it has ended.
+
+        Raises:
+            AloneError: whoever started this process has ended before.
+        """
         lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        for line in self._process.stdout or ():
+        for line in self._process.stdout or ():  # a line at least every ten seconds
+            if os.getppid() != self._parent:
+                raise AloneError
             lines.append(line.rstrip("\n"))
             tell(lines[-1])
         return last_word(lines, self._process.wait())

@@ -400,6 +400,8 @@ def test_a_command_whose_meltano_is_killed_leaves_nothing_running(tmp_path: Path
     assert_gone(said[0])
 
 
+HERE = Path(__file__).parent
+PATH = os.pathsep.join(map(str, (HERE.parent, HERE, HERE.parent.parent / "tests")))
 TASK = """
 import os, sys
 from pathlib import Path
@@ -423,6 +425,33 @@ time.sleep(60)
 """
 
 
+TALKS = """
+import os, time
+print(os.getpid(), flush=True)
+while True:
+    time.sleep(0.1)
+    print("still here", flush=True)
+"""
+SUPERVISOR = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+
+
+@pytest.mark.process
+def test_a_step_whose_supervisor_is_killed_is_given_up(tmp_path: Path) -> None:
+    """Airflow counts it as failed and tries it again; it would go on beside that."""
+    project = a_meltano(tmp_path, TALKS)
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, TASK, project],
+        env={**os.environ, "PYTHONPATH": PATH},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as supervisor:
+        assert supervisor.stdout
+        child = supervisor.stdout.readline()
+        supervisor.kill()
+        prepare(CLINIC, project)
+        assert_gone(child)
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("killed", ["the task", "the guard is told to end"])
 def test_a_command_whose_task_is_killed_ends_and_the_next_try_waits_for_that(
@@ -433,11 +462,9 @@ def test_a_command_whose_task_is_killed_ends_and_the_next_try_waits_for_that(
     Where a whole worker is stopped, the guard hears of it before the task has ended.
     """
     project = a_meltano(tmp_path, SLOW_TO_END)
-    here = Path(__file__).parent
-    path = os.pathsep.join(map(str, (here.parent, here, here.parent.parent / "tests")))
     task = subprocess.Popen(
         [sys.executable, "-c", TASK, project],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": PATH},
         stdout=subprocess.PIPE,
         text=True,
     )
