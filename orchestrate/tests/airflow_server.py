@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PARTS = ("api-server", "scheduler", "dag-processor")
-_PATIENCE = 90.0
+_PATIENCE = 300.0
 ENDED = frozenset({"success", "failed"})
 
 

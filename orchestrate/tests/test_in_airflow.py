@@ -46,7 +46,7 @@ ONCE = "0 0 1 1 *"  # no second run comes while the test goes on
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.timeout(360),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(
         not AIRFLOW.exists(), reason="Airflow is not installed: make orchestrate-test installs it"
     ),
@@ -211,18 +211,18 @@ class Story:
         dags = {f"clinic_{name}" for name in (*NAMES, UNKNOWN)}
         airflow.wait_for_dags({*dags, "clinics_summary"})
         runs = {dag: airflow.begin(dag) for dag in sorted(dags)}
-        self.states = airflow.wait_for(runs, 240)
+        self.states = airflow.wait_for(runs, 900)
         self.left = killing.left()
         self.tasks = {dag: airflow.tasks(dag, run) for dag, run in runs.items()}
         self.writes = {
             name: box.highlevel.control.stats()["writes"] for name, box in agency.sandboxes.items()
         }
         summary = {"clinics_summary": airflow.begin("clinics_summary")}
-        self.states |= airflow.wait_for(summary, 60)
+        self.states |= airflow.wait_for(summary, 300)
         self.summary = agency.folder.joinpath("data/clinics/summary.md").read_text(encoding="utf-8")
         shutil.rmtree(agency.folder / "data" / "north")  # another worker has none of it
         again = {"clinic_north": airflow.again("clinic_north")}
-        self.moved = airflow.wait_for(again, 120)["clinic_north"]
+        self.moved = airflow.wait_for(again, 300)["clinic_north"]
         self.moved_tasks = airflow.tasks("clinic_north", again["clinic_north"])
         self.moved_writes = (
             agency.sandboxes["north"].highlevel.control.stats()["writes"] - self.writes["north"]

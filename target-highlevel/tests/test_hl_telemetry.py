@@ -84,6 +84,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     with Collector() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv(ENDPOINT, server.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "120")  # on a busy machine an answer takes its time
         yield server
         server.shutdown()
 
