@@ -75,6 +75,22 @@ def test_undoing_a_run_that_took_an_address_away(highlevel: Callable[..., Loader
     assert loader.sandbox.highlevel.state.dump(schema=False) == before
 
 
+def test_undoing_a_run_in_which_a_shared_address_became_a_refused_one(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """The tag of before tells why the address is missing again: the first load finds the contact as it left it."""
+    loader = highlevel(refused_addresses=["bad@"])
+    loads(loader, PARENT, CHILD)
+    assert "shared-email" in contacts(loader)["patients/2"]["tags"]
+    loads(loader, PARENT, person("patients/2", "Bo", "Larkspur", email="bad@example.org"))
+    assert "invalid-email" in contacts(loader)["patients/2"]["tags"]
+    for _ in range(2):
+        undone = loader.tool("rollback", "--yes")
+        assert undone.returncode == 0, undone.stderr
+        assert spared(loader) == {}
+    assert loader.sandbox.highlevel.state.dump(schema=False)["contacts"] == []
+
+
 def test_a_lost_ledger_asks_nothing_again(highlevel: Callable[..., Loader]) -> None:
     """The tag tells that the address was left out: it would be refused again, and nothing has changed."""
     loader = family(highlevel)

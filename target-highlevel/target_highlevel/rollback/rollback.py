@@ -24,6 +24,7 @@ from target_highlevel.rollback.setbacks import Setbacks
 from target_highlevel.rollback.touched import Marks, tags_before
 from target_highlevel.rollback.unclear import Unclear
 from target_highlevel.rollback.units import UnitWorker
+from target_highlevel.withheld import tags as tags_of
 from target_highlevel.withheld import told_by, untold
 
 if TYPE_CHECKING:
@@ -170,8 +171,10 @@ class Rollback:
         spec = self._session.specs[item.row.stream]
         tags = tags_before(item.row, spec, item.before, name)
         known = item.row.notes.withheld
-        told = {
-            field: known.get(field, why) for field in spec.fields if (why := told_by(tags, field)) is not None
+        told = {field: why for field in spec.fields if (why := told_by(tags, field)) is not None}
+        # what is known says more than a tag, unless the run has withheld the address for another reason
+        told |= {
+            field: why for field, why in known.items() if field in told and tags_of({field: why}) <= tags
         }
         withheld = {
             **told,
