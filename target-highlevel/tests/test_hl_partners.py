@@ -288,6 +288,8 @@ def test_without_the_scope_a_full_read_finds_everything_again(highlevel: Start) 
     back_up(loader, kept)
     assert loader.load([*HEAD, ADA, BOB, since("2026-01-02T00:00:00Z")]).code == 0
     restored(loader, kept)
+    for path in loader.folder.glob("ledger.db.*.runs"):  # on another machine
+        path.unlink()
     ahead = loader.load([since("2026-01-02T00:00:00Z"), *HEAD, CY])
     assert ahead.code == WRONG
     assert "--full-refresh" in ahead.log
@@ -606,6 +608,39 @@ def test_a_ledger_put_back_from_a_backup_is_known_by_its_place(tmp_path: Path) -
     ledger = Ledger(f"sqlite:///{path}", LOCATION)
     assert Identity(ledger).is_put_back
     ledger.close()
+
+
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_a_copy_made_while_the_run_went_on_that_was_killed_is_known(
+    tmp_path: Path, partner: Callable[..., Partners], *, whole_folder: bool
+) -> None:
+    """Neither its counter nor the lease, renewed now and then, tells it from the ledger that the killed run has left."""
+    here, kept, there = (tmp_path / name for name in ("here", "kept", "there"))
+    here.mkdir()
+    desk = Desk.open(f"sqlite:///{here / 'ledger.db'}")
+    desk.take(contact(1))
+    killed = partner(desk, beat=3600.0)
+    killed.claim()
+    shutil.copytree(here, kept)
+    desk.work.intend(desk.row(contact(1)), "create", "contacts")
+    killed._lease = None  # it stays where it is
+    desk.ledger.close()
+
+    goes_on = Desk.open(f"sqlite:///{here / 'ledger.db'}")
+    assert not partner(goes_on).meet()  # nothing was put back: it can start again at once
+    goes_on.ledger.close()
+
+    if whole_folder:
+        shutil.copytree(kept, there)
+    else:
+        there = here
+        shutil.copy(kept / "ledger.db", there)
+        shutil.copy(kept / "ledger.db-wal", there)
+    copied = Desk.open(f"sqlite:///{there / 'ledger.db'}")
+    assert partner(copied).meet()
+    Identity(copied.ledger).keep_come()
+    assert not Identity(copied.ledger).is_put_back  # what it must find again is noted elsewhere
+    copied.ledger.close()
 
 
 @pytest.mark.parametrize("is_behind", [True, False])

@@ -29,8 +29,8 @@ _NOTHING = audit.update().where(audit.c.seq < 0).values(seq=audit.c.seq)
 _TURN = 0x61756469
 
 
-def append(connection: sa.Connection, entry: dict[str, Any]) -> None:
-    """Write one entry inside the caller's transaction: ``entry`` has every chained column but ``seq``.
+def append(connection: sa.Connection, entry: dict[str, Any]) -> int:
+    """Write one entry inside the caller's transaction and return its number: ``entry`` has every chained column but ``seq``.
 
     Runs against other sub-accounts append to the same chain, so where it stands is read anew each time, in turn.
     """
@@ -38,6 +38,7 @@ def append(connection: sa.Connection, entry: dict[str, Any]) -> None:
     number, previous = head(connection)
     row = {**entry, "seq": number + 1, "prev": previous}
     connection.execute(_APPEND, {**row, "hash": _link(previous, row)})
+    return number + 1
 
 
 def _take_turn(connection: sa.Connection) -> None:

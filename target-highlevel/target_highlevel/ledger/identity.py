@@ -2,7 +2,8 @@
 
 Facts, per sub-account: ``account:<location>`` is the id of the Cliniko account, ``claimed:<location>`` the counter that this
 ledger gave to the last run that claimed the sub-account, ``passed:<location>`` the bookmarks of the last STATE it let pass.
-``marked:<location>`` is there once the sub-account has kept a mark of the ledger.
+``marked:<location>`` is there once the sub-account has kept a mark of the ledger, ``origin:<location>`` tells where the ledger
+lay when it claimed last.
 """
 
 from __future__ import annotations
@@ -45,7 +46,22 @@ class Identity:
     @property
     def is_put_back(self) -> bool:
         """Return whether the ledger that was in this place before had come further: this one is from a backup."""
-        return self._ledger.lock.counter > self.counter
+        counter, entries = self._ledger.lock.come
+        return counter > self.counter or entries > self.entries
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return whether the ledger lay elsewhere when it claimed last: what it has written there since, a copy does not know."""
+        claimed = self._ledger.fact(f"origin:{self._location}")
+        return claimed is not None and claimed != self._origin()
+
+    def _origin(self) -> str:
+        with self._ledger.transaction() as connection:
+            return self._ledger.lock.origin(connection)
+
+    def keep_come(self) -> None:
+        """Keep beside the ledger how far it has come; after it was found to be from a backup, too."""
+        self._ledger.lock.keep(self.entries, self.counter)
 
     @property
     def has_marked(self) -> bool:
@@ -68,8 +84,9 @@ class Identity:
         with self._ledger.transaction() as connection:
             counter = max(self.counter + 1, self._ledger.run_number(run), least)
             self._ledger.remember(f"claimed:{self._location}", str(counter))
+            self._ledger.remember(f"origin:{self._location}", self._origin())
             connection.execute(runs.update().where(runs.c.id == run).values(number=counter))
-        self._ledger.lock.keep(counter)
+        self.keep_come()
         return counter
 
     @property

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ _POOLED = (
     " Use the server's own address, or the pooler's in session mode"
 )
 
+#: Of two numbers with a blank between them.
+_LENGTH = 41
+
 _BUSY = "another run is writing to this sub-account with the same ledger; wait for it to end, then run again"
 
 
@@ -35,7 +38,8 @@ class LedgerLock:
     """An advisory lock on a file beside a SQLite ledger; the kernel drops it when the process ends, however it ends.
 
     It lies beside the real file: a symbolic link to a ledger leads to the same lock. So does what tells how far the ledger that
-    was last in this place had come: one put back from a backup has not come so far.
+    was last in this place had come, to the entry: one put back from a backup, be it of a moment in the middle of the run that was
+    killed, has not come so far.
     """
 
     def __init__(self, ledger: Path, location: str) -> None:
@@ -45,40 +49,58 @@ class LedgerLock:
             SettingsError: another process holds it.
         """
         real = ledger.resolve()
-        self._come = real.with_name(f"{real.name}.{location}.runs")
         # a lock may be given back by another thread than the one that took it
         self._lock = FileLock(real.with_name(f"{real.name}.{location}.lock"), timeout=0, thread_local=False)
         try:
             self._lock.acquire()
         except Timeout:
             raise SettingsError(_BUSY) from None
+        flags = os.O_RDWR | os.O_CREAT
+        self._come = os.open(real.with_name(f"{real.name}.{location}.runs"), flags, 0o600)
+        self._counter, _ = self.come
+        self._is_closed = False
 
     @property
-    def counter(self) -> int:
-        """Return the counter of the last run that claimed the sub-account from this place; 0 when nobody knows."""
-        try:
-            return int(self._come.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return 0
+    def come(self) -> tuple[int, int]:
+        """Return how far the ledger in this place had come: the counter of its runs, and the entries of its audit trail.
 
-    def keep(self, counter: int) -> None:
-        """Keep the counter of a run that claims the sub-account."""
-        new = self._come.with_name(f"{self._come.name}.new")
-        new.write_text(str(counter), encoding="ascii")
-        new.replace(self._come)  # half a number would be another one
+        Zeros when nobody knows.
+        """
+        try:
+            counter, entries, *_ = [*map(int, os.pread(self._come, _LENGTH, 0).split()), 0, 0]
+        except ValueError:
+            return 0, 0
+        return counter, entries
+
+    def keep(self, entries: int, counter: int | None = None) -> None:
+        """Keep how far the ledger has come. A kill leaves the old or the new: it is one short write of one length."""
+        if counter is not None:
+            self._counter = counter
+        os.pwrite(self._come, f"{self._counter:020d} {entries:020d}\n".encode("ascii"), 0)
+
+    def origin(self, _connection: sa.Connection) -> str:
+        """Return what a copy of the whole folder does not share: the number of the file beside the ledger."""
+        return str(os.fstat(self._come).st_ino)
 
     def close(self) -> None:
         """Give the lock back."""
+        if not self._is_closed:
+            self._is_closed = True
+            os.close(self._come)
         self._lock.release()
 
 
 class _NoPlace:
     """A lock of a ledger that is no file: what its server puts back, or what is in memory, has no place beside it."""
 
-    counter = 0
+    come = (0, 0)
 
-    def keep(self, counter: int) -> None:
+    def keep(self, entries: int, counter: int | None = None) -> None:
         """Keep nothing."""
+
+    def origin(self, _connection: sa.Connection) -> str:
+        """Return the same for all: what is in memory is not copied."""
+        return ""
 
 
 class PostgresLock(_NoPlace):
@@ -102,6 +124,14 @@ class PostgresLock(_NoPlace):
                 return
             time.sleep(_PAUSE)
         raise SettingsError(_BUSY)
+
+    def origin(self, connection: sa.Connection) -> str:
+        """Return what a database that was put back does not share with the one before: its tables, or the server's timeline."""
+        table = connection.execute(sa.text("select to_regclass('audit')::oid")).scalar()
+        timeline = None
+        with suppress(sa.exc.DBAPIError), connection.begin_nested():  # a hosted server may keep it to itself
+            timeline = connection.execute(sa.text("select timeline_id from pg_control_checkpoint()")).scalar()
+        return f"{table} {timeline}"
 
     def _taken(self) -> bool:
         query = sa.text("select pg_try_advisory_lock(:key)")

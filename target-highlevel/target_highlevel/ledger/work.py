@@ -217,7 +217,8 @@ class Work(Lookup):
             self._set(connection, row.ref, intent=json.dumps(row.intent))
             if before is not None:
                 self._keep_before(connection, row, before)
-            self._audit(connection, row, "intent", None, sorted(fields))
+            entries = self._audit(connection, row, "intent", None, sorted(fields))
+        self._ledger.lock.keep(entries)
 
     def answered(self, row: Row, *, first: bool) -> None:
         """Note that HighLevel refused a create: nothing exists, unless an earlier attempt went unanswered."""
@@ -526,12 +527,12 @@ class Work(Lookup):
 
     def _audit(
         self, connection: sa.Connection, row: Row, event: str, status: str | None, fields: Iterable[str] = ()
-    ) -> None:
-        """Append an intent or an outcome to the audit trail; a record that needed no write leaves no entry."""
+    ) -> int:
+        """Append an intent or an outcome to the audit trail and return its number; where no write was needed there is none."""
         intent = row.intent
         if intent is None:
-            return
-        audit.append(
+            return 0
+        return audit.append(
             connection,
             {
                 "at": self._stamp(),

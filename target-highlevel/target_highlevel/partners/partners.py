@@ -252,8 +252,12 @@ class Partners:
         known = (self._identity.counter, self._identity.entries)
         marks = [item.mark for item in seen]
         self._ahead = max([self._ahead, *(mark.counter for mark in marks if mark)])
+        if self._identity.is_put_back:
+            return True
         if self.has_mark and known[0] and not marks:  # somebody has deleted it
             return True
+        if self._identity.is_elsewhere and any(item.name == LEASE for item in seen):
+            return True  # what its run wrote where it was killed, after this copy was made, is nowhere but in HighLevel
         return any(
             mark is None
             or mark.ledger != self._self.ledger

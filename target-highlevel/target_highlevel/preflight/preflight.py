@@ -123,6 +123,7 @@ class Preflight:
             Recovery(session.ledger, session.run).require(is_behind=behind)
             if behind:
                 continuity.fall_behind(session.run)
+                session.identity.keep_come()
         continuity.note_behind(behind=False)
 
     def begin(self) -> None:
