@@ -44,18 +44,15 @@ def from_alert(row: Row, reference: Reference) -> Iterator[Output]:
     """Yield what an alert adds to contact, profile and note; an archived one, which warns no more, is taken back."""
     patient = row.linked("patient_id", "patients") or ""
     reason = left_out(row, patient, reference, oldest=None, at=None)
-    if reason:
-        told = {"contributor": row.source_id, "filtered": reason.value}
-        yield Output(PROFILES.name, {"source_id": patient or row.source_id, **told})
-        return
-    line = line_of(row, None if hidden_at(row) else readable(row.text("name")))
-    yield _partial(PROFILES.name, patient, row.source_id, {"medical_alerts": line})
-    tags = reference.mapping.tag("medical_alert") if line else None
-    yield _partial(CONTACTS.name, patient, row.source_id, {"cliniko_medical_alerts": line, "tags": tags})
+    line = None if reason else line_of(row, None if hidden_at(row) else readable(row.text("name")))
     if not line:
-        gone = {"filtered": Filter.NOT_IN_FORCE.value}
-        yield _partial(ALERT_NOTES.name, patient, row.source_id, gone)
+        gone = {"filtered": (reason or Filter.NOT_IN_FORCE).value}
+        for stream in (PROFILES, CONTACTS, ALERT_NOTES):
+            yield _partial(stream.name, patient or row.source_id, row.source_id, gone)
         return
+    yield _partial(PROFILES.name, patient, row.source_id, {"medical_alerts": line})
+    tags = reference.mapping.tag("medical_alert")
+    yield _partial(CONTACTS.name, patient, row.source_id, {"cliniko_medical_alerts": line, "tags": tags})
     yield Output(
         ALERT_NOTES.name,
         {**ALERT_NOTES.blank(patient), "contact": patient, "title": _TITLE, "pinned": True},

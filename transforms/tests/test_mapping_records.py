@@ -442,7 +442,7 @@ def test_alerts_cases_and_referrals_add_to_the_profile() -> None:
     """Each is a partial record of the profile; archived alerts and referrals are taken back, cases stay."""
     alert = one("medical_alerts", "hl_patient_profiles")
     assert alert["medical_alerts"] == {"order": "2023-05-16T01:20:00Z", "text": "Latex"}
-    assert one("medical_alerts", "hl_patient_profiles", archived_at=WHEN)["medical_alerts"] is None
+    assert one("medical_alerts", "hl_patient_profiles", archived_at=WHEN)["filtered"] == "not_in_force"
     case = one("patient_cases", "hl_patient_profiles", archived_at=WHEN)["cases"]["text"]
     assert case == (
         "Knee rehabilitation (patient_cases/110): referral: Yes; issued: 2024-02-20; expires: 2025-02-19; "
