@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.singerlib.encoding.simple import SimpleSingerReader
 from typing_extensions import override
@@ -16,8 +17,9 @@ from target_highlevel.errors import HighLevelError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What is no number (``NaN``, written so by some taps) is no value.
-_decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda _: None)
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+#: For what the quick one refuses: half an emoji, and what is no number (``NaN``, written so by some taps), which is no value.
+_lenient = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda _: None)
 
 
 #: Half an emoji, or a NUL: written so in JSON, and nothing that a database or HighLevel could keep.
@@ -71,7 +73,10 @@ def decode_line(line: str) -> dict[str, Any]:
     Raises:
         ValueError: it holds none.
     """
-    message = _decoder.decode(line)
+    try:
+        message = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        message = _lenient.decode(line)
     if not isinstance(message, dict):
         problem = "no object"
         raise ValueError(problem)  # noqa: TRY004 - what else no JSON is
