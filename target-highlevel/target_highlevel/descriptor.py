@@ -14,7 +14,7 @@ from target_highlevel.payload import Payload, content
 from target_highlevel.values import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 #: Properties of a mapped record that steer the load; every other property is a field of the destination.
 STEERING = frozenset(
@@ -357,33 +357,59 @@ def incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
 
 
 def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
-    if not isinstance(record["source_id"], str) or not record["source_id"]:
+    source_id = record["source_id"]
+    if not isinstance(source_id, str) or not source_id:
         raise TypeError
     if record.get("absent") and spec.kind not in MAY_GO:
-        return Incoming(
-            spec, record["source_id"], {}, rejected={"reason": "invalid_record", "field": "absent"}
-        )
-    return Incoming(
-        spec=spec,
-        source_id=record["source_id"],
-        fields={
-            name: value if type(value) is str else canonical(value)
-            for name, value in record.items()
-            if value is not None and name in spec.fields
-        },
-        part=steering(record, "contributor"),
-        joins=tuple(record.get("joins") or ()),
-        unless=tuple(steering(record, "skip_if_exists") or ()),
-        needs=tuple(record.get("needs") or ()),
-        after=tuple(record.get("after") or ()),
-        filtered=record.get("filtered") or (_DELETED if record.get("_sdc_deleted_at") else None),
-        rejected=record.get("rejected"),
-        absent=bool(record.get("absent")),
-        relations=tuple((item["association"], item["to"]) for item in record.get("relations") or ()),
-        contact=record.get("contact"),
-        owner_of=record.get("owner_of"),
-        follows=record.get("follows"),
-        priority=record.get("priority"),
-        pieces=steering(record, "split_count"),
-        money={name: str(value) for name, value in (record.get("money") or {}).items()} or None,
-    )
+        return Incoming(spec, source_id, {}, rejected={"reason": "invalid_record", "field": "absent"})
+    fields: dict[str, Any] = {}
+    steers: dict[str, Any] = {}
+    for name, value in record.items():
+        if value is None:
+            continue
+        if name in spec.fields:
+            fields[name] = value if type(value) is str else canonical(value)
+        elif name in _STEERED:
+            attribute, read = _STEERED[name]
+            steers[attribute] = read(value)
+    item = Incoming(spec, source_id, fields, **steers)
+    if record.get("_sdc_deleted_at") and not item.filtered:
+        item.filtered = _DELETED
+    return item
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(value or ())
+
+
+def _relations(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((item["association"], item["to"]) for item in value or ())
+
+
+def _money(value: Any) -> dict[str, str] | None:
+    return {name: str(each) for name, each in (value or {}).items()} or None
+
+
+#: What each steering property becomes: an attribute of the record, and how it is read.
+_READ: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "contributor": ("part", _as_it_is),
+    "joins": ("joins", _texts),
+    "skip_if_exists": ("unless", _texts),
+    "needs": ("needs", _texts),
+    "after": ("after", _texts),
+    "filtered": ("filtered", lambda value: value or None),
+    "rejected": ("rejected", _as_it_is),
+    "absent": ("absent", bool),
+    "relations": ("relations", _relations),
+    "contact": ("contact", _as_it_is),
+    "owner_of": ("owner_of", _as_it_is),
+    "follows": ("follows", _as_it_is),
+    "priority": ("priority", _as_it_is),
+    "split_count": ("pieces", _as_it_is),
+    "money": ("money", _money),
+}
+_STEERED = _READ | {former: _READ[name] for name, former in _FORMER.items()}

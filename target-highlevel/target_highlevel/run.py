@@ -322,9 +322,10 @@ class Run:
         Raises:
             Exception: what ended the last of them.
         """
-        for part in self.going:
-            self._attempt(part, work)
-        if not self.going:
+        for part in self.parts:
+            if part.error is None:
+                self._attempt(part, work)
+        if all(part.error for part in self.parts):
             raise self._errors()[-1]  # type: ignore[misc]
 
     def _attempt(self, part: Part, work: Callable[[Part], object]) -> None:
