@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
 from target_highlevel.payload import Payload, content
-from target_highlevel.values import canonical
+from target_highlevel.values import canonical, keyed_hash, record_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -324,15 +324,10 @@ class Incoming:
             owner_of=self.owner_of,
         )
 
-    def digest_source(self) -> Any:
-        """Return everything that makes two receptions of the record equal or not."""
-        return [
-            content(self),
-            list(self.unless),
-            self.filtered,
-            dict(self.rejected or {}),
-            self.spec.stream,
-        ]
+    def digest(self, salt: bytes) -> str:
+        """Return a keyed hash of everything that makes two receptions of the record equal or not."""
+        told = (content(self), self.unless, self.filtered, self.rejected or {}, self.spec.stream)
+        return keyed_hash(record_json(told), salt)
 
 
 def is_steering(name: str) -> bool:

@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -180,6 +182,22 @@ def canonical_json(value: Any) -> str:
     return _to_json(value)
 
 
+_quickly = msgspec.json.Encoder(order="sorted").encode
+
+
+def record_json(value: Any) -> str:
+    """Return the same spelling of what is in a record that came, which ``canonical`` has rid of floats: these are spelled otherwise."""
+    try:
+        return _quickly(value).decode()
+    except (TypeError, UnicodeEncodeError):  # half an emoji
+        return canonical_json(value)
+
+
 def fingerprint(value: Any, salt: bytes) -> str:
     """Return a keyed hash of a value: it tells equal from changed and gives nothing else away."""
-    return hashlib.blake2b(canonical_json(value).encode(), key=salt, digest_size=12).hexdigest()
+    return keyed_hash(canonical_json(value), salt)
+
+
+def keyed_hash(text: str, salt: bytes) -> str:
+    """Return the fingerprint of a value that is spelled out already."""
+    return hashlib.blake2b(text.encode(), key=salt, digest_size=12).hexdigest()

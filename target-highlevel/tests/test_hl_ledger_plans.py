@@ -16,7 +16,7 @@ from hl_ledgers import Desk, contact, note, part, practitioner, profile
 from target_highlevel.descriptor import Incoming
 from target_highlevel.ledger.counts import writes, writes_since
 from target_highlevel.ledger.rows import Outcome
-from target_highlevel.values import canonical_json
+from target_highlevel.values import record_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +130,7 @@ def test_what_comes_as_it_was_is_asked_for_and_seen_and_no_more(tmp_path: Path) 
             desk.take(*chunk)
     finally:
         sys.setprofile(None)
-    assert calls[canonical_json.__code__] == len(chunk)
+    assert calls[record_json.__code__] == len(chunk)
     assert calls[Incoming.payload.__code__] == 0
     rejects, said, known, *seen = statements
     assert (rejects.split()[:3], known.split()[0]) == (["DELETE", "FROM", "record"], "SELECT")

@@ -7,15 +7,36 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_highlevel.descriptor import FieldSpec, incoming, stream_spec
 from target_highlevel.fields import holds, is_written, mark
 from target_highlevel.objects.on_contact import whole_seconds
-from target_highlevel.values import amount_text, day, fingerprint, listed_options
+from target_highlevel.values import (
+    amount_text,
+    canonical,
+    canonical_json,
+    day,
+    fingerprint,
+    listed_options,
+    record_json,
+)
 
 SALT = b"salt"
 EMAIL = FieldSpec("email", "standard", "email")
 NOTE = FieldSpec("body")
+TEXT = st.text(st.characters(exclude_categories=()))
+JSON = st.recursive(
+    TEXT | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+)
+
+
+@given(JSON)
+def test_what_came_is_spelled_as_every_ledger_has_it(value: Any) -> None:
+    """However it is spelled: another spelling would make every record of every ledger a changed one."""
+    assert record_json(canonical(value)) == canonical_json(canonical(value))
 
 
 @pytest.mark.parametrize(
@@ -125,4 +146,4 @@ def test_what_an_earlier_version_wrote_is_known_again(more: dict[str, Any], dige
     }
     spec = stream_spec({"stream": "hl_invoices", "schema": schema})
     assert spec is not None
-    assert fingerprint(incoming(spec, {**record, **more}).digest_source(), bytes(range(32))) == digest
+    assert incoming(spec, {**record, **more}).digest(bytes(range(32))) == digest

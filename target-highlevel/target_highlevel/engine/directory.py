@@ -6,8 +6,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_highlevel.values import fingerprint
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,7 +34,7 @@ class Directory:
     def resolve(self, item: Incoming) -> Incoming:
         """Return the practitioner with its user, or with the reason why it has none."""
         known = self._work.row(item.ref)
-        if known is not None and known.digest == fingerprint(item.digest_source(), self._salt):
+        if known is not None and known.digest == item.digest(self._salt):
             if known.hl_id is None:
                 self._waiting.append(item)
             return replace(item, resolved=(known.hl_id, known.reason))

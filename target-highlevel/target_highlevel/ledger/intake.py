@@ -14,7 +14,7 @@ from target_highlevel.ledger.rows import Row, Status
 from target_highlevel.ledger.tables import dependency, exclusion, joined, record
 from target_highlevel.ledger.turns import Turns
 from target_highlevel.payload import Payload
-from target_highlevel.values import canonical_json, fingerprint
+from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ class Intake:
         chunk = Chunk(self.seq)
         changed: dict[str, str] = {}
         for ref, item in mains.items():
-            digest = fingerprint(item.digest_source(), self._ledger.salt)
+            digest = item.digest(self._ledger.salt)
             before, money = known.get(ref, (None, None))
             if before != digest:
                 changed[ref] = digest

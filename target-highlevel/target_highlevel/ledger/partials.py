@@ -11,7 +11,7 @@ from target_highlevel.ledger.bulk import FOLLOWS, batches, release
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import contribution, joined, record
 from target_highlevel.ledger.transitions import CHANGED
-from target_highlevel.values import canonical_json
+from target_highlevel.values import canonical_json, record_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Partials:
         rows = []
         changed: set[str] = set()
         for item in given:
-            fields = canonical_json(dict(item.fields))
+            fields = record_json(item.fields)
             if known.get((item.ref, str(item.part))) != fields:
                 changed.add(item.ref)
                 rows.append({"location": here, "target": item.ref, "part": item.part, "fields": fields})
