@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import copy
+import gc
 import os
 import sys
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _MAPPERS = "target_highlevel.mappers"
 _MAPS = "TARGET_HIGHLEVEL_STREAM_MAPS"
+#: Objects that come to be before the collector looks for circles among them: a chunk of records holds many, and no circle.
+_MANY_OBJECTS = 50_000
 
 
 class HighLevelSink(RecordSink):
@@ -322,6 +325,8 @@ def run(target_class: type[TargetHighLevel], config: Any, file_input: Any) -> in
     """Load standard input into HighLevel; return the exit code."""
     target: TargetHighLevel | None = None
     error: BaseException | None = None
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(_MANY_OBJECTS)
     try:
         target = target_class(config=_configuration(target_class, config), validate_config=False)
         target.begin()
