@@ -91,7 +91,9 @@ class Remembered:
         since = timestamps.earlier(end, _STILL_TELLING)
         for row in rows:
             for column in listed.reveal:
-                hidden, changed = moment_of(row.get(column)), moment_of(row.get("updated_at"))
+                if not row.get(column):
+                    continue
+                hidden, changed = moment_of(row[column]), moment_of(row.get("updated_at"))
                 if is_readable(hidden) and is_readable(changed) and hidden >= since:
                     moved = timestamps.earlier(hidden, _BY_A_SECOND_OR_TWO) <= changed
                     self.hidden |= moved

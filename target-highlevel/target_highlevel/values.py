@@ -186,7 +186,7 @@ _quickly = msgspec.json.Encoder(order="sorted").encode
 
 
 def record_json(value: Any) -> str:
-    """Return the same spelling of what is in a record that came, which ``canonical`` has rid of floats: these are spelled otherwise."""
+    """Return the same spelling of what is in a record that came; it has no floats, which would be spelled otherwise."""
     try:
         return _quickly(value).decode()
     except (TypeError, UnicodeEncodeError):  # half an emoji

@@ -18,7 +18,6 @@ from target_highlevel.values import (
     canonical,
     canonical_json,
     day,
-    fingerprint,
     listed_options,
     record_json,
 )
