@@ -140,8 +140,9 @@ class Normaliser:
         for name in self._secret:
             record.pop(name, None)
         for name, convert in self._known:
-            if name in record:
-                record[name] = convert(record[name])
+            value = record.get(name)
+            if value is not None:
+                record[name] = convert(value)
         for name, id_name in self._relations:
             record[id_name] = linked_id(row.get(name)) or _id(record.get(id_name))
         if self._derive:
