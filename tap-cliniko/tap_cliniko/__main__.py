@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -12,10 +13,14 @@ from tap_cliniko.errors import SettingsError, TapClinikoError
 from tap_cliniko.tap import SIGNALLED, TapCliniko
 
 _READS_CONFIG = "from_cli_args"  # of the SDK
+#: Objects that come to be before the collector looks for circles among them: a page of rows holds many, and no circle.
+_MANY_OBJECTS = 50_000
 
 
 def main() -> None:
     """Run the tap."""
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(_MANY_OBJECTS)
     os.umask(0o077)  # no folder that is made on the way to a patient's file is anybody else's
     try:
         TapCliniko.cli()
