@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.highlevel.contact_body import CHANNELS
 from sandbox.highlevel.contacts import shown
-from sandbox.highlevel.filters import FilterReader, Question, Searchable
+from sandbox.highlevel.filters import FilterReader, Question, Searchable, heeded
 from sandbox.highlevel.naming import epoch_ms
 from sandbox.highlevel.routes import Call, route
 from sandbox.highlevel.shapes import Shape, anything, list_of, number, text
@@ -107,7 +107,7 @@ def search_contacts(call: Call) -> dict[str, Any]:
     index = account.contact_search
     index.settle(call.at)
     reader = FilterReader(index, lambda name: _field(account, name))
-    rows, total = Question(call.body, SORTABLE, _text_test).answer(index, reader)
+    rows, total = Question(heeded(call.state.options, call.body), SORTABLE, _text_test).answer(index, reader)
     return {"contacts": [_row(index.documents[identity], value) for value, identity in rows], "total": total}
 
 

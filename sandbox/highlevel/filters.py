@@ -12,6 +12,7 @@ from sandbox.highlevel.search_index import after, page_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from sandbox.highlevel.options import Options
     from sandbox.highlevel.search_index import Document, Rank, SearchIndex, Test
 
     Getter = Callable[[Document], Any]
@@ -173,6 +174,12 @@ def _either(parts: list[Compiled]) -> Compiled:
     for part in parts:
         candidates = None if candidates is None or part.candidates is None else candidates | part.candidates
     return Compiled(lambda document: any(test(document) for test in tests), candidates)
+
+
+def heeded(options: Options, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a search without what the options ignore of it."""
+    ignored = {"filters"} if options.search_filters == "ignore" else set()
+    return {name: body[name] for name in body if name not in ignored}
 
 
 @dataclass(frozen=True, slots=True)

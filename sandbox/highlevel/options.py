@@ -70,6 +70,10 @@ class Options:
         files_limit: files that a field can be made for.
         newest_notes_first: list the notes of a contact the other way round.
         note_extras: `keep`, `drop` or `refuse` title, colour and pin of a note.
+        record_search: `page` and `searchAfter` of a search for records may come `both`, must come `both_always`, exclude each
+            other (`either`), or there is only the number of the page (`number`).
+        record_page: records that a search may be asked for at most.
+        search_filters: `heed` or `ignore` the filters of searches for contacts and records.
         record_owners: `keep`, `drop` or `refuse` the owner of a record.
         past_appointments: `accept` or `refuse` appointments in the past when both flags ask for them.
         calendar_hours: a calendar offers the hours of its users' `schedules`, or those of the `calendar` itself.
@@ -136,6 +140,9 @@ class Options:
     files_limit: int | None = None
     newest_notes_first: bool = False
     note_extras: str = "keep"
+    record_search: str = "both"
+    record_page: int | None = None
+    search_filters: str = "heed"
     record_owners: str = "keep"
     past_appointments: str = "accept"
     appointment_needs_user: bool = False

@@ -234,6 +234,110 @@ def _rich_texts(_pattern: str, body: Any, _account: Account) -> Any:
     return body
 
 
+def _whole_property_keys(_pattern: str, body: Any, account: Account) -> Any:
+    def record(item: dict[str, Any]) -> dict[str, Any]:
+        key = account.records[item["id"]]["objectKey"]
+        return {**item, "properties": {f"{key}.{name}": value for name, value in item["properties"].items()}}
+
+    return _with(body, "record", record)
+
+
+def _things(body: Any, change: Callable[[Any], Any]) -> Any:
+    """Return an answer with each thing in it changed, and each list of things: what stands right inside it."""
+    if isinstance(body, list):
+        return change(body)
+    if not isinstance(body, dict):
+        return body
+    return {name: change(item) if isinstance(item, dict | list) else item for name, item in body.items()}
+
+
+def _underscore_ids(_pattern: str, body: Any, _account: Account) -> Any:
+    def thing(item: Any) -> Any:
+        if isinstance(item, list):
+            return [thing(each) for each in item]
+        if not isinstance(item, dict) or "id" not in item:
+            return item
+        return {"_id" if name == "id" else name: value for name, value in item.items()}
+
+    return thing(_things(body, thing))
+
+
+def _switch_words(_pattern: str, body: Any, _account: Account) -> Any:
+    def words(found: Any) -> Any:
+        if isinstance(found, dict):
+            return {name: words(item) for name, item in found.items()}
+        if isinstance(found, list):
+            return [words(item) for item in found]
+        return str(found).lower() if isinstance(found, bool) else found
+
+    return words(body)
+
+
+def _deleted_rows(pattern: str, body: Any, _account: Account) -> Any:
+    """Answer lists with a row more, the first one's twin, which was deleted."""
+
+    def rows(found: Any) -> Any:
+        if not isinstance(found, list) or not found or not isinstance(found[0], dict) or "id" not in found[0]:
+            return found
+        return [*found, {**found[0], "id": f"{found[0]['id']}-deleted", "deleted": True}]
+
+    return body if pattern in _OBJECT_FIELDS else _things(body, rows)
+
+
+_ODD_FIELDS = (
+    {"id": "odd-1", "name": "Shoe size", "dataType": "TEXT"},
+    {"id": "odd-2", "fieldKey": None, "dataType": "TEXT"},
+    {"id": "odd-3", "fieldKey": "contact.hat_size", "name": "Hat size"},
+    {"id": "odd-4", "fieldKey": "contact.glove_size", "dataType": "RADIO", "picklistOptions": [7, None, 8.5]},
+    {"id": "odd-5", "fieldKey": "contact.ring_size", "dataType": "RADIO", "picklistOptions": {"A": "B"}},
+    {"fieldKey": "contact.nowhere", "dataType": "TEXT"},
+)
+#: What lists have beside what they should, by path and envelope: somebody's own things, each without something.
+_ODD_ROWS: dict[str, dict[str, tuple[dict[str, Any], ...]]] = {
+    "/locations/{locationId}/customFields": {"customFields": _ODD_FIELDS},
+    "/custom-fields/object-key/{objectKey}": {"fields": _ODD_FIELDS, "folders": ({"name": "Of nobody"},)},
+    "/objects/": {"objects": ({"id": "odd-object"}, {"id": "odd-object-2", "key": None})},
+    "/associations/": {"associations": ({"id": "odd-association"},)},
+    "/users/": {
+        "users": ({"id": "odd-user"}, {"id": "odd-user-2", "email": None}, {"email": "x@example.org"})
+    },
+    "/calendars/": {
+        "calendars": (
+            {"id": "odd-calendar"},
+            {"id": "odd-calendar-2", "name": "Of nobody", "teamMembers": [{}]},
+            {"id": "odd-calendar-3", "name": None, "teamMembers": "everybody"},
+        )
+    },
+    "/opportunities/pipelines": {
+        "pipelines": (
+            {"id": "odd-pipeline"},
+            {"id": "odd-pipeline-2", "name": "Without stages"},
+            {"id": "odd-pipeline-3", "name": "With odd stages", "stages": [{}, {"name": "No id"}]},
+            {"name": "Without an id"},
+        )
+    },
+}
+
+
+def _odd_rows(pattern: str, body: Any, _account: Account) -> Any:
+    """Answer lists of definitions and people with rows that lack something."""
+    more = _ODD_ROWS.get(pattern, {})
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: [*item, *more[name]] if name in more and isinstance(item, list) else item
+        for name, item in body.items()
+    }
+
+
+def _data_envelopes(_pattern: str, body: Any, _account: Account) -> Any:
+    """Answer what stands in an envelope of its own in one that is always called alike."""
+    if not isinstance(body, dict):
+        return body
+    held = [name for name, item in body.items() if isinstance(item, dict | list) and name != "meta"]
+    return {"data" if held == [name] and "id" not in body else name: item for name, item in body.items()}
+
+
 SHAPES: dict[str, Reshape] = {
     "date_times": _date_times,
     "epoch_dates": _epoch_dates,
@@ -253,5 +357,11 @@ SHAPES: dict[str, Reshape] = {
     "no_total": _no_total,
     "field_value": _field_value,
     "unreadable_fields": _unreadable_fields,
+    "whole_property_keys": _whole_property_keys,
+    "odd_rows": _odd_rows,
     "bare_lists": _bare_lists,
+    "deleted_rows": _deleted_rows,
+    "underscore_ids": _underscore_ids,
+    "switch_words": _switch_words,
+    "data_envelopes": _data_envelopes,
 }

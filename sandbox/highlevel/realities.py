@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Switch = Mapping[str, Mapping[str, Any]] | Callable[[str], Mapping[str, Any]]
 
 UNLIMITED = "unlimited"
+#: How many records a page is asked for at most.
+_PAGE = 100
 
 
 def _shape(name: str) -> dict[str, Any]:
@@ -68,6 +70,15 @@ SWITCHES: dict[str, Switch] = {
     },
     "unique_identity": {"no": {}, "yes": {"unique_fields": ["*.source_system_id"]}},
     "unknown_property": {"422": {}, "400": {"unknown_property_status": 400}},
+    "record_search": {
+        "both": {},
+        "cursor_first": {"record_search": "both_always"},
+        "either": {"record_search": "either"},
+        "number": {"record_search": "number"},
+    },
+    "record_page": lambda answer: {"record_page": None if float(answer) >= _PAGE else int(float(answer))},
+    "record_filters": {"heeded": {}, "ignored": {"search_filters": "ignore"}},
+    "property_keys": {"short": {}, "whole": _shape("whole_property_keys")},
     "relation_again": {"refused": {}, "same": {"relation_again": "same"}},
     "relation_order": {"refused": {}, "accepted": {"swapped_relation": "accept"}},
     "relations_outlive_ends": {"removed": {}, "kept": {"relations_outlive": True}},
@@ -105,6 +116,11 @@ SWITCHES: dict[str, Switch] = {
     "search_lag": lambda answer: {"search_lag": float(answer)},
     "page_rows": _limit("largest_page"),
     "list_shape": {"wrapped": {}, "bare": _shape("bare_lists")},
+    "envelopes": {"named": {}, "data": _shape("data_envelopes")},
+    "id_names": {"id": {}, "_id": _shape("underscore_ids")},
+    "switches": {"booleans": {}, "words": _shape("switch_words")},
+    "deleted_rows": {"absent": {}, "marked": _shape("deleted_rows")},
+    "odd_rows": {"absent": {}, "there": _shape("odd_rows")},
     "totals": {"told": {}, "absent": _shape("no_total")},
     "missing_thing": lambda answer: {"missing_status": int(answer)},
     "missing_event": {"like_others": {}, "invalid_id": {"missing_event": "invalid_id"}},

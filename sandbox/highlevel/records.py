@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.highlevel.answers import Refusal, refuse, refuse_body, refuse_request
-from sandbox.highlevel.filters import OPERATORS, FilterReader, Question, Searchable
+from sandbox.highlevel.filters import OPERATORS, FilterReader, Question, Searchable, heeded
 from sandbox.highlevel.naming import epoch_ms, iso
 from sandbox.highlevel.objects import custom_object, fields_of
 from sandbox.highlevel.record_values import merged_properties
@@ -212,18 +212,30 @@ def search_records(call: Call) -> dict[str, Any]:
     """Answer a page of the records that pass the filters, newest first, some seconds behind the writes."""
     account = call.account
     schema = custom_object(account, call.path["schemaKey"])
+    body = _asked(call)
     index = account.records_index(schema["key"])
     index.settle(call.at)
     fields = _short_fields(account, schema["key"])
     reader = FilterReader(index, lambda name: _searchable(fields, name))
     names = [name.rpartition(".")[2] for name in schema["searchableProperties"]]
     # The vendor's description requires both `page` and `searchAfter` here, where the contacts refuse the pair.
-    question = Question(call.body, _SORTABLE, lambda query: _text_test(names, query), page_beside_cursor=True)
+    together = account.options.record_search != "either"
+    question = Question(body, _SORTABLE, lambda query: _text_test(names, query), page_beside_cursor=together)
     rows, total = question.answer(index, reader)
-    return {
-        "records": [_found(account, index.documents[identity], value) for value, identity in rows],
-        "total": total,
-    }
+    found = [_found(account, index.documents[identity], value) for value, identity in rows]
+    if account.options.record_search == "number":
+        found = [{name: row[name] for name in row if name != "searchAfter"} for row in found]
+    return {"records": found, "total": total}
+
+
+def _asked(call: Call) -> dict[str, Any]:
+    """Return what a search asks, if it is asked as the options say."""
+    options, body = call.state.options, call.body
+    if options.record_search == "both_always" and "searchAfter" not in body:
+        refuse_body("searchAfter should not be empty")
+    if options.record_page is not None and body["pageLimit"] > options.record_page:
+        refuse_body(f"pageLimit must not be greater than {options.record_page}")
+    return heeded(options, body)
 
 
 def _searchable(fields: dict[str, Document], name: str) -> Searchable | None:

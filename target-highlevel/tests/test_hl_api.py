@@ -476,3 +476,64 @@ def test_a_planned_field_goes_by_the_name_of_a_made_one(clinic: Clinic) -> None:
     planned = PlannedHighLevel(clinic.client, location, []).definitions
     made = [each.create_contact_field("Cliniko visits", "NUMERICAL").name for each in (live, planned)]
     assert made == ["cliniko_visits"] * 2
+
+
+def test_definitions_that_lack_something_are_ours_or_nobodys(
+    odd: tuple[HighLevelServer, LiveHighLevel],
+) -> None:
+    """A field goes by its label where it has no key, and takes what it takes where it has no type; the rest is counted."""
+    server, highlevel = odd
+    listed: list[Any] = [
+        {"id": "1", "name": "Cliniko occupation"},
+        {
+            "id": "2",
+            "name": "Hat",
+            "fieldKey": "contact.hat",
+            "dataType": "RADIO",
+            "picklistOptions": [7, None],
+        },
+        {
+            "id": "3",
+            "name": "Ring",
+            "fieldKey": "contact.ring",
+            "dataType": "RADIO",
+            "picklistOptions": {"A": 1},
+        },
+        {"id": "4", "name": "Hat"},
+        {"id": "5"},
+        {"name": "Nowhere", "fieldKey": "contact.nowhere"},
+    ]
+    server.respond = lambda _: Reply(body=json.dumps({"customFields": listed}).encode())
+    fields = highlevel.definitions.contact_fields()
+    assert {name: (item.id, item.data_type) for name, item in fields.items()} == {
+        "cliniko_occupation": ("1", ""),
+        "hat": ("2", "RADIO"),
+        "ring": ("3", "RADIO"),
+    }
+    assert fields["hat"].options == {"7": "7"}
+    assert [name for name, item in fields.items() if not item.is_readable] == ["ring"]
+    assert highlevel.definitions.odd == {"/locations/{id}/customFields": 2}
+
+
+@pytest.mark.parametrize(
+    ("tags", "read"),
+    [
+        (["vip", 2024, None, ""], ["vip", "2024"]),
+        ([{"id": "t", "name": "vip"}, {}], ["vip"]),
+        ("vip, new", ["vip", "new"]),
+        (None, []),
+        ([{"id": "t"}], None),
+        ([["vip"]], None),
+    ],
+)
+def test_tags_are_read_as_they_are_or_not_at_all(
+    tags: Any, read: list[str] | None, odd: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """They are written as a whole: one that was read as something else would take its place."""
+    server, highlevel = odd
+    server.respond = lambda _: Reply(body=json.dumps({"contact": {"id": "x", "tags": tags}}).encode())
+    if read is None:
+        with pytest.raises(AnswerNotUnderstood):
+            highlevel.contacts.get("x")
+    else:
+        assert highlevel.contacts.get("x")["tags"] == read

@@ -37,6 +37,9 @@ TOGETHER: dict[str, dict[str, str]] = {
         "missing_thing": "400",
         "relations_of_missing": "refused",
         "users_list": "gone",
+        "switches": "words",
+        "property_keys": "whole",
+        "deleted_rows": "marked",
     },
     "shapes": {
         "country_spelling": "lower_case",
@@ -52,6 +55,10 @@ TOGETHER: dict[str, dict[str, str]] = {
         "wrong_option": "left_empty",
         "unknown_field": "ignored",
         "document_access": "open",
+        "envelopes": "data",
+        "id_names": "_id",
+        "odd_rows": "there",
+        "record_filters": "ignored",
     },
     "writes": {
         "text_markup": "stripped",
@@ -65,6 +72,8 @@ TOGETHER: dict[str, dict[str, str]] = {
         "relation_again": "same",
         "unique_identity": "yes",
         "unknown_property": "400",
+        "record_search": "either",
+        "record_page": "20",
     },
     "calendar": {
         "event_texts": "hidden",
@@ -90,6 +99,7 @@ TOGETHER: dict[str, dict[str, str]] = {
         "line_length": "100",
         "file_lists": "refused",
         "options_per_field": "50",
+        "record_search": "cursor_first",
         "files_per_field": "10",
     },
 }

@@ -192,3 +192,26 @@ def test_a_field_made_for_fewer_files_than_asked_for_loses_none(
     state = loader.sandbox.highlevel.state
     assert len(state.files) == (2 if code == 4 else 0)
     assert code == 4 or not state.contacts
+
+
+def test_a_field_of_ours_whose_options_nobody_understands_is_named(highlevel: Callable[..., Loader]) -> None:
+    """Made a second time, it would have another key; before the first write a person is told."""
+    loader = highlevel()
+    contact_field(loader, "cliniko_location")["picklistOptions"] = {"A": "B"}
+    ended = loader.load([*with_rooms(ROOMS), ADA])
+    assert ended.code == 2, ended.log[-2000:]
+    assert "contact.cliniko_location exists in HighLevel, and what it says of its options" in ended.log
+    assert not loader.sandbox.highlevel.state.contacts
+
+
+def test_what_cannot_be_read_of_a_sub_account_is_listed_by_the_plan(highlevel: Callable[..., Loader]) -> None:
+    """Somebody's own fields, objects, calendars and people without a key, a name or an id stop nothing."""
+    loader = highlevel(empty=True, shapes=["odd_rows"])
+    lines = [*FILES, ADA]
+    planned = loader.load(lines, MODE="plan").report["plan"]
+    assert planned["blockers"] == []
+    (told,) = (item for item in planned["settings_to_check"] if item["setting"] == "left_out")
+    assert "2 rows of /locations/{id}/customFields" in told["found"]
+    ended = loader.load(lines)
+    assert ended.code == 0, ended.log[-2000:]
+    assert "highlevel.rows_left_out list=/objects/ rows=2" in ended.log

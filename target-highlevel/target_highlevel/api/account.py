@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, inside, living, rows, text
+from target_highlevel.api.answers import Item, inside, rows, text
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
 from target_highlevel.errors import NotFound, Refused
@@ -53,7 +53,7 @@ class Account(Resource):
                 lambda page: self._call(endpoint, params={**params, **page}), endpoint, "users"
             )
             found = [user for page in pages for user in page]
-        return [_user(item, text(item, endpoint, "id")) for item in living(found)]
+        return list(self._usable(found, endpoint, lambda item: _user(item, text(item, endpoint, "id"))))
 
     def published_workflows(self) -> int:
         """Return how many automations are published."""

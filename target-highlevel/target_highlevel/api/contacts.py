@@ -192,9 +192,19 @@ def _custom_fields(found: Any, endpoint: Endpoint) -> list[Item]:
 
 
 def _tags(found: Any, _endpoint: Endpoint) -> list[str]:
-    """Return the tags of a contact, which come as texts, as objects with a name, or joined."""
+    """Return the tags of a contact, which come as texts, numbers, as objects with a name, or joined; nothing is none.
+
+    Tags are written as a whole, so none that is there may be read as something else, or not at all.
+    """
     listed = listed_options(found, ()) if isinstance(found, str) else found
-    return [tag if isinstance(tag, str) else str(tag.get("name")) for tag in listed]
+    return [_tag(tag) for tag in listed if tag not in (None, "", {})]
+
+
+def _tag(found: Any) -> str:
+    told = found.get("name") if isinstance(found, dict) else found
+    if isinstance(told, str) or type(told) is int:
+        return str(told)
+    raise TypeError
 
 
 def _channels(found: Any, _endpoint: Endpoint) -> dict[str, Item]:

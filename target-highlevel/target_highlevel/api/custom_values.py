@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import inside, rows, text
+from target_highlevel.api.answers import inside, living, rows, text
 from target_highlevel.api.resource import Resource
 
 
@@ -27,7 +27,7 @@ class CustomValues(Resource):
         found = rows(self._call(endpoint, self._location), endpoint, "customValues")
         return [
             CustomValue(text(item, endpoint, "id"), str(item.get("name", "")), str(item.get("value", "")))
-            for item in found
+            for item in living(found)
         ]
 
     def create(self, name: str, value: str) -> str:

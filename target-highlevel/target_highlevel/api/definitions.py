@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, inside, mapping, not_understood, rows, text
+from target_highlevel.api.answers import (
+    AnswerNotUnderstood,
+    Item,
+    inside,
+    is_deleted,
+    mapping,
+    not_understood,
+    rows,
+    text,
+)
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
 from target_highlevel.values import switched
@@ -44,6 +53,8 @@ class Field:
     #: How many files it takes; None where nobody says, and of other types.
     most_files: int | None = None
     ids: dict[str, str] = field(default_factory=dict)
+    #: Whether what HighLevel says of its options was understood.
+    is_readable: bool = True
 
     @property
     def labels(self) -> dict[str, str]:
@@ -78,18 +89,13 @@ class Definitions(Resource):
         """
         endpoint = endpoints.LIST_CONTACT_FIELDS
         answer = self._call(endpoint, self._location, params={"model": "contact"})
-        found = {
-            text(item, endpoint, "fieldKey").partition(".")[2]: Field(
-                text(item, endpoint, "id"),
-                text(item, endpoint, "dataType"),
-                {label: label for label, _ in _options_of(item, endpoint)},
-                name=_label(item),
-                position=found if isinstance(found := item.get("position"), int) else 0,
-                most_files=_most_files(item),
-                ids=_ids(item, endpoint),
+        listed = list(
+            self._usable(
+                rows(answer, endpoint, "customFields"), endpoint, lambda item: _named(item, endpoint)
             )
-            for item in rows(answer, endpoint, "customFields")
-        }
+        )
+        keyed = {key: item for key, item in listed if isinstance(item.get("fieldKey"), str)}
+        found = {key: _contact_field(item, endpoint) for key, item in {**dict(listed), **keyed}.items()}
         names = {key: _name_of(key, item.name) for key, item in found.items()}
         return {key if names[key] in found else names[key]: item for key, item in found.items()}
 
@@ -118,7 +124,8 @@ class Definitions(Resource):
         """Return the keys of all kinds of objects, those of the system among them; the list may lag behind writes."""
         endpoint = endpoints.LIST_OBJECTS
         answer = self._call(endpoint, params={"locationId": self._location})
-        return {text(item, endpoint, "key") for item in rows(answer, endpoint, "objects")}
+        listed = rows(answer, endpoint, "objects")
+        return set(self._usable(listed, endpoint, lambda item: text(item, endpoint, "key")))
 
     def create_object(
         self, key: str, labels: tuple[str, str], description: str, primary: tuple[str, str]
@@ -153,13 +160,18 @@ class Definitions(Resource):
         """Return the fields of a custom object."""
         endpoint = endpoints.LIST_OBJECT_FIELDS
         answer = mapping(self._call(endpoint, key, params={"locationId": self._location}), endpoint, "fields")
+        listed = list(
+            self._usable(rows(answer, endpoint, "fields"), endpoint, lambda item: _named(item, endpoint))
+        )
+        keyed = {key: item for key, item in listed if isinstance(item.get("fieldKey"), str)}
         fields = {
-            text(item, endpoint, "fieldKey").rpartition(".")[2]: _object_field(item, endpoint)
-            for item in rows(answer, endpoint, "fields")
+            key.rpartition(".")[2]: _object_field(item, endpoint)
+            for key, item in {**dict(listed), **keyed}.items()
         }
         folders: dict[str, str] = {}
         for item in rows({"folders": answer.get("folders") or []}, endpoint, "folders"):
-            folders.setdefault(str(item.get("name")), text(item, endpoint, "id"))
+            if (identity := item.get("id") or item.get("_id")) and not is_deleted(item):
+                folders.setdefault(str(item.get("name")), str(identity))
         return ObjectFields(fields, folders)
 
     def create_object_field(
@@ -211,11 +223,13 @@ class Definitions(Resource):
 
     def associations(self) -> dict[str, str]:
         """Return the id of every association by its key."""
-        return {
-            text(item, endpoints.LIST_ASSOCIATIONS, "key"): text(item, endpoints.LIST_ASSOCIATIONS, "id")
-            for page in self._association_pages()
-            for item in page
-        }
+        endpoint = endpoints.LIST_ASSOCIATIONS
+        items = (item for page in self._association_pages() for item in page)
+        return dict(
+            self._usable(
+                items, endpoint, lambda item: (text(item, endpoint, "key"), text(item, endpoint, "id"))
+            )
+        )
 
     def _association_pages(self) -> Iterator[list[Item]]:
         endpoint = endpoints.LIST_ASSOCIATIONS
@@ -245,6 +259,45 @@ class Definitions(Resource):
         return text(inside(self._call(endpoint, json=body), endpoint, "association"), endpoint, "id")
 
 
+def _named(item: Item, endpoint: Endpoint) -> tuple[str, Item]:
+    """Return a field behind its name; one without a key goes by what its label makes, as HighLevel makes keys of labels.
+
+    Raises:
+        AnswerNotUnderstood: it has no id, or neither key nor label.
+    """
+    text(item, endpoint, "id")
+    key = item.get("fieldKey")
+    name = key.partition(".")[2] if isinstance(key, str) else slug(_label(item) or "")
+    if not name:
+        raise not_understood(endpoint, "fieldKey")
+    return name, item
+
+
+def _contact_field(item: Item, endpoint: Endpoint) -> Field:
+    """Return a custom field of contacts as the API describes it; its options are written by their labels."""
+    position = item.get("position")
+    found = _field(item, endpoint)
+    found.options = {label: label for label in found.options}
+    found.position = position if isinstance(position, int) else 0
+    found.most_files = _most_files(item)
+    return found
+
+
+def _field(item: Mapping[str, Any], endpoint: Endpoint) -> Field:
+    """Return a field with its options by their keys; of one whose options nobody understands that is said."""
+    identity, data_type = text(item, endpoint, "id"), _data_type(item)
+    try:
+        options, ids = dict(_options_of(item, endpoint)), _ids(item, endpoint)
+    except AnswerNotUnderstood:
+        return Field(identity, data_type, name=_label(item), is_readable=False)
+    return Field(identity, data_type, options, name=_label(item), ids=ids)
+
+
+def _data_type(item: Mapping[str, Any]) -> str:
+    """Return the type of a field; one that says none takes what it takes."""
+    return str(item.get("dataType") or "")
+
+
 def _name_of(key: str, label: str | None) -> str:
     """Return what the label of a field makes if the key begins with it, else the key: the clinic has changed the label."""
     made = slug(label or "")
@@ -253,10 +306,9 @@ def _name_of(key: str, label: str | None) -> str:
 
 def _object_field(item: Mapping[str, Any], endpoint: Endpoint) -> Field:
     """Return a field of a custom object as the API describes it; its options are written by key."""
-    options = dict(_options_of(item, endpoint))
-    in_forms = switched(item.get("showInForms"))
-    identity, data_type = text(item, endpoint, "id"), text(item, endpoint, "dataType")
-    return Field(identity, data_type, options, name=_label(item), in_forms=in_forms, ids=_ids(item, endpoint))
+    found = _field(item, endpoint)
+    found.in_forms = switched(item.get("showInForms"))
+    return found
 
 
 def _label(item: Mapping[str, Any]) -> str | None:
@@ -290,9 +342,10 @@ def _ids(item: Mapping[str, Any], endpoint: Endpoint) -> dict[str, str]:
 def _options(item: Mapping[str, Any], endpoint: Endpoint) -> list[Any]:
     """Return the options of a field as they come: as texts or as objects, under one of two names."""
     found = item.get("picklistOptions") or item.get("options") or []
-    if not isinstance(found, list) or not all(isinstance(item, (str, dict)) for item in found):
+    listed = [one for one in found if one is not None] if isinstance(found, list) else [None]
+    if not all(isinstance(one, str | int | float | dict) for one in listed):
         raise not_understood(endpoint, "options")
-    return found
+    return [one if isinstance(one, dict) else str(one) for one in listed]
 
 
 def _option(option: Any) -> tuple[str, str]:

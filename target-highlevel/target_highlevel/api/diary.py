@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, identified, inside, mapping, not_understood, rows, text
+from target_highlevel.api.answers import Item, identified, inside, living, rows, text
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
 from target_highlevel.errors import NotFound
@@ -108,17 +108,17 @@ class Calendars(Standing):
     def listed(self, users: Iterable[str]) -> list[Item]:
         """Return every calendar, whoever its team is."""
         answer = self._call(self.listing, params={"locationId": self._location})
-        return [identified(item, self.listing) for item in rows(answer, self.listing, "calendars")]
+        return [identified(item, self.listing) for item in living(rows(answer, self.listing, "calendars"))]
 
     def known(self) -> list[Calendar]:
         """Return every calendar with its team."""
-        return [_calendar(item) for item in self.listed(())]
+        return list(self._usable(self.listed(()), self.listing, _calendar))
 
     def has_events(self, calendar: str) -> bool:
         """Return whether there is anything in a calendar, whoever has booked it."""
         endpoint = endpoints.LIST_CALENDAR_EVENTS
         params = {"locationId": self._location, "calendarId": calendar, **_span()}
-        return bool(rows(self._call(endpoint, params=params), endpoint, "events"))
+        return bool(living(rows(self._call(endpoint, params=params), endpoint, "events")))
 
 
 class Schedules(Standing):
@@ -147,7 +147,7 @@ class BlockedSlots(Standing):
     def _of_user(self, user: str) -> Iterable[Item]:
         params = {"locationId": self._location, "userId": user, **_span()}
         answer = self._call(self.listing, params=params)
-        return [identified(item, self.listing) for item in rows(answer, self.listing, "events")]
+        return [identified(item, self.listing) for item in living(rows(answer, self.listing, "events"))]
 
     def _change(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"locationId": self._location, **fields}
@@ -162,10 +162,10 @@ def _span() -> dict[str, str]:
 
 def _calendar(item: Mapping[str, Any]) -> Calendar:
     endpoint = endpoints.LIST_CALENDARS
-    members = item.get("teamMembers") or []
-    if not isinstance(members, list):
-        raise not_understood(endpoint, "teamMembers")
-    team = tuple(text(mapping(member, endpoint, "userId"), endpoint, "userId") for member in members)
-    return Calendar(
-        text(item, endpoint, "id"), text(item, endpoint, "name"), switched(item.get("isActive", True)), team
+    members = item.get("teamMembers")
+    listed = members if isinstance(members, list) else []
+    team = tuple(
+        str(member["userId"]) for member in listed if isinstance(member, dict) and member.get("userId")
     )
+    name = str(item.get("name") or "")
+    return Calendar(text(item, endpoint, "id"), name, switched(item.get("isActive", True)), team)

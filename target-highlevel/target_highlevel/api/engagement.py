@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
-from target_highlevel.api.answers import Item, mapping, not_understood, rows
+from target_highlevel.api.answers import Item, living, mapping, not_understood, rows
 from target_highlevel.api.paging import total_of
 from target_highlevel.api.resource import Resource
 
@@ -72,7 +72,7 @@ class Engagement(Resource):
         if contact_id is not None:
             params[wanted.contact] = contact_id
         answer = self._call(wanted.endpoint, params=params)
-        found = rows(answer, wanted.endpoint, wanted.envelope)
+        found = living(rows(answer, wanted.endpoint, wanted.envelope))
         expected = len(found) if contact_id is not None or not found else None
         if (total_of(answer) or expected) != len(found):
             return None

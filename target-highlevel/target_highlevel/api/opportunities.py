@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
 from target_highlevel.api.activities import Activities, ActivityEndpoints
-from target_highlevel.api.answers import Item, identified, inside, rows, text
+from target_highlevel.api.answers import Item, identified, inside, living, rows, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,17 +40,16 @@ class Opportunities(Activities):
         """Return the pipelines of the sub-account."""
         endpoint = endpoints.LIST_PIPELINES
         found = rows(self._call(endpoint, params={"locationId": self._location}), endpoint, "pipelines")
-        return [
-            Pipeline(
-                text(item, endpoint, "id"),
-                text(item, endpoint, "name"),
-                {
-                    text(stage, endpoint, "name"): text(stage, endpoint, "id")
-                    for stage in rows({"stages": item.get("stages")}, endpoint, "stages")
-                },
-            )
-            for item in found
-        ]
+        return list(self._usable(found, endpoint, self._pipeline))
+
+    def _pipeline(self, item: Item) -> Pipeline:
+        endpoint = endpoints.LIST_PIPELINES
+        stages = (
+            (text(stage, endpoint, "name"), text(stage, endpoint, "id"))
+            for stage in rows({"stages": item.get("stages")}, endpoint, "stages")
+            if stage.get("name")
+        )
+        return Pipeline(text(item, endpoint, "id"), text(item, endpoint, "name"), dict(stages))
 
     def listed(self, contact_id: str) -> list[Item]:
         """Return the opportunities of a contact in every pipeline, as far as the search knows them."""
@@ -58,7 +57,7 @@ class Opportunities(Activities):
         answer = self._call(self.endpoints.listed, params=params)
         return [
             identified(item, self.endpoints.listed)
-            for item in rows(answer, self.endpoints.listed, "opportunities")
+            for item in living(rows(answer, self.endpoints.listed, "opportunities"))
         ]
 
     def create(self, contact_id: str, fields: Mapping[str, Any]) -> str:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from target_highlevel.api.endpoints import Endpoint
 
-PAGE = 100
-#: How many a page has where HighLevel does not give 100: clients of others ask for 20 to 500.
-_SMALL_PAGE = 20
+#: How many records a page is asked for, and how many where that is refused: clients of others ask for 20 to 500.
+PAGES = (100, 50, 20, 10)
+PAGE = PAGES[0]
 #: Stands among a record's properties for the users who own it; no property begins with this sign.
 OWNERS = "_owners"
 #: The most hits of a search by our id: there should be one.
@@ -37,9 +37,11 @@ class RecordItem:
 class Records(Resource):
     """Records of custom objects, each kind by its key, e.g. ``custom_objects.cliniko_profile``."""
 
-    #: What searches were found to want beside what is asked for, and whether their pages must be small.
+    #: What searches were found to want beside what is asked for, whether they take a cursor without a page number only, and
+    #: how many records a page may be asked for (the questions `record_search` and `record_page` of the register).
     _wanted: Mapping[str, Any] = MappingProxyType({})
-    _small = False
+    _cursor_alone = False
+    _page = PAGE
 
     def create(self, key: str, properties: Mapping[str, Any], owners: Sequence[str] | None = None) -> str:
         """Create a record and return its id; at most one user may own it."""
@@ -103,7 +105,7 @@ class Records(Resource):
         return [item for page in self.pages(key) for item in page if item.properties.get(name) == value]
 
     def pages(self, key: str) -> Iterator[list[RecordItem]]:
-        """Yield every record of one kind, up to 100 at a time."""
+        """Yield every record of one kind, page by page."""
         endpoint = endpoints.SEARCH_RECORDS
         body = {"locationId": self._location, "pageLimit": PAGE, "query": ""}
         pages = search_pages(
@@ -118,7 +120,9 @@ class Records(Resource):
     def _search(self, key: str, body: Mapping[str, Any]) -> Any:
         """Search; what HighLevel is found to want of such a request is sent from the first time on."""
         while True:
-            sent = {**self._wanted, **body, **({"pageLimit": _SMALL_PAGE} if self._small else {})}
+            sent = {**self._wanted, **body, "pageLimit": min(body["pageLimit"], self._page)}
+            if self._cursor_alone and sent.get(CURSOR):
+                del sent["page"]
             try:
                 return self._call(endpoints.SEARCH_RECORDS, key, json=sent)
             except Refused as refused:
@@ -126,14 +130,18 @@ class Records(Resource):
                     raise
 
     def _learn(self, refused: Refused, sent: Mapping[str, Any]) -> bool:
-        """Take note of what a search lacked; return whether that is something new.
+        """Take note of what a search lacked, or had too much of; return whether it is worth asking again.
 
-        The vendor's description demands a cursor of every page, the first among them, and says nothing of the longest page.
+        The vendor's description demands a page number and a cursor of every page, the first among them, where contacts are
+        searched for with either; it says nothing of the longest page.
         """
-        if CURSOR in refused.properties and CURSOR not in sent:
+        named, shorter = set(refused.properties), [size for size in PAGES if size < sent["pageLimit"]]
+        if CURSOR in named and CURSOR not in sent:
             self._wanted = {CURSOR: []}
-        elif "pageLimit" in refused.properties and sent["pageLimit"] > _SMALL_PAGE:
-            self._small = True
+        elif "pageLimit" in named and shorter:
+            self._page = min(self._page, shorter[0])
+        elif sent.get(CURSOR) and "page" in sent and named <= {"page", CURSOR}:
+            self._cursor_alone = True
         else:
             return False
         return True

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import logging
+from itertools import filterfalse
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from target_highlevel.api.answers import AnswerNotUnderstood, is_deleted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from target_highlevel.api.answers import Item
     from target_highlevel.api.endpoints import Endpoint
     from target_highlevel.http.uploads import Upload
+
+logger = logging.getLogger(__name__)
+
+_Read = TypeVar("_Read")
 
 
 class Transport(Protocol):
@@ -36,6 +45,22 @@ class Resource:
         """Send requests this way, for the sub-account of this id."""
         self._transport = transport
         self._location = location
+        #: How many rows of each list were left out, because they lack what every row of it should have.
+        self.odd: dict[str, int] = {}
+
+    def _usable(
+        self, items: Iterable[Item], endpoint: Endpoint, read: Callable[[Item], _Read]
+    ) -> Iterator[_Read]:
+        """Yield what is read of each row that was not deleted; one that cannot be read stops nobody, and is counted."""
+        odd = 0
+        for item in filterfalse(is_deleted, items):
+            try:
+                yield read(item)
+            except AnswerNotUnderstood:
+                odd += 1
+        if odd and self.odd.get(endpoint.template) != odd:
+            logger.warning("highlevel.rows_left_out list=%s rows=%d", endpoint.template, odd)
+        self.odd[endpoint.template] = odd
 
     def _call(
         self,

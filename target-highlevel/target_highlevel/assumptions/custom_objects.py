@@ -116,6 +116,58 @@ CUSTOM_OBJECTS = (
         alike=True,
     ),
     Assumption(
+        name="record_search",
+        question="How is a search for records told which page it shall answer?",
+        source="HighLevel's description demands `page` and `searchAfter` of every request; contacts are searched for with either",
+        answers={
+            "both": "The first page is asked for by its number, each later one by the cursor of the last row as well.",
+            "cursor_first": "The first page is asked for with an empty cursor too, as soon as one without was refused.",
+            "either": "Later pages are asked for by their cursor alone, as soon as one with a number beside it was refused.",
+            "number": "Where rows carry no cursor, pages are asked for by number: of the 10,000 records that numbers reach. Of"
+            " more, none is taken for read: verification and the search for what a lost ledger had written say so.",
+        },
+        default="both",
+        measured="A custom object that is there already is searched, of which a record must be there; none is made.",
+        alike=True,
+    ),
+    Assumption(
+        name="record_page",
+        question="How many records may a page of their search be asked for?",
+        source="HighLevel's description names no highest value; clients of others ask for 20 to 500",
+        answers={
+            "100": "Pages of 100 are asked for.",
+            "20": "Pages of 50, 20 or 10, as soon as a longer one was refused.",
+        },
+        default="100",
+        unit="records",
+        measured="A custom object that is there already is searched; none is made.",
+        alike=True,
+    ),
+    Assumption(
+        name="record_filters",
+        question="Does a search for records or contacts look for the value that a filter names?",
+        source="HighLevel's description has no body of the search for contacts; filters by custom fields confuse its clients",
+        answers={
+            "heeded": "A lost create is found by our id in one request.",
+            "ignored": "What comes has other ids: then every row is looked through, page by page.",
+        },
+        default="heeded",
+        unmeasured="It takes two records or contacts of which one has a value.",
+        alike=True,
+    ),
+    Assumption(
+        name="property_keys",
+        question="How are the properties of a record called where it is read?",
+        source="Definitions carry the object's key before the property's, samples of records do not",
+        answers={
+            "short": "`source_system_id` is read as it is.",
+            "whole": "`custom_objects.<key>.source_system_id` is read by its last part.",
+        },
+        default="short",
+        unmeasured=_NO_OBJECT,
+        alike=True,
+    ),
+    Assumption(
         name="relation_again",
         question="What answers a relation that is there already?",
         source="HighLevel's description does not say",

@@ -8,7 +8,7 @@ from target_highlevel.preflight.workflows import ADVICE, number_published
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from target_highlevel.assumptions import Known
@@ -28,6 +28,7 @@ def checks(catalogue: Catalogue, workflows: str, account: Mapping[str, Any]) -> 
         _zone(catalogue, account.get("time_zone")),
         _duplicates(catalogue),
         _hipaa(account.get("requires_hipaa")),
+        *_left_out(catalogue),
     ]
 
 
@@ -52,6 +53,19 @@ def _workflows(found: str) -> dict[str, Any]:
     if published is None:
         published, task = 1, "list of workflows that could not be read"
     return {"setting": "workflows", "found": found, "advice": ADVICE, "task": task, "look": published}
+
+
+def _left_out(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+    """Yield what could not be read of the sub-account's own definitions: none of ours is among it."""
+    found = sorted(catalogue.left_out.items())
+    if found:
+        yield {
+            "setting": "left_out",
+            "found": "; ".join(f"{counted(number, 'row')} of {route}" for route, number in found),
+            "advice": "Nothing: HighLevel lists them without an id or a name, so they are left alone.",
+            "task": "definition that cannot be read",
+            "look": 0,
+        }
 
 
 _CLINIKO_SAYS = {True: "Cliniko says it is required", False: "Cliniko says it is not required"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.api.answers import living
 from target_highlevel.errors import CredentialsRefused, HighLevelError, Refused, Unknown
 
 if TYPE_CHECKING:
@@ -60,16 +61,17 @@ class Said:
         """Return an object inside the answer, or the answer that is the object; an empty one where there is none."""
         shown: dict[str, Any] = self.body if isinstance(self.body, dict) else {}
         found = next((part for part in (shown.get(name), shown.get("data")) if isinstance(part, dict)), shown)
-        return found if found is not shown or _identity(shown) else {}
+        return _identified(found) if found is not shown or _identity(shown) else {}
 
     def identity(self, name: str) -> str:
         """Return the id of an object inside the answer; an empty text where there is none."""
         return _identity(self.part(name))
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """Return the objects of a list inside the answer, or of an answer that is the list."""
+        """Return the objects of a list inside the answer, or of an answer that is the list; none that says it was deleted."""
         found = self.body.get(name, self.body.get("data")) if isinstance(self.body, dict) else self.body
-        return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+        listed = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+        return [_identified(item) for item in living(listed)]
 
     def told(self) -> str:
         """Return in words what came, without anything of its content."""
@@ -77,6 +79,12 @@ class Said:
             return "accepted"
         status = f"{self.status} " if self.status else ""
         return f"{status}{self.error.code if self.error else ''}".strip() or "no answer"
+
+
+def _identified(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with its id as its ``id``, whatever it is called there."""
+    identity = _identity(shown)
+    return {**shown, "id": identity} if identity else shown
 
 
 def _identity(shown: Mapping[str, Any]) -> str:

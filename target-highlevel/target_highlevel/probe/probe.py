@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: What a probe does, in the order in which it does it.
 STEPS = (
     "look for what an earlier probe may have left, and remove it",
-    "read the sub-account's settings, its users, its associations",
+    "read the sub-account's settings, its users, its associations; search a custom object that is there, if any",
     "make a custom value, read it back",
     "make eight custom fields of contacts, some with options, one for a file",
     "make a contact without e-mail and phone, do-not-disturb on for every channel; ask the search until it shows",
@@ -122,6 +122,7 @@ class Probe:
     def _read_location(self) -> None:
         said = self._asker.ask(endpoints.GET_LOCATION, self._asker.location)
         said.given()
+        account.shapes(self._own, said)
         country: Any = said.part("location").get("country")
         self._own.country = str(country or "").upper()
 

@@ -18,6 +18,7 @@ _SETTINGS = {
     "hipaa": "HIPAA",
     "probe": "What HighLevel answers",
     "pipeline": "Pipeline",
+    "left_out": "Definitions that cannot be read",
 }
 _STATES = {"create": "would be created", "extend": "would get options", "there": "is there"}
 #: Why a practitioner owns no patients; of any other the record was refused.

@@ -72,6 +72,13 @@ class Catalogue:
         self.read_objects()
         self.read_associations()
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many rows of each list of the sub-account could not be read, and are left out."""
+        highlevel = self._highlevel
+        parts = highlevel.account, highlevel.calendars, highlevel.definitions, highlevel.opportunities
+        return {route: number for part in parts for route, number in part.odd.items() if number}
+
     def read_contact_fields(self) -> None:
         """Read the custom fields of contacts. A list may lag, so what was just made is kept; threads may be making others."""
         self.contact_fields.update(self._highlevel.definitions.contact_fields())

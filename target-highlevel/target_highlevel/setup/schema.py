@@ -127,6 +127,12 @@ class SchemaSetup:
                 else catalogue.object_fields.get(spec.object, {})
             )
             found += [
+                f"{spec.object}.{declared.name} exists in HighLevel, and what it says of its options there is not understood;"
+                " rename or remove that field"
+                for declared in defined_fields(spec)
+                if declared.name in there and not there[declared.name].is_readable
+            ]
+            found += [
                 f"{spec.object}.{declared.name} exists in HighLevel with type {there[declared.name].data_type}, not"
                 f" {declared.data_type}; rename or remove that field"
                 for declared in defined_fields(spec)
