@@ -5,6 +5,7 @@
     │   ├── NotFound            the thing is not there (any more)
     │   └── DuplicateContact    its e-mail or phone belongs to another contact
     ├── Unknown                 it may or may not have happened: find out before sending anything again
+    ├── NotOffered              part of HighLevel does not answer: leave out what needs it, go on with the rest
     ├── Unavailable             still failing after every repeat that was safe: stop, run again later
     ├── CredentialsRefused      stop; a token, scope or location has to be mended
     ├── DayBudgetSpent          stop cleanly; run again when the day has turned
@@ -22,6 +23,7 @@ patient's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import ClassVar
 
 from target_highlevel.exit_codes import BUDGET_SPENT, FAILED, INTERRUPTED, NO_ACCESS, WRONG_SETTINGS
@@ -35,6 +37,7 @@ __all__ = [
     "Interrupted",
     "LedgerLost",
     "NotFound",
+    "NotOffered",
     "Refused",
     "SettingsError",
     "SourceEnded",
@@ -162,6 +165,15 @@ class DuplicateContact(Refused):
 
 class Unknown(HighLevelError):  # noqa: N818 - named for what to do
     """The request was sent and must not be repeated blindly; whether it was carried out is not known."""
+
+
+class NotOffered(HighLevelError):  # noqa: N818 - named for what to do
+    """A part of HighLevel that only some records need does not answer as it should, while others do."""
+
+    def __init__(self, error: HighLevelError) -> None:
+        """Keep what it answered; `is_definite` says whether that was a no, and not a failure that may pass."""
+        super().__init__(error.hint, route=error.route, status=error.status, findings=error.findings)
+        self.is_definite = not isinstance(error, Unavailable) or error.status == HTTPStatus.NOT_IMPLEMENTED
 
 
 class Unavailable(HighLevelError):  # noqa: N818 - named for what to do

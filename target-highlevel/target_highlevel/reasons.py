@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+#: The reason of what HighLevel has no part for, or not for this token.
+NOT_OFFERED = "not_offered"
+
 #: code -> (what it means, what to do)
 REASONS: dict[str, tuple[str, str]] = {
     "mapping_error": ("The record could not be mapped.", "Fix the field named in Cliniko, or the mapping, and run again."),
     "invalid_record": ("The mapped record is malformed.", "Fix the mapper or the tap that made it."),
     "cannot_be_blocked": ("HighLevel blocks no time through its API here.", "Block the practitioner's time in HighLevel by hand, or let the token have calendars/events.write."),
+    NOT_OFFERED: ("HighLevel does not offer this part of its API here, or not to this token.", "Make it by hand in HighLevel; or let the token have what the log names, then `retry`."),
     "refused": ("HighLevel refused the record.", "Look at the field named; fix it in Cliniko, then run again."),
     "unknown_property": ("HighLevel does not know a field.", "Check that the field still exists in HighLevel, then `retry`."),
     "invalid_property": ("HighLevel does not accept a value.", "Fix the field named in Cliniko, then run again."),
@@ -46,7 +50,7 @@ REASONS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 #: Codes of HighLevel's own answers that are worth a code of ours; any other refusal is ``refused``.
-ANSWERED = frozenset(REASONS) - {"mapping_error", "invalid_record", "refused"}
+ANSWERED = frozenset(REASONS) - {"mapping_error", "invalid_record", "refused", NOT_OFFERED}
 
 
 def reason_for(code: str) -> str:

@@ -10,7 +10,7 @@ from target_highlevel.api import endpoints
 from target_highlevel.api.answers import Item, identified, inside, living, rows, text
 from target_highlevel.api.paging import list_pages
 from target_highlevel.api.resource import Resource
-from target_highlevel.errors import NotFound
+from target_highlevel.errors import NotFound, Refused
 from target_highlevel.values import switched
 
 if TYPE_CHECKING:
@@ -69,6 +69,17 @@ class Standing(Resource):
     def _of_user(self, user: str) -> Iterable[Item]:
         raise NotImplementedError
 
+    def _listing(self, params: Mapping[str, Any]) -> Any:
+        """Return the answer to a list; that one is not there says nothing of what would be in it.
+
+        Raises:
+            Refused: it is not there, or refused.
+        """
+        try:
+            return self._call(self.listing, params=params)
+        except NotFound as error:
+            raise Refused(status=error.status, route=error.route, findings=error.findings) from None
+
     def get(self, identity: str, users: Iterable[str]) -> Item:
         """Return one.
 
@@ -107,7 +118,7 @@ class Calendars(Standing):
 
     def listed(self, users: Iterable[str]) -> list[Item]:
         """Return every calendar, whoever its team is."""
-        answer = self._call(self.listing, params={"locationId": self._location})
+        answer = self._listing({"locationId": self._location})
         return [identified(item, self.listing) for item in living(rows(answer, self.listing, "calendars"))]
 
     def known(self) -> list[Calendar]:
@@ -130,9 +141,7 @@ class Schedules(Standing):
 
     def _of_user(self, user: str) -> Iterable[Item]:
         params = {"locationId": self._location, "userId": user}
-        pages = list_pages(
-            lambda page: self._call(self.listing, params={**params, **page}), self.listing, "schedules"
-        )
+        pages = list_pages(lambda page: self._listing({**params, **page}), self.listing, "schedules")
         return (identified(item, self.listing) for page in pages for item in page)
 
 
@@ -146,7 +155,7 @@ class BlockedSlots(Standing):
 
     def _of_user(self, user: str) -> Iterable[Item]:
         params = {"locationId": self._location, "userId": user, **_span()}
-        answer = self._call(self.listing, params=params)
+        answer = self._listing(params)
         return [identified(item, self.listing) for item in living(rows(answer, self.listing, "events"))]
 
     def _change(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:

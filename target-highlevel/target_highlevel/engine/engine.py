@@ -15,12 +15,14 @@ from target_highlevel.errors import (
     DayBudgetSpent,
     HighLevelError,
     Interrupted,
+    NotOffered,
     Refused,
     Unavailable,
     Unknown,
 )
 from target_highlevel.ledger.rows import DIARY, Status
 from target_highlevel.objects.diary import left_out_by
+from target_highlevel.reasons import NOT_OFFERED
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ _FAILURES_TO_ASK_AFTER = 5
 #: … and after so many the run ends all the same.
 _MOST_FAILURES_IN_A_ROW = 50
 _FIRST_REJECTED = 50
+#: What a clinic can do without: where HighLevel does not let it be made, all else is.
+_OPTIONAL = frozenset({*DIARY, "opportunity"})
 #: At the end of a run it is decided so often anew who keeps a shared address.
 _MOST_SHARED_OUT = 5
 
@@ -256,26 +260,46 @@ class Engine:
             return
         try:
             self._session.write(row)
-        except CredentialsRefused as error:
-            if self._session.is_prepared(row) and self._is_about(row, error):
-                self._put_off(row, error)
-            else:
-                self._end(error)
-        except MaybeThere as error:
-            self._put_off_to_the_end(row, error)
-        except (Unavailable, Unknown) as error:
-            if self._session.is_prepared(row):
-                self._put_off(row, error)
-            else:  # without fields and objects nothing can be written: it is not this record's trouble
-                self._end(error)
         except HighLevelError as error:
-            self._end(error)
+            self._failed(row, error)
         except BaseException as error:  # noqa: BLE001 - the thread must not die unseen; the main thread raises it
             self._end(error)
         else:
             self._failures_in_a_row = 0
             self._note_written(row)
             self._count(row)
+
+    def _failed(self, row: Row, error: HighLevelError) -> None:
+        """Reject a record, put it off, or end the run with it: whichever the error is about."""
+        missing = self._missing_part(row, error)
+        # without fields and objects nothing can be written: it is not this record's trouble
+        prepared = self._session.is_prepared(row)
+        if missing is not None:
+            self._leave_out(row, missing)
+        elif isinstance(error, MaybeThere):
+            self._put_off_to_the_end(row, error)
+        elif isinstance(error, CredentialsRefused):
+            (self._put_off if prepared and self._is_about(row, error) else self._end_with)(row, error)
+        else:
+            passing = isinstance(error, (Unavailable, Unknown))
+            (self._put_off if prepared and passing else self._end_with)(row, error)
+
+    def _missing_part(self, row: Row, error: HighLevelError) -> NotOffered | None:
+        """Return the part of HighLevel that a record needs and that is not offered; None if the error is about something else."""
+        if isinstance(error, NotOffered):
+            return error
+        refused = isinstance(error, CredentialsRefused) and error.missing == "token"
+        if row.object in _OPTIONAL and refused and not self._session.refuses_all():
+            return NotOffered(error)
+        return None
+
+    def _leave_out(self, row: Row, error: NotOffered) -> None:
+        """Go on without a record that HighLevel has no part for; where that may pass, the next run tries it again."""
+        logger.warning("highlevel.left_out record=%s %s", row.ref, error)
+        if error.is_definite:
+            self._session.work.reject(row, NOT_OFFERED)
+        else:
+            self._hold(row)
 
     def _note_written(self, row: Row) -> None:
         """Note the kind of a record that is in HighLevel now: one that was rejected or left out shows no leave to write."""
@@ -314,7 +338,8 @@ class Engine:
         self._hold(row)
         self._failures_in_a_row += 1
         logger.warning("highlevel.put_off record=%s %s", row.ref, error)
-        if self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW or self._is_down():
+        too_many = self._failures_in_a_row >= _MOST_FAILURES_IN_A_ROW and row.object not in _OPTIONAL
+        if too_many or self._is_down():
             self._end(error)
 
     def _hold(self, row: Row) -> None:
@@ -338,6 +363,8 @@ class Engine:
 
     def _count(self, row: Row) -> None:
         """Stop a run in which nothing but rejects comes out: it is the mapping or the account, not the records."""
+        if row.object in _OPTIONAL:
+            return
         self._settled += 1
         if self._settled > _FIRST_REJECTED or self._rejected_first < 0:
             return
@@ -349,6 +376,9 @@ class Engine:
         if self._rejected_first >= _FIRST_REJECTED:
             hint = f"the first {_FIRST_REJECTED} records were all rejected; see rejects.csv, fix the cause, then retry"
             self._end(Refused(hint))
+
+    def _end_with(self, _: Row, error: BaseException) -> None:
+        self._end(error)
 
     def _end(self, error: BaseException) -> None:
         if self._failure is None:

@@ -20,7 +20,7 @@ from target_highlevel.engine.directory import Directory
 from target_highlevel.engine.places import Places
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
-from target_highlevel.errors import HighLevelError
+from target_highlevel.errors import HighLevelError, NotFound, Refused
 from target_highlevel.exit_codes import LOADED
 from target_highlevel.fields import own_currency
 from target_highlevel.ledger.budget import Day, LedgerDayCounter
@@ -46,6 +46,7 @@ from target_highlevel.preflight.admission import (
 )
 from target_highlevel.preflight.continuity import Continuity
 from target_highlevel.preflight.preflight import Preflight
+from target_highlevel.reasons import reason_for
 from target_highlevel.recovery.rebuild import Rebuild
 from target_highlevel.report.run_report import private
 from target_highlevel.routing import Routing
@@ -318,8 +319,8 @@ class Session:
             return
         spec = self._prepare(row)
         kind = self.kinds.of(row, spec)
-        if kind.on_contact and row.hl_id is None and row.contact:
-            self.rebuild.list_contact(row.contact, spec)
+        if kind.on_contact and row.hl_id is None and row.contact and not self._listed(row, row.contact, spec):
+            return
         current = self.work.row(row.ref)
         # it may have been left out meanwhile
         if current is not None and current.status == Status.READY.value:
@@ -335,6 +336,22 @@ class Session:
             self.writer.write(current, self._prepare(row), kind, contributions)
             if current.object == "schedule" and self.work.hl_id(current.ref) != current_id:
                 self.work.came_or_went(current.ref)
+
+    def _listed(self, row: Row, contact: str, spec: StreamSpec) -> bool:
+        """Have what hangs on a contact listed before more is added to it; return whether it can be."""
+        try:
+            if spec.kind == "opportunity":
+                with self._catalogue.offered.asked(spec.kind):
+                    self.rebuild.list_contact(contact, spec)
+            else:
+                self.rebuild.list_contact(contact, spec)
+        except NotFound:
+            self.work.reject(row, "not_found")
+        except Refused as refused:
+            self.work.reject(row, reason_for(refused.code))
+        else:
+            return True
+        return False
 
     def _loading_runs(self) -> frozenset[str]:
         """Return the runs whose new calendars are not opened yet: this one, or those since a verification's newest load."""

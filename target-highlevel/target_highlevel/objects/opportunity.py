@@ -35,6 +35,8 @@ class Opportunity(OnContact):
 
     @property
     def _pipeline(self) -> Pipeline:
+        if self.ctx.catalogue.no_pipelines is not None:
+            raise self.ctx.catalogue.no_pipelines
         if self.ctx.catalogue.pipeline is None:
             raise Rejected("no_pipeline", "stage")
         return self.ctx.catalogue.pipeline

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from target_highlevel.errors import SettingsError
+from target_highlevel.errors import NotOffered, SettingsError
 from target_highlevel.ledger.definitions import Definitions
 from target_highlevel.ledger.recovery import Recovery
 from target_highlevel.ledger.undo import WRITING_MODES
@@ -78,7 +79,8 @@ class Preflight:
             session.partners.claim()
         if self.finds_again:
             for spec in session.coming:
-                session.rebuild.once(spec)
+                with suppress(NotOffered):  # the first record of it hears the same
+                    session.rebuild.once(spec)
         self.passed = True
         logger.info(
             "highlevel.preflight location=reachable duplicates=%s users=%d contact_fields=%d objects=%d workflows=%s",

@@ -63,16 +63,27 @@ class Rebuild:
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def once(self, spec: StreamSpec) -> None:
-        """Adopt every contact, or every record of a custom object, that carries one of our ids; once per ledger."""
+        """Adopt every contact, or every record of a custom object, that carries one of our ids; once per ledger.
+
+        Raises:
+            NotOffered: HighLevel does not show what is of this kind, which only some records need.
+        """
         if spec.kind not in {"contact", "custom_object", *DIARY} or self._recovery.is_done(spec.object):
             return
         if spec.kind in DIARY and not self._kinds.in_calendars:
             return
         self._recovery.begin(spec.object)
+        if spec.kind in DIARY:
+            with self._catalogue.offered.asked(spec.kind):
+                self._find_all(spec)
+        else:
+            self._find_all(spec)
+        self._recovery.end(spec.object)
+
+    def _find_all(self, spec: StreamSpec) -> None:
         if self._can_be_there(spec):
             self._find(spec)
         self._forget_gone(spec)
-        self._recovery.end(spec.object)
 
     def _can_be_there(self, spec: StreamSpec) -> bool:
         """Return whether the sub-account has what our ids are kept in; a first load has asked nothing then."""

@@ -8,7 +8,7 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import CredentialsRefused, NotFound, Refused, Unknown
+from target_highlevel.errors import CredentialsRefused, NotFound, Refused, Unavailable, Unknown
 from target_highlevel.values import date_time, from_epoch
 
 if TYPE_CHECKING:
@@ -74,9 +74,11 @@ class Engagement:
     def _contacts(self, kind: str, hl_id: str | None = None) -> set[str] | None:
         try:
             found = self._api.listed(kind, hl_id)
-        except NotFound:
-            return set()
-        except (CredentialsRefused, Refused, Unknown) as error:
+        except (CredentialsRefused, Refused, Unavailable, Unknown) as error:
+            if hl_id is not None and isinstance(error, NotFound):
+                return (
+                    set()
+                )  # the contact is gone; a list of everybody that is not there says nothing of anybody
             logger.warning("highlevel.not_shown kind=%s status=%s", kind, error.status)
             self.unseen.add(kind)
             return set()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.diary import CLOSED
 from target_highlevel.assumptions import Known
-from target_highlevel.errors import SettingsError, Unknown
+from target_highlevel.errors import CredentialsRefused, NotOffered, SettingsError, Unknown
+from target_highlevel.setup.offered import Offered
 from target_highlevel.values import switched
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Catalogue:
         self._blockers = blockers
         self.known = known or Known()
         self._highlevel = highlevel
+        self.offered = Offered(highlevel.account.location)
         self._fallback_email = fallback_email
         self.settings: dict[str, Any] = {}
         #: Users by e-mail, and all of them.
@@ -56,8 +59,9 @@ class Catalogue:
         self.fallback_owner: str | None = None
         #: Users whom HighLevel has refused as an owner: the fallback owner stands in, and a verification lists it.
         self.refused_users: set[str] = set()
-        #: The pipeline of the settings.
+        #: The pipeline of the settings, and what HighLevel answered where it shows none.
         self.pipeline: Pipeline | None = None
+        self.no_pipelines: NotOffered | None = None
 
     def read(self) -> None:
         """Read the sub-account's settings, users, contact fields, objects and associations.
@@ -162,12 +166,17 @@ class Catalogue:
         return [self.associations[name] for name in keys if name in self.associations]
 
     def expect_pipeline(self, wanted: str) -> None:
-        """Look for the pipeline of the settings, by its id or its name.
+        """Look for the pipeline of the settings, by its id or its name; where HighLevel shows none, only opportunities need it.
 
         Raises:
             SettingsError: it is not there.
         """
-        found = self._highlevel.opportunities.pipelines()
+        try:
+            with self.offered.asked("pipelines"):
+                found = self._highlevel.opportunities.pipelines()
+        except NotOffered as error:
+            self.no_pipelines = error
+            return
         named = [item for item in found if wanted == item.id] or [
             item for item in found if wanted.strip().casefold() == item.name.strip().casefold()
         ]
@@ -186,7 +195,10 @@ class Catalogue:
         Raises:
             SettingsError: it is not.
         """
-        found = {item.id: item for item in self._listed_calendars()}
+        try:
+            found = {item.id: item for item in self._listed_calendars()}
+        except NotOffered:
+            return  # each event tells whether it can be in there
         if wanted not in found:
             self._block(
                 "calendar_id: no calendar of this sub-account has that id;"
@@ -212,15 +224,17 @@ class Catalogue:
         return {item.name: item.id for item in self._listed_calendars()}
 
     def _listed_calendars(self) -> list[Calendar]:
-        listed = self._highlevel.calendars.known()
+        with self.offered.asked("calendars"):
+            listed = self._highlevel.calendars.known()
         for item in listed:
             self.teams.setdefault(item.id, item.team)
         return listed
 
     def team(self, calendar: str) -> tuple[str, ...]:
-        """Return the users in the team of a calendar."""
+        """Return the users in the team of a calendar; none where calendars are not shown."""
         if calendar not in self.teams:
-            self._listed_calendars()
+            with suppress(NotOffered):
+                self._listed_calendars()
         return self.teams.setdefault(calendar, ())
 
     def of_team(self, calendar: str, user: str | None) -> str | None:
@@ -232,11 +246,19 @@ class Catalogue:
         return user if not team or user in team else team[0]
 
     def _create_calendar(self, name: str) -> str:
-        """Create a calendar with every user in its team, because only a member can be assigned; it takes no bookings."""
+        """Create a calendar with every user in its team, because only a member can be assigned; it takes no bookings.
+
+        Raises:
+            NotOffered: the token may make no calendars.
+        """
         team = tuple(user.id for user in self.users.values())
         members = [{"userId": user} for user in team]
         fields = {"name": name, "calendarType": "round_robin", "teamMembers": members}
-        identity = self._highlevel.calendars.create({**fields, **CLOSED})
+        try:
+            identity = self._highlevel.calendars.create({**fields, **CLOSED})
+        except CredentialsRefused as error:
+            with self.offered.asked("calendars"):
+                raise error from None
         self.teams[identity] = team
         return identity
 
