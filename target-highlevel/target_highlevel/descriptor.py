@@ -295,6 +295,8 @@ class Incoming:
     priority: str | None = None
     #: Into how many records one long text was split; this is the first, the others end in ``#2``, ``#3``…
     pieces: int | None = None
+    #: Into how many records the target has divided it, of which this is the first; see ``engine.division``.
+    parts: int | None = None
     #: (HighLevel id, reason why there is none): set when the target has matched the record with what is there already.
     resolved: tuple[str | None, str | None] | None = None
     #: What the record comes to, as its source says: amount, status, year, business, currency, or ``of``, the ref of the record
@@ -321,6 +323,7 @@ class Incoming:
             absent=self.absent,
             filtered=self.filtered,
             pieces=self.pieces,
+            parts=self.parts,
             owner_of=self.owner_of,
         )
 

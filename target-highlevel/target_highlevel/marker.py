@@ -73,6 +73,28 @@ def with_marker(source_id: str, text: str | None, *more: str | None) -> str:
     return "\n".join(part for part in parts if part)
 
 
+#: By so much the numbers of a mapper's pieces of one note are apart, where each of them is divided again.
+_APART = 10_000
+
+
+def part_id(source_id: str, number: int) -> str:
+    """Return the id of a further part of a note, or of a piece that a mapper has made of one: ``#10002`` of the first piece."""
+    note, _, piece = source_id.partition("#")
+    return f"{note}#{int(piece or 1) * _APART + number}"
+
+
+def is_part(source_id: str) -> bool:
+    """Return whether an id is one of a further part."""
+    piece = source_id.partition("#")[2]
+    return piece.isdecimal() and int(piece) >= _APART
+
+
+def without_last_marker(source_id: str, text: str) -> str:
+    """Return a text of ours without the marker below it."""
+    above, _, last = text.rstrip().rpartition("\n")
+    return above.rstrip() if last.strip() == marker(source_id) else text
+
+
 def in_its_place(text: Any) -> Any:
     """Return a text of ours with its marker last, where an earlier version has put it first; anything else as it is."""
     found = marked(text) if isinstance(text, str) else None

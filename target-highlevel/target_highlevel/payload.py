@@ -31,6 +31,8 @@ class Payload:
     filtered: str | None = None
     #: Into how many records its text was cut.
     pieces: int | None = None
+    #: Into how many records the target has divided it.
+    parts: int | None = None
     #: Source id of the contact whose owner it has.
     owner_of: str | None = None
 
@@ -47,6 +49,7 @@ class Payload:
             absent=bool(kept.get("absent")),
             filtered=str(reason) if reason else None,
             pieces=kept.get("pieces"),
+            parts=kept.get("parts"),
             owner_of=kept.get("owner_of"),
         )
 
@@ -65,6 +68,7 @@ def content(wanted: Payload | Incoming) -> dict[str, Any]:
         "absent": wanted.absent,
         "only_these": wanted.filtered or False,
         **({"pieces": wanted.pieces} if wanted.pieces else {}),
+        **({"parts": wanted.parts} if wanted.parts else {}),
         **({"owner_of": wanted.owner_of} if wanted.owner_of else {}),
     }
 

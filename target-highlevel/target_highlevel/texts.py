@@ -19,6 +19,8 @@ _BLOCK = re.compile(
 _INLINE = re.compile(rf"</?(?:a|b|em|font|i|span|strong|u){_ATTRIBUTES}", re.IGNORECASE)
 #: One number, in groups or not. A nought in brackets is dialled in its own country only: which digits count, nobody says.
 _NUMBER = re.compile(r"(?!.*\(0\))\s*\+?[0-9\s().-]+")
+#: What joins two signs to one.
+_JOINS = "\u200d"
 _MARKUP = re.compile(r"<[A-Za-z/]|&#?\w+;")
 
 
@@ -48,6 +50,31 @@ def lines_of(text: str) -> list[str]:
 def utf16_length(text: str) -> int:
     """Return a text's length as JavaScript counts it: never less than its number of characters."""
     return len(text.encode("utf-16-le")) // 2
+
+
+def pieces_of(text: str, room: int) -> list[str]:
+    """Return a text in pieces of at most so many UTF-16 units, cut at the ends of paragraphs, lines or words if it has any."""
+    pieces: list[str] = []
+    while utf16_length(text) > room:
+        end = _end_of_piece(text, room)
+        pieces.append(text[:end].rstrip())
+        text = text[end:].lstrip("\n")
+    return [*pieces, text] if text.strip() or not pieces else pieces
+
+
+def _end_of_piece(text: str, room: int) -> int:
+    """Return how many characters the first piece has; an accent is not parted from its letter."""
+    end = len(text.encode("utf-16-le")[: 2 * room].decode("utf-16-le", "ignore"))
+    for separator in ("\n\n", "\n", " "):
+        at = text.rfind(separator, end // 2, end)
+        if at > 0:
+            return at + len(separator)
+    whole = end
+    while whole > end // 2 and whole < len(text) and _JOINS in (text[whole - 1], text[whole]):
+        whole -= 1
+    while whole > end // 2 and whole < len(text) and unicodedata.category(text[whole])[0] == "M":
+        whole -= 1
+    return whole
 
 
 def trimmed(text: str) -> str:

@@ -17,7 +17,9 @@ ACTIVITIES = (
             "5000": "A longer note is written in numbered parts of 5,000 characters.",
             "20000": "The same: parts stay as they are, so that a note does not change when the limit does.",
             "unlimited": "The same.",
-            "2000": f"The same parts. {_CUT}",
+            "2000": "Where a probe or an earlier refusal has told it when a note is read, a longer one comes in parts that fit,"
+            " each a note with a mark of its own. A note that was read before the first refusal is cut and listed, and comes in"
+            " parts when it changes next. What was written under another limit stays as it is until the note changes.",
         },
         default="5000",
         unit=CHARACTERS,

@@ -111,8 +111,9 @@ class Engine:
             item = self._resolved(item)
         if item.spec.kind in DIARY:
             item = in_use(item, self._session.settings)
+        parts = self._session.division.parts(item) if item.spec.kind == "note" else [item]
         with self._mutex:
-            self._buffer.append(item)
+            self._buffer += parts
             full = len(self._buffer) >= _CHUNK
         if full:
             self.flush()

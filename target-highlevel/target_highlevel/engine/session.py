@@ -17,6 +17,7 @@ from target_highlevel.connection import connect
 from target_highlevel.descriptor import stream_spec
 from target_highlevel.desired import Desired, is_clocked
 from target_highlevel.engine.directory import Directory
+from target_highlevel.engine.division import Division
 from target_highlevel.engine.places import Places
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
@@ -173,6 +174,7 @@ class Session:
             makes_calendars=mode not in {"verify", "rollback"},
             made_before=self._appointments_made,
         )
+        self.division = Division(self.ledger, self.work, self.known)
         self.rebuild = Rebuild(
             self._catalogue,
             self.work,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
+from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.answers import AnswerNotUnderstood
@@ -19,6 +19,7 @@ from target_highlevel.http.error_messages import UNEXPLAINED
 from target_highlevel.ledger.repair import LOOK_FIRST
 from target_highlevel.ledger.rows import NO_NOTES, Outcome
 from target_highlevel.ledger.undo import REMOVALS
+from target_highlevel.marker import is_part, part_id
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
 from target_highlevel.objects.diary import BY_SETTINGS
 from target_highlevel.reasons import reason_for
@@ -417,13 +418,27 @@ class Writer:
         self._create(row, spec, other, wanted)
 
     def _retire_extra_parts(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
-        """Detach the parts that a text no longer needs, because it has become shorter."""
+        """Detach the parts that a text no longer needs, because it has become shorter, or is divided otherwise."""
         number = row.content.pieces
         while number and (piece := self._work.row(f"{row.ref}#{number + 1}")):
             number += 1
-            if piece.hl_id:
-                self._detach(piece, spec, kind, SHORTER)
-            self._work.drop(piece, "no_longer_wanted")
+            for part in [*self._extra_parts(piece), piece]:
+                self._retire(part, spec, kind)
+        for part in self._extra_parts(row):
+            self._retire(part, spec, kind)
+
+    def _extra_parts(self, row: Row) -> list[Row]:
+        """Return the parts that were made of a note, or of a piece of one, beyond those that it has now."""
+        if row.object != "note" or row.hl_id is None or is_part(row.source_id):
+            return []
+        numbers = count((row.content.parts or 1) + 1)
+        found = (self._work.row(f"{row.object}:{part_id(row.source_id, number)}") for number in numbers)
+        return list(takewhile(lambda part: part is not None, found))  # type: ignore[arg-type]
+
+    def _retire(self, row: Row, spec: StreamSpec, kind: ObjectKind) -> None:
+        if row.hl_id:
+            self._detach(row, spec, kind, SHORTER)
+        self._work.drop(row, "no_longer_wanted")
 
     def _detach(self, row: Row, spec: StreamSpec, kind: ObjectKind, why: str) -> None:
         """Write on a copy that stays behind why it does, unless somebody has deleted it."""

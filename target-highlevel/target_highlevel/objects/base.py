@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.assumptions import question
 from target_highlevel.errors import NotFound, Refused
-from target_highlevel.fields import is_empty, is_words, kind_of
+from target_highlevel.fields import is_empty, is_words, is_written, kind_of
 from target_highlevel.ledger.rows import NO_NOTES, Notes
 from target_highlevel.marker import cut
 from target_highlevel.objects.refused_fields import named_fields, too_long
@@ -222,6 +222,7 @@ class ObjectKind(ABC):
         """Return the values, each text cut that is longer than HighLevel is known to take; the record knows which.
 
         What a user was to own whom HighLevel refuses goes to the fallback owner.
+        A text that HighLevel holds whole, from when it took more, stays as it is.
         """
         catalogue = self.ctx.catalogue
         known = catalogue.known
@@ -231,9 +232,12 @@ class ObjectKind(ABC):
                 fitted[name] = catalogue.fallback_owner
         for name, text in self._texts(spec, values).items():
             longest = known.longest(self.length_question(spec, name), self.text_place(spec, name))
-            if longest is not None and utf16_length(text) > longest:
-                fitted[name] = cut(text, longest)
-                row.shortened.add(name)
+            if longest is None or utf16_length(text) <= longest:
+                continue
+            if is_written(row.written.get(name), text, self.ctx.salt):
+                continue
+            fitted[name] = cut(text, longest)
+            row.shortened.add(name)
         return fitted
 
     def too_long(
