@@ -10,6 +10,8 @@ from hl_ledgers import PROFILES, calendar, contact, given, note, part, profile
 
 from target_highlevel.descriptor import Incoming, StreamSpec
 from target_highlevel.ledger.departures import Departures
+from target_highlevel.ledger.recovery import let_go
+from target_highlevel.ledger.repair import Repair
 from target_highlevel.ledger.tables import record
 from target_highlevel.ledger.transitions import RECEIVED
 from target_highlevel.payload import Payload
@@ -233,6 +235,37 @@ def test_a_relation_wanted_again_comes_back(desk: Desk) -> None:
     desk.work.drop(desk.row(RELATION), "no_longer_wanted")
     desk.take(profile(1))
     assert RELATION in desk.claimed()
+
+
+def test_what_a_full_read_does_not_bring_again_is_waited_for_no_longer(desk: Desk) -> None:
+    """The source has it no more; of a list of which nothing came nobody knows, nor of what came before it was missed."""
+    desk.take(contact(1), contact(2), contact(3), note(7, 1))
+    desk.write_all()
+    desk.next_run()
+    repair = Repair(desk.ledger, desk.run)
+    for missed in (contact(1), contact(2), note(7, 1)):
+        repair.bring_again(desk.row(missed))
+    desk.next_run()
+    desk.take(contact(1), contact(3))
+    Repair(desk.ledger, desk.run).bring_again(desk.row(contact(3)))
+    let_go(desk.ledger, desk.run)
+    assert desk.status(contact(1)) == ("ready", None)
+    assert desk.status(contact(2)) == ("filtered", "no_longer_wanted")
+    assert [desk.status(item) for item in (contact(3), note(7, 1))] == [("filtered", "to_be_repaired")] * 2
+
+
+def test_a_relation_that_is_made_no_more_is_waited_for_no_longer(desk: Desk) -> None:
+    """It is seen with the record it is derived from; as long as that one is to be read anew, the relation may come again."""
+    desk.take(profile(1), contact(1))
+    desk.write_all()
+    desk.next_run()
+    desk.take(profile(1))
+    Repair(desk.ledger, desk.run).bring_again(desk.row(RELATION))
+    let_go(desk.ledger, desk.run)
+    assert desk.status(RELATION) == ("filtered", "to_be_repaired")
+    desk.take(profile(1, related=False))
+    let_go(desk.ledger, desk.run)
+    assert desk.status(RELATION) == ("filtered", "no_longer_wanted")
 
 
 def test_a_filtered_record_is_counted_and_not_written(desk: Desk) -> None:

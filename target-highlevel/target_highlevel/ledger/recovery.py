@@ -15,7 +15,8 @@ from target_highlevel.ledger.bulk import batches, portions, release
 from target_highlevel.ledger.repair import LOOK_FIRST, TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import fact, record
-from target_highlevel.ledger.transitions import MISSED
+from target_highlevel.ledger.transitions import LEFT_OUT, MISSED
+from target_highlevel.ledger.undo import ROLLED_BACK
 from target_highlevel.ledger.work import FORGOTTEN
 from target_highlevel.values import canonical_json
 
@@ -171,3 +172,36 @@ class Recovery:
             connection.execute(record.update().where(*waits).values(listed=""))
             self._ledger.remember(f"{self._name}{object_}", _DONE)
         self._comparing = None
+
+
+def let_go(ledger: Ledger, run: str) -> None:
+    """Wait no longer for what a full read has not brought again: the source has it no more, or makes nothing of it now.
+
+    Of a resource of which nothing came in this run nobody knows: its list may have been refused, or it is another source's.
+    What came before it was missed, or the record it is derived from did, comes with the next full read; what is derived is seen
+    whenever that record is, so only its digest says whether it was made anew.
+    """
+    source = record.alias()
+    comes_again = sa.exists().where(
+        source.c.location == record.c.location, source.c.ref == record.c.origin, source.c.digest.is_(None)
+    )
+    waited_for = (
+        record.c.location == ledger.location,
+        record.c.status == Status.FILTERED.value,
+        # an undo that was broken off goes on from what its notes say
+        (record.c.reason == TO_BE_REPAIRED) | ((record.c.reason == ROLLED_BACK) & record.c.notes.is_(None)),
+        record.c.origin.is_not(None) | (record.c.seen_run != run),
+        ~comes_again,
+    )
+    with ledger.transaction() as connection:
+        kinds = connection.execute(
+            sa.select(record.c.object, record.c.resource).distinct().where(*waited_for)
+        ).all()
+        for kind in kinds:
+            these = (record.c.object == kind.object, record.c.resource == kind.resource)
+            came = sa.select(record.c.ref).where(
+                record.c.location == ledger.location, *these, record.c.seen_run == run
+            )
+            if connection.execute(came.limit(1)).first():
+                left = LEFT_OUT.update(*waited_for, *these)
+                connection.execute(left.values(reason="no_longer_wanted", intent=None))

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
+from target_highlevel.ledger.recovery import let_go
 from target_highlevel.routing import UNDIVIDED
 from target_highlevel.values import canonical_json
 
@@ -231,6 +232,8 @@ class Continuity:
     def all_came(self) -> None:
         """Take note that the source has read everything it has: now the ledger knows all of it."""
         self._keep_routing()
+        if self._mode != "verify":
+            let_go(self._ledger, self._work.run)
         if self._work.untold:
             self._work.untold = {}
             self._keep_untold()
