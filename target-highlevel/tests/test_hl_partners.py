@@ -643,6 +643,42 @@ def test_a_copy_made_while_the_run_went_on_that_was_killed_is_known(
     copied.ledger.close()
 
 
+def test_a_copy_is_known_when_another_sub_account_has_used_it_since(tmp_path: Path) -> None:
+    """Its audit trail is as long as that of the ledger before, and what stands there is about somebody else."""
+    path, kept = tmp_path / "ledger.db", tmp_path / "kept.db"
+    first = Desk.open(f"sqlite:///{path}", "first")
+    first.take(contact(1))
+    Identity(first.ledger).claim(first.run, 1)
+    first.ledger.close()
+    shutil.copy(path, kept)
+    first = Desk.open(f"sqlite:///{path}", "first")
+    first.work.intend(first.row(contact(1)), "create", "contacts")
+    first.ledger.close()
+
+    shutil.copy(kept, path)
+    second = Desk.open(f"sqlite:///{path}", "second")
+    second.take(contact(7))
+    Identity(second.ledger).claim(second.run, 1)
+    second.write(contact(7))
+    assert not Identity(second.ledger).is_put_back
+    second.ledger.close()
+    ledger = Ledger(f"sqlite:///{path}", "first")
+    assert Identity(ledger).is_put_back
+    ledger.close()
+
+
+def test_how_far_a_ledger_has_come_is_kept_whichever_thread_is_last(tmp_path: Path) -> None:
+    """Two write an entry one after the other, and may note them the other way round."""
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", LOCATION)
+    ledger.lock.begin(3)
+    for entry in (2, 1):
+        ledger.lock.keep(entry)
+    assert ledger.lock.come == (3, 2)
+    ledger.lock.begin(4)
+    assert ledger.lock.come == (4, 0)
+    ledger.close()
+
+
 @pytest.mark.parametrize("is_behind", [True, False])
 def test_what_hangs_on_others_is_looked_for_by_a_ledger_that_is_behind(
     *, is_behind: bool, tmp_path: Path

@@ -63,6 +63,12 @@ def head(connection: sa.Connection) -> tuple[int, str]:
     return (last.seq, last.hash) if last else (0, _START)
 
 
+def is_about(connection: sa.Connection, number: int, location: str) -> bool:
+    """Return whether there is an entry of this number, and about this sub-account."""
+    query = sa.select(audit.c.seq).where(audit.c.seq == number, audit.c.location == location)
+    return connection.execute(query).first() is not None
+
+
 def broken_links(connection: sa.Connection) -> Iterator[int]:
     """Yield the number of each entry that was changed, removed, or put in later.
 

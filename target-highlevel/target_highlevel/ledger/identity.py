@@ -46,8 +46,13 @@ class Identity:
     @property
     def is_put_back(self) -> bool:
         """Return whether the ledger that was in this place before had come further: this one is from a backup."""
-        counter, entries = self._ledger.lock.come
-        return counter > self.counter or entries > self.entries
+        counter, entry = self._ledger.lock.come
+        return counter > self.counter or not self._has(entry)
+
+    def _has(self, entry: int) -> bool:
+        """Return whether this entry is in the audit trail; another one has its number where a backup was put back and used."""
+        with self._ledger.transaction() as connection:
+            return not entry or audit.is_about(connection, entry, self._location)
 
     @property
     def is_elsewhere(self) -> bool:
@@ -61,7 +66,7 @@ class Identity:
 
     def keep_come(self) -> None:
         """Keep beside the ledger how far it has come; after it was found to be from a backup, too."""
-        self._ledger.lock.keep(self.entries, self.counter)
+        self._ledger.lock.begin(self.counter)
 
     @property
     def has_marked(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import threading
 import time
 import uuid
 from contextlib import nullcontext, suppress
@@ -57,26 +58,38 @@ class LedgerLock:
             raise SettingsError(_BUSY) from None
         flags = os.O_RDWR | os.O_CREAT
         self._come = os.open(real.with_name(f"{real.name}.{location}.runs"), flags, 0o600)
-        self._counter, _ = self.come
+        self._counter, self._entry = self.come
+        self._mutex = threading.Lock()
         self._is_closed = False
 
     @property
     def come(self) -> tuple[int, int]:
-        """Return how far the ledger in this place had come: the counter of its runs, and the entries of its audit trail.
+        """Return how far the ledger in this place had come: the counter of its runs, and the newest entry of its audit trail.
 
-        Zeros when nobody knows.
+        The entry is the newest one about this sub-account. Zeros when nobody knows.
         """
         try:
-            counter, entries, *_ = [*map(int, os.pread(self._come, _LENGTH, 0).split()), 0, 0]
+            counter, entry, *_ = [*map(int, os.pread(self._come, _LENGTH, 0).split()), 0, 0]
         except ValueError:
             return 0, 0
-        return counter, entries
+        return counter, entry
 
-    def keep(self, entries: int, counter: int | None = None) -> None:
-        """Keep how far the ledger has come. A kill leaves the old or the new: it is one short write of one length."""
-        if counter is not None:
-            self._counter = counter
-        os.pwrite(self._come, f"{self._counter:020d} {entries:020d}\n".encode("ascii"), 0)
+    def begin(self, counter: int) -> None:
+        """Keep the counter of a run; its entries are to come."""
+        with self._mutex:
+            self._counter, self._entry = counter, 0
+            self._write()
+
+    def keep(self, entry: int) -> None:
+        """Keep the number of an entry; of several threads that write one each, the newest stays."""
+        with self._mutex:
+            if entry > self._entry:
+                self._entry = entry
+                self._write()
+
+    def _write(self) -> None:
+        """Leave the old or the new when killed: it is one short write of one length."""
+        os.pwrite(self._come, f"{self._counter:020d} {self._entry:020d}\n".encode("ascii"), 0)
 
     def origin(self, _connection: sa.Connection) -> str:
         """Return what a copy of the whole folder does not share: the number of the file beside the ledger."""
@@ -95,7 +108,10 @@ class _NoPlace:
 
     come = (0, 0)
 
-    def keep(self, entries: int, counter: int | None = None) -> None:
+    def begin(self, counter: int) -> None:
+        """Keep nothing."""
+
+    def keep(self, entry: int) -> None:
         """Keep nothing."""
 
     def origin(self, _connection: sa.Connection) -> str:

@@ -217,8 +217,8 @@ class Work(Lookup):
             self._set(connection, row.ref, intent=json.dumps(row.intent))
             if before is not None:
                 self._keep_before(connection, row, before)
-            entries = self._audit(connection, row, "intent", None, sorted(fields))
-        self._ledger.lock.keep(entries)
+            entry = self._audit(connection, row, "intent", None, sorted(fields))
+        self._ledger.lock.keep(entry)
 
     def answered(self, row: Row, *, first: bool) -> None:
         """Note that HighLevel refused a create: nothing exists, unless an earlier attempt went unanswered."""
