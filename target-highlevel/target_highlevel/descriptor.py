@@ -367,9 +367,12 @@ def _incoming(spec: StreamSpec, record: Mapping[str, Any]) -> Incoming:
             continue
         if name in spec.fields:
             fields[name] = value if type(value) is str else canonical(value)
-        elif name in _STEERED:
-            attribute, read = _STEERED[name]
+        elif name in _READ:
+            attribute, read = _READ[name]
             steers[attribute] = read(value)
+        elif name in _READ_FORMER:
+            attribute, read = _READ_FORMER[name]
+            steers.setdefault(attribute, read(value))
     item = Incoming(spec, source_id, fields, **steers)
     if record.get("_sdc_deleted_at") and not item.filtered:
         item.filtered = _DELETED
@@ -410,4 +413,5 @@ _READ: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "split_count": ("pieces", _as_it_is),
     "money": ("money", _money),
 }
-_STEERED = _READ | {former: _READ[name] for name, former in _FORMER.items()}
+#: The like of former names, which say nothing where the present one stands beside them.
+_READ_FORMER = {former: _READ[name] for name, former in _FORMER.items()}

@@ -146,3 +146,14 @@ def test_what_an_earlier_version_wrote_is_known_again(more: dict[str, Any], dige
     spec = stream_spec({"stream": "hl_invoices", "schema": schema})
     assert spec is not None
     assert incoming(spec, {**record, **more}).digest(bytes(range(32))) == digest
+
+
+def test_a_former_name_says_nothing_beside_the_present_one() -> None:
+    """Whichever comes first in the line."""
+    schema = {"properties": {"source_id": {}}, "x-highlevel": {"object": "contact"}}
+    spec = stream_spec({"stream": "hl_contacts", "schema": schema})
+    assert spec is not None
+    named = {"contributor": "appointments/1", "part": "appointments/2", "pieces": 3, "split_count": None}
+    for record in (named, dict(reversed(named.items()))):
+        item = incoming(spec, {"source_id": "patients/1", **record})
+        assert (item.part, item.pieces) == ("appointments/1", 3)
