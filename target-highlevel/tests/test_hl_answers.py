@@ -457,14 +457,16 @@ def test_what_no_tag_tells_stays_known() -> None:
 
 
 @pytest.mark.parametrize("stages", ["x", {"a": 1}, ["a"], [None]], ids=str)
-def test_stages_of_another_shape_are_not_understood(
+def test_a_pipeline_with_stages_of_another_shape_stops_no_other(
     stages: Any, service: tuple[HighLevelServer, LiveHighLevel]
 ) -> None:
-    """It is said so, and nothing ends with an exception of Python's own."""
+    """It cannot be used; who needs that very one is told that it is not there."""
     server, highlevel = service
-    says(server, lambda _: {"pipelines": [{"id": "p", "name": "P", "stages": stages}]})
-    with pytest.raises(AnswerNotUnderstood):
-        highlevel.opportunities.pipelines()
+    sound = {"id": "q", "name": "Q", "stages": [{"id": "s", "name": "First"}]}
+    says(server, lambda _: {"pipelines": [{"id": "p", "name": "P", "stages": stages}, sound]})
+    assert [(one.id, dict(one.stages)) for one in highlevel.opportunities.pipelines()] == [
+        ("q", {"First": "s"})
+    ]
 
 
 def test_a_field_may_be_called_a_number(service: tuple[HighLevelServer, LiveHighLevel]) -> None:
