@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import SequenceNode
 
 from migration_console.console import Clinic
-from migration_console.project import Project
+from migration_console.project import MAPPING, SHIPPED_MAPPING, Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -158,7 +158,10 @@ def _project(root: Path, defaults: Mapping[str, Any], entry: Mapping[str, Any]) 
     parts = [{part: side.get(part) or {} for part in ("settings", "secrets")} for side in (defaults, entry)]
     settings, secrets = ({**parts[0][part], **parts[1][part]} for part in ("settings", "secrets"))
     database = _address(_secret(str(entry.get("database"))))
+    # the file that a secret names is the clinic's, also where only Airflow can follow it: none is made beside it
+    unknown = {MAPPING: SHIPPED_MAPPING} if MAPPING in secrets else {}
     variables = {
+        **unknown,
         **{key: value for key, value in os.environ.items() if not key.startswith(_OF_ONE_CLINIC)},
         **{
             key: value if isinstance(value, str) else json.dumps(value)

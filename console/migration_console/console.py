@@ -46,7 +46,8 @@ class Clinic:
         """Open what belongs to the project."""
         self.reports = Reports(self.project.reports, self.project.sub_accounts)
         self.jobs = Jobs(self.project, self.reports)
-        self.mapping = MappingFile(self.project.mapping, self.project.data / "console" / "mapping")
+        history = self.project.data / "console" / "mapping"
+        self.mapping = MappingFile(self.project.mapping, history, self.project.first_mapping)
         self.watcher = Watcher(self.project)
         self.signatures = Signatures(self.project.data / "console" / "signatures.jsonl")
 

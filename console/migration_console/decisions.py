@@ -39,13 +39,14 @@ def decide(clinic: Clinic, part: str, fields: Mapping[str, str]) -> str:
     """Write what a form decides into the clinic's own mapping, as the form's page has shown it; return what was saved.
 
     Raises:
-        Refused: the clinic has no mapping of its own, it was changed since, or the form cannot be followed.
+        Refused: the clinic shares its mapping with others, it was changed since, or the form cannot be followed.
         WrongChoiceError: the mapping cannot hold it.
     """
     if not clinic.project.has_own_mapping:
         raise Refused(
             409, f"Give the clinic a mapping file of its own first: {clinic.project.mapping_to_name}."
         )
+    was_made = clinic.mapping.is_made
     try:
         with clinic.mapping.of_version(fields.get("seen", "")):
             said = DECISIONS[part](clinic, fields)
@@ -54,6 +55,8 @@ def decide(clinic: Clinic, part: str, fields: Mapping[str, str]) -> str:
     people = fields.get("people", "")  # on the last page of them
     if part == "families" and people and people == clinic.families:
         clinic.signatures.sign(people, _UNNAMED)
+    if clinic.mapping.is_made and not was_made:
+        said = f"{said} The clinic has a mapping file of its own now: {clinic.project.mapping}."
     return said
 
 

@@ -156,7 +156,7 @@ class Jobs:
         }
         (folder / JOB).write_text(json.dumps(described), encoding="utf-8")
         ours = {"MELTANO_SYS_DIR_ROOT": str(project.own_meltano())} if project.one_of_many else os.environ
-        environment = {**ours, **project.variables, **command.environment, **extra, "NO_COLOR": "1"}
+        environment = {**ours, **project.job_variables, **command.environment, **extra, "NO_COLOR": "1"}
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "migration_console.runner", str(folder)],
             env=environment,

@@ -57,9 +57,16 @@ class ChangedSinceError(Exception):
 class MappingFile:
     """The mapping file of a clinic, and the versions it had before each change made here."""
 
-    def __init__(self, path: Path, history: Path) -> None:
-        """Change this file; keep what it was in that folder."""
+    def __init__(self, path: Path, history: Path, first: Path | None = None) -> None:
+        """Change this file; keep what it was in that folder.
+
+        Args:
+            path: the file
+            history: the folder of what it was
+            first: what it begins as; the first change makes it
+        """
         self._path = path
+        self._first = first or path
         self._history = history
         self._mutex = threading.RLock()  # two browsers may decide at once
         self._known: tuple[int, dict[str, Any]] = (0, {})
@@ -95,7 +102,7 @@ class MappingFile:
     def changed(self) -> str:
         """Return when the file was last changed, in UTC; empty when there is none."""
         try:
-            return f"{datetime.fromtimestamp(self._path.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
+            return f"{datetime.fromtimestamp(self._read.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
         except FileNotFoundError:
             return ""
 
@@ -254,17 +261,27 @@ class MappingFile:
         drafted: str | None = getattr(self._draft, "text", None)
         return drafted
 
+    @property
+    def is_made(self) -> bool:
+        """Return whether the file is there."""
+        return self._path.exists()
+
+    @property
+    def _read(self) -> Path:
+        """Return the file that counts: this one, or what it begins as."""
+        return self._path if self.is_made else self._first
+
     def _text(self) -> str:
         if self._drafted is not None:
             return self._drafted
-        return self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+        return self._read.read_text(encoding="utf-8") if self._read.exists() else ""
 
     def _content(self) -> dict[str, Any]:
         """Return what the file says; empty while a person has left it unreadable, which the next run tells."""
         try:
             if self._drafted is not None:
                 return parsed(self._drafted)
-            at = self._path.stat().st_mtime_ns
+            at = self._read.stat().st_mtime_ns
             if self._known[0] != at:
                 self._known = (at, parsed(self._text()))
         except (FileNotFoundError, YAMLError):
@@ -299,6 +316,7 @@ class MappingFile:
             _check(self._history / "checked.yml.new", new)
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest(new)}.yml"
             _write(self._history / name, text)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             _write(self._path, new)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAPPING = "TARGET_HIGHLEVEL_MAPPING"
 #: What the mapping is where a clinic names none: the same for every clinic of the folder, and part of the program.
 SHIPPED_MAPPING = "transforms/mapping.yml"
+#: Where one of several clinics has its own, named as its environment; what Airflow starts looks there, too.
+OWN_MAPPINGS = "mappings"
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,27 @@ class Project:
         return tuple(dict.fromkeys(filter(None, (self.location, *others))))
 
     @property
+    def names_mapping(self) -> bool:
+        """Return whether the settings say which mapping file the clinic takes; those of several clinics need not."""
+        return self.is_set(MAPPING) or not self.one_of_many
+
+    @property
     def mapping(self) -> Path:
-        """Return the mapping file that the runs use; they begin in the project's folder."""
-        return self.root / (self.variables.get(MAPPING, "").strip() or SHIPPED_MAPPING)
+        """Return the mapping file in which the clinic decides; of several clinics it may not have been made yet."""
+        if self.names_mapping:
+            return self.root / (self.variables.get(MAPPING, "").strip() or SHIPPED_MAPPING)
+        return self.root / OWN_MAPPINGS / f"{self.environment}.yml"
+
+    @property
+    def first_mapping(self) -> Path:
+        """Return what that file begins as: until then the runs take it."""
+        return self.mapping if self.names_mapping else self.root / SHIPPED_MAPPING
+
+    @property
+    def job_variables(self) -> Mapping[str, str]:
+        """Return what a job is given: the settings, and the mapping file that was made for one of several clinics."""
+        is_made = not self.names_mapping and self.mapping.is_file()
+        return {**self.variables, MAPPING: str(self.mapping)} if is_made else self.variables
 
     @property
     def has_own_mapping(self) -> bool:
@@ -169,7 +189,7 @@ class Project:
     @property
     def mapping_to_name(self) -> str:
         """Return what gives one of several clinics a mapping file of its own, in the words of a terminal."""
-        own = f"mappings/{self.environment}.yml"
+        own = f"{OWN_MAPPINGS}/{self.environment}.yml"
         return (
             f"mkdir -p mappings; cp {SHIPPED_MAPPING} {own}, then {MAPPING}: {self.root / own} under `settings` of the"
             " clinic in orchestrate/clinics.yml"

@@ -170,12 +170,17 @@ def test_the_first_page_says_who_is_left_out_and_why(tmp_path: Path) -> None:
 def test_nothing_is_decided_in_a_mapping_of_several_clinics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is decided for one would be decided for the other; the shipped one, in which nothing is decided, they may share."""
+    """What is decided for one would be decided for the other; who names none gets one of its own, and not that of another."""
     for name in ("NORTH_DATABASE", "SOUTH_DATABASE"):
         monkeypatch.setenv(name, "postgresql+psycopg://clinic@db/clinic")
     written(tmp_path, CLINICS)
-    assert not any(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live")[0].values())
+    assert all(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live")[0].values())
     path = tmp_path / "orchestrate/clinics.yml"
+    for part, given in (("settings", "mappings/coast.yml"), ("secrets", "variable:north_mapping")):
+        defaults, clinics = CLINICS.split("clinics:")
+        named = clinics.replace(f"{part}: {{", f"{part}: {{TARGET_HIGHLEVEL_MAPPING: {given}, ", 1)
+        path.write_text(f"{defaults}clinics:{named}", encoding="utf-8")
+        assert not clinics_of(tmp_path, "live")[0]["north"].project.has_own_mapping
     shared = CLINICS.replace("settings: {TARGET", "settings: {TARGET_HIGHLEVEL_MAPPING: ./all.yml, TARGET", 1)
     path.write_text(shared, encoding="utf-8")
     assert not any(clinic.project.has_own_mapping for clinic in clinics_of(tmp_path, "live")[0].values())

@@ -361,15 +361,55 @@ def test_a_page_from_before_takes_no_tick_of_somebody_else_away(browser: Browser
     assert set(browser.clinic.signatures.all()) == {"go-live/looked"}
 
 
-@pytest.mark.parametrize("named", ["", "transforms/mapping.yml"])
-def test_nothing_is_decided_in_the_mapping_of_everybody(tmp_path: Path, named: str) -> None:
+def test_nothing_is_decided_in_the_mapping_of_everybody(tmp_path: Path) -> None:
     """Of several clinics in one folder; the answer says how one gets its own. The only clinic of a folder has the shipped one."""
-    variables = {"TARGET_HIGHLEVEL_MAPPING": named}
+    variables = {"TARGET_HIGHLEVEL_MAPPING": "transforms/mapping.yml"}
     north = Clinic(Project(tmp_path, "north", variables, one_of_many=True))
     for part, form in (("map", {"field:1": "Fund", "place:1": "keep"}), ("undo", {})):
         with pytest.raises(Refused, match=r"cp transforms/mapping.yml mappings/north.yml"):
             decide(north, part, form)
     assert Project(tmp_path, "live", variables).has_own_mapping
+    assert Project(tmp_path, "live", {}).has_own_mapping
+
+
+@pytest.fixture
+def north(browser: Browser, tmp_path: Path) -> Clinic:
+    """One of several clinics that names no mapping file, with the plan of the browser's clinic."""
+    shipped = tmp_path / "transforms/mapping.yml"
+    shipped.parent.mkdir()
+    shipped.write_text(MAPPING, encoding="utf-8")
+    reports = {"TARGET_HIGHLEVEL_REPORT_DIR": str(browser.clinic.project.reports)}
+    return Clinic(Project(tmp_path, "north", reports, one_of_many=True))
+
+
+def test_the_first_choice_makes_the_mapping_file_of_one_of_several_clinics(
+    north: Clinic, tmp_path: Path
+) -> None:
+    """A copy of the shipped one, which stays as it is, and every job takes it from then on; taking back leaves a copy."""
+    own = tmp_path / "mappings/north.yml"
+    form = {"field:1": "Fund", "place:1": "keep"}
+    assert "TARGET_HIGHLEVEL_MAPPING" not in north.project.job_variables
+    answer = decide(north, "map", {**form, "seen": north.mapping.version})
+    assert answer.endswith(f"The clinic has a mapping file of its own now: {own}.")
+    assert own.read_text(encoding="utf-8") == MAPPING.replace("named: {}", 'named:\n    "Fund": keep')
+    assert (tmp_path / "transforms/mapping.yml").read_text(encoding="utf-8") == MAPPING
+    assert north.project.job_variables["TARGET_HIGHLEVEL_MAPPING"] == str(own)
+    assert decide(north, "undo", {"seen": north.mapping.version}).startswith("Taken back")
+    assert own.read_text(encoding="utf-8") == MAPPING
+
+
+def test_whoever_has_looked_at_the_families_needs_no_mapping_file(north: Clinic, tmp_path: Path) -> None:
+    """Of one of several clinics: the step is done, and no file is made as nothing was chosen."""
+    form = {"address:1": "email", "sharers:1": "patients/1 patients/2 contacts/3", "people": north.families}
+    assert "families" in needing(north)
+    decide(north, "families", {**form, "seen": north.mapping.version})
+    assert "families" not in needing(north)
+    assert not (tmp_path / "mappings").exists()
+
+
+def needing(clinic: Clinic) -> set[str]:
+    """Return the steps that need somebody."""
+    return {step.key for step in clinic.steps() if step.state is State.NEEDS_YOU}
 
 
 NEWER = "20261129T080413.889482Z-73d4b5"

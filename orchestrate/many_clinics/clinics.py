@@ -30,6 +30,8 @@ LOCATION, LOCATIONS = "TARGET_HIGHLEVEL_LOCATION_ID", "TARGET_HIGHLEVEL_LOCATION
 API_KEY = "TAP_CLINIKO_API_KEY"
 MAPPING = "TARGET_HIGHLEVEL_MAPPING"
 _SHIPPED_MAPPING = "transforms/mapping.yml"
+#: Where the console makes the mapping file of a clinic that names none, called as its environment.
+_OWN_MAPPINGS = "mappings"
 _SHARED_MAPPING = f"clinic {{}}: another clinic has the same {MAPPING}, and a choice for one changes both; give each its own"
 _WITHOUT_MAPPING = (
     f"clinic {{}}: takes the shipped {_SHIPPED_MAPPING}; for choices of its own copy that file, and name the copy under settings."
@@ -282,11 +284,19 @@ def _problems(clinic: Clinic, project: MeltanoProject) -> Iterator[str]:
             yield f"needs {' or '.join(' and '.join(group) for group in groups)}"
 
 
+def made_mapping(clinic: Clinic, root: Path) -> dict[str, str]:
+    """Return the setting of the mapping file that the console has made for a clinic; empty without one, or if it names one."""
+    path = root / _OWN_MAPPINGS / f"{clinic.environment}.yml"
+    is_ours = MAPPING not in {*clinic.settings, *clinic.secrets} and path.is_file()
+    return {MAPPING: str(path)} if is_ours else {}
+
+
 def _mapping(clinic: Clinic, root: Path) -> str:
     """Return the mapping file of a clinic alone; empty where it takes the shipped one, as everybody may."""
     if MAPPING in clinic.secrets:
         return clinic.secrets[MAPPING]
-    path = os.path.normpath(root / str(clinic.settings.get(MAPPING) or _SHIPPED_MAPPING))
+    named = {**made_mapping(clinic, root), **clinic.settings}.get(MAPPING)
+    path = os.path.normpath(root / str(named or _SHIPPED_MAPPING))
     return "" if path == os.path.normpath(root / _SHIPPED_MAPPING) else path
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from many_clinics import guard
+from many_clinics.clinics import made_mapping
 from many_clinics.meltano_project import as_text
 from many_clinics.outcome import last_word
 from many_clinics.references import SecretMissingError, resolve
@@ -53,6 +54,7 @@ def variables(
         **{
             name: value for name, value in worker.items() if name in _INHERITED or name.startswith(_TELEMETRY)
         },
+        **made_mapping(clinic, project),
         **{name: as_text(value) for name, value in clinic.settings.items()},
         **{name: resolve(where, lookups) for name, where in clinic.secrets.items()},
         "TARGET_HIGHLEVEL_LEDGER_URL": database,

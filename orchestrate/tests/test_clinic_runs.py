@@ -269,6 +269,10 @@ def test_a_clinic_is_given_its_own_secrets_and_no_others(tmp_path: Path) -> None
     assert own["TARGET_HIGHLEVEL_ACCEPT_REJECTS"] == "true"
     assert own["TARGET_HIGHLEVEL_LOCATIONS"] == '{"1": "x"}'
     assert not {"f", "s"} & set(own.values())
+    (tmp_path / "mappings").mkdir()
+    made = tmp_path / "mappings" / f"{CLINIC.environment}.yml"
+    made.touch()
+    assert variables(CLINIC, tmp_path, lookups, worker) == {**own, "TARGET_HIGHLEVEL_MAPPING": str(made)}
     with pytest.raises(SecretMissingError, match="variable:key is not there"):
         variables(CLINIC, tmp_path, {**lookups, "variable": {"key": ""}.get}, worker)
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from postgres_server import programs, running_postgres
 
-from many_clinics.clinics import Clinics, read
+from many_clinics.clinics import Clinics, made_mapping, read
 from many_clinics.databases import sql
 from many_clinics.meltano_project import MeltanoProject
 from many_clinics.schedule import schedule
@@ -274,6 +274,19 @@ def test_a_mapping_is_better_of_one_clinic(tmp_path: Path) -> None:
     entries[1]["settings"][MAPPING] = "mappings/b.yml"
     assert ["clinic west" in item for item in written(tmp_path, *entries).advice] == [True]
     assert len(written(tmp_path, clinic(), clinic("south")).advice) == 2
+
+
+def test_the_mapping_file_that_the_console_has_made_is_the_clinics(tmp_path: Path) -> None:
+    """It is called as the environment; what the entry itself names counts before it, wherever that stands."""
+    (tmp_path / "mappings").mkdir()
+    made = tmp_path / "mappings" / "north.yml"
+    made.write_text("", encoding="utf-8")
+    north, south = written(tmp_path, clinic(), clinic("south")).clinics
+    assert made_mapping(north, tmp_path) == {MAPPING: str(made)}
+    assert made_mapping(south, tmp_path) == {}
+    for part in ("settings", "secrets"):
+        named = north.model_copy(update={part: {**getattr(north, part), MAPPING: "env:NORTH_MAPPING"}})
+        assert made_mapping(named, tmp_path) == {}
 
 
 def test_clinics_of_one_cliniko_user_share_a_pool(tmp_path: Path) -> None:
