@@ -16,6 +16,8 @@ from target_highlevel.report.wording import KEEPS_BECAUSE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from migration_console.reports import Report
+
 _COLUMNS = re.compile(r"\s{2,}")
 _CODE = re.compile(r"`([^`]+)`")
 _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
@@ -65,6 +67,23 @@ def percent(part: int, whole: int) -> int:
     return 0 if whole <= 0 else min(100, round(100 * part / whole))
 
 
+#: The counts of a run, and how they are called where they have happened and where they would.
+_COUNTS = (
+    ("source", "looked at", "looked at"),
+    ("created", "created", "to create"),
+    ("updated", "updated", "to update"),
+    ("unchanged", "unchanged", "unchanged"),
+    ("filtered", "left out", "to leave out"),
+    ("held", "waiting", "would wait"),
+    ("rejected", "refused", "would be refused"),
+)
+
+
+def counts(report: Report) -> list[tuple[str, str]]:
+    """Return the counts of a run, each with its word: a plan has done nothing of what it counts."""
+    return [(name, would if report.mode == "plan" else has) for name, has, would in _COUNTS]
+
+
 def because(reason: str) -> str:
     """Write why somebody keeps an address before somebody else."""
     return KEEPS_BECAUSE.get(reason, reason.replace("_", " "))
@@ -108,6 +127,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "local": local,
     "duration": duration,
     "percent": percent,
+    "counts": counts,
     "because": because,
     "told": told,
     "tabled": tabled,

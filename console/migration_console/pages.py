@@ -51,6 +51,7 @@ def _line(clinic: Clinic) -> dict[str, Any]:
         "newest": next(iter(clinic.reports.all()), None),
         "needs": [step for step in steps if step.state in {State.NEEDS_YOU, State.OUT_OF_DATE}],
         "running": clinic.jobs.running(),
+        "is_begun": any(step.state is not State.NOT_STARTED for step in steps),
         "next": current(steps),
     }
 
@@ -124,6 +125,7 @@ def _map(clinic: Clinic, query: Mapping[str, str]) -> dict[str, Any]:
             {**item, "number": item["source"].partition("/")[2]}
             for item in (_plan_of(clinic).get("owners") or {}).get("practitioners") or ()
         ],
+        "revealed": query.get("values") == "shown",
         "without_user": len(plan.content.get("practitioners_without_user") or ()) if plan else 0,
         "owners": clinic.mapping.part("owners"),
         "move": [(name, MOVES.get(name, name), value) for name, value in clinic.mapping.part("move").items()],

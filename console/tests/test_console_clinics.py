@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from filelock import FileLock
 
 from migration_console.clinics import ClinicsError, clinics_of
 from migration_console.commands import COMMANDS
+from migration_console.project import VARIABLES
 from migration_console.runner import ENDED, JOB, LOCK, LOG
 
 if TYPE_CHECKING:
@@ -165,6 +167,19 @@ def test_the_first_page_says_who_is_left_out_and_why(tmp_path: Path) -> None:
         assert "clinic south: has &lt;no&gt; database" in page
         assert f'href="/{ENVIRONMENT}/' in page
         assert "All clinics" in browser.get("runs").text
+
+
+def test_the_first_page_says_of_which_clinic_nothing_has_begun(tmp_path: Path) -> None:
+    """Beside *Next: Connect* there is more to do than nothing."""
+    a_probe = tmp_path / "data/begun/reports/probe-1"
+    a_probe.mkdir(parents=True)
+    a_probe.joinpath("probe.json").write_text(json.dumps({"answers": [{}]}), encoding="utf-8")
+    needed = dict.fromkeys((item.name for item in VARIABLES if item.required), "set")
+    with serving(tmp_path, "begun", **needed) as browser:
+        browser.enter()
+        page = browser.session.get(browser.base, timeout=10).text
+        told = re.findall(r'data-name="What needs a person">(.*?)</td>', page)
+        assert told == ["Nobody has begun yet.", "Nothing."]
 
 
 def test_nothing_is_decided_in_a_mapping_of_several_clinics(

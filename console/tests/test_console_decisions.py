@@ -303,6 +303,23 @@ def test_the_preview_is_shown_after_a_click_and_signed(browser: Browser, tmp_pat
     assert not [path for path in kept if "Milo" in path.read_text(encoding="utf-8")]
 
 
+def test_a_practitioner_has_a_name_after_a_click(browser: Browser, tmp_path: Path) -> None:
+    """Where the plan was made with values; else the page says where the name is."""
+    assert "Who a number is, a preview with values" in browser.get("map").text
+    named = {
+        "source": "practitioners/12",
+        "match": "contact",
+        "user": None,
+        "because": "no_user",
+        "name": "Ann Sample",
+    }
+    a_report(tmp_path, NEWER, mode="plan", plan={"blockers": [], "owners": {"practitioners": [named]}})
+    page = browser.get("map").text
+    assert '<a href="?values=shown">' in page
+    assert "Ann Sample" not in page
+    assert "Ann Sample" in browser.get("map?values=shown").text
+
+
 def test_what_a_person_ticks_before_going_live_is_kept(browser: Browser) -> None:
     """By whom, until it is taken back."""
     points = {"what": "go-live/points", "next": "go-live"}

@@ -246,3 +246,38 @@ def test_a_line_that_was_cut_loses_no_other(browser: Browser) -> None:
         "go-live/looked": "Kim Lee",
         "go-live/archive": "Ada",
     }
+
+
+def test_what_a_plan_counts_has_not_happened(tmp_path: Path, browser: Browser) -> None:
+    """Neither in its figures nor where it is approved or about to be followed; a load has done what it counts."""
+    counted = dict.fromkeys(TOTALS, 0) | {"created": 1311, "filtered": 312, "rejected": 3}
+    cost = {"requests": 1, "hours": 0, "days": 0.1, "requests_per_day": 200000}
+    plan = {"blockers": [], "approval": {"digest": "0" * 64}, "cost": cost}
+    a_report(tmp_path, LATER, mode="plan", plan=plan, totals=counted)
+    assert "<dt>to create</dt><dd>1,311</dd>" in browser.get("plan").text
+    approve = browser.get("approve").text
+    assert "1,311 to create, 0 to update, 312 to leave out, 3 that would be refused" in approve
+    assert "1,311 records to create, 0 to update" in browser.get("load").text
+    a_report(tmp_path, LATER.replace("T08", "T09"), totals=counted)
+    assert "<dt>created</dt><dd>1,311</dd>" in browser.get("load").text
+
+
+def test_a_sample_that_was_loaded_is_not_nothing(tmp_path: Path, browser: Browser) -> None:
+    """The page of the load says so until everything was loaded."""
+    assert "Nothing has been loaded yet." in browser.get("load").text
+    a_report(tmp_path, LATER, sample={"patients": 10})
+    page = browser.get("load").text
+    assert "Only a sample has been loaded so far." in page
+    assert "Nothing has been loaded yet." not in page
+
+
+def test_a_field_that_needs_no_decision_goes_as_proposed(tmp_path: Path, browser: Browser) -> None:
+    """Only what needs a decision is called not decided: else a step is done in which nine fields are not decided."""
+    sure = {"name": "Fund", "label": "Fund", "type": "text", "target": "insurer", "decided_by": "recognised",
+            "confidence": "high", "filled": 3, "answers": []}  # fmt: skip
+    unsure = {**sure, "name": "Old", "label": "Old", "confidence": "none"}
+    plan = {"blockers": [], "account": {"custom_fields": [sure, unsure]}}
+    a_report(tmp_path, LATER, mode="plan", plan=plan)
+    page = browser.get("map").text
+    assert page.count('<option value="">as proposed</option>') == 1
+    assert page.count('<option value="">not decided</option>') == 1

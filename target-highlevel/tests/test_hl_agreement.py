@@ -331,3 +331,12 @@ def test_a_retry_speaks_of_what_it_sent(reported: ReportedLedger, refused: int, 
     line = retried(content["exit_code"], sent=2, refused=refused, held=held)
     assert line.startswith("complete: 2 refused records were sent again; ")
     assert ("rejects.csv" in line, "everything" in line) == (bool(refused), False)
+
+
+def test_the_plan_of_a_sample_is_no_half_sentence() -> None:
+    """That nothing was written is true everywhere, not in the sample only."""
+    content = {"closes_to_zero": True, "audit": {"intact": True}, "exit_code": 0, "ended_early": False, "mode": "plan",
+               "totals": {}, "rollback": None, "verification": None, "sample": {"patients": 10},
+               "plan": {"blockers": []}}  # fmt: skip
+    said = "The plan is ready, in this sample of 10 patients. Nothing was written."
+    assert verdict(content)["sentence"] == said

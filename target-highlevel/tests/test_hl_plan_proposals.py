@@ -38,6 +38,9 @@ def test_a_user_of_the_same_name_is_suggested_and_never_taken(tmp_path: Path) ->
     assert {item["source"][-1]: item["suggested"] for item in found if item["suggested"]} == {"2": "u2"}
     assert {item["source"][-1]: item["user"] for item in found if item["user"]} == {"1": "u1"}
     assert next(item["email"] for item in found if item["suggested"]) == "u2@example.com"
+    assert {item["source"]: item["name"] for item in found} == told
+    masked = owners(reported.ledger, users, None, told)["practitioners"]
+    assert not any(item["email"] or "name" in item for item in masked)
 
 
 def test_a_stage_that_may_be_meant_is_named() -> None:

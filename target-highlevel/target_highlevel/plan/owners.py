@@ -23,7 +23,7 @@ def owners(
     *,
     show_values: bool = False,
 ) -> dict[str, Any]:
-    """Return for each practitioner who owns their patients; people are named by their ids, and by their e-mail when asked for.
+    """Return for each practitioner who owns their patients; people are told by ids, by name and e-mail when asked for.
 
     Of one whom no e-mail tells, the only user of that name who stands for nobody else is suggested: the clinic confirms it
     under ``owners`` of its mapping, because two people may have one name.
@@ -33,7 +33,7 @@ def owners(
         users: of the sub-account, by e-mail.
         fallback: id of the user who owns the patients of the others.
         names: of practitioners, by source id.
-        show_values: whether e-mails are shown.
+        show_values: whether names and e-mails are shown.
     """
     emails: dict[str | None, str] = {user.id: email for email, user in users.items()} if show_values else {}
     known = list(practitioners(ledger))
@@ -50,6 +50,7 @@ def owners(
                 "email": emails.get(user or suggested),
                 "because": None if user else reason,
                 "suggested": suggested,
+                **({"name": names.get(source_id, "")} if show_values else {}),
             }
         )
     return {

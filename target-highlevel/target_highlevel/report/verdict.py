@@ -52,7 +52,8 @@ def _of_sample(found: dict[str, str], sample: Mapping[str, int] | None) -> dict[
         return found
     number = sample["patients"]
     named = "one patient" if number == 1 else counted(number, "patient")
-    return {**found, "sentence": f"{found['sentence'].removesuffix('.')}, in this sample of {named}."}
+    first, stop, more = found["sentence"].removesuffix(".").partition(". ")
+    return {**found, "sentence": f"{first}, in this sample of {named}{stop}{more}."}
 
 
 def _ended(content: Mapping[str, Any]) -> dict[str, str]:
