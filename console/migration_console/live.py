@@ -6,8 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger.budget import LedgerDayCounter
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from migration_console.project import Project
 
 _EVERY = 2.0
+#: Over how many seconds the pace is measured: what needs no request is settled at once, and says nothing of the rest.
+_PACE_OF = 30.0
+_PACE_FROM = 5.0
 _FRONT_DESK = re.compile(r"highlevel\.progress .* front_desk=(can_work|[\d.]+ \w+)")
 #: Modes of the runs whose progress is told.
 _SETTLING = frozenset({"load", "retry"})
@@ -60,7 +62,7 @@ class Account:
         kinds: the kinds of records, those of patients first
         refused: the reasons of refused records, the most frequent first
         spent_today: requests of the last 24 hours
-        rate: records settled in a second, since the run began
+        rate: records settled in a second, of late; 0 until that is known
     """
 
     location: str
@@ -81,7 +83,7 @@ class Account:
 
     @property
     def seconds_left(self) -> float | None:
-        """Return how long the rest takes at this rate; none before anything is settled."""
+        """Return how long the rest takes at this rate; none while that is not known."""
         left = sum(kind.total - kind.done - kind.refused for kind in self.kinds)
         return left / self.rate if self.rate else None
 
@@ -110,6 +112,22 @@ class Live:
         return max((account.spent_today for account in self.accounts), default=None)
 
 
+@dataclass
+class Pace:
+    """How many records of a run have been settled at the newest looks."""
+
+    job: str
+    seen: list[tuple[float, int]] = field(default_factory=list)
+
+    def at(self, moment: float, done: int) -> float:
+        """Take a look; return the records settled in a second of late, 0 until enough time is between two looks."""
+        self.seen = [(then, number) for then, number in self.seen if moment - then <= _PACE_OF]
+        self.seen.append((moment, done))
+        began, before = self.seen[0]
+        took = moment - began
+        return max(0, done - before) / took if took >= _PACE_FROM else 0.0
+
+
 class Watcher:
     """Looks at a project's ledger at most every two seconds, however many browsers ask, and keeps none of them waiting."""
 
@@ -121,6 +139,7 @@ class Watcher:
         self._at = 0.0
         self._is_looking = False
         self._seen = Live()
+        self._paces: dict[str, Pace] = {}  # of the job of the newest look, by sub-account
 
     def look(self, job: Job | None) -> Live:
         """Return how far it was at the newest look, and look again if that is some time ago or of another job."""
@@ -148,9 +167,19 @@ class Watcher:
     def _now(self, job: Job | None) -> Live:
         project = self._project
         locations = project.sub_accounts if project.has_ledger else ()
-        accounts = tuple(_account(project.ledger_url, location, job) for location in locations)
+        accounts = tuple(
+            self._paced(_account(project.ledger_url, location, job), job) for location in locations
+        )
         reads = job is None or job.command.mode != "retry"
         return Live(accounts, _front_desk(job), job.id if job else "", reads)
+
+    def _paced(self, account: Account, job: Job | None) -> Account:
+        """Return a sub-account with its pace; one look is made at a time."""
+        of = job.id if job else ""
+        pace = self._paces.get(account.location)
+        if pace is None or pace.job != of:
+            pace = self._paces[account.location] = Pace(of)
+        return replace(account, rate=pace.at(time.monotonic(), account.done))
 
 
 def _front_desk(job: Job | None) -> str:
@@ -175,9 +204,7 @@ def _account(url: str, location: str, job: Job | None) -> Account:
     finally:
         ledger.close()
     counts.sort(key=lambda item: reading_order(item.object, item.resource))
-    kinds = tuple(map(_kind, counts))
-    took = max(1.0, time.time() - _seconds(run))
-    return Account(location, kinds, _refusals(counts), spent, sum(kind.done for kind in kinds) / took)
+    return Account(location, tuple(map(_kind, counts)), _refusals(counts), spent)
 
 
 def _run_of(ledger: Ledger, job: Job) -> dict[str, Any] | None:
@@ -188,10 +215,6 @@ def _run_of(ledger: Ledger, job: Job) -> dict[str, Any] | None:
     return next(
         (run for run in newest if run["mode"] == job.command.mode and run["started_at"] >= job.at), None
     )
-
-
-def _seconds(run: dict[str, Any]) -> float:
-    return datetime.fromisoformat(run["started_at"]).replace(tzinfo=UTC).timestamp()
 
 
 def _kind(item: ObjectCount) -> Kind:

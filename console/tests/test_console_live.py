@@ -16,7 +16,7 @@ from hl_ledgers import Desk, contact
 
 from migration_console.commands import COMMANDS
 from migration_console.jobs import Job
-from migration_console.live import Live, Watcher
+from migration_console.live import Account, Kind, Live, Pace, Watcher
 from migration_console.project import Project
 from migration_console.runner import LOCK, LOG
 
@@ -69,6 +69,18 @@ def test_every_sub_account_of_a_run_is_shown(tmp_path: Path) -> None:
     assert live.most_spent == 9
     of_an_earlier_run = watched(Watcher(project), load(time.time() + 60, tmp_path))
     assert all(not account.kinds for account in of_an_earlier_run.accounts)
+
+
+def test_the_pace_is_that_of_late() -> None:
+    """What a load finds unchanged is settled at once, and would promise the end of the rest far too early."""
+    pace = Pace("job")
+    assert pace.at(0.0, 745) == 0.0
+    assert pace.at(2.0, 760) == 0.0
+    assert pace.at(10.0, 845) == 10.0
+    assert [pace.at(moment, 845) for moment in (40.0, 60.0)] == [0.0, 0.0]
+    kind = Kind("Notes", total=1000, done=845, held=100, refused=5)
+    assert Account("main", (kind,), rate=10.0).seconds_left == 15.0
+    assert Account("main", (kind,), rate=0.0).seconds_left is None
 
 
 @pytest.fixture
