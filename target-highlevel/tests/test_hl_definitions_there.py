@@ -9,7 +9,8 @@ import pytest
 from hl_loading import rejects
 from hl_mapped import person, record, schemas
 
-from sandbox.highlevel import contact_fields
+from sandbox.highlevel import contact_fields, contact_values
+from sandbox.highlevel.answers import refuse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,8 +146,50 @@ def test_more_options_than_a_field_takes(before: int, highlevel: Callable[..., L
     loaded = loader.load([*with_rooms(ROOMS), *people])
     assert loaded.code == 0, loaded.log[-2000:]
     assert "highlevel.list_shortened" in loaded.log
-    assert 3 <= len(contact_field(loader, "cliniko_location")["picklistOptions"]) <= 5
+    assert len(contact_field(loader, "cliniko_location")["picklistOptions"]) == 5
     assert len(loader.sandbox.highlevel.state.contacts) == 8
+
+
+def test_a_patient_goes_in_without_an_option_that_is_refused_without_a_name(
+    highlevel: Callable[..., Loader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One refusal tells it for all: no address is left out, the other options are there, and verification agrees."""
+    taken = contact_values._chosen
+
+    def listed(account: Any, definition: dict[str, Any], value: Any) -> Any:
+        if not set(value) <= set(definition["picklistOptions"]):
+            refuse_request("Invalid options")
+        return taken(account, definition, value)
+
+    monkeypatch.setattr(contact_values, "_chosen", listed)
+    loader = highlevel(empty=True, options_limit=5)
+    chosen = {n: [ROOMS[0], ROOMS[n]] for n in range(1, 8)}
+    people = [
+        person(f"patients/{n}", "Ada", f"Elm {n}", email=f"ada{n}@example.org", cliniko_location=rooms)
+        for n, rooms in chosen.items()
+    ]
+    lines = [*with_rooms(ROOMS), *people]
+    loaded = loader.load(lines)
+    assert loaded.code == 0, loaded.log[-2000:]
+    field = contact_field(loader, "cliniko_location")
+    there = set(field["picklistOptions"])
+    state = loader.sandbox.highlevel.state
+    found = {item["email"]: item["customFields"][field["id"]] for item in state.contacts.values()}
+    assert found == {
+        f"ada{n}@example.org": [room for room in rooms if room in there] for n, rooms in chosen.items()
+    }
+    told = {item["source"] for item in loaded.report["not_taken"]["records"]}
+    assert told == {f"patients/{n}" for n, rooms in chosen.items() if not there.issuperset(rooms)}
+    refusals = [
+        entry
+        for entry in loader.sandbox.highlevel.control.requests
+        if entry.path == "/contacts/" and entry.status == 400
+    ]
+    assert 1 <= len(refusals) <= 16, "at most once on each thread"
+    assert loader.load(lines, MODE="verify").code == 0
+    again = [person("patients/7", "Ada", "Oak", email="ada7@example.org", cliniko_location=chosen[7])]
+    assert loader.load([*with_rooms(ROOMS), *again]).code == 0
+    assert loader.load([*with_rooms(ROOMS), *people[:-1], *again], MODE="verify").code == 0
 
 
 def test_an_option_just_made_outlives_a_list_that_lags(highlevel: Callable[..., Loader]) -> None:

@@ -78,13 +78,22 @@ def _one_each(labels: Sequence[str]) -> list[str]:
     return [service(number, rooms=[label]) for number, label in enumerate(labels, start=1)]
 
 
-def test_an_option_that_no_schema_declared_is_rejected(highlevel: Callable[..., Loader]) -> None:
-    """The record is rejected with the name of the field; the next one goes on."""
+def test_an_option_that_the_field_lacks_never_costs_the_record(highlevel: Callable[..., Loader]) -> None:
+    """It is left out, without a request that would be refused, and listed; of several options the others are there."""
     loader = highlevel()
-    lines = [service(1, service_kind="Gadget"), service(2, service_kind="Product")]
-    assert loader.load([*schemas("billable_items"), *lines]).code == 4
-    assert rejects(loader) == {("billable_items/1", "unknown_option", "service_kind")}
-    assert set(loader.sandbox.highlevel.state.sources()[SERVICE]) == {"billable_items/2"}
+    lines = [service(1, service_kind="Gadget", rooms=["A", "Z"]), service(2, service_kind="Product")]
+    head = with_rooms(schemas("billable_items"), "A", "B")
+    loaded = loader.load([*head, *lines])
+    assert loaded.code == 0, loaded.log[-2000:]
+    told = {(item["source"], item["field"]) for item in loaded.report["not_taken"]["records"]}
+    assert told == {("billable_items/1", "service_kind"), ("billable_items/1", "rooms")}
+    found = (item["properties"] for item in loader.sandbox.highlevel.state.records.values())
+    first, second = sorted(found, key=lambda properties: properties["source_system_id"])
+    assert "service_kind" not in first
+    assert first["rooms"] == ["a"]
+    assert second["service_kind"] == "product"
+    assert {entry.status for entry in loader.sandbox.highlevel.control.requests if entry.write} <= {200, 201}
+    assert loader.load([*head, *lines], MODE="verify").code == 0
 
 
 def test_a_doctor_with_more_patients_than_one_label_takes(highlevel: Callable[..., Loader]) -> None:

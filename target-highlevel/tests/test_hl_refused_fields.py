@@ -10,7 +10,7 @@ from target_highlevel.descriptor import FieldSpec, StreamSpec
 from target_highlevel.errors import Findings, Refused
 from target_highlevel.http.error_messages import findings_of
 from target_highlevel.marker import cut, marked
-from target_highlevel.objects.refused_fields import refused_field, too_long
+from target_highlevel.objects.refused_fields import leaner, names_nothing, refused_field, too_long
 from target_highlevel.texts import utf16_length
 from target_highlevel.withheld import tags
 
@@ -55,6 +55,31 @@ def test_the_field_of_a_refusal(properties: tuple[str, ...], name: str | None) -
     """By name, by key or by its number in the body; never what was not sent, never what the record needs."""
     refused = Refused(findings=Findings(properties=properties))
     assert refused_field(refused, SPEC, SENT, CUSTOM) == name
+
+
+def test_what_is_left_out_where_a_refusal_names_nothing() -> None:
+    """Each address, then the rest in groups, then both: few attempts, and never what makes it somebody's."""
+    kinds = {
+        "firstName": FieldSpec("firstName", "standard", "firstName"),
+        "email": FieldSpec("email", "standard", "email"),
+        "phone": FieldSpec("phone", "standard", "phone"),
+        "city": FieldSpec("city", "standard", "city"),
+        "dnd_email": FieldSpec("dnd_email", "dnd", channel="Email"),
+        "owner": FieldSpec("owner", "owner"),
+        "tags": FieldSpec("tags", "tags"),
+        "source_system_id": FieldSpec("source_system_id", "custom"),
+        "rooms": FieldSpec("rooms", "custom", data_type="MULTIPLE_OPTIONS"),
+        "alerts": FieldSpec("alerts", "custom", data_type="LARGE_TEXT"),
+    }
+    sent = {name: ["a"] if name in {"rooms", "tags"} else "x" for name in kinds} | {"dnd_email": True}
+    spec = StreamSpec("hl_contacts", "contact", "contact", fields=kinds)
+    spare = {"rooms", "alerts", "city"}
+    assert list(leaner(spec, sent)) == [
+        {"email"}, {"email", "phone"}, {"rooms"}, {"rooms", "alerts"}, spare, {"email", *spare}, {"email", "phone", *spare},
+    ]  # fmt: skip
+    assert names_nothing(Refused(findings=Findings("bad_request")), ())
+    assert not names_nothing(Refused(findings=Findings("bad_request")), ("city",))
+    assert not names_nothing(Refused(findings=Findings("limit_reached")), ())
 
 
 @pytest.mark.parametrize(

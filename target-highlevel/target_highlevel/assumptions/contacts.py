@@ -240,8 +240,7 @@ CONTACTS = (
         source="HighLevel's description does not say",
         answers={
             "unlimited": "Every option that Cliniko knows is added.",
-            "50": "As many are made as HighLevel takes. A contact that needs another one goes in without it, a record of an"
-            " object is rejected with `unknown_option`; both are listed.",
+            "50": "As many are made as HighLevel takes. A record that needs another one goes in without it, and is listed.",
         },
         default="unlimited",
         unit="options",

@@ -13,6 +13,7 @@ from target_highlevel.crashpoints import reach
 from target_highlevel.desired import Desired
 from target_highlevel.engine.absence import IN_FLIGHT_SECONDS, Absence
 from target_highlevel.engine.changes import Changes, not_done, switched_on
+from target_highlevel.engine.sending import Sending
 from target_highlevel.errors import DayBudgetSpent, Interrupted, NotFound, Refused, Unknown
 from target_highlevel.fields import is_empty, kind_of, mark
 from target_highlevel.http.error_messages import UNEXPLAINED
@@ -22,6 +23,7 @@ from target_highlevel.ledger.undo import REMOVALS
 from target_highlevel.marker import is_part, part_id
 from target_highlevel.objects.base import MOVED, SHORTER, Created, Existing, Rejected
 from target_highlevel.objects.diary import BY_SETTINGS
+from target_highlevel.objects.refused_fields import names_nothing, spared
 from target_highlevel.reasons import reason_for
 from target_highlevel.withheld import REFUSED
 
@@ -186,15 +188,13 @@ class Writer:
         A field that HighLevel refuses, and that the record can do without, is left out of the next attempt; a text that it
         finds too long is cut, in what is wanted as well.
         """
-        withheld = row.gives_up
-        lessons = 0
+        sending = Sending(row, spec, kind, wanted)
         for number in count():
             reach("before_intent", row.object)
             self._work.intend(row, "create", kind.api, fields=wanted)
             reach("after_intent", row.object)
-            sent = kind.without(spec, wanted, withheld)
             try:
-                made = self._sent(row, spec, kind, sent, first=number == 0)
+                made = self._sent(row, spec, kind, sending.fields, first=number == 0)
             except Unknown as unknown:
                 last: Unknown | Refused = unknown
                 unclear = True
@@ -204,25 +204,23 @@ class Writer:
                 unclear = refused.maybe_created or refused.code == "already_exists"
             else:
                 reach("after_send", row.object)
-                return _with_withheld(made, withheld)
-            name = kind.refused_field(last, spec, sent) if isinstance(last, Refused) else None
-            found = self._found_after(row, spec, kind, last, again=name is not None) if unclear else None
+                return _with_withheld(made, sending.withheld)
+            again = isinstance(last, Refused) and sending.heeds(last)
+            found = self._found_after(row, spec, kind, last, again=again) if unclear else None
             if found:
                 return Existing(found)
-            if name is not None:
-                withheld[name] = REFUSED
-            elif isinstance(last, Refused) and kind.learn(last, spec, sent):
-                lessons += 1
-                wanted.update(kind.fit(row, spec, wanted))
-            elif (
+            if (
+                not again
                 # a success that nobody understands is looked for, in later runs too, before anything is sent again
-                isinstance(last, (Refused, AnswerNotUnderstood))
-                or number - len(withheld) - lessons + 1 >= _MOST_CREATES
+                and (
+                    isinstance(last, (Refused, AnswerNotUnderstood))
+                    or number - sending.refusals + 1 >= _MOST_CREATES
+                )
             ):
                 break
         if isinstance(last, Refused) and not unclear:
             self._work.answered(row, first=number == 0)
-        raise last
+        raise sending.verdict or last if isinstance(last, Refused) else last
 
     def _sent(
         self, row: Row, spec: StreamSpec, kind: ObjectKind, fields: Mapping[str, Any], *, first: bool
@@ -379,19 +377,33 @@ class Writer:
         current: Mapping[str, Any],
         before: Mapping[str, Any],
     ) -> Updated:
-        """Update; a text that HighLevel finds too long is cut, in what is wanted as well."""
+        """Update; a text that HighLevel finds too long is cut, in what is wanted as well.
+
+        Where a refusal names no field, less is sent, as long as anything is: what is left out stays as it is there.
+        """
+        groups = iter(spared(spec, writing) if kind.grows_leaner else ())
+        left_out: set[str] = set()
         while True:
             reach("before_intent", row.object)
             marks = self._changes.marks(spec, writing)
             self._work.intend(row, "update", kind.api, fields=writing, before=before, marks=marks)
             reach("after_intent", row.object)
             try:
-                return kind.update(row, spec, writing, current)
+                return _leaving(kind.update(row, spec, writing, current), row, left_out)
             except Refused as refused:
-                if not kind.learn(refused, spec, writing):
+                if kind.learn(refused, spec, writing):
+                    writing.update(kind.fit(row, spec, writing))
+                    wanted.update(kind.fit(row, spec, wanted))
+                    continue
+                names = next((names for names in groups if names & set(writing)), set())
+                if (
+                    not names_nothing(refused, kind.named_by(refused, spec, writing))
+                    or not set(writing) - names
+                ):
                     raise
-                writing.update(kind.fit(row, spec, writing))
-                wanted.update(kind.fit(row, spec, wanted))
+                left_out |= names & set(writing)
+                for name in left_out & set(writing):
+                    del writing[name]
 
     # Move
 
@@ -538,6 +550,14 @@ def _with_withheld(made: Created | Existing, withheld: Mapping[str, str]) -> Cre
     if not withheld or isinstance(made, Existing):
         return made
     return replace(made, notes=replace(made.notes, withheld={**made.notes.withheld, **withheld}))
+
+
+def _leaving(told: Updated, row: Row, left_out: AbstractSet[str]) -> Updated:
+    """Note on what was updated which fields it was not given."""
+    if not left_out:
+        return told
+    withheld = row.notes.withheld if told.withheld is None else told.withheld
+    return replace(told, withheld={**withheld, **dict.fromkeys(left_out, REFUSED)})
 
 
 def _look(row: Row, spec: StreamSpec, kind: ObjectKind) -> str | None:

@@ -79,6 +79,14 @@ class FieldKind:
         """Return the JSON of a value."""
         return value
 
+    def options_in(self, value: Any) -> Collection[str]:
+        """Return the options of a pick-list that a value in our shape names; of other fields there are none."""
+        return ()
+
+    def without_options(self, value: Any, options: Collection[str]) -> Any:
+        """Return what is left of a value without some of its options."""
+        return value
+
     def unfit(self) -> Refused:
         """Return the refusal of a value that is none of this kind, as HighLevel's own: what can do without it goes without."""
         return Refused(findings=Findings("invalid_property", properties=(self.declared.name,)))

@@ -235,6 +235,14 @@ class Money(Number):
 class Choice(Text):
     """One option of a pick-list, by its label."""
 
+    def options_in(self, value: Any) -> Collection[str]:
+        """Return it."""
+        return () if is_empty(value) else (value,)
+
+    def without_options(self, value: Any, options: Collection[str]) -> Any:
+        """Return nothing where it is one of these."""
+        return None if value in options else value
+
     def to_json(self, value: Any, place: Place) -> Any:
         """Return what a write must send for the option."""
         return place.option(value)
@@ -253,6 +261,14 @@ class Choices(FieldKind):
     def wanted(self, value: Any, users: Users) -> Any:
         """Return them in order, so that their order never counts as a change."""
         return sorted(value or ())
+
+    def options_in(self, value: Any) -> Collection[str]:
+        """Return them."""
+        return value or ()
+
+    def without_options(self, value: Any, options: Collection[str]) -> Any:
+        """Return the others."""
+        return [item for item in value or () if item not in options]
 
     def to_json(self, value: Any, place: Place) -> Any:
         """Return what a write must send for each."""

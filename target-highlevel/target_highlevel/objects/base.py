@@ -12,7 +12,7 @@ from target_highlevel.errors import NotFound, Refused
 from target_highlevel.fields import is_empty, is_words, is_written, kind_of
 from target_highlevel.ledger.rows import NO_NOTES, Notes
 from target_highlevel.marker import cut
-from target_highlevel.objects.refused_fields import named_fields, too_long
+from target_highlevel.objects.refused_fields import OF_SOME_VALUE, named_fields, too_long
 from target_highlevel.texts import utf16_length
 from target_highlevel.withheld import REFUSED
 
@@ -112,6 +112,8 @@ class ObjectKind(ABC):
     api: ClassVar[str]
     #: An update may remove the record and make another one in its stead.
     is_made_anew = False
+    #: After a refusal that names no field less and less of the record is sent.
+    grows_leaner = False
     #: A text that is longer than HighLevel takes may be cut.
     cuts_texts = True
 
@@ -195,6 +197,10 @@ class ObjectKind(ABC):
         """Return the field that a refusal is about, if the record can do without it."""
         return None
 
+    def explained(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Refused:
+        """Return a refusal that stands, with the reason that these fields suggest; by default it is HighLevel's own."""
+        return refused
+
     def named_by(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Iterable[str]:
         """Return our names of the fields that a refusal names, of those that were sent."""
         return named_fields(refused, spec.by_api_name, fields)
@@ -222,7 +228,8 @@ class ObjectKind(ABC):
         """Return the values, each text cut that is longer than HighLevel is known to take; the record knows which.
 
         What a user was to own whom HighLevel refuses goes to the fallback owner.
-        A text that HighLevel holds whole, from when it took more, stays as it is.
+        A text that HighLevel holds whole, from when it took more, stays as it is. Of options, those are left out that their
+        pick-list lacks, where HighLevel has refused one, now or when the record was written.
         """
         catalogue = self.ctx.catalogue
         known = catalogue.known
@@ -238,7 +245,32 @@ class ObjectKind(ABC):
                 continue
             fitted[name] = cut(text, longest)
             row.shortened.add(name)
+        for name, options in self._lacking(spec, values).items():
+            if name in row.notes.shortened or self.text_place(spec, name) in catalogue.closed_lists:
+                fitted[name] = kind_of(spec.field(name)).without_options(fitted[name], options)
+                row.shortened.add(name)
         return fitted
+
+    def _lacking(self, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the options among a record's values that their pick-lists are known to lack."""
+        named = {
+            name: kind_of(spec.field(name)).options_in(value)
+            for name, value in values.items()
+            if name in spec.fields
+        }
+        found = {
+            name: self.ctx.catalogue.lacking(spec.object, name, options)
+            for name, options in named.items()
+            if options
+        }
+        return {name: options for name, options in found.items() if options}
+
+    def lacks_options(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> set[str]:
+        """Return the pick-lists of which a refusal may mean an option that they lack; none where it is about something else."""
+        if refused.code not in OF_SOME_VALUE:
+            return set()
+        lacking, named = set(self._lacking(spec, fields)), set(self.named_by(refused, spec, fields))
+        return lacking & named if named else lacking
 
     def too_long(
         self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]
@@ -247,10 +279,18 @@ class ObjectKind(ABC):
         return too_long(refused, self._texts(spec, fields), self.named_by(refused, spec, fields))
 
     def learn(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> bool:
-        """Know from now on how long a text may be, or which user can own nothing; return whether a refusal told it."""
+        """Know from now on how long a text may be, which user can own nothing, or that a pick-list takes no other options.
+
+        Returns:
+            Whether a refusal told it.
+        """
         found = self.too_long(refused, spec, fields)
         if found is not None:
             self.ctx.catalogue.known.learn(self.text_place(spec, found[0]), found[1])
+            return True
+        lists = self.lacks_options(refused, spec, fields)
+        if lists:
+            self.ctx.catalogue.closed_lists.update(self.text_place(spec, name) for name in lists)
             return True
         user = self._refused_owner(refused, spec, fields)
         if user is not None:

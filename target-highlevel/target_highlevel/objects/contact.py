@@ -34,6 +34,7 @@ class Contact(ObjectKind):
 
     search_is_eventual = True
     api = "contacts"
+    grows_leaner = True
 
     @property
     def _contacts(self) -> Contacts:
@@ -70,30 +71,26 @@ class Contact(ObjectKind):
                     return taken
                 fields = _without(fields, withheld)
                 continue
-            except Refused as refused:
-                if refused.code in UNEXPLAINED and not self._has_address(spec, fields):
-                    refused.findings = replace(refused.findings, code="address_required")
-                raise
             filled = filled_in(spec, fields, decode(spec, made, self.ctx.catalogue), just_made=True)
             notes = Notes(withheld=withheld, tags=tuple(fields.get("tags", ())), filled=filled)
             return Created(str(made["id"]), notes=notes)
 
     def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
-        """Return the field that a refusal is about, if the contact can do without it: an address, an option.
+        """Return the field that a refusal names, if the contact can do without it.
 
-        Where nobody understands why it cannot be created, it may be an address: one after the other is left out.
+        A text that can be cut is not left out, nor a list of which an option alone is too much.
         """
-        named = self._named_field(refused, spec, fields)
-        if named is None and refused.code in UNEXPLAINED and not self.too_long(refused, spec, fields):
-            ours = (spec.by_api_name.get(api, "") for api, _ in _ADDRESSES)
-            return next((name for name in ours if fields.get(name)), None)
-        return named
-
-    def _named_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
-        """Return the field that a refusal names. A text that can be cut is not left out."""
-        if self.too_long(refused, spec, fields):
+        if self.too_long(refused, spec, fields) or self.lacks_options(refused, spec, fields):
             return None
         return refused_field(refused, spec, fields, _custom(spec, fields))
+
+    @override
+    def explained(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Refused:
+        """Return that an address is missing, where that may be why nothing was made."""
+        if refused.code in UNEXPLAINED and not self._has_address(spec, fields):
+            findings = replace(refused.findings, code="address_required")
+            return Refused(refused.hint, route=refused.route, status=refused.status, findings=findings)
+        return refused
 
     @override
     def named_by(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> Iterable[str]:
@@ -196,7 +193,7 @@ class Contact(ObjectKind):
                 withheld[name] = self._other(holder, row, spec)
                 changes = {**changes, name: None}  # the old address is no longer the patient's
             except Refused as refused:
-                name = self._named_field(refused, spec, fields)
+                name = self.refused_field(refused, spec, fields)
                 if name is None or name in withheld:
                     raise
                 withheld[name] = REFUSED

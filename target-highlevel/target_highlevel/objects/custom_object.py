@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.records import OWNERS
-from target_highlevel.errors import NotFound
+from target_highlevel.errors import Findings, NotFound, Refused
 from target_highlevel.fields import ObjectProperty, is_empty, kind_of, own_currency
-from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, present
+from target_highlevel.objects.base import Created, Existing, ObjectKind, present
 from target_highlevel.objects.refused_fields import refused_field
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from target_highlevel.api.records import Records
     from target_highlevel.descriptor import FieldSpec, StreamSpec
-    from target_highlevel.errors import Refused
     from target_highlevel.ledger.rows import Row
     from target_highlevel.objects.base import Updated
 
@@ -29,6 +28,7 @@ class CustomObject(ObjectKind):
 
     search_is_eventual = True
     api = "records"
+    grows_leaner = True
 
     @property
     def _records(self) -> Records:
@@ -52,9 +52,9 @@ class CustomObject(ObjectKind):
     def refused_field(self, refused: Refused, spec: StreamSpec, fields: Mapping[str, Any]) -> str | None:
         """Return the property, or the owner, that a refusal is about, if the record can do without it.
 
-        A text that can be cut is not left out.
+        A text that can be cut is not left out, nor a list of which an option alone is too much.
         """
-        if self.too_long(refused, spec, fields):
+        if self.too_long(refused, spec, fields) or self.lacks_options(refused, spec, fields):
             return None
         owner = next((name for name in fields if kind_of(spec.field(name)).of_record), None)
         return owner if "owners" in refused.properties else refused_field(refused, spec, fields)
@@ -135,7 +135,7 @@ class CustomObject(ObjectKind):
     def _place(self, spec: StreamSpec, name: str) -> ObjectProperty:
         return ObjectProperty(
             lambda: self.ctx.catalogue.object_field(spec.object, name),
-            lambda: Rejected("unknown_option", name),
+            lambda: Refused(findings=Findings("invalid_choice", properties=(name,))),
             own_currency(self.ctx.catalogue.settings),
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from target_highlevel.fields import is_empty, kind_of
+from target_highlevel.http.error_messages import UNEXPLAINED
 from target_highlevel.texts import utf16_length
 
 if TYPE_CHECKING:
@@ -14,12 +16,16 @@ if TYPE_CHECKING:
 
 #: Without these a record would be nobody's, or nobody would know it.
 _NEEDED = frozenset({"source_system_id", "firstName", "lastName", "tags", "owner"})
+#: What the API calls the addresses of a contact.
+_ADDRESSES = ("email", "phone")
 #: Refusals of a text for its length; a limit may be one of something else, unless the refusal names the text.
 _OF_LENGTH = frozenset({"invalid_length", "too_large"})
 _OF_NAMED_LENGTH = _OF_LENGTH | {"limit_reached"}
 #: How long a text is tried where a refusal names no number, and the smallest number that can be a limit.
 _LENGTHS = (20_000, 5_000, 2_000, 1_000, 500, 255, 100)
 _SHORTEST = 20
+#: Refusals of a value, which may leave open of which.
+OF_SOME_VALUE = UNEXPLAINED | {"invalid_choice", "invalid_property"}
 
 
 def refused_field(
@@ -37,6 +43,49 @@ def refused_field(
     return next(
         (name for name in named if name in spec.fields and name not in _NEEDED | {spec.primary}), None
     )
+
+
+def names_nothing(refused: Refused, named: Iterable[str]) -> bool:
+    """Return whether a refusal is about some value, and nobody understands which.
+
+    Args:
+        refused: the refusal.
+        named: our names of the fields that it names, of those that were sent.
+    """
+    return refused.code in OF_SOME_VALUE and not any(named)
+
+
+def leaner(spec: StreamSpec, fields: Mapping[str, Any]) -> Iterator[set[str]]:
+    """Yield what to leave out of a create, one attempt after the other, where a refusal names no field.
+
+    One address after the other; else everything but the addresses, group by group; else both.
+    """
+    standard = {
+        declared.api_name: name for name, declared in spec.fields.items() if declared.kind == "standard"
+    }
+    addresses = [standard[api] for api in _ADDRESSES if not is_empty(fields.get(standard.get(api, "")))]
+    fewer = [set(addresses[:number]) for number in range(1, len(addresses) + 1)]
+    groups = spared(spec, fields)
+    yield from [*fewer, *groups, *(some | groups[-1] for some in fewer)]
+
+
+def spared(spec: StreamSpec, fields: Mapping[str, Any]) -> list[set[str]]:
+    """Return what a record can go without beside its addresses, in groups that grow: its choices, its custom fields, all.
+
+    A patient's *no* and an owner always go along.
+    """
+    spare = {
+        name: kind_of(spec.field(name))
+        for name, value in fields.items()
+        if name in spec.fields and name not in _NEEDED | {spec.primary} and not is_empty(value)
+    }
+    spare = {
+        name: kind
+        for name, kind in spare.items()
+        if not (kind.is_channel or kind.of_record or kind.declared.api_name in _ADDRESSES)
+    }
+    choices = {name for name, kind in spare.items() if kind.options_in(fields[name])}
+    return [choices, choices | {name for name, kind in spare.items() if kind.declared.is_custom}, set(spare)]
 
 
 def named_fields(

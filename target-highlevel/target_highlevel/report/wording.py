@@ -181,7 +181,7 @@ WITHHELD = {
 
 #: What became of a value that HighLevel did not take as it is.
 NOT_TAKEN = {
-    "cut": "is longer than HighLevel takes; its beginning is there",
+    "cut": "is more than HighLevel takes; of a text its beginning is there, of options the others",
     "left_out": "was refused by HighLevel; the record is there without it",
 }
 

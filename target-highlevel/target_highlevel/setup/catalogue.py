@@ -13,6 +13,8 @@ from target_highlevel.setup.offered import Offered
 from target_highlevel.values import switched
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from target_highlevel.api.account import User
     from target_highlevel.api.definitions import Field
     from target_highlevel.api.diary import Calendar
@@ -59,6 +61,8 @@ class Catalogue:
         self.fallback_owner: str | None = None
         #: Users whom HighLevel has refused as an owner: the fallback owner stands in, and a verification lists it.
         self.refused_users: set[str] = set()
+        #: Pick-lists, as ``contact.cliniko_location``, of which HighLevel has refused an option that they lack.
+        self.closed_lists: set[str] = set()
         #: The pipeline of the settings, and what HighLevel answered where it shows none.
         self.pipeline: Pipeline | None = None
         self.no_pipelines: NotOffered | None = None
@@ -159,6 +163,12 @@ class Catalogue:
         except KeyError:
             msg = f"field {name} of {key} is missing in HighLevel; create it or run again"
             raise SettingsError(msg) from None
+
+    def lacking(self, key: str, name: str, options: Iterable[str]) -> set[str]:
+        """Return those options that a pick-list is known to lack; of a field that shows none, nothing is known."""
+        there = self.contact_fields if key == "contact" else self.object_fields.get(key, {})
+        labels = there[name].options if name in there else {}
+        return {option for option in options if option not in labels} if labels else set()
 
     def association_ids(self, key: str) -> list[str]:
         """Return the ids of an association and of those it continues under, in order."""

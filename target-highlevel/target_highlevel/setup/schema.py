@@ -356,9 +356,9 @@ class SchemaSetup:
         self._sent["contact", declared.name].update(options)
         # HighLevel may make it for fewer files than were asked for, and say so in its answer only
         most_files = min(filter(None, (most_files, field.most_files)), default=None)
-        self._catalogue.contact_fields[declared.name] = Field(
-            field.id, declared.data_type, options, most_files=most_files
-        )
+        made_field = Field(field.id, declared.data_type, options, most_files=most_files)
+        self._catalogue.contact_fields[declared.name] = made_field
+        self._grow_contact_field(declared, made_field)
         if most_files == 1:
             self._block(_ONE_FILE.format(declared.name))
 
@@ -373,20 +373,28 @@ class SchemaSetup:
         known = self._catalogue.contact_fields[declared.name]
         sent = self._sent["contact", declared.name]
         known.options = {**known.options, **sent}
-        missing = [option for option in declared.options if option not in known.options]
-        more = _most_taken(
-            missing,
+        more = self._grow_contact_field(declared, known)
+        self._note_extended("contact", declared, more)
+
+    def _grow_contact_field(self, declared: FieldSpec, known: Field) -> list[str]:
+        """Give a field as many of the options that it lacks as HighLevel takes; return these."""
+        more = _most_added(
+            [option for option in declared.options if option not in known.options],
             lambda options: self._definitions.update_contact_field(
                 known.id, known.name or declared.label, [*known.options, *options]
             ),
-            least=0,
         )
-        self._note_extended("contact", declared, dict(zip(more, more, strict=True)), known)
+        self._take_for_its_own("contact", declared, {option: option for option in more}, known)
+        return list(more)
 
-    def _note_extended(self, owner: str, declared: FieldSpec, options: dict[str, str], known: Field) -> None:
+    def _take_for_its_own(
+        self, owner: str, declared: FieldSpec, options: dict[str, str], known: Field
+    ) -> None:
         """Take options that a field has now for its own, however long a list shows it without them."""
         self._sent[owner, declared.name].update(options)
         known.options.update(options)
+
+    def _note_extended(self, owner: str, declared: FieldSpec, options: list[str]) -> None:
         if options:
             self.extended.setdefault(f"{owner}.{declared.name}", []).extend(options)
 
@@ -477,6 +485,9 @@ class SchemaSetup:
                 declared.options, lambda options: write({option: keys[option] for option in options})
             )
             self._sent[spec.object, declared.name].update({option: keys[option] for option in taken})
+            known = fields[declared.name]
+            known.options.update(self._sent[spec.object, declared.name])
+            self._grow_object_field(spec.object, declared, known)
         else:
             write(None)
 
@@ -522,9 +533,13 @@ class SchemaSetup:
         self._catalogue.read_object(key)
         known = self._catalogue.object_fields[key][declared.name]
         known.options = {**known.options, **self._sent[key, declared.name]}
+        self._note_extended(key, declared, self._grow_object_field(key, declared, known))
+
+    def _grow_object_field(self, key: str, declared: FieldSpec, known: Field) -> list[str]:
+        """As of contacts; each option has a key of its own."""
         missing = [option for option in declared.options if option not in known.options]
         keys = _option_keys(missing, known.options.values())
-        more = _most_taken(
+        more = _most_added(
             missing,
             lambda options: self._definitions.update_object_field(
                 known.id,
@@ -532,9 +547,9 @@ class SchemaSetup:
                 {**known.options, **{option: keys[option] for option in options}},
                 in_forms=known.in_forms,
             ),
-            least=0,
         )
-        self._note_extended(key, declared, {option: keys[option] for option in more}, known)
+        self._take_for_its_own(key, declared, {option: keys[option] for option in more}, known)
+        return list(more)
 
     def _make_searchable(self, spec: StreamSpec) -> None:
         """The list is replaced as a whole, so it is set only on objects this run has made, and once."""
@@ -584,28 +599,55 @@ def _custom(spec: StreamSpec) -> list[FieldSpec]:
     return [declared for declared in spec.custom if declared.options or declared.data_type not in _CHOICES]
 
 
-def _most_taken(
-    whole: Sequence[_Part], send: Callable[[Sequence[_Part]], object], *, least: int = 1
-) -> Sequence[_Part]:
-    """Send as much of a list as HighLevel takes, and return what it took: how long it may be is not known.
+def _most_taken(whole: Sequence[_Part], send: Callable[[Sequence[_Part]], object]) -> Sequence[_Part]:
+    """Make something with as much of a list as HighLevel takes, and return what it took: how long it may be is not known.
 
     Raises:
-        Refused: not even the ``least`` is taken, or the refusal is about something else.
+        Refused: not even one is taken, or the refusal is about something else.
     """
     part = whole
     while part:
         try:
             send(part)
         except Refused as refused:
-            told = [number for number in refused.findings.numbers if least <= number < len(part)]
-            fewer = max(told, default=len(part) // 2)
-            if refused.code not in _ABOUT_SIZE or fewer < least:
+            fewer = _fewer(refused, 0, len(part))
+            if fewer < 1:
                 raise
-            logger.warning("highlevel.list_shortened from=%d to=%d code=%s", len(part), fewer, refused.code)
             part = whole[:fewer]
         else:
             break
     return part
+
+
+def _most_added(whole: Sequence[_Part], send: Callable[[Sequence[_Part]], object]) -> Sequence[_Part]:
+    """Add as much of a list as HighLevel takes, to the last one, and return what it took; it may be nothing.
+
+    Raises:
+        Refused: the refusal is about something else.
+    """
+    taken, refused_at, number = 0, len(whole) + 1, len(whole)
+    while number > taken:
+        try:
+            send(whole[:number])
+        except Refused as refused:
+            refused_at, number = number, _fewer(refused, taken, number)
+        else:
+            taken, number = number, (number + refused_at) // 2
+    return whole[:taken]
+
+
+def _fewer(refused: Refused, taken: int, number: int) -> int:
+    """Return how many to try when so many are refused and fewer were taken.
+
+    Raises:
+        Refused: it is about something else.
+    """
+    if refused.code not in _ABOUT_SIZE:
+        raise refused
+    told = [limit for limit in refused.findings.numbers if taken < limit < number]
+    fewer = max(told, default=(taken + number) // 2)
+    logger.warning("highlevel.list_shortened from=%d to=%d code=%s", number, fewer, refused.code)
+    return fewer
 
 
 def _option_keys(labels: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
