@@ -21,6 +21,8 @@ from pathlib import Path
 
 #: A run that is told to stop finishes what is in flight; the target promises to end within 30 s.
 STOP_SECONDS = 60
+#: For so long LOCK is waited for: whoever started this has waited before, and the command says itself who is in its way.
+_LOCK_SECONDS = 1.0
 _STDIN = 0
 
 
@@ -33,15 +35,32 @@ def main() -> int:
     for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # it is heard through the pipe
     with Path(lock).open("wb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while not _is_taken(held.fileno()) and time.monotonic() < deadline:
+            if _is_told_to_end(heard, 0.05):
+                return 128 + signal.SIGTERM
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
         while child.poll() is None:
-            ready, _, _ = select.select([_STDIN, heard], [], [])
-            if _STDIN in ready or {*os.read(heard, 64)} - {signal.SIGCHLD}:
+            if _is_told_to_end(heard):
                 break
         _end(child)
     # as a shell says it; a process cannot end as its child was ended
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def _is_taken(lock: int) -> bool:
+    """Lock a file; return whether nobody else has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_told_to_end(heard: int, seconds: float | None = None) -> bool:
+    """Wait for a signal, or for the end of whoever started this; return whether the command is to end."""
+    ready, _, _ = select.select([_STDIN, heard], [], [], seconds)
+    return _STDIN in ready or (heard in ready and bool({*os.read(heard, 64)} - {signal.SIGCHLD}))
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -495,6 +495,18 @@ def test_what_never_ends_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch:
         prepare(CLINIC, tmp_path)
 
 
+@pytest.mark.process
+def test_a_command_is_tried_beside_what_never_ends(tmp_path: Path) -> None:
+    """It would otherwise wait without an end, and nobody could end it."""
+    project = a_meltano(tmp_path, "print('tried')")
+    with project.joinpath("lock").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said: list[str] = []
+        with started(project) as running:
+            running.follow(said.append)
+    assert said == ["tried"]
+
+
 def assert_gone(process: str) -> None:
     """See that a process has ended, if somebody has still to be told."""
     deadline = time.monotonic() + 5
