@@ -34,7 +34,7 @@ _OF_A_PATIENT = re.compile(r"@|\n|\d(?:[ ./-]?\d){4}")
 
 #: What says that an insurer is none any longer, and what says of another one that it is by now.
 _LAPSED = re.compile(
-    r"\b(?:cancell?ed|lapsed|expired|ceased|terminated|no longer|not any ?more|used to|previous(?:ly)?|former(?:ly)?)\b"
+    r"\b(?:cancell?ed|lapsed|expired|ceased|terminated|no longer|not any ?more|used to(?: be)?|previous(?:ly)?|former(?:ly)?)\b"
     r"|\b(?:was|not)\s+with\b",
     re.IGNORECASE,
 )
@@ -149,14 +149,33 @@ def _insurers_in(answer: str, reference: Reference) -> list[str]:
     named = [piece for piece in _BETWEEN.split(answer) if slug(piece) and not names_nobody(piece)]
     if not named or names_nobody(answer):
         return []
+    present, former = _without_former(answer, reference)
+    if former:
+        return [*_insurers_in(present, reference), *_by_now(former, reference)]
     if _LAPSED.search(answer) or _says_not(answer, reference):
-        return [name for piece in named if _NOW.match(piece) for name in _known_first(piece, reference)]
+        return _by_now(answer, reference)
     if whole := _recognised(answer, reference):
         return [whole]
     known = [name for piece in named if (name := _recognised(piece, reference))] or _known_first(
         answer, reference
     )
     return known or ([] if _OF_A_PATIENT.search(plain_characters(answer)) else [answer])
+
+
+def _without_former(answer: str, reference: Reference) -> tuple[str, str]:
+    """Return an answer without what it says behind it of another insurer, and that: ``Bupa`` and ``previously HCF)``."""
+    for sign in _BETWEEN.finditer(answer):
+        behind = answer[sign.end() :].lstrip()
+        lapsed = _LAPSED.match(behind)
+        if lapsed and slug(answer[: sign.start()]) and _known_first(behind[lapsed.end() :], reference):
+            return answer[: sign.start()], behind
+    return answer, ""
+
+
+def _by_now(answer: str, reference: Reference) -> list[str]:
+    """Return the known insurers of which an answer says that they are the present ones: ``now HCF``."""
+    pieces = _BETWEEN.split(answer)
+    return [name for piece in pieces if _NOW.match(piece) for name in _known_first(piece, reference)]
 
 
 def _says_not(answer: str, reference: Reference) -> bool:
