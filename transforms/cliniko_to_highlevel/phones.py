@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import phonenumbers
@@ -500,8 +500,16 @@ def _number(text: str, country: str) -> str | None:
 
 
 def _has_few_before(text: str, code: int) -> bool:
+    """Return whether digits stand before a number's first zero, in a country whose numbers begin with one."""
     few = _FEW_BEFORE.match(text)
-    return few is not None and few[1] != str(code)
+    return few is not None and few[1] != str(code) and _begin_with_zero(code)
+
+
+@cache
+def _begin_with_zero(code: int) -> bool:
+    """Return whether the numbers of a country are dialled behind a zero: not so in Norway, where ``22 05 67 89`` is one."""
+    region = phonenumbers.region_code_for_country_code(code)
+    return phonenumbers.ndd_prefix_for_region(region, strip_non_digits=True) == "0"
 
 
 def _valid(text: str, country: str) -> str | None:
