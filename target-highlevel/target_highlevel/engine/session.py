@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ from target_highlevel.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from tempfile import TemporaryDirectory
 
@@ -204,6 +206,8 @@ class Session:
             prepare=self._prepare,
         )
         self._prepared: set[str] = set()
+        #: Kinds of which it is known what hangs on all contacts.
+        self._sought: set[str] = set()
         declared = (stream_spec(json.loads(text)) for text in self.ledger.facts(_SCHEMA))
         self.specs.update({spec.stream: spec for spec in declared if spec is not None})
 
@@ -326,6 +330,8 @@ class Session:
         current = self.work.row(row.ref)
         # it may have been left out meanwhile
         if current is not None and current.status == Status.READY.value:
+            if kind.on_contact and current.hl_id is None and self._is_elsewhere(current, spec):
+                return  # to be taken up again, now that it is known where it is
             contributions = self.work.contributions(current)
             kind, current_id = self.kinds.of(current, spec, contributions), current.hl_id
             if (
@@ -342,10 +348,7 @@ class Session:
     def _listed(self, row: Row, contact: str, spec: StreamSpec) -> bool:
         """Have what hangs on a contact listed before more is added to it; return whether it can be."""
         try:
-            if spec.kind == "opportunity":
-                with self._catalogue.offered.asked(spec.kind):
-                    self.rebuild.list_contact(contact, spec)
-            else:
+            with self._asked(spec):
                 self.rebuild.list_contact(contact, spec)
         except NotFound:
             self.work.reject(row, "not_found")
@@ -354,6 +357,23 @@ class Session:
         else:
             return True
         return False
+
+    def _is_elsewhere(self, row: Row, spec: StreamSpec) -> bool:
+        """Return whether a record that is about to be created turns out to hang on a contact that it belonged to before."""
+        if spec.kind not in self._sought:
+            with self._mutex:
+                for each in list(self.specs.values()):
+                    if each.kind == "contact":
+                        self.rebuild.once(each)
+            with self._asked(spec):
+                self.rebuild.list_others(spec)
+            self._sought.add(spec.kind)
+        found = self.work.row(row.ref)
+        return found is not None and found.hl_id is not None
+
+    def _asked(self, spec: StreamSpec) -> AbstractContextManager[object]:
+        """Return what notes it when a part of HighLevel is not there that only some records need."""
+        return self._catalogue.offered.asked(spec.kind) if spec.kind == "opportunity" else nullcontext()
 
     def _loading_runs(self) -> frozenset[str]:
         """Return the runs whose new calendars are not opened yet: this one, or those since a verification's newest load."""

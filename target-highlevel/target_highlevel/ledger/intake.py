@@ -216,8 +216,11 @@ def _status(
 
 
 def _kept(item: Incoming, status: Status) -> Payload:
-    """Return what is kept of a record until it is written: of one that is left out nothing of what it says."""
-    left_out = item.filtered and status == Status.FILTERED
+    """Return what is kept of a record until it is written: of one that is left out nothing of what it says.
+
+    But for a contact: a lost ledger may turn out to have made it, and what is said of it then is that it is left out.
+    """
+    left_out = item.filtered and status == Status.FILTERED and item.spec.kind != "contact"
     return Payload(contact=item.contact, filtered=item.filtered) if left_out else item.payload()
 
 

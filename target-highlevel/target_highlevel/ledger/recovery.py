@@ -17,7 +17,7 @@ from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import fact, record
 from target_highlevel.ledger.transitions import LEFT_OUT, MISSED
 from target_highlevel.ledger.undo import ROLLED_BACK
-from target_highlevel.ledger.work import FORGOTTEN
+from target_highlevel.ledger.work import ALL_LISTED, FORGOTTEN
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -101,6 +101,17 @@ class Recovery:
         """Yield the records of the crosswalk that were not found in HighLevel."""
         query = sa.select(record).where(self._here, record.c.object == object_, record.c.listed == _NOT_FOUND)
         yield from map(row_from, portions(self._ledger, query, record.c.ref))
+
+    def unlisted(self, kind: str) -> list[str]:
+        """Return the source ids of the contacts in HighLevel of which nobody has listed yet what of this kind hangs on them."""
+        query = sa.select(record.c.ref, record.c.source_id, record.c.listed).where(
+            self._here,
+            record.c.object == "contact",
+            record.c.hl_id.is_not(None),
+            record.c.listed != ALL_LISTED,
+        )
+        rows = portions(self._ledger, query, record.c.ref)
+        return [row["source_id"] for row in rows if not {ALL_LISTED, kind} & set(row["listed"].split())]
 
     def forget(self, row: Row) -> None:
         """Have a record that has vanished from HighLevel looked for, and created again, when it is next received."""

@@ -38,6 +38,7 @@ from target_highlevel.ledger.transitions import (
     Transition,
 )
 from target_highlevel.ledger.turns import Turns
+from target_highlevel.payload import Payload
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -413,24 +414,50 @@ class Work(Lookup):
         """Add records found in HighLevel to the crosswalk; those it already has are left alone."""
         with self._ledger.transaction() as connection:
             for values in found:
-                known = connection.execute(
-                    sa.select(record.c.hl_id).where(self._here, record.c.ref == values["ref"])
-                ).first()
-                written = canonical_json(values["written"])
-                notes = values.get("notes", NO_NOTES).json()
-                if known is None:
-                    row = {**values, "written": written, "notes": notes, "location": self._ledger.location}
-                    added = record.insert().values(**row, **_ADOPTED)
-                    connection.execute(added, execution_options=FOUND.options)
-                elif known.hl_id is None:
-                    more = {
-                        "hl_id": values["hl_id"],
-                        "parent_id": values.get("parent_id"),
-                        "written": written,
-                        "notes": notes,
-                    }
-                    self._set(connection, values["ref"], **more)
+                self._adopt(connection, values)
                 release(connection, self._ledger.location, [values["ref"]])
+
+    def _adopt(self, connection: sa.Connection, values: Mapping[str, Any]) -> None:
+        one = (self._here, record.c.ref == values["ref"])
+        known = connection.execute(sa.select(record).where(*one)).mappings().first()
+        written = canonical_json(values["written"])
+        notes = values.get("notes", NO_NOTES).json()
+        if known is None:
+            row = {**values, "written": written, "notes": notes, "location": self._ledger.location}
+            added = record.insert().values(**row, **_ADOPTED)
+            connection.execute(added, execution_options=FOUND.options)
+        elif known["hl_id"] is None:
+            more = {
+                "hl_id": values["hl_id"],
+                "parent_id": values.get("parent_id"),
+                "written": written,
+                "notes": notes,
+            }
+            self._set(connection, values["ref"], **more)
+            if known["status"] == Status.FILTERED.value and row_from(known).fields:
+                # left out before it was known to be there, of which something is to be said
+                again = CHANGED.update(*one)
+                connection.execute(again.values(version=record.c.version + 1, reason=None, seen_run=self.run))
+
+    def adopt_former(self, link: Mapping[str, Any]) -> None:
+        """Add a link that was found in HighLevel and is wanted no longer, to be removed; one that is known is left alone."""
+        one = (self._here, record.c.ref == link["ref"])
+        with self._ledger.transaction() as connection:
+            known = connection.execute(sa.select(record.c.hl_id, record.c.status).where(*one)).first()
+            if known is not None and (known.hl_id is not None or known.status != Status.FILTERED.value):
+                return
+            if known is None:
+                self._adopt(connection, link)
+            again = {
+                "hl_id": link["hl_id"],
+                "notes": link["notes"].json(),
+                "payload": Payload(absent=True).json(),
+                "version": record.c.version + 1,
+                "reason": None,
+                "intent": None,
+                "seen_run": self.run,
+            }
+            connection.execute(CHANGED.update(*one).values(again))
 
     def match(self, ref: str, hl_id: str) -> None:
         """Match a practitioner with a user and requeue the contacts that name the practitioner as owner."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound, Refused
+from target_highlevel.ledger.rows import Notes, Status
 from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated
 
@@ -56,7 +57,38 @@ class Relation(ObjectKind):
             found = known.get((label, wanted["first"], wanted["second"]))
             if found is not None:
                 return Existing(found, ours=False)
+        self._take_back_former(row, spec, wanted)
         return self.link(wanted)
+
+    def _take_back_former(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> None:
+        """Have the link removed that a record of ours has under this label in place of the wanted one (a lost ledger).
+
+        Cliniko has given an invoice to another patient since, say. Only for records of custom objects, which nobody but us makes:
+        a person may have linked two contacts. Where any wanted link is there, the others are left alone.
+        """
+        end = self.ctx.work.row(row.origin) if row.origin and "." in row.origin.partition(":")[0] else None
+        if end is None or end.hl_id is None or ALL_LISTED in end.listed.split():
+            return
+        labels = set(self.ctx.catalogue.association_ids(wanted["association"]))
+        side, other = ("first", "second") if row.fields["first"] == end.ref else ("second", "first")
+        object_ = row.fields[other].partition(":")[0]
+        former: list[dict[str, Any]] = []
+        for item in self.all_of(end.hl_id):
+            ids = {"first": item.first, "second": item.second}
+            if item.association_id not in labels or ids[side] != end.hl_id:
+                continue
+            holder = self.ctx.work.holder(object_, ids[other])
+            refs = {side: end.ref, other: f"{object_}:{holder}"}
+            source_id = "|".join((wanted["association"], refs["first"], refs["second"]))
+            known = self.ctx.work.row(f"{_KIND}:{source_id}")
+            if known is not None and not known.content.absent and known.status != Status.FILTERED:
+                return
+            if holder is not None:
+                link = {"association": wanted["association"], **ids}
+                notes = Notes(rebuilt=True, link=link)
+                former.append({**_found(row, spec, source_id), "hl_id": item.id, "notes": notes})
+        for link in former:
+            self.ctx.work.adopt_former(link)
 
     def link(self, wanted: Mapping[str, Any]) -> Created | Existing:
         """Link two records, named by their ids in HighLevel, under the first label of the association that is not full."""
@@ -151,3 +183,17 @@ class Relation(ObjectKind):
         except NotFound:
             return False
         return True
+
+
+def _found(row: Row, spec: StreamSpec, source_id: str) -> dict[str, Any]:
+    """Return what the ledger keeps of a link that stands in the place of another one of the same record."""
+    return {
+        "ref": f"{_KIND}:{source_id}",
+        "object": _KIND,
+        "source_id": source_id,
+        "resource": str(row.origin).partition(":")[2].partition("/")[0],
+        "stream": spec.stream,
+        "origin": row.origin,
+        "rank": row.rank,
+        "written": {},
+    }

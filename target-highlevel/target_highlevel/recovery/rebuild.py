@@ -1,8 +1,10 @@
 """Rebuilding the crosswalk from HighLevel alone: a lost ledger must not lead to a second copy of anybody.
 
 Contacts and records of custom objects carry their Cliniko id in a field and are paged through once. What hangs on a contact is
-listed when the first thing is about to be added to a contact that this ledger did not create. A first load pays nothing: without
-our fields in the sub-account there is nothing of ours to find.
+listed when the first thing is about to be added to a contact that this ledger did not create. What is not found there may hang on
+another one: Cliniko may have given it to somebody else since. So before anything of a kind is created, what hangs on every other
+contact that this ledger did not create is listed as well, once. A first load pays nothing: without our fields in the sub-account
+there is nothing of ours to find.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from target_highlevel.ledger.work import ALL_LISTED
 from target_highlevel.objects.contact import IDENTITY
 from target_highlevel.objects.file import source_id as file_source_id
 from target_highlevel.objects.inventory import Inventory, Listed
+from target_highlevel.recovery.rounds import Round
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,6 +64,8 @@ class Rebuild:
         self._settle = settle
         self._settled = False
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
+        self._rounds: dict[str, Round] = {}
+        self._mutex = threading.Lock()
 
     def once(self, spec: StreamSpec) -> None:
         """Adopt every contact, or every record of a custom object, that carries one of our ids; once per ledger.
@@ -168,6 +173,17 @@ class Rebuild:
             found = self._files(spec, row.hl_id) if spec.kind == "file" else self._hanging(spec, row.hl_id)
             self._work.adopt(found)
             self._work.mark_listed(row, spec.kind)
+
+    def list_others(self, spec: StreamSpec) -> None:
+        """Adopt what of this kind hangs on any contact of ours, before something is created that was not found on its own.
+
+        The writers who need it share the contacts out among themselves and wait for one another.
+        """
+        with self._mutex:
+            if spec.kind not in self._rounds:
+                self._rounds[spec.kind] = Round(self._recovery.unlisted(spec.kind))
+            round_ = self._rounds[spec.kind]
+        round_.work_off(lambda contact: self.list_contact(contact, spec))
 
     def _hanging(self, spec: StreamSpec, contact_id: str) -> list[dict[str, Any]]:
         return [
