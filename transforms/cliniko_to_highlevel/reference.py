@@ -60,6 +60,8 @@ class Reference:
     payer_emails: dict[str, Payer] = field(default_factory=dict)
     #: Patients that the mapping leaves behind, as far as they were read in this run.
     left_out_patients: set[str] = field(default_factory=set)
+    #: Patients merged away, as far as they were read in this run, and into whom; None where Cliniko does not say.
+    survivors: dict[str, str | None] = field(default_factory=dict)
     forms: dict[str, Form] = field(default_factory=dict)
     #: Which booking each invoice is for; None where it is for none, or is not in force.
     invoiced: dict[str | None, str | None] = field(default_factory=dict)

@@ -10,8 +10,9 @@ from cliniko_to_highlevel.people import hidden_at
 from cliniko_to_highlevel.streams import Association, Output, Stream, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from cliniko_to_highlevel.reference import Reference
     from cliniko_to_highlevel.row import Row
 
 _PARENT, _CHILD = 10, 20
@@ -43,16 +44,21 @@ RELATIONSHIPS = Stream(
 )
 
 
-def from_relationship(row: Row) -> Iterator[Output]:
-    """Yield a relation between two patients, and who is whose parent; an archived one must not hold any longer."""
+def from_relationship(row: Row, reference: Reference) -> Iterator[Output]:
+    """Yield a relation between two patients, and who is whose parent; an archived one must not hold any longer.
+
+    One of a patient who was merged away is one of whoever that is now.
+    """
     record = RELATIONSHIPS.blank(row.source_id)
-    patient, related = row.reference("patient_id"), row.reference("related_patient_id")
-    if not patient or not related or patient == related:
-        yield Output(RELATIONSHIPS.name, {**record, "filtered": Filter.NO_PATIENT.value})
+    ends = row.linked("patient_id", "patients"), row.linked("related_patient_id", "patients")
+    gone = hidden_at(row) is not None
+    left_out = None if gone else _left_out(ends, reference)
+    patient, related = ends if gone else (_survivor(end, reference) for end in ends)
+    if not patient or not related or patient == related or left_out:
+        yield Output(RELATIONSHIPS.name, {**record, "filtered": (left_out or Filter.NO_PATIENT).value})
         yield from_nobody(row)
         return
-    association, first, second = _directed(row, patient, related)
-    gone = hidden_at(row) is not None
+    association, first, second = _directed(row, _number(patient), _number(related))
     record |= {
         "association": association,
         "first": CONTACTS.ref(f"patients/{first}"),
@@ -63,7 +69,29 @@ def from_relationship(row: Row) -> Iterator[Output]:
     if association == _PARENT_CHILD[0] and not gone:
         yield from_parent(row, child=second, parent=first)
     else:
-        yield from_no_parent(row, patient)
+        yield from_no_parent(row, _number(patient))
+
+
+def _survivor(patient: str | None, reference: Reference) -> str | None:
+    """Return who a patient is now; None where Cliniko does not say into whom one was merged."""
+    seen: set[str] = set()
+    while patient in reference.survivors and patient not in seen:
+        seen.add(patient)
+        patient = reference.survivors[patient]
+    return None if patient in seen else patient
+
+
+def _left_out(ends: Iterable[str | None], reference: Reference) -> Filter | None:
+    """Return why a relation has nobody to hang on: a patient is none of ours, or both are the same one by now."""
+    survivors = [_survivor(end, reference) for end in ends if end]
+    if any(patient in reference.left_out_patients for patient in survivors):
+        return Filter.ARCHIVED
+    is_merged = any(end in reference.survivors for end in ends)
+    return Filter.MERGED if is_merged and (None in survivors or len(set(survivors)) == 1) else None
+
+
+def _number(patient: str) -> str:
+    return patient.partition("/")[2]
 
 
 def _directed(row: Row, patient: str, related: str) -> tuple[str, str, str]:

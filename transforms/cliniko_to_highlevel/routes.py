@@ -86,7 +86,11 @@ def _patient(row: Row, reference: Reference) -> Iterator[Output]:
         reference.left_out_patients.add(row.source_id)
     else:
         reference.left_out_patients.discard(row.source_id)
-    if not contacts.is_merged(row) and row.source_id not in reference.left_out_patients:
+    if contacts.is_merged(row):
+        reference.survivors[row.source_id] = row.linked("merged_with_patient_id", "patients")
+    else:
+        reference.survivors.pop(row.source_id, None)
+    if row.source_id not in reference.survivors and row.source_id not in reference.left_out_patients:
         yield from insurers.from_patient(row, answers, reference)
     yield from contacts.from_patient(row, answers, reference)
     yield from profiles.from_patient(row, answers, reference)
@@ -106,10 +110,6 @@ def _practitioner(row: Row, reference: Reference) -> Iterator[Output]:
 def _group(row: Row, reference: Reference) -> Iterator[Output]:
     yield from appointments.from_group(row, reference)
     yield from diary.from_group(row, reference)
-
-
-def _relationship(row: Row, _: Reference) -> Iterator[Output]:
-    return relationships.from_relationship(row)
 
 
 def _route(maker: Maker, *streams: str, rejected_on: tuple[str, ...] = ()) -> Route:
@@ -155,7 +155,7 @@ ROUTES: dict[str, Route] = {
         "hl_opportunities",
         rejected_on=("hl_contacts", "hl_patient_profiles"),
     ),
-    "relationships": _route(_relationship, "hl_relationships", "hl_contacts"),
+    "relationships": _route(relationships.from_relationship, "hl_relationships", "hl_contacts"),
     "treatment_notes": _route(notes.from_treatment_note, "hl_notes"),
     "invoices": _route(invoices.from_invoice, "hl_invoices", "hl_contacts"),
     "recall_types": _NAMES_ONLY,

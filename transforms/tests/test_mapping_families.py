@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cliniko_records import record
 from mapping_runs import one, run
 
 from cliniko_to_highlevel.routes import PEOPLE, ROUTES
@@ -24,6 +25,54 @@ def test_a_relationship_tells_whose_child_somebody_is(relation: int, child: str,
     for gone in ({"relation": relation, "archived_at": WHEN}, {"relation": 40}):
         again = one("relationships", "hl_contacts", **gone, **ends)
         assert (again["contributor"], again["filtered"]) == (said["contributor"], "no_parent")
+
+
+@pytest.mark.parametrize(
+    ("merged", "expected"),
+    [
+        ({"2": "3"}, ("contact:patients/1", "contact:patients/3")),
+        ({"2": "3", "3": "4"}, ("contact:patients/1", "contact:patients/4")),
+        ({"2": None}, "merged"),
+        ({"2": "3", "3": "2"}, "merged"),
+        ({"2": "1"}, "merged"),
+    ],
+)
+def test_a_relationship_of_somebody_who_was_merged_away(
+    merged: dict[str, str | None], expected: tuple[str, str] | str
+) -> None:
+    """It is one of whoever that is now; where nobody says who, or both are the same, it is left out and waits for nobody."""
+    patients = [_patient(key, merged_at=WHEN, merged_with_patient_id=into) for key, into in merged.items()]
+    found = _relation(*patients)
+    assert (found["filtered"] or (found["first"], found["second"])) == expected
+    gone = _relation(*patients, archived_at=WHEN)
+    assert (gone["absent"], gone["second"]) == (True, "contact:patients/2")
+
+
+def test_a_relationship_of_somebody_who_is_left_behind(tmp_path: Path) -> None:
+    """It waits for nobody, and counts with the same reason as the patient."""
+    path = tmp_path / "mapping.yml"
+    path.write_text("move: {archived_patients: false}")
+    assert _relation(_patient("2", archived_at=WHEN), mapping=str(path))["filtered"] == "archived_left_out"
+    assert _relation(_patient("2", archived_at=WHEN))["filtered"] is None
+
+
+def _patient(number: str, **changes: Any) -> dict[str, Any]:
+    return {"type": "RECORD", "stream": "patients", "record": record("patients", id=number, **changes)}
+
+
+def _relation(*patients: dict[str, Any], mapping: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Return what becomes of a relationship of patients 1 and 2 after these patients have been read."""
+    ends = {"patient_id": "1", "related_patient_id": "2", "relation": 40}
+    row = {"type": "RECORD", "stream": "relationships", "record": record("relationships", **ends, **changes)}
+    names = ("patients", "relationships")
+    heads: list[dict[str, Any]] = [{"type": "SCHEMA", "stream": name, "schema": {}} for name in names]
+    found = [
+        message["record"]
+        for message in run([*heads, *patients, row], mapping)
+        if message["type"] == "RECORD" and message["stream"] == "hl_relationships"
+    ]
+    assert len(found) == 1
+    return {"filtered": None, **found[0]}
 
 
 def test_somebody_may_decide_otherwise(tmp_path: Path) -> None:
