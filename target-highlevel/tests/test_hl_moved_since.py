@@ -163,3 +163,25 @@ def test_a_link_of_somebodys_stays_while_ours_is_there(
     (loader.folder / "ledger.db").unlink()
     assert loader.load(history.lines()).code == 0
     assert len(state.relations) == before + 1
+
+
+def test_emptied_while_the_ledger_was_lost(highlevel: Callable[..., Loader]) -> None:
+    """A field that is there for Cliniko alone is emptied; what a person may have entered stays, and verify lists it."""
+    loader = highlevel()
+    profile = {"source_system_id": "patients/1", "patient_name": "Ada King"}
+    head = schemas("patients", "patient_attachments")
+    full = {"dateOfBirth": "1990-01-02", "cliniko_occupation": "Poet"}
+    before = [person("patients/1", "Ada", "King", **full),
+              record("hl_patient_profiles", "patients/1", **profile, occupation="Poet")]  # fmt: skip
+    after = [person("patients/1", "Ada", "King"), record("hl_patient_profiles", "patients/1", **profile)]
+    assert loader.load([*head, *before]).code == 0
+    (loader.folder / "ledger.db").unlink()
+    assert loader.load([*head, *after]).code == 0
+    state = loader.sandbox.highlevel.state
+    (contact,) = state.dump(schema=False)["contacts"]
+    (record_,) = state.dump(schema=False)["records"]
+    assert "Poet" not in str((contact, record_))
+    assert contact["dateOfBirth"].startswith("1990-01-02")
+    verified = loader.load([*head, *after], MODE="verify")
+    assert verified.code == 5
+    assert "dateOfBirth" in (max((loader.folder / "reports").glob("*/differences.csv"))).read_text()

@@ -42,9 +42,10 @@ class Changes:
             for name, value in wanted.items()
             if name in begun or not is_written(row.written.get(name), value, self._salt)
         }
-        if row.is_whole and not row.notes.rebuilt:
-            gone = {*row.written, *begun} - set(wanted) - self.unseen(row, spec)
-            changes.update({name: None for name in gone if name in spec.fields})
+        if row.is_whole:
+            gone = ({*row.written, *begun} - set(wanted) - self.unseen(row, spec)) & set(spec.fields)
+            # of a rebuilt record nobody knows who wrote what: what is not in a field of ours may be a person's
+            changes.update({name: None for name in gone if not row.notes.rebuilt or _is_ours(spec, name)})
         leaving = set(row.gives_up) - set(row.notes.withheld)  # it may be there all the same
         for name in [name for name, value in changes.items() if is_empty(value) and name not in row.written]:
             if name not in leaving and name not in begun:
@@ -102,6 +103,12 @@ class Changes:
         if name not in conflicts or self._overwrite == "cliniko_wins":
             return True
         return self._overwrite == "fill_empty" and is_empty(current.get(name))
+
+
+def _is_ours(spec: StreamSpec, name: str) -> bool:
+    """Return whether a field is there for Cliniko's values only: a property of an object of ours, a field made for them."""
+    declared = spec.field(name)
+    return kind_of(declared).written and (spec.kind == "custom_object" or declared.is_custom)
 
 
 def _may_change(spec: StreamSpec, row: Row, name: str, value: Any) -> bool:

@@ -502,7 +502,14 @@ class Writer:
         # of what this reception is not about, it is as it was
         shortened = (set(notes.shortened) - set(wanted)) | (row.shortened & set(wanted))
         money = self._comes_to(row, spec, wanted, notes)
-        notes = replace(notes, rebuilt=False, shortened=tuple(sorted(shortened)), money=money)
+        notes = replace(
+            notes,
+            rebuilt=False,
+            found_again=row.created_run is None
+            and (row.notes.found_again or row.notes.rebuilt or notes.rebuilt),
+            shortened=tuple(sorted(shortened)),
+            money=money,
+        )
         if self.on_settled:
             self.on_settled(row, wanted, notes)
         written = {

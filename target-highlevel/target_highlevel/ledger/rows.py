@@ -48,6 +48,8 @@ class Notes:
     was_on: str | None = None
     #: Found again in HighLevel: nobody knows who wrote what.
     rebuilt: bool = False
+    #: Was found again so, once: a value that Cliniko does not have may be an older one of Cliniko's.
+    found_again: bool = False
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> Notes:

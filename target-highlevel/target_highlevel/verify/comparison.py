@@ -191,9 +191,12 @@ def _is_theirs(case: Case, name: str, wanted: Any, there: Any) -> bool:
 
 
 def _adopted(row: Row, declared: FieldSpec, wanted: Any) -> str:
-    """Return what excuses a field of a contact that was there before the migration."""
+    """Return what excuses a field of a contact that was there before the migration.
+
+    Of one that a lost ledger may have made, nobody knows that a value was there before: it may be what Cliniko said then.
+    """
     if row.created_run is not None:
         return ""
-    if is_empty(wanted) and declared.name not in row.written:
+    if is_empty(wanted) and declared.name not in row.written and not row.notes.found_again:
         return "there_before"
     return "set_at_creation_only" if declared.create_only else ""
