@@ -35,7 +35,9 @@ ROWS = [{"id": f"r{number}", "searchAfter": [number]} for number in range(7)]
 def service() -> Iterator[tuple[HighLevelServer, LiveHighLevel]]:
     """A server whose answers are scripted, and HighLevel there."""
     server = HighLevelServer()
-    client = HighLevelClient(server.url, PrivateToken("token"), Governor(Limits(requests=100_000)))
+    client = HighLevelClient(
+        server.url, PrivateToken("token"), Governor(Limits(requests=100_000)), sleep=lambda _: False
+    )
     yield server, LiveHighLevel(client, "location")
     client.close()
     server.stop()
@@ -183,6 +185,30 @@ def test_parts_of_a_contact_in_other_shapes(
     assert contact.get("tags") == tags
     assert ((contact.get("dndSettings") or {}).get("SMS") or {}).get("status") == channel
     assert custom_values(contact) == values
+
+
+@pytest.mark.parametrize("answer", [{}, [], None, "ok", {"traceId": "t"}], ids=str)
+def test_a_read_of_another_shape_is_asked_for_again(
+    answer: Any, service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """What all else hangs on does not end a run because of one answer; and nothing is made a second time because of one."""
+    server, highlevel = service
+    one = {"id": "i", "key": "k", "fieldKey": "contact.k", "name": "N", "dataType": "TEXT", "value": "v"}
+    reads = {
+        "location": highlevel.account.location,
+        "users": lambda: highlevel.account.users("company"),
+        "customFields": highlevel.definitions.contact_fields,
+        "objects": highlevel.definitions.objects,
+        "fields": lambda: highlevel.definitions.object_fields("custom_objects.k").fields,
+        "associations": highlevel.definitions.associations,
+        "pipelines": highlevel.opportunities.pipelines,
+        "customValues": highlevel.custom_values.listed,
+    }
+    for envelope, read in reads.items():
+        held = one if envelope == "location" else [one]
+        answers = iter([answer, answer, *[{envelope: held}] * 2])
+        says(server, lambda _, answers=answers: next(answers))  # type: ignore[misc]
+        assert len(read()) > 0, envelope
 
 
 def test_users_in_other_shapes(service: tuple[HighLevelServer, LiveHighLevel]) -> None:

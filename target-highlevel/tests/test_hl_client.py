@@ -415,6 +415,19 @@ def test_a_change_that_was_done_needs_no_words(
     assert len(highlevel.seen) == 1
 
 
+@pytest.mark.parametrize(("bad", "asked"), [(1, 2), (2, 3), (9, 3)])
+def test_an_answer_in_doubt_is_asked_for_again(
+    bad: int, asked: int, client: HighLevelClient, highlevel: HighLevelServer, pauses: list[float]
+) -> None:
+    """A few times, with a pause before each; after that it is what it is."""
+    replies = iter([*[Reply(200, b"{}")] * bad, Reply(200, b'{"users": []}')])
+    highlevel.respond = lambda _: next(replies)
+    found = client.request("GET", "/users/", doubtful=lambda answer: not answer)
+    assert len(highlevel.seen) == asked
+    assert len(pauses) == asked - 1
+    assert bool(found) == (bad < 3)
+
+
 def test_half_an_answer_is_no_word(client: HighLevelClient, highlevel: HighLevelServer) -> None:
     """Whoever is on the way may say anything in plain text: a change is sent again until HighLevel says that it is done."""
     plain = {"Content-Type": "text/plain"}

@@ -32,7 +32,7 @@ class Account(Resource):
 
     def location(self) -> Item:
         """Return the sub-account's own settings."""
-        answer = self._call(endpoints.GET_LOCATION, self._location)
+        answer = self._call(endpoints.GET_LOCATION, self._location, holding="location")
         return inside(answer, endpoints.GET_LOCATION, "location")
 
     def users(self, company_id: str) -> list[User]:
@@ -43,14 +43,16 @@ class Account(Resource):
         endpoint = endpoints.LIST_USERS
         params = {"locationId": self._location}
         try:
-            found = rows(self._call(endpoint, params=params), endpoint, "users")
+            found = rows(self._call(endpoint, params=params, holding="users"), endpoint, "users")
         except Refused as refused:
             if not isinstance(refused, NotFound) and refused.code != "no_such_route":
                 raise
             endpoint = endpoints.SEARCH_USERS
             params["companyId"] = company_id
             pages = list_pages(
-                lambda page: self._call(endpoint, params={**params, **page}), endpoint, "users"
+                lambda page: self._call(endpoint, params={**params, **page}, holding="users"),
+                endpoint,
+                "users",
             )
             found = [user for page in pages for user in page]
         return list(self._usable(found, endpoint, lambda item: _user(item, text(item, endpoint, "id"))))

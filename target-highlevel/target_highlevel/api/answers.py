@@ -96,6 +96,13 @@ def living(items: Iterable[Item]) -> list[Item]:
     return [item for item in items if not is_deleted(item)]
 
 
+def is_doubtful(answer: Any, envelope: str) -> bool:
+    """Return whether an answer is none to what was asked: nothing is in the envelope, and it is no object or list of its own."""
+    if isinstance(answer, dict):
+        return not ({envelope, _ANY} & answer.keys() or _id(answer))
+    return not (isinstance(answer, list) and answer)
+
+
 def identified(item: Any, endpoint: Endpoint) -> Item:
     """Return an object that has an id, with that as its ``id``.
 

@@ -24,7 +24,7 @@ class CustomValues(Resource):
     def listed(self) -> list[CustomValue]:
         """Return all of them; the list is not paged."""
         endpoint = endpoints.LIST_CUSTOM_VALUES
-        found = rows(self._call(endpoint, self._location), endpoint, "customValues")
+        found = rows(self._call(endpoint, self._location, holding="customValues"), endpoint, "customValues")
         return [
             CustomValue(text(item, endpoint, "id"), str(item.get("name", "")), str(item.get("value", "")))
             for item in living(found)

@@ -88,7 +88,7 @@ class Definitions(Resource):
         One whose key has more to it than its label makes, because a removed field holds that, goes by what its label makes.
         """
         endpoint = endpoints.LIST_CONTACT_FIELDS
-        answer = self._call(endpoint, self._location, params={"model": "contact"})
+        answer = self._call(endpoint, self._location, params={"model": "contact"}, holding="customFields")
         listed = list(
             self._usable(
                 rows(answer, endpoint, "customFields"), endpoint, lambda item: _named(item, endpoint)
@@ -123,7 +123,7 @@ class Definitions(Resource):
     def objects(self) -> set[str]:
         """Return the keys of all kinds of objects, those of the system among them; the list may lag behind writes."""
         endpoint = endpoints.LIST_OBJECTS
-        answer = self._call(endpoint, params={"locationId": self._location})
+        answer = self._call(endpoint, params={"locationId": self._location}, holding="objects")
         listed = rows(answer, endpoint, "objects")
         return set(self._usable(listed, endpoint, lambda item: text(item, endpoint, "key")))
 
@@ -159,7 +159,8 @@ class Definitions(Resource):
     def object_fields(self, key: str) -> ObjectFields:
         """Return the fields of a custom object."""
         endpoint = endpoints.LIST_OBJECT_FIELDS
-        answer = mapping(self._call(endpoint, key, params={"locationId": self._location}), endpoint, "fields")
+        params = {"locationId": self._location}
+        answer = mapping(self._call(endpoint, key, params=params, holding="fields"), endpoint, "fields")
         listed = list(
             self._usable(rows(answer, endpoint, "fields"), endpoint, lambda item: _named(item, endpoint))
         )
@@ -234,7 +235,9 @@ class Definitions(Resource):
     def _association_pages(self) -> Iterator[list[Item]]:
         endpoint = endpoints.LIST_ASSOCIATIONS
         return list_pages(
-            lambda page: self._call(endpoint, params={"locationId": self._location, **page}),
+            lambda page: self._call(
+                endpoint, params={"locationId": self._location, **page}, holding="associations"
+            ),
             endpoint,
             "associations",
         )

@@ -39,7 +39,8 @@ class Opportunities(Activities):
     def pipelines(self) -> list[Pipeline]:
         """Return the pipelines of the sub-account."""
         endpoint = endpoints.LIST_PIPELINES
-        found = rows(self._call(endpoint, params={"locationId": self._location}), endpoint, "pipelines")
+        answer = self._call(endpoint, params={"locationId": self._location}, holding="pipelines")
+        found = rows(answer, endpoint, "pipelines")
         return list(self._usable(found, endpoint, self._pipeline))
 
     def _pipeline(self, item: Item) -> Pipeline:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from target_highlevel.api.answers import AnswerNotUnderstood, is_deleted
+from target_highlevel.api.answers import AnswerNotUnderstood, is_deleted, is_doubtful
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,7 @@ _Read = TypeVar("_Read")
 class Transport(Protocol):
     """Whatever carries requests out: ``HighLevelClient``, or a stand-in that lets reads through only."""
 
-    def request(
+    def request(  # noqa: PLR0913 - what only some requests have is named
         self,
         method: str,
         path: str,
@@ -34,6 +35,7 @@ class Transport(Protocol):
         files: Upload | None = None,
         version: str | None = None,
         agency: bool = False,
+        doubtful: Callable[[Any], bool] | None = None,
     ) -> Any:
         """Do one request and return the parsed answer; ``HighLevelClient.request`` says with which arguments."""
 
@@ -70,8 +72,12 @@ class Resource:
         params: Mapping[str, Any] | None = None,
         files: Upload | None = None,
         agency: bool = False,
+        holding: str = "",
     ) -> Any:
-        """Call an endpoint with these ids in its path and return the parsed answer."""
+        """Call an endpoint with these ids in its path and return the parsed answer.
+
+        A read on which the whole run hangs names the envelope ``holding`` what it asks for: without that it is asked again.
+        """
         return self._transport.request(
             endpoint.method,
             endpoint.path(*ids),
@@ -80,6 +86,7 @@ class Resource:
             params=params,
             files=files,
             agency=agency,
+            doubtful=partial(is_doubtful, envelope=holding) if holding else None,
         )
 
 

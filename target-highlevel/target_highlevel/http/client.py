@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 7
+#: How often a read is attempted whose answer, a success, is in doubt.
+_READINGS = 3
 #: Bytes a second at which an upload is still worth waiting for.
 _SLOWEST_UPLOAD = 64 * 1024
 #: What the system's send buffer may still hold when the last byte of an upload was handed over.
@@ -122,7 +124,7 @@ class HighLevelClient:
         # warning where headers are cut or a connection is opened again.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-    def request(
+    def request(  # noqa: PLR0913 - what only some requests have is named
         self,
         method: str,
         path: str,
@@ -133,6 +135,7 @@ class HighLevelClient:
         files: Upload | None = None,
         version: str | None = None,
         agency: bool = False,
+        doubtful: Callable[[Any], bool] | None = None,
     ) -> Any:
         """Do one request and return the parsed answer.
 
@@ -145,6 +148,7 @@ class HighLevelClient:
             files: a file to upload instead of a JSON body
             version: the API version, if another than the area's own
             agency: use the agency's token
+            doubtful: of a read, says whether its answer is worth asking again; the last answer is returned in any case
 
         Raises:
             HighLevelError: of the kind that says what to do.
@@ -165,14 +169,14 @@ class HighLevelClient:
         headers = _HEADERS | {"Version": version or area.version}
         body = None if json is None else encode(json)
         tokens = self._provider(agency=agency)
-        return self._carry_out(_Call(method, path, params, body, files, headers, tokens, sent))
+        return self._carry_out(_Call(method, path, params, body, files, headers, tokens, sent), doubtful)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
         self._deadlines.close()
 
-    def _carry_out(self, call: _Call) -> Any:
+    def _carry_out(self, call: _Call, doubtful: Callable[[Any], bool] | None) -> Any:
         """Attempt it until there is an answer, or an error that another attempt would not mend."""
         waits = _waits()
         refreshed = False
@@ -182,6 +186,10 @@ class HighLevelClient:
             outcome = judge(answer, call.sent)
             if outcome.error is None:
                 self._allowed.add((call.method, call.sent.route))
+                if attempt < _READINGS and doubtful and doubtful(outcome.value):
+                    logger.warning("highlevel.answer_doubted route=%s attempt=%d", call.sent.route, attempt)
+                    self._pause(answer, outcome, next(waits), attempt)
+                    continue
                 return outcome.value
             _log(call, outcome, attempt)
             in_time = outcome.too_many or time.monotonic() - began < self._bounds.repeating
