@@ -78,6 +78,9 @@ def test_one_thing_in_whatever_envelope(
     said = {**named, "properties": {"custom_objects.x.name": "n", "short": 1}, "owner": "u"}
     says(server, lambda _: wrapped("record", said))
     assert highlevel.records.get("custom_objects.x", "r") == {"name": "n", "short": 1, "_owners": ["u"]}
+    for owners in ({"id": "u"}, [{"id": "u"}], ["u"]):
+        says(server, lambda _, owners=owners: {**said, "owner": owners})  # type: ignore[misc]
+        assert highlevel.records.get("custom_objects.x", "r")["_owners"] == ["u"]
 
 
 @pytest.mark.parametrize(

@@ -444,3 +444,14 @@ def test_a_country_may_be_highlevels_own() -> None:
     there = {"city": "Perth", "country": "AU", "state": "WA"}
     assert filled_in(people, {"state": "WA"}, there, just_made=True) == {"city": "Perth", "country": "AU"}
     assert filled_in(people, {"state": "WA"}, there) == {"country": "AU"}
+
+
+@pytest.mark.parametrize("there", ["Australia", "AUS", "au", " australia "])
+def test_a_country_may_be_read_back_by_its_name(there: str) -> None:
+    """It is no difference, and nobody's change; another country, or one that nobody knows, is one."""
+    kind = kind_of(FieldSpec("country", "standard", "country"))
+    assert kind.equal("AU", there)
+    assert kind.normal(there) == kind.normal("AU") == "au"
+    assert kind.encode(there, StandardField("country")) == "AU"
+    assert not kind.equal("AT", there)
+    assert not kind.equal("Atlantis", "Utopia")

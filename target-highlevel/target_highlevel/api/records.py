@@ -152,9 +152,14 @@ def _record(item: Item, endpoint: Endpoint) -> RecordItem:
 
 
 def _properties(item: Item, endpoint: Endpoint) -> Item:
-    """Return a record's properties and its owners: one answer calls them ``owner``, another ``owners``."""
-    owners = item.get("owners") or item.get("owner")
-    named = [owners] if isinstance(owners, str) else owners
+    """Return a record's properties and its owners: one answer calls them ``owner``, another ``owners``.
+
+    They come as ids or as objects that have one, in a list or alone.
+    """
+    owners = item.get("owners") or item.get("owner") or []
+    listed = owners if isinstance(owners, list) else [owners]
+    named = [one.get("id") or one.get("_id") if isinstance(one, dict) else one for one in listed]
+    named = [one for one in named if isinstance(one, str) and one]
     found = mapping(item.get("properties"), endpoint, "properties")
     # their keys are short, or have that of the object before them
     properties = {name.rpartition(".")[2]: value for name, value in found.items()}

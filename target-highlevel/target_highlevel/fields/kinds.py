@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel import texts
 from target_highlevel.fields.base import FieldKind, is_empty, same
+from target_highlevel.fields.countries import country_code
 from target_highlevel.fields.places import DND_ON
 from target_highlevel.marker import attachment_of
 from target_highlevel.values import (
@@ -92,9 +93,21 @@ class Name(_Cased):
 
 
 class Country(_Cased):
-    """A country by its two letters; a contact that comes without one gets one from HighLevel."""
+    """A country by its two letters, which may be read back as its name; a contact without one gets one from HighLevel."""
 
     filled_in = True
+    spellings: ClassVar[Spellings] = {
+        **_Cased.spellings,
+        "country_name": lambda wanted, there: None is not country_code(wanted) == country_code(there),
+    }
+
+    def to_json(self, value: Any, place: Place) -> Any:
+        """Return its two letters: a rollback puts back what was read, and HighLevel takes nothing else."""
+        return (country_code(value) or value) if isinstance(value, str) else value
+
+    def normal(self, value: Any) -> Any:
+        """Return its two letters, as far as it is known."""
+        return super().normal((country_code(value) or value) if isinstance(value, str) else value)
 
 
 class Phone(Text):

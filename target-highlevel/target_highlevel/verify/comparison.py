@@ -36,6 +36,7 @@ HOWS = {
     "set_at_creation_only": "HighLevel takes this field only with a new contact; this one was there before",
     "white_space": "white space or line ends",
     "letter_case": "upper and lower case of an e-mail address, a name or a country",
+    "country_name": "the same country, by its name",
     "rich_text": "the same words, kept as HTML",
     "phone_format": "the same digits, written in another way",
     "without_country": "the same number, as it is dialled in its own country",
