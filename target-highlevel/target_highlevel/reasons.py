@@ -23,7 +23,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "address_required": (
         "HighLevel refused a contact with neither an e-mail nor a phone, or whose addresses other contacts have already.",
-        "Allow duplicate contacts in HighLevel, or add an address in Cliniko, then `retry`.",
+        "Allow duplicate contacts in HighLevel, then `retry`; or add an e-mail or a phone at the source, then run again.",
     ),
     "already_exists": ("HighLevel holds a record with the same unique value.", "Compare the two in HighLevel, then `retry`."),
     "deleted_in_highlevel": ("The record was deleted in HighLevel by hand.", "Leave it so; or verify, then `repair`; or restore it there and `retry`."),
