@@ -37,7 +37,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Nothing: the id and the name stand as text in the record.",
     ),
     "file_too_large": ("The file is larger than the 50 MB HighLevel takes.", "Upload it by hand (the web app takes 250 MB)."),
-    "file_type_refused": ("HighLevel does not take files of this type.", "Keep the file elsewhere, or convert it in Cliniko; to leave it behind, set TARGET_HIGHLEVEL_ACCEPT_REJECTS=true."),
+    "file_type_refused": ("HighLevel does not take files of this type.", "Keep the file elsewhere, or convert it in Cliniko."),
     "no_room_for_file": ("The contact's file field is full.", "Let contact.cliniko_files take more files in HighLevel, then `retry`."),
     "file_missing": ("The tap could not fetch the bytes of the file.", "Run again; if it stays, open the file in Cliniko."),
     "file_unreadable": ("The file's bytes cannot be read on this machine.", "Check attachments_dir and its permissions, then `retry`."),

@@ -237,9 +237,11 @@ def test_what_the_clinic_accepted_needs_nobody(loaded: ReportedLedger) -> None:
     content = gather(loaded.ledger, loaded.run, facts, 0)
     assert content["verdict"] == {
         "tone": "good",
-        "sentence": "Yes: everything is in HighLevel except 8 records that you accepted to leave behind.",
+        "sentence": "Yes: everything is in HighLevel except 8 records, which the setting accept_rejects leaves behind.",
     }
-    assert "refused, and accepted" in run_page(content)
+    page = run_page(content)
+    assert "refused, and left behind by the setting accept_rejects" in page
+    assert "ACCEPT_REJECTS=true" not in page  # nobody is told to set what is set
     loaded.ledger.end_run(loaded.run, 0, {"report": content})
     verification = loaded.begin("verify")
     loaded.ledger.end_run(verification, 0, {})
