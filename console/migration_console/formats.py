@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from markupsafe import Markup, escape
 
 from migration_console.commands import COMMANDS
 from migration_console.steps import STEPS
+from target_highlevel.report.moments import moment as written
 from target_highlevel.report.wording import KEEPS_BECAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from migration_console.reports import Report
 
@@ -36,15 +36,8 @@ def counted(value: int, word: str, plural: str = "") -> str:
 
 
 def moment(text: str | datetime, zone: str = "UTC") -> str:
-    """Write a moment in the zone of the clinic."""
-    parsed = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-    if parsed.tzinfo is None:
-        parsed = parsed.replace(tzinfo=UTC)
-    try:
-        local = parsed.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        local = parsed.astimezone(UTC)
-    return f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+    """Write a moment in the zone of the clinic, as the reports do."""
+    return written(text, zone)
 
 
 def local(text: str, zone: str = "UTC") -> str:

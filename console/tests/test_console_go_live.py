@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOAD, CHECK, LATER = (f"20261129T0{hour}0000.000000Z-73d4b5" for hour in (6, 7, 9))
 ASKED, AGAIN = "2026-11-29T08:00:00Z", "2026-11-29T09:00:00Z"
 YES = "Both sides agree as of 2026-11-29T06:00:00Z: the clinic can go live."
-SHOWN = "Both sides agree as of 29 Nov 2026, 06:00 UTC: the clinic can go live."
+SHOWN = "Both sides agree as of 29 November 2026, 06:00 UTC: the clinic can go live."
 NO = "Not yet: 1 record waits: run `meltano run tap-cliniko target-highlevel`."
 
 STALE = "Not known: something was written or compared after the newest answer."

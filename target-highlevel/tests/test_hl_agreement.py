@@ -19,6 +19,7 @@ from target_highlevel.ledger.scratch import COPIED_AT
 from target_highlevel.report import money, run_report
 from target_highlevel.report.agreement import agreement
 from target_highlevel.report.content import RunFacts, gather
+from target_highlevel.report.moments import clinic_zone, moment
 from target_highlevel.report.tables import write_table
 from target_highlevel.report.verdict import verdict
 from target_highlevel.report.window import window_content
@@ -116,6 +117,25 @@ def test_what_wrote_after_a_verification_is_told_whatever_the_clock_says(reporte
     reported.write()
     ended(reported)
     assert f"run {late} has written since the newest verification" in " ".join(against(reported))
+
+
+def test_moments_and_sums_are_written_for_people(reported: ReportedLedger) -> None:
+    """The line, and the report of all runs, have the clinic's zone and thousands apart, as every other page has."""
+    total = {"label": "Invoice records", "currency": "AUD", "cliniko": "15006.53", "highlevel": "15006.53"}
+    verified(reported, money={"agrees": True, "totals": [total | {"difference": "0.00"}]})
+    at = reported.ledger.runs()[0]["started_at"]
+    found = agreement(reported.ledger, within_hours=24, accept_rejects=False)
+    assert found.sentence == f"Both sides agree as of {moment(at)}: the clinic can go live."
+    assert found.money == ["Invoice records: AUD 15,006.53 in Cliniko, the same in HighLevel"]
+    reported.begin("plan")
+    ended(reported, plan={"account": {"time_zone": "Australia/Perth"}})
+    reported.begin("plan")
+    ended(reported, 1, plan=None)  # it did not come as far
+    found = agreement(reported.ledger, within_hours=24, accept_rejects=False)
+    assert (
+        found.sentence == f"Both sides agree as of {moment(at, 'Australia/Perth')}: the clinic can go live."
+    )
+    assert clinic_zone(reported.ledger) == "Australia/Perth"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from hl_report_ledger import ReportedLedger, a_clinic, handed_over, ledger_at
 
 from target_highlevel.report.content import RunFacts, gather
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind
-from target_highlevel.report.page import bars, duration, moment, run_page, window_page
+from target_highlevel.report.moments import moment
+from target_highlevel.report.page import bars, duration, run_page, window_page
 from target_highlevel.report.window import window_content
 from target_highlevel.report.wording import OUTCOMES, remark
 
@@ -299,3 +300,14 @@ def test_lengths_of_time_are_told_in_two_units(seconds: int | None, text: str) -
 def test_moments_are_written_out() -> None:
     """A date reads the same in every country."""
     assert moment("2026-11-02T09:05:00Z") == "2 November 2026, 09:05 UTC"
+
+
+@pytest.mark.parametrize("zone", [None, "", "Nowhere/At All", "..", "UTC"])
+def test_a_zone_that_nobody_knows_is_utc(zone: str | None) -> None:
+    """A page never fails for what Cliniko calls its zone."""
+    assert moment("2026-11-30T18:05:18Z", zone) == "30 November 2026, 18:05 UTC"
+
+
+def test_moments_are_in_the_clinic_s_zone() -> None:
+    """The day may be another one there, so the zone is named."""
+    assert moment("2026-11-30T18:05:18Z", "Australia/Sydney") == "1 December 2026, 05:05 AEDT"

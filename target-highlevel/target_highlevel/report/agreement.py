@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.endings import BEGUN_IN_THE_MIDDLE, MAPPED_ANEW, tap_of, undone_words
 from target_highlevel.exit_codes import DIFFERENCES, LOADED, UNREADABLE, VERIFIED
 from target_highlevel.ledger.counts import standing_records, undone_records, wrote_since
+from target_highlevel.report.moments import clinic_zone, moment
 from target_highlevel.report.money import sum_line
 from target_highlevel.report.outcome import unreadable_words
 from target_highlevel.texts import counted
@@ -35,6 +36,8 @@ class Agreement:
     held: int
     rejected: int
     reasons: tuple[str, ...]
+    #: The clinic's time zone, where it is known.
+    zone: str | None = None
 
     @property
     def agrees(self) -> bool:
@@ -52,7 +55,7 @@ class Agreement:
         """Return the one line for the page and the screen."""
         if self.agrees:
             assert self.load is not None  # noqa: S101 - without a load there is a reason
-            return f"Both sides agree as of {self.load['started_at']}: the clinic can go live."
+            return f"Both sides agree as of {moment(self.load['started_at'], self.zone)}: the clinic can go live."
         return f"Not yet: {'; '.join(self.reasons)}."
 
 
@@ -87,7 +90,7 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
             f"{counted(rejected, 'record', 'was', 'were')} refused: fix {them} and run"
             f" `meltano invoke target-highlevel:retry`, or set TARGET_HIGHLEVEL_ACCEPT_REJECTS to leave {them} behind"
         )
-    return Agreement(load, verification, hours, held, rejected, tuple(reasons))
+    return Agreement(load, verification, hours, held, rejected, tuple(reasons), clinic_zone(ledger))
 
 
 def newest_of_everything(

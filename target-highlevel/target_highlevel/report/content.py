@@ -12,6 +12,7 @@ from target_highlevel.ledger.audit import broken_links, head
 from target_highlevel.ledger.handover import further_parts
 from target_highlevel.ledger.rows import Status
 from target_highlevel.report.limits import LIMITS
+from target_highlevel.report.moments import clinic_zone, zone_of
 from target_highlevel.report.outcome import undoing
 from target_highlevel.report.tasks import things_to_do
 from target_highlevel.report.verdict import ending, verdict
@@ -83,6 +84,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "mode": run["mode"],
         "location_id": run["location"],
         **_time(run, ledger.now()),
+        "time_zone": zone_of(plan) or clinic_zone(ledger),
         "sample": {"patients": _patients(rows)} if sample else None,
         "exit_code": exit_code,
         **(

@@ -126,11 +126,20 @@ def content(sums: Sums, *, show_values: bool = False, read_back: bool = False) -
 
 
 def sum_line(item: Mapping[str, Any]) -> str:
-    """Return a total in a line: *Invoice records: AUD 1234.50 in Cliniko, the same in HighLevel*."""
-    cliniko = f"{item['currency']} {item['cliniko']}".strip()
+    """Return a total in a line: *Invoice records: AUD 1,234.50 in Cliniko, the same in HighLevel*."""
+    cliniko = f"{item['currency']} {grouped(item['cliniko'])}".strip()
     same = item["cliniko"] == item["highlevel"]
-    other = "the same in HighLevel" if same else f"{item['highlevel']} in HighLevel ({item['difference']})"
+    other = (
+        "the same in HighLevel"
+        if same
+        else f"{grouped(item['highlevel'])} in HighLevel ({grouped(item['difference'])})"
+    )
     return f"{item['label']}: {cliniko} in Cliniko, {other}"
+
+
+def grouped(amount: str) -> str:
+    """Return an amount as people read it, with its thousands apart."""
+    return f"{Decimal(amount):,}" if amount else ""
 
 
 def without_values(told: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from target_highlevel.report.money import grouped
 from target_highlevel.report.wording import object_name
 
 if TYPE_CHECKING:
@@ -40,17 +40,17 @@ def money_row(item: Mapping[str, Any]) -> tuple[str, ...]:
 def money_explained_row(item: Mapping[str, Any]) -> tuple[str, ...]:
     """Return why records are on one side only, how many and what they come to."""
     where = "in Cliniko only" if item["kind"] == "missing" else "in HighLevel only"
-    amount = f"{item['currency']} {_grouped(item['amount'])}".strip()
+    amount = f"{item['currency']} {grouped(item['amount'])}".strip()
     return item["meaning"], f"{item['label']}, {where}", f"{item['records']:,}", amount
 
 
 def money_differing_row(item: Mapping[str, Any]) -> tuple[str | Markup, ...]:
     """Return a record that does not come to the same on both sides."""
     what = _WHAT[item["kind"]].format(item["differs_in"])
-    values = [item[name] for name in ("cliniko", "highlevel")]
+    values = [grouped(item[name] or "") for name in ("cliniko", "highlevel")]
     if any(values):
         what += f": {values[0] or 'nothing'} in Cliniko, {values[1] or 'nothing'} in HighLevel"
-    return Markup("<code>{}</code>").format(item["source"]), what, _grouped(item["difference"] or "")
+    return Markup("<code>{}</code>").format(item["source"]), what, grouped(item["difference"] or "")
 
 
 def object_words(object_: str) -> str:
@@ -59,12 +59,7 @@ def object_words(object_: str) -> str:
 
 
 def _sides(item: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(_grouped(item[name]) for name in ("cliniko", "highlevel", "difference"))
-
-
-def _grouped(amount: str) -> str:
-    """Return an amount with its thousands apart."""
-    return f"{Decimal(amount):,}" if amount else ""
+    return tuple(grouped(item[name]) for name in ("cliniko", "highlevel", "difference"))
 
 
 #: Filters of the page, by name.

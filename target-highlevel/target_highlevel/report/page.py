@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from markupsafe import Markup, escape
 
 from target_highlevel.report import check_rows, money_rows, plan_rows
+from target_highlevel.report.moments import moment
 from target_highlevel.report.wording import OUTCOMES, remark
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from jinja2.runtime import Context
 
 _WIDTH = 1000
 _NARROWEST = 12
@@ -145,7 +147,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {
-        "moment": moment,
+        "moment": _moment,
         "duration": duration,
         "number": number,
         "counted": counted,
@@ -170,10 +172,10 @@ def code(text: str) -> Markup:
     return Markup(re.sub(r"\*([^*]+)\*", r"<em>\1</em>", set_))  # noqa: S704 - escaped in the line above
 
 
-def moment(text: str) -> str:
-    """Return a moment as people write it: ``22 November 2026, 10:05 UTC``."""
-    parsed = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    return f"{parsed.day} {parsed:%B %Y, %H:%M} UTC"
+@pass_context
+def _moment(context: Context, text: str) -> str:
+    """Return a moment in the zone that the content names; a report of an earlier version names none."""
+    return moment(text, context.get("time_zone"))
 
 
 def duration(seconds: int | None) -> str:

@@ -12,6 +12,7 @@ from target_highlevel.report import money
 from target_highlevel.report.agreement import agreement
 from target_highlevel.report.content import audit_check, cannot_move, earlier, in_order
 from target_highlevel.report.handover import COLUMNS, TABLE, Handover
+from target_highlevel.report.moments import clinic_zone
 from target_highlevel.report.page import window_page
 from target_highlevel.report.run_report import private, write_content, write_tables
 from target_highlevel.report.tables import PLAIN, WITH_MARK, write_table
@@ -64,6 +65,7 @@ def window_content(handover: Handover) -> dict[str, Any]:
     content = {
         "kind": "window",
         "location_id": ledger.location,
+        "time_zone": clinic_zone(ledger),
         "shows_values": bool(handover.names),
         "from": runs[0]["started_at"],
         "to": runs[-1]["ended_at"] or runs[-1]["started_at"],
