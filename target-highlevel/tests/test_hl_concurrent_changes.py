@@ -21,7 +21,7 @@ from hl_mapped import person, record, schemas
 
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.state import StateGate
-from target_highlevel.errors import LedgerLost
+from target_highlevel.errors import LedgerLost, Unavailable
 from target_highlevel.ledger.budget import Day
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.intake import Intake
@@ -396,6 +396,7 @@ class Parts:
     """What an engine needs of a session, with a ledger that fails when it is asked for work."""
 
     mode = "load"
+    expected: frozenset[str] = frozenset()
 
     def __init__(self, url: str) -> None:
         """Open the ledger."""
@@ -417,17 +418,31 @@ class Parts:
         """Nothing is in anybody's way."""
         return frozenset()
 
+    def exclusive_keys(self, _row: Any) -> frozenset[str]:
+        """It shares nothing with others."""
+        return frozenset()
+
+    def is_prepared(self, _row: Any) -> bool:
+        """Fields and objects are there."""
+        return True
+
+    def write(self, _row: Any) -> None:
+        """HighLevel does not answer."""
+        hint = "down"
+        raise Unavailable(hint)
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    """Fail as a disk does."""
+    message = "disk I/O error"
+    raise OSError(message)
+
 
 def test_a_ledger_that_fails_when_asked_for_work_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No writer dies unseen: the run ends with what the ledger said."""
     parts = Parts(f"sqlite:///{tmp_path}/ledger.db")
-
-    def broken(*_: Any, **__: Any) -> Any:
-        message = "disk I/O error"
-        raise OSError(message)
-
     monkeypatch.setattr(parts.work, "claim", broken)
     engine = Engine(parts)  # type: ignore[arg-type]
     engine.start()
@@ -439,4 +454,20 @@ def test_a_ledger_that_fails_when_asked_for_work_ends_the_run(
     with pytest.raises(OSError, match="disk"):
         feed()
     engine.stop()
+    parts.ledger.close()
+
+
+def test_a_ledger_that_fails_while_a_record_is_put_off_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer is in the midst of another trouble then, and does not die unseen either."""
+    parts = Parts(f"sqlite:///{tmp_path}/ledger.db")
+    monkeypatch.setattr(parts.work, "hold", broken)
+    engine = Engine(parts)  # type: ignore[arg-type]
+    engine.start()
+    engine.submit(contact(1))
+    engine.flush()
+    until(lambda: engine.failure)
+    engine.stop()
+    assert isinstance(engine.failure, OSError)
     parts.ledger.close()

@@ -219,6 +219,8 @@ class Engine:
         while (row := self._next_or_end()) is not None:
             try:
                 self._write(row)
+            except BaseException as error:  # noqa: BLE001 - the thread must not die unseen; the main thread raises it
+                self._end(error)
             finally:
                 with self._wake:
                     self._queue.done(row)
@@ -227,7 +229,7 @@ class Engine:
     def _next_or_end(self) -> Row | None:
         try:
             return self._next()
-        except BaseException as error:  # noqa: BLE001 - as in `_write`: a ledger that fails must not end a thread unseen
+        except BaseException as error:  # noqa: BLE001 - as above: the ledger may fail
             self._end(error)
             return None
 
@@ -263,8 +265,6 @@ class Engine:
             self._session.write(row)
         except HighLevelError as error:
             self._failed(row, error)
-        except BaseException as error:  # noqa: BLE001 - the thread must not die unseen; the main thread raises it
-            self._end(error)
         else:
             self._failures_in_a_row = 0
             self._note_written(row)
