@@ -61,7 +61,7 @@ COMMANDS: dict[str, Command] = {
     for command in (
         Command(
             key="probe-cliniko",
-            title="Ask Cliniko",
+            title="Try Cliniko",
             arguments=("invoke", "tap-cliniko:probe"),
         ),
         Command(
@@ -71,7 +71,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command(
             key="probe-highlevel",
-            title="Ask HighLevel",
+            title="Probe HighLevel",
             arguments=("invoke", "target-highlevel:probe", "--yes"),
             writes=True,
             undo="Nothing to do: it removes everything it made before it ends.",

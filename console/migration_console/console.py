@@ -15,7 +15,7 @@ from migration_console.mapping_file import MappingFile
 from migration_console.open_questions import fields, needs_decision, plan_of, to_look_at
 from migration_console.reports import Reports
 from migration_console.signatures import Signatures
-from migration_console.steps import Facts, Step, steps
+from migration_console.steps import SERVICES, Facts, Step, steps
 from target_highlevel.exit_codes import COMPLETE
 
 if TYPE_CHECKING:
@@ -163,10 +163,12 @@ class Clinic:
         for job in jobs:
             newest.setdefault(job.command.key, job)
         signed = self.signatures.all().keys()
-        tried = (newest.get("probe-cliniko"), newest.get("try-highlevel"))
+        tried = zip(SERVICES, map(newest.get, ("probe-cliniko", "try-highlevel")), strict=True)
+        preview = self.reports.newest("plan", sample=True)
         return steps(
             Facts(
-                accepted=all(job is not None and job.state == "done" for job in tried),
+                accepted=frozenset(name for name, job in tried if job is not None and job.state == "done"),
+                signed=preview is not None and f"sample/{preview.id}" in signed,
                 undecided=self.undecided,
                 unseen=bool(self.families) and self.families not in signed,
                 handed_over=self.handed_over,

@@ -56,8 +56,8 @@ def duration(seconds: float) -> str:
 
 
 def percent(part: int, whole: int) -> int:
-    """Return how much of the whole a part is, from 0 to 100."""
-    return 0 if whole <= 0 else min(100, round(100 * part / whole))
+    """Return how much of the whole a part is, from 0 to 100, rounded down as in the reports: 100 is all of it."""
+    return 0 if whole <= 0 else min(100, 100 * part // whole)
 
 
 #: The counts of a run, and how they are called where they have happened and where they would.

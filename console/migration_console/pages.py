@@ -84,8 +84,13 @@ def _probe(clinic: Clinic, _query: Mapping[str, str]) -> dict[str, Any]:
 def _asked(name: str, answer: str) -> dict[str, str]:
     """Return a question and its answer in words; a question of another version stands by its name."""
     known = REGISTER.get(name)
-    unit = known.unit if known and known.unit != "status" and answer.isdecimal() else ""
-    told = f"{answer} {unit}" if unit else answer.replace("_", " ")
+    unit = known.unit if known and known.unit != "status" else ""
+    if unit and answer.isdecimal():
+        told = f"{int(answer):,} {unit}"
+    elif known and known.tried and answer == "unlimited":
+        told = f"no limit up to {known.tried:,} {unit}"
+    else:
+        told = answer.replace("_", " ")
     return {"question": known.question if known else name.replace("_", " "), "answer": told}
 
 

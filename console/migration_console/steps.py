@@ -19,6 +19,7 @@ class State(StrEnum):
     """Where a step is."""
 
     NOT_STARTED = "not started"
+    BEGUN = "begun"
     RUNNING = "running"
     NEEDS_YOU = "needs you"
     DONE = "done"
@@ -50,7 +51,7 @@ class Facts:
 
     Attributes:
         missing: how many required variables are not set
-        accepted: whether both services have accepted the keys when they were tried
+        accepted: the services that have accepted their keys when these were tried
         probed: whether the sub-account was ever probed
         reports: all reports, the newest first
         running: keys of the commands that run now
@@ -62,6 +63,7 @@ class Facts:
         ticked: whether somebody has ticked all that a person has to see to before the clinic goes live
         undecided: how many of the clinic's own fields a person has to decide about
         unseen: whether there are shared addresses or possible duplicates that nobody has looked at yet
+        signed: whether somebody has signed the newest preview
         handed_over: up to which moment the newest handover tells; empty when there is none
     """
 
@@ -75,7 +77,8 @@ class Facts:
     asked: bool = False
     agrees: bool | None = None
     ticked: bool = False
-    accepted: bool = False
+    accepted: frozenset[str] = frozenset()
+    signed: bool = False
     undecided: int = 0
     unseen: bool = False
     handed_over: str = ""
@@ -106,6 +109,10 @@ def steps(facts: Facts) -> list[Step]:
 #: Whoever goes on may leave these out.
 _OPTIONAL = frozenset({"probe", "sample"})
 _WAITING = frozenset({State.NEEDS_YOU, State.OUT_OF_DATE})
+#: What was begun is not there yet, as what was not started.
+_NOT_THERE = frozenset({State.NOT_STARTED, State.BEGUN})
+#: Services whose keys are tried.
+SERVICES = ("Cliniko", "HighLevel")
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ def _in_turn(all_steps: Sequence[Step]) -> list[Step]:
 def current(all_steps: Sequence[Step]) -> Step:
     """Return the step to go on with: the one that runs, else one that needs somebody, else the first that is not done."""
     turned = [step for step in _in_turn(all_steps) if step.key != "undo"]
-    for wanted in ({State.RUNNING}, _WAITING, {State.NOT_STARTED}):
+    for wanted in ({State.RUNNING}, _WAITING, _NOT_THERE):
         found = next((step for step in turned if step.state in wanted), None)
         if found is not None:
             return found
@@ -162,8 +169,8 @@ def following(all_steps: Sequence[Step], key: str) -> Way:
 def _to_do(before: Sequence[Step]) -> Step | None:
     """Return the first of these steps that is to be done; what is not started is not needed any more once a later one is."""
     for number, step in enumerate(before):
-        is_passed = any(later.state is not State.NOT_STARTED for later in before[number + 1 :])
-        is_missing = step.state is State.NOT_STARTED and step.key not in _OPTIONAL and not is_passed
+        is_passed = any(later.state not in _NOT_THERE for later in before[number + 1 :])
+        is_missing = step.state in _NOT_THERE and step.key not in _OPTIONAL and not is_passed
         if is_missing or (step.state in _WAITING | {State.RUNNING} and not step.may_stay):
             return step
     return None
@@ -211,8 +218,12 @@ def _connect(facts: Facts) -> tuple[State, str]:
             f"{facts.missing} settings are missing." if facts.missing > 1 else "A setting is missing.",
         )
     # a run that has come to its end has asked both services
-    tried = facts.accepted or any(item.exit_code in LOADED for item in facts.reports)
-    return (State.DONE if tried else State.NOT_STARTED), ""
+    left = [service for service in SERVICES if service not in facts.accepted]
+    if not left or any(item.exit_code in LOADED for item in facts.reports):
+        return State.DONE, ""
+    if facts.accepted:
+        return State.BEGUN, f"The key of {left[0]} has not been tried yet."
+    return State.NOT_STARTED, ""
 
 
 def _probe(facts: Facts) -> tuple[State, str]:
@@ -257,7 +268,9 @@ def _approve(facts: Facts) -> tuple[State, str]:
 def _sample(facts: Facts) -> tuple[State, str]:
     sample = _newest(facts, "load", sample=True)
     if sample is None:
-        return State.NOT_STARTED, ""
+        if _newest(facts, "plan", sample=True) is None:
+            return State.NOT_STARTED, ""
+        return State.BEGUN, "The preview is signed." if facts.signed else "There is a preview to look at."
     undone = {item.undoes for item in facts.reports if item.mode == "rollback" and item.exit_code == COMPLETE}
     wrote = {part.id for part in _parts(facts, sample) if part.wrote}
     if wrote and wrote <= undone:

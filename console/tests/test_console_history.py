@@ -261,6 +261,26 @@ def test_the_page_stays_at_the_run_whose_undo_was_shown(browser: Browser, tmp_pa
     assert "3. Undo it" in page
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "told"),
+    [
+        ("task_length", "unlimited", "no limit up to 20,001 characters"),
+        ("task_length", "5000", "5,000 characters"),
+        ("options_per_field", "unlimited", "no limit up to 250 options"),
+        ("options_per_field", "50", "50 options"),
+    ],
+)
+def test_a_probe_tells_no_more_than_it_has_tried(
+    browser: Browser, tmp_path: Path, question: str, answer: str, told: str
+) -> None:
+    """Nobody has tried texts or lists without end."""
+    folder = tmp_path / "data" / "sandbox" / "reports" / "probe-20261121T080000.000000Z"
+    folder.mkdir(parents=True)
+    answers = [{"question": question, "answer": answer, "evidence": "seen"}]
+    (folder / "probe.json").write_text(json.dumps({"answers": answers}), encoding="utf-8")
+    assert f">{told}</td>" in browser.get("probe").text
+
+
 def test_what_the_newest_probe_measured_is_shown(browser: Browser, tmp_path: Path) -> None:
     """Each probe leaves a folder beside the reports; one that measured nothing takes no earlier answer away."""
     assert "Nothing has been measured yet." in browser.get("probe").text

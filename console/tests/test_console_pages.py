@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -215,6 +216,33 @@ def test_a_page_that_is_none_shows_one_that_is(tmp_path: Path, browser: Browser,
     for page in (f"runs?page={wanted}", f"families?page={wanted}&family={wanted}", f"map?page={wanted}"):
         assert browser.get(page).status_code == 200
     assert "Milo" in browser.post("preview", {"patient": wanted}).text
+
+
+def test_old_figures_are_marked(tmp_path: Path, browser: Browser) -> None:
+    """They are of the plan before; what needs a person leads to the report that says more."""
+    task = {
+        "count": 2,
+        "what": "records would be refused",
+        "next_step": "Read the reasons.",
+        "section": "rejects",
+    }
+    plan = {"blockers": [], "approval": {"digest": "0" * 64}}
+    a_report(tmp_path, LATER, mode="plan", plan=plan, to_do=[task])
+    os.utime(tmp_path / "mapping.yml", (0, 0))
+    assert f"reports/{LATER}/report.html#rejects" in browser.get("plan").text
+    assert "What follows is of the plan of" not in browser.get("plan").text
+    browser.clinic.mapping.decide({"Height": "keep"})
+    page = browser.get("plan").text
+    assert "What follows is of the plan of" in page
+    assert "which no longer holds" in page
+
+
+def test_an_approval_names_what_comes_first(tmp_path: Path, browser: Browser) -> None:
+    """Whoever is about to approve a plan is told which step was passed over."""
+    os.utime(tmp_path / "mapping.yml", (0, 0))
+    a_report(tmp_path, LATER, mode="plan", plan={"blockers": [], "approval": {"digest": "0" * 64}})
+    first = '<a href="/sandbox/connect">Connect</a> comes first. 5 settings are missing.'
+    assert first in browser.get("approve").text
 
 
 def test_all_runs_are_counted_on_each_page(tmp_path: Path, browser: Browser) -> None:

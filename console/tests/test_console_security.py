@@ -173,7 +173,7 @@ def test_values_are_text(tmp_path: Path) -> None:
         "families": [dict.fromkeys(("field", "keeper", "source", "because"), HOSTILE)],
     }
     verdict = {"tone": "bad", "sentence": HOSTILE}
-    todo = [{"count": 1, "what": HOSTILE, "next_step": HOSTILE}]
+    todo = [{"count": 1, "what": HOSTILE, "next_step": HOSTILE, "section": HOSTILE}]
     folder = a_report(tmp_path, RUN, mode="plan", plan=plan, verdict=verdict, error=HOSTILE, to_do=todo)
     (folder / "duplicates.csv").write_text(f'first,second\n"{HOSTILE}",2\n', encoding="utf-8")
     sample = a_report(

@@ -44,12 +44,18 @@ def after(*reports: Report, **facts: Any) -> dict[str, Step]:
     return {step.key: step for step in steps(Facts(**(given | facts)))}
 
 
+BOTH = frozenset({"Cliniko", "HighLevel"})
+
+
 def test_the_beginning() -> None:
     """Without settings the first step needs somebody; with them the keys are tried; then the probe comes next."""
     assert after(missing=2)["connect"].state is State.NEEDS_YOU
-    untried, tried = (list(after(accepted=accepted).values()) for accepted in (False, True))
+    untried, half, tried = (
+        list(after(accepted=frozenset(services)).values()) for services in ((), ("Cliniko",), BOTH)
+    )
     assert untried[0].state is State.NOT_STARTED
-    assert current(untried).key == "connect"
+    assert current(untried).key == current(half).key == "connect"
+    assert (half[0].state, half[0].why) == (State.BEGUN, "The key of HighLevel has not been tried yet.")
     assert tried[0].state is State.DONE
     assert current(tried).key == "probe"
     assert after(PLAN)["connect"].state is State.DONE  # it has asked both services
@@ -58,6 +64,7 @@ def test_the_beginning() -> None:
 PLAN = a_report(1, "plan")
 LOAD = a_report(2, "load")
 CHECK = a_report(3, "verify")
+PREVIEW = a_report(2, "plan", sample={"patients": 5})
 SAMPLE = a_report(2, "load", sample={"patients": 5})
 #: What the same load did in two other sub-accounts.
 BESIDE, EMPTY = (
@@ -92,6 +99,8 @@ def undo(order: int, of: Report, **content: Any) -> Report:
         ([LOAD, EMPTY, undo(3, LOAD)], {}, "load", State.NOT_STARTED),
         ([LOAD, a_report(3, "rollback", exit_code=None)], {}, "load", State.NEEDS_YOU),
         ([a_report(2, "load", sample={"patients": 5})], {}, "load", State.NOT_STARTED),
+        ([PREVIEW], {}, "sample", State.BEGUN),
+        ([PREVIEW], {"signed": True}, "sample", State.BEGUN),
         ([SAMPLE], {}, "sample", State.DONE),
         ([SAMPLE, undo(3, SAMPLE)], {}, "sample", State.NOT_STARTED),
         ([SAMPLE, undo(3, SAMPLE, exit_code=1)], {}, "sample", State.DONE),
@@ -215,10 +224,10 @@ CHANGED = {"mapping_changed": "2026-11-29T01:30:00Z"}
     ("reports", "facts", "page", "leads"),
     [
         ([], {}, "plan", "First: Connect"),
-        ([], {"accepted": True}, "connect", "Next: Probe"),
-        ([], {"accepted": True}, "probe", "here"),
-        ([], {"accepted": True}, "map", "First: Plan"),
-        ([], {"accepted": True, "running": frozenset({"plan"})}, "map", "First: Plan"),
+        ([], {"accepted": BOTH}, "connect", "Next: Probe"),
+        ([], {"accepted": BOTH}, "probe", "here"),
+        ([], {"accepted": BOTH}, "map", "First: Plan"),
+        ([], {"accepted": BOTH, "running": frozenset({"plan"})}, "map", "First: Plan"),
         ([PLAN], {"undecided": 2}, "plan", "Next: Map"),
         ([PLAN], {"undecided": 2}, "map", "here"),
         ([PLAN], {"undecided": 2}, "approve", "First: Map"),
@@ -261,6 +270,6 @@ def test_a_changed_mapping_is_planned_once_all_is_decided() -> None:
 
 def test_when_all_is_done_the_handover_stays() -> None:
     """Not the undo, which nobody is led to."""
-    done = {"accepted": True, "probed": True, "approved": True, "agrees": True, "ticked": True}
+    done = {"accepted": BOTH, "probed": True, "approved": True, "agrees": True, "ticked": True}
     found = after(PLAN, a_report(2, "load", sample={"patients": 1}), LOAD, CHECK, **done, handed_over="9")
     assert current(list(found.values())).key == "runs"

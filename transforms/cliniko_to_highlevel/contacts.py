@@ -79,10 +79,14 @@ CONTACTS = Stream(
             {"field": "tags", "fold": "union"},
         ),
         "dnd_email": Property(
-            BOOLEAN, "Do not disturb by e-mail: null leaves it.", {"field": "dnd", "channel": "Email"}
+            BOOLEAN,
+            "Do not disturb by e-mail; what HighLevel has stays where Cliniko does not say.",
+            {"field": "dnd", "channel": "Email"},
         ),
         "dnd_sms": Property(
-            BOOLEAN, "Do not disturb by SMS: null leaves it.", {"field": "dnd", "channel": "SMS"}
+            BOOLEAN,
+            "Do not disturb by SMS; what HighLevel has stays where Cliniko does not say.",
+            {"field": "dnd", "channel": "SMS"},
         ),
         "owner": Property(OWNER, "A booking's practitioner.", {"field": "owner", "fold": "owner"}),
         "businesses": routing(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from target_highlevel.assumptions.model import CHARACTERS, Assumption
 
 _CUT = "A longer text is cut and listed, once a probe or the first refusal has told the limit; the record goes in."
-_TRIED = "20,001 characters are tried, then fewer; the answer is the longest text that comes back whole."
+_MOST = 20_001
+_TRIED = f"{_MOST:,} characters are tried, then fewer; the answer is the longest text that comes back whole."
 _OWN_CALENDAR = "An appointment of years ago, in a calendar of the probe's own, with `toNotify: false`."
 
 ACTIVITIES = (
@@ -23,6 +24,7 @@ ACTIVITIES = (
         },
         default="5000",
         unit=CHARACTERS,
+        tried=_MOST,
         measured=f"Notes on the probe's contact: {_TRIED}",
     ),
     Assumption(
@@ -72,6 +74,7 @@ ACTIVITIES = (
         },
         default="unlimited",
         unit=CHARACTERS,
+        tried=_MOST,
         measured=f"A field of the probe's own: {_TRIED}",
     ),
     Assumption(
@@ -106,6 +109,7 @@ ACTIVITIES = (
         },
         default="unlimited",
         unit=CHARACTERS,
+        tried=_MOST,
         measured=f"Tasks on the probe's contact: {_TRIED}",
     ),
     Assumption(
@@ -118,6 +122,7 @@ ACTIVITIES = (
         },
         default="unlimited",
         unit=CHARACTERS,
+        tried=_MOST,
         measured=f"{_OWN_CALENDAR} {_TRIED}",
     ),
     Assumption(

@@ -244,6 +244,7 @@ CONTACTS = (
         },
         default="unlimited",
         unit="options",
+        tried=250,
         measured="A choice field of the probe's own is made with 250 options.",
         alike=True,
     ),

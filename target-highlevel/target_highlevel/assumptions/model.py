@@ -27,6 +27,7 @@ class Assumption:
             those listed are the ones that tests play.
         default: the answer assumed until something was measured.
         unit: what a number counts; empty where an answer is a word.
+        tried: the greatest number that the probe tries: under `unlimited` it has found no limit up to there.
         measured: how the probe finds out.
         unmeasured: why the probe does not; exactly one of the two is filled in.
         alike: nothing in the program asks for the answer, because it meets each of them in the same way.
@@ -38,6 +39,7 @@ class Assumption:
     answers: Mapping[str, str] = field(repr=False)
     default: str
     unit: str = ""
+    tried: int = 0
     measured: str = ""
     unmeasured: str = ""
     alike: bool = False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
 from target_highlevel.api.contacts import value_name
+from target_highlevel.assumptions import assumption
 from target_highlevel.probe.own import FIRST_NAME
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 BORN, DAY = "1980-05-01", "2024-02-29"
 TEXT, OPTION, OTHER_OPTION = "anything", "One", "Two, three"
-_MANY_OPTIONS, _FEW_OPTIONS = 250, 50
+_MANY_OPTIONS, _FEW_OPTIONS = assumption("options_per_field").tried, 50
 #: Moments after the create, in seconds, at which the search is asked for the new contact.
 _LOOKS = (0.0, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 60, 90, 120)
 _ABOUT_CONTACTS = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
+from target_highlevel.assumptions import assumption
 from target_highlevel.texts import lines_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MARKUP = "a <b>bold</b> word, and b < c"
 TITLE = "Probe of the migration"
 LONG_AGO = "2010-01-04T09:00:00Z"
 #: A text so long that whatever takes it takes any.
-_LONGEST = 20_001
+_LONGEST = assumption("note_length").tried
 #: Lengths at which limits usually are.
 _LENGTHS = (250, 500, 1_000, 2_000, 4_000, 5_000, 8_000, 10_000, 16_000, 20_000)
 

@@ -173,7 +173,7 @@ def _planned(content: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Ta
     yield (
         "e-mail{s} or phone{s} would not be given to a contact",
         content["withheld"]["count"],
-        "Decide about duplicate contacts, see the settings.",
+        "Decide whether HighLevel is to allow duplicate contacts (Settings, Business profile).",
         "withheld",
     )
     yield (
@@ -195,11 +195,12 @@ def _go_on(content: Mapping[str, Any], approval: Mapping[str, Any]) -> Task:
     if approval["approved"]:
         load = "The plan is approved. Load a sample: `meltano run tap-cliniko-sample target-highlevel`."
         return "load to start, if all is right", 1, load, "records"
-    needed = ": no load starts without it." if approval["required"] else ", then load a sample."
+    needed = ": no load starts without it." if approval["required"] else ", and load a sample."
     return (
         "plan to approve, if all is right",
         1,
-        f"`meltano invoke target-highlevel:approve`{needed}",
+        "Look at where the clinic's own fields go and who keeps a shared address; then"
+        f" `meltano invoke target-highlevel:approve`{needed}",
         "records",
     )
 
