@@ -199,8 +199,10 @@ def _go_on(content: Mapping[str, Any], approval: Mapping[str, Any]) -> Task:
     return (
         "plan to approve, if all is right",
         1,
-        "Look at where the clinic's own fields go and who keeps a shared address; then"
-        f" `meltano invoke target-highlevel:approve`{needed}",
+        (
+            "Look at where the clinic's own fields go and who keeps a shared address; then"
+            f" `meltano invoke target-highlevel:approve`{needed}"
+        ),
         "records",
     )
 
