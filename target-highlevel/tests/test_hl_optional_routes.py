@@ -63,6 +63,7 @@ def lines() -> list[str]:
         ),
         record(
             "hl_appointments", VISIT, contact="patients/1", title="Visit", status="booked", body=f"cliniko:{VISIT}",
+            owner="user:practitioners/9",
             starts_at="2090-05-01T01:00:00Z", ends_at="2090-05-01T02:00:00Z", calendar=f"calendar:{TYPE}",
             after=[f"calendar:{TYPE}"],
         ),
