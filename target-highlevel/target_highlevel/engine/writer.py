@@ -397,7 +397,8 @@ class Writer:
                     continue
                 names = next((names for names in groups if names & set(writing)), set())
                 if (
-                    not names_nothing(refused, kind.named_by(refused, spec, writing))
+                    not names  # the same would be sent again, and again
+                    or not names_nothing(refused, kind.named_by(refused, spec, writing))
                     or not set(writing) - names
                 ):
                     raise
