@@ -464,10 +464,8 @@ def test_a_ledger_that_fails_while_a_record_is_put_off_ends_the_run(
     parts = Parts(f"sqlite:///{tmp_path}/ledger.db")
     monkeypatch.setattr(parts.work, "hold", broken)
     engine = Engine(parts)  # type: ignore[arg-type]
-    engine.start()
     engine.submit(contact(1))
     engine.flush()
-    until(lambda: engine.failure)
-    engine.stop()
+    engine._write_all()  # what each of its threads does
     assert isinstance(engine.failure, OSError)
     parts.ledger.close()

@@ -216,12 +216,18 @@ def _status(
 
 
 def _kept(item: Incoming, status: Status) -> Payload:
-    """Return what is kept of a record until it is written: of one that is left out nothing of what it says.
+    """Return what is kept of a record until it is written: of one that is left out nothing but its tags.
 
-    But for a contact: a lost ledger may turn out to have made it, and what is said of it then is that it is left out.
+    A lost ledger may turn out to have made it; then its tags say that it is left out.
     """
-    left_out = item.filtered and status == Status.FILTERED and item.spec.kind != "contact"
-    return Payload(contact=item.contact, filtered=item.filtered) if left_out else item.payload()
+    if not (item.filtered and status == Status.FILTERED):
+        return item.payload()
+    tags = {
+        name: item.fields[name]
+        for name, field in item.spec.fields.items()
+        if field.kind == "tags" and name in item.fields
+    }
+    return Payload(contact=item.contact, filtered=item.filtered, fields=tags)
 
 
 def _stands(item: Incoming) -> bool:
