@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,7 +244,10 @@ def test_sums_of_money(course: Course) -> None:
     for item in sums[0]:
         (records,) = (number for (object_, _), (number,) in kinds.items() if object_ == item["object"])
         assert item["cliniko_records"] == records
-        assert f"{item['label']}: {item['currency']} {item['cliniko']} in Cliniko" in course.go_live.stdout
+        assert (
+            f"{item['label']}: {item['currency']} {Decimal(item['cliniko']):,} in Cliniko"
+            in course.go_live.stdout
+        )
     assert len(course.handover.content["go_live"]["read_back"]) == len(sums[0])
 
 

@@ -82,10 +82,11 @@ def _survivor(patient: str | None, reference: Reference) -> str | None:
 
 
 def _left_out(ends: Iterable[str | None], reference: Reference) -> Filter | None:
-    """Return why a relation has nobody to hang on: a patient is none of ours, or both are the same one by now."""
+    """Return why a relation has nobody to hang on: nobody knows who a patient is now, or both are the same one.
+
+    That of a patient who is left behind waits: when they come back, Cliniko does not say it again.
+    """
     survivors = [_survivor(end, reference) for end in ends if end]
-    if any(patient in reference.left_out_patients for patient in survivors):
-        return Filter.ARCHIVED
     is_merged = any(end in reference.survivors for end in ends)
     return Filter.MERGED if is_merged and (None in survivors or len(set(survivors)) == 1) else None
 
