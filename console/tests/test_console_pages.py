@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from console_server import ENVIRONMENT, Browser, a_job, a_patient, a_report, serving
 
+from migration_console.formats import percent
 from migration_console.steps import State
 
 if TYPE_CHECKING:
@@ -309,3 +310,11 @@ def test_a_field_that_needs_no_decision_goes_as_proposed(tmp_path: Path, browser
     page = browser.get("map").text
     assert page.count('<option value="">as proposed</option>') == 1
     assert page.count('<option value="">not decided</option>') == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "share"), [(20, 38, 52), (999, 1000, 99), (1000, 1000, 100), (3, 0, 0)]
+)
+def test_a_share_is_rounded_down(part: int, whole: int, share: int) -> None:
+    """As in the reports: 100 % means that nobody is missing."""
+    assert percent(part, whole) == share

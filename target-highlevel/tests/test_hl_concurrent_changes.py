@@ -32,7 +32,7 @@ from target_highlevel.ledger.transitions import RECEIVED
 from target_highlevel.ledger.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hl_loading import Loader
@@ -438,11 +438,18 @@ def broken(*_: Any, **__: Any) -> Any:
     raise OSError(message)
 
 
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    """What an engine needs, with a ledger of its own."""
+    made = Parts(f"sqlite:///{tmp_path}/ledger.db")
+    yield made
+    made.ledger.close()
+
+
 def test_a_ledger_that_fails_when_asked_for_work_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No writer dies unseen: the run ends with what the ledger said."""
-    parts = Parts(f"sqlite:///{tmp_path}/ledger.db")
     monkeypatch.setattr(parts.work, "claim", broken)
     engine = Engine(parts)  # type: ignore[arg-type]
     engine.start()
@@ -454,18 +461,15 @@ def test_a_ledger_that_fails_when_asked_for_work_ends_the_run(
     with pytest.raises(OSError, match="disk"):
         feed()
     engine.stop()
-    parts.ledger.close()
 
 
 def test_a_ledger_that_fails_while_a_record_is_put_off_ends_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer is in the midst of another trouble then, and does not die unseen either."""
-    parts = Parts(f"sqlite:///{tmp_path}/ledger.db")
     monkeypatch.setattr(parts.work, "hold", broken)
     engine = Engine(parts)  # type: ignore[arg-type]
     engine.submit(contact(1))
     engine.flush()
     engine._write_all()  # what each of its threads does
     assert isinstance(engine.failure, OSError)
-    parts.ledger.close()

@@ -273,17 +273,22 @@ class Engine:
     def _failed(self, row: Row, error: HighLevelError) -> None:
         """Reject a record, put it off, or end the run with it: whichever the error is about."""
         missing = self._missing_part(row, error)
-        # without fields and objects nothing can be written: it is not this record's trouble
-        prepared = self._session.is_prepared(row)
         if missing is not None:
             self._leave_out(row, missing)
         elif isinstance(error, MaybeThere):
             self._put_off_to_the_end(row, error)
-        elif isinstance(error, CredentialsRefused):
-            (self._put_off if prepared and self._is_about(row, error) else self._end_with)(row, error)
+        elif self._may_pass(row, error):
+            self._put_off(row, error)
         else:
-            passing = isinstance(error, (Unavailable, Unknown))
-            (self._put_off if prepared and passing else self._end_with)(row, error)
+            self._end(error)
+
+    def _may_pass(self, row: Row, error: HighLevelError) -> bool:
+        """Return whether an error is one record's trouble, of which a later try may be rid."""
+        if not self._session.is_prepared(row):  # without fields and objects nothing can be written
+            return False
+        if isinstance(error, CredentialsRefused):
+            return self._is_about(row, error)
+        return isinstance(error, (Unavailable, Unknown))
 
     def _missing_part(self, row: Row, error: HighLevelError) -> NotOffered | None:
         """Return the part of HighLevel that a record needs and that is not offered; None if the error is about something else."""
@@ -377,9 +382,6 @@ class Engine:
         if self._rejected_first >= _FIRST_REJECTED:
             hint = f"the first {_FIRST_REJECTED} records were all rejected; see rejects.csv, fix the cause, then retry"
             self._end(Refused(hint))
-
-    def _end_with(self, _: Row, error: BaseException) -> None:
-        self._end(error)
 
     def _end(self, error: BaseException) -> None:
         if self._failure is None:

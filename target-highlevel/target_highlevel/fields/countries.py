@@ -55,3 +55,9 @@ _CODES = {
 def country_code(text: str) -> str | None:
     """Return the two letters of a country, however it is spelled; none of one that is not known here."""
     return _CODES.get(" ".join(text.split()).casefold())
+
+
+def is_same_country(one: str, other: str) -> bool:
+    """Return whether two texts spell one country that is known here."""
+    code = country_code(one)
+    return code is not None and code == country_code(other)

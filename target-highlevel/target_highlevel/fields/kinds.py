@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel import texts
 from target_highlevel.fields.base import FieldKind, is_empty, same
-from target_highlevel.fields.countries import country_code
+from target_highlevel.fields.countries import country_code, is_same_country
 from target_highlevel.fields.places import DND_ON
 from target_highlevel.marker import attachment_of
 from target_highlevel.values import (
@@ -98,7 +98,7 @@ class Country(_Cased):
     filled_in = True
     spellings: ClassVar[Spellings] = {
         **_Cased.spellings,
-        "country_name": lambda wanted, there: None is not country_code(wanted) == country_code(there),
+        "country_name": is_same_country,
     }
 
     def to_json(self, value: Any, place: Place) -> Any:

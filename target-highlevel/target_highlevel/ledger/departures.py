@@ -63,9 +63,8 @@ class Departures(Work):
     def waits(self, row: Row) -> bool:
         """Hold a record that is related to something that is not here; return whether it is."""
         with self._ledger.transaction() as connection:
-            if (
-                row.content.absent and not row.intent
-            ):  # there is nothing to be written, and nothing to be looked for
+            # there is nothing to be written, and nothing to be looked for
+            if row.content.absent and not row.intent:
                 return False
             ends = [row.fields[end] for end in ("first", "second") if row.object == "relation" and row.fields]
             related = {*ends, *(ref for _, ref in row.content.relations)} if not row.content.absent else set()

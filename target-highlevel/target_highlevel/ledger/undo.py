@@ -345,9 +345,8 @@ class Undo(Work):
             where = {"hl_id": hl_id, "parent_id": row.parent_id, "created_run": self.undone, "intent": None}
             self._set(connection, row.ref, **where, **known)
             row.hl_id = hl_id
-            self._audit(
-                connection, row, "outcome", "found_created"
-            )  # by the run that is undone, not by this one
+            # by the run that is undone, not by this one
+            self._audit(connection, row, "outcome", "found_created")
         row.intent = None
 
     def went(self, row: Row) -> None:

@@ -13,7 +13,7 @@ _PUBLISHED = "published"
 NONE = f"0 {_PUBLISHED}"
 ADVICE = (
     "Pause every workflow that starts when a contact, tag, task, note or appointment appears, until the"
-    " load and every later one are over: it could write to patients."
+    " load and all later ones are over: it could write to patients."
 )
 
 

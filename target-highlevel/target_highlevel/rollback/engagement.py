@@ -75,10 +75,9 @@ class Engagement:
         try:
             found = self._api.listed(kind, hl_id)
         except (CredentialsRefused, Refused, Unavailable, Unknown) as error:
+            # the contact is gone; a list of everybody that is not there says nothing of anybody
             if hl_id is not None and isinstance(error, NotFound):
-                return (
-                    set()
-                )  # the contact is gone; a list of everybody that is not there says nothing of anybody
+                return set()
             logger.warning("highlevel.not_shown kind=%s status=%s", kind, error.status)
             self.unseen.add(kind)
             return set()

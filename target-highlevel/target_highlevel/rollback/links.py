@@ -61,9 +61,8 @@ class Links:
             for trace in traces
             if (row := self._undo.row(trace.ref)) is not None and row.hl_id is not None
         ]
-        rows.sort(
-            key=lambda row: row.created_run is None
-        )  # the one that made the link stands for it, as in the load's counts
+        # the one that made the link stands for it, as in the load's counts
+        rows.sort(key=lambda row: row.created_run is None)
         if rows:
             with self._setbacks.met(partial(self._keep, rows)):
                 self._remove(traces, rows)
