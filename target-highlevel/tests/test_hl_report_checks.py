@@ -201,10 +201,10 @@ def test_what_could_not_be_read_and_what_was_accepted_is_not_called_the_same(
           " be read back."),
          ["record that could not be read back"]),
         (0, True, {"kept": 3}, {"kept": 2}, "good",
-         "Yes: all else agrees with Cliniko; 2 records hold what people entered, which the setting accept_rejects allows.", []),
+         "Yes: all else agrees with Cliniko; 2 records hold what people entered, which this migration is set to accept.", []),
         (0, True, {"kept": 3}, {"kept": 1, "rejected": 1}, "good",
          ("Yes: all else agrees with Cliniko; 1 record holds what people entered, 1 record was refused,"
-          " which the setting accept_rejects allows."),
+          " which this migration is set to accept."),
          []),
         (5, False, {"kept": 3}, {"kept": 1}, "attention",
          "Not quite: 1 record holds what people entered, as the setting overwrite wants.",

@@ -237,10 +237,10 @@ def test_what_the_clinic_accepted_needs_nobody(loaded: ReportedLedger) -> None:
     content = gather(loaded.ledger, loaded.run, facts, 0)
     assert content["verdict"] == {
         "tone": "good",
-        "sentence": "Yes: everything is in HighLevel except 8 records, which the setting accept_rejects leaves behind.",
+        "sentence": "Yes: everything is in HighLevel except 8 records, which this migration is set to leave behind.",
     }
     page = run_page(content)
-    assert "refused, and left behind by the setting accept_rejects" in page
+    assert "refused, and set to be left behind" in page
     assert "ACCEPT_REJECTS=true" not in page  # nobody is told to set what is set
     loaded.ledger.end_run(loaded.run, 0, {"report": content})
     verification = loaded.begin("verify")

@@ -44,7 +44,7 @@ def _agrees(verification: Mapping[str, Any], *, accepted: bool) -> tuple[str, st
         return "good", "Yes: HighLevel holds what Cliniko holds."
     said = f"Yes: {'all else' if kept else 'all that went in'} agrees with Cliniko; {', '.join(apart)}"
     if accepted and not totals["held"]:
-        return "good", f"{said}, which the setting accept_rejects allows."
+        return "good", f"{said}, which this migration is set to accept."
     return "attention", f"{said}."
 
 

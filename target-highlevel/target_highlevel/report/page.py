@@ -72,7 +72,7 @@ def _refused(content: Mapping[str, Any]) -> str:
         return "would be refused"
     number = content["totals"]["rejected"]
     if not number or content["rejects_accepted"]:
-        return "refused, and left behind by the setting accept_rejects" if number else "refused"
+        return "refused, and set to be left behind" if number else "refused"
     return f"refused: {'it needs' if number == 1 else 'they need'} a person"
 
 

@@ -147,7 +147,7 @@ def _moved(totals: Mapping[str, int], *, accepted: bool, changed: bool) -> dict[
             _ATTENTION, f"Yes, so far: {counted(held, 'record', 'still waits', 'still wait')} for something."
         )
     if refused:
-        left = f"{counted(refused, 'record')}, which the setting accept_rejects leaves behind"
+        left = f"{counted(refused, 'record')}, which this migration is set to leave behind"
         return _say(_GOOD, f"Yes: everything is in HighLevel except {left}.")
     if not changed:
         return _say(_GOOD, "Yes: nothing had changed, HighLevel is up to date.")
