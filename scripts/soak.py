@@ -4,7 +4,7 @@
     python scripts/soak.py memory --records 20000 200000
     python scripts/soak.py kills restores writers people clocks damage --courses 200
     python scripts/soak.py drift tap-kills tap-budget
-    python scripts/soak.py answers --combinations 100
+    python scripts/soak.py answers --no-single --seed 1 --combinations 100
 
 Each prints what it found and ends with 1 if that is not what it should be; ``--write`` puts it into docs/soak.md.
 """
@@ -159,6 +159,9 @@ def main() -> int:
     )
     parser.add_argument("--keep", type=Path, help="where the folders of courses are kept that went wrong")
     parser.add_argument("--combinations", type=int, default=100, help="of random answers, for answers")
+    parser.add_argument(
+        "--no-single", dest="single", action="store_false", help="combinations only, for answers"
+    )
     parser.add_argument("--tap-kills", type=int, default=50)
     parser.add_argument("--rows", type=int, default=100_000, help="for tap-budget")
     options = parser.parse_args()

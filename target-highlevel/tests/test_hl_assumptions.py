@@ -133,6 +133,17 @@ def test_what_was_measured_costs_no_refusal(highlevel: Callable[..., Loader], tm
     assert not highlevel_.state.appointments
 
 
+def test_random_combinations_leave_out_no_question() -> None:
+    """Each answers all of the register at once, and a hundred of them give every answer that is no long wait."""
+    combinations = [combination(seed) for seed in range(100)]
+    assert all(one.keys() == REGISTER.keys() for one in combinations)
+    given = {pair for one in combinations for pair in one.items()}
+    assert {(name, answer) for name, item in REGISTER.items() for answer in item.answers} - given == {
+        ("search_lag", "10"),
+        ("search_lag", "30"),
+    }
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize(("name", "answer"), SINGLE, ids=["=".join(pair) for pair in SINGLE])
 def test_the_main_job_under_every_single_answer(
