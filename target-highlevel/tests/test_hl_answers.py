@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 from hl_http_server import HighLevelServer, Reply
@@ -266,6 +267,20 @@ def test_a_search_ends_and_has_every_row_once(
     says(server, lambda seen: answer(seen.json))
     found = [item["id"] for page in highlevel.contacts.pages() for item in page]
     assert found == [row["id"] for row in ROWS]
+
+
+@pytest.mark.parametrize("counted", [{"meta": {"total": 7}}, {}], ids=str)
+def test_opportunities_of_more_than_a_page(
+    counted: dict[str, Any], service: tuple[HighLevelServer, LiveHighLevel]
+) -> None:
+    """One on the second page is found as well, however few a page holds."""
+    server, highlevel = service
+
+    def page(seen: Seen) -> Any:
+        return {"opportunities": _page({"page": int(parse_qs(seen.query)["page"][0])}, 3), **counted}
+
+    says(server, page)
+    assert [item["id"] for item in highlevel.opportunities.listed("c")] == [row["id"] for row in ROWS]
 
 
 def test_pages_that_never_come_are_no_end(service: tuple[HighLevelServer, LiveHighLevel]) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
 from target_highlevel.api.activities import Activities, ActivityEndpoints
-from target_highlevel.api.answers import Item, identified, inside, living, rows, text
+from target_highlevel.api.answers import Item, identified, inside, rows, text
+from target_highlevel.api.paging import LIST_PAGE, list_pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-#: The most opportunities of one contact that are looked through.
-_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +53,14 @@ class Opportunities(Activities):
 
     def listed(self, contact_id: str) -> list[Item]:
         """Return the opportunities of a contact in every pipeline, as far as the search knows them."""
-        params = {"location_id": self._location, "contact_id": contact_id, "limit": _MOST}
-        answer = self._call(self.endpoints.listed, params=params)
-        return [
-            identified(item, self.endpoints.listed)
-            for item in living(rows(answer, self.endpoints.listed, "opportunities"))
-        ]
+        endpoint, numbers = self.endpoints.listed, count(1)
+        params = {"location_id": self._location, "contact_id": contact_id, "limit": LIST_PAGE}
+        pages = list_pages(
+            lambda _: self._call(endpoint, params={**params, "page": next(numbers)}),
+            endpoint,
+            "opportunities",
+        )
+        return [identified(item, endpoint) for page in pages for item in page]
 
     def create(self, contact_id: str, fields: Mapping[str, Any]) -> str:
         """Create an open opportunity and return its id."""

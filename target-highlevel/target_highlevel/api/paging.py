@@ -70,7 +70,7 @@ def list_pages(
     """Yield the pages of a list that is paged by how many to skip; it comes in an envelope, or bare.
 
     Args:
-        call: makes the request, given the part of its query that says which page.
+        call: makes the request, given the part of its query that says which page; a list may count its pages otherwise.
         endpoint: for errors.
         envelope: where the rows are in an answer that is not bare.
 
