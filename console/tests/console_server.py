@@ -54,8 +54,10 @@ class Browser:
         return self.guard.csrf(self.session.cookies[self.guard.cookie])
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        """Read a page of the clinic."""
-        return self.session.get(f"{self.base}/{ENVIRONMENT}/{path}", timeout=10, **options)
+        """Read a page of the clinic; the server closes the connection of one that failed, so nothing else is to follow."""
+        answer = self.session.get(f"{self.base}/{ENVIRONMENT}/{path}", timeout=10, **options)
+        assert answer.status_code != 500, path
+        return answer
 
     def post(self, path: str, fields: Mapping[str, str], **options: Any) -> requests.Response:
         """Send a form of the clinic, with its token and what its page has seen unless it has them."""

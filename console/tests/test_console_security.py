@@ -159,6 +159,7 @@ def test_values_are_text(tmp_path: Path) -> None:
     plan = {
         "blockers": [HOSTILE],
         "approval": {"digest": HOSTILE},
+        "cost": {"requests": 1, "hours": 1.0, "days": 0.1, "requests_per_day": 200_000},
         "account": {
             "custom_fields": fields,
             "appointment_types": [{"name": HOSTILE, "appointments": 1}],
@@ -182,15 +183,14 @@ def test_values_are_text(tmp_path: Path) -> None:
     (sample / "sheet.json").write_text(json.dumps({"patients": [a_patient(HOSTILE)]}), encoding="utf-8")
     with serving(tmp_path) as served:
         served.enter()
-        told = [
-            (page, served.get(page).text)
-            for page in ("plan", "map", "approve", "families", "runs", "sample", "load")
-        ]
-        told.append(("preview", served.post("preview", {"patient": "0"}).text))
-        assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;") in told[-1][1]
-        for page, text in told:
-            assert "<img" not in text, page
-            assert "onerror" not in text or "&lt;img" in text
+        pages = ("plan", "map", "approve", "families", "runs", "sample", "load")
+        answers = {page: served.get(page) for page in pages}
+        answers["preview"] = served.post("preview", {"patient": "0"})
+        assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;") in answers["preview"].text
+        for page, answer in answers.items():
+            assert answer.status_code == 200, page
+            assert "<img" not in answer.text, page
+            assert "onerror" not in answer.text or "&lt;img" in answer.text
         chosen = served.post("decide/map", {"field:1": HOSTILE, "place:1": "keep"})
         assert chosen.status_code == 303
         assert "<img" not in served.get("map").text
