@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.highlevel.answers import limit_texts, refuse, refuse_body, refuse_request
+from sandbox.highlevel.block_slots import asked_span
 from sandbox.highlevel.calendars import calendar_row
 from sandbox.highlevel.contacts import wanted
 from sandbox.highlevel.naming import epoch_ms, iso
@@ -224,10 +225,7 @@ def list_events(call: Call) -> dict[str, Any]:
     query = call.query
     if not {"userId", "calendarId", "groupId"} & set(query):
         refuse_body("Either of userId, groupId or calendarId is required")
-    try:
-        first, last = int(query["startTime"]), int(query["endTime"])
-    except ValueError:
-        refuse_body("startTime and endTime must be milliseconds")
+    first, last = asked_span(call)
     rows = list(call.account.appointments.values())
     if "calendarId" in query:
         rows = [call.account.appointments[one] for one in _of_calendar(call.account, query["calendarId"])]

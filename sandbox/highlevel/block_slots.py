@@ -26,6 +26,7 @@ BLOCK_SLOT = Shape(
     },
     required=("locationId",),
 )
+_DAY = 24 * 60 * 60 * 1000
 _SHOWN = ("id", "locationId", "title", "startTime", "endTime", "calendarId", "assignedUserId")
 
 
@@ -80,6 +81,17 @@ def change_block_slot(call: Call) -> dict[str, Any]:
     return _answer(after)
 
 
+def asked_span(call: Call) -> tuple[int, int]:
+    """Return the moments in milliseconds between which a list is asked for."""
+    query, longest = call.query, call.state.options.longest_span
+    if not (query["startTime"].isdigit() and query["endTime"].isdigit()):
+        refuse_body("startTime and endTime must be milliseconds")
+    first, last = int(query["startTime"]), int(query["endTime"])
+    if longest is not None and last - first > longest * _DAY:
+        refuse_body(f"endTime must be within {longest} days of startTime")
+    return first, last
+
+
 @route(
     "GET",
     "/calendars/blocked-slots",
@@ -93,9 +105,7 @@ def list_blocked_slots(call: Call) -> dict[str, Any]:
     query = call.query
     if not {"userId", "calendarId", "groupId"} & set(query):
         refuse_body("Either of userId, groupId or calendarId is required")
-    if not (query["startTime"].isdigit() and query["endTime"].isdigit()):
-        refuse_body("startTime and endTime must be milliseconds")
-    first, last = int(query["startTime"]), int(query["endTime"])
+    first, last = asked_span(call)
     rows = [
         row
         for row in call.account.block_slots.values()

@@ -470,3 +470,18 @@ def test_without_blocked_slots_all_else_arrives(diary: Loader) -> None:
     assert diary.load(LINES).code == 4
     assert rejects(diary) == {(AWAY, "cannot_be_blocked")}
     assert there(diary) == (1, 1, 0)
+
+
+def test_slots_are_found_where_no_long_time_is_listed(diary: Loader) -> None:
+    """One that lies across the spans that are asked for one after the other is one: compared, found again, and undone."""
+    state = diary.sandbox.highlevel.state
+    state.options.longest_span = 366
+    lines = [*LINES, away(starts_at="2028-05-01T01:00:00Z")]
+    assert diary.load(lines).code == 0
+    seen = diary.load(lines, MODE="verify")
+    assert seen.code == 0, seen.log[-2000:]
+    (diary.folder / "ledger.db").unlink()
+    assert diary.load(lines, TAKE_OVER="true").code == 0
+    assert there(diary) == (1, 1, 1)
+    assert diary.load([*lines, away(absent=True), hours(absent=True)]).code == 0
+    assert there(diary) == (1, 0, 0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.api import endpoints
@@ -14,13 +15,18 @@ from target_highlevel.errors import NotFound, Refused
 from target_highlevel.values import switched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_highlevel.api.endpoints import Endpoint
 
-#: Years that are looked at around now, when blocked slots are listed: their list wants a beginning and an end.
-_YEARS_BACK, _YEARS_AHEAD = 2, 10
-_YEAR = timedelta(days=365)
+#: What is looked at around now, in milliseconds, where a list wants a beginning and an end. The limits are ours: a slot is
+#: blocked before it is over, and one of more than ten years ahead, or that was over two years ago, is taken for absent.
+_YEAR = 365 * 24 * 60 * 60 * 1000
+_BACK, _AHEAD = 2 * _YEAR, 10 * _YEAR
+#: A span that is refused is halved until it is as short as this.
+_SHORTEST = _YEAR // 12
+#: With these a span may be refused that is too long.
+_NOT_SO = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 #: Nobody is told of anything in a calendar.
 _QUIET: Mapping[str, Any] = {
     "notifications": [],
@@ -62,6 +68,9 @@ class Standing(Resource):
     always: ClassVar[Mapping[str, Any]] = {}
     removing: ClassVar[Mapping[str, Any] | None] = None
 
+    #: The longest span that its list was not found to refuse (the question `listed_span` of the register).
+    _longest = _BACK + _AHEAD
+
     def listed(self, users: Iterable[str]) -> list[Item]:
         """Return all there are; of those that belong to users, all of these users."""
         return [item for user in users for item in self._of_user(user)]
@@ -79,6 +88,31 @@ class Standing(Resource):
             return self._call(self.listing, params=params)
         except NotFound as error:
             raise Refused(status=error.status, route=error.route, findings=error.findings) from None
+
+    def _in_span(
+        self, ask: Callable[[Mapping[str, Any]], Any], endpoint: Endpoint, begins: int, ends: int
+    ) -> Iterator[Item]:
+        """Yield what is listed between two moments; where that is too long for HighLevel, of each half.
+
+        Args:
+            ask: makes the request, given the part of its query that says which span.
+            endpoint: for errors.
+            begins: in milliseconds, as `ends`.
+            ends: what lies across a moment in between may come twice.
+        """
+        if ends - begins <= self._longest:
+            try:
+                answer = ask({"startTime": str(begins), "endTime": str(ends)})
+            except Refused as refused:
+                if refused.status not in _NOT_SO or ends - begins <= _SHORTEST:
+                    raise
+                self._longest = min(self._longest, (ends - begins + 1) // 2)
+            else:
+                yield from (identified(item, endpoint) for item in living(rows(answer, endpoint, "events")))
+                return
+        middle = begins + (ends - begins + 1) // 2
+        yield from self._in_span(ask, endpoint, begins, middle)
+        yield from self._in_span(ask, endpoint, middle, ends)
 
     def get(self, identity: str, users: Iterable[str]) -> Item:
         """Return one.
@@ -128,8 +162,11 @@ class Calendars(Standing):
     def has_events(self, calendar: str) -> bool:
         """Return whether there is anything in a calendar, whoever has booked it."""
         endpoint = endpoints.LIST_CALENDAR_EVENTS
-        params = {"locationId": self._location, "calendarId": calendar, **_span()}
-        return bool(living(rows(self._call(endpoint, params=params), endpoint, "events")))
+        params = {"locationId": self._location, "calendarId": calendar}
+        found = self._in_span(
+            lambda span: self._call(endpoint, params={**params, **span}), endpoint, *looked_at()
+        )
+        return any(True for _ in found)
 
 
 class Schedules(Standing):
@@ -154,19 +191,18 @@ class BlockedSlots(Standing):
     removing: ClassVar[Mapping[str, Any] | None] = {}
 
     def _of_user(self, user: str) -> Iterable[Item]:
-        params = {"locationId": self._location, "userId": user, **_span()}
-        answer = self._listing(params)
-        return [identified(item, self.listing) for item in living(rows(answer, self.listing, "events"))]
+        params = {"locationId": self._location, "userId": user}
+        found = self._in_span(lambda span: self._listing({**params, **span}), self.listing, *looked_at())
+        return {item["id"]: item for item in found}.values()
 
     def _change(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"locationId": self._location, **fields}
 
 
-def _span() -> dict[str, str]:
-    """Return the time that is looked at, in milliseconds."""
-    now = datetime.now(UTC)
-    ends = {"startTime": now - _YEARS_BACK * _YEAR, "endTime": now + _YEARS_AHEAD * _YEAR}
-    return {name: str(int(moment.timestamp() * 1000)) for name, moment in ends.items()}
+def looked_at() -> tuple[int, int]:
+    """Return the moments between which lists are asked for, in milliseconds."""
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    return now - _BACK, now + _AHEAD
 
 
 def _calendar(item: Mapping[str, Any]) -> Calendar:

@@ -184,6 +184,18 @@ ACTIVITIES = (
         measured="An hour of years ago is blocked in the probe's own calendar.",
     ),
     Assumption(
+        name="listed_span",
+        question="May blocked slots, or the events of a calendar, be listed for any span of time?",
+        source="The lists demand a beginning and an end; HighLevel's description does not say how far apart",
+        answers={
+            "any": "One request asks for what began two years ago at the most and begins within ten.",
+            "short": "A span that is refused is halved, until one is taken; the next lists begin with that.",
+        },
+        default="any",
+        measured="The blocked slots of the probe's own calendar are listed for twelve years.",
+        alike=True,
+    ),
+    Assumption(
         name="deleted_owner",
         question="May something be assigned to a user who was deleted?",
         source="Lists of users carry `deleted`",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
 from target_highlevel.api.activities import EVENT
+from target_highlevel.api.diary import looked_at
 from target_highlevel.probe.belongings import MARK, NAME
 from target_highlevel.probe.texts import LONG_AGO, limit
 
@@ -23,6 +24,7 @@ _QUESTIONS = (
     "event_length",
     "missing_event",
     "blocked_slots",
+    "listed_span",
 )
 _SILENT = {"ignoreDateRange": True, "ignoreFreeSlotValidation": True, "toNotify": False}
 
@@ -46,6 +48,7 @@ def measure(own: Own) -> None:
             own.found.unknown(name, f"no calendar could be made: {said.told()}")
         return
     _blocked(own, calendar)
+    _span(own, calendar)
     event = _appointment(own, calendar)
     if event:
         _texts(own, event)
@@ -185,3 +188,17 @@ def _blocked(own: Own, calendar: str) -> None:
         own.found.answer("blocked_slots", "refused", said.told())
     else:
         own.found.unknown("blocked_slots", f"{said.told()}, without an id")
+
+
+def _span(own: Own, calendar: str) -> None:
+    begins, ends = looked_at()
+    params = {"locationId": own.asker.location, "calendarId": calendar}
+    said = own.ask(
+        endpoints.LIST_BLOCKED_SLOTS, params={**params, "startTime": str(begins), "endTime": str(ends)}
+    )
+    if said.ok:
+        own.found.answer("listed_span", "any", "twelve years were listed")
+    elif said.refused:
+        own.found.answer("listed_span", "short", said.told())
+    else:
+        own.found.unknown("listed_span", said.told())
