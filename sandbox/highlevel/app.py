@@ -119,7 +119,9 @@ class Emulator:
             _check_body(route, body)
             call.body = body if isinstance(body, dict) else {}
             _cap_page(call)
+            made = _made(call)
             result = route.handler(call)
+            _hide(call, made)
         finally:
             if call.form is not None:
                 await call.form.close()
@@ -173,6 +175,18 @@ def _check_version(route: Route, version: str | None) -> None:
     if version != route.version:
         known = version in {MAIN_VERSION, CALENDAR_VERSION}
         refuse(401, f"version header is invalid{' for this endpoint' if known else ''}")
+
+
+def _made(call: Call) -> int:
+    """Return how many things were created in the account so far."""
+    return sum(call.location.created.values()) if call.location else 0
+
+
+def _hide(call: Call, before: int) -> None:
+    """Refuse every third create that was carried out, if the options say so."""
+    made = _made(call)
+    if call.state.options.refused_creates == "done" and made > before and made % 3 == 0:
+        refuse_body("Request failed")
 
 
 def _cap_page(call: Call) -> None:

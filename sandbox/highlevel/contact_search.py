@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.highlevel.contact_body import CHANNELS
 from sandbox.highlevel.contacts import shown
-from sandbox.highlevel.filters import FilterReader, Question, Searchable, heeded
+from sandbox.highlevel.filters import FilterReader, Question, Searchable, counted, heeded
 from sandbox.highlevel.naming import epoch_ms
 from sandbox.highlevel.routes import Call, route
 from sandbox.highlevel.shapes import Shape, anything, list_of, number, text
@@ -108,7 +108,8 @@ def search_contacts(call: Call) -> dict[str, Any]:
     index.settle(call.at)
     reader = FilterReader(index, lambda name: _field(account, name))
     rows, total = Question(heeded(call.state.options, call.body), SORTABLE, _text_test).answer(index, reader)
-    return {"contacts": [_row(index.documents[identity], value) for value, identity in rows], "total": total}
+    found = [_row(index.documents[identity], value) for value, identity in rows]
+    return {"contacts": found, "total": counted(call.state.options, total)}
 
 
 def _row(contact: Document, value: Any) -> Document:

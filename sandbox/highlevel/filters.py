@@ -182,6 +182,11 @@ def heeded(options: Options, body: dict[str, Any]) -> dict[str, Any]:
     return {name: body[name] for name in body if name not in ignored}
 
 
+def counted(options: Options, total: int) -> int:
+    """Return how many rows a search says there are."""
+    return total if options.most_counted is None else min(total, options.most_counted)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A search as the body asks it, and the page that answers it."""

@@ -26,6 +26,8 @@ class Options:
         allow_duplicates: the location's setting `allowDuplicateContact`.
         match_first: which address decides first whether a contact is a duplicate, `email` or `phone`.
         match_second: whether the other address decides as well.
+        refused_creates: `undone`, or every third create is `done` and answers 422 all the same.
+        most_counted: rows up to which searches count.
         duplicate_meta: whether the duplicate error carries `meta`.
         require_address: refuse a new contact with neither e-mail nor phone.
         allow_duplicate_opportunities: the location's setting `allowDuplicateOpportunity`.
@@ -99,6 +101,8 @@ class Options:
     allow_duplicates: bool = False
     match_first: str = "email"
     match_second: bool = True
+    refused_creates: str = "undone"
+    most_counted: int | None = None
     duplicate_meta: bool = True
     require_address: bool = False
     allow_duplicate_opportunities: bool = False

@@ -208,6 +208,19 @@ def _lowercase_names(_pattern: str, body: Any, _account: Account) -> Any:
     return _with(body, "contact", contact)
 
 
+def _other_closed_words(_pattern: str, body: Any, _account: Account) -> Any:
+    """Answer another word than the described one for a channel that the patient closed."""
+
+    def contact(item: dict[str, Any]) -> dict[str, Any]:
+        channels = {
+            name: {**channel, "status": "unsubscribed"} if channel["status"] == "permanent" else channel
+            for name, channel in item.get("dndSettings", {}).items()
+        }
+        return {**item, "dndSettings": channels}
+
+    return _with(body, "contact", contact)
+
+
 def _plain_texts(_pattern: str, body: Any, _account: Account) -> Any:
     """Answer texts without what stands in angle brackets, as a platform does that takes it for markup."""
 
@@ -350,6 +363,7 @@ SHAPES: dict[str, Reshape] = {
     "lowercase_countries": _lowercase_countries,
     "lowercase_emails": _lowercase_emails,
     "lowercase_names": _lowercase_names,
+    "other_closed_words": _other_closed_words,
     "plain_texts": _plain_texts,
     "spaced_phones": _spaced_phones,
     "rich_texts": _rich_texts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.highlevel.answers import Refusal, refuse, refuse_body, refuse_request
-from sandbox.highlevel.filters import OPERATORS, FilterReader, Question, Searchable, heeded
+from sandbox.highlevel.filters import OPERATORS, FilterReader, Question, Searchable, counted, heeded
 from sandbox.highlevel.naming import epoch_ms, iso
 from sandbox.highlevel.objects import custom_object, fields_of
 from sandbox.highlevel.record_values import merged_properties
@@ -225,7 +225,7 @@ def search_records(call: Call) -> dict[str, Any]:
     found = [_found(account, index.documents[identity], value) for value, identity in rows]
     if account.options.record_search == "number":
         found = [{name: row[name] for name in row if name != "searchAfter"} for row in found]
-    return {"records": found, "total": total}
+    return {"records": found, "total": counted(account.options, total)}
 
 
 def _asked(call: Call) -> dict[str, Any]:

@@ -325,6 +325,16 @@ def test_page_numbers_that_end_are_no_end(
         list(highlevel.contacts.pages())
 
 
+def test_a_count_that_ends_is_no_end(
+    service: tuple[HighLevelServer, LiveHighLevel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that counts no further than so many has more rows."""
+    monkeypatch.setattr(paging, "_MOST_COUNTED", 6)
+    server, highlevel = service
+    says(server, lambda seen: {"contacts": _page(seen.json, 3), "total": 6})
+    assert [item["id"] for page in highlevel.contacts.pages() for item in page] == [row["id"] for row in ROWS]
+
+
 def test_nobody_has_an_address(service: tuple[HighLevelServer, LiveHighLevel]) -> None:
     """Whichever way an answer says so; what may be somebody in another shape is not taken for nobody."""
     server, highlevel = service

@@ -59,6 +59,8 @@ TOGETHER: dict[str, dict[str, str]] = {
         "id_names": "_id",
         "odd_rows": "there",
         "record_filters": "ignored",
+        "counted_rows": "10000",
+        "closed_words": "others",
     },
     "writes": {
         "text_markup": "stripped",
@@ -72,6 +74,7 @@ TOGETHER: dict[str, dict[str, str]] = {
         "relation_again": "same",
         "unique_identity": "yes",
         "unknown_property": "400",
+        "refused_creates": "done",
         "record_search": "either",
         "record_page": "20",
     },

@@ -19,6 +19,8 @@ from hl_ledgers import LOCATION, Desk, address, contact, given, part
 from hl_loading import TARGET
 from hl_mapped import person, record, schemas
 
+from sandbox.highlevel.realities import options_of
+from target_highlevel.assumptions import REGISTER
 from target_highlevel.engine.engine import Engine
 from target_highlevel.engine.state import StateGate
 from target_highlevel.errors import LedgerLost, Unavailable
@@ -140,9 +142,13 @@ def test_a_refusal_before_the_look_forgets_no_create(highlevel: Callable[..., Lo
     assert len(loader.sandbox.highlevel.state.appointments) == 1
 
 
-def test_do_not_disturb_that_a_patient_asked_for_stays(highlevel: Callable[..., Loader]) -> None:
+@pytest.mark.parametrize("word", REGISTER["closed_words"].answers)
+def test_do_not_disturb_that_a_patient_asked_for_stays(word: str, highlevel: Callable[..., Loader]) -> None:
     """A channel that was closed in HighLevel before Cliniko closed it is not opened when Cliniko opens it; ours is."""
     loader = highlevel()
+    loader.sandbox.highlevel.state.options.shapes = frozenset(
+        options_of({"closed_words": word}).get("shapes", ())
+    )
     loader.load([*HEAD, person("patients/1", "Ada", "Lovelace", dnd_sms=True)])
     one = contacts(loader)["patients/1"]
     closed = {**one["dndSettings"], "Email": {"status": "permanent"}}

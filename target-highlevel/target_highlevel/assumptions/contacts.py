@@ -166,6 +166,18 @@ CONTACTS = (
         alike=True,
     ),
     Assumption(
+        name="closed_words",
+        question="By which word does a channel say that the patient closed it?",
+        source="The description has `active`, `inactive` and `permanent` for writes, and no list for reads",
+        answers={
+            "known": "`active` is ours to open again, `permanent` is not; `inactive` is open.",
+            "others": "A word that nobody knows is taken for `permanent`: a patient's *no* must not be overheard.",
+        },
+        default="known",
+        unmeasured="Only a patient can close a channel.",
+        alike=True,
+    ),
+    Assumption(
         name="field_keys",
         question="Which key does a custom field of contacts get whose name makes one that a removed field still holds?",
         source="The key is made of the name and stays; what holds it after a removal is not said",

@@ -32,6 +32,30 @@ SERVICE = (
         alike=True,
     ),
     Assumption(
+        name="refused_creates",
+        question="Can a create be refused and be carried out all the same?",
+        source="Seen: 422 for a contact that was made (issue 64 of the vendor's documentation)",
+        answers={
+            "undone": "What gave no reason, or 422, is looked for all the same: one look for each such refusal.",
+            "done": "It is found and adopted; nothing is there twice, and nothing is taken for refused that is there.",
+        },
+        default="undone",
+        unmeasured="Nobody knows when it happens.",
+        alike=True,
+    ),
+    Assumption(
+        name="counted_rows",
+        question="Up to where does a search count its rows?",
+        source="Search engines of this kind count to 10,000; HighLevel's description does not say",
+        answers={
+            "all": "The count ends the search, but for one of exactly 10,000, which is not believed.",
+            "10000": "A count of 10,000 is not believed: an empty page ends the search.",
+        },
+        default="all",
+        unmeasured="It takes more rows than the probe makes.",
+        alike=True,
+    ),
+    Assumption(
         name="list_shape",
         question="Are lists of associations and relations wrapped in an object?",
         source="HighLevel's description does not say",
