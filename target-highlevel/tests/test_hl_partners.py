@@ -37,7 +37,7 @@ from target_highlevel.rollback.pool import do_all
 from target_highlevel.settings import settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from sandbox import Sandbox
@@ -62,10 +62,19 @@ def origin(account: str) -> list[str]:
     return lines
 
 
+def state(bookmarks: Mapping[str, Any]) -> str:
+    """Return a STATE line."""
+    return json.dumps({"type": "STATE", "value": {"bookmarks": bookmarks}})
+
+
 def since(moment: str) -> str:
     """Return the state from which a tap goes on."""
-    bookmarks = {"patients": {"replication_key_value": moment}}
-    return json.dumps({"type": "STATE", "value": {"bookmarks": bookmarks}})
+    return state({"patients": {"replication_key_value": moment}})
+
+
+SINCE, USERS = (
+    {stream: {"replication_key_value": "2026-01-02T00:00:00Z"}} for stream in ("patients", "users")
+)
 
 
 def values(sandbox: Sandbox) -> dict[str, Any]:
@@ -761,7 +770,7 @@ def test_the_order_of_runs_is_that_in_which_they_were_begun(ledger_url: str) -> 
 
 
 def test_a_state_is_ahead_when_a_stream_is() -> None:
-    """An earlier state, or one with other streams, does no harm."""
+    """So is one that goes on with a stream of which nothing has passed; an earlier state does no harm."""
     passed = {"patients": {"replication_key_value": "2026-01-02T00:00:00Z"}}
     later = {
         "patients": {
@@ -772,4 +781,46 @@ def test_a_state_is_ahead_when_a_stream_is() -> None:
     assert is_ahead(later, passed)
     assert not is_ahead(passed, later)
     assert not is_ahead(later, None)
-    assert not is_ahead({"users": {"replication_key_value": "2026-01-03T00:00:00Z"}}, passed)
+    assert is_ahead({"users": {"replication_key_value": "2026-01-01T00:00:00Z"}}, passed)
+    assert is_ahead(passed, {})
+    assert not is_ahead({"users": {}}, passed)
+
+
+@pytest.mark.parametrize("passed", [None, {}, {"users": {"replication_key_value": "2026-01-09T00:00:00Z"}}])
+def test_a_first_read_that_broke_is_not_gone_on_with_from_a_strange_state(
+    passed: dict[str, Any] | None, highlevel: Start
+) -> None:
+    """Of the stream nothing had passed when the run ended: who is older than the state would never come."""
+    loader = highlevel()
+    begun = [state({}), *HEAD, ADA, *([] if passed is None else [state(passed)])]
+    assert loader.load([*begun, json.dumps({"type": "STATE", "value": {"complete": False}})]).code == 1
+    strange = loader.load([state({**(passed or {}), **SINCE}), *HEAD, CY])
+    assert strange.code == WRONG, strange.log[-2000:]
+    assert "--full-refresh" in strange.log.rstrip().splitlines()[-1]
+    assert loader.load([state({}), *HEAD, ADA, BOB, CY, state({**(passed or {}), **SINCE})]).code == 0
+    assert len(loader.sandbox.highlevel.state.contacts) == 3
+
+
+def test_a_full_read_that_broke_goes_on_from_what_passed_before_it(highlevel: Start) -> None:
+    """The bookmarks of an earlier run stay good for the streams that it did not come to, and those of no sample count."""
+    loader = highlevel()
+    of_sample = {"patients": {**SINCE["patients"], "sample": ["1"]}}
+    assert loader.load([state({}), *HEAD, ADA, state(of_sample)]).code == 0
+    half = json.dumps({"type": "STATE", "value": {"bookmarks": USERS, "complete": False}})
+    assert loader.load([state({}), *HEAD, ADA, half]).code == 1
+    assert loader.load([state({**USERS, **SINCE}), *HEAD, CY]).code == WRONG
+    assert loader.load([state(of_sample), *HEAD, ADA]).code == 0
+
+    assert loader.load([state({}), *HEAD, ADA, BOB, state({**USERS, **SINCE})]).code == 0
+    assert loader.load([state({}), *HEAD, ADA, half]).code == 1
+    assert loader.load([state({**USERS, **SINCE}), *HEAD, CY]).code == 0
+    assert len(loader.sandbox.highlevel.state.contacts) == 3
+
+
+def test_what_passed_before_anything_was_there_does_not_count(highlevel: Start) -> None:
+    """Bookmarks and an empty sub-account are refused; the full read that follows may break off, too."""
+    loader = highlevel(empty=True)
+    assert loader.load([state(SINCE), *HEAD]).code == WRONG
+    half = json.dumps({"type": "STATE", "value": {"bookmarks": USERS, "complete": False}})
+    assert loader.load([state({}), *HEAD, ADA, half]).code == 1
+    assert loader.load([state({**USERS, **SINCE}), *HEAD, CY]).code == WRONG

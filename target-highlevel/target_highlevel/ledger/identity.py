@@ -1,7 +1,8 @@
 """What a ledger knows of its partners: who it is, whose records it holds, and how far it has come with each sub-account.
 
 Facts, per sub-account: ``account:<location>`` is the id of the Cliniko account, ``claimed:<location>`` the counter that this
-ledger gave to the last run that claimed the sub-account, ``passed:<location>`` the bookmarks of the last STATE it let pass.
+ledger gave to the last run that claimed the sub-account, ``passed:<location>`` the last bookmark of each stream in a STATE that
+it let pass; ``passed_of_sample:<location>`` is the same of samples, which tell nothing of all the others.
 ``marked:<location>`` is there once the sub-account has kept a mark of the ledger, ``origin:<location>`` tells where the ledger
 lay when it claimed last.
 """
@@ -94,12 +95,24 @@ class Identity:
         self.keep_come()
         return counter
 
-    @property
-    def passed(self) -> dict[str, Any] | None:
-        """Return the bookmarks of the last STATE that was let pass, if any was."""
-        text = self._ledger.fact(f"passed:{self._location}")
+    def passed(self, bookmarks: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return how far each stream was let pass when it was read as for these bookmarks; None where nobody has kept it."""
+        text = self._ledger.fact(self._passed_by(bookmarks))
         return dict(json.loads(text)) if text else None
 
     def keep_passed(self, bookmarks: Mapping[str, Any]) -> None:
-        """Keep the bookmarks of a STATE that is about to be passed on."""
-        self._ledger.remember(f"passed:{self._location}", canonical_json(canonical(bookmarks)))
+        """Keep the bookmarks of a STATE that is about to be passed on: a full read that breaks off has passed few streams."""
+        known = {**(self.passed(bookmarks) or {}), **bookmarks}
+        self._ledger.remember(self._passed_by(bookmarks), canonical_json(canonical(known)))
+
+    def forget_passed(self, bookmarks: Mapping[str, Any]) -> None:
+        """Keep that nothing was let pass so far."""
+        self._ledger.remember(self._passed_by(bookmarks), "{}")
+
+    def _passed_by(self, bookmarks: Mapping[str, Any]) -> str:
+        return f"{'passed_of_sample' if is_of_a_sample(bookmarks) else 'passed'}:{self._location}"
+
+
+def is_of_a_sample(bookmarks: Mapping[str, Any]) -> bool:
+    """Return whether a source has chosen the patients it reads."""
+    return any(isinstance(each, dict) and "sample" in each for each in bookmarks.values())

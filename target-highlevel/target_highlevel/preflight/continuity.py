@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import SettingsError
+from target_highlevel.ledger.identity import is_of_a_sample
 from target_highlevel.ledger.recovery import let_go
 from target_highlevel.routing import UNDIVIDED
 from target_highlevel.values import canonical_json
@@ -154,14 +155,15 @@ class Continuity:
             SettingsError: the run must not go on from there.
         """
         bookmarks = state.get("bookmarks")
+        bookmarks = bookmarks if isinstance(bookmarks, dict) else {}
         goes_on = self.goes_on = self._work.goes_on = _goes_on(bookmarks)
-        self._source.sample = self._source.sample or _is_of_a_sample(bookmarks)
+        self._source.sample = self._source.sample or is_of_a_sample(bookmarks)
         if self._mode == "verify":
             return
         self._check_routing()
         self._check_mapping()
-        if goes_on and self._mode == "load" and is_ahead(state["bookmarks"], self._identity.passed):
-            explain()
+        if self._mode == "load":
+            self._check_passed(bookmarks, explain)
         if goes_on and not self._intake.seq:
             self._begin(_UNPROVEN)
         if self._source.sample:  # it says nothing of all the others
@@ -172,6 +174,14 @@ class Continuity:
             self.is_full_reread = True
         elif self.is_partial:
             self._advise()
+
+    def _check_passed(self, bookmarks: Mapping[str, Any], explain: Callable[[], None]) -> None:
+        """Make sure that the tap does not go on from where this ledger has never come to."""
+        passed = self._identity.passed(bookmarks)
+        if self.goes_on and is_ahead(bookmarks, passed):
+            explain()
+        elif not self.goes_on and (passed is None or self.is_unproven):
+            self._identity.forget_passed(bookmarks)
 
     def _advise(self) -> None:
         logger.warning("highlevel.ledger_lost advice=%s", _ADVICE)
@@ -241,31 +251,23 @@ class Continuity:
             self._begin(_AT_THE_START)
 
 
-def _goes_on(bookmarks: Any) -> bool:
+def _goes_on(bookmarks: Mapping[str, Any]) -> bool:
     """Return whether a source has passed records on before; which patients a sample takes is no sign of it."""
-    if not isinstance(bookmarks, dict):
-        return False
     return any(set(each) - {"sample"} if isinstance(each, dict) else each for each in bookmarks.values())
-
-
-def _is_of_a_sample(bookmarks: Any) -> bool:
-    """Return whether a source has chosen the patients it reads."""
-    chosen = bookmarks.values() if isinstance(bookmarks, dict) else ()
-    return any(isinstance(each, dict) and "sample" in each for each in chosen)
 
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 def is_ahead(bookmarks: Mapping[str, Any], passed: Mapping[str, Any] | None) -> bool:
-    """Return whether a stream goes on from a later moment than the one that was let pass last.
+    """Return whether a stream goes on from a later moment than the one that was let pass, or from any where none was.
 
-    Where nothing is known to have passed, nobody can tell. An earlier state does no harm: what it brings again is known.
+    Where nobody has kept what passed, nobody can tell. An earlier state does no harm: what it brings again is known.
     """
     if passed is None:
         return False
     known = dict(_moments(passed))
-    return any(moment > known.get(path, moment) for path, moment in _moments(bookmarks))
+    return any(moment > known.get(path, "") for path, moment in _moments(bookmarks))
 
 
 def _moments(value: object, path: str = "") -> Iterator[tuple[str, str]]:
