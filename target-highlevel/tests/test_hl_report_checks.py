@@ -244,7 +244,7 @@ def test_what_nobody_can_tell_any_more_is_left_alone_and_not_gone(reported: Repo
     """It is listed among what was left alone; counted as gone as well, it would be two."""
     undone_run, rollback = reported.ledger.runs()[0]["id"], reported.run
     undo = Undo(reported.ledger, rollback, undone_run)
-    hand = Hand(undo, Marks(reported.ledger.salt, {}), lambda: "")
+    hand = Hand(undo, Marks(reported.ledger.salt, {}), {}, lambda: "")
     first, second = (undo.row(f"contact:patients/{number}") for number in (1, 2))
     assert first is not None
     assert second is not None

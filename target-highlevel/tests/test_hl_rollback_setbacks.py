@@ -92,6 +92,41 @@ def test_one_thing_that_cannot_be_taken_away_stops_no_other(highlevel: Start) ->
     assert differing(empty, dump(loader)) == []
 
 
+def _profile(number: int, *linked: str) -> str:
+    relations = [{"association": "cliniko_profile_contact", "to": each} for each in linked]
+    return record("hl_patient_profiles", f"patients/{number}", patient_name="P", relations=relations)
+
+
+def test_what_highlevel_denies_and_still_shows_is_not_called_gone(highlevel: Start) -> None:
+    """A 404 to a DELETE is believed when a read agrees; else the thing is listed, and the next try takes it away."""
+    loader = highlevel()
+    ada, bob, cy = (person(f"patients/{n}", name, "King") for n, name in enumerate(("Ada", "Bob", "Cy"), 1))
+    settings = {"APPOINTMENTS_AS": "calendar_event"}
+    loads(loader, [*HEAD, bob, _profile(2)], **settings)
+    before = dump(loader)
+    linked = [_profile(1, "contact:patients/1"), _profile(2, "contact:patients/2")]
+    loads(loader, [*HEAD, ada, bob, cy, *linked, _note(1), _visit(2), _note(3)], **settings)
+    fault(loader, "DELETE", "", "status", status=404)
+    done = loader.tool("rollback", "--yes", **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    denied, left = "still_there", spared(loader)
+    linked_bob = next(key for key in left if key[0] == "relation" and "contact:patients/2" in key[1])
+    assert {key: row["reason"] for key, row in left.items() if key[0] != "relation" or key == linked_bob} == {
+        ("custom_objects.cliniko_patient_profile", "patients/1"): denied,
+        ("contact", "patients/1"): "needed_by_a_spared_record",
+        ("contact", "patients/3"): denied,
+        ("note", "treatment_notes/1"): denied,
+        ("note", "treatment_notes/3"): denied,
+        ("appointment", "individual_appointments/2"): denied,
+        linked_bob: denied,
+    }
+    loader.sandbox.highlevel.control.clear_faults()
+    run = loader.newest_report()["rollback"]["undoes"]
+    assert loader.tool("rollback", "--yes", "--run", run, **settings).returncode == 0
+    assert spared(loader) == {}
+    assert differing(before, dump(loader)) == []
+
+
 def test_a_service_that_is_down_ends_it(highlevel: Start) -> None:
     """Then it is no trouble of the records; nor is a token that may not do such a thing at all."""
     loader = highlevel()

@@ -159,7 +159,7 @@ class Relation(ObjectKind):
     ) -> Updated:
         """A relation with other ends is another relation: remove this one and link anew."""
         if not self.ctx.work.shared(row):
-            self.remove(row)
+            self.take_away(str(row.hl_id))
         made = self.create(row, spec, self.prepare(row, spec, row.fields))
         return Updated(made.hl_id)
 
@@ -172,17 +172,24 @@ class Relation(ObjectKind):
         return self._search(wanted, set(self.ctx.catalogue.association_ids(wanted["association"])))
 
     def remove(self, row: Row) -> None:
-        """Delete the link; one that is gone already is what we wanted."""
-        self.take_away(str(row.hl_id))
+        """Delete the link.
+
+        Raises:
+            NotFound: it is gone already.
+        """
+        self._delete(str(row.hl_id))
 
     def take_away(self, hl_id: str) -> bool:
         """Delete a link, and return whether it was still there."""
-        self._links.cache_clear()  # what was listed is true no longer
         try:
-            self.ctx.highlevel.relations.delete(hl_id)
+            self._delete(hl_id)
         except NotFound:
             return False
         return True
+
+    def _delete(self, hl_id: str) -> None:
+        self._links.cache_clear()  # what was listed is true no longer
+        self.ctx.highlevel.relations.delete(hl_id)
 
 
 def _found(row: Row, spec: StreamSpec, source_id: str) -> dict[str, Any]:

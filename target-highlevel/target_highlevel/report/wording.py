@@ -247,6 +247,7 @@ SPARED = {
     "somebody_added_note": Meaning("Somebody added a note to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_task": Meaning("Somebody added a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_relation": Meaning("Somebody linked it with a contact or a record.", "Keep it, or delete it in HighLevel by hand."),
+    "still_there": Meaning("HighLevel said that it is not there when it was to be deleted, and still shows it.", "Run the same command again; if it stays, delete it in HighLevel by hand."),
     "used_by_another_run": Meaning("Another run wants the same link.", "Nothing: it goes when that run is rolled back."),
     "written_by_a_later_run": Meaning("A later run has written it again.", "Roll the later run back first, then this one again."),
 }  # fmt: skip

@@ -21,37 +21,49 @@ if TYPE_CHECKING:
     from target_highlevel.ledger.undo import Before, Undo
     from target_highlevel.objects.base import ObjectKind
 
+#: Why something stays of which HighLevel has said, when it was to be deleted, that it is not there.
+STILL_THERE = "still_there"
+
 
 class Hand:
     """Does one step at a time; any number of threads may share it."""
 
-    def __init__(self, undo: Undo, marks: Marks, now: Callable[[], str]) -> None:
+    def __init__(
+        self, undo: Undo, marks: Marks, specs: Mapping[str, StreamSpec], now: Callable[[], str]
+    ) -> None:
         """Work for one rollback."""
         self._undo = undo
         self._marks = marks
+        self._specs = specs
         self._now = now
 
     def remove(self, row: Row, kind: ObjectKind, along: Iterable[Row] = ()) -> None:
         """Delete a record; one that is gone already is what we wanted.
 
         Raises:
-            Rejected: HighLevel does not let it be taken away.
+            Rejected: HighLevel does not let it be taken away, or says that it is not there and shows it all the same.
         """
         reach("before_intent", row.object)
         self._undo.intend(row, "remove", kind.api)
         reach("after_intent", row.object)
         try:
-            kind.remove(row)
-        except NotFound:
-            status = "gone_already"
+            status = self._remove(row, kind)
         except Rejected:
             self._undo.restored(row, ())  # it stays, and nothing of it is open
             raise
-        else:
-            status = "removed"
         reach("after_response", row.object)
         self._undo.removed(row, along, status=status)
         reach("after_crosswalk", row.object)
+
+    def _remove(self, row: Row, kind: ObjectKind) -> str:
+        """Return what became of a record; that it is gone is believed when it cannot be read either."""
+        try:
+            kind.remove(row)
+        except NotFound:
+            if kind.is_there(row, self._specs[row.stream]):
+                raise Rejected(STILL_THERE) from None
+            return "gone_already"
+        return "removed"
 
     def gone(self, row: Row, *, is_proven: bool = True) -> None:
         """Take note that somebody has deleted a record before us, or that nobody can tell any more whether it is there."""

@@ -77,7 +77,10 @@ class Links:
         elif set(ends) & self._result.kept:
             self._keep(rows, "its_record_is_spared")
         else:
-            self._hand.remove(rows[0], self._kind, rows[1:])
+            try:
+                self._hand.remove(rows[0], self._kind, rows[1:])
+            except Rejected as rejected:
+                self._keep(rows, rejected.reason)
 
     def _follow(self, rows: list[Row]) -> None:
         """Have a link follow its record.
@@ -147,7 +150,7 @@ class Links:
         instead = self._instead(row, before)
         self._undo.intend(row, "restore", self._kind.api)
         for hl_id, others in instead.items():
-            self._kind.remove(replace(row, hl_id=hl_id))
+            self._kind.take_away(str(hl_id))
             for other in others:
                 self._undo.removed(
                     other, status="removed_with_its_record" if other.created_run else "the_same_link"

@@ -73,7 +73,9 @@ class Rollback:
         self._session = session
         self._undo = Undo(session.ledger, session.run, undone)
         self._marks = Marks(session.ledger.salt, session.specs)
-        self._hand = Hand(self._undo, self._marks, lambda: f"{session.ledger.now():%Y-%m-%dT%H:%M:%SZ}")
+        self._hand = Hand(
+            self._undo, self._marks, session.specs, lambda: f"{session.ledger.now():%Y-%m-%dT%H:%M:%SZ}"
+        )
         self._setbacks = Setbacks(session)
         self.result = Result()
         self.undone = undone

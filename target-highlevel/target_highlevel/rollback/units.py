@@ -241,11 +241,12 @@ class UnitWorker:
                 # they show in calendars as well
                 events = [child for child in children if self._list_of(child) == "event"]
                 children = [child for child in children if child not in events]
-                if self._remove_children(events):
-                    self._remove_contact(row, children)
+                if not self._remove_children(events):
+                    reason = "carries_a_spared_record"
+                elif self._remove_contact(row, children):
                     return
-                reason = "carries_a_spared_record"
-            self._result.keep(row, reason, fields)
+            if reason is not None:
+                self._result.keep(row, reason, fields)
         self._remove_children(children)
         if unit.updated and row is not None:
             spec = self._session.specs[row.stream]
@@ -415,10 +416,14 @@ class UnitWorker:
             others = {hl_id for hl_id in others if any(trace.owner != mine for trace in relations[hl_id])}
         return "carries_records_of_another_run" if others else None
 
-    def _remove_contact(self, row: Row, along: Iterable[Row]) -> None:
-        """Delete the contact; HighLevel deletes what hangs on it. Whether its relations go too is seen when these are removed."""
+    def _remove_contact(self, row: Row, along: Iterable[Row]) -> bool:
+        """Delete the contact; HighLevel deletes what hangs on it. Whether its relations go too is seen when these are removed.
+
+        Return whether it is gone.
+        """
         self._result.leave_tags(row.notes.tags)
         self._remove(row, self._session.kinds.contact, along)
+        return row.ref not in self._result.kept
 
 
 def _key_of(row: Row, files: Mapping[str, Mapping[str, Any]]) -> str | None:
