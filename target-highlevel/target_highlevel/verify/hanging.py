@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.rows import Row
-    from target_highlevel.verify.comparison import Compared
     from target_highlevel.verify.expected import Expected
     from target_highlevel.verify.findings import Findings
     from target_highlevel.verify.reading import Reader
@@ -74,13 +73,13 @@ class Hanging:
         contacts = self._expected.records.contacts(spec.object)
         for contact_id, items in in_parallel(listed, contacts, self._session.stop):
             if isinstance(items, Unreadable):
-                self._unreadable(contact_id, items.reason, spec, kind)
+                rows = self._expected.records.of_parent(spec.object, contact_id)
+                self._unreadable(rows, items.reason, spec, kind)
             else:  # of a contact that is gone, everything on it is
                 self._contact(contact_id, items or (), spec, kind)
             self._findings.flush()
 
-    def _unreadable(self, contact_id: str, reason: str, spec: StreamSpec, kind: OnContact) -> None:
-        rows = self._expected.records.of_parent(spec.object, contact_id)
+    def _unreadable(self, rows: Iterable[Row], reason: str, spec: StreamSpec, kind: OnContact) -> None:
         for row in self._expected.wanted_here(rows):
             if self._session.kinds.of(row, spec, self._session.work.contributions(row)) is kind:
                 self._findings.unreadable(row, reason)
@@ -91,17 +90,28 @@ class Hanging:
         rows = self._expected.records.of_parent(spec.object, contact_id)
         by_id = {row.hl_id: row for row in rows if row.hl_id}
         wanted = {row.ref for row in self._expected.wanted_here(rows)}
+        unread = None
         for item in items:
             row = by_id.get(item["id"]) or self._unmatched(item, spec, kind)
-            if row is not None and row.ref in wanted:
+            if isinstance(row, Unreadable):
+                unread = row
+            elif row is not None and row.ref in wanted:
                 self._compare(row, item, spec, kind)
+        if unread:  # what was not read may be one that the ledger does not lead to yet
+            self._unreadable((row for row in rows if not row.hl_id), unread.reason, spec, kind)
 
-    def _unmatched(self, item: Mapping[str, Any], spec: StreamSpec, kind: OnContact) -> Row | None:
+    def _unmatched(
+        self, item: Mapping[str, Any], spec: StreamSpec, kind: OnContact
+    ) -> Row | Unreadable | None:
         """Return the record that an unknown item is the only copy of; any other of ours is one too many.
 
         What bears no marker is ours only where the ledger leads to it: anybody may open an opportunity.
         """
-        source = kind.source_id(item) if kind.is_marked else None
+        if not kind.is_marked:
+            return None
+        source = self._reader.read(lambda: kind.source_id(item) or "")
+        if isinstance(source, Unreadable):
+            return source
         if not source:
             return None
         row = self._expected.records.by_source(spec.object, source)
@@ -114,11 +124,11 @@ class Hanging:
     def _compare(self, row: Row, item: Mapping[str, Any], spec: StreamSpec, kind: OnContact) -> None:
         results = self._expected.compare(row, kind.decode(item))
         if results is not None and any(found.kind in DIFFERING for found in results):
-            results = self._again(row, spec, kind) or results
+            # before anything is called a difference: a list may show less than there is
+            again = self._reader.read(lambda: kind.read(row, spec))
+            if isinstance(again, Unreadable):
+                self._findings.unreadable(row, again.reason)
+                return
+            results = (self._expected.compare(row, again) if again is not None else None) or results
         if results is not None:
             self._findings.compared(row, results)
-
-    def _again(self, row: Row, spec: StreamSpec, kind: OnContact) -> list[Compared] | None:
-        """Read by id before anything is called a difference: a list may show less than there is."""
-        found = self._reader.read(lambda: kind.read(row, spec))
-        return None if found is None or isinstance(found, Unreadable) else self._expected.compare(row, found)
