@@ -103,6 +103,11 @@ def _events_without_text(pattern: str, body: Any, _account: Account) -> Any:
     return _with(body, "event", lambda item: {name: item[name] for name in item if name not in hidden})
 
 
+def _notes_without_extras(_pattern: str, body: Any, _account: Account) -> Any:
+    hidden = {"title", "pinned", "color"}
+    return _with(body, "note", lambda item: {name: item[name] for name in item if name not in hidden})
+
+
 def _plain_file_names(_pattern: str, body: Any, account: Account) -> Any:
     def plain(kind: str, value: Any) -> Any:
         if kind != "FILE_UPLOAD":
@@ -356,6 +361,7 @@ SHAPES: dict[str, Reshape] = {
     "epoch_dates": _epoch_dates,
     "events_without_text": _events_without_text,
     "joined_options": _joined_options,
+    "notes_without_extras": _notes_without_extras,
     "numbered_keys": _numbered_keys,
     "option_objects": _option_objects,
     "option_texts": _option_texts,

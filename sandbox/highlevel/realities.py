@@ -86,7 +86,12 @@ SWITCHES: dict[str, Switch] = {
     "relations_of_missing": {"empty": {}, "refused": {"strict_relations": True}},
     "note_length": _limit("note_limit"),
     "note_order": {"oldest_first": {}, "newest_first": {"newest_notes_first": True}},
-    "note_extras": {"kept": {}, "dropped": {"note_extras": "drop"}, "refused": {"note_extras": "refuse"}},
+    "note_extras": {
+        "kept": {},
+        "unseen": _shape("notes_without_extras"),
+        "dropped": {"note_extras": "drop"},
+        "refused": {"note_extras": "refuse"},
+    },
     "text_markup": {
         "as_written": {},
         "paragraphs": _shape("rich_texts"),

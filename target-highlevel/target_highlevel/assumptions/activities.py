@@ -41,10 +41,12 @@ ACTIVITIES = (
     ),
     Assumption(
         name="note_extras",
-        question="Are a note's title and pin kept?",
-        source="HighLevel's description does not say",
+        question="Are a note's title and pin kept, and shown where the note is read?",
+        source="Writes take both; clients made from HighLevel's description read id, text, author and date only",
         answers={
             "kept": "Title and pin are written and compared.",
+            "unseen": "They are written, and never compared where an answer shows neither. A rollback removes the note; of one"
+            " that it puts back, only the text is as before.",
             "dropped": "Once measured, neither is written or compared; until then verification lists each as missing.",
             "refused": "The note goes without them, and the report lists that; once measured, neither is written.",
         },

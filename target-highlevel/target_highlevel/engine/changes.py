@@ -64,8 +64,8 @@ class Changes:
         for name, value in changes.items():
             there = current.get(name)
             kind = kind_of(spec.field(name))
-            if not kind.can_conflict or row.created_here or row.object == "relation":
-                continue  # a relation has no values
+            if not kind.can_conflict or row.created_here or name not in current:
+                continue  # a relation has no values, and HighLevel may not show the title of a note
             if name in withheld and is_empty(there):
                 continue  # it never was written
             if is_empty(there) and name not in row.written:

@@ -90,7 +90,8 @@ class OnContact(ObjectKind):
         longest = self.ctx.catalogue.known.number(self.length)
         if longest is not None and len(text) > longest:  # the title says why
             text = without_marker(str(there["body"]), f"({source_id})")
-        return {"title": f"{why}: {there.get('title')}", "body": text, **self.closed(there)}
+        title = {"title": f"{why}: {there['title']}"} if "title" in there else {}
+        return {**title, "body": text, **self.closed(there)}
 
     @override
     def length_question(self, spec: StreamSpec, name: str) -> str:
@@ -134,12 +135,16 @@ class OnContact(ObjectKind):
         """Return the wanted fields."""
 
 
+#: What a note has beside its text, by our names and the API's; whether HighLevel shows it is the question `note_extras`.
+EXTRAS = frozenset({"title", "pinned"})
+
+
 class Note(OnContact):
     """A note; its original date stands in its title and text, because HighLevel dates it by the moment of the call."""
 
     api = "notes"
     length = question("note_length")
-    spare = frozenset({"title", "pinned", "user"})
+    spare = EXTRAS | {"user"}
     marked_field = "body"
     names: ClassVar[Mapping[str, str]] = {
         "title": "title",
@@ -166,9 +171,15 @@ class Note(OnContact):
             # of a note that never was pinned nothing is said: HighLevel may not keep it
             "pinned": bool(fields.get("pinned")) if fields.get("pinned") or "pinned" in row.written else None,
         }
-        if self.ctx.catalogue.known.answer("note_extras") != "kept":
+        if self.ctx.catalogue.known.answer("note_extras") in {"dropped", "refused"}:
             wanted |= {"title": None, "pinned": None}
         return {name: value for name, value in wanted.items() if value is not None}
+
+    def decode(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a note in our shape; an answer that shows neither title nor pin says nothing of them."""
+        fields = super().decode(item)
+        unseen = set() if EXTRAS & item.keys() else EXTRAS
+        return {name: value for name, value in fields.items() if name not in unseen}
 
 
 class Task(OnContact):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api import endpoints
 from target_highlevel.assumptions import assumption
+from target_highlevel.objects.on_contact import EXTRAS
 from target_highlevel.texts import lines_of
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def _first_note(own: Own) -> str:
     if "note_extras" in own.found.measurements:
         return identity
     kept = shown.get("title") == TITLE and shown.get("pinned") is True
+    if not EXTRAS & shown.keys():
+        own.found.answer("note_extras", "unseen", "neither title nor pin is read back")
+        return identity
     told = f"title {_kept(shown.get('title') == TITLE)}, pin {_kept(shown.get('pinned') is True)}"
     own.found.answer("note_extras", "kept" if kept else "dropped", told)
     return identity

@@ -371,7 +371,11 @@ class UnitWorker:
             return "written_by_a_later_run", []
         if row.object == "file":
             return None  # a file cannot be changed, only taken away
-        differing = self._marks.differing(row, self._current(row, there), self._pending(row))
+        current = self._current(row, there)
+        # HighLevel may not show the title of a note: that is nobody's change
+        differing = [
+            name for name in self._marks.differing(row, current, self._pending(row)) if name in current
+        ]
         return ("changed", differing) if differing else None
 
     def _current(self, row: Row, item: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,9 @@ class Expected:
             self.reject(row, rejected.reason, rejected.field)
             return None
         there = desired.concerned(there)
-        if spec.kind == "note":  # without an author or a pin of ours HighLevel, or a person, may set any
+        if spec.kind == "note":
+            # what HighLevel does not show is not compared; without an author or a pin of ours it, or a person, may set any
+            wanted = {name: value for name, value in wanted.items() if name in there}
             others = {"user", "pinned"} - set(wanted)
             there = {name: value for name, value in there.items() if name not in others}
 
