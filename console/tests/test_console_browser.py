@@ -20,7 +20,7 @@ from axe_core_python.sync_playwright import Axe
 from console_blocks import commands, missing_lines
 from console_server import a_patient, a_report, serving
 from fresh_project import PRIVATE_PREFIXES, ROOT, FreshProject, quick_sandbox
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Route, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from migration_console.steps import STEPS
@@ -332,3 +332,20 @@ def test_a_page_opens_beside_many_others(page: Page, shown: Browser) -> None:
             other = beside.new_page()
             other.goto(f"{shown.base}/sandbox/runs")
             expect(other.locator("h1")).to_contain_text("so far")
+
+
+def test_what_was_sent_is_not_broken_off_by_a_job_that_begins(page: Page, shown: Browser) -> None:
+    """The answer to a slow form comes; until one is sent, a page reloads itself when a job has begun or ended."""
+
+    def hold(route: Route) -> None:
+        time.sleep(3)  # in which the page is told three times what runs
+        route.continue_()
+
+    page.goto(shown.guard.link)
+    page.goto(f"{shown.base}/sandbox/sample")
+    page.route("**/preview", hold)
+    page.evaluate("setTimeout(() => { document.body.dataset.running = 'another' }, 500)")
+    page.get_by_role("button", name="Show the patients side by side").click()
+    expect(page.locator("h1")).to_contain_text("Milo Quartermaine")
+    page.evaluate("document.body.dataset.running = 'another'")
+    expect(page.locator("body[data-running='another']")).to_have_count(0, timeout=30_000)

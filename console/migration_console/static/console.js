@@ -4,8 +4,10 @@
 (() => {
   // What somebody has chosen and not saved yet is not lost by a wrong click, or by a job that ends.
   let chosen = false;
+  // What has been sent brings a page of its own; to reload this one would break that off.
+  let sent = false;
   document.addEventListener("input", (event) => { chosen ||= event.target.form?.dataset.keep !== undefined; });
-  document.addEventListener("submit", () => { chosen = false; });
+  document.addEventListener("submit", () => { chosen = false; sent = true; });
   window.addEventListener("beforeunload", (event) => { if (chosen) event.preventDefault(); });
 
   const page = document.body.dataset;
@@ -35,9 +37,9 @@
   events.addEventListener("moment", (event) => {
     heard = Date.now();
     const moment = JSON.parse(event.data);
-    // A job has begun or ended: what the page says is out of date. A form that is being filled in is left alone.
+    // A job has begun or ended: what the page says is out of date. A form that is being filled in or sent is left alone.
     const filling = chosen || ["INPUT", "SELECT"].includes(document.activeElement?.tagName);
-    if (page.running !== undefined && moment.running !== page.running && !filling) {
+    if (page.running !== undefined && moment.running !== page.running && !filling && !sent) {
       events.close();
       window.location.reload();
       return;
