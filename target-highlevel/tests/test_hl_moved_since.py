@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_divided import ITEM, clinic, divide
 from hl_mapped import person, record, schemas
+
+from sandbox.highlevel.oracle import doubles, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,3 +188,25 @@ def test_emptied_while_the_ledger_was_lost(highlevel: Callable[..., Loader]) -> 
     verified = loader.load([*head, *after], MODE="verify")
     assert verified.code == 5
     assert "dateOfBirth" in (max((loader.folder / "reports").glob("*/differences.csv"))).read_text()
+
+
+@pytest.mark.parametrize("business", ["2", "1"])
+def test_moved_to_another_sub_account_while_the_ledger_was_lost(
+    business: str, highlevel: Callable[..., Loader]
+) -> None:
+    """What was in the former sub-account leaves it, and what has not moved stays where it is; nothing is in both."""
+    loader = highlevel(extra_locations=1)
+    divide(loader)
+    (loader.folder / "ledger.db").unlink()
+    loaded = loader.load(clinic(business))
+    assert loaded.code == 0, loaded.log[-2000:]
+    accounts = list(loader.sandbox.highlevel.state.accounts.values())
+    held = {number: sources(account) for number, account in zip("12", accounts, strict=False)}
+    for kind in ("tasks", INVOICE, ITEM):
+        assert {number: len(found.get(kind, ())) for number, found in held.items()} == {
+            "1": int(business == "1"),
+            "2": int(business == "2"),
+        }, kind
+    assert [doubles(account) for account in accounts[:2]] == [{}, {}]
+    again = loader.load(clinic(business))
+    assert (again.code, again.report["totals"]["created"]) == (0, 0)

@@ -38,6 +38,7 @@ class Places:
         writer: Writer,
         specs: Mapping[str, StreamSpec],
         prepare: Callable[[Row], object],
+        find_again: Callable[[Row], object],
     ) -> None:
         """Work for one run.
 
@@ -49,6 +50,7 @@ class Places:
             writer: finds out what became of a create that was cut off.
             specs: the streams that were declared.
             prepare: reads the definitions, before the first request about a record.
+            find_again: looks for what an earlier ledger, which was lost, has written here.
         """
         self._routing = routing
         self._work = Departures(ledger, run)
@@ -56,6 +58,7 @@ class Places:
         self._writer = writer
         self._specs = specs
         self._prepare = prepare
+        self._find_again = find_again
 
     def leaves(self, ref: str, now: str) -> bool:
         """See to a record that belongs to other sub-accounts; return whether there is nothing to be written of it here.
@@ -69,21 +72,38 @@ class Places:
         if row.object == "relation":  # one of its ends may have left since it was received
             return row.hl_id is None and self._work.waits(row)
         if self._is_ours(row, now):
-            # what it hangs on may have left since it was received
-            return row.hl_id is None and "." in row.object and self._work.waits(row)
+            return self._follows(row)
         if row.hl_id is None and not (row.intent and self._was_made(row)):
+            row = self._found_again(row)
+        if row.hl_id is None:
             self._work.set_aside(row, OTHER_SUB_ACCOUNT)
             return True
         self._prepare(row)
         if self._stays(row):
             return False
+        self._depart(row)
+        return True
+
+    def _follows(self, row: Row) -> bool:
+        """See to a record that is related to others: it waits for those that are elsewhere, or leaves after them."""
+        if row.hl_id is not None or "." not in row.object:
+            return False
+        row = self._found_again(row)
+        if row.hl_id is None:  # what it hangs on may have left since it was received
+            return self._work.waits(row)
+        gone = self._work.gone_before(row)
+        if gone is not None:
+            self._prepare(row)
+            self._depart(row, gone)
+        return gone is not None
+
+    def _depart(self, row: Row, follows: str | None = None) -> None:
         try:
-            self._leave(row)
+            self._leave(row, follows)
         except Rejected as rejected:
             self._work.reject(row, rejected.reason, rejected.field)
         except Refused as refused:
             self._work.reject(row, reason_for(refused.code))
-        return True
 
     def set_all_aside(self, now: str) -> None:
         """Set aside, for a verification, whatever was received, belongs to another sub-account and is not here."""
@@ -101,6 +121,11 @@ class Places:
         return row.object == "contact" or (
             row.object in DIARY and self._kinds.diary[row.object].in_use(row) is not None
         )
+
+    def _found_again(self, row: Row) -> Row:
+        """Return a record as it is known when what an earlier ledger wrote has been looked for."""
+        self._find_again(row)
+        return self._work.row(row.ref) or row
 
     def _was_made(self, row: Row) -> bool:
         """Find out whether a create that was cut off has happened."""

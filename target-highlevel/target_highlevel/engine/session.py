@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from target_highlevel.engine.division import Division
 from target_highlevel.engine.places import Places
 from target_highlevel.engine.state import StateGate
 from target_highlevel.engine.writer import Writer
-from target_highlevel.errors import HighLevelError, NotFound, Refused
+from target_highlevel.errors import HighLevelError, NotFound, NotOffered, Refused
 from target_highlevel.exit_codes import LOADED
 from target_highlevel.fields import own_currency
 from target_highlevel.ledger.budget import Day, LedgerDayCounter
@@ -204,10 +204,13 @@ class Session:
             writer=self.writer,
             specs=self.specs,
             prepare=self._prepare,
+            find_again=self._find_again,
         )
         self._prepared: set[str] = set()
         #: Kinds of which it is known what hangs on all contacts.
         self._sought: set[str] = set()
+        #: Streams of which nothing is here that this ledger does not know.
+        self._whole: set[str] = set()
         declared = (stream_spec(json.loads(text)) for text in self.ledger.facts(_SCHEMA))
         self.specs.update({spec.stream: spec for spec in declared if spec is not None})
 
@@ -370,6 +373,25 @@ class Session:
             self._sought.add(spec.kind)
         found = self.work.row(row.ref)
         return found is not None and found.hl_id is not None
+
+    def _find_again(self, row: Row) -> None:
+        """Have all found that an earlier ledger wrote of a stream, before what belongs elsewhere now is taken for not here.
+
+        It asks nothing where this ledger has written everything itself.
+        """
+        spec = self.specs[row.stream]
+        if spec.stream in self._whole:
+            return
+        with suppress(NotOffered):  # then there is none
+            with self._mutex:
+                if not self.rebuild.is_whole(spec):
+                    self.catalogue()
+                    for each in list(self.specs.values()):
+                        if each is spec or each.kind == "contact":
+                            self.rebuild.once(each)
+            if self.kinds.of(row, spec).on_contact and not self.rebuild.is_whole(spec):
+                self._is_elsewhere(row, self._prepare(row))
+        self._whole.add(spec.stream)
 
     def _asked(self, spec: StreamSpec) -> AbstractContextManager[object]:
         """Return what notes it when a part of HighLevel is not there that only some records need."""

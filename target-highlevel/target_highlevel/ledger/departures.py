@@ -75,6 +75,11 @@ class Departures(Work):
                 self._wait(connection, row, missing)
         return bool(missing)
 
+    def gone_before(self, row: Row) -> str | None:
+        """Return what a record is related to and that has left for another sub-account, if it has."""
+        related = (self.row(ref) for _, ref in row.content.relations)
+        return next((each.ref for each in related if each and each.reason == OTHER_SUB_ACCOUNT), None)
+
     def _wait(self, connection: sa.Connection, row: Row, parents: Sequence[str]) -> None:
         mine = (dependency.c.location == self.location) & (dependency.c.child == row.ref)
         connection.execute(dependency.delete().where(mine))

@@ -85,6 +85,12 @@ class Rebuild:
             self._find_all(spec)
         self._recovery.end(spec.object)
 
+    def is_whole(self, spec: StreamSpec) -> bool:
+        """Return whether nothing of a kind can be there that this ledger does not know."""
+        if spec.kind in {"contact", "custom_object", *DIARY}:
+            return self._recovery.is_done(spec.object)
+        return self._recovery.is_done("contact") and not self._recovery.unlisted(spec.kind)
+
     def _find_all(self, spec: StreamSpec) -> None:
         if self._can_be_there(spec):
             self._find(spec)
