@@ -62,7 +62,7 @@ class Hand:
         except NotFound:
             if kind.is_there(row, self._specs[row.stream]):
                 raise Rejected(STILL_THERE) from None
-            return "gone_already"
+            return "removed_with_its_record" if row.object == "relation" else "gone_already"
         return "removed"
 
     def gone(self, row: Row, *, is_proven: bool = True) -> None:
