@@ -94,6 +94,13 @@ def undone_words(number: int) -> str:
     return f"{which} {'is' if number == 1 else 'are'} {again}"
 
 
+def to_compare_words(number: int) -> str:
+    """Return what is said of records of which a ledger from a backup does not know what became of them."""
+    which = f"{counted(number, 'record')} that this ledger, which is from a backup, has not compared with HighLevel yet"
+    again = "looked at only by `meltano run --full-refresh tap-cliniko target-highlevel`"
+    return f"{which} {'is' if number == 1 else 'are'} {again}"
+
+
 def tap_of(*, sample: bool) -> str:
     """Return the name under which Meltano knows the tap of a sample, or of everything."""
     return "tap-cliniko-sample" if sample else "tap-cliniko"
@@ -108,6 +115,7 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
     sample: bool = False,
     nothing_came: bool = False,
     undone: int = 0,
+    to_compare: int = 0,
     looked_at_changes: bool = False,
     begun_in_the_middle: bool = False,
     mapped_anew: bool = False,
@@ -122,6 +130,7 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
         sample: whether the source read a sample only
         nothing_came: whether the source said nothing at all
         undone: records that a rollback took out, or that were found missing
+        to_compare: records that a ledger from a backup has not compared with HighLevel yet
         looked_at_changes: whether a verification saw only what has changed
         begun_in_the_middle: whether the ledger does not cover earlier runs
         mapped_anew: whether records that have not changed are as another mapping made them
@@ -140,6 +149,7 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
                 looked_at_changes,
             ),
             (undone_words(undone), undone),
+            (to_compare_words(to_compare), to_compare),
             (MAPPED_ANEW.format(tap=tap_of(sample=sample)), mapped_anew),
             (BEGUN_IN_THE_MIDDLE, begun_in_the_middle),
         )
@@ -155,7 +165,7 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
         return "; ".join([NOTHING_CAME, f"what an earlier run had left is in HighLevel{but}", *caveats])
     what = "everything of this sample" if sample else "everything"
     what = "what has changed lately" if looked_at_changes else what
-    what = "what has changed" if undone or mapped_anew or begun_in_the_middle else what
+    what = "what has changed" if undone or to_compare or mapped_anew or begun_in_the_middle else what
     return "; ".join([f"complete: {what}{but} is in HighLevel", *caveats])
 
 

@@ -151,6 +151,7 @@ class Part:
                 sample=self.source.sample,
                 nothing_came=not self.source.came,
                 undone=report.undone if self.session.mode == "load" else 0,
+                to_compare=report.to_compare if self.session.mode == "load" else 0,
                 looked_at_changes=self.session.mode == "verify" and self.source.changes_only,
                 begun_in_the_middle=self.session.mode == "load" and self.session.continuity.is_partial,
                 mapped_anew=self.session.mode == "load" and self.session.continuity.is_mapped_anew,

@@ -152,6 +152,30 @@ def test_a_ledger_from_a_backup_finds_again_what_was_written_since(highlevel: St
     assert state.doubles() == {}
 
 
+def test_what_a_ledger_from_a_backup_has_not_compared_is_not_called_missing(highlevel: Start) -> None:
+    """What hangs on people waits for a full read, and was there all the time: last line, report and go-live say so."""
+    loader = highlevel()
+    seen = record(
+        "hl_notes", "treatment_notes/7", contact="patients/1", title="T", body="cliniko:treatment_notes/7"
+    )
+    assert loader.load([*HEAD, ADA, seen, since("2026-01-01T00:00:00Z")]).code == 0
+    kept = loader.folder / "kept.db"
+    back_up(loader, kept)
+    assert loader.load([since("2026-01-01T00:00:00Z"), *HEAD, BOB, since("2026-01-02T00:00:00Z")]).code == 0
+    restored(loader, kept)
+    delta = loader.load([since("2026-01-02T00:00:00Z"), *HEAD, CY])
+    assert delta.code == 0, delta.log[-2000:]
+    line = delta.log.rstrip().splitlines()[-1]
+    assert "1 record that this ledger, which is from a backup, has not compared with HighLevel yet" in line
+    assert "brought by an undone run or found missing" not in delta.log
+    assert (delta.report["to_compare"], delta.report["undone"]) == (1, 0)
+    assert "has not compared with HighLevel yet" in loader.tool("go-live").stderr
+    whole = loader.load([state({}), *HEAD, ADA, seen, BOB, CY])
+    assert "everything is in HighLevel" in whole.log.rstrip().splitlines()[-1]
+    assert whole.report["to_compare"] == 0
+    assert len(loader.sandbox.highlevel.state.notes) == 1
+
+
 def test_what_was_undone_since_the_backup_is_brought_again(highlevel: Start) -> None:
     """By a full read, and by nothing less: until one has come to its end no load says that everything is there."""
     loader = highlevel()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG
+from target_highlevel.ledger.repair import TO_BE_COMPARED
 from target_highlevel.ledger.rows import Notes, Outcome, Status
 from target_highlevel.ledger.scratch import COPIED_AT
 from target_highlevel.ledger.tables import audit, record, run
@@ -18,7 +19,7 @@ from target_highlevel.payload import Payload
 from target_highlevel.withheld import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from target_highlevel.ledger.ledger import Ledger
 
@@ -243,9 +244,18 @@ def undone_records(ledger: Ledger) -> int:
 
     A long note is one record of Cliniko's, and comes again as one, however many notes it takes.
     """
-    undone = (record.c.status == Status.FILTERED.value) & record.c.reason.in_(sorted(UNDONE)) & ~FURTHER_PART
+    return _left_out_for(ledger, UNDONE)
+
+
+def records_to_compare(ledger: Ledger) -> int:
+    """Return how many records a ledger from a backup has not compared with HighLevel yet."""
+    return _left_out_for(ledger, {TO_BE_COMPARED})
+
+
+def _left_out_for(ledger: Ledger, reasons: Collection[str]) -> int:
+    waits = (record.c.status == Status.FILTERED.value) & record.c.reason.in_(sorted(reasons)) & ~FURTHER_PART
     query = sa.select(sa.func.count()).where(
-        record.c.location == ledger.location, record.c.stream != "", undone
+        record.c.location == ledger.location, record.c.stream != "", waits
     )
     with ledger.transaction() as connection:
         return int(connection.execute(query).scalar_one())

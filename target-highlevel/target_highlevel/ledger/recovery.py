@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import batches, portions, release
-from target_highlevel.ledger.repair import LOOK_FIRST, TO_BE_REPAIRED
+from target_highlevel.ledger.repair import LOOK_FIRST, TO_BE_COMPARED, TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import fact, record
 from target_highlevel.ledger.transitions import LEFT_OUT, MISSED
@@ -65,7 +65,8 @@ class Recovery:
                 hanging = (self._here, record.c.object.in_(_HANGING), record.c.status == Status.DONE.value)
                 # a link is looked for when it is made, among all of its record, which are listed once
                 intent = sa.case((record.c.object == "relation", None), else_=self._look())
-                connection.execute(MISSED.update(*hanging).values(**_MISSED, intent=intent))
+                again = {**_MISSED, "reason": TO_BE_COMPARED, "intent": intent}
+                connection.execute(MISSED.update(*hanging).values(again))
 
     def is_done(self, object_: str) -> bool:
         """Return whether the crosswalk of an object is known to be whole."""
@@ -200,7 +201,8 @@ def let_go(ledger: Ledger, run: str) -> None:
         record.c.location == ledger.location,
         record.c.status == Status.FILTERED.value,
         # an undo that was broken off goes on from what its notes say
-        (record.c.reason == TO_BE_REPAIRED) | ((record.c.reason == ROLLED_BACK) & record.c.notes.is_(None)),
+        record.c.reason.in_([TO_BE_COMPARED, TO_BE_REPAIRED])
+        | ((record.c.reason == ROLLED_BACK) & record.c.notes.is_(None)),
         record.c.origin.is_not(None) | (record.c.seen_run != run),
         ~comes_again,
     )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Why a record is left out that was missed in HighLevel: the next full read makes it again.
 TO_BE_REPAIRED = "to_be_repaired"
+#: Why a record is left out of which a ledger from a backup does not know whether it is still there: a full read compares it.
+TO_BE_COMPARED = "to_be_compared"
 #: Action of an intent that was no write: the record is looked for, and nothing of it is taken to be ours.
 LOOK_FIRST = "look"
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from target_highlevel.ledger.bulk import Bulk
 from target_highlevel.ledger.partials import LEFT_OUT_ALONG, OWN
-from target_highlevel.ledger.repair import TO_BE_REPAIRED
+from target_highlevel.ledger.repair import TO_BE_COMPARED, TO_BE_REPAIRED
 from target_highlevel.ledger.rows import Status
 from target_highlevel.ledger.tables import contribution, joined, record
 from target_highlevel.ledger.undo import ROLLED_BACK
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Reasons of records that were in HighLevel and are not any more, until a full read brings them again.
 UNDONE = frozenset({ROLLED_BACK, TO_BE_REPAIRED})
+#: Reasons of all records that wait for a full read.
+AWAITED = UNDONE | {TO_BE_COMPARED}
 #: Why what is offered to whoever joins it is nowhere: a group booking in which nobody has a place.
 JOINED_BY_NONE = "joined_by_none"
 _AT_ONCE = 500
@@ -79,7 +81,7 @@ def _not_in_highlevel(location: str, run: str | None) -> sa.Select[tuple[str, st
             target.c.status.is_(None) | ~left_out | seen,
             target.c.status.is_(None)
             | ~left_out
-            | sa.func.coalesce(target.c.reason, "").not_in(sorted(UNDONE)),
+            | sa.func.coalesce(target.c.reason, "").not_in(sorted(AWAITED)),
             ~sa.exists().where(joins_it),
         )
         .order_by(contribution.c.part, contribution.c.target)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.endings import BEGUN_IN_THE_MIDDLE, MAPPED_ANEW, tap_of, undone_words
+from target_highlevel.endings import BEGUN_IN_THE_MIDDLE, MAPPED_ANEW, tap_of, to_compare_words, undone_words
 from target_highlevel.exit_codes import DIFFERENCES, LOADED, UNREADABLE, VERIFIED
-from target_highlevel.ledger.counts import standing_records, undone_records, wrote_since
+from target_highlevel.ledger.counts import records_to_compare, standing_records, undone_records, wrote_since
 from target_highlevel.report.moments import clinic_zone, moment
 from target_highlevel.report.money import sum_line
 from target_highlevel.report.outcome import unreadable_words
@@ -82,6 +82,9 @@ def agreement(ledger: Ledger, *, within_hours: float, accept_rejects: bool) -> A
     undone = undone_records(ledger)
     if undone:
         reasons.append(undone_words(undone))
+    to_compare = records_to_compare(ledger)
+    if to_compare:
+        reasons.append(to_compare_words(to_compare))
     if held:
         reasons.append(f"{counted(held, 'record', 'waits', 'wait')}: {_AGAIN}")
     if rejected and not accept_rejects:

@@ -99,6 +99,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "mapped_anew": facts.mapped_anew,
         "unmarked": facts.unmarked,
         "undone": counts.undone_records(ledger),
+        "to_compare": counts.records_to_compare(ledger),
         "error": error,
         "objects": rows,
         "totals": {name: sum(row[name] for row in rows) for name in COLUMNS},

@@ -13,7 +13,7 @@ from target_highlevel.ledger import counts
 from target_highlevel.ledger.handover import Whereabouts, missed_records, unusable_addresses
 from target_highlevel.ledger.identity import Identity
 from target_highlevel.ledger.money import money_rows
-from target_highlevel.ledger.unplaced import UNDONE
+from target_highlevel.ledger.unplaced import AWAITED
 from target_highlevel.preflight.admission import mapping_digest, newest_plan
 from target_highlevel.report import money
 from target_highlevel.report.agreement import newest_of_everything
@@ -44,7 +44,7 @@ COLUMNS = (
 #: In the order in which they are read.
 SECTIONS = {
     "refused": "Refused by HighLevel or by the mapping",
-    "undone": "Brought by an undone run or found missing, until a full read brings it again",
+    "undone": "Brought by an undone run, found missing or not compared yet, until a full read brings it again",
     "waiting": "Waiting",
     "left_out": "Left out on purpose",
     "withheld": "E-mails and phones not given to a contact, because another one has them",
@@ -158,7 +158,7 @@ class Handover:
         for item in missed_records(self.ledger):
             said = meaning(item.outcome, item.reason)
             named = (item.source_id, item.object, item.field, item.reason, said.says, said.next_step)
-            section = "undone" if item.reason in UNDONE else _OUTCOMES[item.outcome]
+            section = "undone" if item.reason in AWAITED else _OUTCOMES[item.outcome]
             told.add((item.object, item.source_id))
             yield Entry(section, *named, contact=item.contact, resource=item.resource)
         yield from self._addresses()

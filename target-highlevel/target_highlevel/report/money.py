@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.repair import TO_BE_REPAIRED
+from target_highlevel.ledger.repair import TO_BE_COMPARED, TO_BE_REPAIRED
 from target_highlevel.report.wording import missing_from_highlevel, object_name
 
 if TYPE_CHECKING:
@@ -176,9 +176,10 @@ def _differing(row: MoneyRow) -> Differing | None:
         return Differing(row.source_id, row.object, "extra", code, (), *amounts, known) if there else None
     if there is None:
         code = missing_from_highlevel(row.status, row.reason)[1]
-        explained = (
-            row.status != "done" and code != TO_BE_REPAIRED
-        )  # of one that was found missing nobody knows why
+        explained = row.status != "done" and code not in {
+            TO_BE_COMPARED,
+            TO_BE_REPAIRED,
+        }  # of one that was found missing nobody knows why
         return Differing(row.source_id, row.object, "missing", code, (), *amounts, explained)
     names = ["amount"] if amounts[0] != amounts[1] else []
     names += [

@@ -15,6 +15,7 @@ from target_highlevel.errors import SettingsError
 from target_highlevel.ledger.counts import (
     crosswalk,
     object_counts,
+    records_to_compare,
     remarks,
     undone_records,
     unsettled_records,
@@ -108,6 +109,11 @@ class RunReport:
     def undone(self) -> int:
         """Return how many records a rollback took out, or were found missing, and have not come again."""
         return undone_records(self._ledger)
+
+    @property
+    def to_compare(self) -> int:
+        """Return how many records a ledger from a backup has not compared with HighLevel yet."""
+        return records_to_compare(self._ledger)
 
     @property
     def folder(self) -> Path:

@@ -24,6 +24,9 @@ _UNMARKED = (
     " another machine writes here too."
 )
 _READ_AGAIN = "Only `meltano run --full-refresh tap-cliniko target-highlevel` loads them again."
+_COMPARE = (
+    "The ledger is from a backup: run once with `meltano run --full-refresh tap-cliniko target-highlevel`."
+)
 _ACCEPT = "to leave refused records behind, set `TARGET_HIGHLEVEL_ACCEPT_REJECTS=true`"
 _REFUSED = f"Read the reasons, fix what you can and run `meltano invoke target-highlevel:retry`; {_ACCEPT}."
 
@@ -63,6 +66,7 @@ def _things(content: Mapping[str, Any]) -> Iterator[Task]:
     yield "full read due", int(content["mapped_anew"]), mapped_anew, "records"
     yield "sub-account that cannot keep a mark", int(content["unmarked"]), _UNMARKED, "course"
     yield "record{s} brought by an undone run or found missing", content["undone"], _READ_AGAIN, "records"
+    yield "record{s} to compare with HighLevel", content["to_compare"], _COMPARE, "records"
     if not content["rejects_accepted"]:
         yield "record{s} refused", content["totals"]["rejected"], _REFUSED, "rejects"
     yield (

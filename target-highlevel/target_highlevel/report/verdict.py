@@ -103,7 +103,9 @@ def _complete(content: Mapping[str, Any]) -> dict[str, str]:
         return _say(
             _ATTENTION, f"Not all of it: {gone} not back in HighLevel yet. A full read restores them."
         )
-    if content["mode"] == "load" and (content["begun_in_the_middle"] or content["mapped_anew"]):
+    if content["mode"] == "load" and (
+        content["begun_in_the_middle"] or content["to_compare"] or content["mapped_anew"]
+    ):
         return _full_read_due(content)
     changed, accepted = totals["created"] + totals["updated"], content["rejects_accepted"]
     said = _moved(totals, accepted=accepted, changed=bool(changed))
@@ -129,7 +131,7 @@ def _retried(totals: Mapping[str, int], *, accepted: bool) -> dict[str, str]:
 def _full_read_due(load: Mapping[str, Any]) -> dict[str, str]:
     because = (
         "this ledger does not cover earlier runs"
-        if load["begun_in_the_middle"]
+        if load["begun_in_the_middle"] or load["to_compare"]
         else "the mapping has changed since everything was read"
     )
     return _say(_ATTENTION, f"What has changed is in HighLevel. A full read is due: {because}.")
@@ -193,8 +195,8 @@ def _against(content: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     loaded = content["go_live"]["loaded"]
     if loaded is None:
         yield _say(_ATTENTION, "Not all of it yet: no load of everything has come to its end.")
-    elif loaded["begun_in_the_middle"] or loaded["mapped_anew"]:
-        yield _full_read_due(loaded)
+    elif loaded["begun_in_the_middle"] or content["to_compare"] or loaded["mapped_anew"]:
+        yield _full_read_due({**loaded, "to_compare": content["to_compare"]})
 
 
 def _newest(content: Mapping[str, Any], *modes: str, of_everything: bool = False) -> Mapping[str, Any] | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.ledger.counts import undone_records, writes_since
+from target_highlevel.ledger.counts import records_to_compare, undone_records, writes_since
 from target_highlevel.ledger.handover import clinic_counts
 from target_highlevel.report import money
 from target_highlevel.report.agreement import agreement
@@ -77,6 +77,7 @@ def window_content(handover: Handover) -> dict[str, Any]:
             for name in ("known", "in_highlevel", "filtered", "held", "rejected")
         },
         "undone": undone_records(ledger),
+        "to_compare": records_to_compare(ledger),
         "money": money.content(handover.sums, show_values=bool(handover.names)),
         "handover": handover.content(),
         "cannot_move": cannot_move(ledger),

@@ -166,6 +166,7 @@ FILTERED = {
     "not_requested": Meaning("Downloading files is switched off.", "Set TAP_CLINIKO_DOWNLOAD_ATTACHMENTS to true, and run once with `--full-refresh`."),
     "patient_left_out": Meaning("It belongs to a patient who was left out.", "Nothing: it comes with the patient."),
     "rolled_back": Meaning("The run that had brought it was undone.", "To load it again, run with `--full-refresh`."),
+    "to_be_compared": Meaning("The ledger was put back from a backup, and does not know what became of the record since.", "Run with `--full-refresh`: it is looked for and compared."),
     "to_be_repaired": Meaning("A verification missed it in HighLevel, and `repair` has marked it.", "Run with `--full-refresh`: it is made again."),
     "too_old": Meaning("It is older than the day from which the mapping moves such records.", "Set an earlier day under `move` in the mapping to move it."),
     "type_not_migrated": Meaning("The mapping leaves this kind of record out.", "Switch it on in the mapping to move it."),
