@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from hl_loading import Loader, rejects, tap_lines
+from hl_loading import Loader, fault, rejects, tap_lines
 from hl_mapped import person, record, schemas
 
 from sandbox import Sandbox
@@ -392,6 +392,18 @@ def test_absences_follow_and_are_undone(diary: Loader) -> None:
     assert slot["endTime"] == "2031-05-02T01:00:00Z"
     undone = diary.tool("rollback", "--yes")
     assert undone.returncode == 0, undone.stderr
+    assert there(diary) == (0, 0, 0)
+
+
+def test_what_is_made_again_may_be_refused_and_there(diary: Loader) -> None:
+    """A rollback looks before it believes that an absence could not be made again."""
+    assert diary.load(LINES).code == 0
+    assert diary.load([*LINES, away(absent=True)]).code == 0
+    refused = {"status": 422, "body": {"message": ["Request failed"]}, "times": 1}
+    fault(diary, "POST", "/block-slots$", "status_after_work", **refused)
+    assert diary.tool("rollback", "--yes").returncode == 0
+    assert there(diary) == (1, 1, 1)
+    assert diary.tool("rollback", "--yes").returncode == 0
     assert there(diary) == (0, 0, 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hl_loading import fault
 from hl_mapped import person, record, schemas
 from hl_undoing import differing, dump, loads, spared, undo
 
@@ -45,6 +46,21 @@ def test_another_doctor_and_back_again_undone_run_after_run(highlevel: Start) ->
         undo(loader)
         assert differing(before, dump(loader)) == []
         assert spared(loader) == {}
+
+
+def test_a_link_that_is_refused_and_made_all_the_same(highlevel: Start) -> None:
+    """An undo that links again what a run had parted knows that link, and the next undo takes it away."""
+    loader = highlevel()
+    empty = dump(loader)
+    loads(loader, [*HEAD, *DOCTORS, referred("1")])
+    before = dump(loader)
+    loads(loader, [*HEAD, *DOCTORS, referred("")])
+    refused = {"status": 422, "body": {"message": ["Request failed"]}, "times": 1}
+    fault(loader, "POST", "^/associations/relations$", "status_after_work", **refused)
+    for content in (before, empty):
+        undo(loader)
+        assert spared(loader) == {}
+        assert differing(content, dump(loader)) == []
 
 
 def test_a_delta_of_links_undone_and_loaded_again(highlevel: Start) -> None:

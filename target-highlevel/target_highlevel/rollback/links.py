@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from target_highlevel.errors import NotFound, Refused
 from target_highlevel.ledger.rows import Status
@@ -14,7 +14,7 @@ from target_highlevel.objects.base import Rejected
 from target_highlevel.objects.relation import ENDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.rows import Row
@@ -156,12 +156,22 @@ class Links:
                     other, status="removed_with_its_record" if other.created_run else "the_same_link"
                 )
         try:
-            made = self._kind.link(before.fields)
+            made = self._linked(before.fields)
         except (NotFound, Refused, Rejected):  # an end of it is gone, or every label is full
             self._undo.removed(row, status="not_linked")
             self._result.spare(replace(row, hl_id=None), "cannot_be_linked_again")
         else:
-            self._settle(row, made.hl_id, before)
+            self._settle(row, made, before)
+
+    def _linked(self, ends: Mapping[str, Any]) -> str:
+        """Link two records and return the id of the link, which may be there although it was refused."""
+        try:
+            return self._kind.link(ends).hl_id
+        except Refused as refused:
+            found = self._kind.find_link(ends) if refused.maybe_created else None
+            if not found:
+                raise
+            return found
 
     def _instead(self, row: Row, before: Before) -> dict[str, list[Row]]:
         """Return the links that the run made in its place, each with the records of the run that say the same.

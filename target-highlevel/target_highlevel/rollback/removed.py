@@ -13,9 +13,11 @@ from target_highlevel.rollback.pool import do_all
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from target_highlevel.descriptor import StreamSpec
     from target_highlevel.engine.session import Session
     from target_highlevel.ledger.rows import Row
     from target_highlevel.ledger.undo import Before, Undo
+    from target_highlevel.objects.base import ObjectKind
     from target_highlevel.rollback.plan import Plan
     from target_highlevel.rollback.result import Result
     from target_highlevel.rollback.setbacks import Setbacks
@@ -66,7 +68,7 @@ class Removed:
             found = kind.find(row, spec)
             if kind.search_is_eventual and found == row.hl_id:  # removed just now: the search shows it still
                 found = None
-            hl_id = found or kind.make_again(row, spec, before.fields).hl_id
+            hl_id = found or self._made(row, spec, kind, before)
         except (NotFound, Rejected, Refused):  # what it hung on is gone, say
             self._result.spare(row, "cannot_be_made_again", before.fields)
             return
@@ -75,3 +77,17 @@ class Removed:
         self._undo.returned(row, before, hl_id)
         self._result.settle(row)
         self._result.restore(row, before, ())
+
+    def _made(self, row: Row, spec: StreamSpec, kind: ObjectKind, before: Before) -> str:
+        """Make a record again and return its id; it may be there although it was refused."""
+        try:
+            return kind.make_again(row, spec, before.fields).hl_id
+        except Refused as refused:
+            if not refused.maybe_created:
+                raise
+            if kind.search_is_eventual:
+                self._session.stop.wait(self._session.search_lag)
+            found = kind.find(row, spec)
+            if found in {None, row.hl_id}:  # the search may show the removed one still
+                raise
+            return str(found)
