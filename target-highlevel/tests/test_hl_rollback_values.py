@@ -122,6 +122,20 @@ def test_what_was_spared_is_tried_again(highlevel: Start) -> None:
     assert not there.contacts
 
 
+def test_a_note_that_one_run_made_and_wrote_again_is_no_copy(highlevel: Start) -> None:
+    """Its create was refused and done, so it was found and compared, and written anew; the undo lists no copy of it."""
+    loader = highlevel()
+    loader.sandbox.highlevel.state.options.shapes = frozenset({"rich_texts"})
+    said = {"body": "a < b\n  said\ncliniko:treatment_notes/7", "title": "Tom & Co"}
+    note = record("hl_notes", "treatment_notes/7", contact="patients/1", **said)
+    refused = {"status": 422, "body": {"message": ["Request failed"]}, "times": 1}
+    fault(loader, "POST", "/notes$", "status_after_work", **refused)
+    loads(loader, [*schemas("treatment_notes"), *HEAD, person("patients/1", "Ada", "Lovelace"), note])
+    undo(loader)
+    assert not loader.sandbox.highlevel.state.notes
+    assert spared(loader) == {}
+
+
 def test_a_channel_that_the_undone_run_had_closed_is_not_ours_to_open(highlevel: Start) -> None:
     """The run closed it and was undone; a person closes it; a later yes in Cliniko does not open it."""
     loader = highlevel()

@@ -183,7 +183,7 @@ class Undo(Work):
         Among them are those that a run left behind, on the patient that had them before.
         """
         here = {trace.hl_id for trace in self._traces(record.c.parent_id.is_not(None))}
-        return here | {hl_id for _, hl_id, _ in self._left_behind()}
+        return here | {hl_id for _, hl_id, _, _ in self._left_behind()}
 
     def ids(self, object_: str) -> set[str]:
         """Return the HighLevel ids of all records of a kind that are ours, whichever run made them."""
@@ -224,23 +224,28 @@ class Undo(Work):
 
     def left_since(self) -> list[tuple[str, str]]:
         """Return (ref, HighLevel id) of copies that the run had made and a later run left behind."""
-        return [(ref, hl_id) for ref, hl_id, created_run in self._left_behind() if created_run == self.undone]
+        return [
+            (ref, hl_id)
+            for ref, hl_id, created_run, run in self._left_behind()
+            if created_run == self.undone != run
+        ]
 
-    def _left_behind(self) -> list[tuple[str, str, str | None]]:
-        """Return (ref, HighLevel id, run that made it) of every copy that a record has in HighLevel beside its own."""
+    def _left_behind(self) -> list[tuple[str, str, str | None, str]]:
+        """Return (ref, HighLevel id, run that made it, run that left it) of every copy that a record has beside its own."""
         own = (record.c.location == before_image.c.location) & (record.c.ref == before_image.c.ref)
         query = (
-            sa.select(before_image.c.ref, before_image.c.fields, record.c.hl_id)
+            sa.select(before_image.c.ref, before_image.c.fields, record.c.hl_id, before_image.c.run)
             .join(record, own)
             .where(self._images, record.c.object.in_(["note", "appointment", "file", "opportunity"]))
         )
         with self._ledger.transaction() as connection:
             found = [
-                (ref, json.loads(text).get(KNOWN, {}), now) for ref, text, now in connection.execute(query)
+                (ref, json.loads(text).get(KNOWN, {}), now, run)
+                for ref, text, now, run in connection.execute(query)
             ]
         return [
-            (ref, known["hl_id"], known["created_run"])
-            for ref, known, now in found
+            (ref, known["hl_id"], known["created_run"], run)
+            for ref, known, now, run in found
             if known.get("hl_id") not in {None, now}
         ]
 
