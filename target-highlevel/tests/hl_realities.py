@@ -160,6 +160,8 @@ OTHERWISE: Mapping[tuple[str, str], Expected] = {
 }
 
 
+#: Whoever has an address is refused for it, and who has none for that: nothing is there that could not be read.
+NOBODY_ARRIVES = {("contact_without_address", "refused"), ("refused_address", "sometimes")}
 #: Answers that have to be measured before everything can arrive: until then, a verification lists what did not, or a run has to
 #: be repeated.
 TO_BE_MEASURED = {("clearing", "null"), ("note_extras", "dropped"), ("search_lag", "30")}
@@ -192,9 +194,10 @@ def to_be_measured(answers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def expected(answers: Mapping[str, str]) -> Expected:
     """Return how the main job may end under these answers together."""
     told = [OTHERWISE.get(pair, USUAL) for pair in answers.items()]
+    verify = frozenset().union(*(one.verify for one in told if one.verify != USUAL.verify)) or USUAL.verify
     return Expected(
         load=frozenset({4}) if SOME_REFUSED in told else USUAL.load,
-        verify=frozenset().union(*(one.verify for one in told if one.verify != USUAL.verify)) or USUAL.verify,
+        verify=verify | USUAL.verify if set(answers.items()) >= NOBODY_ARRIVES else verify,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hl_loading import rejects
-from hl_realities import combination, first_lines, head, main_job, measured
+from hl_realities import combination, expected, first_lines, head, main_job, measured
 
 from sandbox.highlevel.realities import options_of
 from target_highlevel.assumptions import REGISTER
@@ -145,6 +145,13 @@ def test_random_combinations_leave_out_no_question() -> None:
         ("search_lag", "10"),
         ("search_lag", "30"),
     }
+
+
+def test_where_nobody_arrives_nothing_is_unreadable() -> None:
+    """A file that only a person may open is not there without its contact."""
+    alone = {"document_access": "login", "contact_without_address": "refused"}
+    assert expected(alone).verify == {6}
+    assert expected({**alone, "refused_address": "sometimes"}).verify == {0, 6}
 
 
 @pytest.mark.soak
