@@ -514,6 +514,21 @@ def test_a_429_holds_no_lease_back_until_it_expires() -> None:
     assert LONGEST_HOLD + BEAT < TERM
 
 
+def test_a_run_that_came_and_went_between_a_look_and_the_claim_is_noticed(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """A copy of the ledger in another place has written meanwhile what this one does not know."""
+    sandbox = partner.sandbox  # type: ignore[attr-defined]
+    slow, quick = partner(desks[0]), partner(desks[1], place="there")
+    for one in (slow, quick):
+        one.meet()
+    quick.claim()
+    quick.release()
+    with pytest.raises(SettingsError, match="another machine or folder"):
+        slow.claim()
+    assert [row["name"] for row in sandbox.state.custom_values.values()] == [MARK]
+
+
 def test_a_mark_that_somebody_changed_or_deleted_has_everything_found_again(
     partner: Callable[..., Partners], desks: list[Desk]
 ) -> None:

@@ -292,7 +292,7 @@ class Partners:
             if not self._counter:
                 self._counter = self._identity.claim(self._self.run, self._ahead + 1)
             reach("before_lease")
-            if self._take():
+            if self._take(seen):
                 reach("after_lease")
                 self._own_mark()
                 return
@@ -320,8 +320,15 @@ class Partners:
                 raise SettingsError(_busy(now.mark if now else item.mark))
         self._delete(item.identity)
 
-    def _take(self) -> bool:
-        """Put our lease there; return whether it is the only one."""
+    def _take(self, seen: list[_Seen]) -> bool:
+        """Put our lease there; return whether it is the only one.
+
+        Args:
+            seen: what was there when this run decided what it has to find again; long ago, where much came before its first write.
+
+        Raises:
+            SettingsError: another run has come and gone since; the next one finds out what it did.
+        """
         self._renewed = self._clock()
         try:
             lease = self._put_lease()
@@ -334,6 +341,9 @@ class Partners:
         if any(item.name == LEASE and item.identity != lease for item in self._marks):
             self._delete(lease)
             return False
+        if self.has_mark and _without_leases(self._marks) != _without_leases(seen):
+            self._delete(lease)
+            raise SettingsError(_busy(None))
         self._lease = lease
         self._identity.keep_marked()
         self._heart = threading.Thread(target=self._renew_all, name="lease", daemon=True)
@@ -435,6 +445,10 @@ def _seems_absent(error: HighLevelError) -> bool:
     if isinstance(error, CredentialsRefused):  # a dead token answers 401, and refuses what comes next as well
         return error.missing == "token" and error.status == HTTPStatus.FORBIDDEN
     return isinstance(error, AnswerNotUnderstood) or error.status in _NO_SUCH_ROUTE
+
+
+def _without_leases(seen: Iterable[_Seen]) -> list[_Seen]:
+    return [item for item in seen if item.name == MARK]
 
 
 def _other_ledger(item: _Seen, ledger: str) -> bool:
