@@ -25,6 +25,8 @@ class People:
     chance: random.Random
     #: What was done → tells whether it still holds.
     witnesses: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    #: What was edited, as it was before.
+    _found: dict[str, dict[str, Any]] = field(default_factory=dict)
     _number: int = 0
 
     def __post_init__(self) -> None:
@@ -129,10 +131,14 @@ class People:
             self._edit("tasks", task, **self.chance.choice((done, {"title": self._word()})))
 
     def _edit(self, table: str, identity: str, **changes: Any) -> None:
+        rows, what = getattr(self.state, table), f"{table} {identity} edited"
+        found = self._found.setdefault(identity, dict(rows[identity]))
         self.damage.edit(table, identity, **changes)
-        rows = getattr(self.state, table)
+        if rows[identity] == found:  # ticked off and on again: nothing to be lost
+            self.witnesses.pop(what, None)
+            return
         self._note(
-            f"{table} {identity} edited",
+            what,
             lambda: (
                 identity in rows and all(rows[identity].get(name) == new for name, new in changes.items())
             ),
