@@ -9,6 +9,8 @@ from hl_loading import fault
 from hl_mapped import person, record, schemas
 from hl_undoing import differing, dump, loads, spared, undo
 
+from sandbox.highlevel.relations import add_relation
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,19 +50,49 @@ def test_another_doctor_and_back_again_undone_run_after_run(highlevel: Start) ->
         assert spared(loader) == {}
 
 
-def test_a_link_that_is_refused_and_made_all_the_same(highlevel: Start) -> None:
+_REFUSED = {"body": {"message": ["Request failed"]}}
+
+
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [
+        ("status_after_work", {"status": 422, **_REFUSED}),
+        ("status_after_work", {"status": 500, **_REFUSED}),
+        ("drop_after", {}),
+    ],
+)
+def test_a_link_that_is_refused_and_made_all_the_same(
+    action: str, more: dict[str, Any], highlevel: Start
+) -> None:
     """An undo that links again what a run had parted knows that link, and the next undo takes it away."""
     loader = highlevel()
     empty = dump(loader)
     loads(loader, [*HEAD, *DOCTORS, referred("1")])
     before = dump(loader)
     loads(loader, [*HEAD, *DOCTORS, referred("")])
-    refused = {"status": 422, "body": {"message": ["Request failed"]}, "times": 1}
-    fault(loader, "POST", "^/associations/relations$", "status_after_work", **refused)
+    fault(loader, "POST", "^/associations/relations$", action, times=1, **more)
     for content in (before, empty):
         undo(loader)
         assert spared(loader) == {}
         assert differing(content, dump(loader)) == []
+
+
+@pytest.mark.parametrize("again", ["refuse", "same"])
+@pytest.mark.parametrize("doctor", ["", "2"])
+def test_a_link_that_somebody_made_again_stays(doctor: str, again: str, highlevel: Start) -> None:
+    """The run had parted two contacts and a person has linked them again: no undo takes that link, or its contacts, for ours."""
+    loader = highlevel(relation_again=again)
+    loads(loader, [*HEAD, *DOCTORS, referred("1")])
+    state = loader.sandbox.highlevel.state
+    (link,) = state.relations.values()
+    loads(loader, [*HEAD, *DOCTORS, referred(doctor)])
+    association = state.associations[link["associationId"]]
+    theirs = add_relation(state.main, association, link["firstRecordId"], link["secondRecordId"])
+    for _ in range(2):
+        undo(loader)
+        assert {row["reason"] for row in spared(loader).values()} == {"somebody_added_relation"}
+        assert list(state.relations) == [theirs["id"]]
+    assert set(state.contacts) == {link["firstRecordId"], link["secondRecordId"]}
 
 
 def test_a_delta_of_links_undone_and_loaded_again(highlevel: Start) -> None:

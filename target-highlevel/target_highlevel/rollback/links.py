@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.errors import NotFound, Refused
+from target_highlevel.engine.absence import IN_FLIGHT_SECONDS
+from target_highlevel.errors import NotFound, Refused, Unknown
 from target_highlevel.ledger.rows import Status
 from target_highlevel.objects.base import Rejected
 from target_highlevel.objects.relation import ENDS
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 #: So many links that are gone with their records show that all are; one may be gone from an earlier attempt.
 _ENOUGH = 5
+#: Why a link is not made again that is there already and is not ours.
+_BY_SOMEBODY = "somebody_added_relation"
+_STRIPES = 64
 
 
 class Links:
@@ -45,6 +49,10 @@ class Links:
         #: Ids that records had before they were removed and made again → those they have now.
         self._replaced = undo.replaced()
         self._mutex = threading.Lock()
+        #: Two records of the source that say the same are not linked again at once: the second finds the link of the first.
+        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
+        #: Links that are ours, with those made again.
+        self._own = set(plan.known_relations)
         #: Whether links outlive their records here, and how many were tried that did not.
         self._outlived, self._gone = False, 0
 
@@ -148,6 +156,7 @@ class Links:
     def _link(self, row: Row, before: Before) -> None:
         self._session.schema.associate(self._session.specs[row.stream])
         instead = self._instead(row, before)
+        cut_off = row.intent is not None and row.intent["action"] == "restore"
         self._undo.intend(row, "restore", self._kind.api)
         for hl_id, others in instead.items():
             self._kind.take_away(str(hl_id))
@@ -156,19 +165,40 @@ class Links:
                     other, status="removed_with_its_record" if other.created_run else "the_same_link"
                 )
         try:
-            made = self._linked(before.fields)
-        except (NotFound, Refused, Rejected):  # an end of it is gone, or every label is full
+            made = self._linked(before, is_ours=cut_off)
+        except (NotFound, Refused, Rejected) as refused:  # an end of it is gone, say, or every label is full
+            by_somebody = isinstance(refused, Rejected) and refused.reason == _BY_SOMEBODY
             self._undo.removed(row, status="not_linked")
-            self._result.spare(replace(row, hl_id=None), "cannot_be_linked_again")
+            self._result.spare(
+                replace(row, hl_id=None), _BY_SOMEBODY if by_somebody else "cannot_be_linked_again"
+            )
         else:
             self._settle(row, made, before)
 
-    def _linked(self, ends: Mapping[str, Any]) -> str:
-        """Link two records and return the id of the link, which may be there although it was refused."""
+    def _linked(self, before: Before, *, is_ours: bool) -> str:
+        """Link two records and return the id of the link; one that is there may be of an attempt that was cut off.
+
+        Raises:
+            Rejected: a person has linked them since, which no answer to a second link need tell.
+        """
+        ends = before.fields
+        with self._stripes[hash(tuple(ends[name] for name in ENDS)) % _STRIPES]:
+            there = self._kind.find_link(ends)
+            is_ours = is_ours or there in self._own or there == before.known.get("hl_id")
+            if there and not is_ours:
+                raise Rejected(_BY_SOMEBODY)
+            made = there or self._made(ends)
+            self._own.add(made)
+        return made
+
+    def _made(self, ends: Mapping[str, Any]) -> str:
+        """Make a link that was not there; whatever is answered, it may be there now."""
         try:
             return self._kind.link(ends).hl_id
-        except Refused as refused:
-            found = self._kind.find_link(ends) if refused.maybe_created else None
+        except (Refused, Unknown) as error:
+            if isinstance(error, Unknown):
+                self._session.stop.wait(min(self._session.search_lag, IN_FLIGHT_SECONDS))
+            found = self._kind.find_link(ends)
             if not found:
                 raise
             return found
