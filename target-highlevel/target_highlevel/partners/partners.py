@@ -324,7 +324,7 @@ class Partners:
         """Put our lease there; return whether it is the only one.
 
         Args:
-            seen: what was there when this run decided what it has to find again; long ago, where much came before its first write.
+            seen: what was there when this run decided what to find again; long ago, where much came before its first write.
 
         Raises:
             SettingsError: another run has come and gone since; the next one finds out what it did.
