@@ -497,3 +497,102 @@ def test_slots_are_found_where_no_long_time_is_listed(diary: Loader) -> None:
     assert there(diary) == (1, 1, 1)
     assert diary.load([*lines, away(absent=True), hours(absent=True)]).code == 0
     assert there(diary) == (1, 0, 0)
+
+
+# Events whose user leaves the team of their calendar
+
+VISIT, OTHER = "individual_appointments/3", "Other bookings of Cliniko"
+COLLEAGUE = record("hl_users", "practitioners/8", email="kofi.saltmarsh@clinic.example.com", active=True)
+COLLEAGUES = "practitioner_appointment_types/8#5"
+LEFT = record("hl_users", "practitioners/9", email="orla.featherstone@clinic.example.com", active=False)
+STAYS = ("Physio", "orla.featherstone", "confirmed")
+
+
+def team(*numbers: int) -> list[str]:
+    """Return the calendar and the hours of those of the two who offer its type."""
+    source = {9: HOURS, 8: COLLEAGUES}
+    refs = {
+        "team": [f"user:practitioners/{number}" for number in numbers],
+        "schedules": [f"schedule:{source[number]}" for number in numbers],
+    }
+    when = {"name": "Physio", "calendar": f"calendar:{TYPE}", "needs": [f"calendar:{TYPE}"]}
+    week = {"time_zone": "Australia/Sydney", "hours": "1 09:00-13:00"}
+    return [
+        calendar(**refs),
+        *(
+            record("hl_schedules", source[number], owner=f"user:practitioners/{number}", **when, **week)
+            for number in numbers
+        ),
+        *(record("hl_schedules", source[number], absent=True) for number in source.keys() - {*numbers}),
+    ]
+
+
+def visit(**more: Any) -> str:
+    """Return a booking of Ada's with Orla."""
+    own = {"contact": "patients/1", "title": "Visit", "status": "booked", "body": f"cliniko:{VISIT}"}
+    times = {"starts_at": "2031-06-02T01:00:00Z", "ends_at": "2031-06-02T02:00:00Z"}
+    kind = {"owner": "user:practitioners/9", "calendar": f"calendar:{TYPE}", "after": [f"calendar:{TYPE}"]}
+    return record("hl_appointments", VISIT, **{**own, **times, **kind, **more})
+
+
+def booked(loader: Loader) -> list[tuple[str, str, str]]:
+    """Return calendar, user and status of each event."""
+    state = loader.sandbox.highlevel.state
+    return [
+        (
+            state.calendars[event["calendarId"]]["name"],
+            state.users[event["assignedUserId"]]["email"].partition("@")[0],
+            event["appointmentStatus"],
+        )
+        for event in state.appointments.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("doctor", "offering", "changed", "events"),
+    [
+        pytest.param(LEFT, (9, 8), {}, [(OTHER, "frontdesk", "confirmed")], id="she left"),
+        pytest.param(
+            LEFT,
+            (9, 8),
+            {"contact": "patients/2"},
+            [(OTHER, "orla.featherstone", "cancelled"), (OTHER, "frontdesk", "confirmed")],
+            id="she left, and two patients are one",
+        ),
+        pytest.param(DOCTOR, (8,), {}, [STAYS], id="she offers it no longer"),
+        pytest.param(
+            DOCTOR,
+            (8,),
+            {"status": "cancelled"},
+            [(OTHER, "orla.featherstone", "cancelled")],
+            id="she offers it no longer, and it is cancelled",
+        ),
+        pytest.param(
+            DOCTOR,
+            (8,),
+            {"contact": "patients/2"},
+            [(OTHER, "orla.featherstone", "cancelled"), (OTHER, "orla.featherstone", "confirmed")],
+            id="she offers it no longer, and two patients are one",
+        ),
+    ],
+)
+def test_a_change_of_who_is_in_no_team_goes_elsewhere(
+    doctor: str, offering: tuple[int, ...], changed: dict[str, str], events: list[Any], diary: Loader
+) -> None:
+    """HighLevel takes no change of an event whose user is not in its calendar's team; undone, all is as it was."""
+    people = [person("patients/1", "Ada", "Lovelace"), person("patients/2", "Bo", "Diddley")]
+    assert diary.load([*HEAD, DOCTOR, COLLEAGUE, *team(9, 8), *people, visit()]).code == 0
+    assert booked(diary) == [STAYS]
+    lines = [*HEAD, doctor, COLLEAGUE, *team(*offering), *people, visit(**changed)]
+    ended = diary.load(lines)
+    assert ended.code == 0, ended.log[-2000:]
+    assert booked(diary) == events
+    assert diary.load(lines).code == 0  # hours that were taken away come once more
+    before = diary.sandbox.highlevel.control.stats()["requests"]
+    assert diary.load(lines).code == 0
+    assert diary.sandbox.highlevel.control.stats()["requests"] == before
+    seen = diary.load(lines, MODE="verify")
+    assert seen.code == 0, seen.log[-2000:]
+    undone = diary.tool("rollback", "--yes")
+    assert undone.returncode == 0, undone.stdout + undone.stderr
+    assert booked(diary) == [STAYS]

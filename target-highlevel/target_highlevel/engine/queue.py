@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 64
 #: Records that wait for another of their contact or family, and are kept at hand.
 _MOST_WAITING = 1000
+#: What decides who is in the team of a calendar.
+_TEAMS = frozenset({"calendar", "schedule"})
 #: Name of the fact that all people of a clinic have come once.
 _PEOPLE_CAME = "people_came:"
 
@@ -36,6 +38,7 @@ class Queue:
         self._waiting: list[Row] = []
         self._in_work: dict[str, frozenset[str]] = {}
         self._first_in_work: set[str] = set()
+        self._teams_in_work: set[str] = set()
         self._had_first = False
         #: Whether everything that a front desk needs is in HighLevel; from then on the rest goes on beside what comes later.
         self.front_desk_can_work = False
@@ -66,6 +69,9 @@ class Queue:
         """Take note that a record is in nobody's way any more."""
         self._in_work.pop(row.ref, None)
         self._first_in_work.discard(row.ref)
+        if row.object in _TEAMS:  # the calendar may have to be written now, before what is at hand
+            self._teams_in_work.discard(row.ref)
+            self._waiting = []
         self.look = True
 
     def _claim(self, limit: int) -> list[Row]:
@@ -95,15 +101,23 @@ class Queue:
         return True
 
     def _pick(self) -> Row | None:
-        """Take the first record at hand that is in nobody's way."""
+        """Take the first record at hand that is in nobody's way.
+
+        An event is written when it is settled who is in the team of its calendar: HighLevel refuses it for anybody else.
+        """
         taken = frozenset().union(*self._in_work.values())
+        teams_change = bool(self._teams_in_work)
         for number, row in enumerate(self._waiting):
             keys = self._session.exclusive_keys(row)
-            if row.ref not in self._in_work and not keys & taken:
+            too_early = teams_change and row.object == "appointment"
+            if row.ref not in self._in_work and not keys & taken and not too_early:
                 del self._waiting[number]
                 self._in_work[row.ref] = keys
                 if row.rank <= FRONT_DESK:
                     self._first_in_work.add(row.ref)
+                if row.object in _TEAMS:
+                    self._teams_in_work.add(row.ref)
                 return row
+            teams_change = teams_change or row.object in _TEAMS
             taken |= keys  # nobody overtakes: who gives an address up comes before who takes it
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from target_highlevel.assumptions import question
 from target_highlevel.errors import NotFound
 from target_highlevel.fields import is_written
@@ -71,40 +73,63 @@ class Event(OnContact):
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the event's fields with the calendar as its id; one that is missing is made."""
-        calendar, user = self._place(row, fields, self.user(fields.get("owner")))
-        wanted = {
+        told = {
             "title": title_of(fields),
             "body": text_of(row, fields),
             "starts_at": fields.get("starts_at"),
             "ends_at": fields.get("ends_at"),
             "status": self._status(fields),
-            "user": user,
-            "calendar": calendar,
+            "user": self.user(fields.get("owner")),
         }
-        return {name: value for name, value in wanted.items() if value is not None}
+        told = {name: value for name, value in told.items() if value is not None}
+        calendar, user = self._place(row, fields, told)
+        placed = {**told, "user": user, "calendar": calendar}
+        return {name: value for name, value in placed.items() if value is not None}
 
     def _status(self, fields: Mapping[str, Any]) -> str:
         return STATUSES.get(str(fields.get("status")), "confirmed")
 
-    def _place(self, row: Row, fields: Mapping[str, Any], user: str | None) -> tuple[str, str | None]:
+    def _place(self, row: Row, fields: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[str, str | None]:
         """Return the calendar of an event and whose it is.
 
         It is that of its type, unless the team is without the user: an event in somebody else's name would take that person's
-        time. Then it goes into one that is closed and has everybody. One that was made stays where it is when a team changes.
-        A record that names no calendar gets one by the name of its type.
+        time. Then it goes into one that is closed and has everybody. A record that names no calendar gets one by the name of its
+        type.
         """
-        catalogue = self.ctx.catalogue
+        catalogue, user = self.ctx.catalogue, told.get("user")
         if self.ctx.settings.calendar_id:
             return self.ctx.settings.calendar_id, catalogue.of_team(self.ctx.settings.calendar_id, user)
         name = str(fields.get("appointment_type") or OTHER_CALENDAR)
         if fields.get("calendar"):
             found, name = self.ctx.work.hl_id(str(fields["calendar"])), OTHER_CALENDAR
-            was_there = found and is_written(row.written.get("calendar"), found, self.ctx.salt)
-            if found and (was_there or (user in catalogue.team(found) and not self._is_in_other(row))):
+            if found and self._may_be_in(found, row, told):
                 return found, user
         with self._calendars:
             calendar = catalogue.calendar(name, make=self._makes_calendars) or MISSING_CALENDAR
         return calendar, catalogue.of_team(calendar, user)
+
+    def _may_be_in(self, calendar: str, row: Row, told: Mapping[str, Any]) -> bool:
+        """Return whether an event belongs into the calendar of its type.
+
+        One that was made stays where it is when a team changes, until something of it is to be written: HighLevel takes no change
+        of an event whose user is not in the team.
+        """
+        was_there = is_written(row.written.get("calendar"), calendar, self.ctx.salt)
+        if was_there and self._is_as_written(row, told):
+            return True
+        team = self.ctx.catalogue.team(calendar)
+        if was_there and not team:  # nobody knows who is in it
+            return True
+        return told.get("user") in team and not self._is_in_other(row)
+
+    def _is_as_written(self, row: Row, told: Mapping[str, Any]) -> bool:
+        """Return whether an event stays as it was written last, on the contact that it is on."""
+        if row.contact and self.ctx.work.hl_id(f"contact:{row.contact}") != row.parent_id:
+            return False
+        return all(
+            name in row.notes.shortened or is_written(row.written.get(name), value, self.ctx.salt)
+            for name, value in told.items()
+        )
 
     def _is_in_other(self, row: Row) -> bool:
         with self._calendars:
@@ -125,6 +150,17 @@ class Event(OnContact):
     ) -> Updated:
         """Write the changed fields, whatever contact the event is of."""
         return self._write(str(row.parent_id), row, spec, changes)
+
+    @override
+    def detached_text(self, source_id: str, there: Mapping[str, Any], why: str) -> dict[str, Any]:
+        """Say it on an event whose user has left the team of its calendar in the closed one: elsewhere HighLevel refuses it."""
+        said, catalogue = super().detached_text(source_id, there, why), self.ctx.catalogue
+        team = catalogue.team(str(there["calendar"])) if said and there.get("calendar") else ()
+        if not team or there.get("user") in team:
+            return said
+        with self._calendars:
+            other = catalogue.calendar(OTHER_CALENDAR, make=self._makes_calendars)
+        return {**said, "calendar": other, "user": catalogue.of_team(other, there["user"])} if other else said
 
     def closed(self, there: Mapping[str, Any]) -> dict[str, Any]:
         """Cancel an event that is still to come about, silently; whoever came or stayed away did so."""
