@@ -160,3 +160,29 @@ def test_a_change_that_was_cut_off_and_taken_back(point: str, highlevel: Callabl
     before = loader.sandbox.highlevel.control.stats()["requests"]
     assert loader.load([*head, here]).code == 0
     assert loader.sandbox.highlevel.control.stats()["requests"] == before
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_tags_and_channels_of_a_change_that_was_cut_off_are_ours(
+    again: bool,  # noqa: FBT001 - whether a run comes between that finds them there
+    highlevel: Callable[..., Loader],
+) -> None:
+    """When Cliniko takes them back they go, as if the run had seen them arrive; the tag of a person stays."""
+    loader = highlevel()
+    head = schemas("patients")
+    here = person("patients/1", "Ada", "King", dnd_email=False)
+    there = person("patients/1", "Ada", "King", dnd_email=True, tags=["patient", "archived"])
+    assert loader.load([*head, here]).code == 0
+    assert loader.load([*head, there], CRASH_AT="after_response/contact").code == KILLED
+    state_ = loader.sandbox.highlevel.state
+    (contact,) = state_.contacts.values()
+    assert contact["dndSettings"]["Email"]["status"] == "active"
+    if again:
+        assert loader.load([*head, there]).code == 0
+    state_.damage.edit_contact(contact["id"], tags=[*contact["tags"], "vip"])
+    loaded = loader.load([*head, here])
+    assert loaded.code == 0, loaded.log[-2000:]
+    (contact,) = state_.contacts.values()
+    assert sorted(contact["tags"]) == ["patient", "vip"]
+    assert contact["dndSettings"]["Email"]["status"] == "inactive"
+    assert loader.load([*head, here], MODE="verify").code == 0

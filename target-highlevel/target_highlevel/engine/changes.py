@@ -86,6 +86,11 @@ class Changes:
             for mark in row.begun.get(name, ())
         )
 
+    def closing(self, row: Row, spec: StreamSpec) -> set[str]:
+        """Return the channels that a write of ours which was cut off may have closed."""
+        channels = (name for name in row.begun if kind_of(spec.field(name)).is_channel)
+        return {name for name in channels if self._was_begun(row, spec, name, there=True)}
+
     def marks(self, spec: StreamSpec, values: Mapping[str, Any]) -> dict[str, str]:
         """Return what the ledger keeps of values that are about to be written."""
         return {

@@ -305,6 +305,7 @@ class Writer:
     def _update(self, row: Row, spec: StreamSpec, kind: ObjectKind, wanted: Mapping[str, Any]) -> None:
         """Write the fields that changed in Cliniko, and only those; nothing is read when nothing changed."""
         untold = self._changes.unseen(row, spec)
+        row.notes = replace(row.notes, dnd=tuple(sorted({*row.notes.dnd, *self._changes.closing(row, spec)})))
         wanted = {name: value for name, value in wanted.items() if name not in untold}
         changes = self._changes.of(row, spec, wanted)
         notes = replace(row.notes, conflicts=tuple(sorted(self._changes.kept(row, changes))))
@@ -337,6 +338,10 @@ class Writer:
                 notes = replace(notes, dnd=switched_on(row, spec, current))
             row.notes = notes
             changes = not_done(spec, changes, current, recalled.withheld)
+        if row.begun_tags:
+            there = _tags_in(spec, current)
+            notes = replace(notes, tags=tuple(sorted({*notes.tags, *row.begun_tags} & there)))
+            row.notes = notes
         notes = replace(
             notes, dnd=switched_on(row, spec, {name: current.get(name) for name in row.notes.dnd})
         )
@@ -386,7 +391,8 @@ class Writer:
         while True:
             reach("before_intent", row.object)
             marks = self._changes.marks(spec, writing)
-            self._work.intend(row, "update", kind.api, fields=writing, before=before, marks=marks)
+            tags = _tags_in(spec, writing)
+            self._work.intend(row, "update", kind.api, fields=writing, before=before, marks=marks, tags=tags)
             reach("after_intent", row.object)
             try:
                 return _leaving(kind.update(row, spec, writing, current), row, left_out)
@@ -551,6 +557,11 @@ class Writer:
         return self._money(
             spec, {name: value for name, value in wanted.items() if name not in notes.withheld}
         )
+
+
+def _tags_in(spec: StreamSpec, values: Mapping[str, Any]) -> set[str]:
+    """Return the tags among a record's values."""
+    return {tag for name, value in values.items() if kind_of(spec.field(name)).shared for tag in value or ()}
 
 
 def _with_withheld(made: Created | Existing, withheld: Mapping[str, str]) -> Created | Existing:

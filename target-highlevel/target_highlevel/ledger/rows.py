@@ -191,6 +191,11 @@ class Row:
         return dict((self.intent or {}).get("begun") or {})
 
     @property
+    def begun_tags(self) -> list[str]:
+        """Return the tags that may be ours, because a write of them was begun and nobody saw the end."""
+        return list((self.intent or {}).get("tags") or ())
+
+    @property
     def fields(self) -> dict[str, Any]:
         """Return the wanted fields of the main record; empty when the main record did not change."""
         return dict(self.content.fields)

@@ -197,15 +197,17 @@ class Work(Lookup):
         fields: Iterable[str] = (),
         before: Any = None,
         marks: Mapping[str, str] | None = None,
+        tags: Iterable[str] = (),
     ) -> None:
         """Record that a write is about to be attempted, with the before-image that a rollback needs.
 
-        Which version of the record may be there, and which values of its fields (their ``marks``), is known until somebody has
-        seen the end of it, whatever is tried in between.
+        Which version of the record may be there, which values of its fields (their ``marks``) and which ``tags``, is known until
+        somebody has seen the end of it, whatever is tried in between.
         """
         begun = row.begun
         for name, mark in (marks or {}).items():
             begun[name] = sorted({*begun.get(name, ()), mark})
+        begun_tags = sorted({*row.begun_tags, *tags})
         row.intent = {
             "action": action,
             "run": self.run,
@@ -213,6 +215,7 @@ class Work(Lookup):
             "api": api,
             "sent": row.version if action in _SENDING else (row.intent or {}).get("sent"),
             **({"begun": begun} if begun else {}),
+            **({"tags": begun_tags} if begun_tags else {}),
         }
         with self._ledger.transaction() as connection:
             self._set(connection, row.ref, intent=json.dumps(row.intent))
