@@ -95,6 +95,23 @@ def test_a_link_that_somebody_made_again_stays(doctor: str, again: str, highleve
     assert set(state.contacts) == {link["firstRecordId"], link["secondRecordId"]}
 
 
+@pytest.mark.parametrize("again", ["refuse", "same"])
+def test_a_link_that_somebody_made_before_us_stays(again: str, highlevel: Start) -> None:
+    """A person has linked two contacts of ours, and then Cliniko says the same: no undo takes that link away."""
+    loader = highlevel(relation_again=again)
+    loads(loader, [*HEAD, *DOCTORS, referred("2")])
+    state = loader.sandbox.highlevel.state
+    (link,) = state.relations.values()
+    doctor = next(one["id"] for one in state.contacts.values() if one["lastName"] == "One")
+    association = state.associations[link["associationId"]]
+    theirs = add_relation(state.main, association, link["firstRecordId"], doctor)
+    loads(loader, [*HEAD, *DOCTORS, referred("1")])
+    for _ in range(2):
+        undo(loader)
+        assert theirs["id"] in state.relations
+    assert {theirs["firstRecordId"], theirs["secondRecordId"]} <= set(state.contacts)
+
+
 def test_a_delta_of_links_undone_and_loaded_again(highlevel: Start) -> None:
     """Links that a delta added, changed and removed are undone; the next full read brings those of now, and nothing else."""
     loader = highlevel()

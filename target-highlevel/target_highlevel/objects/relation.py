@@ -52,7 +52,9 @@ class Relation(ObjectKind):
 
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
         """Link the two records; an identical relation answers 400 and is what we wanted (issue 73 of the API's documentation)."""
-        known = self._known(row.fields["first"])
+        first, second = row.fields["first"], row.fields["second"]
+        by_people = all(end.startswith("contact:") for end in (first, second))
+        known = self._known(first, by_people=by_people)
         for label in self.ctx.catalogue.association_ids(wanted["association"]) if known else ():
             found = known.get((label, wanted["first"], wanted["second"]))
             if found is not None:
@@ -104,17 +106,25 @@ class Relation(ObjectKind):
                 self._first_free[place] = max(self._first_free[place], number + 1)
         raise Rejected("relation_limit", key)
 
-    def _known(self, ref: str) -> Links:
-        """Return the links of a record that this ledger did not make: listed once, not tried one by one (a lost ledger)."""
-        with self._stripes[hash(ref) % _STRIPES]:
-            return self._links(ref)
+    def _known(self, ref: str, *, by_people: bool) -> Links:
+        """Return the links of a record that this ledger did not make: listed once, not tried one by one (a lost ledger).
 
-    def _list(self, ref: str) -> Links:
+        Of links ``by_people``, as there are between contacts, a contact of an earlier run may have some since: what answers a
+        link that is there need not tell it from one that is made.
+        """
+        with self._stripes[hash(ref) % _STRIPES]:
+            return self._links(ref, by_people)
+
+    def _list(self, ref: str, by_people: bool) -> Links:  # noqa: FBT001 - as the cache passes it
         end = self.ctx.work.row(ref)
-        if end is None or end.hl_id is None or {ALL_LISTED, _KIND} & set(end.listed.split()):
+        if end is None or end.hl_id is None:
+            return {}
+        listed = bool({ALL_LISTED, _KIND} & set(end.listed.split()))
+        if listed and (not by_people or end.created_run == self.ctx.work.run):
             return {}
         known = {(item.association_id, item.first, item.second): item.id for item in self.all_of(end.hl_id)}
-        self.ctx.work.mark_listed(end, _KIND)
+        if not listed:
+            self.ctx.work.mark_listed(end, _KIND)
         return known
 
     def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
