@@ -112,6 +112,45 @@ def test_a_link_that_somebody_made_before_us_stays(again: str, highlevel: Start)
     assert {theirs["firstRecordId"], theirs["secondRecordId"]} <= set(state.contacts)
 
 
+@pytest.mark.parametrize("again", ["refuse", "same"])
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_relationship_given_to_whom_somebody_has_linked(
+    in_order: bool,  # noqa: FBT001 - a parameter of the test
+    again: str,
+    highlevel: Start,
+) -> None:
+    """The run pointed a relationship at a patient with whom a person has linked the first one: their link stays."""
+    loader = highlevel(relation_again=again)
+    third = person("patients/3", "Cy", "King")
+    loads(loader, [*HEAD, *BOTH, third, family(1, "1", "2")])
+    before, first = dump(loader), next((loader.folder / "reports").iterdir()).name
+    state = loader.sandbox.highlevel.state
+    (link,) = state.relations.values()
+    other = next(one["id"] for one in state.contacts.values() if one["firstName"] == "Cy")
+    association = state.associations[link["associationId"]]
+    theirs = add_relation(state.main, association, link["firstRecordId"], other)
+    loads(loader, [*HEAD, *BOTH, third, family(1, "1", "3")])
+    if in_order:
+        undo(loader)
+        assert len(differing(before, dump(loader))) == 1, "only their link is new"
+    assert loader.tool("rollback", "--yes", "--run", first).returncode == 0
+    assert theirs["id"] in state.relations
+    assert {theirs["firstRecordId"], other} <= set(state.contacts)
+
+
+def test_a_relationship_given_to_whom_another_one_has_linked(highlevel: Start) -> None:
+    """A link that was made for another relationship is ours: it goes when neither says it any more."""
+    loader = highlevel()
+    third = person("patients/3", "Cy", "King")
+    people = [*HEAD, *BOTH, third]
+    loads(loader, [*people, family(1, "1", "2"), family(2, "1", "3")])
+    loads(loader, [*people, family(1, "1", "3"), family(2, "1", "3")])
+    loads(loader, [*people, family(1, "1", "3"), family(2, "1", "3", absent=True)])
+    loads(loader, [*people, family(1, "1", "2"), family(2, "1", "3", absent=True)])
+    (link,) = dump(loader)["relations"]
+    assert link["second"] == "patients/2"
+
+
 def test_a_delta_of_links_undone_and_loaded_again(highlevel: Start) -> None:
     """Links that a delta added, changed and removed are undone; the next full read brings those of now, and nothing else."""
     loader = highlevel()

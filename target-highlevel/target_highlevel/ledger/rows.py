@@ -38,6 +38,8 @@ class Notes:
     author: str | None = None
     #: Of a relation: association and HighLevel ids of both ends.
     link: Mapping[str, str] = field(default_factory=dict)
+    #: Of a relation that was given other ends: it was there already, and no record of ours had it: a person's.
+    found: bool = False
     #: What HighLevel filled in by itself when the record was created.
     filled: Mapping[str, Any] = field(default_factory=dict)
     #: What the record comes to in HighLevel, by what it is summed; None where nobody has kept it.

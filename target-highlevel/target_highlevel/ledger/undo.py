@@ -413,7 +413,8 @@ class Undo(Work):
     def linked(self, row: Row, hl_id: str, before: Before) -> None:
         """Record that a relation links again what it linked before the run, and belongs to the run it belonged to."""
         with self._ledger.transaction() as connection:
-            row.hl_id, row.notes = hl_id, Notes(link=before.fields)
+            found = Notes.of(before.known.get("notes")).found
+            row.hl_id, row.notes = hl_id, Notes(link=before.fields, found=found)
             self._audit(connection, row, "outcome", "created")
             known = {**before.known, "hl_id": hl_id, "notes": row.notes.content()}
             self._move(connection, row.ref, RESTORED, **_as_known(known))

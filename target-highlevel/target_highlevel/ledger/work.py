@@ -290,6 +290,8 @@ class Work(Lookup):
             if outcome is Outcome.CREATED:
                 values["created_run"] = self.run
                 values["listed"] = ALL_LISTED  # nothing of ours can hang on what we have just made
+            elif notes.found:
+                values["created_run"] = None  # no run's to take away
             self._set(connection, row.ref, **values)
             self._finish(connection, row, SETTLED, keep_payload=keep_payload)
             row.hl_id = hl_id

@@ -61,6 +61,8 @@ class Updated:
     withheld: Mapping[str, str] | None = None
     #: Tags of a contact that are ours.
     tags: tuple[str, ...] | None = None
+    #: Whether what stands for it now was there already, and was nothing of ours.
+    found: bool = False
 
     def noted(self, notes: Notes) -> Notes:
         """Return the notes with what is new of them."""
@@ -68,6 +70,7 @@ class Updated:
             notes,
             withheld=notes.withheld if self.withheld is None else self.withheld,
             tags=notes.tags if self.tags is None else self.tags,
+            found=self.found,
         )
 
 

@@ -168,10 +168,11 @@ class Relation(ObjectKind):
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
     ) -> Updated:
         """A relation with other ends is another relation: remove this one and link anew."""
-        if not self.ctx.work.shared(row):
+        if not row.notes.found and not self.ctx.work.shared(row):
             self.take_away(str(row.hl_id))
         made = self.create(row, spec, self.prepare(row, spec, row.fields))
-        return Updated(made.hl_id)
+        theirs = isinstance(made, Existing) and self.ctx.work.holder(_KIND, made.hl_id) is None
+        return Updated(made.hl_id, found=theirs)
 
     def find(self, row: Row, spec: StreamSpec) -> str | None:
         """Look for the link among the relations of its second record."""

@@ -147,7 +147,8 @@ class Links:
 
     def _written_later(self, row: Row, before: Before) -> bool:
         runs = {self._undo.undone, before.known.get("created_run")}
-        return row.ref in self._plan.rewritten or (row.hl_id is not None and row.created_run not in runs)
+        made_later = row.hl_id is not None and not row.notes.found and row.created_run not in runs
+        return row.ref in self._plan.rewritten or made_later
 
     def _settle(self, row: Row, hl_id: str, before: Before) -> None:
         self._undo.linked(row, hl_id, before)
@@ -208,7 +209,7 @@ class Links:
 
         One that a record of another run says as well stays.
         """
-        places = {row.hl_id} if row.notes.link != before.fields else set()
+        places = {row.hl_id} if row.notes.link != before.fields and not row.notes.found else set()
         if row.intent and row.fields:  # cut off: the new link may be there, and nobody knows its id
             with suppress(NotFound, Refused, Rejected):  # one of its ends is not there, so it is not there
                 places.add(self._kind.find(row, self._session.specs[row.stream]))
