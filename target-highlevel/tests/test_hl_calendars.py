@@ -596,3 +596,18 @@ def test_a_change_of_who_is_in_no_team_goes_elsewhere(
     undone = diary.tool("rollback", "--yes")
     assert undone.returncode == 0, undone.stdout + undone.stderr
     assert booked(diary) == [STAYS]
+
+
+@pytest.mark.parametrize("status", [422, 502])
+def test_the_calendar_of_other_bookings_may_be_there_although_it_was_refused(
+    status: int, diary: Loader
+) -> None:
+    """It is looked for: the booking goes in, and there is one calendar."""
+    fault(
+        diary, "POST", "/calendars/$", "status_after_work", status=status, body={"message": "Request failed"}
+    )
+    people = [DOCTOR, person("patients/1", "Ada", "Lovelace")]
+    loaded = diary.load([*HEAD, *people, visit(calendar=None, after=[])])
+    assert loaded.code == 0, loaded.log[-2000:]
+    assert booked(diary) == [(OTHER, "orla.featherstone", "confirmed")]
+    assert [row["name"] for row in diary.sandbox.highlevel.state.calendars.values()] == [OTHER]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.diary import CLOSED
 from target_highlevel.assumptions import Known
-from target_highlevel.errors import CredentialsRefused, NotOffered, SettingsError, Unknown
+from target_highlevel.errors import CredentialsRefused, NotOffered, Refused, SettingsError, Unknown
 from target_highlevel.setup.offered import Offered
 from target_highlevel.values import switched
 
@@ -228,6 +228,10 @@ class Catalogue:
                 self._calendars = self._read_calendars()
                 if name not in self._calendars:
                     self._calendars[name] = self._create_calendar(name)
+            except Refused as refused:  # it may be there all the same
+                self._calendars = self._read_calendars() if refused.maybe_created else self._calendars
+                if name not in self._calendars:
+                    raise
         return self._calendars.get(name)
 
     def _read_calendars(self) -> dict[str, str]:
