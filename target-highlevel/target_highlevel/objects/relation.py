@@ -41,6 +41,7 @@ class Relation(ObjectKind):
         super().__init__(ctx)
         self._first_free: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._links = lru_cache(_MOST_KEPT)(self._list)
+        self._links_of_people = lru_cache(_MOST_KEPT)(self._list_again)
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
 
     def prepare(self, row: Row, spec: StreamSpec, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,19 +114,29 @@ class Relation(ObjectKind):
         link that is there need not tell it from one that is made.
         """
         with self._stripes[hash(ref) % _STRIPES]:
-            return self._links(ref, by_people)
+            known = self._links(ref)
+            if known is None and by_people:
+                known = self._links_of_people(ref)
+            return known or {}
 
-    def _list(self, ref: str, by_people: bool) -> Links:  # noqa: FBT001 - as the cache passes it
+    def _list(self, ref: str) -> Links | None:
+        """Return the links of a record; None where an earlier run has listed them, or nobody but this ledger made any."""
         end = self.ctx.work.row(ref)
-        if end is None or end.hl_id is None:
-            return {}
-        listed = bool({ALL_LISTED, _KIND} & set(end.listed.split()))
-        if listed and (not by_people or end.created_run == self.ctx.work.run):
-            return {}
-        known = {(item.association_id, item.first, item.second): item.id for item in self.all_of(end.hl_id)}
-        if not listed:
-            self.ctx.work.mark_listed(end, _KIND)
+        if end is None or end.hl_id is None or {ALL_LISTED, _KIND} & set(end.listed.split()):
+            return None
+        known = self._all_of(end.hl_id)
+        self.ctx.work.mark_listed(end, _KIND)
         return known
+
+    def _list_again(self, ref: str) -> Links:
+        """Return the links that a contact has by now; those of one made in this run are nobody's."""
+        end = self.ctx.work.row(ref)
+        if end is None or end.hl_id is None or end.created_run == self.ctx.work.run:
+            return {}
+        return self._all_of(end.hl_id)
+
+    def _all_of(self, hl_id: str) -> Links:
+        return {(item.association_id, item.first, item.second): item.id for item in self.all_of(hl_id)}
 
     def _link(self, association_id: str, wanted: Mapping[str, Any]) -> Created | Existing:
         try:
@@ -199,7 +210,8 @@ class Relation(ObjectKind):
         return True
 
     def _delete(self, hl_id: str) -> None:
-        self._links.cache_clear()  # what was listed is true no longer
+        for listed in (self._links, self._links_of_people):
+            listed.cache_clear()  # what was listed is true no longer
         self.ctx.highlevel.relations.delete(hl_id)
 
 
