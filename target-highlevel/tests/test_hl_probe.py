@@ -212,6 +212,7 @@ LISTS: dict[str, dict[str, list[dict[str, str]]]] = {
     "GET /calendars/": {"calendars": [{"id": "calendar1", "name": "Cliniko migration probe"}]},
     ASSOCIATIONS: {"associations": []},
     EVENTS: {"events": []},
+    "GET /calendars/blocked-slots": {"events": []},
     "GET /locations/loc/customValues": {"customValues": []},
 }
 NO_ANSWERS = [Reply(401, {"message": "x"}), Reply(400, {"message": "x"}), Reply(200, {"message": "x"})]
@@ -537,7 +538,7 @@ def test_a_killed_probe_is_cleaned_up_by_the_next(highlevel: Callable[..., Loade
     """One after the other is killed, each at another request; the last one removes what all of them left."""
     loader = highlevel(search_lag=0.3)
     before = contents(loader)
-    for number in (22, 75, 95, 40):
+    for number in (22, 75, 57, 95, 40):
         killed_at(loader, number)
     assert contents(loader) != before
     probe(loader)

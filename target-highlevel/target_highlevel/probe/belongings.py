@@ -30,6 +30,8 @@ ASSOCIATION = "cliniko_migration_probe"
 _FIELD_KEY = "contact.cliniko_migration_probe"
 #: The field with the mark; the others of the probe are this name and a word.
 MARK_FIELD = NAME
+#: The day of 2010 on which a probe blocks an hour, in milliseconds.
+_WHEN_BLOCKED = {"startTime": "1262563200000", "endTime": "1262649600000"}
 #: How often the search is asked for contacts that should no longer be there.
 _LOOKS = 6
 
@@ -171,7 +173,7 @@ class Belongings:
         for identity in found.contacts:
             self._remove_contact(found, identity)
         for identity in found.calendars:
-            ask(endpoints.DELETE_CALENDAR, identity)
+            self._remove_calendar(found, identity)
         for identity in found.associations:
             ask(endpoints.DELETE_ASSOCIATION, identity)
         anybody = True
@@ -184,6 +186,18 @@ class Belongings:
         left = self.look()
         left.unseen = left.unseen or found.unseen
         return left
+
+    def _remove_calendar(self, found: Leftovers, identity: str) -> None:
+        """Delete a calendar after what is blocked in it: whether that goes along is not known. Unseen, both stay."""
+        endpoint = endpoints.LIST_BLOCKED_SLOTS
+        params = {"locationId": self._asker.location, "calendarId": identity, **_WHEN_BLOCKED}
+        with self._noting(found):
+            said = self._asker.ask(endpoint, params=params)
+            if not said.refused or endpoints.CREATE_BLOCK_SLOT in self._asker.accepted:
+                for slot in rows(said.given(), endpoint, "events"):
+                    if slot.get("id"):
+                        self._asker.ask(endpoints.DELETE_EVENT, str(slot["id"]), json={})
+            self._asker.ask(endpoints.DELETE_CALENDAR, identity)
 
     def _remove_contact(self, found: Leftovers, identity: str) -> None:
         """Delete a contact after its appointments: whether they go with it is not known. Where they cannot be seen it stays."""
