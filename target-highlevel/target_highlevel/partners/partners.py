@@ -341,7 +341,7 @@ class Partners:
         if any(item.name == LEASE and item.identity != lease for item in self._marks):
             self._delete(lease)
             return False
-        if self.has_mark and _without_leases(self._marks) != _without_leases(seen):
+        if self.has_mark and _marks_in(self._marks) != _marks_in(seen):
             self._delete(lease)
             raise SettingsError(_busy(None))
         self._lease = lease
@@ -447,8 +447,8 @@ def _seems_absent(error: HighLevelError) -> bool:
     return isinstance(error, AnswerNotUnderstood) or error.status in _NO_SUCH_ROUTE
 
 
-def _without_leases(seen: Iterable[_Seen]) -> list[_Seen]:
-    return [item for item in seen if item.name == MARK]
+def _marks_in(seen: Iterable[_Seen]) -> dict[str, Mark | None]:
+    return {item.identity: item.mark for item in seen if item.name == MARK}
 
 
 def _other_ledger(item: _Seen, ledger: str) -> bool:
