@@ -48,8 +48,8 @@ _UNSEEN = re.compile(
 _BLANKS = f" \t\n\r\xa0{_INVISIBLE}"
 #: What says that a number or address beside it is not that person's, or no longer: whoever has it now must not be written to.
 NOT_THEIRS = re.compile(
-    r"\b(?:wrong|incorrect|invalid|inactive|disconnected|bounce[sd]?|out of (?:order|service)|no longer"
-    r"|(?:do not|don.?t) use|(?:does not|doesn.?t|did not|didn.?t) work(?! \w)"
+    r"\b(?:wrong|incorrect|invalid|inactive|disconnected|bounce[sd]?|undeliver(?:ed|able)|returned mail|out of (?:order|service)"
+    r"|no longer|(?:do not|don.?t) use|(?:does not|doesn.?t|did not|didn.?t) (?:work(?! \w)|exist)"
     r"|not (?:valid|active|working(?! \w)|connected|in (?:use|service)|his|hers|theirs|mine)\b"
     r"|(?:old|previous|prev\.?|former) (?:number|no|ph(?:one)?|mob(?:ile)?|e-?mail)\b|(?:old|previous(?:ly)?|prev|former(?:ly)?):"
     r"|(?:not|was|formerly|previously)[ :]+(?:@|\+?\(?\d[\d ().-]{6}))|[(\[](?:old|previous|prev\.?|former)[)\]]"

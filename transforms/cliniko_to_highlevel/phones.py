@@ -96,7 +96,7 @@ _NO_NUMBER = re.compile(
     r"|(?<!\S)(?:[(\[]\d[)\]]|[1-9]\d?[)\]]|\d ?x)(?=\s*(?:\(?0|\+))"
     r"|(?<![\w.:])\d{1,3}(?=\s?%)"
     r"|[^\s,;<>]+@[^\s,;<>]+\.[a-z]+|https?://\S+|(?<!\S)@\S+"
-    r"|\b(?:ndis|medicare|nhs|nhi|dva|abn|bsb|ssn|sin|crn|policy|member|claim|file|ref|id|licen[cs]e)\b"
+    r"|\b(?:ndis|medicare|nhs|nhi|dva|abn|bsb|ssn|sin|crn|policy|member|claim|file|ref|id|licen[cs]e|mrn|urn?|umrn|irn)\b"
     r"(?: ?(?:no|nr|number)\b)?[ .:#-]*[1-9][\d -]*\d",
     re.IGNORECASE,
 )

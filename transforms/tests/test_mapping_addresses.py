@@ -150,6 +150,8 @@ from cliniko_to_highlevel.phones import e164
         ("1711234567", None, "DE", "+491711234567"),
         ("Medicare 2123 45670 1", None, "NZ", None),
         ("NDIS no. 430123456", None, "AU", None),
+        ("MRN 491570156", None, "AU", None),
+        ("UR no. 491570156", None, "AU", None),
         ("NDIS 430123456, 0491 570 006", None, "AU", "+61491570006"),
         ("https://example.com/12345678", None, "IE", None),
         # the country's own code without a plus sign
@@ -540,6 +542,8 @@ def test_other_digits_make_no_other_number(
         # what its own remark calls wrong
         ("wrong: jane@example.com", []),
         ("jane@example.com (bounced)", []),
+        ("jane@example.com (undeliverable)", []),
+        ("jane@example.com doesn't exist", []),
         ("old: a@example.com new: b@example.com", []),
         ("old@example.com", ["old@example.com"]),
         # a sign inside of a domain

@@ -236,6 +236,16 @@ def test_spellings_of_an_insurer_are_one() -> None:
         ("Self funded (cash)", []),
         ("as above", []),
         ("pending", []),
+        ("no thanks", []),
+        ("doesn\u2019t have one", []),
+        ("NULL", []),
+        ("TBD", []),
+        ("nil PHI", []),
+        ("will check", []),
+        ("keine", []),
+        ("\u7121", []),
+        ("One Health", ["One Health"]),
+        ("health.com.au", ["health.com.au"]),
     ],
 )
 def test_known_insurers_are_told_from_kinds_of_cover_beside_them(typed: str, named: list[str]) -> None:
