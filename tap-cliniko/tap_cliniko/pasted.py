@@ -59,7 +59,12 @@ def api_base(value: str) -> str:
     """
     address = value if "://" in value else f"https://{value}"
     parts = urlsplit(address)
-    if not parts.hostname or parts.port == 0 or parts.scheme not in {"http", "https"}:
+    if (
+        not parts.hostname
+        or parts.port == 0
+        or parts.scheme not in {"http", "https"}
+        or len(value.split()) > 1
+    ):
         msg = "no address"
         raise ValueError(msg)
     if parts.username is not None:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 _PREFIX = "TAP_CLINIKO_"
 _ALLOWED_BY_CLINIKO = 200
 """Requests a minute for each user (API documentation, "Rate limits")."""
+_MOST_REQUESTS = 1_000_000_000
+"""Beyond what any server allows, and within what can be counted with."""
+_A_YEAR = 366 * 86_400
+"""Seconds; more make no sense as a lag or an overlap, and could lead to before the first year there is."""
+_MOST_MEGABYTES = 1_000_000_000
 _HEADER_SAFE = re.compile("[!-~]+")
 _EMAIL = re.compile(r"[!-~]+@[!-~]+")
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -110,6 +115,7 @@ class Settings(BaseModel):
     attachments_max_megabytes: Number | None = Field(
         None,
         gt=0,
+        le=_MOST_MEGABYTES,
         allow_inf_nan=False,
         title="Largest attachment",
         description="Leave larger files where they are (file_status too_large). Unset: no limit.",
@@ -117,6 +123,7 @@ class Settings(BaseModel):
     requests_per_minute: Count = Field(
         _ALLOWED_BY_CLINIKO,
         ge=1,
+        le=_MOST_REQUESTS,
         title="Requests per minute",
         description=(
             "The request budget; Cliniko allows 200 per user. "
@@ -126,12 +133,14 @@ class Settings(BaseModel):
     lag_seconds: Count = Field(
         120,
         ge=0,
+        le=_A_YEAR,
         title="Lag",
         description="How far behind the present a run ends, to leave changes under way to the next one.",
     )
     overlap_seconds: Count = Field(
         300,
         ge=0,
+        le=_A_YEAR,
         title="Overlap",
         description="How far before its bookmark a run begins again, to catch what was committed late.",
     )
@@ -341,10 +350,19 @@ def _expected(name: str) -> str:
     if (said := _extra(field).get("expected")) is not None:
         return str(said)
     kind = _kind(field)
+    most = _bound(field, "le")
+    to = "" if most is None else f" and at most {most}"
     if kind == "number":
-        return "a number above 0"
-    lowest = next((each.ge for each in field.metadata if hasattr(each, "ge")), None)
-    return f"{'an' if kind[0] in 'aio' else 'a'} {kind}{'' if lowest is None else f' of at least {lowest}'}"
+        return f"a number above 0{to}"
+    lowest = _bound(field, "ge")
+    return (
+        f"{'an' if kind[0] in 'aio' else 'a'} {kind}{'' if lowest is None else f' of at least {lowest}{to}'}"
+    )
+
+
+def _bound(field: FieldInfo, name: str) -> Any:
+    """Return the least or the greatest value that a setting may have."""
+    return next((getattr(each, name) for each in field.metadata if hasattr(each, name)), None)
 
 
 def _matching(pattern: re.Pattern[str], text: str) -> str:

@@ -60,6 +60,7 @@ def test_any_page_of_cliniko_names_the_api(pasted: str | None, base: str | None)
 def test_the_key_does_not_travel_in_the_clear() -> None:
     """An address without TLS is refused unless it is this machine; one with a password would be shown in messages."""
     assert "https" in refused(api_url="http://cliniko.example.org/v1")
+    assert "an address such as" in refused(api_url="https://cliniko example.org/v1")
     with_password = refused(api_url="https://someone:hush@cliniko.example.org/v1")
     assert "password" in with_password
     assert "hush" not in with_password
@@ -98,6 +99,16 @@ def test_a_start_that_is_still_to_come_is_refused() -> None:
 def test_a_number_is_no_truth_value(value: Any) -> None:
     """Pydantic alone would take true for 1."""
     assert "TAP_CLINIKO_LAG_SECONDS) must be an integer of at least 0" in refused(lag_seconds=value)
+
+
+@pytest.mark.parametrize(
+    "name", ["lag_seconds", "overlap_seconds", "requests_per_minute", "attachments_max_megabytes"]
+)
+def test_a_number_beyond_all_measure_is_a_wrong_setting(name: str) -> None:
+    """It would end the run while it counts with it: there is no moment so long ago."""
+    for value in (10**12, "9" * 400):
+        assert f"TAP_CLINIKO_{name.upper()}) must be a" in refused(**{name: value})
+    assert "and at most 31622400" in refused(lag_seconds=10**12)
 
 
 @pytest.mark.parametrize(

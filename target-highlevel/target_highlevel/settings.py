@@ -37,6 +37,10 @@ OAUTH = ("oauth_file", "oauth_client_id", "oauth_client_secret")
 DEFAULT_API_URL = "https://services.leadconnectorhq.com"
 #: What HighLevel itself allows (docs/api-facts.md, Limits); a sandbox may be asked more.
 _PER_10_SECONDS, _PER_DAY = 100, 200_000
+#: Beyond what any server allows, and within what can be counted with.
+_MOST_REQUESTS = 1_000_000_000
+#: A run waits so long before it looks for a record whose answer was lost.
+_LONGEST_LAG = 3600
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _TYPES: dict[Any, str] = {
     str: "string",
@@ -201,12 +205,14 @@ class Settings(BaseModel):
     requests_per_10s: Count = Field(
         _PER_10_SECONDS,
         ge=1,
+        le=_MOST_REQUESTS,
         title="Requests per 10 seconds",
         description="Burst budget of the sub-account (25 for a sandbox account).",
     )
     requests_per_day: Count = Field(
         _PER_DAY,
         ge=1,
+        le=_MOST_REQUESTS,
         title="Requests per day",
         description="Daily budget of the sub-account (10,000 for a sandbox account)."
         " What is left over waits in the ledger for the next run.",
@@ -214,6 +220,7 @@ class Settings(BaseModel):
     search_lag_seconds: Seconds = Field(
         10,
         ge=0,
+        le=_LONGEST_LAG,
         allow_inf_nan=False,
         title="Search lag",
         description="Seconds a new record may take to appear in HighLevel's search.",
@@ -426,6 +433,8 @@ def _expected(field: FieldInfo, error: Mapping[str, Any]) -> str:
         return f"one of {', '.join(allowed)}"
     if error["type"] == "greater_than_equal":
         return f"at least {error['ctx']['ge']:g}"
+    if error["type"] == "less_than_equal":
+        return f"at most {error['ctx']['le']}"
     return WORDS[_kind(field)]
 
 

@@ -228,10 +228,12 @@ def test_numbers_in_a_state_are_passed_on_digit_by_digit() -> None:
     assert output.getvalue() == '{"since": 1700000000.123456789}\n'
 
 
-def target(**settings: Any) -> TargetHighLevel:
-    """Return a target with a ledger in memory, which never comes to write anything."""
+def target(folder: Path, **settings: Any) -> TargetHighLevel:
+    """Return a target with a new ledger, which never comes to write anything."""
     given = {"access_token": "t", "location_id": "l", "streams": json.dumps({"pets": PETS})}
-    return TargetHighLevel(config={**given, "ledger_url": "sqlite://", **settings}, validate_config=False)
+    return TargetHighLevel(
+        config={**given, "ledger_url": f"sqlite:///{folder}/l.db", **settings}, validate_config=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -246,24 +248,26 @@ def target(**settings: Any) -> TargetHighLevel:
     ],
     ids=["renamed", "copied", "names of before", "key removed", "failing", "no map"],
 )
-def test_a_stream_map_that_would_lose_records_is_a_wrong_setting(maps: dict[str, Any]) -> None:
+def test_a_stream_map_that_would_lose_records_is_a_wrong_setting(
+    tmp_path: Path, maps: dict[str, Any]
+) -> None:
     """Nothing is loaded under a name that nobody knows."""
-    mapped = target(stream_maps=maps)
+    mapped = target(tmp_path, stream_maps=maps)
     with pytest.raises(SettingsError, match="STREAM_MAPS"):  # noqa: PT012 - some fail at the first record only
         mapped._process_schema_message(schema("pets", "id", "name", "weight"))
         mapped._process_record_message(row("pets", id="a", name="Rex", weight=5))
 
 
-def test_a_stream_map_of_what_is_mapped_first_is_a_wrong_setting() -> None:
+def test_a_stream_map_of_what_is_mapped_first_is_a_wrong_setting(tmp_path: Path) -> None:
     """It would change nothing, and somebody means it to."""
-    mapped = target(stream_maps={"patients": None})
+    mapped = target(tmp_path, stream_maps={"patients": None})
     with pytest.raises(SettingsError, match="hl_contacts"):
         mapped._process_schema_message(schema("patients", "id", "links", origin=CLINIKO))
 
 
-def test_a_message_without_its_object_is_broken_input() -> None:
+def test_a_message_without_its_object_is_broken_input(tmp_path: Path) -> None:
     """It says which line, and that it is the tap's doing."""
-    taken = target()
+    taken = target(tmp_path)
     taken._process_schema_message(schema("pets", "id", "name", "weight"))
     for broken in ({"schema": None}, {"schema": [1]}, {"record": None}, {"record": [1]}):
         (content,) = broken

@@ -320,7 +320,13 @@ def checked_address(base_url: str) -> str:
         parts, _ = urlsplit(base_url), origin(base_url)
     except ValueError:
         parts = None
-    if parts is None or parts.query or parts.fragment or parts.username is not None:
+    if (
+        parts is None
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+        or len(base_url.split()) > 1
+    ):
         message = "the setting api_url is not an address such as https://services.leadconnectorhq.com"
         raise SettingsError(message)
     if not is_confidential(base_url):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds that one process waits for another which is at work in the same file.
 _PATIENCE = 10
+#: What the addresses of PostgreSQL begin with; SQLAlchemy no longer reads the short one, which hosting services give.
+_POSTGRES = frozenset({"postgresql", "postgres"})
 
 
 def utc_now() -> datetime:
@@ -251,10 +253,8 @@ class Ledger:
         url = self._engine.url
         if self._engine.dialect.name != "sqlite":
             where = f"{url.host}:{url.port}/{url.database}"
-        elif url.database and url.database != ":memory:":
-            where = f"{machine()} {Path(url.database).resolve()}"
         else:
-            where = self.identity
+            where = f"{machine()} {Path(url.database or '').resolve()}"
         return hashlib.sha256(where.encode()).hexdigest()[:16]
 
     def forget_salt(self) -> None:
@@ -331,7 +331,7 @@ def _engine(url: str) -> sa.Engine:
     except sa.exc.ArgumentError:
         msg = "ledger_url: not a SQLAlchemy URL; for example sqlite:////srv/clinic/ledger.db"
         raise SettingsError(msg) from None
-    if address.get_backend_name() == "postgresql":
+    if address.get_backend_name() in _POSTGRES:
         return _postgres(address)
     if address.get_backend_name() != "sqlite":
         msg = f"ledger_url: the ledger can be in SQLite or PostgreSQL, not in {address.get_backend_name()}"
@@ -339,8 +339,10 @@ def _engine(url: str) -> sa.Engine:
     if (address.database or "").startswith("file:"):  # it would lead past the lock beside the file
         msg = "ledger_url: name the file by its path, sqlite:////srv/clinic/ledger.db, and not by a URI of SQLite's"
         raise SettingsError(msg)
-    if address.database and address.database != ":memory:":
-        _private_file(Path(address.database))
+    if not address.database or address.database == ":memory:":
+        msg = "ledger_url: a ledger in memory ends with its run, and all that it holds; name a file, sqlite:////srv/clinic/ledger.db"
+        raise SettingsError(msg)
+    _private_file(Path(address.database))
     engine = sa.create_engine(
         address, poolclass=sa.pool.StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
     )
@@ -349,7 +351,7 @@ def _engine(url: str) -> sa.Engine:
 
 
 def _postgres(address: sa.URL) -> sa.Engine:
-    if address.drivername == "postgresql":  # the driver SQLAlchemy would take is another one than we install
+    if address.drivername in _POSTGRES:  # the driver SQLAlchemy would take is another one than we install
         address = address.set(drivername="postgresql+psycopg")
     try:
         return sa.create_engine(address, hide_parameters=True)
@@ -391,10 +393,7 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
 
 
-def _lock(connection: sa.Connection, location: str) -> LedgerLock | PostgresLock | NoLock:
+def _lock(connection: sa.Connection, location: str) -> LedgerLock | PostgresLock:
     if connection.dialect.name == "postgresql":
         return PostgresLock(connection, location)
-    database = connection.engine.url.database
-    if not database or database == ":memory:":
-        return NoLock()
-    return LedgerLock(Path(database), location)
+    return LedgerLock(Path(connection.engine.url.database or ""), location)

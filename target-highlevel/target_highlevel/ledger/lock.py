@@ -185,7 +185,7 @@ def _session(connection: sa.Connection, *, begin: bool = True) -> int:
 
 
 class NoLock(_NoPlace):
-    """The lock of a ledger in memory: nobody else can reach it."""
+    """Of a ledger that is only read, or only opened."""
 
     def close(self) -> None:
         """Do nothing."""
