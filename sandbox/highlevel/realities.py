@@ -106,7 +106,11 @@ SWITCHES: dict[str, Switch] = {
     "past_appointments": {"accepted": {}, "refused": {"past_appointments": "refuse"}},
     "appointment_user": {"optional": {}, "required": {"appointment_needs_user": True}},
     "calendar_hours": {"schedules": {}, "calendar": {"calendar_hours": "calendar"}},
-    "blocked_slots": {"accepted": {}, "refused": {"closed": {"/block-slots": 403}}},
+    "blocked_slots": {
+        "accepted": {},
+        "calendars_only": {"blocks_users": False},
+        "refused": {"closed": {"/block-slots": 403}},
+    },
     "listed_span": {"any": {}, "short": {"longest_span": 366}},
     "deleted_owner": {"refused": {}, "accepted": {"assign_deleted_user": "accept"}},
     "files_over_limit": {

@@ -476,9 +476,11 @@ def test_a_user_who_comes_later_is_blocked_then(diary: Loader) -> None:
     assert [one["userId"] for one in made["teamMembers"]] == [orla["id"]]
 
 
-def test_without_blocked_slots_all_else_arrives(diary: Loader) -> None:
-    """Where HighLevel blocks nothing through its API, each absence is listed."""
-    diary.sandbox.highlevel.state.options.closed["/block-slots"] = 403
+@pytest.mark.parametrize("reality", [{"closed": {"/block-slots": 403}}, {"blocks_users": False}], ids=str)
+def test_without_blocked_slots_all_else_arrives(diary: Loader, reality: dict[str, Any]) -> None:
+    """Where HighLevel blocks nothing, or nobody, through its API, each absence is listed."""
+    for name, value in reality.items():
+        setattr(diary.sandbox.highlevel.state.options, name, value)
     assert diary.load(LINES).code == 4
     assert rejects(diary) == {(AWAY, "cannot_be_blocked")}
     assert there(diary) == (1, 1, 0)

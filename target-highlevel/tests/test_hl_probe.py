@@ -140,6 +140,14 @@ def test_a_random_reality_is_reported_as_it_is(seed: int, highlevel: Callable[..
     assert told["requests"] == len(control.requests) < MOST_REQUESTS
 
 
+def test_a_user_who_cannot_be_blocked_is_found_out(highlevel: Callable[..., Loader]) -> None:
+    """That a calendar can be blocked says nothing of users, whose absences a load blocks; nothing stays of the question."""
+    loader = highlevel(**options_of({"blocked_slots": "calendars_only"}))
+    before = contents(loader)
+    assert probe(loader)[0]["blocked_slots"] == "calendars_only"
+    assert contents(loader) == before
+
+
 @pytest.mark.soak
 def test_a_sub_account_made_of_its_probe_behaves_alike(
     highlevel: Callable[..., Loader], tmp_path: Path

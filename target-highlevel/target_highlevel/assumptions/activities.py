@@ -176,14 +176,15 @@ ACTIVITIES = (
     ),
     Assumption(
         name="blocked_slots",
-        question="Can a slot be blocked through the API?",
-        source="HighLevel's description does not say",
+        question="Can a user's time be blocked through the API?",
+        source="The description demands a calendar and says beside it that a user takes its place",
         answers={
             "accepted": "Absences become blocked slots.",
+            "calendars_only": "Absences are counted and listed: blocking a calendar would block all of its team.",
             "refused": "Absences are counted and listed.",
         },
         default="accepted",
-        measured="An hour of years ago is blocked in the probe's own calendar.",
+        measured="An hour of years ago is blocked in the probe's own calendar, and nobody's by a request that never can be.",
     ),
     Assumption(
         name="listed_span",

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_highlevel.api.diary import ONLY_OPEN_HOURS, ONLY_SINGLE_DAYS
-from target_highlevel.errors import CredentialsRefused, NotFound
+from target_highlevel.errors import CredentialsRefused, NotFound, Refused
 from target_highlevel.marker import marked, marked_title, titled, with_marker
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated, present
 from target_highlevel.objects.on_contact import whole_seconds
@@ -345,7 +345,7 @@ class BlockedSlot(Standing):
         """Return why there is nothing to be blocked."""
         if not self.ctx.work.hl_id(str(fields.get("owner"))):
             return NO_USER
-        if self.ctx.catalogue.known.answer("blocked_slots") == "refused":
+        if self.ctx.catalogue.known.answer("blocked_slots") != "accepted":
             return CANNOT_BLOCK
         over = str(fields.get("ends_at") or "") <= f"{self.ctx.now():%Y-%m-%dT%H:%M:%SZ}"
         return IS_OVER if over and row.hl_id is None else None
@@ -361,12 +361,16 @@ class BlockedSlot(Standing):
         return {name: value for name, value in wanted.items() if value is not None}
 
     def create(self, row: Row, spec: StreamSpec, wanted: Mapping[str, Any]) -> Created | Existing:
-        """Create it; where HighLevel blocks nothing through its API, that is this record's trouble and nobody else's."""
+        """Create it; where HighLevel blocks no user through its API, that is this record's trouble and nobody else's."""
         try:
             return super().create(row, spec, wanted)
         except CredentialsRefused:
             self.ctx.highlevel.account.location()  # raises if it is the token
             raise Rejected(CANNOT_BLOCK) from None
+        except Refused as refused:
+            if wants_calendar(refused):
+                raise Rejected(CANNOT_BLOCK) from None
+            raise
 
     def update(
         self, row: Row, spec: StreamSpec, changes: Mapping[str, Any], current: Mapping[str, Any]
@@ -382,6 +386,14 @@ class BlockedSlot(Standing):
     def source_id(self, item: Mapping[str, Any]) -> str | None:
         """Return the marker behind the title."""
         return marked_title(item.get("title"))
+
+
+def wants_calendar(refused: Refused) -> bool:
+    """Return whether a block of a user was refused because it names no calendar.
+
+    A calendar is that of a type of appointment: to block it would take the time of all its team.
+    """
+    return "calendarId" in refused.properties
 
 
 def days_of(hours: Any) -> Iterator[tuple[int, list[tuple[str, str]]]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.api import endpoints
 from target_highlevel.api.activities import EVENT
 from target_highlevel.api.diary import looked_at
+from target_highlevel.errors import Refused
+from target_highlevel.objects.diary import wants_calendar
 from target_highlevel.probe.belongings import MARK, NAME
 from target_highlevel.probe.texts import LONG_AGO, limit
 
@@ -35,6 +37,7 @@ _BEFORE_DAWN = {
     "hours": [{"openHour": 3, "openMinute": 0, "closeHour": 4, "closeMinute": 0}],
 }
 _DAY = 86_400_000
+_NOBODY = "nobody"
 
 
 def measure(own: Own) -> None:
@@ -183,11 +186,26 @@ def _blocked(own: Own, calendar: str) -> None:
     slot = said.identity("event")
     if slot:
         own.ask(endpoints.DELETE_EVENT, slot, json={})
+    if slot and _only_calendars(own):
+        own.found.answer(
+            "blocked_slots", "calendars_only", "a calendar was blocked; for a user one is demanded"
+        )
+    elif slot:
         own.found.answer("blocked_slots", "accepted", "an hour of 2010 was blocked")
     elif said.refused:
         own.found.answer("blocked_slots", "refused", said.told())
     else:
         own.found.unknown("blocked_slots", f"{said.told()}, without an id")
+
+
+def _only_calendars(own: Own) -> bool:
+    """See whether a block of a user is refused for want of a calendar; it ends before it begins, and so is never made."""
+    backwards = {"title": NAME, "startTime": _UNTIL, "endTime": LONG_AGO}
+    said = own.ask(
+        endpoints.CREATE_BLOCK_SLOT,
+        json={"locationId": own.asker.location, "assignedUserId": _NOBODY, **backwards},
+    )
+    return isinstance(said.error, Refused) and wants_calendar(said.error)
 
 
 def _span(own: Own, calendar: str) -> None:
