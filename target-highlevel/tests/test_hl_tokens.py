@@ -181,6 +181,38 @@ def test_a_spent_refresh_token_stops_the_run(tmp_path: Path, highlevel: HighLeve
     assert len(highlevel.seen) == 1
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"error": "invalid_client"},
+        {"error": "UnAuthorized!", "error_description": "Invalid client credentials!"},
+    ],
+    ids=["oauth", "described"],
+)
+def test_a_wrong_secret_is_not_taken_for_a_spent_token(
+    tmp_path: Path, highlevel: HighLevelServer, told: dict[str, str]
+) -> None:
+    """It names the settings of the app: to install it again would change nothing."""
+    highlevel.respond = lambda _: Reply(401, told)
+    with pytest.raises(CredentialsRefused, match="OAUTH_CLIENT_SECRET") as caught:
+        tokens_in(tmp_path, highlevel.url).refresh("access-0")
+    assert "install" not in str(caught.value)
+    assert len(highlevel.seen) == 1
+
+
+def test_a_pair_in_the_spelling_of_version_3_is_understood(
+    tmp_path: Path, highlevel: HighLevelServer
+) -> None:
+    """The file of an app that was installed through that version, and an answer in it."""
+    pair = {"accessToken": "access-0", "refreshToken": "refresh-0", "userType": "Company", "companyId": "c"}
+    (tmp_path / "oauth.json").write_text(json.dumps(pair))
+    highlevel.reply(Reply(200, {"accessToken": "access-1", "refreshToken": "refresh-1", "expiresIn": 3600}))
+    tokens = tokens_in(tmp_path, highlevel.url)
+    assert (tokens.company, tokens.token()) == ("c", "access-1")
+    kept = json.loads((tmp_path / "oauth.json").read_text())
+    assert (kept["refresh_token"], kept["expires_at"]) == ("refresh-1", NOW + 3600)
+
+
 def test_an_issuer_that_keeps_failing_is_unavailable(tmp_path: Path, highlevel: HighLevelServer) -> None:
     """Three attempts, then the run may be started again later with the same pair."""
     highlevel.respond = lambda _: Reply(503, b"")

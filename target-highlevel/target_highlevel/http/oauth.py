@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 _TOKEN, _LOCATION_TOKEN = "/oauth/token", "/oauth/locationToken"
 _ROUTE = f"POST {_TOKEN}"
 _NONE_NOW = "no new token could be had; run again later"
+_USED_UP = "the refresh token is used up or revoked; install the app again"
+_WRONG_APP = (
+    "the app's id or secret is not accepted; correct TARGET_HIGHLEVEL_OAUTH_CLIENT_ID"
+    " and TARGET_HIGHLEVEL_OAUTH_CLIENT_SECRET"
+)
 _UNAUTHORISED = 401
 _ATTEMPTS = 3
 _PAUSE = 2.0
@@ -161,27 +167,27 @@ class OAuthTokens:
 
     def _read(self) -> TokenPair:
         try:
-            fields = json.loads(self._path.read_text(encoding="utf-8"))
+            fields = _underscored(json.loads(self._path.read_text(encoding="utf-8")))
             return TokenPair(
                 fields["access_token"],
                 fields["refresh_token"],
                 float(fields.get("expires_at", 0)),
-                fields.get("user_type") or fields.get("userType") or _OF_ONE,
-                fields.get("company_id") or fields.get("companyId") or "",
+                fields.get("user_type") or _OF_ONE,
+                fields.get("company_id") or "",
             )
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             pass
         message = "the OAuth token file is absent or not readable; install the app again and store its pair"
         raise SettingsError(message)
 
     def _exchange(self, pair: TokenPair) -> TokenPair:
         for _ in self.attempts(_ROUTE):
-            status, fields = self._ask(pair)
+            status, told = self.post(_TOKEN, self._form(pair), {})
             if status in _REFUSALS:
-                message = "the refresh token is used up or revoked; install the app again"
+                message = _WRONG_APP if _is_about_the_app(told) else _USED_UP
                 raise CredentialsRefused(message, route=_ROUTE, status=status, missing="token")
-            if fields is not None:
-                return fields
+            if is_token(told.get("access_token")):
+                return self._next(pair, told)
         raise Unavailable(_NONE_NOW, route=_ROUTE)
 
     def attempts(self, route: str) -> Iterator[int]:
@@ -198,32 +204,29 @@ class OAuthTokens:
                 raise Interrupted(message, route=route)
             yield attempt
 
-    def _ask(self, pair: TokenPair) -> tuple[int | None, TokenPair | None]:
-        """One attempt: its status, and the new pair if there is one."""
-        form = {
+    def _form(self, pair: TokenPair) -> dict[str, str]:
+        return {
             "client_id": self._app.client_id,
             "client_secret": self._app.client_secret,
             "grant_type": "refresh_token",
             "refresh_token": pair.refresh_token,
             "user_type": pair.user_type,
         }
-        status, fields = self.post(_TOKEN, form, {})
-        if not is_token(fields.get("access_token")):
-            return status, None
+
+    def _next(self, pair: TokenPair, told: Mapping[str, Any]) -> TokenPair:
         # whoever names no other refresh token lets the old one be used again
-        again = fields.get("refresh_token")
-        new = replace(
+        again = told.get("refresh_token")
+        return replace(
             pair,
-            access_token=fields["access_token"],
+            access_token=told["access_token"],
             refresh_token=again if is_token(again) else pair.refresh_token,
-            expires_at=self._now() + _lifetime(fields),
+            expires_at=self._now() + _lifetime(told),
         )
-        return status, new
 
     def post(
         self, path: str, form: Mapping[str, str], headers: Mapping[str, str]
     ) -> tuple[int | None, dict[str, Any]]:
-        """Ask for a token once: the status, none if no whole answer came, and what a good answer says."""
+        """Ask for a token once: the status, none if no whole answer came, and what the answer says."""
         deadlines = Deadlines(self._stop, grace=0.0)
         try:
             with (
@@ -240,12 +243,15 @@ class OAuthTokens:
                 ) as answer,
             ):
                 content = whole(answer, deadline, most=_MOST_BYTES)
-            told = decode(content) if answer.ok else {}
-            return answer.status_code, told if isinstance(told, dict) else {}
         except (requests.RequestException, ValueError):
             return None, {}
         finally:
             deadlines.close()
+        try:
+            told = decode(content)
+        except ValueError:
+            return None if answer.ok else answer.status_code, {}
+        return answer.status_code, _underscored(told) if isinstance(told, dict) else {}
 
 
 class LocationTokens:
@@ -301,6 +307,16 @@ class LocationTokens:
                 message = f"the app gives no token for sub-account {self._location}; install it there, with the scope oauth.write"
                 raise CredentialsRefused(message, route=route, status=status, missing="token")
         raise Unavailable(_NONE_NOW, route=route)
+
+
+def _underscored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was told by one spelling of the names: version 3 of the endpoint says ``refreshToken``."""
+    return {re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name): fields[name] for name in fields}
+
+
+def _is_about_the_app(told: Mapping[str, Any]) -> bool:
+    """Return whether a refusal is about the app's id or secret, as the error of OAuth or its description says."""
+    return any("client" in str(told.get(name)).lower() for name in ("error", "error_description"))
 
 
 def _lifetime(fields: Mapping[str, Any]) -> float:
