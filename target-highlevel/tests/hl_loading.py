@@ -119,8 +119,8 @@ class ReadyProcess:
     #: Whether it reads, loads and verifies a clinic before it waits: worth its seconds where hundreds of runs follow.
     rehearses: ClassVar[bool] = False
 
-    def __init__(self) -> None:
-        """Start it."""
+    def __init__(self, seconds: float = 300) -> None:
+        """Start it; a command that takes longer than this is an error."""
         self._channel, theirs = socket.socketpair()
         program = Path(__file__).with_name("hl_ready_process.py")
         paths = os.pathsep.join(str(each) for each in (ROOT, *sys.path) if each)
@@ -130,7 +130,7 @@ class ReadyProcess:
             env={**os.environ, "PYTHONPATH": paths},
         )
         theirs.close()
-        self._channel.settimeout(300)
+        self._channel.settimeout(seconds)
 
     def run(self, command: list[str], environment: Mapping[str, str], streams: list[int]) -> int:
         """Run a command to its end; return its exit code, negative for a signal."""

@@ -21,7 +21,7 @@ from cliniko_to_highlevel.markup_writer import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 #: What Cliniko's editor writes (p div br ul ol li blockquote h1 h2 b i u a, by its API's description), and what
 #: pasted texts and e-mails bring. A name that people also type as a placeholder, such as ``<title>``, is among ``SELDOM``.
@@ -60,6 +60,7 @@ _FRACTION = re.compile(
     re.IGNORECASE,
 )
 _PICTURE = re.compile(r"<img\b", re.IGNORECASE)
+_EMPTY_LINES = re.compile(r"\n{3,}")
 #: What a browser takes for the beginning of a tag.
 _TAG_BEGINS = re.compile(r"<(?=[A-Za-z/!?])")
 
@@ -69,9 +70,9 @@ def harmless(text: str) -> str:
     return _TAG_BEGINS.sub("< ", text)
 
 
-def pictures(markup: str | None) -> int:
+def pictures(markup: str) -> int:
     """Return how many pictures a rich text shows; Cliniko's API does not give them."""
-    if not markup or not _PICTURE.search(markup):
+    if not _PICTURE.search(markup):
         return 0
     return sum(1 for tag in _tags(markup) if _PICTURE.match(tag.group()))
 
@@ -90,13 +91,20 @@ def answered(text: str) -> str | None:
 
 def plain_text(markup: str) -> str | None:
     """Return rich text as plain text; None when nothing is left to read."""
-    markup = _LOOSE.sub(_escaped, _without_comments(markup))
-    if not _has_tags(markup):
+    if "<" in markup:
+        markup = _without_comments(markup)
+    if "&" in markup:
+        markup = _LOOSE.sub(_escaped, markup)
+    tags = list(_tags(markup)) if "<" in markup else []
+    if not tags:
         return clean_text(unescape(markup).replace("\xa0", " "))
-    writer = _written(_FRACTION.sub(_fraction, markup))
+    if "<sup" in markup.casefold():
+        markup = _FRACTION.sub(_fraction, markup)
+        tags = list(_tags(markup))
+    writer = _written(markup, tags)
     writer.close()
     text = "\n".join(line.rstrip() for line in writer.lines)
-    return clean_text(re.sub(r"\n{3,}", "\n\n", text))
+    return clean_text(_EMPTY_LINES.sub("\n\n", text))
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -122,7 +130,7 @@ def _tags(markup: str) -> Iterator[re.Match[str]]:
 
 
 def _has_tags(markup: str) -> bool:
-    return any(True for _ in _tags(markup))
+    return "<" in markup and any(True for _ in _tags(markup))
 
 
 def _without_comments(markup: str) -> str:
@@ -131,17 +139,16 @@ def _without_comments(markup: str) -> str:
     return _OF_PROGRAMS.sub("", _COMMENT.sub("", before + end) + after)
 
 
-def _written(markup: str) -> MarkupWriter:
-    """Return the writer of a rich text in which only what ``_tags`` finds is a tag: any other ``<`` was typed, and is text.
+def _written(markup: str, tags: Sequence[re.Match[str]]) -> MarkupWriter:
+    """Return the writer of a rich text in which only these are tags: any other ``<`` was typed, and is text.
 
     Where no tag begins a line, those of the text are lines.
 
     Python's parser takes ``<full on left. RED FLAG`` for a tag that never ends, and since 3.13.4 (3.12.11, 3.11.14)
     drops it to the end of the text.
     """
-    tags = list(_tags(markup))
     of_lines = any(tag[1].casefold() in _LINES for tag in tags)
-    writer, end = MarkupWriter("".join(tag[0] for tag in tags)), 0
+    writer, end = MarkupWriter(tag[0] for tag in tags), 0
     for tag in tags:
         writer.text(unescape(markup[end : tag.start()]), of_lines=of_lines)
         writer.tag(tag[0], tag[1].lower(), has_attributes=bool(tag[2]))

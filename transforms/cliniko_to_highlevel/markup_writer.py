@@ -13,7 +13,7 @@ from typing_extensions import override
 from cliniko_to_highlevel.list_marks import ListMarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 BLOCKS = frozenset(
     {"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"}
@@ -108,7 +108,11 @@ SELDOM = frozenset(
 )
 #: Elements without an end.
 VOID = frozenset({"br", "img", "hr", "input", "col", "link", "base", "meta", "embed", "source"})
+#: Elements whose style says nothing of a text.
+_UNMARKED = VOID | HIDDEN
 _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
+#: Blanks that are not shown as they are.
+_OTHER_SPACES = re.compile(r"[\t\n\r\f\v\xa0]|  ")
 _LINK = re.compile(r"(?:https?://|ftp://|mailto:|tel:|sms:|www\.)\S+", re.IGNORECASE)
 _ADDRESSEE = re.compile(r"^(?:mailto|tel|sms):([^?]*).*", re.IGNORECASE)
 _CROSSED = re.compile(r"line-through|\bstrike", re.IGNORECASE)
@@ -179,7 +183,7 @@ class _Table:
 class MarkupWriter(HTMLParser):
     """Writes the text of a document line by line while it is parsed."""
 
-    def __init__(self, tags: str) -> None:
+    def __init__(self, tags: Iterable[str]) -> None:
         """Prepare for a text with these tags: a list that counts down has to know how many items it has."""
         super().__init__(convert_charrefs=True)
         self.lines: list[str] = [""]
@@ -207,7 +211,11 @@ class MarkupWriter(HTMLParser):
 
     def text(self, text: str, *, of_lines: bool) -> None:
         """Take the text between two tags; where no tag begins a line, its own lines are lines."""
-        first, *others = [text] if of_lines else text.split("\n")
+        if of_lines:
+            if text:
+                self.handle_data(text)
+            return
+        first, *others = text.split("\n")
         if first:
             self.handle_data(first)
         for line in others:
@@ -231,7 +239,8 @@ class MarkupWriter(HTMLParser):
             self._unshown = self._unshown or (tag if tag in _UNSHOWN else None)
             return
         attributes = dict(attrs)
-        self._close_left_open(_CLOSED_BY_NEXT.get(tag, ()))
+        if self._marks:
+            self._close_left_open(_CLOSED_BY_NEXT.get(tag, ()))
         if tag in _SHOWN and tag != "svg":
             self.handle_data(_picture(_SHOWN[tag] or tag, attributes))
         if tag in HIDDEN:
@@ -248,7 +257,7 @@ class MarkupWriter(HTMLParser):
             self._cell(attributes)
         else:
             self._open_block(tag)
-        if tag in INLINE or (tag not in VOID | HIDDEN and _kind(tag, attributes)):
+        if tag in INLINE or (attributes and tag not in _UNMARKED and _kind(tag, attributes)):
             self._open_inline(tag, attributes)
 
     def _open_list(self, tag: str, attributes: dict[str, str | None]) -> None:
@@ -281,9 +290,10 @@ class MarkupWriter(HTMLParser):
                 self._hidden = self._unshown = None
                 self._draw()
             return
-        self._close_left_open(_CLOSED_BY_END.get(tag, ()))
-        if self._open_tags[tag]:
-            self._close_inline(tag)
+        if self._marks:
+            self._close_left_open(_CLOSED_BY_END.get(tag, ()))
+            if self._open_tags[tag]:
+                self._close_inline(tag)
         if tag in LISTS and self._lists:
             self._lists.pop()
             self._new_line(spaced=not self._lists)
@@ -303,7 +313,10 @@ class MarkupWriter(HTMLParser):
             if not self._unshown:
                 self._drawn_text.append(data)
             return
-        first, *others = data.splitlines() if self._preformatted and data else [data]
+        if not (self._preformatted and data):
+            self._write(data)
+            return
+        first, *others = data.splitlines()
         self._write(first)
         for line in others:
             self._break()
@@ -320,7 +333,7 @@ class MarkupWriter(HTMLParser):
 
     def _write(self, data: str) -> None:
         """Write text at the end of the line, its blanks as a page shows them."""
-        text = data if self._preformatted else _SPACES.sub(" ", data)
+        text = _SPACES.sub(" ", data) if not self._preformatted and _OTHER_SPACES.search(data) else data
         if not self._preformatted and (self._fresh or self.lines[-1].endswith(" ")):
             text = text.lstrip(" ")
         if not text:
@@ -328,10 +341,12 @@ class MarkupWriter(HTMLParser):
         if self._after_term and not self._pending and text[0].isdecimal() and self.lines[-1][-1:].isdecimal():
             text = f" {text}"  # the digits that follow 10^9 are no part of the nine
         self._after_term = False
-        if text.strip() and any(mark.kind in _TERMS for mark in self._pending):
+        if self._pending and text.strip() and any(mark.kind in _TERMS for mark in self._pending):
             text = text.lstrip(" ")
-        self._begin()
-        self._begin_marks(text)
+        if self._fresh:
+            self._begin()
+        if self._pending:
+            self._begin_marks(text)
         self.lines[-1] += text
         self._bullet_only = self._bullet_only and not text.strip()
         if len(self.lines[-1]) > _LONG_LINE:
@@ -568,13 +583,14 @@ def _signs(kind: str, text: str) -> tuple[str, str]:
     return (sign, "") if _ONE_TERM.fullmatch(text) else (f"{sign}(", ")")
 
 
-def _items_of_lists(tags: str) -> Iterator[int]:
+def _items_of_lists(tags: Iterable[str]) -> Iterator[int]:
     """Yield how many items of its own each list of a text has, in the order in which the lists begin."""
-    if "reversed" not in tags.casefold():
+    text = "".join(tags)
+    if "reversed" not in text.casefold():
         return
     counts: list[int] = []
     lists: list[int] = []
-    for tag in _LIST_TAG.finditer(tags):
+    for tag in _LIST_TAG.finditer(text):
         ends, name = bool(tag.group(1)), tag.group(2).casefold()
         if name == "li":
             if lists and not ends:

@@ -36,15 +36,15 @@ def sections_text(content: Row) -> str:
 
 def pictures_in(content: Row) -> int:
     """Return how many pictures stand in a note's texts; Cliniko's API gives none of them."""
-    return sum(
-        pictures(section.text("description"))
-        + sum(
-            pictures(question.text("answer"))
-            for question in section.parts("questions")
-            if isinstance(question.values.get("answer"), str)
-        )
-        for section in content.parts("sections")
-    )
+    return sum(pictures(text) for text in _texts(content) if isinstance(text, str))
+
+
+def _texts(content: Row) -> Iterator[Any]:
+    """Yield what may be rich text, as it came."""
+    for section in content.parts("sections"):
+        yield section.values.get("description")
+        for question in section.parts("questions"):
+            yield question.values.get("answer")
 
 
 def _section(section: Row) -> str:

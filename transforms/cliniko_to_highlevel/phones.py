@@ -113,6 +113,8 @@ _KIND_FIRST = re.compile(
     r"\W*(?:[a-z]{1,2}|tel|(?:tele)?phone|mob(?:ile)?|home|work|cell|fax|bus(?:iness)?|office)\b",
     re.IGNORECASE,
 )
+#: One number is read in several ways, and each reading asks the same again.
+_PARSED_KEPT = 1024
 #: A longer text holds no number that could be told from the other digits in it.
 _LONGEST_TEXT = 1000
 #: A stroke between the code of an area and the number in it, ``089/123456``, which parts no two numbers.
@@ -201,8 +203,7 @@ def _likeliest(text: str, known: str | None, countries: tuple[str, ...], kind: s
     """Return the first number of a text whose country nobody has decided on."""
     whole = next(_found(text, _NO_COUNTRY), None)  # with its country, wherever it stands in the text
     if known:
-        country = phonenumbers.region_code_for_number(phonenumbers.parse(known))
-        leads = whole and whole == next(_found(text, country or _NO_COUNTRY), None)
+        leads = whole and whole == next(_found(text, _country(known) or _NO_COUNTRY), None)
         return whole if leads else _as_typed(known, text)
     if len(countries) > 1 and _ends_before_word(text, countries):
         return None
@@ -299,8 +300,7 @@ def _as_typed(known: str, text: str) -> str | None:
     )
     if stands and _digits(plain) == _digits(text) and _ONE_NUMBER.fullmatch(text) and not _ADDED.search(text):
         return known
-    country = phonenumbers.region_code_for_number(phonenumbers.parse(known))
-    found = list(_found(text, country or _NO_COUNTRY))
+    found = list(_found(text, _country(known) or _NO_COUNTRY))
     if found:
         return known if known in found else found[0]
     return known if stands else None
@@ -357,7 +357,13 @@ def _is_of(known: str, digits: str, text: str, countries: tuple[str, ...]) -> bo
         return False
     if f"+{digits}" != known or text.lstrip().startswith("+"):
         return True
-    return phonenumbers.region_code_for_number(phonenumbers.parse(known)) in countries
+    return _country(known) in countries
+
+
+@lru_cache(maxsize=_PARSED_KEPT)
+def _country(number: str) -> str | None:
+    """Return the country of a number in E.164."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number))
 
 
 def _without_faxes(text: str) -> tuple[str, int]:
@@ -528,6 +534,7 @@ def _valid(text: str, country: str) -> str | None:
     return international or _parsed(text, country)
 
 
+@lru_cache(maxsize=_PARSED_KEPT)
 def _parsed(text: str, country: str) -> str | None:
     try:
         number = phonenumbers.parse(text, country)

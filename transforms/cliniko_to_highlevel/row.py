@@ -38,9 +38,9 @@ class Row:
     def reference(self, field: str) -> str | None:
         """Return an id as text: Cliniko writes ids as strings, in old records as integers."""
         value = self.values.get(field)
-        if type(value) is str and value.isdecimal():  # as nearly all are
+        if value is None or (type(value) is str and value.isdecimal()):  # as nearly all are
             return value
-        if value is None or value == "":
+        if value == "":
             return None
         if (
             isinstance(value, (str, int, Decimal))
@@ -65,7 +65,8 @@ class Row:
 
     def text(self, field: str) -> str | None:
         """Return a text, cleaned; None when it is empty."""
-        return text_of(self.values.get(field), field)
+        value = self.values.get(field)
+        return None if value is None else text_of(value, field)
 
     def name(self, field: str) -> str | None:
         """Return the name of a person, company or place, in one line."""
@@ -94,10 +95,14 @@ class Row:
 
     def date(self, field: str) -> str | None:
         """Return a date as ``YYYY-MM-DD``."""
+        if self.values.get(field) is None:  # as most are
+            return None
         return self._moment(date_text, field, Reason.INVALID_DATE)
 
     def instant(self, field: str) -> str | None:
         """Return a date-time in UTC as ``YYYY-MM-DDTHH:MM:SSZ``."""
+        if self.values.get(field) is None:  # as most are
+            return None
         return self._moment(instant_text, field, Reason.INVALID_DATE_TIME)
 
     def flag(self, field: str) -> bool | None:
@@ -130,7 +135,7 @@ class Row:
 
     def _moment(self, read: Callable[[str], str], field: str, reason: Reason) -> str | None:
         value = self.values.get(field)
-        if value is None or value == "":
+        if value == "":
             return None
         if not isinstance(value, str):
             raise RecordError(reason, field)
