@@ -31,6 +31,7 @@ __all__ = [
     "ROOT",
     "Loader",
     "Peak",
+    "ReadyProcess",
     "Sandbox",
     "after_state",
     "asked_of_records",

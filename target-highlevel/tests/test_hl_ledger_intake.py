@@ -286,6 +286,22 @@ def test_a_filtered_record_that_was_written_before_gets_its_last_fields(desk: De
     assert row.content.filtered == "merged_away"
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_a_contributor_that_can_be_mapped_again_is_no_reject_any_more(desk: Desk, *, later: bool) -> None:
+    """An appointment with a date nobody could read stood in the list of rejects; mended, it says what it has to."""
+    said = part(1, "appointments/7", fields={"tags": ["a"]})
+    unread = {"reason": "invalid_date", "field": "starts_at"}
+    refused = replace(contact(1, fields={}, rejected=unread), source_id="appointments/7")
+    desk.take(contact(1), part(2, "appointments/8", fields={"tags": ["b"]}))
+    desk.take(refused)
+    assert desk.row(refused).status == "rejected"
+    if later:
+        desk.next_run()
+    desk.take(said)
+    assert desk.work.row(refused.ref) is None
+    assert given(desk, contact(1)) == [("appointments/7", {"tags": ["a"]})]
+
+
 def test_a_record_the_mapping_refused_is_rejected_and_keeps_nothing(desk: Desk) -> None:
     """A rejection of the mapping has no content to replay; it names code and field."""
     desk.take(contact(1, fields={}, rejected={"reason": "invalid_date", "field": "date_of_birth"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -389,11 +390,15 @@ class Engine:
         self._stop.set()
 
     def _tick_all(self) -> None:
-        """Keep bookmarks, progress and half-full chunks moving while the tap is slow."""
+        """Keep bookmarks, progress and half-full chunks moving while the tap is slow; how often does not depend on its speed."""
+        due = time.monotonic() + _TICK
         while not self._stop.is_set():
             with self._wake:
                 self._wake.wait(_TICK)
                 done = self._queue.ending and not self._queue
+            if not done and time.monotonic() < due:
+                continue
+            due = time.monotonic() + _TICK
             try:
                 self.flush()
                 self._session.partners.check()

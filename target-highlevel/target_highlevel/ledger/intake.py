@@ -78,6 +78,7 @@ class Intake:
             fresh = [(mains[ref], existing.get(ref), digest) for ref, digest in changed.items()]
             self._changed(connection, fresh, mains, chunk)
             self._partials.keep_own(connection, [item for item, _, _ in fresh])
+            self._partials.note_rejects(item.ref for item, _, _ in fresh if item.rejected)
         self._write(connection, chunk)
 
     def _changed(

@@ -14,7 +14,7 @@ from target_highlevel.ledger.transitions import CHANGED
 from target_highlevel.values import canonical_json, record_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from target_highlevel.descriptor import Incoming
 
@@ -35,13 +35,7 @@ _KEYS: sa.BindParameter[Any] = sa.bindparam("b_keys", expanding=True)
 _SAID_BY = sa.select(contribution.c.target, contribution.c.part, contribution.c.fields).where(
     contribution.c.location == sa.bindparam("b_location"), contribution.c.part.in_(_KEYS)
 )
-_FORGET_REJECTS = record.delete().where(
-    record.c.location == sa.bindparam("b_location"),
-    record.c.ref.in_(_KEYS),
-    record.c.status == Status.REJECTED.value,
-    record.c.payload.is_(None),
-    record.c.hl_id.is_(None),
-)
+_REJECTED = (record.c.status == Status.REJECTED.value) & record.c.payload.is_(None) & record.c.hl_id.is_(None)
 
 
 class Partials:
@@ -52,6 +46,8 @@ class Partials:
         self._location = location
         self._run = run
         self._here = record.c.location == location
+        #: Refs of what could not be mapped, once they are asked for: they are few, and contributions many.
+        self._rejects: set[str] | None = None
 
     def take(self, connection: sa.Connection, parts: Sequence[Incoming], seq: int) -> None:
         """Store contributions and requeue the records concerned under this sequence number."""
@@ -79,6 +75,11 @@ class Partials:
             connection.execute(contribution.insert(), rows)
         if rows or moved:
             self._touch(connection, changed | moved, seq)
+
+    def note_rejects(self, refs: Iterable[str]) -> None:
+        """Take note of records that came and could not be mapped."""
+        if self._rejects is not None:
+            self._rejects.update(refs)
 
     def keep_own(self, connection: sa.Connection, mains: Sequence[Incoming]) -> None:
         """Keep what main records say of folded fields; one that is left out adds to what it said before, if that is known."""
@@ -120,8 +121,13 @@ class Partials:
 
     def _forget_rejects(self, connection: sa.Connection, contributors: set[str]) -> None:
         """A contributor that could not be mapped stood in the list of rejects under its own name; now it could be."""
-        for some in batches(contributors):
-            connection.execute(_FORGET_REJECTS, {"b_location": self._location, "b_keys": some})
+        if not contributors:
+            return
+        if self._rejects is None:
+            known = sa.select(record.c.ref).where(self._here, _REJECTED)
+            self._rejects = set(connection.execute(known).scalars())
+        for some in batches(contributors & self._rejects):
+            connection.execute(record.delete().where(self._here, _REJECTED, record.c.ref.in_(some)))
 
     def _said_by(self, connection: sa.Connection, parts: set[str]) -> dict[tuple[str, str], str]:
         """Return what these contributors have contributed so far, by target and contributor."""
