@@ -9,10 +9,12 @@ import threading
 from decimal import Decimal
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from hl_http_server import HighLevelServer, Reply, Seen
 
+from target_highlevel.api import endpoints
 from target_highlevel.errors import (
     CredentialsRefused,
     DayBudgetSpent,
@@ -144,6 +146,8 @@ def test_the_query_is_encoded(client: HighLevelClient, highlevel: HighLevelServe
         "/contacts/abc/campaigns/c1",
         "/objects/../conversations/messages",
         "/objects/%2e%2e/conversations/messages",
+        "/objects/%2E%2E/conversations/messages",
+        "/contacts/a%2F..%2F..%2Fconversations%2Fmessages",
         "/invoices/",
         "contacts/",
     ],
@@ -155,6 +159,17 @@ def test_what_could_reach_a_patient_or_merge_two_cannot_be_called(
     with pytest.raises(ValueError, match="calls no such path"):
         client.request("POST", path, json={})
     assert not highlevel.seen
+
+
+@pytest.mark.parametrize("identity", ["5f~8", "a=b:c@d+e", "ä%2E%2E?x#y", "Ab-1_.~"])
+def test_an_id_of_any_shape_is_one_part_of_a_path(
+    client: HighLevelClient, highlevel: HighLevelServer, identity: str
+) -> None:
+    """What HighLevel calls its things is its own: it comes back as it was given, and leads nowhere else."""
+    highlevel.reply(Reply(200, {}))
+    client.request("GET", endpoints.GET_NOTE.path("c1", identity))
+    (seen,) = highlevel.seen
+    assert unquote(seen.path) == f"/contacts/c1/notes/{identity}"
 
 
 def test_netrc_and_cookies_are_left_alone(

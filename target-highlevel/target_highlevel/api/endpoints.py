@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 _PLACE = re.compile(r"\{\w+\}")
 
@@ -16,13 +17,13 @@ class Endpoint:
     template: str
 
     def path(self, *ids: str) -> str:
-        """Return the path with these ids in its places, in order.
+        """Return the path with these ids in its places, in order; what an id has of odd characters is encoded.
 
         Raises:
             ValueError: there are not as many ids as places.
         """
         found = iter(ids)
-        path = _PLACE.sub(lambda _: next(found, ""), self.template)
+        path = _PLACE.sub(lambda _: quote(next(found, ""), safe=""), self.template)
         if len(ids) != len(_PLACE.findall(self.template)):
             message = f"{self} takes {len(_PLACE.findall(self.template))} ids"
             raise ValueError(message)

@@ -67,8 +67,9 @@ AREAS: tuple[Area, ...] = (
     _look(r"/invoices/$", "invoices"),
 )
 
-# Dots and odd characters could lead a path out of its area once the HTTP library has normalised it.
-_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+/?")
+# Leading dots and slashes in disguise could lead a path out of its area once somebody has normalised it.
+_ENCODED = r"%(?!2E|2F|5C)[0-9A-F]{2}"
+_PLAIN_PATH = re.compile(rf"(/([A-Za-z0-9_~-]|{_ENCODED})([A-Za-z0-9_.~-]|{_ENCODED})*)+/?")
 
 _ONLY_READS = re.compile(r"/search$")
 _REPEATABLE_METHODS = frozenset({"GET", "PUT", "DELETE"})
