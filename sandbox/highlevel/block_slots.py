@@ -35,8 +35,11 @@ def _answer(row: Document) -> Document:
 
 
 def _check(call: Call, row: Document) -> None:
-    if "calendarId" not in row and not call.state.options.blocks_users:
+    users = call.state.options.blocks_users
+    if "calendarId" not in row and users == "never":
         refuse_body("calendarId should not be empty", "calendarId must be a string")
+    if "calendarId" not in row and users == "unchecked":
+        return
     if ("calendarId" in row) == ("assignedUserId" in row):
         refuse_body("Either calendarId or assignedUserId can be set, not both")
     if "calendarId" in row:

@@ -78,7 +78,7 @@ class Options:
         search_filters: `heed` or `ignore` the filters of searches for contacts and records.
         record_owners: `keep`, `drop` or `refuse` the owner of a record.
         past_appointments: `accept` or `refuse` appointments in the past when both flags ask for them.
-        blocks_users: take a user in place of the calendar whose time is blocked.
+        blocks_users: take a user in place of the calendar whose time is blocked: `checked`, `unchecked`, or `never`.
         longest_span: days that a list of blocked slots or of a calendar's events may be asked for.
         calendar_hours: a calendar offers the hours of its users' `schedules`, or those of the `calendar` itself.
         appointment_needs_user: refuse an appointment without `assignedUserId` in any calendar.
@@ -152,7 +152,7 @@ class Options:
     record_owners: str = "keep"
     past_appointments: str = "accept"
     appointment_needs_user: bool = False
-    blocks_users: bool = True
+    blocks_users: str = "checked"
     longest_span: int | None = None
     calendar_hours: str = "schedules"
     assign_deleted_user: str = "refuse"

@@ -108,7 +108,7 @@ SWITCHES: dict[str, Switch] = {
     "calendar_hours": {"schedules": {}, "calendar": {"calendar_hours": "calendar"}},
     "blocked_slots": {
         "accepted": {},
-        "calendars_only": {"blocks_users": False},
+        "calendars_only": {"blocks_users": "never"},
         "refused": {"closed": {"/block-slots": 403}},
     },
     "listed_span": {"any": {}, "short": {"longest_span": 366}},

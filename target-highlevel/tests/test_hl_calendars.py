@@ -476,7 +476,7 @@ def test_a_user_who_comes_later_is_blocked_then(diary: Loader) -> None:
     assert [one["userId"] for one in made["teamMembers"]] == [orla["id"]]
 
 
-@pytest.mark.parametrize("reality", [{"closed": {"/block-slots": 403}}, {"blocks_users": False}], ids=str)
+@pytest.mark.parametrize("reality", [{"closed": {"/block-slots": 403}}, {"blocks_users": "never"}], ids=str)
 def test_without_blocked_slots_all_else_arrives(diary: Loader, reality: dict[str, Any]) -> None:
     """Where HighLevel blocks nothing, or nobody, through its API, each absence is listed."""
     for name, value in reality.items():

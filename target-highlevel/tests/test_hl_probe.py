@@ -140,11 +140,16 @@ def test_a_random_reality_is_reported_as_it_is(seed: int, highlevel: Callable[..
     assert told["requests"] == len(control.requests) < MOST_REQUESTS
 
 
-def test_a_user_who_cannot_be_blocked_is_found_out(highlevel: Callable[..., Loader]) -> None:
-    """That a calendar can be blocked says nothing of users, whose absences a load blocks; nothing stays of the question."""
-    loader = highlevel(**options_of({"blocked_slots": "calendars_only"}))
+@pytest.mark.parametrize(
+    ("users", "answer"), [("never", "calendars_only"), ("checked", "accepted"), ("unchecked", "accepted")]
+)
+def test_a_user_who_cannot_be_blocked_is_found_out(
+    users: str, answer: str, highlevel: Callable[..., Loader]
+) -> None:
+    """That a calendar can be blocked says nothing of users, whose time a load blocks; nothing stays of the question."""
+    loader = highlevel(blocks_users=users)
     before = contents(loader)
-    assert probe(loader)[0]["blocked_slots"] == "calendars_only"
+    assert probe(loader)[0]["blocked_slots"] == answer
     assert contents(loader) == before
 
 

@@ -199,12 +199,14 @@ def _blocked(own: Own, calendar: str) -> None:
 
 
 def _only_calendars(own: Own) -> bool:
-    """See whether a block of a user is refused for want of a calendar; it ends before it begins, and so is never made."""
+    """See whether a block of a user is refused for want of a calendar; nobody's, and it ends before it begins."""
     backwards = {"title": NAME, "startTime": _UNTIL, "endTime": LONG_AGO}
     said = own.ask(
         endpoints.CREATE_BLOCK_SLOT,
         json={"locationId": own.asker.location, "assignedUserId": _NOBODY, **backwards},
     )
+    if slot := said.identity("event"):  # whoever takes anything
+        own.ask(endpoints.DELETE_EVENT, slot, json={})
     return isinstance(said.error, Refused) and wants_calendar(said.error)
 
 
