@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from target_highlevel.endings import public_message
 from target_highlevel.errors import HighLevelError, Unforeseen
+from target_highlevel.ledger.ledger import RESTORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +34,12 @@ _TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _LITTLE_ROOM = 16 << 20
 _PACKAGES = ("target-highlevel", "cliniko-to-highlevel", "singer-sdk", "SQLAlchemy", "requests", "urllib3")
 
-_RESTORE = "restore the newest backup of it, or move it away and run with --full-refresh, which first finds what HighLevel holds"
 #: SQLite's result codes (https://www.sqlite.org/rescode.html), and what they mean to who runs this.
 _SQLITE = {
-    sqlite3.SQLITE_CORRUPT: ("the ledger is damaged", _RESTORE),
+    sqlite3.SQLITE_CORRUPT: ("the ledger is damaged", RESTORE),
     sqlite3.SQLITE_NOTADB: (
         "the ledger is no database",
-        f"see whether ledger_url names the right file; else {_RESTORE}",
+        f"see whether ledger_url names the right file; else {RESTORE}",
     ),
     sqlite3.SQLITE_FULL: ("the disk of the ledger is full", "make room there and run again: nothing is lost"),
     sqlite3.SQLITE_IOERR: (

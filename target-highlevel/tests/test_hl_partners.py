@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import sqlalchemy as sa
 from hl_ledgers import CONTACTS, LOCATION, PROFILES, Desk, contact, note, profile
 from hl_loading import Loader
 from hl_mapped import person, record, schemas
@@ -150,6 +151,27 @@ def test_a_ledger_from_a_backup_finds_again_what_was_written_since(highlevel: St
     assert loader.load(again).code == 0
     assert "highlevel.gone" in loader.load(again).log or len(state.contacts) == 3
     assert state.doubles() == {}
+
+
+@pytest.mark.parametrize("lost", ["object = 'note'", "source_id = 'patients/2'", "1"])
+def test_a_ledger_that_has_lost_records_creates_none_of_them_again(highlevel: Start, lost: str) -> None:
+    """Some of its rows, or all of them: they are found again first, once, in a full read or from bookmarks."""
+    loader = highlevel()
+    state = loader.sandbox.highlevel.state
+    note = record(
+        "hl_notes", "treatment_notes/7", contact="patients/2", title="T", body="cliniko:treatment_notes/7"
+    )
+    whole = [*HEAD, ADA, BOB, note, since("2026-01-01T00:00:00Z")]
+    assert loader.load(whole).code == 0
+    for lines in (whole, [since("2026-01-01T00:00:00Z"), *HEAD, note, BOB]):
+        with closing(sqlite3.connect(loader.folder / "ledger.db")) as ledger, ledger:
+            ledger.execute(f"delete from record where {lost}")  # noqa: S608 - our own words
+        done = loader.load(lines)
+        assert done.code == 0, done.log[-2000:]
+        assert "highlevel.finds_again" in done.log
+        assert (len(state.contacts), len(state.notes), state.doubles()) == (2, 1, {})
+        assert loader.load(whole).code == 0  # everything is known again
+        assert "highlevel.finds_again" not in loader.load(whole).log
 
 
 def test_what_a_ledger_from_a_backup_has_not_compared_is_not_called_missing(highlevel: Start) -> None:
@@ -656,6 +678,23 @@ def test_a_ledger_put_back_from_a_backup_is_known_by_its_place(tmp_path: Path) -
     ledger = Ledger(f"sqlite:///{path}", LOCATION)
     assert Identity(ledger).is_put_back
     ledger.close()
+
+
+def test_a_ledger_that_has_lost_records_is_known_by_its_trail(ledger_url: str) -> None:
+    """Rows that a rescue of a damaged database did not bring along were created all the same, and would be once more."""
+    desk = Desk.open(ledger_url)
+    desk.take(contact(1))
+    desk.take(contact(2))
+    Identity(desk.ledger).claim(desk.run, 1)
+    desk.write(contact(1))
+    desk.write(contact(2))
+    assert not Identity(desk.ledger).is_put_back
+    with desk.ledger.transaction() as connection:
+        connection.execute(sa.text("delete from record where source_id = 'patients/2'"))
+    assert Identity(desk.ledger).is_put_back
+    Identity(desk.ledger).keep_come()  # what it must find again is noted elsewhere
+    assert not Identity(desk.ledger).is_put_back
+    desk.ledger.close()
 
 
 @pytest.mark.parametrize("whole_folder", [False, True])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from target_highlevel.ledger.tables import audit, run
+from target_highlevel.ledger.tables import audit, record, run
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -67,6 +67,19 @@ def is_about(connection: sa.Connection, number: int, location: str) -> bool:
     """Return whether there is an entry of this number, and about this sub-account."""
     query = sa.select(audit.c.seq).where(audit.c.seq == number, audit.c.location == location)
     return connection.execute(query).first() is not None
+
+
+def creates_without_record(connection: sa.Connection, location: str) -> int:
+    """Return how many creates of a sub-account are about a record that the ledger does not know any more."""
+    here = (record.c.location == location, record.c.ref == audit.c.object + ":" + audit.c.source_id)
+    created = (
+        audit.c.location == location,
+        audit.c.event == "outcome",
+        audit.c.action == "create",
+        audit.c.hl_id.is_not(None),
+    )
+    query = sa.select(sa.func.count()).select_from(audit).where(*created, ~sa.exists().where(*here))
+    return int(connection.execute(query).scalar() or 0)
 
 
 def broken_links(connection: sa.Connection) -> Iterator[int]:

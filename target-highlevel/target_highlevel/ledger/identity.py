@@ -4,7 +4,7 @@ Facts, per sub-account: ``account:<location>`` is the id of the Cliniko account,
 ledger gave to the last run that claimed the sub-account, ``passed:<location>`` the last bookmark of each stream in a STATE that
 it let pass; ``passed_of_sample:<location>`` is the same of samples, which tell nothing of all the others.
 ``marked:<location>`` is there once the sub-account has kept a mark of the ledger, ``origin:<location>`` tells where the ledger
-lay when it claimed last.
+lay when it claimed last, and ``lost:<location>`` how many of its creates had no record any more when it was looked at last.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Identity:
         """Work on the ledger's own sub-account."""
         self._ledger = ledger
         self._location = ledger.location
+        self._lost: int | None = None
 
     @property
     def account(self) -> str | None:
@@ -46,14 +47,35 @@ class Identity:
 
     @property
     def is_put_back(self) -> bool:
-        """Return whether the ledger that was in this place before had come further: this one is from a backup."""
+        """Return whether the ledger that was in this place before had come further: this is a backup, or a rescued one."""
         counter, entry = self._ledger.lock.come
-        return counter > self.counter or not self._has(entry)
+        return counter > self.counter or not self._has(entry) or self.has_lost()
 
     def _has(self, entry: int) -> bool:
         """Return whether this entry is in the audit trail; another one has its number where a backup was put back and used."""
         with self._ledger.transaction() as connection:
             return not entry or audit.is_about(connection, entry, self._location)
+
+    def has_lost(self) -> bool:
+        """Return whether records have gone from the ledger that it has created: its trail tells of them still.
+
+        Whoever rescues a damaged database (``.recover``), or tidies one by hand, keeps some of the rows only.
+        """
+        fact = self._ledger.fact(f"lost:{self._location}")
+        known, lost = int(fact or 0), self._count_lost()
+        if lost < known:  # they were found again since, and may be lost once more
+            self._keep_lost()
+        return fact is not None and lost > known
+
+    def _keep_lost(self) -> None:
+        self._ledger.remember(f"lost:{self._location}", str(self._count_lost()))
+
+    def _count_lost(self) -> int:
+        """Return how many creates have no record any more; counted once, for it reads the whole trail."""
+        if self._lost is None:
+            with self._ledger.transaction() as connection:
+                self._lost = audit.creates_without_record(connection, self._location)
+        return self._lost
 
     @property
     def is_elsewhere(self) -> bool:
@@ -66,7 +88,8 @@ class Identity:
             return self._ledger.lock.origin(connection)
 
     def keep_come(self) -> None:
-        """Keep beside the ledger how far it has come; after it was found to be from a backup, too."""
+        """Keep how far the ledger has come, and what has gone from it; after it was found to be from a backup, too."""
+        self._keep_lost()
         self._ledger.lock.begin(self.counter)
 
     @property

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds that one process waits for another which is at work in the same file.
 _PATIENCE = 10
+#: What to do about a file that is none, or is damaged.
+RESTORE = "restore the newest backup of it, or move it away and run with --full-refresh, which first finds what HighLevel holds"
 #: What the addresses of PostgreSQL begin with; SQLAlchemy no longer reads the short one, which hosting services give.
 _POSTGRES = frozenset({"postgresql", "postgres"})
 
@@ -72,7 +74,9 @@ class Ledger:
                 migrate(self._engine)
                 undo.pop_all()  # it is open: nothing to undo
         except sa.exc.DBAPIError as error:
-            msg = f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__})"
+            msg = (
+                f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__}){_advice(error.orig)}"
+            )
             raise SettingsError(msg) from None
         self.salt = bytes.fromhex(self._once("salt", secrets.token_hex(32)))
         #: Identity of this ledger, which its copies share; it follows from the salt, so that older copies have the same.
@@ -323,6 +327,13 @@ def next_number(connection: sa.Connection, location: str) -> int:
     """Return the number of the next run of a sub-account."""
     newest = sa.select(sa.func.max(run.c.number)).where(run.c.location == location)
     return int(connection.execute(newest).scalar() or 0) + 1
+
+
+def _advice(error: BaseException | None) -> str:
+    """Return what to do about a file that SQLite cannot read as a database."""
+    if type(error) is not sqlite3.DatabaseError:
+        return ""
+    return f": see whether it names the right file; if that is damaged, {RESTORE}"
 
 
 def _engine(url: str) -> sa.Engine:

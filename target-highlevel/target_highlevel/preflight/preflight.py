@@ -109,7 +109,7 @@ class Preflight:
         behind = session.partners.meet(only_look=not claims)
         if session.plan is not None and session.partners.has_mark:
             session.plan.requests.update(map(str, COST))
-        if not continuity.received_before or not claims:
+        if not claims or not (continuity.received_before or session.identity.has_lost()):
             return
         if behind and session.mode != "load":
             continuity.note_behind(behind=True)
