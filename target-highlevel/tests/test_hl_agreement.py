@@ -211,7 +211,7 @@ def test_a_window_begins_with_the_part_of_a_run_in_each_sub_account(reported: Re
     assert runs_since(beside, here) == [there, alone]
     assert runs_since(beside, reported.run) == [there]
     assert runs_since(beside, "2026-11-22T10") == [there]
-    for nothing in ("20261122T", "2026-12-24"):
+    for nothing in ("20261122T", "2026-12-24", "1-11-2026", "22-11-2026", "2026-02-30"):
         with pytest.raises(SettingsError, match="no run of that id"):
             runs_since(beside, nothing)
     beside.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -129,10 +130,18 @@ def runs_since(ledger: Ledger, since: str) -> list[str]:
     if began and part:
         return [item["id"] for item in runs if item["number"] >= part[0]]
     chosen = [item["id"] for item in runs if item["started_at"] >= (began or since)]
-    if began is None and ("-" not in since[:5] or not chosen):
+    if began is None and not (_is_day(since) and chosen):
         msg = f"--since {since}: no run of that id and none from that day on; `runs` lists them"
         raise SettingsError(msg)
     return chosen
+
+
+def _is_day(text: str) -> bool:
+    """Return whether a text begins with a day as runs have it: as a text, ``1-12-2026`` would come before all of them."""
+    try:
+        return date.fromisoformat(text[:10]).isoformat() == text[:10]
+    except ValueError:
+        return False
 
 
 def _one(known: list[str], wanted: str | None) -> str:
