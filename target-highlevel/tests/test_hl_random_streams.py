@@ -175,24 +175,31 @@ _MESSAGES: tuple[Callable[[str, random.Random], str], ...] = (
 
 
 def _wrong(loader: Loader, lines: list[str], printed: list[str]) -> set[str]:
-    """Return the records before the last printed STATE that are still to be written, and have not come again."""
+    """Return the records before the last printed STATE that are still to be written, and have not come again.
+
+    A contact with an address waits until everybody has come, and what hangs on it waits for it: then the STATE may pass.
+    """
     if not printed:
         return set()
     last = json.loads(printed[-1])
     place = max(number for number, line in enumerate(lines) if json.loads(line).get("value") == last)
     before, after = (_sources(part) for part in (lines[:place], lines[place:]))
+    waited = {ref for ref, record in before.items() if {"email", "phone"} & record.keys()}
     environment = loader.environment()
     ledger = Ledger(environment["TARGET_HIGHLEVEL_LEDGER_URL"], environment["TARGET_HIGHLEVEL_LOCATION_ID"])
-    rows = {ref: Work(ledger, "").row(ref) for ref in before - after}
+    rows = {ref: Work(ledger, "").row(ref) for ref in before.keys() - after.keys()}
     ledger.close()
-    return {ref for ref, row in rows.items() if row is None or row.status == Status.READY}
+    lost = {ref for ref, row in rows.items() if row is None}
+    ready = [row for row in rows.values() if row and row.status == Status.READY]
+    return lost | {row.ref for row in ready if not {row.ref, f"contact:{row.contact}"} & waited}
 
 
-def _sources(lines: list[str]) -> set[str]:
+def _sources(lines: list[str]) -> dict[str, dict[str, Any]]:
+    """Return the records that came, by the ref of what they become."""
     objects = {"hl_contacts": "contact", "hl_notes": "note", "hl_appointments": "appointment"}
     messages = [message for message in map(json.loads, lines) if message["type"] == "RECORD"]
     return {
-        f"{objects[message['stream']]}:{message['record']['source_id']}"
+        f"{objects[message['stream']]}:{message['record']['source_id']}": message["record"]
         for message in messages
         if message["record"].get("source_id")
     }
