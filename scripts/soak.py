@@ -1,6 +1,6 @@
-"""The long checks of the load: a lost ledger, memory; others: `soak_courses.py`, `soak_tap.py`, `soak_answers.py`.
+"""The long checks of the load: a ledger lost or moved, memory; others in `soak_courses.py`, `soak_tap.py`, `soak_answers.py`.
 
-    python scripts/soak.py rebuild first-things --patients 10000
+    python scripts/soak.py rebuild moved first-things --patients 10000
     python scripts/soak.py memory --records 20000 200000
     python scripts/soak.py kills restores writers people clocks damage --courses 200
     python scripts/soak.py drift tap-kills tap-budget
@@ -12,8 +12,12 @@ Each prints what it found and ends with 1 if that is not what it should be; ``--
 from __future__ import annotations
 
 import argparse
+import shutil
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +30,7 @@ from measuring import (
     FASTER,
     ROOT,
     Loader,
+    after_state,
     asked_of_records,
     clinic,
     put_section,
@@ -34,8 +39,10 @@ from measuring import (
 )
 from rich.console import Console
 
+from target_highlevel.partners.partners import TERM
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from sandbox import Sandbox
 
@@ -45,6 +52,7 @@ COMPLETE = (0, 4)
 MOST_GROWTH = 1.2
 MOST_MEMORY = 200_000_000
 MEGABYTE = 1_000_000
+_SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 _PER_PATIENT = 27  # records that a clinic has at least for each patient
 
 console = Console(width=None if sys.stdout.isatty() else 110)
@@ -87,6 +95,73 @@ def rebuild(options: argparse.Namespace) -> Findings:
         found.expect(not sandbox.highlevel.state.doubles(), "something is there twice")
         found.expect({first.code, second.code} <= set(COMPLETE), "a load did not end well")
     return found
+
+
+# Moved
+
+
+def moved(options: argparse.Namespace) -> Findings:
+    """Kill the load of a whole clinic again and again, each time to go on on another machine with a copy of the ledger."""
+    found = Findings("A whole clinic, killed and moved to another machine on the way")
+    with tempfile.TemporaryDirectory() as name, clinic(options.patients, **FASTER) as sandbox:
+        place = Path(name) / "0"
+        place.mkdir()
+        lines = tap_lines(sandbox, place)
+        records = sum('"RECORD"' in line[:40] for line in lines)
+        seen, state = sandbox.highlevel.control.requests, None
+        began = time.monotonic()
+        for move in range(options.moves):
+            loader, number = Loader(sandbox, place), len(seen) + records // options.moves
+            state = _until(number, loader, after_state(lines, state), seen, _SIGNALS[move % 2]) or state
+            place = Path(shutil.copytree(place, Path(name) / str(move + 1)))
+        whole = Loader(sandbox, place, {"TAKE_OVER": "true"})
+        code = watch(whole, _written(place, after_state(lines, state))).code
+        took, requests = time.monotonic() - began, len(seen)
+        again = watch(whole, _written(place, lines))
+        report, left = whole.newest_report(), _left(sandbox)
+        found.facts = {
+            "clinic": f"{options.patients} patients, {sum(map(len, left[0].values()))} things, {left[1]} links",
+            "killed and moved": f"{options.moves} times",
+            "requests": f"{requests}, in {took:.0f} s",
+            "requests for a record of a whole reading afterwards": str(asked_of_records(sandbox, requests)),
+            "memory at most": f"{again.memory / MEGABYTE:.0f} MB",
+        }
+        found.expect(
+            {code, again.code} <= set(COMPLETE), f"the last loads ended with {code} and {again.code}"
+        )
+        found.expect(asked_of_records(sandbox, requests) == 0, "the load had not written everything")
+        found.expect(report["closes_to_zero"], "the report does not close")
+        found.expect(not sandbox.highlevel.state.doubles(), "something is there twice")
+        found.expect(not sandbox.highlevel.control.violations, "a rule of the API was broken")
+    return found
+
+
+def _until(
+    number: int, loader: Loader, lines: list[str], seen: Sequence[object], end: signal.Signals
+) -> str | None:
+    """Load until so many requests have been seen, and end the process then; return the newest STATE it printed.
+
+    What was killed has left its lease behind: nobody writes from another machine before that has expired.
+    """
+    path, output = _written(loader.folder, lines), loader.folder / "states"
+    with path.open("rb") as stdin, output.open("wb") as stdout, (loader.folder / "log").open("ab") as stderr:
+        command = [str(Path(sys.executable).parent / "target-highlevel"), "--config", "ENV"]
+        environment = loader.environment({"TAKE_OVER": "true"})
+        process = subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=stderr)
+        while process.poll() is None and len(seen) < number:
+            time.sleep(0.01)
+        process.send_signal(end)
+        process.wait()
+    if end is signal.SIGKILL:
+        time.sleep(TERM)
+    states = output.read_text(encoding="utf-8").splitlines()
+    return states[-1] if states else None
+
+
+def _written(folder: Path, lines: Iterable[str]) -> Path:
+    path = folder / "lines"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
 
 
 # Memory
@@ -135,6 +210,7 @@ def _first(records: int, lines: list[str], folder: Path) -> Path:
 
 CHECKS: dict[str, Callable[[argparse.Namespace], Findings]] = {
     "rebuild": rebuild,
+    "moved": moved,
     "memory": memory,
     **soak_courses.CHECKS,
     **soak_order.CHECKS,
@@ -151,7 +227,8 @@ def main() -> int:
     parser.add_argument("checks", nargs="+", choices=[*CHECKS, "all"])
     parser.add_argument("--write", action="store_true", help="put the result into docs/soak.md")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--patients", type=int, default=10_000, help="of the clinic, for rebuild")
+    parser.add_argument("--patients", type=int, default=10_000, help="of the clinic, for rebuild and moved")
+    parser.add_argument("--moves", type=int, default=6, help="how often the load is killed, for moved")
     parser.add_argument("--records", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--courses", type=int, help="300 for drift, 200 for the others")
     parser.add_argument(
