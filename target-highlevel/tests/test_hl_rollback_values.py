@@ -170,6 +170,23 @@ def test_do_not_disturb_and_a_customer_are_a_persons_doing(highlevel: Start) -> 
     assert fields == {source: next(iter(change)) for source, change in touched.items()}
 
 
+@pytest.mark.parametrize("edited", ["Lisbon", "", None], ids=["another", "emptied", "had none"])
+def test_what_a_person_entered_is_a_persons_again(highlevel: Start, edited: str | None) -> None:
+    """A run wrote over it and was undone: undoing the run that made the contact spares it, as if nothing had been between."""
+    loader = highlevel()
+    city = {} if edited is None else {"city": "Berlin"}
+    loads(loader, [*HEAD, person("patients/1", "Ada", "King", **city), person("patients/2", "Bo", "King")])
+    there = loader.sandbox.highlevel.state
+    hl_id = there.sources()["contacts"]["patients/1"][0]
+    there.damage.edit_contact(hl_id, city="Lisbon" if edited is None else edited)
+    loads(loader, [*HEAD, person("patients/1", "Ada", "King", city="Madrid")])
+    assert there.contacts[hl_id]["city"] == "Madrid"
+    undo(loader)
+    undo(loader)
+    assert set(there.contacts) == {hl_id}
+    assert {source: row["fields"] for (_, source), row in spared(loader).items()} == {"patients/1": "city"}
+
+
 def test_a_property_that_a_killed_run_cleared_is_there_again(highlevel: Start) -> None:
     """Killed between the answer and the outcome: that it is empty is the run's doing, nobody else's."""
     loader = highlevel()

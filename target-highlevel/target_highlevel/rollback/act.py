@@ -90,7 +90,7 @@ class Hand:
             refused = self._put_back(row, spec, kind, changes, current)
             reach("after_response", row.object)
             done = {name: value for name, value in changes.items() if name not in refused}
-            self._undo.restored(row, done, self._marks.after(row, done), in_full=not refused)
+            self._undo.restored(row, done, self._marks.after(row, done, before), in_full=not refused)
             reach("after_crosswalk", row.object)
         return sorted(left), sorted(refused)
 

@@ -146,7 +146,7 @@ class Rollback:
     def _finish(self) -> None:
         adopted = self._undo.adopted()
         restored = {
-            ref: None if ref in adopted else self._marks.after(item.row, item.put_back)
+            ref: None if ref in adopted else self._marks.after(item.row, item.put_back, item.before)
             for ref, item in self.result.restored.items()
             if ref not in self.result.settled
         }

@@ -40,12 +40,22 @@ class Marks:
         """Return what the ledger keeps of a written value."""
         return mark(self._specs[row.stream].field(name), value, self._salt)
 
-    def after(self, row: Row, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return what the ledger is to keep of a record as written, now that these values were put back."""
+    def after(self, row: Row, values: Mapping[str, Any], before: Before) -> dict[str, str]:
+        """Return what the ledger is to keep of a record as written, now that these values were put back.
+
+        A value that a person had entered before the run is a person's again: an earlier run that is undone next must see that.
+        """
         kept = {name: mark for name, mark in row.written.items() if name not in values}
-        return kept | {
-            name: self.of(row, name, value) for name, value in values.items() if not is_empty(value)
-        }
+        marks = {name: self._of_old(row, name, value, before) for name, value in values.items()}
+        return kept | {name: mark for name, mark in marks.items() if mark is not None}
+
+    def _of_old(self, row: Row, name: str, value: Any, before: Before) -> str | None:
+        known: Mapping[str, str] | None = before.known.get("written")
+        if known is not None:  # an old version kept nothing of it
+            was = known.get(name)
+            if not holds(was, self._specs[row.stream].field(name), value, self._salt):
+                return was
+        return None if is_empty(value) else self.of(row, name, value)
 
     def holds(self, row: Row, name: str, there: Any, pending: Mapping[str, Any] = _NOTHING) -> bool:
         """Return whether a field holds what we wrote last, or were about to write; a field we left empty must be empty."""
