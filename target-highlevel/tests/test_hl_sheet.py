@@ -44,12 +44,13 @@ class Sheet(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.patients: dict[str, dict[str, dict[str, tuple[str, list[str], str]]]] = {}
-        self.text = ""
+        self._texts: list[str] = []
         self._patient = self._ref = self._field = self._kind = ""
         self._depth: list[str] = []
         self._pieces: list[str] = []
         self._there = ""
         self.feed(page)
+        self.text = "".join(self._texts)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note where the text that follows belongs."""
@@ -78,7 +79,7 @@ class Sheet(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Take text."""
-        self.text += data
+        self._texts.append(data)
         if self._depth and self._depth[-1] == "there":
             self._there += data
         elif "piece" in self._depth and "soft" not in self._depth:
