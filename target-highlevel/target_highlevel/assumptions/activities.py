@@ -184,7 +184,7 @@ ACTIVITIES = (
             "refused": "Absences are counted and listed.",
         },
         default="accepted",
-        measured="An hour of years ago is blocked in the probe's own calendar, and nobody's by a request that never can be.",
+        measured="An hour of years ago is blocked in the probe's own calendar; a user's is asked for in an impossible request.",
     ),
     Assumption(
         name="listed_span",
