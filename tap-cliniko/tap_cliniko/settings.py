@@ -34,6 +34,8 @@ _MOST_REQUESTS = 1_000_000_000
 _A_YEAR = 366 * 86_400
 """Seconds; more make no sense as a lag or an overlap, and could lead to before the first year there is."""
 _MOST_MEGABYTES = 1_000_000_000
+_NO_ADDRESS = r"^([^:]|:[^/])*:?$"
+"""What a path has nowhere: it would be taken for a folder of that name."""
 _HEADER_SAFE = re.compile("[!-~]+")
 _EMAIL = re.compile(r"[!-~]+@[!-~]+")
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -168,6 +170,8 @@ class Settings(BaseModel):
             "File in which detect_deletions remembers the ids it has seen, one for each Cliniko account. "
             "By default data/<Meltano environment>/known_ids.db, or data/known_ids.db without one."
         ),
+        pattern=_NO_ADDRESS,
+        json_schema_extra={"expected": "a file on this machine, no address such as s3://…"},
     )
 
     @field_validator("api_key", mode="after")

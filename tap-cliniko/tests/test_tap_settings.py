@@ -111,6 +111,13 @@ def test_a_number_beyond_all_measure_is_a_wrong_setting(name: str) -> None:
     assert "and at most 31622400" in refused(lag_seconds=10**12)
 
 
+@pytest.mark.parametrize("path", ["s3://bucket/known.db", "file:///known.db"])
+def test_an_address_is_no_path(path: str) -> None:
+    """It would become a folder of that name; only attachments may go anywhere."""
+    assert "TAP_CLINIKO_KNOWN_IDS_PATH) must be a file on this machine" in refused(known_ids_path=path)
+    assert read(known_ids_path="data/a:b/known.db").known_ids_path == "data/a:b/known.db"
+
+
 @pytest.mark.parametrize(
     "maps",
     [

@@ -41,6 +41,8 @@ _PER_10_SECONDS, _PER_DAY = 100, 200_000
 _MOST_REQUESTS = 1_000_000_000
 #: A run waits so long before it looks for a record whose answer was lost.
 _LONGEST_LAG = 3600
+#: What a path has nowhere: it would be taken for a folder of that name.
+_NO_ADDRESS = r"^([^:]|:[^/])*:?$"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _TYPES: dict[Any, str] = {
     str: "string",
@@ -228,7 +230,9 @@ class Settings(BaseModel):
     report_dir: str = Field(
         "data/reports",
         title="Report folder",
-        description="Folder that receives one folder per run, with its report.",
+        description="Folder on this machine that receives one folder per run, with its report.",
+        pattern=_NO_ADDRESS,
+        json_schema_extra={"expected": "a folder on this machine, no address such as s3://…"},
     )
     show_values: bool = Field(
         False,  # noqa: FBT003 - the default

@@ -139,6 +139,8 @@ def test_a_text_becomes_what_its_setting_is(name: str, typed: Any, value: Any) -
         ("locations", {"1": 2}, "must be an object in JSON"),
         ("locations", {"1": "Main Street"}, "must be an object in JSON"),
         ("stream_maps", "hl_notes", "must be an object in JSON"),
+        ("report_dir", "s3://bucket/reports", "must be a folder on this machine"),
+        ("report_dir", "file:///reports", "must be a folder on this machine"),
     ],
 )
 def test_a_wrong_value_is_named_by_its_variable(name: str, typed: Any, wanted: str) -> None:
