@@ -83,8 +83,9 @@ class Remembered:
         return read
 
     def dump(self) -> dict[str, Any]:
-        """Write it into the state."""
-        return asdict(self)
+        """Write it into the state; it goes with every one, and `asdict` would look into each value for more."""
+        kept = {name: getattr(self, name) for name in self.__slots__}
+        return {**kept, "access": dict(self.access)}
 
     def note_hidden(self, listed: Resource, rows: Iterable[Row], end: str) -> None:
         """Learn from hidden rows whether hiding moves updated_at; rows of long ago tell nothing of today's Cliniko."""
