@@ -145,7 +145,7 @@ def migrate(engine: sa.Engine) -> None:
     """Bring the ledger's schema up to date; of several runs that open it at once one does so, and the others wait.
 
     Raises:
-        SettingsError: the ledger was written by a newer version of the target.
+        SettingsError: the ledger was written by a newer version of the target, or has lost a table.
     """
     with engine.begin() as connection:
         done = _done(connection)
@@ -154,6 +154,20 @@ def migrate(engine: sa.Engine) -> None:
     if done > len(STEPS):
         msg = f"ledger_url: this ledger has schema {done}, this version knows up to {len(STEPS)}; use a newer target-highlevel"
         raise SettingsError(msg)
+    if lost := _lost(engine):
+        msg = (
+            f"ledger_url: this ledger is damaged, it has no {' and no '.join(lost)} any more; restore a copy of it, or name a new"
+            " one, which finds again what is in HighLevel"
+        )
+        raise SettingsError(msg)
+
+
+def _lost(engine: sa.Engine) -> list[str]:
+    """Return the names of tables that a ledger had and has not any more."""
+    inspector = sa.inspect(engine)
+    there = set(inspector.get_table_names())
+    # with several schemas on the search path they need not be in the first
+    return [name for name in metadata.tables if name not in there and not inspector.has_table(name)]
 
 
 def _go_on(engine: sa.Engine) -> int:
