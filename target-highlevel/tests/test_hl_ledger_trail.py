@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from target_highlevel.ledger.ledger import Ledger
 from target_highlevel.ledger.migrations import migrate
 from target_highlevel.ledger.scratch import COPIED_AT, scratch_copy
 from target_highlevel.ledger.tables import metadata
+from target_highlevel.report.content import audit_check
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +103,60 @@ def test_tampering_shows(statement: str, trail: Desk) -> None:
     assert broken(trail)
 
 
+@pytest.fixture
+def checked(desk: Desk) -> Desk:
+    """The same ledger, in which the first run has noted, when it ended, that its four entries are whole."""
+    desk.take(contact(1), contact(2))
+    desk.write_all()
+    desk.ledger.end_run(desk.run, 0, {"report": {"audit": audit_check(desk.ledger)}})
+    desk.next_run()
+    desk.take(contact(3), contact(4))
+    desk.write_all()
+    return desk
+
+
+def test_a_frequent_run_begins_where_the_run_before_found_the_rest_whole(checked: Desk) -> None:
+    """Of eight entries it looks at five, one of them for its hash; the run after it goes on from there."""
+    found = audit_check(checked.ledger, whole=False)
+    assert found == {**audit_check(checked.ledger), "since": 4, "whole_at": found["whole_at"]}
+    checked.ledger.end_run(checked.run, 0, {"report": {"audit": found}})
+    assert audit_check(checked.ledger, whole=False) == {**found, "since": 8}
+
+
+@pytest.mark.parametrize("hours", [21, -1])
+def test_once_a_day_it_looks_at_all_of_them(hours: int, checked: Desk) -> None:
+    """So it does after a clock that was ahead."""
+    now = checked.ledger.now() + timedelta(hours=hours)
+    checked.ledger.now = lambda: now
+    assert audit_check(checked.ledger, whole=False) == audit_check(checked.ledger)
+
+
+@pytest.mark.parametrize(
+    ("statement", "shows"),
+    [
+        ("update audit set hl_id = 'other' where seq = 2", False),
+        ("update audit set hl_id = 'other' where seq = 4", True),
+        ("update audit set hash = 'f' where seq = 4", True),
+        ("update audit set source_id = 'patients/9' where seq = 5", True),
+        ("delete from audit where seq = 5", True),
+        ("delete from audit where seq = 4", True),
+        ("delete from audit where seq >= 4", True),
+        ("delete from audit", True),
+    ],
+)
+def test_tampering_with_the_newest_entries_shows_at_once(
+    statement: str, *, shows: bool, checked: Desk
+) -> None:
+    """What is older shows when all are looked at next, and from then on in every run."""
+    change(checked, statement)
+    assert audit_check(checked.ledger, whole=False)["intact"] is not shows
+    found = audit_check(checked.ledger)
+    assert not found["intact"]
+    checked.ledger.end_run(checked.run, 0, {"report": {"audit": found}})
+    again = audit_check(checked.ledger, whole=False)
+    assert {**again, "whole_at": found["whole_at"]} == found
+
+
 def test_a_new_ledger_has_every_step(desk: Desk) -> None:
     """An empty database gets the whole schema, each step noted."""
     steps = desk.numbers("select number from migration order by number")
@@ -153,6 +209,15 @@ def test_a_step_that_fails_is_not_noted(ledger_url: str, monkeypatch: pytest.Mon
     with engine.connect() as connection:
         assert connection.execute(sa.text("select max(number) from migration")).scalar() == NEWEST
     engine.dispose()
+
+
+@pytest.mark.parametrize("table", ["audit", "record", "before_image"])
+def test_a_ledger_that_has_lost_a_table_is_refused(table: str, desk: Desk) -> None:
+    """It is not made anew behind anybody's back: what was in it is missing, and the line says what to do."""
+    change(desk, f"drop table {table}")
+    desk.ledger.close()
+    with pytest.raises(SettingsError, match=f"has no {table} any more; restore a copy"):
+        Ledger(desk.url, LOCATION)
 
 
 def test_a_newer_ledger_is_refused(desk: Desk) -> None:

@@ -55,6 +55,9 @@ def _link(previous: str, row: dict[str, Any]) -> str:
 
 #: Runs whose trail is thrown away with their copy of the ledger.
 _ON_A_COPY = ("plan", "verify")
+#: So many of the newest runs are asked where the rest of the trail was found whole.
+_LATELY = 100
+_NEWEST_FIRST = (run.c.started_at.desc(), run.c.number.desc())
 
 
 def head(connection: sa.Connection) -> tuple[int, str]:
@@ -82,29 +85,46 @@ def creates_without_record(connection: sa.Connection, location: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
-def broken_links(connection: sa.Connection) -> Iterator[int]:
+def newest_check(connection: sa.Connection) -> dict[str, Any]:
+    """Return what the newest run that has ended says of the trail in its report; nothing where there is none."""
+    return next(_told(connection, 1), {})
+
+
+def broken_links(connection: sa.Connection, since: int = 1) -> Iterator[int]:
     """Yield the number of each entry that was changed, removed, or put in later.
 
     The last ones could be cut off without breaking the chain: what ended runs have noted of its head shows that.
+
+    Args:
+        connection: the ledger's.
+        since: number of the entry to begin with; all before it are taken to fit.
     """
-    noted = _noted(connection)
-    previous, expected = _START, 1
-    for row in connection.execute(sa.select(audit).order_by(audit.c.seq)).mappings():
+    noted = _noted(connection, None if since == 1 else _LATELY)
+    previous, expected = (_START if since == 1 else None), since
+    query = sa.select(audit).where(audit.c.seq >= since).order_by(audit.c.seq)
+    for row in connection.execute(query).mappings():
         fits = (
-            row["prev"] == previous and row["seq"] == expected and _link(previous, dict(row)) == row["hash"]
+            previous in {None, row["prev"]}
+            and row["seq"] == expected
+            and _link(row["prev"], dict(row)) == row["hash"]
         )
         if not fits or noted.pop(row["seq"], row["hash"]) != row["hash"]:
             yield row["seq"]
         previous, expected = row["hash"], row["seq"] + 1
-    yield from sorted(noted)
+    yield from sorted(number for number in noted if number >= since)
 
 
-def _noted(connection: sa.Connection) -> dict[int, str]:
+def _noted(connection: sa.Connection, most: int | None) -> dict[int, str]:
     """Return the head of the chain as it was when each run ended, as its report says; some worked on a copy of it."""
-    found: dict[int, str] = {}
-    told = sa.select(run.c.facts).where(run.c.facts.is_not(None), run.c.mode.not_in(_ON_A_COPY))
-    for facts in connection.execute(told).scalars():
-        said = json.loads(facts).get("report", {}).get("audit", {})
-        if said.get("entries") and said.get("head"):
-            found[int(said["entries"])] = str(said["head"])
-    return found
+    told = _told(connection, most)
+    return {
+        int(said["entries"]): str(said["head"]) for said in told if said.get("entries") and said.get("head")
+    }
+
+
+def _told(connection: sa.Connection, most: int | None) -> Iterator[dict[str, Any]]:
+    """Yield what the newest runs that have ended told of the trail."""
+    ended = (run.c.facts.is_not(None), run.c.ended_at.is_not(None), run.c.mode.not_in(_ON_A_COPY))
+    query = sa.select(run.c.facts).where(*ended).order_by(*_NEWEST_FIRST).limit(most)
+    for facts in connection.execute(query).scalars():
+        yield json.loads(facts).get("report", {}).get("audit", {})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger import counts
-from target_highlevel.ledger.audit import broken_links, head
+from target_highlevel.ledger.audit import broken_links, head, newest_check
 from target_highlevel.ledger.handover import further_parts
 from target_highlevel.ledger.rows import Status
 from target_highlevel.report.limits import LIMITS
@@ -33,6 +33,7 @@ _FIGURES = frozenset(
 _MOST_EXAMPLES = 5
 _MOST_RUNS = 10
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+_TRAIL_IS_CHECKED_EVERY = timedelta(hours=20)
 
 
 @dataclass
@@ -65,6 +66,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
     facts: RunFacts,
     exit_code: int | None,
     *,
+    counted: Iterable[ObjectCount] | None = None,
     error: str = "",
     sample: bool = False,
     differences: list[dict[str, Any]] | None = None,
@@ -76,7 +78,8 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
     """Return the content of a run's report; records by resource and id, without personal data unless it was asked for."""
     run = ledger.run_of(run_id)
     told = run["mode"] != "verify" or verification is not None  # half a read-back says nothing of any record
-    rows = in_order(_row(item) for item in counts.object_counts(ledger, run_id)) if told else []
+    counted = counts.object_counts(ledger, run_id) if counted is None else counted
+    rows = in_order(_row(item) for item in counted) if told else []
     groups = grouped(counts.unsettled_records(ledger, run_id) if told else ())
     content: dict[str, Any] = {
         "kind": "run",
@@ -116,7 +119,7 @@ def gather(  # noqa: PLR0913 - what only some runs have is named
         "cannot_move": cannot_move(ledger),
         "budget": _budget(facts, ledger),
         "schema_created": list(facts.schema_created),
-        "audit": audit_check(ledger),
+        "audit": audit_check(ledger, whole=not (facts.changes_only and run["mode"] == "load")),
         "plan": plan,
         "verification": verification,
         "rollback": rollback,
@@ -239,9 +242,27 @@ def earlier(run: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: run[name] for name in names}, "seconds": seconds, **said}
 
 
-def audit_check(ledger: Ledger) -> dict[str, Any]:
-    """Return how many entries the audit trail has, and which of them no longer fit the chain."""
+def audit_check(ledger: Ledger, *, whole: bool = True) -> dict[str, Any]:
+    """Return how many entries the audit trail has, and which of them no longer fit the chain.
+
+    Args:
+        ledger: the ledger.
+        whole: whether to look at every entry; a run every five minutes has no time for that, and begins where the run before
+            found the rest whole. Once in 20 hours it looks at all of them.
+    """
+    now = ledger.now()
+    first, last = ((now - ago).strftime(_MOMENT) for ago in (_TRAIL_IS_CHECKED_EVERY, timedelta()))
     with ledger.transaction() as connection:
         entries, newest = head(connection)
-        broken = list(broken_links(connection))
-    return {"entries": entries, "head": newest, "intact": not broken, "broken": broken[:_MOST_EXAMPLES]}
+        before = {} if whole else newest_check(connection)
+        goes_on = before.get("intact") and before["entries"] and first < before.get("whole_at", "") <= last
+        since, whole_at = (before["entries"], before["whole_at"]) if goes_on else (1, last)
+        broken = list(broken_links(connection, since))
+    return {
+        "entries": entries,
+        "head": newest,
+        "since": since,
+        "whole_at": whole_at,
+        "intact": not broken,
+        "broken": broken[:_MOST_EXAMPLES],
+    }

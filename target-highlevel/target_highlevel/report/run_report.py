@@ -6,6 +6,7 @@ import contextlib
 import filecmp
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from target_highlevel.descriptor import StreamSpec
     from target_highlevel.engine.session import Session
+    from target_highlevel.ledger.counts import ObjectCount
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.report.differences import Difference
     from target_highlevel.report.sheet import Sheet
@@ -90,15 +92,19 @@ class RunReport:
         #: What the ledger keeps of the run; `write` puts the report into it.
         self.facts: dict[str, Any] = {}
 
+    @cached_property
+    def _counts(self) -> list[ObjectCount]:
+        return object_counts(self._ledger, self._run)
+
     @property
     def rejected(self) -> int:
         """Return how many records stand rejected."""
-        return sum(item.rejected for item in object_counts(self._ledger, self._run))
+        return sum(item.rejected for item in self._counts)
 
     @property
     def held(self) -> int:
         """Return how many records wait for something that is not in HighLevel."""
-        return sum(item.held for item in object_counts(self._ledger, self._run))
+        return sum(item.held for item in self._counts)
 
     @property
     def not_whole(self) -> int:
@@ -153,6 +159,7 @@ class RunReport:
             self._run,
             self._figures,
             exit_code,
+            counted=self._counts,
             error=error,
             sample=self._sample,
             differences=None if differences is None else table.summary(),

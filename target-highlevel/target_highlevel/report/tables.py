@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 #: A cell that begins so is run as a formula by a spreadsheet; the full-width forms by some in East Asia.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant
+_BETWEEN = "\x1f"
+#: What a row has, joined by that, when a cell of it is not shown as it is.
+_NOT_AS_IT_IS = re.compile(f"[\r\n\t]|(?:^|{_BETWEEN})[{re.escape(''.join(_FORMULA))}]")
 _BREAKS = str.maketrans({"\r": "\\r", "\n": "\\n", "\t": "\\t"})
 
 #: What a spreadsheet needs to read text beyond ASCII as UTF-8. Programs would see the mark as a part of the
@@ -36,7 +39,12 @@ def write_table(
         path.chmod(0o600)
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows([cell(value) for value in row] for row in rows)
+        writer.writerows(map(_shown, rows))
+
+
+def _shown(row: Sequence[str]) -> Sequence[str]:
+    """Return a row of cells; next to all of a large clinic's need no change, and are looked at once."""
+    return [cell(value) for value in row] if _NOT_AS_IT_IS.search(_BETWEEN.join(row)) else row
 
 
 def allow_cells_of(length: int) -> None:
