@@ -19,7 +19,7 @@ from target_highlevel.payload import Payload
 from target_highlevel.withheld import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from target_highlevel.ledger.ledger import Ledger
 
@@ -182,13 +182,28 @@ class Unsettled:
 
 def unsettled_records(ledger: Ledger, run: str | None) -> Iterator[Unsettled]:
     """Yield every record of a run, or of all, that is held, rejected or filtered, in the order of source ids."""
+    yield from _unsettled(ledger, run, _STATUS)
+    with ledger.transaction() as connection:
+        for item in unplaced(connection, ledger.location, run):
+            outcome = str(_standing(item.status, item.reason))
+            reason = _code(item.reason, outcome)
+            yield Unsettled(outcome, reason, "", item.object, item.resource, item.source_id)
+
+
+def rejected_records(ledger: Ledger, run: str | None) -> Iterator[Unsettled]:
+    """Yield those of them that are rejected: an index leads to these, whatever the size of the clinic."""
+    rejected = _unsettled(ledger, run, [Status.REJECTED.value])
+    return (item for item in rejected if item.outcome == "rejected")
+
+
+def _unsettled(ledger: Ledger, run: str | None, statuses: Iterable[str]) -> Iterator[Unsettled]:
     columns = [
         record.c[name] for name in ("status", "reason", "reason_field", "object", "resource", "source_id")
     ]
     payload = sa.case((record.c.status == Status.REJECTED.value, record.c.payload), else_=None)
     query = (
         sa.select(*columns, payload.label("payload"))
-        .where(_mine(ledger, run), record.c.status.in_(list(_STATUS)))
+        .where(_mine(ledger, run), record.c.status.in_(list(statuses)))
         .order_by(record.c.source_id, record.c.object)
         .execution_options(yield_per=_AT_ONCE)
     )
@@ -199,10 +214,6 @@ def unsettled_records(ledger: Ledger, run: str | None) -> Iterator[Unsettled]:
             contact = Payload.from_json(row.payload or "{}").contact or ""
             named = (row.reason_field or "", row.object, row.resource, row.source_id)
             yield Unsettled(outcome, reason, *named, contact)
-        for item in unplaced(connection, ledger.location, run):
-            outcome = str(_standing(item.status, item.reason))
-            reason = _code(item.reason, outcome)
-            yield Unsettled(outcome, reason, "", item.object, item.resource, item.source_id)
 
 
 def practitioners(ledger: Ledger) -> list[tuple[str, str | None, str]]:

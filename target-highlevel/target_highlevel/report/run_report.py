@@ -17,7 +17,7 @@ from target_highlevel.ledger.counts import (
     crosswalk,
     object_counts,
     records_to_compare,
-    remarks,
+    rejected_records,
     undone_records,
     unsettled_records,
 )
@@ -108,8 +108,8 @@ class RunReport:
 
     @property
     def not_whole(self) -> int:
-        """Return how many values HighLevel has not taken whole: they were cut, or left out."""
-        return len(remarks(self._ledger, self._run)["not_taken"])
+        """Return how many values HighLevel has not taken whole, by the report that was written: cut, or left out."""
+        return int(self._content["not_taken"]["count"])
 
     @property
     def undone(self) -> int:
@@ -225,10 +225,9 @@ def _share(path: Path) -> None:
 
 
 def _rejects(ledger: Ledger, run_id: str) -> Iterator[tuple[str, ...]]:
-    for item in unsettled_records(ledger, run_id):
-        if item.outcome == "rejected":
-            next_step = meaning("rejected", item.reason).next_step
-            yield (item.source_id, item.object, item.reason, item.field, next_step, item.contact)
+    for item in rejected_records(ledger, run_id):
+        next_step = meaning("rejected", item.reason).next_step
+        yield (item.source_id, item.object, item.reason, item.field, next_step, item.contact)
 
 
 def write_again(ledger: Ledger, run_id: str, report_dir: str) -> Path:
