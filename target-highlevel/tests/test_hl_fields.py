@@ -192,6 +192,7 @@ def test_another_value_is_not_the_same(declared: FieldSpec, wanted: str, there: 
     """Lost line breaks are lost words' neighbours: a list of medicines on one line reads as one medicine."""
     kind = kind_of(declared)
     assert not kind.equal(wanted, there)
+    assert not kind.equal(there, wanted)
     assert kind.normal(wanted) != kind.normal(there)
 
 
@@ -204,6 +205,8 @@ def test_another_value_is_not_the_same(declared: FieldSpec, wanted: str, there: 
         ("+61 3 9000 0000 / 0491 570 156", None),
         ("+61 (0)3 9000 0000", None),
         ("+61 3 9000 0000 0491 570 156", None),  # two numbers: none has so many digits
+        ("+49 1234 5678 90123", "+491234567890123"),  # fifteen digits
+        ("+49 1234 5678 901234", None),
         ("+", None),
         ("0491 570 156", None),
     ],
@@ -243,6 +246,119 @@ def test_halves_of_a_cent_are_rounded_either_way() -> None:
     """Nobody says which way HighLevel rounds them."""
     money = kind_of(field("MONETORY"))
     assert [money.equal("0.125", there) for there in ("0.12", "0.13", "0.11")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("declared", "traits"),
+    [
+        (field(), []),
+        (standard("email"), []),
+        (standard("phone"), []),
+        (standard("firstName"), ["guarded"]),
+        (standard("dateOfBirth"), ["guarded"]),
+        (standard("country"), ["filled_in"]),
+        (field("DATE"), []),
+        (field("NUMERICAL"), []),
+        (field("MONETORY"), ["guarded"]),
+        (field("RADIO"), []),
+        (field("CHECKBOX"), ["always_wanted", "several"]),
+        (FieldSpec("source_system_id", "custom", "source_system_id"), ["guarded"]),
+        (FieldSpec("file_name"), ["guarded"]),
+        (FieldSpec("user"), ["guarded"]),
+        (FieldSpec("tags", "tags"), ["always_wanted", "several", "shared"]),
+        (FieldSpec("dnd_email", "dnd", channel="Email"), ["is_channel"]),
+        (FieldSpec("owner", "owner"), ["always_wanted", "guarded", "of_record"]),
+        (FieldSpec("stage", "stage"), ["stays"]),
+        (FieldSpec("location", "routing"), ["is_not_written", "routes"]),
+        (FieldSpec("keeps", "standing"), ["is_not_written"]),
+        (FieldSpec("visits", "fact"), ["is_not_written"]),
+        (field("FILE_UPLOAD"), ["is_not_written"]),
+    ],
+    ids=lambda value: f"{value.name} {value.kind} {value.data_type}" if isinstance(value, FieldSpec) else "",
+)
+def test_what_each_kind_declares(declared: FieldSpec, traits: list[str]) -> None:
+    """Everything else asks for these, and for no kind by its name."""
+    kind = kind_of(declared)
+    names = [name for name, value in vars(FieldKind).items() if isinstance(value, bool)]
+    declares = {name for name in names if name != "written" and getattr(kind, name)}
+    assert sorted({*declares, *([] if kind.written else ["is_not_written"])}) == traits
+
+
+def test_options_that_a_pick_list_lacks_can_be_left_out() -> None:
+    """Of one option nothing is left then, of several the others; no options are an empty list of them."""
+    one, several = kind_of(field("RADIO")), kind_of(field("CHECKBOX"))
+    assert list(one.options_in("Physio")) == ["Physio"]
+    assert one.without_options("Physio", ["Physio"]) is None
+    assert one.without_options("Physio", ["Yoga"]) == "Physio"
+    assert several.options_in(["Physio", "Yoga"]) == ["Physio", "Yoga"]
+    assert several.without_options(["Physio", "Yoga"], ["Yoga"]) == ["Physio"]
+    assert list(several.options_in(None)) == several.without_options(None, ["Yoga"]) == []
+    assert list(kind_of(field()).options_in("Physio")) == []
+    assert kind_of(field()).without_options("Physio", ["Physio"]) == "Physio"
+
+
+@pytest.mark.parametrize(
+    ("there", "came"),
+    [(["patient"], False), (["patient", "vip"], True), (["patient", "vip", "x"], True), (["x"], False), (None, False)],
+)  # fmt: skip
+def test_tags_came_with_a_create_when_all_of_them_are_there(there: list[str] | None, came: bool) -> None:  # noqa: FBT001
+    """Others may have added theirs meanwhile; of another kind nothing is known."""
+    assert kind_of(FieldSpec("tags", "tags")).came_with_create(["patient", "vip"], there) is came
+    assert kind_of(FieldSpec("tags", "tags")).came_with_create([], there)
+    assert not kind_of(field()).came_with_create("x", "x")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "spelling"),
+    [
+        ("x-ray #12.pdf", "x-ray #12.pdf ", "white_space"),
+        ("2024/x-ray.pdf", "x-ray.pdf", "path_cut"),
+        ("a/b/x-ray.pdf", "b/x-ray.pdf", ""),
+        ("x-ray 1.pdf", "x_ray_1.pdf", "signs_replaced"),
+        ("x-ray 1.pdf", "x-ray 2.pdf", ""),
+        ("x-ray 2.pdf", "x-ray 1.pdf", ""),
+        ("x-ray cliniko patient_attachments 12.pdf", "other cliniko-patient_attachments-12.pdf", "named_when_uploaded"),
+        ("x-ray cliniko patient_attachments 12.pdf", "other cliniko-patient_attachments-13.pdf", ""),
+        ("x-ray cliniko patient_attachments 13.pdf", "other cliniko-patient_attachments-12.pdf", ""),
+        ("report.pdf", "picture.pdf", ""),
+    ],
+)  # fmt: skip
+def test_a_files_name_as_servers_keep_it(wanted: str, there: str, spelling: str) -> None:
+    """Without its folders, with other signs, or as it was named when it was uploaded."""
+    assert kind_of(FieldSpec("file_name")).spelling(wanted, there) == spelling
+
+
+def test_highlevel_fills_in_what_it_is_known_to_fill_in() -> None:
+    """A country, as the sub-account has it, and whatever came with a create that we had not sent."""
+    country, city = kind_of(standard("country")), kind_of(standard("city"))
+    account = {"country": "AU", "city": "Perth"}
+    assert country.is_highlevels_own("AU", NO_NOTES, account)
+    assert not country.is_highlevels_own("NZ", NO_NOTES, account)
+    assert not city.is_highlevels_own("Perth", NO_NOTES, account)
+    assert city.is_highlevels_own("Perth", Notes(filled={"city": "Perth"}), {})
+    assert not city.is_highlevels_own(None, NO_NOTES, {})
+    assert not country.is_highlevels_own(None, NO_NOTES, {"country": ""})
+
+
+@pytest.mark.parametrize(("wanted", "there", "equal"), [
+    ("2024-02-03", "02/03/2024", True), ("2024-02-03", "03/02/2024", True), ("2024-02-03", "03/03/2024", False),
+    ("2024-03-03", "03/03/2024", True), ("2024-02-13", "13/02/2024", True),
+])  # fmt: skip
+def test_a_day_in_figures_may_name_two(wanted: str, there: str, equal: bool) -> None:  # noqa: FBT001
+    """Then both are taken; figures that can name one day only are that day."""
+    kind = kind_of(field("DATE"))
+    read = kind.decode(there, CUSTOM)
+    assert kind.equal(wanted, read) is equal
+    assert (read == there) is (there in {"02/03/2024", "03/02/2024"})
+
+
+@pytest.mark.parametrize("declared", [
+    FieldSpec("stage", "stage", "stage"), FieldSpec("keeps", "standing", "keeps"), FieldSpec("visits", "fact", "visits"),
+], ids=lambda declared: declared.kind)  # fmt: skip
+def test_what_is_no_field_of_a_contact_has_no_place_in_one(declared: FieldSpec) -> None:
+    """Neither when it is created nor later."""
+    assert body({declared.name: "x"}, [declared]) == {}
+    assert body({declared.name: "x"}, [declared], current={}) == {}
 
 
 def test_empty_is_one_thing() -> None:

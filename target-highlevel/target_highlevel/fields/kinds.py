@@ -470,7 +470,9 @@ def _words(text: str) -> str:
 
 def _is_rounded(wanted: str | None, there: str | None) -> bool:
     """Return whether one is the other to the cent, whichever way halves are rounded."""
-    return bool(wanted and there) and abs(Decimal(wanted or 0) - Decimal(there or 0)) <= _CENT / 2
+    if not wanted or not there:
+        return False
+    return abs(Decimal(wanted) - Decimal(there)) <= _CENT / 2
 
 
 def _cents(text: str) -> str | None:
