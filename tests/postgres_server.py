@@ -118,7 +118,7 @@ def _served(bin_: Path, folder: Path, language: str | None) -> Iterator[Postgres
         _wait(server, process, folder / "log")
         yield server
     finally:
-        process.send_signal(signal.SIGINT)  # a fast stop: open connections are closed
+        process.send_signal(signal.SIGQUIT)  # at once: nobody reads again what it would write down first
         process.wait(PATIENCE)
 
 
