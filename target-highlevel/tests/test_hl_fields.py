@@ -146,6 +146,8 @@ def test_options_of_a_record_are_changed_one_by_one() -> None:
         (standard("phone"), "+61 491 570 156", "+61491570156"),
         (standard("phone"), "+61491570156", "0491 570 156"),
         (standard("phone"), "+447911123456", "(07911) 123-456"),
+        (standard("phone"), "+15551234567", "5551234567"),
+        (standard("phone"), "+353861234567", "086 123 4567"),
         (field("DATE"), "2024-02-29", "2024-02-29 "),
         (field("DATE"), "2024-02-29", "29-02-2024"),
         (field("DATE"), "2024-02-03", "02/03/2024"),
@@ -180,6 +182,10 @@ def test_a_tolerated_spelling_is_one_for_load_verification_and_rollback(
         (standard("phone"), "+61491570156", "+61491570157"),
         (standard("phone"), "+61491570156", "0491 570 157"),
         (standard("phone"), "+61 3 9000 0000 ext 12", "+6139000000012"),
+        (standard("phone"), "+353861234567", "01234567"),
+        (standard("phone"), "+16045550123", "5550123"),
+        (standard("phone"), "+16045550123", "6045550124"),
+        (FieldSpec("body"), "b\nc", "<p>a</p><p>c</p>"),
         (FieldSpec("phone", "custom", "phone"), "+61 3 9000 0000", "+61 3 9000 0001"),
         (field("DATE"), "2024-02-03", "02-04-2024"),
         (field("NUMERICAL"), "90.5", "90.4"),
@@ -246,6 +252,22 @@ def test_halves_of_a_cent_are_rounded_either_way() -> None:
     """Nobody says which way HighLevel rounds them."""
     money = kind_of(field("MONETORY"))
     assert [money.equal("0.125", there) for there in ("0.12", "0.13", "0.11")] == [True, True, False]
+
+
+def test_what_an_update_may_write() -> None:
+    """What is said at creation only is never written again; a stage is moved, and never taken away."""
+    assert kind_of(standard("gender")).may_change(None, NO_NOTES)
+    assert not kind_of(standard("gender", create_only=True)).may_change("f", NO_NOTES)
+    stage = kind_of(FieldSpec("stage", "stage"))
+    assert stage.may_change("Initial", NO_NOTES)
+    assert not stage.may_change(None, NO_NOTES)
+
+
+def test_tags_are_wanted_in_small_letters_and_order() -> None:
+    """Where the source says nothing of them, none are wanted."""
+    tags = kind_of(FieldSpec("tags", "tags"))
+    assert tags.wanted(["VIP", "archived", "vip"], lambda _: None) == ["archived", "vip"]
+    assert tags.wanted(None, lambda _: None) == []
 
 
 @pytest.mark.parametrize(
@@ -336,6 +358,7 @@ def test_highlevel_fills_in_what_it_is_known_to_fill_in() -> None:
     assert not country.is_highlevels_own("NZ", NO_NOTES, account)
     assert not city.is_highlevels_own("Perth", NO_NOTES, account)
     assert city.is_highlevels_own("Perth", Notes(filled={"city": "Perth"}), {})
+    assert not city.is_highlevels_own("", Notes(filled={"city": ""}), {})
     assert not city.is_highlevels_own(None, NO_NOTES, {})
     assert not country.is_highlevels_own(None, NO_NOTES, {"country": ""})
 

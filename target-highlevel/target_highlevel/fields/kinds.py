@@ -453,13 +453,20 @@ class Files(FieldKind):
 _CENT = Decimal("0.01")
 #: Digits of a number without its country in the countries of most clinics, and of the code of a country.
 _NATIONAL, _COUNTRY_CODE = 9, 3
+#: Digits of a number in North America without the 1 of its country.
+_NORTH_AMERICAN = 10
 #: Digits of an international number at most (E.164).
 _LONGEST_NUMBER = 15
 
 
 def _is_national(wanted: str, there: str) -> bool:
-    """Return whether digits are those of the same number as it is dialled in its own country."""
+    """Return whether digits are those of the same number as it is dialled in its own country: there a 0 is in front of most.
+
+    In North America nothing is: ``+1 604 555 0123`` is dialled as it stands behind the 1.
+    """
     bare = there.removeprefix("0")
+    if len(there) == _NORTH_AMERICAN and wanted == f"1{there}":
+        return True
     return bare != there and wanted.endswith(bare) and 1 <= len(wanted) - len(bare) <= _COUNTRY_CODE
 
 
