@@ -323,10 +323,12 @@ class Run:
         Raises:
             Exception: what ended the last of them.
         """
+        is_going = False
         for part in self.parts:
             if part.error is None:
                 self._attempt(part, work)
-        if all(part.error for part in self.parts):
+                is_going = is_going or part.error is None
+        if not is_going:
             raise self._errors()[-1]  # type: ignore[misc]
 
     def _attempt(self, part: Part, work: Callable[[Part], object]) -> None:
