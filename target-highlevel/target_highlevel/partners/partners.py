@@ -27,6 +27,7 @@ from target_highlevel.crashpoints import reach
 from target_highlevel.errors import (
     CredentialsRefused,
     HighLevelError,
+    Interrupted,
     NotFound,
     Refused,
     SettingsError,
@@ -386,6 +387,8 @@ class Partners:
                 self._store.change(str(self._lease), LEASE, self._text(lease=True))
             except NotFound:
                 self._gone = True
+            except Interrupted:  # the run is ending, and writes nothing any more
+                return
             except Exception as error:  # noqa: BLE001 - whatever it is, the next beat may reach HighLevel
                 logger.warning("highlevel.lease_not_renewed error=%s", type(error).__name__)
             else:
