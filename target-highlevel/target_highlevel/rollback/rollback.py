@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from target_highlevel.errors import SettingsError
 from target_highlevel.fields import kind_of
 from target_highlevel.ledger.purge import purged_on
-from target_highlevel.ledger.rows import Notes
+from target_highlevel.ledger.rows import DIARY, Notes
 from target_highlevel.ledger.undo import DONE, Undo, rolled_back, writing_runs
 from target_highlevel.rollback.act import Hand
 from target_highlevel.rollback.copies import Copies
@@ -97,7 +97,10 @@ class Rollback:
         for level in plan.levels:
             made = [unit for unit in level if unit.created]
             do_all(worker.take_back, pages.take_back(made), self._session)
-        self._put_back(worker, [unit for level in plan.levels for unit in level if not unit.created])
+        changed = [unit for level in plan.levels for unit in level if not unit.created]
+        # a calendar has its team again before a booking goes back into it
+        self._put_back(worker, [unit for unit in changed if unit.object in DIARY])
+        self._put_back(worker, [unit for unit in changed if unit.object not in DIARY])
         do_all(links.remove, list(plan.relations.values()), self._session)
         carriers = self._undo.carriers()  # now: what is put back tells no longer where else it was
         copies = Copies(self._session, self._undo, plan, self.result, setbacks)
