@@ -34,7 +34,7 @@ def connect(settings: Settings, ledger: Ledger, stop: threading.Event) -> tuple[
         settings.api_url,
         sub_account_tokens(settings, stop),
         governor,
-        agency_tokens=agency_tokens(settings),
+        agency_tokens=agency_tokens(settings, stop),
         stop_event=stop,
     )
     return governor, client
@@ -52,10 +52,8 @@ def sub_account_tokens(settings: Settings, stop_event: threading.Event | None = 
     Raises:
         SettingsError: what is set cannot be a token, or there is none.
     """
-    client_id, client_secret = settings.oauth_client_id, settings.oauth_client_secret
-    if settings.oauth_file and client_id and client_secret:
-        app = OAuthApp(client_id, client_secret.get_secret_value())
-        tokens = OAuthTokens(Path(settings.oauth_file), app, settings.api_url, stop_event=stop_event)
+    tokens = _app_tokens(settings, stop_event)
+    if tokens is not None:
         if tokens.company:
             return LocationTokens(tokens, settings.location_id)
         if settings.location_id == settings.main_location:
@@ -71,11 +69,26 @@ def sub_account_tokens(settings: Settings, stop_event: threading.Event | None = 
     return PrivateToken(settings.access_token.get_secret_value())
 
 
-def agency_tokens(settings: Settings) -> PrivateToken | None:
-    """Return the agency's token, if there is one.
+def agency_tokens(settings: Settings, stop_event: threading.Event | None = None) -> TokenProvider | None:
+    """Return the agency's token, if there is one: the private one, else that of an app that the agency has installed.
+
+    Args:
+        settings: what names the token
+        stop_event: when set, no new token is asked for any more
 
     Raises:
         SettingsError: what is set cannot be a token.
     """
-    token = settings.agency_token
-    return PrivateToken(token.get_secret_value(), "agency_token") if token else None
+    if settings.agency_token:
+        return PrivateToken(settings.agency_token.get_secret_value(), "agency_token")
+    tokens = _app_tokens(settings, stop_event)
+    return tokens if tokens is not None and tokens.company else None
+
+
+def _app_tokens(settings: Settings, stop_event: threading.Event | None) -> OAuthTokens | None:
+    """Return the tokens of the marketplace app, where one is named."""
+    client_id, client_secret = settings.oauth_client_id, settings.oauth_client_secret
+    if not (settings.oauth_file and client_id and client_secret):
+        return None
+    app = OAuthApp(client_id, client_secret.get_secret_value())
+    return OAuthTokens(Path(settings.oauth_file), app, settings.api_url, stop_event=stop_event)

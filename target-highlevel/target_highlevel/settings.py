@@ -133,7 +133,8 @@ class Settings(BaseModel):
     agency_token: Token | None = Field(
         None,
         title="Agency token",
-        description="Private integration token of the agency; needed only to create custom objects that are missing.",
+        description="Private integration token of the agency; needed only to create custom objects that are missing, and not"
+        " beside the tokens of an app that the agency has installed.",
     )
     location_id: Location = Field(
         title="Location",

@@ -89,8 +89,9 @@ def test_half_of_an_app_is_a_wrong_setting(small_clinic: Clinic, highlevel: Call
 def test_an_agencys_app_serves_every_sub_account(
     tiny_clinic: Clinic, highlevel: Callable[..., Loader]
 ) -> None:
-    """Two businesses with sub-accounts of their own, and no token but the pair of the agency."""
-    loader = highlevel(extra_locations=2)
+    """Two businesses with sub-accounts of their own, and no token but the pair of the agency: it makes the objects, too."""
+    loader = highlevel(empty=True, extra_locations=2)
+    loader.settings["AGENCY_TOKEN"] = ""
     file = installed(loader)
     state = loader.sandbox.highlevel.state
     access, refresh = state.tokens.pair(None, time.time())

@@ -159,7 +159,7 @@ class Session:
         self._mutex = threading.RLock()
         self.specs: dict[str, StreamSpec] = {}
         self.schema = SchemaSetup(
-            self.highlevel, self._catalogue, agency=bool(settings.agency_token), blockers=lenient
+            self.highlevel, self._catalogue, agency=self.client.has_agency, blockers=lenient
         )
         self.preflight = Preflight(self, self._catalogue, self._mutex)
         self.differences: list[tuple[str, str, str, Any, Any]] = []

@@ -203,6 +203,11 @@ class HighLevelClient:
                 raise outcome.error
         raise AssertionError  # the last attempt has returned or raised
 
+    @property
+    def has_agency(self) -> bool:
+        """Whether there is a token for calls that need the agency's."""
+        return self._agency_tokens is not None
+
     def _provider(self, *, agency: bool) -> TokenProvider:
         if not agency:
             return self._tokens
