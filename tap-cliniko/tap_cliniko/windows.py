@@ -69,7 +69,9 @@ class Window:
     def load(cls, saved: dict[str, Any]) -> Window:
         """Read a window from the state."""
         # tap-cliniko 0.1.0 called them stretches
-        ranges = [IdRange.load(each) for each in saved.get("ranges") or saved["stretches"]]
+        ranges = [
+            IdRange.load(each) for each in (saved["ranges"] if "ranges" in saved else saved["stretches"])
+        ]
         return cls(saved["start"], saved["end"], list(saved["passes"]), int(saved["scope"]), ranges)
 
     def next_scope(self) -> None:
