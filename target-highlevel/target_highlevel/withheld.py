@@ -13,6 +13,11 @@ REFUSED = "refused"
 _ADDRESSES = frozenset({"email", "phone"})
 
 
+def explained(reasons: Iterable[str]) -> str:
+    """Return the name under which a verification explains what was withheld: for whose address it is, or as refused."""
+    return "withheld_refused" if set(reasons) <= {REFUSED} else "withheld_shared"
+
+
 def tag(name: str, why: str) -> str:
     """Return the tag of a contact without this address: ``shared-email``, ``invalid-phone``."""
     return f"{'invalid' if why == REFUSED else 'shared'}-{name}"

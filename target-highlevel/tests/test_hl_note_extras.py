@@ -1,9 +1,10 @@
-"""Notes whose title and pin HighLevel takes and does not show: they are written, and nobody is thought to have emptied them."""
+"""Notes whose title and pin HighLevel does not show, does not keep or refuses: nobody is thought to have emptied them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hl_loading import rejects
 from hl_mapped import person, record, schemas
 from hl_undoing import differing, dump, loads, spared, undo
@@ -44,3 +45,48 @@ def test_title_and_pin_that_are_not_shown(highlevel: StartHighLevel) -> None:
         undo(loader)
         assert spared(loader) == {}
     assert differing(empty, dump(loader)) == []
+
+
+@pytest.mark.parametrize(("answer", "found"), [("drop", 5), ("refuse", 0)])
+def test_title_and_pin_that_are_not_kept(answer: str, found: int, highlevel: StartHighLevel) -> None:
+    """Nobody has measured it: what HighLevel did with them is no person's change, and the undo takes everything."""
+    loader = highlevel(note_extras=answer)
+    empty, lines = dump(loader), [*HEAD, *BOTH, note(1)]
+    loads(loader, lines)
+    assert loader.load(lines, MODE="verify").code == found
+    undo(loader)
+    assert spared(loader) == {}
+    assert differing(empty, dump(loader)) == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "stays"),
+    [
+        ({"title": "", "pinned": False}, False),
+        ({"title": "Call back"}, True),
+        ({"title": "", "body": "A word of the practitioner's\ncliniko:treatment_notes/7"}, True),
+    ],
+)
+def test_only_an_emptied_title_costs_a_note_nothing(
+    edit: dict[str, Any], *, stays: bool, highlevel: StartHighLevel
+) -> None:
+    """It looks like one that HighLevel did not keep, and nothing that a person wrote is lost with it."""
+    loader = highlevel()
+    loads(loader, [*HEAD, *BOTH, note(1)])
+    state = loader.sandbox.highlevel.state
+    (hl_id,) = state.notes
+    state.damage.edit("notes", hl_id, **edit)
+    undo(loader)
+    assert bool(state.notes) == stays
+    assert (("note", "treatment_notes/7") in spared(loader)) == stays
+
+
+def test_a_pin_that_comes_later_is_no_conflict(highlevel: StartHighLevel) -> None:
+    """A note that never was pinned is read back as one that is not: nobody has said so."""
+    loader = highlevel()
+    loader.settings["OVERWRITE"] = "never"
+    loads(loader, [*HEAD, *BOTH, note(1, pinned=None)])
+    loads(loader, [*HEAD, *BOTH, note(1)])
+    (there,) = loader.sandbox.highlevel.state.notes.values()
+    assert there["pinned"] is True
+    loads(loader, [*HEAD, *BOTH, note(1)], MODE="verify")

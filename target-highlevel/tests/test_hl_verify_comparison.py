@@ -133,6 +133,20 @@ def test_a_shared_address_may_be_withheld_but_not_replaced() -> None:
     assert judge("tags", ["patient"], ["patient"], withheld=withheld) == (Kind.DIFFERENT, "")
 
 
+def test_what_was_refused_is_not_called_shared() -> None:
+    """A value that HighLevel refused is no address of another contact; a pin that was refused reads back as off."""
+    refused = {"email": "refused"}
+    assert judge("email", "a@example", None, withheld=refused) == (Kind.NORMALISED, "withheld_refused")
+    told = ["invalid-email", "patient"]
+    assert judge("tags", ["patient"], told, withheld=refused) == (Kind.NORMALISED, "withheld_refused")
+    told.append("shared-phone")
+    both = refused | {"phone": "another_record"}
+    assert judge("tags", ["patient"], told, withheld=both) == (Kind.NORMALISED, "withheld_shared")
+    pin, on, off = {"pinned": "refused"}, True, False
+    assert judge("pinned", on, off, withheld=pin) == (Kind.NORMALISED, "withheld_refused")
+    assert judge("pinned", off, on, withheld=pin) == (Kind.DIFFERENT, "")
+
+
 def test_tags_of_others_stay_but_ours_that_are_given_up_must_go() -> None:
     """A tag the clinic gave is none of our business; an archived tag that should be gone is."""
     assert judge("tags", ["patient"], ["Patient", "vip"], tags=["patient"]) == (

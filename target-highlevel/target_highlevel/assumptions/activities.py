@@ -47,7 +47,7 @@ ACTIVITIES = (
             "kept": "Title and pin are written and compared.",
             "unseen": "They are written, and never compared where an answer shows neither. A rollback removes the note; of one"
             " that it puts back, only the text is as before.",
-            "dropped": "Once measured, neither is written or compared; until then verification lists each as missing.",
+            "dropped": "Once measured, neither is written or compared; until then verification lists each as a difference.",
             "refused": "The note goes without them, and the report lists that; once measured, neither is written.",
         },
         default="kept",

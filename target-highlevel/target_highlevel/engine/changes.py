@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.fields import holds, is_empty, is_written, kind_of
+from target_highlevel.fields import holds, is_empty, is_off, is_written, kind_of
 from target_highlevel.fields import mark as mark_of
 
 if TYPE_CHECKING:
@@ -66,10 +66,8 @@ class Changes:
             kind = kind_of(spec.field(name))
             if not kind.can_conflict or row.created_here or name not in current:
                 continue  # a relation has no values, and HighLevel may not show the title of a note
-            if name in withheld and is_empty(there):
-                continue  # it never was written
-            if is_empty(there) and name not in row.written:
-                continue
+            if is_off(there) and (name in withheld or name not in row.written):
+                continue  # nothing was written, and nothing is there
             if self._was_begun(row, spec, name, there):
                 continue
             if kind.equal(value, there):

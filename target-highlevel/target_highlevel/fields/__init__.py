@@ -4,7 +4,7 @@ Load, verification and rollback ask the kind of a field; none of them knows what
 a class in ``kinds.py`` and name the type, or the field, that it stands for.
 """
 
-from target_highlevel.fields.base import FieldKind, is_empty, same
+from target_highlevel.fields.base import FieldKind, is_empty, is_off, same
 from target_highlevel.fields.kinds import is_words, kind_of
 from target_highlevel.fields.marks import holds, is_written, mark
 from target_highlevel.fields.places import ContactAnswer, ContactBody, ObjectProperty, own_currency
@@ -16,6 +16,7 @@ __all__ = [
     "ObjectProperty",
     "holds",
     "is_empty",
+    "is_off",
     "is_words",
     "is_written",
     "kind_of",

@@ -22,9 +22,14 @@ def is_empty(value: Any) -> bool:
     return value is None or value in ("", [], {})
 
 
+def is_off(value: Any) -> bool:
+    """Return whether a value says nothing, or is a switch that is off: what was never switched on reads as either."""
+    return is_empty(value) or value is False
+
+
 def same(one: Any, other: Any) -> bool:
     """Return whether two values are the same to the letter; all ways of being empty are, and so is a switch that is off."""
-    return one == other or all(is_empty(value) or value is False for value in (one, other))
+    return one == other or (is_off(one) and is_off(other))
 
 
 class FieldKind:

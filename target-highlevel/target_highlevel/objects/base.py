@@ -113,6 +113,8 @@ class ObjectKind(ABC):
     on_contact = False
     #: Name of the part of HighLevel's API for this kind: the audit trail names it, and an unclear write is looked for there.
     api: ClassVar[str]
+    #: Fields that HighLevel may take and not keep: that one reads back empty is nobody's change.
+    unkept: ClassVar[frozenset[str]] = frozenset()
     #: An update may remove the record and make another one in its stead.
     is_made_anew = False
     #: After a refusal that names no field less and less of the record is sent.

@@ -145,6 +145,7 @@ class Note(OnContact):
     api = "notes"
     length = question("note_length")
     spare = EXTRAS | {"user"}
+    unkept = EXTRAS
     marked_field = "body"
     names: ClassVar[Mapping[str, str]] = {
         "title": "title",

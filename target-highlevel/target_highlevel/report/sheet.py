@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.ledger.handover import is_missed
 from target_highlevel.report.wording import meaning, object_name
+from target_highlevel.withheld import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,7 +106,8 @@ class Sheet:
         """Take what a load would leave in HighLevel of a record; notes name what it would withhold."""
         record = self._record(row)
         for name, value in wanted.items():
-            how, there = ("withheld_shared", None) if name in notes.withheld else ("", value)
+            why = notes.withheld.get(name)
+            how, there = (explained([why]), None) if why else ("", value)
             record.fields[name] = Field(name, "planned", how, value, there)
 
     def compared(self, row: Row, results: Iterable[Any]) -> None:

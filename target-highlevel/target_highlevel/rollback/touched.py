@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.contacts import custom_values
-from target_highlevel.fields import holds, is_empty, kind_of, mark
+from target_highlevel.fields import holds, is_empty, is_off, kind_of, mark
 from target_highlevel.fields.places import DND_ON
 from target_highlevel.ledger.rows import Notes
 from target_highlevel.withheld import possible_tags
@@ -63,12 +63,12 @@ class Marks:
         if name in pending and kind_of(declared).equal(pending[name], there):
             return True
         if name in row.notes.withheld:
-            return is_empty(there)
+            return is_off(there)
         if kind_of(declared).of_record and row.object != "contact" and is_empty(there):
             return True  # HighLevel may keep no owner of a record
         if name in row.written:
             return holds(row.written[name], declared, there, self._salt)
-        return is_empty(there) or there is False  # a channel without do-not-disturb reads as False
+        return is_off(there)
 
     def differing(
         self, row: Row, current: Mapping[str, Any], pending: Mapping[str, Any] = _NOTHING

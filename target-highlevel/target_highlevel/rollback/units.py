@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_highlevel.api.contacts import custom_values
 from target_highlevel.errors import NotFound
+from target_highlevel.fields import is_off
 from target_highlevel.ledger.rows import DIARY
 from target_highlevel.objects.base import Rejected
 from target_highlevel.objects.contact import decode
@@ -372,9 +373,12 @@ class UnitWorker:
         if row.object == "file":
             return None  # a file cannot be changed, only taken away
         current = self._current(row, there)
-        # HighLevel may not show the title of a note: that is nobody's change
+        unkept = self._kind(row).unkept
+        # HighLevel may not show the title of a note, or show it empty: that is nobody's change
         differing = [
-            name for name in self._marks.differing(row, current, self._pending(row)) if name in current
+            name
+            for name in self._marks.differing(row, current, self._pending(row))
+            if name in current and not (name in unkept and is_off(current[name]))
         ]
         return ("changed", differing) if differing else None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from target_highlevel.fields import is_empty, kind_of
+from target_highlevel.fields import is_empty, is_off, kind_of
 from target_highlevel.ledger.rows import ANOTHER
 from target_highlevel.report.differences import Kind
-from target_highlevel.withheld import possible_tags
+from target_highlevel.withheld import explained, possible_tags
 from target_highlevel.withheld import tags as tags_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: How a value may differ in its spelling and still be the same.
 HOWS = {
     "withheld_shared": "an address that another contact has too: kept in a text field, the contact tagged",
+    "withheld_refused": "HighLevel refused the value: left out, and listed in the report of the load",
     "further_tags": "tags that others gave stay beside ours",
     "set_in_highlevel": "do-not-disturb that was switched on in HighLevel is never switched off",
     "consent_unknown": "closed for an earlier no; what the patient wants now is not known, so it stays closed",
@@ -158,7 +159,8 @@ def _tags(case: Case, name: str, wanted: set[str], there: set[str]) -> Compared:
         if case.waits and ours & there == set(notes.tags) | shared:
             kind, how = Kind.NORMALISED, "change_waits"
     elif there == wanted | shared:
-        kind, how = (Kind.NORMALISED, "withheld_shared") if shared else (Kind.EQUAL, "")
+        told = [why for address, why in notes.withheld.items() if tags_of({address: why})]
+        kind, how = (Kind.NORMALISED, explained(told)) if shared else (Kind.EQUAL, "")
     return Compared(name, kind, how, sorted(wanted), sorted(there))
 
 
@@ -167,9 +169,9 @@ def _tolerated(case: Case, kind: FieldKind, wanted: Any, there: Any) -> str:
     name, row = kind.declared.name, case.row
     why = row.notes.withheld.get(name)
     # what another of our contacts had to give up is to be here by now
-    if why and is_empty(there) and not (why == ANOTHER and name in row.claims and row.claims[name].kept):
-        return "withheld_shared"
-    as_left = case.was_written(name, there) or (is_empty(there) and name not in row.written)
+    if why and is_off(there) and not (why == ANOTHER and name in row.claims and row.claims[name].kept):
+        return explained([why])
+    as_left = case.was_written(name, there) or (is_off(there) and name not in row.written)
     if as_left and (case.waits or case.clocked(name, there)):
         return "change_waits" if case.waits else "by_the_clock"
     if name == "user" and as_left:
