@@ -9,6 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import requests
+from hl_loading import rejects
 from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
@@ -156,3 +157,25 @@ def file_field(loader: Loader) -> str:
     """Return the id of the field that takes the files."""
     fields = loader.sandbox.highlevel.state.contact_fields.values()
     return str(next(item["id"] for item in fields if item["fieldKey"] == "contact.cliniko_files"))
+
+
+def test_what_highlevel_itself_refuses_is_called_what_it_is(
+    highlevel: Callable[..., Loader], tmp_path: Path
+) -> None:
+    """A limit or a type of its own, told by words or by the status alone: the reason says so, no field of Cliniko's does."""
+    loader = highlevel(max_file_bytes=10)
+    control = loader.sandbox.highlevel.control
+    (tmp_path / "small.pdf").write_bytes(b"pdf")
+    (tmp_path / "large.pdf").write_bytes(b"pdf" * 9)
+    loader.load([*HEAD, a_file(1, tmp_path / "large.pdf", "large.pdf")])
+    for status in (413, 415):
+        match = {"method": "POST", "path_regex": f"^{UPLOAD}"}
+        body = {"message": ["Content-Type must be known"]}
+        control.add_fault({"match": match, "action": "status", "status": status, "body": body})
+        loader.load([*HEAD, a_file(status, tmp_path / "small.pdf", "small.pdf")])
+        control.clear_faults()
+    assert rejects(loader) == {
+        ("patient_attachments/1", "file_too_large"),
+        ("patient_attachments/413", "file_too_large"),
+        ("patient_attachments/415", "file_type_refused"),
+    }

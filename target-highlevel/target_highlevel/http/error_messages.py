@@ -79,10 +79,27 @@ _USER = re.compile(
 #: What a body calls the user that something is given to.
 _USERS = ("assignedTo", "assignedUserId", "userId")
 
+# What a file is refused for; it names no property.
+_FILES: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), code, phrase)
+    for pattern, code, phrase in (
+        (
+            r"\bfile[ -]?size\b|\bfile('s)?\b( \w+)? (too (large|big)|larger than|exceeds)|\btoo (large|big) (a )?file",
+            "file_too_large",
+            "the file is too large",
+        ),
+        (
+            r"\b(file|mime)[ -]?(types?|formats?|extensions?)\b|\b(type|format|extension) of (the |this )?file\b",
+            "file_type_refused",
+            "files of this type are not accepted",
+        ),
+    )
+)
+
 # What is looked for before all else, in this order: each has words that the next ones have too.
 _FIRST: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
     (_NO_ROUTE, "no_such_route", "there is no such route", ""),
-    *((pattern, code, phrase, "") for pattern, code, phrase in _TAKEN),
+    *((pattern, code, phrase, "") for pattern, code, phrase in (*_FILES, *_TAKEN)),
     *((pattern, "invalid_property", f"{name} is not valid", name) for pattern, name in _ADDRESSES),
     (_GONE, "not_found", "not found", ""),
 )

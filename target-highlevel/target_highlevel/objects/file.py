@@ -9,6 +9,7 @@ import tempfile
 import threading
 import uuid
 import zipfile
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 #: What POST /forms/upload-custom-files takes (docs/api-facts.md, Files).
 MOST_BYTES = 50 * 1024 * 1024
 _STRIPES = 64
+#: What a status says of a file, whatever the words beside it.
+_REFUSALS: Mapping[int | None, str] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "file_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "file_type_refused",
+}
 #: Why a file is not taken off a contact, or not put back.
 STAYS = "file_stays"
 
@@ -77,9 +83,18 @@ class File(ObjectKind):
                 filename=name,
                 content_type=content_type(name),
             )
-            contact = self.ctx.highlevel.files.upload(parent, upload)
+            contact = self._upload(parent, upload)
         found = self._find(contact, spec, row.source_id) or self.find(row, spec)
         return Created(found or unseen(parent, row.source_id), parent)
+
+    def _upload(self, contact_id: str, upload: Upload) -> dict[str, Any]:
+        try:
+            return self.ctx.highlevel.files.upload(contact_id, upload)
+        except Refused as refused:
+            reason = _REFUSALS.get(refused.status)
+            if reason is None:
+                raise
+            raise Rejected(reason, "file_name") from None
 
     def _refuse_one_too_many(self, row: Row, spec: StreamSpec, field: Field) -> None:
         """Send no file that the field has no room for: it could push another one out, or be dropped without a word.
