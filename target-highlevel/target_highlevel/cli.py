@@ -73,11 +73,14 @@ def _close(session: Session, engine: Engine, error: BaseException | None, sent: 
     report = RunReport(session)
     refused, held = report.rejected, report.held
     code = exit_code(error) or (REJECTS if refused and not session.settings.accept_rejects else COMPLETE)
+    line = retried(
+        code, sent=sent, refused=refused, held=held, unmapped=report.unmapped, undone=report.undone
+    )
     report.write(code, error=public_message(error))
     session.close(code, report.facts)
     if error is not None:
         raise error
-    return code, retried(code, sent=sent, refused=refused, held=held)
+    return code, line
 
 
 for command in (approve, go_live, probe, purge, repair, report, rollback, runs, verify_audit):

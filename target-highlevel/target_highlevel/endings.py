@@ -87,6 +87,11 @@ BEGUN_IN_THE_MIDDLE = (
 )
 
 
+_UNMAPPED_ONLY = (
+    "see rejects.csv in the report; or leave those records behind with TARGET_HIGHLEVEL_ACCEPT_REJECTS=true"
+)
+
+
 def undone_words(number: int) -> str:
     """Return what is said of records that were in HighLevel and come again only by a full read."""
     which = f"{counted(number, 'record')} brought by an undone run or found missing"
@@ -169,12 +174,31 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
     return "; ".join([f"complete: {what}{but} is in HighLevel", *caveats])
 
 
-def retried(code: int, *, sent: int, refused: int, held: int) -> str:
-    """Return the line of a retry: it says nothing of what it did not send."""
+def retried(code: int, *, sent: int, refused: int, held: int, unmapped: int = 0, undone: int = 0) -> str:
+    """Return the line of a retry: of what it did not send it says only how that comes.
+
+    Args:
+        code: the exit code
+        sent: records that it sent again
+        refused: records that are refused now
+        held: records that wait
+        unmapped: those of the refused that it can never send, because the mapping could make nothing of them
+        undone: records that a rollback took out, or that were found missing
+    """
     again = counted(sent, "refused record", "was", "were")
-    still = counted(refused + held, "", "is", "are")
-    more = [end_of(code).line.partition(": ")[2]] if code else []
-    return "; ".join([f"complete: {again} sent again", f"{still} still refused or waiting", *more])
+    said = [
+        f"complete: {again} sent again",
+        f"{counted(refused + held, '', 'is', 'are')} still refused or waiting",
+    ]
+    if unmapped:
+        which = counted(unmapped, "", "was", "were")
+        said.append(
+            f"of these {which} refused by the mapping and cannot be sent again: corrected in Cliniko, they come with the next"
+            " `meltano run tap-cliniko target-highlevel`"
+        )
+    if code:
+        said.append(end_of(code).line.partition(": ")[2] if refused > unmapped else _UNMAPPED_ONLY)
+    return "; ".join([*said, *([undone_words(undone)] if undone else [])])
 
 
 def left_out_words(left_out: Mapping[str, int]) -> str:

@@ -270,3 +270,25 @@ def test_after_an_undo_a_plain_load_does_not_say_that_all_is_there(highlevel: Ca
     assert "brought by an undone run" in loader.tool("go-live").stderr
     again = loader.load([*HEAD, ADA, NOTE])
     assert (again.report["undone"], again.log.count("--full-refresh")) == (0, 0)
+
+
+def test_a_retry_says_how_the_rest_comes(highlevel: Callable[..., Loader]) -> None:
+    """What the mapping refused it can never send, what was undone only a full read brings: the last line names both."""
+    loader = highlevel()
+    refused = record(
+        "hl_contacts", "patients/9", rejected={"reason": "invalid_date", "field": "date_of_birth"}
+    )
+    assert loader.load([*HEAD, ADA, refused]).code == 4
+    done = loader.tool("retry")
+    assert done.returncode == 4
+    line = done.stderr.strip().splitlines()[-1]
+    assert (
+        "1 is still refused or waiting; of these 1 was refused by the mapping and cannot be sent again"
+        in line
+    )
+    assert "`meltano run tap-cliniko target-highlevel`" in line
+    assert "target-highlevel:retry" not in line
+    assert loader.tool("rollback", "--yes").returncode == 0
+    done = loader.tool("retry")
+    assert done.returncode == 0, done.stderr[-800:]
+    assert "2 records brought by an undone run" in done.stderr.strip().splitlines()[-1]

@@ -351,6 +351,11 @@ def test_a_retry_speaks_of_what_it_sent(reported: ReportedLedger, refused: int, 
     line = retried(content["exit_code"], sent=2, refused=refused, held=held)
     assert line.startswith("complete: 2 refused records were sent again; ")
     assert ("rejects.csv" in line, "everything" in line) == (bool(refused), False)
+    mixed = retried(4, sent=2, refused=3, held=0, unmapped=1)
+    assert ("of these 1 was refused by the mapping" in mixed, "target-highlevel:retry" in mixed) == (
+        True,
+        True,
+    )
 
 
 def test_the_plan_of_a_sample_is_no_half_sentence() -> None:

@@ -250,6 +250,14 @@ def _practitioners(ledger: Ledger, which: sa.ColumnElement[bool]) -> list[tuple[
         return [(row.source_id, row.hl_id, row.reason or "no_user") for row in connection.execute(query)]
 
 
+def unmapped_records(ledger: Ledger) -> int:
+    """Return how many refused records `retry` can never send: the mapping could make nothing of them."""
+    nothing = (record.c.status == Status.REJECTED.value) & record.c.payload.is_(None)
+    query = sa.select(sa.func.count()).select_from(record).where(_mine(ledger, None), nothing)
+    with ledger.transaction() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def undone_records(ledger: Ledger) -> int:
     """Return how many records a rollback took out of HighLevel, or were missed there, and have not been read again since.
 

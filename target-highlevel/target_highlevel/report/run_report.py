@@ -19,6 +19,7 @@ from target_highlevel.ledger.counts import (
     records_to_compare,
     rejected_records,
     undone_records,
+    unmapped_records,
     unsettled_records,
 )
 from target_highlevel.ledger.money import money_rows
@@ -110,6 +111,11 @@ class RunReport:
     def not_whole(self) -> int:
         """Return how many values HighLevel has not taken whole, by the report that was written: cut, or left out."""
         return int(self._content["not_taken"]["count"])
+
+    @property
+    def unmapped(self) -> int:
+        """Return how many of the rejected records the mapping could make nothing of."""
+        return unmapped_records(self._ledger)
 
     @property
     def undone(self) -> int:
