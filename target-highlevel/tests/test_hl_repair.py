@@ -53,6 +53,7 @@ def test_everything_comes_back_when_it_is_asked_for(
     shown = loader.tool("repair", "--values")
     assert shown.returncode == 0, shown.stderr
     assert "nothing was changed" in shown.stderr
+    assert "that the ledger knows" not in shown.stderr
     assert loader.tool("repair", "--values", "--yes").returncode == 0
     mended = loader.load(small_clinic.lines)
     assert mended.code == 0, mended.log[-2000:]
@@ -90,6 +91,32 @@ def test_what_people_changed_stays_and_what_they_took_out_of_the_list(
     there = [note["body"] for note in state.notes.values()]
     assert [there.count(body) for body in bodies] == [0, 1, 0]
     assert there.count(f"{bodies[2]}\nand more") == 1
+
+
+def test_rows_that_are_not_understood_are_named(damaged: tuple[Loader, Vandal], small_clinic: Clinic) -> None:
+    """Somebody's capitals, or a quotation mark that makes one cell of several rows: what marks nothing says so."""
+    loader, _ = damaged
+    state = loader.sandbox.highlevel.state
+    for note in sorted(state.notes)[:3]:
+        state.damage.delete("notes", note)
+    assert verify(loader, small_clinic.lines).code == 5
+    table = newest(loader) / "differences.csv"
+    head, *lines = table.read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if ",missing," in line]
+    source, object_, rest = rows[1].split(",", 2)
+    table.write_text("\n".join([head, rows[0], f"{source},{object_.upper()},{rest}", rows[2].capitalize()]))
+    shown = loader.tool("repair")
+    assert "marks 1 record; 2 rows of differences.csv mark nothing" in shown.stderr
+    assert "knows: 3, 4 (" in shown.stderr
+    table.write_text("\n".join([head, f'{rows[0]}"', *rows[1:]]) + '"')
+    shown = loader.tool("repair")
+    assert "marks 0 records; 1 row of differences.csv marks nothing" in shown.stderr
+    table.write_text("\n".join([head, rows[0], f'"{rows[1]}', rows[2]]))
+    shown = loader.tool("repair")
+    assert shown.returncode == 2
+    assert "the quotation marks of row 3 do not pair" in shown.stderr
+    table.write_text("\n".join([f'{head},"remark', *rows]))
+    assert loader.tool("repair").returncode == 2
 
 
 def test_what_somebody_put_back_meanwhile_is_found(

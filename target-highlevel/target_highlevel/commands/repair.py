@@ -22,6 +22,8 @@ from target_highlevel.report.wording import object_name
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from target_highlevel.ledger.ledger import Ledger
     from target_highlevel.ledger.rows import Row
     from target_highlevel.settings import Settings
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _VERIFY = "`meltano run tap-cliniko target-highlevel-verify`"
 #: Values that HighLevel holds and Cliniko does not (a person's, say) are mended with ``--values`` as well.
 _MENDED = frozenset({Kind.MISSING.value, Kind.DIFFERENT.value, Kind.EXTRA.value, Kind.KEPT.value})
+#: So many rows that are not understood are named.
+_MOST_NAMED = 20
 
 
 @dataclass
@@ -39,6 +43,8 @@ class Finds:
     other: dict[str, tuple[Row, set[str]]] = field(default_factory=dict)
     #: (ref, HighLevel id) of second copies.
     doubles: list[tuple[str, str]] = field(default_factory=list)
+    #: Rows of the table, counted from its header as 1, that say nothing which is understood here.
+    unknown: list[int] = field(default_factory=list)
 
 
 @click.command()
@@ -67,6 +73,7 @@ def _repair(settings: Settings, *, values: bool, act: bool) -> tuple[int, str]:
     going, staying = _doubles(settings, run, finds, act=act) if finds.doubles else (0, 0)
     also = f" and {'removed' if act else 'removes'} {_copies(going)}" if going else ""
     rest = f"; {_copies(staying)} left to a person, as listed" if staying else ""
+    rest += _not_understood(finds.unknown)
     if values and settings.overwrite != "cliniko_wins":
         rest += (
             f"; with overwrite {settings.overwrite} the load writes only what is empty in HighLevel: TARGET_HIGHLEVEL_OVERWRITE="
@@ -81,6 +88,18 @@ def _repair(settings: Settings, *, values: bool, act: bool) -> tuple[int, str]:
     if going:
         return 0, f"removed {_copies(going)}; verify again{rest}"
     return 0, f"there is nothing to repair{rest}"
+
+
+def _not_understood(rows: Sequence[int]) -> str:
+    """Return what the last line says of rows that mark nothing because somebody has changed how they are written."""
+    if not rows:
+        return ""
+    shown = ", ".join(str(number) for number in rows[:_MOST_NAMED])
+    more = f" and {len(rows) - _MOST_NAMED:,} more" if len(rows) > _MOST_NAMED else ""
+    which = (
+        "1 row of differences.csv marks" if len(rows) == 1 else f"{len(rows):,} rows of differences.csv mark"
+    )
+    return f"; {which} nothing, naming no record that the ledger knows: {shown}{more} (the header is row 1)"
 
 
 def _copies(number: int) -> str:
@@ -129,11 +148,10 @@ def _finds(work: Repair, table: Path) -> Finds:
     """Read what was found from the report, so that a line a person has taken out of it is left alone."""
     finds = Finds()
     try:
-        for line in read_table(table, ("source", "object", "field", "kind", "highlevel_value", "how")):
-            if line["kind"] == Kind.EXTRA.value and line["how"] == "doubled":
-                finds.doubles.append((f"{line['object']}:{line['source']}", line["highlevel_value"]))
-            elif line["kind"] in _MENDED:
-                _take(finds, work, f"{line['object']}:{line['source']}", line["field"], line["kind"])
+        lines = read_table(table, ("source", "object", "field", "kind", "highlevel_value", "how"))
+        for number, line in enumerate(lines, 2):
+            if not _take(finds, work, line):
+                finds.unknown.append(number)
     except OSError as error:
         msg = f"report_dir: differences.csv of the verification cannot be read ({type(error).__name__})"
         raise SettingsError(msg) from None
@@ -143,16 +161,26 @@ def _finds(work: Repair, table: Path) -> Finds:
     return finds
 
 
-def _take(finds: Finds, work: Repair, ref: str, name: str, kind: str) -> None:
-    if not name and kind != Kind.MISSING.value:
-        return
-    row = work.known(ref)
-    if row is None or (name and row.object == "file"):  # what is behind a file cannot be written over
-        return
-    if name:
+def _take(finds: Finds, work: Repair, line: Mapping[str, str]) -> bool:
+    """Take in what a row says; return whether it is one of a verification's, about a record that the ledger knows."""
+    ref, name, kind = f"{line['object']}:{line['source']}", line["field"], line["kind"]
+    is_double = kind == Kind.EXTRA.value and line["how"] == "doubled"
+    if not is_double and (kind not in _MENDED or (not name and kind != Kind.MISSING.value)):
+        return kind in set(Kind)
+    row = work.row(ref)
+    if row is None or "\n" in "".join(
+        line.values()
+    ):  # no cell of ours has a line break: other rows are in it
+        return False
+    if is_double:
+        finds.doubles.append((ref, line["highlevel_value"]))
+    elif row.hl_id is None or (name and row.object == "file"):
+        pass  # it comes with the next load anyway; what is behind a file cannot be written over
+    elif name:
         finds.other.setdefault(ref, (row, set()))[1].add(name)
     else:
         finds.gone[ref] = row
+    return True
 
 
 def _print(finds: Finds) -> None:

@@ -64,7 +64,7 @@ def read_table(path: Path, wanted: Sequence[str], also: Sequence[str] = ()) -> I
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it has no such columns; the text names the first that is missing.
+        ValueError: it has no such columns, or its quotation marks do not pair; the text names the first column or row.
     """
     text = _text(path.read_bytes())
     allow_cells_of(len(text))
@@ -74,16 +74,28 @@ def read_table(path: Path, wanted: Sequence[str], also: Sequence[str] = ()) -> I
     separators = (",", ";", "\t", "|")
     header = max((next(csv.reader(lines[:1], delimiter=one), []) for one in separators), key=len)
     separator = next(one for one in separators if next(csv.reader(lines[:1], delimiter=one), []) == header)
-    names = [name.strip().lower() for name in header]
+    # strict: a quotation mark that nothing closes would make one cell of all the rows behind it
+    table = _rows(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator, strict=True))
+    names = [name.strip().lower() for name in next(table, [])]
     missing = next((name for name in wanted if name not in names), None)
     if missing is not None:
         msg = f"there is no column {missing}"
         raise ValueError(msg)
     kept = [*wanted, *(name for name in also if name in names and name not in wanted)]
-    for row in csv.reader(io.StringIO("\n".join(lines[1:])), delimiter=separator):
+    for row in table:
         cells = dict(zip(names, (cell_.strip() for cell_ in row), strict=False))
         if any(cells.values()):
             yield {name: cells.get(name, "") for name in kept}
+
+
+def _rows(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    number = 0
+    try:
+        for number, row in enumerate(rows, 1):  # noqa: B007 - named if the next one cannot be read
+            yield row
+    except csv.Error:
+        msg = f"the quotation marks of row {number + 1} do not pair"
+        raise ValueError(msg) from None
 
 
 def _text(content: bytes) -> str:
