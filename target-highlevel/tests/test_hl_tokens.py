@@ -223,21 +223,45 @@ def test_an_issuer_that_keeps_failing_is_unavailable(tmp_path: Path, highlevel: 
     assert tokens.token() == "access-0"
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", '{"access_token": "a"}'])
-def test_a_missing_or_broken_file_is_a_wrong_setting(tmp_path: Path, content: str | None) -> None:
-    """It says what to do and nothing of what the file holds."""
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        (None, "absent"),
+        (b"", "no JSON"),
+        (b'{"access_token": "S3CRET",\n}', "no JSON .see line 2, column 1"),
+        (b'{"access_token": "S3CRET\xfc"}', "not in UTF-8"),
+        (b"[]", "no pair"),
+        (b'{"access_token": "S3CRET"}', "no pair"),
+    ],
+)
+def test_a_missing_or_broken_file_is_a_wrong_setting(
+    tmp_path: Path, content: bytes | None, wrong: str
+) -> None:
+    """It says what is wrong, what to do, and nothing of what the file holds."""
     if content is not None:
-        (tmp_path / "oauth.json").write_text(content)
+        (tmp_path / "oauth.json").write_bytes(content)
     tokens = OAuthTokens(tmp_path / "oauth.json", OAuthApp("client", "s"), "http://127.0.0.1:1")
-    with pytest.raises(SettingsError, match="install the app again"):
+    with pytest.raises(SettingsError, match=f"{wrong}.*install the app again") as caught:
         tokens.token()
+    assert "S3CRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_file_that_an_editor_of_windows_has_saved_is_read(tmp_path: Path, encoding: str) -> None:
+    """Notepad and PowerShell begin it with a BOM, or write UTF-16."""
+    pair = {"access_token": "access-0", "refresh_token": "refresh-0", "expires_at": NOW + 3600}
+    (tmp_path / "oauth.json").write_bytes(json.dumps(pair).encode(encoding))
+    assert tokens_in(tmp_path, "http://127.0.0.1:1").token() == "access-0"
 
 
 def agency_tokens(
-    folder: Path, url: str, sleep: Callable[[float], object] = lambda _: None
+    folder: Path,
+    url: str,
+    sleep: Callable[[float], object] = lambda _: None,
+    expires_at: float = NOW + 3600,
 ) -> LocationTokens:
     """The tokens of a sub-account for which an agency has installed the app."""
-    answer = {"access_token": "agency-0", "refresh_token": "refresh-0", "expires_at": NOW + 3600}
+    answer = {"access_token": "agency-0", "refresh_token": "refresh-0", "expires_at": expires_at}
     (folder / "oauth.json").write_text(json.dumps({**answer, "userType": "Company", "companyId": "c"}))
     agency = OAuthTokens(
         folder / "oauth.json", OAuthApp("client", "app-secret"), url, now=lambda: NOW, sleep=sleep
@@ -263,6 +287,20 @@ def test_an_agencys_app_gives_each_sub_account_a_token(tmp_path: Path, highlevel
     assert parse_qs(exchanged.body.decode())["user_type"] == ["Company"]
     kept = json.loads((tmp_path / "oauth.json").read_text())
     assert (kept["refresh_token"], kept["company_id"]) == ("refresh-1", "c")
+
+
+@pytest.mark.parametrize("expires_at", [NOW, NOW + 3600], ids=["ended", "lasts"])
+def test_an_app_that_may_give_no_tokens_spends_one_refresh_token(
+    tmp_path: Path, highlevel: HighLevelServer, expires_at: float
+) -> None:
+    """HighLevel refuses its lacking scope like a token that has ended: the new one, refused as well, is not exchanged."""
+    pair = {"access_token": "agency-1", "refresh_token": "refresh-1", "expires_in": 86399}
+    highlevel.respond = lambda seen: Reply(200, pair) if seen.path.endswith("/token") else Reply(401, {})
+    tokens = agency_tokens(tmp_path, highlevel.url, expires_at=expires_at)
+    with pytest.raises(CredentialsRefused, match=r"place.*oauth\.write") as caught:
+        tokens.token()
+    assert caught.value.exit_code == 3
+    assert [seen.path for seen in highlevel.seen].count("/oauth/token") == 1
 
 
 @pytest.mark.parametrize(("status", "error"), [(403, CredentialsRefused), (503, Unavailable)])

@@ -38,6 +38,7 @@ _WRONG_APP = (
     "the app's id or secret is not accepted; correct TARGET_HIGHLEVEL_OAUTH_CLIENT_ID"
     " and TARGET_HIGHLEVEL_OAUTH_CLIENT_SECRET"
 )
+_AS_ANSWERED = "store HighLevel's answer in it as it came, or install the app again and store its pair"
 _UNAUTHORISED = 401
 _ATTEMPTS = 3
 _PAUSE = 2.0
@@ -119,9 +120,19 @@ class OAuthTokens:
         Raises:
             SettingsError: the file cannot be read.
         """
+        pair = self.held
+        return pair.company_id if pair.user_type == _OF_AGENCY else ""
+
+    @property
+    def held(self) -> TokenPair:
+        """The pair as it was had last, whether it has ended or not.
+
+        Raises:
+            SettingsError: the file cannot be read.
+        """
         with self._thread_lock:
             pair = self._pair = self._pair or self._read()
-            return pair.company_id if pair.user_type == _OF_AGENCY else ""
+            return pair
 
     def token(self) -> str:
         """The access token, exchanged first if it is about to end."""
@@ -167,7 +178,7 @@ class OAuthTokens:
 
     def _read(self) -> TokenPair:
         try:
-            fields = _underscored(json.loads(self._path.read_text(encoding="utf-8")))
+            fields = _underscored(json.loads(self._path.read_bytes()))  # of any UTF: some editors write a BOM
             return TokenPair(
                 fields["access_token"],
                 fields["refresh_token"],
@@ -175,9 +186,15 @@ class OAuthTokens:
                 fields.get("user_type") or _OF_ONE,
                 fields.get("company_id") or "",
             )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            pass
-        message = "the OAuth token file is absent or not readable; install the app again and store its pair"
+        except OSError:
+            wrong = "is absent or not readable; install the app again and store its pair"
+        except json.JSONDecodeError as error:
+            wrong = f"holds no JSON (see line {error.lineno}, column {error.colno}); {_AS_ANSWERED}"
+        except UnicodeDecodeError:
+            wrong = f"is not in UTF-8; {_AS_ANSWERED}"
+        except (ValueError, TypeError, KeyError, AttributeError):
+            wrong = f"holds no pair of an access token and a refresh token; {_AS_ANSWERED}"
+        message = f"the OAuth token file {wrong}"
         raise SettingsError(message)
 
     def _exchange(self, pair: TokenPair) -> TokenPair:
@@ -293,6 +310,7 @@ class LocationTokens:
     def _renew(self) -> None:
         form = {"companyId": self._agency.company, "locationId": self._location}
         route = f"POST {_LOCATION_TOKEN}"
+        aged = self._agency.held.access_token
         for _ in self._agency.attempts(route):
             token = self._agency.token()
             headers = {"Authorization": f"Bearer {token}", "Version": DATA_VERSION}
@@ -301,7 +319,8 @@ class LocationTokens:
                 self._token = fields["access_token"]
                 self._expires_at = self._now() + _lifetime(fields)
                 return
-            if status == _UNAUTHORISED and self._agency.refresh(token):
+            # a new one that is refused is so for what it may do: the next would be, too
+            if status == _UNAUTHORISED and token == aged and self._agency.refresh(token):
                 continue
             if status in _REFUSALS:
                 message = f"the app gives no token for sub-account {self._location}; install it there, with the scope oauth.write"
