@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hl_loading import BIN
+from hl_loading import BIN, rejects
 from hl_undoing import changed, differing, dump, move_in, spared
 
 if TYPE_CHECKING:
@@ -139,6 +139,32 @@ def test_a_delta_is_undone_alone_and_the_load_before_it_after_that(
     nothing = loader.tool("rollback", "--yes")
     assert nothing.returncode == 2
     assert "no run to undo" in nothing.stderr
+
+
+def test_runs_that_were_refused_everything_are_not_what_a_rollback_undoes(
+    highlevel: Start, small_clinic: Clinic
+) -> None:
+    """A load and two retries that HighLevel refused in all: the newest that wrote is the load before them, and it goes whole."""
+    loader = highlevel()
+    empty = dump(loader)
+    small_clinic.restore(loader)
+    first = loader.newest_report()["run_id"]
+    control = loader.sandbox.highlevel.control
+    refusal = {"statusCode": 422, "message": ["body is not acceptable"], "error": "Unprocessable Entity"}
+    for path in ("^/contacts/[^/]+$", "/tasks/"):
+        matched = {"method": "PUT", "path_regex": path}
+        control.add_fault({"match": matched, "action": "status", "status": 422, "body": refusal})
+    lines = changed(small_clinic.lines, "patients", "city", "Elsewhere")
+    lines = changed(lines, "individual_appointments", "notes", "Another remark")
+    assert loader.load(lines).code == 4
+    assert {reason for _, reason in rejects(loader)} == {"invalid_property"}
+    assert [loader.tool("retry").returncode for _ in range(2)] == [4, 4]
+    control.clear_faults()
+    done = loader.tool("rollback", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"run {first} is undone" in done.stderr
+    assert spared(loader) == {}
+    assert differing(empty, dump(loader)) == []
 
 
 def test_an_older_run_spares_what_a_later_one_wrote(highlevel: Start, small_clinic: Clinic) -> None:

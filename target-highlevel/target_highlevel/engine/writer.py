@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from target_highlevel.reasons import reason_for
 from target_highlevel.withheld import REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -209,6 +209,8 @@ class Writer:
             found = self._found_after(row, spec, kind, last, again=again) if unclear else None
             if found:
                 return Existing(found)
+            if isinstance(last, Refused) and not (unclear and kind.search_is_eventual):
+                self._work.refused(row)
             if (
                 not again
                 # a success that nobody understands is looked for, in later runs too, before anything is sent again
@@ -233,6 +235,9 @@ class Writer:
             return kind.create(row, spec, fields)
         except AnswerNotUnderstood as error:
             self._not_understood[row.ref] = error
+            raise
+        except Rejected:
+            self._work.refused(row)
             raise
         except (DayBudgetSpent, Interrupted):
             if kind.search_is_eventual and first:
@@ -395,7 +400,8 @@ class Writer:
             self._work.intend(row, "update", kind.api, fields=writing, before=before, marks=marks, tags=tags)
             reach("after_intent", row.object)
             try:
-                return _leaving(kind.update(row, spec, writing, current), row, left_out)
+                with self._noting_refusal(row, kind):
+                    return _leaving(kind.update(row, spec, writing, current), row, left_out)
             except Refused as refused:
                 if kind.learn(refused, spec, writing):
                     writing.update(kind.fit(row, spec, writing))
@@ -411,6 +417,16 @@ class Writer:
                 left_out |= names & set(writing)
                 for name in left_out & set(writing):
                     del writing[name]
+
+    @contextmanager
+    def _noting_refusal(self, row: Row, kind: ObjectKind) -> Iterator[None]:
+        """Note that an update was refused; of one that removes the record first, nobody knows how far it came."""
+        try:
+            yield
+        except (Refused, Rejected):
+            if not kind.is_made_anew:
+                self._work.refused(row)
+            raise
 
     # Move
 

@@ -15,7 +15,7 @@ from target_highlevel.ledger.rows import Notes, Row, Status, row_from
 from target_highlevel.ledger.tables import audit, before_image, claim, dependency, record
 from target_highlevel.ledger.tables import run as runs
 from target_highlevel.ledger.transitions import RESTORED, TAKEN_BACK
-from target_highlevel.ledger.work import FORGOTTEN, KNOWN, Work
+from target_highlevel.ledger.work import FORGOTTEN, KNOWN, NOT_DONE, REJECTED_FOR, Work
 from target_highlevel.values import canonical_json
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Undo(Work):
         changed = (
             sa.select(before_image.c.run, before_image.c.ref)
             .join(runs, runs.c.id == before_image.c.run)
-            .where(self._images, later)
+            .where(self._written_over, later)
         )
         images = sa.select(before_image.c.ref).where(self._images, before_image.c.run == self.undone)
         made = (
@@ -236,7 +236,7 @@ class Undo(Work):
         query = (
             sa.select(before_image.c.ref, before_image.c.fields, record.c.hl_id, before_image.c.run)
             .join(record, own)
-            .where(self._images, record.c.object.in_(["note", "appointment", "file", "opportunity"]))
+            .where(self._written_over, record.c.object.in_(["note", "appointment", "file", "opportunity"]))
         )
         with self._ledger.transaction() as connection:
             found = [
@@ -316,6 +316,11 @@ class Undo(Work):
     @property
     def _images(self) -> sa.ColumnElement[bool]:
         return before_image.c.location == self._ledger.location
+
+    @property
+    def _written_over(self) -> sa.ColumnElement[bool]:
+        """What runs changed: what one was refused in all was kept as well, before it was sent."""
+        return self._images & before_image.c.run.in_(_wrote(self._ledger))
 
     def _image(self, ref: str) -> sa.ColumnElement[bool]:
         return self._images & (before_image.c.run == self.undone) & (before_image.c.ref == ref)
@@ -526,12 +531,24 @@ def rolled_back(ledger: Ledger, run: str) -> bool:
 
 
 def writing_runs(ledger: Ledger) -> list[str]:
-    """Return the runs that wrote to HighLevel, oldest first."""
-    wrote = sa.select(audit.c.run).where(audit.c.location == ledger.location).distinct()
+    """Return the runs that wrote to HighLevel, or may have, oldest first."""
+    loads = runs.c.mode.in_(WRITING_MODES)
     query = (
         sa.select(runs.c.id)
-        .where(runs.c.location == ledger.location, runs.c.mode.in_(WRITING_MODES), runs.c.id.in_(wrote))
+        .where(runs.c.location == ledger.location, loads, runs.c.id.in_(_wrote(ledger)))
         .order_by(runs.c.number)
     )
     with ledger.transaction() as connection:
         return list(connection.execute(query).scalars())
+
+
+def _wrote(ledger: Ledger) -> sa.Select[tuple[str]]:
+    """Select the runs that wrote or may have: of an intent that was not refused and has no outcome, nobody knows."""
+    writes = sa.case(
+        (audit.c.event == "intent", 1),
+        (audit.c.status.in_(NOT_DONE), -1),
+        (audit.c.status.startswith(REJECTED_FOR), 0),
+        else_=1,
+    )
+    here = audit.c.location == ledger.location
+    return sa.select(audit.c.run).where(here).group_by(audit.c.run).having(sa.func.sum(writes) > 0)

@@ -64,6 +64,9 @@ FORGOTTEN: dict[str, Any] = {
 #: Name in a before-image of what the ledger knew of the record; all others are its fields in HighLevel.
 KNOWN = "_known"
 
+#: What the trail says of an attempt that did nothing, and begins with where a record was rejected.
+NOT_DONE = (_REFUSED, _NOT_SENT) = ("refused", "not_sent")
+REJECTED_FOR = "rejected:"
 #: Actions that bring HighLevel what is wanted of a record.
 _SENDING = ("create", "update")
 _PENDING = (Status.READY.value, Status.HELD.value)
@@ -229,10 +232,16 @@ class Work(Lookup):
         assert row.intent is not None  # noqa: S101 - what is refused has been intended
         row.intent["answered"] = first
 
+    def refused(self, row: Row) -> None:
+        """Note in the trail that HighLevel refused what was intended: nothing was done, and there may be another attempt."""
+        with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", _REFUSED)
+
     def not_sent(self, row: Row) -> None:
         """Withdraw an intent whose request was never sent: there is nothing to look for."""
-        row.intent = None
         with self._ledger.transaction() as connection:
+            self._audit(connection, row, "outcome", _NOT_SENT)
+            row.intent = None
             self._set(connection, row.ref, intent=None)
 
     def claim_id(self, row: Row, hl_id: str, *, ours: bool, parent_id: str | None = None) -> bool:
@@ -378,7 +387,7 @@ class Work(Lookup):
     def reject(self, row: Row, reason: str, field: str | None = None) -> None:
         """Reject a record and keep its payload for `retry`."""
         with self._ledger.transaction() as connection:
-            self._audit(connection, row, "outcome", f"rejected:{reason}")
+            self._audit(connection, row, "outcome", f"{REJECTED_FOR}{reason}")
             self._set(connection, row.ref, reason=reason, reason_field=field)
             if row.payload is None and row.hl_id:
                 self._set(connection, row.ref, payload=OTHERS_SAY)
