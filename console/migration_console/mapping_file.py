@@ -40,8 +40,8 @@ PLACES = {
     "keep": "with the other fields, as labelled text",
     "ignore": "not moved",
 }
-
-
+#: How bytes that are no UTF-8 are read, and told from others.
+_AS_IT_IS = "surrogateescape"
 #: What several people can share, and one of them keeps.
 ADDRESSES = ("email", "phone")
 
@@ -274,7 +274,8 @@ class MappingFile:
     def _text(self) -> str:
         if self._drafted is not None:
             return self._drafted
-        return self._read.read_text(encoding="utf-8") if self._read.exists() else ""
+        # bytes of another encoding stay what they are, and are no YAML
+        return self._read.read_text(encoding="utf-8", errors=_AS_IT_IS) if self._read.exists() else ""
 
     def _content(self) -> dict[str, Any]:
         """Return what the file says; empty while a person has left it unreadable, which the next run tells."""
@@ -294,7 +295,7 @@ class MappingFile:
             try:
                 new = changed(text)
             except YAMLError as error:
-                msg = f"{self._path} is not valid YAML; mend it by hand first."
+                msg = f"{self._path} is not valid YAML in UTF-8; mend it by hand first."
                 raise WrongChoiceError(msg) from error
             except ValueError as error:
                 raise WrongChoiceError(str(error)) from None
@@ -343,7 +344,7 @@ def _check(path: Path, text: str) -> None:
 
 def digest(text: str) -> str:
     """Return what tells one text from another."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors=_AS_IT_IS)).hexdigest()[:16]
 
 
 def _led_to(version: Path, text: str) -> bool:

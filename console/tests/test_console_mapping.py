@@ -11,7 +11,7 @@ import pytest
 from console_server import MAPPING
 
 from cliniko_to_highlevel.mapping import FIELD_TARGETS
-from migration_console.mapping_file import PLACES, MappingFile
+from migration_console.mapping_file import PLACES, MappingFile, WrongChoiceError
 from migration_console.yaml_lines import with_item, with_value, with_values
 
 SHIPPED = Path(__file__).resolve().parents[2] / "transforms" / "mapping.yml"
@@ -33,6 +33,17 @@ def test_a_choice_changes_its_own_lines_only(mapping: MappingFile, tmp_path: Pat
     changes = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
     assert len(changes) == 4, changes
     assert before.count("#") == after.count("#")
+
+
+def test_a_file_in_another_encoding_is_left_as_it_is(tmp_path: Path) -> None:
+    """The pages open, and a choice says what to mend."""
+    file = tmp_path / "mapping.yml"
+    file.write_bytes("owners:\n  Müller: a@example.org\n".encode("cp1252"))
+    mapping = MappingFile(file, tmp_path / "history")
+    assert (mapping.named(), len(mapping.version)) == ({}, 16)
+    with pytest.raises(WrongChoiceError, match="UTF-8; mend it"):
+        mapping.decide({"A": "keep"})
+    assert b"M\xfcller" in file.read_bytes()
 
 
 def test_choices_are_taken_back_in_order(mapping: MappingFile, tmp_path: Path) -> None:

@@ -122,6 +122,23 @@ def test_purge_before_a_run_leaves_deltas_possible(highlevel: Start, small_clini
     assert (again.report["totals"]["created"], again.report["totals"]["updated"]) == (0, 0)
 
 
+@pytest.mark.parametrize("text", [None, b"owners:\n  M\xfcller: a@example.org\n"], ids=["gone", "cp1252"])
+@pytest.mark.parametrize("command", ["approve", "retry"])
+def test_a_mapping_that_cannot_be_read_is_a_wrong_setting(
+    command: str, text: bytes | None, highlevel: Start
+) -> None:
+    """It was saved otherwise, or deleted, after the plan: what to mend is said, and nothing is sent to the maintainers."""
+    loader = highlevel()
+    admission.remember_plan(_settings(loader), "20261122T110000Z-abcdef", [], sample=False)
+    mapping = loader.folder / "mapping.yml"
+    if text is not None:
+        mapping.write_bytes(text)
+    done = loader.tool(command, MAPPING=str(mapping), REQUIRE_APPROVED_PLAN="true")
+    assert done.returncode == 2, done.stderr
+    assert f"{mapping}: the mapping cannot be read" in done.stderr
+    assert not list((loader.folder / "reports").glob("**/error*"))
+
+
 def test_nothing_is_loaded_before_the_plan_is_approved(highlevel: Start, small_clinic: Clinic) -> None:
     """With require_approved_plan a load refuses until the plan of this very mapping, without blockers, is approved."""
     loader = highlevel()

@@ -163,6 +163,10 @@ def test_the_file_of_a_mapper_that_has_none_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "mapping.yml").write_text("as decided", encoding="utf-8")
     assert mapping_text(other, str(tmp_path / "mapping.yml")) == "as decided"
     assert mapping_text(other, None) == ""
+    for name, why in {"gone.yml": "No such file", "latin.yml": "not UTF-8"}.items():
+        (tmp_path / "latin.yml").write_bytes(b"M\xfcller")
+        with pytest.raises(SettingsError, match=f"{name}: .*{why}"):
+            mapping_text(other, str(tmp_path / name))
 
 
 def test_an_interruption_is_not_what_ended_a_run(highlevel: Callable[..., Loader]) -> None:

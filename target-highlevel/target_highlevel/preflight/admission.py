@@ -74,11 +74,23 @@ def _mappers(settings: Settings) -> list[list[str]]:
 
 
 def mapping_text(mapper: EntryPoint, path: str | None) -> str:
-    """Return what decides of a mapper's output beside its code: it may have files of its own, which a clinic edits in place."""
+    """Return what decides of a mapper's output beside its code: it may have files of its own, which a clinic edits in place.
+
+    Raises:
+        SettingsError: a file cannot be read; a mapper says so with a `ValueError`, in its own words.
+    """
     told = getattr(mapper.load(), "mapping_text", None)
-    if told is not None:
-        return str(told(path))
-    return Path(path).read_text(encoding="utf-8") if path else ""
+    try:
+        if told is not None:
+            return str(told(path))
+        return Path(path).read_text(encoding="utf-8") if path else ""
+    except OSError as error:
+        msg = f"{path}: the mapping cannot be read ({error.strerror})"
+    except UnicodeDecodeError:
+        msg = f"{path}: the mapping cannot be read (it is not UTF-8)"
+    except ValueError as error:
+        msg = str(error)
+    raise SettingsError(msg)
 
 
 def remember_plan(
