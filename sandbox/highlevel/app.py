@@ -107,8 +107,9 @@ class Emulator:
 
     async def _served(self, request: HttpRequest, route: Route, call: Call) -> Answer:
         path = request.scope["path"]
-        for part, status in self.state.options.closed.items():
-            if part in path:
+        for closed, status in self.state.options.closed.items():
+            method, _, part = closed.rpartition(" ")
+            if part in path and method in {"", request.method}:
                 refuse(status, NO_SCOPE if status == UNAUTHORIZED else f"Cannot {request.method} {path}")
         _check_token(route, call.token, self.state)
         _check_version(route, request.headers.get("version"))

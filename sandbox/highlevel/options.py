@@ -84,7 +84,7 @@ class Options:
         appointment_needs_user: refuse an appointment without `assignedUserId` in any calendar.
         assign_deleted_user: `refuse` or `accept` a deleted user as an owner.
         permanent_dnd: `keep` a channel closed that the patient closed, or let a write `reopen` it.
-        closed: statuses that parts of the API answer to everybody, by a part of the path.
+        closed: statuses that parts of the API answer to everybody, by a part of the path, with a method before it or for all.
         day_zone: the time zone in whose midnight the day's allowance begins anew.
         unknown_property_status: status for a record's property that does not exist, 422 or 400.
         workflows: status of each workflow of a location, `published` or `draft`, by name.

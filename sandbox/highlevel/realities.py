@@ -138,7 +138,11 @@ SWITCHES: dict[str, Switch] = {
     "missing_thing": lambda answer: {"missing_status": int(answer)},
     "missing_event": {"like_others": {}, "invalid_id": {"missing_event": "invalid_id"}},
     "users_list": {"served": {}, "gone": {"users_by_search": True}},
-    "custom_values": {"writable": {}, "refused": {"closed": {"/customValues": 401}}},
+    "custom_values": {
+        "writable": {},
+        "read_only": {"closed": {f"{method} /customValues": 401 for method in ("POST", "PUT", "DELETE")}},
+        "refused": {"closed": {"/customValues": 401}},
+    },
     "retry_after": {"absent": {}, "seconds": {"retry_after": "seconds"}, "date": {"retry_after": "date"}},
     "day_zone": lambda answer: {"day_zone": answer},
 }

@@ -91,6 +91,7 @@ TOGETHER: dict[str, dict[str, str]] = {
         "task_length": "5000",
         "note_length": "2000",
         "line_length": "100",
+        "custom_values": "read_only",
     },
     "refusals": {
         "contact_without_address": "refused",

@@ -312,6 +312,7 @@ _AREAS = (
 )  # fmt: skip
 #: All that a token needs, but the custom values.
 NO_MARK = frozenset(f"{area}.{way}" for area in _AREAS for way in ("readonly", "write"))
+READ_ONLY = NO_MARK | {"locations/customValues.readonly"}
 
 
 def test_without_the_scope_who_was_deleted_comes_again_with_their_history(highlevel: Start) -> None:
@@ -332,9 +333,12 @@ def test_without_the_scope_who_was_deleted_comes_again_with_their_history(highle
     assert (len(state.contacts), len(state.notes), len(state.relations)) == (2, 1, 1)
 
 
-def test_without_the_scope_a_full_read_finds_everything_again(highlevel: Start) -> None:
+@pytest.mark.parametrize("scopes", [NO_MARK, READ_ONLY], ids=["none", "read only"])
+def test_without_the_scope_a_full_read_finds_everything_again(
+    scopes: frozenset[str], highlevel: Start
+) -> None:
     """It says so; a ledger from a backup creates nobody twice, and a state that is ahead of it is refused."""
-    loader = highlevel(scopes=NO_MARK)
+    loader = highlevel(scopes=scopes)
     first = loader.load([*HEAD, ADA, since("2026-01-01T00:00:00Z")])
     assert first.code == 0, first.log[-2000:]
     assert "highlevel.no_mark" in first.log
@@ -351,6 +355,24 @@ def test_without_the_scope_a_full_read_finds_everything_again(highlevel: Start) 
     assert loader.load([*HEAD, ADA, BOB, CY]).code == 0
     assert loader.sandbox.highlevel.state.doubles() == {}
     assert len(loader.sandbox.highlevel.state.contacts) == 3
+
+
+@pytest.mark.parametrize("scopes", [NO_MARK, READ_ONLY], ids=["none", "read only"])
+def test_without_the_scope_a_delta_and_an_undo_go_by_the_ledger(
+    scopes: frozenset[str], highlevel: Start
+) -> None:
+    """A mark that could never be written is not missed: no run of this ledger takes it for a backup."""
+    loader = highlevel(scopes=scopes)
+    assert loader.load([state({}), *HEAD, ADA, since("2026-01-01T00:00:00Z")]).code == 0
+    for day, bob in enumerate((BOB, person("patients/2", "Bob", "Queen")), 1):
+        states = [since(f"2026-01-0{day + number}T00:00:00Z") for number in (0, 1)]
+        delta = loader.load([states[0], *HEAD, bob, states[1]])
+        assert "everything is in HighLevel" in delta.log.splitlines()[-1]
+        assert "highlevel.finds_again" not in delta.log
+    for _ in range(3):
+        undone = loader.tool("rollback", "--yes")
+        assert undone.returncode == 0, undone.stderr
+    assert not loader.sandbox.highlevel.state.contacts
 
 
 # The protocol, against the sandbox, without a process
@@ -632,6 +654,55 @@ def test_a_service_that_is_down_or_refuses_the_token_says_nothing_of_marks(
     strike(partner, "POST", how)
     with pytest.raises((Unknown, CredentialsRefused)):
         partner(desks[0]).claim()
+
+
+NO_SCOPE = {
+    "action": "status",
+    "status": 401,
+    "body": {"message": "The token is not authorized for this scope."},
+}
+
+
+def test_a_mark_that_may_be_written_no_more_is_missed_once(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """Somebody deleted it and took the scope from the token: what was written meanwhile is found again by one run."""
+    run = partner(desks[0])
+    run.claim()
+    run.release()
+    kept = partner.sandbox.state.custom_values  # type: ignore[attr-defined]
+    kept.clear()
+    strike(partner, "POST", NO_SCOPE)
+    run = partner(desks[0])
+    assert run.meet()
+    run.claim()
+    assert not run.is_marked
+    assert not partner(desks[0]).meet()
+
+    partner.sandbox.control.clear_faults()  # type: ignore[attr-defined]
+    run = partner(desks[0])
+    run.claim()
+    run.release()
+    assert [row["name"] for row in kept.values()] == [MARK]
+    assert not partner(desks[0]).meet()
+    kept.clear()
+    assert partner(desks[0]).meet()
+
+
+def test_the_lease_of_a_killed_run_that_may_not_be_removed_ends_no_run(
+    partner: Callable[..., Partners], desks: list[Desk]
+) -> None:
+    """The scope was taken from the token since: it stays, and this run has none of its own."""
+    killed = partner(desks[0])
+    killed.claim()
+    killed._lease = None
+    for method in ("POST", "PUT", "DELETE"):
+        strike(partner, method, NO_SCOPE)
+    for _ in range(2):
+        run = partner(desks[0])
+        assert not run.meet()
+        run.claim()
+        assert run.has_mark is False
 
 
 def test_where_a_mark_was_kept_its_absence_is_not_believed(

@@ -124,6 +124,14 @@ def newest(loader: Loader) -> Path:
     return max((loader.folder / "reports").glob("probe-*/probe.json"))
 
 
+@pytest.mark.parametrize("answer", ["read_only", "refused"])
+def test_custom_values_that_may_be_read_and_not_written_are_told_from_closed_ones(
+    answer: str, highlevel: Callable[..., Loader]
+) -> None:
+    """What is refused is the create, in both."""
+    assert probe(highlevel(**options_of({"custom_values": answer})))[0]["custom_values"] == answer
+
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 10))])
 def test_a_random_reality_is_reported_as_it_is(seed: int, highlevel: Callable[..., Loader]) -> None:
     """Every answer that can be found out is found out; nothing is left, sent, or sent too often."""

@@ -318,9 +318,12 @@ def test_texts_have_limits_and_loose_what_looks_like_markup() -> None:
 
 
 def test_parts_of_the_api_may_be_closed() -> None:
-    """To everybody, with a status of their own."""
-    with HighLevelServer(closed={"/customValues": 401, "/block-slots": 403}) as highlevel:
+    """To everybody, with a status of their own; or one method of them."""
+    closed = {"/customValues": 401, "/block-slots": 403, "POST /customFields": 401}
+    with HighLevelServer(closed=closed) as highlevel:
         highlevel.call("GET", f"/locations/{highlevel.location}/customValues", status=401)
+        highlevel.call("POST", f"/locations/{highlevel.location}/customFields", {}, status=401)
+        highlevel.call("GET", f"/locations/{highlevel.location}/customFields")
         highlevel.call("POST", "/calendars/events/block-slots", {}, status=403)
         highlevel.call("GET", f"/locations/{highlevel.location}")
 

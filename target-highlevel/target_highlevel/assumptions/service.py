@@ -175,10 +175,11 @@ SERVICE = (
         source="HighLevel's description does not say",
         answers={
             "writable": "The mark that says which ledger belongs to the sub-account is a custom value.",
+            "read_only": "The ledger alone tells as well: a mark that cannot be written is not missed.",
             "refused": "Without a mark the ledger alone tells; the plan says that two ledgers would not be noticed.",
         },
         default="writable",
-        measured="A custom value of the probe's own is made and read back.",
+        measured="A custom value of the probe's own is made and read back; where that is refused, all are listed.",
         alike=True,
     ),
     Assumption(

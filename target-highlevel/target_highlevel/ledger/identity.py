@@ -3,8 +3,9 @@
 Facts, per sub-account: ``account:<location>`` is the id of the Cliniko account, ``claimed:<location>`` the counter that this
 ledger gave to the last run that claimed the sub-account, ``passed:<location>`` the last bookmark of each stream in a STATE that
 it let pass; ``passed_of_sample:<location>`` is the same of samples, which tell nothing of all the others.
-``marked:<location>`` is there once the sub-account has kept a mark of the ledger, ``origin:<location>`` tells where the ledger
-lay when it claimed last, and ``lost:<location>`` how many of its creates had no record any more when it was looked at last.
+``marked:<location>`` is ``yes`` once the sub-account has kept a mark of the ledger, ``no`` when it took none any more.
+``origin:<location>`` tells where the ledger lay when it claimed last, and ``lost:<location>`` how many of its creates had no
+record any more when it was looked at last.
 """
 
 from __future__ import annotations
@@ -94,13 +95,13 @@ class Identity:
 
     @property
     def has_marked(self) -> bool:
-        """Return whether a run with this ledger has ever put its mark into the sub-account."""
-        return self._ledger.fact(f"marked:{self._location}") is not None
+        """Return whether the last run that claimed the sub-account with this ledger could put its mark there."""
+        return self._ledger.fact(f"marked:{self._location}") == "yes"
 
-    def keep_marked(self) -> None:
-        """Keep that the sub-account could keep a mark."""
-        if not self.has_marked:
-            self._ledger.remember(f"marked:{self._location}", "yes")
+    def keep_marked(self, *, marked: bool) -> None:
+        """Keep whether the sub-account takes a mark."""
+        if marked != self.has_marked:
+            self._ledger.remember(f"marked:{self._location}", "yes" if marked else "no")
 
     @property
     def entries(self) -> int:

@@ -147,6 +147,11 @@ class Partners:
         self._mutex = threading.RLock()
 
     @property
+    def is_marked(self) -> bool:
+        """Return whether there should be a mark of this ledger: a token may read custom values and write none."""
+        return bool(self.has_mark and self._identity.has_marked)
+
+    @property
     def account(self) -> str | None:
         """Return the id of the Cliniko account, if a tap has named it."""
         return self._account
@@ -255,7 +260,7 @@ class Partners:
         self._ahead = max([self._ahead, *(mark.counter for mark in marks if mark)])
         if self._identity.is_put_back:
             return True
-        if self.has_mark and known[0] and not marks:  # somebody has deleted it
+        if self.is_marked and not marks:  # somebody has deleted it
             return True
         if self._identity.is_elsewhere and any(item.name == LEASE for item in seen):
             return True  # what its run wrote where it was killed, after this copy was made, is nowhere but in HighLevel
@@ -319,7 +324,13 @@ class Partners:
             now = next((one for one in self._read() if one.identity == item.identity), None)
             if now is None or now.mark != item.mark:
                 raise SettingsError(_busy(now.mark if now else item.mark))
-        self._delete(item.identity)
+        try:
+            self._delete(item.identity)
+        except CredentialsRefused as error:
+            if not _is_refused(
+                error
+            ):  # who may remove no lease may put none there either, and hears that next
+                raise
 
     def _take(self, seen: list[_Seen]) -> bool:
         """Put our lease there; return whether it is the only one.
@@ -337,6 +348,7 @@ class Partners:
             if isinstance(error, Refused) and any(item.name == LEASE for item in self._read()):
                 return False
             self._do_without(error)
+            self._identity.keep_marked(marked=False)
             return True
         self._marks = self._read()
         if any(item.name == LEASE and item.identity != lease for item in self._marks):
@@ -346,7 +358,7 @@ class Partners:
             self._delete(lease)
             raise SettingsError(_busy(None))
         self._lease = lease
-        self._identity.keep_marked()
+        self._identity.keep_marked(marked=True)
         self._heart = threading.Thread(target=self._renew_all, name="lease", daemon=True)
         self._heart.start()
         return True

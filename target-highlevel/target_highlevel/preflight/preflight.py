@@ -118,7 +118,7 @@ class Preflight:
                 " `meltano run tap-cliniko target-highlevel` first, which finds out what is there"
             )
             raise SettingsError(msg)
-        unmarked = session.mode == "load" and not session.partners.has_mark and not continuity.goes_on
+        unmarked = session.mode == "load" and not session.partners.is_marked and not continuity.goes_on
         if behind or unmarked:
             logger.warning("highlevel.finds_again because=%s", "ledger is behind" if behind else "no mark")
             self.finds_again = True

@@ -65,7 +65,8 @@ def _custom_values(own: Own) -> None:
     made = own.ask(endpoints.CREATE_CUSTOM_VALUE, at, json=body)
     identity = made.identity("customValue")
     if made.refused:
-        own.found.answer("custom_values", "refused", made.told())
+        listed = own.ask(endpoints.LIST_CUSTOM_VALUES, at)
+        own.found.answer("custom_values", "read_only" if listed.ok else "refused", made.told())
     elif not identity:
         own.found.unknown("custom_values", f"{made.told()}, without an id")
     else:
