@@ -22,6 +22,8 @@ _YEAR_LAST = re.compile(r"(\d\d?)[-/._](\d\d?)[-/._](\d{4})(?!\d)", re.ASCII)
 _MILLISECONDS = re.compile(r"-?\d{9,14}", re.ASCII)
 #: Midnight of a day, anywhere but in the Pacific's last hour, falls into the day before it in UTC only after this hour.
 _MIDNIGHT_AHEAD = timedelta(hours=10)
+#: Stands between the fingerprints of a value and of its normal form, in what the ledger keeps of it.
+BETWEEN = "~"
 _DATE_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:(Z)|([+-]\d\d):?(\d\d)?)?", re.ASCII
 )
@@ -196,6 +198,13 @@ def record_json(value: Any) -> str:
 def fingerprint(value: Any, salt: bytes) -> str:
     """Return a keyed hash of a value: it tells equal from changed and gives nothing else away."""
     return keyed_hash(canonical_json(value), salt)
+
+
+def same_value(one: str | None, other: str | None) -> bool:
+    """Return whether what was kept of two values is of one, in whatever spelling."""
+    if one is None or other is None:
+        return one is other
+    return not set(one.split(BETWEEN)).isdisjoint(other.split(BETWEEN))
 
 
 def keyed_hash(text: str, salt: bytes) -> str:

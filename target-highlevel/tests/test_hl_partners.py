@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import json
 import shutil
 import sqlite3
@@ -243,11 +244,60 @@ def test_a_load_without_anything_to_write_helps_a_command_that_was_refused(highl
     restored(loader, kept)
     refused = loader.tool("rollback", "--yes")
     assert refused.returncode == WRONG, refused.stdout
-    assert "run `meltano run tap-cliniko target-highlevel` first" in refused.stderr + refused.stdout
+    assert "run `meltano run --full-refresh tap-cliniko target-highlevel` first" in refused.stderr
     loaded = loader.load([*HEAD, ADA])
     assert "highlevel.finds_again" in loaded.log
     undone = loader.tool("rollback", "--yes")
     assert undone.returncode == 0, undone.stdout + undone.stderr
+
+
+def undone(loader: Loader) -> list[tuple[str, str, str]]:
+    """Undo every run, the last one first; return (source, reason, fields) of what the first load had made and was left alone."""
+    while (done := loader.tool("rollback", "--yes")).returncode == 0:
+        newest = max((loader.folder / "reports").glob("*/spared.csv"))
+    assert "there is no run to undo" in done.stderr, done.stderr
+    with newest.open(encoding="utf-8-sig", newline="") as file:
+        return [(row["source"], row["reason"], row["fields"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("way", ["full", "delta"])
+def test_after_somebody_deleted_the_mark_an_undo_knows_what_is_ours(way: str, highlevel: Start) -> None:
+    """What the refusal advises helps at once; tags that we gave are no person's, and the city that a person changed is."""
+    loader = highlevel()
+    there = loader.sandbox.highlevel.state
+    ada, bob = (person(f"patients/{n}", "A", "King", city="Leeds", tags=["patient"]) for n in (1, 2))
+    noted = record(
+        "hl_notes", "treatment_notes/7", contact="patients/1", title="T", body="cliniko:treatment_notes/7"
+    )
+    whole = [state({}), *HEAD, ada, bob, *([noted] if way == "full" else []), since("2026-01-01T00:00:00Z")]
+    assert loader.load(whole).code == 0
+    there.custom_values.clear()
+    assert loader.load(whole).code == 0  # it writes nothing, and no mark
+    there.damage.edit_contact(there.sources()["contacts"]["patients/2"][0], city="York")
+    refused = loader.tool("rollback", "--yes")
+    assert refused.returncode == WRONG
+    assert "run `meltano run --full-refresh tap-cliniko target-highlevel` first" in refused.stderr
+    found = loader.load(whole if way == "full" else [since("2026-01-01T00:00:00Z"), *HEAD])
+    assert "highlevel.finds_again" in found.log
+    if way == "full":
+        assert "everything is in HighLevel" in found.log.rstrip().splitlines()[-1]
+    assert undone(loader) == [("patients/2", "changed", "city")]
+    assert [one["city"] for one in there.contacts.values()] == ["York"]
+    assert not there.notes
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_without_a_mark_a_full_read_leaves_the_undo_what_is_ours(*, changed: bool, highlevel: Start) -> None:
+    """It finds everything again before it writes: the tags that we gave are ours as before, and a person's city is not."""
+    loader = highlevel(scopes=NO_MARK)
+    there = loader.sandbox.highlevel.state
+    ada = person("patients/1", "Ada", "King", city="Leeds", tags=["patient"])
+    assert loader.load([state({}), *HEAD, ada]).code == 0
+    if changed:
+        there.damage.edit_contact(next(iter(there.contacts)), city="York")
+    assert "highlevel.finds_again" in loader.load([state({}), *HEAD, ada, BOB]).log
+    assert undone(loader) == ([("patients/1", "changed", "city")] if changed else [])
+    assert len(there.contacts) == changed
 
 
 def test_another_ledger_is_refused_until_it_takes_over(highlevel: Start) -> None:

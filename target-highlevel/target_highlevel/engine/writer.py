@@ -525,11 +525,14 @@ class Writer:
         # of what this reception is not about, it is as it was
         shortened = (set(notes.shortened) - set(wanted)) | (row.shortened & set(wanted))
         money = self._comes_to(row, spec, wanted, notes)
+        if not row.is_whole:
+            stays = {*row.written, *notes.otherwise}
         notes = replace(
             notes,
             rebuilt=False,
             found_again=row.created_run is None
             and (row.notes.found_again or row.notes.rebuilt or notes.rebuilt),
+            otherwise={name: kept for name, kept in notes.otherwise.items() if name in stays - set(wanted)},
             shortened=tuple(sorted(shortened)),
             money=money,
         )
@@ -540,8 +543,6 @@ class Writer:
             for name, value in wanted.items()
             if not is_empty(value)
         }
-        if not row.is_whole:
-            stays = set(row.written)
         written = {
             **{name: mark for name, mark in row.written.items() if name in stays - set(wanted)},
             **written,

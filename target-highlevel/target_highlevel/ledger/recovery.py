@@ -7,6 +7,7 @@ Fact ``rebuilt:<location>:<object>``: ``done`` when every record of an object th
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from target_highlevel.ledger.tables import fact, record
 from target_highlevel.ledger.transitions import LEFT_OUT, MISSED
 from target_highlevel.ledger.undo import ROLLED_BACK
 from target_highlevel.ledger.work import ALL_LISTED, FORGOTTEN
-from target_highlevel.values import canonical_json
+from target_highlevel.values import canonical_json, same_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -85,15 +86,16 @@ class Recovery:
         with self._ledger.transaction() as connection:
             for row in rows if self._comparing else ():
                 one = (self._here, record.c.ref == row["ref"], record.c.listed == _NOT_FOUND)
-                known = connection.execute(sa.select(record.c.hl_id).where(*one)).first()
+                known = connection.execute(sa.select(record).where(*one)).mappings().first()
                 if known is None:
                     continue
+                is_it = known["hl_id"] == row["hl_id"]
                 values = {
                     "hl_id": row["hl_id"],
                     "written": canonical_json(row["written"]),
-                    "notes": _REBUILT,
+                    "notes": _found_again(row_from(known), row["written"]).json() if is_it else _REBUILT,
                     "listed": "",
-                    **({} if known.hl_id == row["hl_id"] else {"created_run": None}),
+                    **({} if is_it else {"created_run": None}),
                 }
                 connection.execute(record.update().where(*one).values(**values))
                 release(connection, self._ledger.location, [row["ref"]])
@@ -184,6 +186,17 @@ class Recovery:
             connection.execute(record.update().where(*waits).values(listed=""))
             self._ledger.remember(f"{self._name}{object_}", _DONE)
         self._comparing = None
+
+
+def _found_again(known: Row, found: Mapping[str, str]) -> Notes:
+    """Return the notes of a record that is where the ledger knew it: what is ours of it, an undo goes by what was left there."""
+    left = known.left
+    otherwise = {
+        name: left.get(name, "")
+        for name in {*left, *found}
+        if not same_value(left.get(name), found.get(name))
+    }
+    return replace(known.notes, rebuilt=True, otherwise=otherwise)
 
 
 def let_go(ledger: Ledger, run: str) -> None:

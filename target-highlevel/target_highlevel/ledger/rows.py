@@ -50,6 +50,8 @@ class Notes:
     was_on: str | None = None
     #: Found again in HighLevel: nobody knows who wrote what.
     rebuilt: bool = False
+    #: Of a record that was found again: what had been written of the fields that hold something else, ``""`` where nothing was.
+    otherwise: Mapping[str, str] = field(default_factory=dict)
     #: Was found again so, once: a value that Cliniko does not have may be an older one of Cliniko's.
     found_again: bool = False
 
@@ -196,6 +198,11 @@ class Row:
     def begun_tags(self) -> list[str]:
         """Return the tags that may be ours, because a write of them was begun and nobody saw the end."""
         return list((self.intent or {}).get("tags") or ())
+
+    @property
+    def left(self) -> dict[str, str]:
+        """Return what this ledger left in HighLevel, field by field; ``written`` is what was there when it was found again."""
+        return {name: kept for name, kept in {**self.written, **self.notes.otherwise}.items() if kept}
 
     @property
     def fields(self) -> dict[str, Any]:

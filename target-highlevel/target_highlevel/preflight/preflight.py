@@ -115,7 +115,7 @@ class Preflight:
             continuity.note_behind(behind=True)
             msg = (
                 "this ledger is older than what was written to the sub-account since: run"
-                " `meltano run tap-cliniko target-highlevel` first, which finds out what is there"
+                " `meltano run --full-refresh tap-cliniko target-highlevel` first, which finds out what is there"
             )
             raise SettingsError(msg)
         unmarked = session.mode == "load" and not session.partners.is_marked and not continuity.goes_on
@@ -129,8 +129,9 @@ class Preflight:
         continuity.note_behind(behind=False)
 
     def begin(self) -> None:
-        """Have a ledger that was put back from a backup compared with HighLevel before anything counts as unchanged."""
-        if self._session.mode == "load" and self._session.identity.is_put_back:
+        """Have a ledger known to be from a backup compared with HighLevel before anything counts as unchanged."""
+        session = self._session
+        if session.mode == "load" and (session.continuity.was_behind or session.identity.is_put_back):
             self.catalogue()
 
     def explain_state(self) -> None:

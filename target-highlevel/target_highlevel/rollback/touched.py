@@ -52,7 +52,7 @@ class Marks:
     def _of_old(self, row: Row, name: str, value: Any, before: Before) -> str | None:
         known: Mapping[str, str] | None = before.known.get("written")
         if known is not None:  # an old version kept nothing of it
-            was = known.get(name)
+            was = {**known, **Notes.of(before.known.get("notes")).otherwise}.get(name) or None
             if not holds(was, self._specs[row.stream].field(name), value, self._salt):
                 return was
         return None if is_empty(value) else self.of(row, name, value)
@@ -66,15 +66,15 @@ class Marks:
             return is_off(there)
         if kind_of(declared).of_record and row.object != "contact" and is_empty(there):
             return True  # HighLevel may keep no owner of a record
-        if name in row.written:
-            return holds(row.written[name], declared, there, self._salt)
+        if name in row.left:
+            return holds(row.left[name], declared, there, self._salt)
         return is_off(there)
 
     def differing(
         self, row: Row, current: Mapping[str, Any], pending: Mapping[str, Any] = _NOTHING
     ) -> list[str]:
         """Return the fields that do not hold what we wrote last, or what an update that was cut off was about to write."""
-        names = {name for name in {*current, *row.written} if not name.startswith("_")}
+        names = {name for name in {*current, *row.left} if not name.startswith("_")}
         return sorted(name for name in names if not self.holds(row, name, current.get(name), pending))
 
 
@@ -117,8 +117,7 @@ def contact_changes(
     names -= {
         name
         for name, kind in kinds.items()
-        if name not in row.written
-        and kind.is_highlevels_own(current.get(name), row.notes, catalogue.settings)
+        if name not in row.left and kind.is_highlevels_own(current.get(name), row.notes, catalogue.settings)
     }
     return sorted(names | set(foreign_fields(spec, contact, catalogue)))
 

@@ -165,7 +165,7 @@ class UnitWorker:
         if not unit.created:
             self._restore(row, kind, current)
             return
-        ours = {name: value for name, value in current.items() if name in row.written}
+        ours = {name: value for name, value in current.items() if name in row.left}
         differing = self._marks.differing(row, ours, self._pending(row))
         if differing:
             self._result.keep(row, "changed", differing)
