@@ -254,7 +254,8 @@ def _rich_texts(_pattern: str, body: Any, _account: Account) -> Any:
 
 def _whole_property_keys(_pattern: str, body: Any, account: Account) -> Any:
     def record(item: dict[str, Any]) -> dict[str, Any]:
-        key = account.records[item["id"]]["objectKey"]
+        # a search says it, and may lag: then it shows what is not there any more
+        key = item.get("objectKey") or account.records[item["id"]]["objectKey"]
         return {**item, "properties": {f"{key}.{name}": value for name, value in item["properties"].items()}}
 
     return _with(body, "record", record)

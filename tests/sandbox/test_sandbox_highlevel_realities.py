@@ -364,3 +364,15 @@ def test_an_answer_is_larger_than_any_memory(action: str) -> None:
         content = requests.get(highlevel.server.origin + "/contacts/x", timeout=10).content
         assert len(content) == size
         assert re.fullmatch(rb" +", content[:100])
+
+
+def test_whole_keys_of_a_record_that_only_the_search_still_shows() -> None:
+    """A search that lags shows what was deleted, in the other shape as well."""
+    with HighLevelServer(search_lag=2, shapes={"whole_property_keys"}) as highlevel:
+        key = highlevel.custom_object("invoice")
+        record = highlevel.record(key, name="x")
+        highlevel.clock.at += 2
+        highlevel.call("DELETE", f"/objects/{key}/records/{record}")
+        body = {"locationId": highlevel.location, "pageLimit": 3}
+        (found,) = highlevel.call("POST", f"/objects/{key}/records/search", body)["records"]
+        assert found["properties"] == {f"{key}.name": "x"}
