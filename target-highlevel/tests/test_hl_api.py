@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Implementation = Callable[..., HighLevel]
 
 #: Changes that return what the answer shows.
-SHOWN = {("files", "upload"), ("contacts", "update")}
+SHOWN = {("files", "upload"), ("contacts", "update"), ("definitions", "resize_file_field")}
 OBJECT = "custom_objects.cliniko_service"
 IDENTITY = "Source System ID"
 HOURS = {"name": "Hours", "timezone": "Australia/Sydney", "rules": []}
@@ -239,6 +239,7 @@ def changes(clinic: Clinic, path: Path) -> dict[tuple[str, str], tuple[Any, ...]
         ("opportunities", "delete"): (clinic.contact, clinic.opportunity),
         ("relations", "delete"): (clinic.relation,),
         ("definitions", "update_contact_field"): (clinic.field, IDENTITY, ["A"]),
+        ("definitions", "resize_file_field"): (clinic.field, IDENTITY, 5),
         ("definitions", "create_object"): ("custom_objects.other", ("O", "Os"), "", ("name", "Name")),
         ("definitions", "set_searchable"): (OBJECT, [f"{OBJECT}.name"]),
         ("definitions", "update_object_field"): (clinic.name, "Rooms", {"A": "a"}),

@@ -128,11 +128,37 @@ def test_a_file_too_many_pushes_none_out(over: str, highlevel: Callable[..., Loa
     assert len(state.files) == 3, state.sources()
 
 
-def test_a_field_for_files_is_made_for_as_many_as_highlevel_takes(highlevel: Callable[..., Loader]) -> None:
-    """Not for none at all because a thousand are too many."""
-    loader = highlevel(empty=True, files_limit=20)
+@pytest.mark.parametrize("limit", [2, 11, 99])
+def test_a_field_for_files_is_made_for_as_many_as_highlevel_takes(
+    limit: int, highlevel: Callable[..., Loader]
+) -> None:
+    """It is made once, for the first number that is taken, and widened to the last that is."""
+    loader = highlevel(empty=True, files_limit=limit)
     assert loader.load([*FILES, ADA]).code == 0
-    assert 10 < contact_field(loader, "cliniko_files")["maxFileLimit"] <= 20
+    assert contact_field(loader, "cliniko_files")["maxFileLimit"] == limit
+
+
+def test_a_field_for_files_that_cannot_be_widened_stays_as_it_was_made(
+    highlevel: Callable[..., Loader],
+) -> None:
+    """No number counts that HighLevel has refused: a file too many could push another one out."""
+    loader = highlevel(empty=True, files_limit=5)
+    refused = {"method": "PUT", "path_regex": "/customFields/"}
+    loader.sandbox.highlevel.control.add_fault({"match": refused, "action": "status", "status": 400})
+    ended = loader.load([*FILES, ADA, *(scan(number) for number in range(1, 6))])
+    assert ended.code == 4, ended.log[-2000:]
+    assert contact_field(loader, "cliniko_files")["maxFileLimit"] == 4
+    assert {reason for _, reason in rejects(loader)} == {"no_room_for_file"}
+
+
+def test_a_field_for_one_file_is_not_made(highlevel: Callable[..., Loader]) -> None:
+    """It would stop this run and all later ones, until somebody has removed it."""
+    loader = highlevel(empty=True, files_limit=1)
+    ended = loader.load([*FILES, ADA])
+    assert ended.code == 2
+    assert "make contact.cliniko_files by hand so that it takes several, or leave files out" in ended.log
+    fields = loader.sandbox.highlevel.state.main.contact_fields.values()
+    assert "FILE_UPLOAD" not in {field["dataType"] for field in fields}
 
 
 @pytest.mark.parametrize("before", [0, 2], ids=["at once", "later"])

@@ -118,6 +118,16 @@ class Definitions(Resource):
         body = {"name": name, "options": options}
         self._call(endpoints.UPDATE_CONTACT_FIELD, self._location, field_id, json=body)
 
+    def resize_file_field(self, field_id: str, name: str, most_files: int) -> int | None:
+        """Let a contact's field take so many files, and return how many it takes now, where the answer says it."""
+        endpoint = endpoints.UPDATE_CONTACT_FIELD
+        body = {"name": name, "isMultipleFile": True, "maxNumberOfFiles": most_files}
+        answer = self._call(endpoint, self._location, field_id, json=body)
+        try:
+            return _most_files({"dataType": "FILE_UPLOAD", **inside(answer, endpoint, "customField")})
+        except AnswerNotUnderstood:
+            return None
+
     # Custom objects
 
     def objects(self) -> set[str]:

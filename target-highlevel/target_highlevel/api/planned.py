@@ -333,6 +333,11 @@ class PlannedDefinitions(Definitions):
         self._state.count(endpoints.UPDATE_CONTACT_FIELD)
 
     @override
+    def resize_file_field(self, field_id: str, name: str, most_files: int) -> int | None:
+        self._state.count(endpoints.UPDATE_CONTACT_FIELD)
+        return most_files
+
+    @override
     def objects(self) -> set[str]:
         return self._state.read(super().objects, set())
 

@@ -104,7 +104,7 @@ class ReadOnlyRelations(Relations):
 class ReadOnlyDefinitions(Definitions):
     """Definitions that are only read."""
 
-    create_contact_field = update_contact_field = _refuse
+    create_contact_field = update_contact_field = resize_file_field = _refuse
     create_object = set_searchable = create_folder = _refuse
     create_object_field = update_object_field = create_association = _refuse
 

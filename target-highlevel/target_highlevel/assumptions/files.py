@@ -25,7 +25,8 @@ FILES = (
         source="HighLevel's description names no highest value",
         answers={
             "unlimited": "The field is made for 1,000 files.",
-            "10": "It is made for as many as HighLevel takes; what is beyond them is rejected and listed.",
+            "10": "It is made for as many as HighLevel takes; what is beyond them is rejected and listed. For one it is not made,"
+            " and a load stops before its first record.",
         },
         default="unlimited",
         unit="files",

@@ -21,7 +21,7 @@ from target_highlevel.marker import attachment_of
 from target_highlevel.objects.base import Created, Existing, ObjectKind, Rejected, Updated
 from target_highlevel.objects.file_bytes import FileBytes
 from target_highlevel.objects.file_types import content_type, shape
-from target_highlevel.setup.schema import MOST_FILES
+from target_highlevel.setup.file_field import MOST_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from target_highlevel.api.definitions import Field, MadeField, slug
 from target_highlevel.errors import CredentialsRefused, HighLevelError, Refused, SettingsError, Unknown
 from target_highlevel.fields import kind_of
-from target_highlevel.http.error_messages import UNEXPLAINED
+from target_highlevel.setup.file_field import first_taken, widen
+from target_highlevel.setup.lists import most_added, most_taken
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ logger = logging.getLogger(__name__)
 #: HighLevel's limit per sub-account on every plan (docs/api-facts.md, Limits).
 MOST_OBJECTS = 10
 _CHOICES = {"SINGLE_OPTIONS", "MULTIPLE_OPTIONS", "CHECKBOX", "RADIO"}
-MOST_FILES = 1000
-#: Refusals that may be about how long a list is; the words of such a one nobody has seen.
-_ABOUT_SIZE = UNEXPLAINED | {"invalid_length", "invalid_property", "limit_reached", "too_large"}
 _TYPES = _CHOICES | {"DATE", "FILE_UPLOAD", "LARGE_TEXT", "MONETORY", "NUMERICAL", "PHONE", "TEXT"}
 #: Types that take the values of another: all of these are written as a text.
 _TAKES = {
@@ -51,7 +49,6 @@ _AT_ONCE = 10
 
 
 _Made = TypeVar("_Made")
-_Part = TypeVar("_Part")
 
 
 class _Unclear(Exception):  # noqa: N818 - no error yet: it is looked into
@@ -336,15 +333,12 @@ class SchemaSetup:
             ]
 
         taken: Sequence[str] = ()
-        most_files = None
+        most_files = refused = None
         if declared.data_type in _CHOICES:
-            taken = _most_taken(declared.options, lambda options: write(options=list(options)))
+            taken = most_taken(declared.options, lambda options: write(options=list(options)))
         elif declared.data_type == "FILE_UPLOAD":
-            most_files = len(
-                _most_taken(
-                    range(MOST_FILES),
-                    lambda files: write(isMultipleFile=True, maxNumberOfFiles=len(files)),
-                )
+            most_files, refused = first_taken(
+                declared.name, lambda number: write(isMultipleFile=True, maxNumberOfFiles=number)
             )
         else:
             write()
@@ -359,6 +353,8 @@ class SchemaSetup:
         made_field = Field(field.id, declared.data_type, options, most_files=most_files)
         self._catalogue.contact_fields[declared.name] = made_field
         self._grow_contact_field(declared, made_field)
+        if refused:
+            widen(self._definitions, made_field, declared.label, refused)
         if most_files == 1:
             self._block(_ONE_FILE.format(declared.name))
 
@@ -378,7 +374,7 @@ class SchemaSetup:
 
     def _grow_contact_field(self, declared: FieldSpec, known: Field) -> list[str]:
         """Give a field as many of the options that it lacks as HighLevel takes; return these."""
-        more = _most_added(
+        more = most_added(
             [option for option in declared.options if option not in known.options],
             lambda options: self._definitions.update_contact_field(
                 known.id, known.name or declared.label, [*known.options, *options]
@@ -481,7 +477,7 @@ class SchemaSetup:
             )
 
         if declared.data_type in _CHOICES:
-            taken = _most_taken(
+            taken = most_taken(
                 declared.options, lambda options: write({option: keys[option] for option in options})
             )
             self._sent[spec.object, declared.name].update({option: keys[option] for option in taken})
@@ -539,7 +535,7 @@ class SchemaSetup:
         """As of contacts; each option has a key of its own."""
         missing = [option for option in declared.options if option not in known.options]
         keys = _option_keys(missing, known.options.values())
-        more = _most_added(
+        more = most_added(
             missing,
             lambda options: self._definitions.update_object_field(
                 known.id,
@@ -597,57 +593,6 @@ def _custom(spec: StreamSpec) -> list[FieldSpec]:
     HighLevel wants at least one option of a pick list; the mapper declares the field again when it has learnt one.
     """
     return [declared for declared in spec.custom if declared.options or declared.data_type not in _CHOICES]
-
-
-def _most_taken(whole: Sequence[_Part], send: Callable[[Sequence[_Part]], object]) -> Sequence[_Part]:
-    """Make something with as much of a list as HighLevel takes, and return what it took: how long it may be is not known.
-
-    Raises:
-        Refused: not even one is taken, or the refusal is about something else.
-    """
-    part = whole
-    while part:
-        try:
-            send(part)
-        except Refused as refused:
-            fewer = _fewer(refused, 0, len(part))
-            if fewer < 1:
-                raise
-            part = whole[:fewer]
-        else:
-            break
-    return part
-
-
-def _most_added(whole: Sequence[_Part], send: Callable[[Sequence[_Part]], object]) -> Sequence[_Part]:
-    """Add as much of a list as HighLevel takes, to the last one, and return what it took; it may be nothing.
-
-    Raises:
-        Refused: the refusal is about something else.
-    """
-    taken, refused_at, number = 0, len(whole) + 1, len(whole)
-    while number > taken:
-        try:
-            send(whole[:number])
-        except Refused as refused:
-            refused_at, number = number, _fewer(refused, taken, number)
-        else:
-            taken, number = number, (number + refused_at) // 2
-    return whole[:taken]
-
-
-def _fewer(refused: Refused, taken: int, number: int) -> int:
-    """Return how many to try when so many are refused and fewer were taken.
-
-    Raises:
-        Refused: it is about something else.
-    """
-    if refused.code not in _ABOUT_SIZE:
-        raise refused
-    told = [limit for limit in refused.findings.numbers if taken < limit < number]
-    fewer = max(told, default=(taken + number) // 2)
-    logger.warning("highlevel.list_shortened from=%d to=%d code=%s", number, fewer, refused.code)
-    return fewer
 
 
 def _option_keys(labels: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
