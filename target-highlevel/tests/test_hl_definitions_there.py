@@ -15,7 +15,7 @@ from sandbox.highlevel.answers import refuse_request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hl_loading import Loader
+    from hl_loading import Clinic, Loader
 
 ADA = person("patients/1", "Ada", "Lovelace")
 FILES = schemas("patients", "patient_attachments")
@@ -95,6 +95,17 @@ def test_nothing_is_made_for_what_stands_elsewhere(highlevel: Callable[..., Load
     }
     assert "total_amount" in made
     assert not made & {"owner", "businesses"}
+
+
+def test_an_agency_token_that_is_refused_is_found_out_first(
+    tiny_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """No field has been made by then, which no rollback would take away."""
+    loader = highlevel(empty=True, agency_scopes=["oauth.write"])
+    ended = loader.load(tiny_clinic.lines)
+    assert ended.code == 3, ended.log[-2000:]
+    assert "agency token" in ended.log.splitlines()[-1]
+    assert loader.sandbox.highlevel.state.main.contact_fields == {}
 
 
 # How much of a definition is taken

@@ -179,6 +179,9 @@ class SchemaSetup:
         by_object: defaultdict[str, list[StreamSpec]] = defaultdict(list)
         for spec in lacking:
             by_object[spec.object].append(spec)
+        # alone: where the agency's token is refused, nothing else has been made
+        for spec in [spec for spec in lacking if spec.kind == "custom_object"][:1]:
+            self._make_object(spec)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._ensure_in_turn, by_object.values()))
             list(pool.map(self._associate, filter(self._linkable, associations)))
@@ -396,10 +399,13 @@ class SchemaSetup:
 
     # Custom objects
 
-    def _object(self, spec: StreamSpec) -> None:
+    def _make_object(self, spec: StreamSpec) -> None:
         with self._making_objects:
             if spec.object not in self._catalogue.object_keys:
                 self._create_object(spec)
+
+    def _object(self, spec: StreamSpec) -> None:
+        self._make_object(spec)
         if spec.object not in self._catalogue.object_fields:
             self._catalogue.read_object(spec.object)
         self._check_types(spec)
