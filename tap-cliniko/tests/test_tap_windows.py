@@ -81,7 +81,8 @@ def test_the_filters_of_a_pass(under_way: str, filters: tuple[str, ...]) -> None
 def test_which_rows_belong_to_a_pass(moment: Any, *, of_changed: bool, of_archived: bool) -> None:
     """The changed ones of a window end with it; a row that was hidden since belongs to it whenever that was."""
     assert in_window(window("changed"))({"updated_at": moment, "archived_at": START}) is of_changed
-    assert in_window(window("archived_at"))({"archived_at": moment, "updated_at": START}) is of_archived
+    for hidden in ("archived_at", "cancelled_at", "deleted_at", "closed_at"):
+        assert in_window(window(hidden))({hidden: moment, "updated_at": START}) is of_archived
 
 
 def test_from_the_beginning_every_row_belongs_to_it() -> None:
