@@ -300,6 +300,8 @@ def test_an_app_that_may_give_no_tokens_spends_one_refresh_token(
     with pytest.raises(CredentialsRefused, match=r"place.*oauth\.write") as caught:
         tokens.token()
     assert caught.value.exit_code == 3
+    with pytest.raises(CredentialsRefused):  # another request of the same run
+        tokens.token()
     assert [seen.path for seen in highlevel.seen].count("/oauth/token") == 1
 
 

@@ -288,6 +288,7 @@ class LocationTokens:
         self._mutex = threading.Lock()
         self._token = ""
         self._expires_at = 0.0
+        self._refusal: CredentialsRefused | None = None
 
     def __repr__(self) -> str:
         """Name the sub-account, never its token."""
@@ -308,6 +309,8 @@ class LocationTokens:
             return self._token != refused
 
     def _renew(self) -> None:
+        if self._refusal is not None:  # whatever else the run asks for, it is not asked again
+            raise self._refusal
         form = {"companyId": self._agency.company, "locationId": self._location}
         route = f"POST {_LOCATION_TOKEN}"
         aged = self._agency.held.access_token
@@ -324,7 +327,8 @@ class LocationTokens:
                 continue
             if status in _REFUSALS:
                 message = f"the app gives no token for sub-account {self._location}; install it there, with the scope oauth.write"
-                raise CredentialsRefused(message, route=route, status=status, missing="token")
+                self._refusal = CredentialsRefused(message, route=route, status=status, missing="token")
+                raise self._refusal
         raise Unavailable(_NONE_NOW, route=route)
 
 
