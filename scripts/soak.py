@@ -119,12 +119,14 @@ def moved(options: argparse.Namespace) -> Findings:
         took, requests = time.monotonic() - began, len(seen)
         again = watch(whole, _written(place, lines))
         report, left = whole.newest_report(), _left(sandbox)
+        nothing = watch(whole, _written(place, (line for line in lines if '"RECORD"' not in line[:40])))
         found.facts = {
             "clinic": f"{options.patients} patients, {sum(map(len, left[0].values()))} things, {left[1]} links",
             "killed and moved": f"{options.moves} times",
             "requests": f"{requests}, in {took:.0f} s",
             "requests for a record of a whole reading afterwards": str(asked_of_records(sandbox, requests)),
             "memory at most": f"{again.memory / MEGABYTE:.0f} MB",
+            "a run with nothing to do": f"{nothing.processor:.1f} s of processor time",
         }
         found.expect(
             {code, again.code} <= set(COMPLETE), f"the last loads ended with {code} and {again.code}"
