@@ -118,7 +118,7 @@ def _served(bin_: Path, folder: Path, language: str | None) -> Iterator[Postgres
         _wait(server, process, folder / "log")
         yield server
     finally:
-        process.send_signal(signal.SIGQUIT)  # at once: nobody reads again what it would write down first
+        process.send_signal(signal.SIGQUIT)  # an immediate stop: nobody will read this cluster again
         process.wait(PATIENCE)
 
 

@@ -83,7 +83,7 @@ class Remembered:
         return read
 
     def dump(self) -> dict[str, Any]:
-        """Write it into the state; it goes with every one, and `asdict` would look into each value for more."""
+        """Write it into the state. It is part of every STATE message, so nothing is copied that is never changed in place."""
         kept = {name: getattr(self, name) for name in self.__slots__}
         return {**kept, "access": dict(self.access)}
 

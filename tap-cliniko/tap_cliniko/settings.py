@@ -35,7 +35,7 @@ _A_YEAR = 366 * 86_400
 """Seconds; more make no sense as a lag or an overlap, and could lead to before the first year there is."""
 _MOST_MEGABYTES = 1_000_000_000
 _NO_ADDRESS = r"^([^:]|:[^/])*:?$"
-"""What a path has nowhere: it would be taken for a folder of that name."""
+"""A path. What has `:/` in it is an address, and would be taken for the name of a folder."""
 _HEADER_SAFE = re.compile("[!-~]+")
 _EMAIL = re.compile(r"[!-~]+@[!-~]+")
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}

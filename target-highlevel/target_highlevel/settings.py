@@ -41,7 +41,7 @@ _PER_10_SECONDS, _PER_DAY = 100, 200_000
 _MOST_REQUESTS = 1_000_000_000
 #: A run waits so long before it looks for a record whose answer was lost.
 _LONGEST_LAG = 3600
-#: What a path has nowhere: it would be taken for a folder of that name.
+#: A path. What has ``:/`` in it is an address, and would be taken for the name of a folder.
 _NO_ADDRESS = r"^([^:]|:[^/])*:?$"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _TYPES: dict[Any, str] = {

@@ -14,7 +14,7 @@ _ADDRESSES = frozenset({"email", "phone"})
 
 
 def explained(reasons: Iterable[str]) -> str:
-    """Return the name under which a verification explains what was withheld: for whose address it is, or as refused."""
+    """Return how a verification explains what was withheld: HighLevel refused it, or it is another contact's address, too."""
     return "withheld_refused" if set(reasons) <= {REFUSED} else "withheld_shared"
 
 

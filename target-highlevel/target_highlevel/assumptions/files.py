@@ -25,8 +25,9 @@ FILES = (
         source="HighLevel's description names no highest value",
         answers={
             "unlimited": "The field is made for 1,000 files.",
-            "10": "It is made for as many as HighLevel takes; what is beyond them is rejected and listed. For one it is not made,"
-            " and a load stops before its first record.",
+            "10": "It is made for the first number that HighLevel takes and then widened to the last, if HighLevel lets it be"
+            " changed; what is beyond that is rejected and listed. For one file it is not made, and a load stops before its first"
+            " record.",
         },
         default="unlimited",
         unit="files",

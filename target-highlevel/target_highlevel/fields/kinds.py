@@ -464,9 +464,9 @@ def _is_national(wanted: str, there: str) -> bool:
 
     In North America nothing is: ``+1 604 555 0123`` is dialled as it stands behind the 1.
     """
-    bare = there.removeprefix("0")
     if len(there) == _NORTH_AMERICAN and wanted == f"1{there}":
         return True
+    bare = there.removeprefix("0")
     return bare != there and wanted.endswith(bare) and 1 <= len(wanted) - len(bare) <= _COUNTRY_CODE
 
 

@@ -125,7 +125,7 @@ class OAuthTokens:
 
     @property
     def held(self) -> TokenPair:
-        """The pair as it was had last, whether it has ended or not.
+        """The newest pair that is known, whether it has expired or not.
 
         Raises:
             SettingsError: the file cannot be read.
@@ -313,7 +313,7 @@ class LocationTokens:
             raise self._refusal
         form = {"companyId": self._agency.company, "locationId": self._location}
         route = f"POST {_LOCATION_TOKEN}"
-        aged = self._agency.held.access_token
+        before = self._agency.held.access_token
         for _ in self._agency.attempts(route):
             token = self._agency.token()
             headers = {"Authorization": f"Bearer {token}", "Version": DATA_VERSION}
@@ -322,8 +322,8 @@ class LocationTokens:
                 self._token = fields["access_token"]
                 self._expires_at = self._now() + _lifetime(fields)
                 return
-            # a new one that is refused is so for what it may do: the next would be, too
-            if status == _UNAUTHORISED and token == aged and self._agency.refresh(token):
+            # a new token that is refused lacks a permission, and so would the next one
+            if status == _UNAUTHORISED and token == before and self._agency.refresh(token):
                 continue
             if status in _REFUSALS:
                 message = f"the app gives no token for sub-account {self._location}; install it there, with the scope oauth.write"

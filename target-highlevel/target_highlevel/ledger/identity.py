@@ -3,7 +3,7 @@
 Facts, per sub-account: ``account:<location>`` is the id of the Cliniko account, ``claimed:<location>`` the counter that this
 ledger gave to the last run that claimed the sub-account, ``passed:<location>`` the last bookmark of each stream in a STATE that
 it let pass; ``passed_of_sample:<location>`` is the same of samples, which tell nothing of all the others.
-``marked:<location>`` is ``yes`` once the sub-account has kept a mark of the ledger, ``no`` when it took none any more.
+``marked:<location>`` is ``yes`` once the sub-account has kept a mark of the ledger, ``no`` since it takes none.
 ``origin:<location>`` tells where the ledger lay when it claimed last, and ``lost:<location>`` how many of its creates had no
 record any more when it was looked at last.
 """

@@ -327,9 +327,8 @@ class Partners:
         try:
             self._delete(item.identity)
         except CredentialsRefused as error:
-            if not _is_refused(
-                error
-            ):  # who may remove no lease may put none there either, and hears that next
+            # who may remove no lease may put none there either, and hears that next
+            if not _is_refused(error):
                 raise
 
     def _take(self, seen: list[_Seen]) -> bool:

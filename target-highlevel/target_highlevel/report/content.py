@@ -250,13 +250,13 @@ def audit_check(ledger: Ledger, *, whole: bool = True) -> dict[str, Any]:
         whole: whether to look at every entry; a run every five minutes has no time for that, and begins where the run before
             found the rest whole. Once in 20 hours it looks at all of them.
     """
-    now = ledger.now()
-    first, last = ((now - ago).strftime(_MOMENT) for ago in (_TRAIL_IS_CHECKED_EVERY, timedelta()))
+    now = ledger.now().strftime(_MOMENT)
+    too_old = (ledger.now() - _TRAIL_IS_CHECKED_EVERY).strftime(_MOMENT)
     with ledger.transaction() as connection:
         entries, newest = head(connection)
         before = {} if whole else newest_check(connection)
-        goes_on = before.get("intact") and before["entries"] and first < before.get("whole_at", "") <= last
-        since, whole_at = (before["entries"], before["whole_at"]) if goes_on else (1, last)
+        goes_on = before.get("intact") and before["entries"] and too_old < before.get("whole_at", "") <= now
+        since, whole_at = (before["entries"], before["whole_at"]) if goes_on else (1, now)
         broken = list(broken_links(connection, since))
     return {
         "entries": entries,
