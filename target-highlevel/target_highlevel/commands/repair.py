@@ -168,9 +168,8 @@ def _take(finds: Finds, work: Repair, line: Mapping[str, str]) -> bool:
     if not is_double and (kind not in _MENDED or (not name and kind != Kind.MISSING.value)):
         return kind in set(Kind)
     row = work.row(ref)
-    swallowed = any(
-        "\n" in value for value in line.values()
-    )  # no cell of ours has a line break: other rows are in it
+    # no cell of ours has a line break: where one has, other rows are in it
+    swallowed = any("\n" in value for value in line.values())
     if row is None or swallowed:
         return False
     if is_double:
