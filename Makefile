@@ -102,7 +102,7 @@ coverage: setup ## the branches of what writes to HighLevel, all of which a test
 	$(BIN)/python -m coverage report $(WRITE_PATH) --fail-under=100
 	$(BIN)/python -m coverage report $(UNDO_PATH) --fail-under=100
 
-soak: setup ## the full figures; takes hours
+soak: orchestrate-setup ## the full figures; takes hours
 	$(BIN)/python scripts/soak.py all --write
 	$(BIN)/python -m pytest -m soak --timeout 0
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile soak --timeout 0 -n $(WORKERS)

@@ -13,8 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-_TESTS = ("tests", "target-highlevel/tests", "tap-cliniko/tests", "transforms/tests", "console/tests")
-sys.path[:0] = [str(ROOT / name) for name in (".", *_TESTS)]
+_TESTS = (
+    "tests",
+    "target-highlevel/tests",
+    "tap-cliniko/tests",
+    "transforms/tests",
+    "console/tests",
+    "orchestrate/tests",
+)
+sys.path[:0] = [str(ROOT / name) for name in (".", "orchestrate", *_TESTS)]
 
 import labelled_fields  # noqa: E402
 import psutil  # noqa: E402

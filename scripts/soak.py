@@ -1,9 +1,10 @@
-"""The long checks of the load: a ledger lost or moved, memory; others in `soak_courses.py`, `soak_tap.py`, `soak_answers.py`.
+"""The long checks of the load: a ledger lost or moved, memory; others in the `soak_*.py` beside it.
 
     python scripts/soak.py rebuild moved first-things --patients 10000
     python scripts/soak.py memory --records 20000 200000
     python scripts/soak.py kills restores writers people clocks damage --courses 200
     python scripts/soak.py drift tap-kills tap-budget
+    python scripts/soak.py clinics --largest 200
     python scripts/soak.py answers --no-single --seed 1 --combinations 100
 
 Each prints what it found and ends with 1 if that is not what it should be; ``--write`` puts it into docs/soak.md.
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import soak_answers
+import soak_clinics
 import soak_courses
 import soak_order
 import soak_tap
@@ -225,6 +227,7 @@ CHECKS: dict[str, Callable[[argparse.Namespace], Findings]] = {
     **soak_order.CHECKS,
     **soak_tap.CHECKS,
     **soak_answers.CHECKS,
+    **soak_clinics.CHECKS,
 }
 
 
@@ -236,7 +239,13 @@ def main() -> int:
     parser.add_argument("checks", nargs="+", choices=[*CHECKS, "all"])
     parser.add_argument("--write", action="store_true", help="put the result into docs/soak.md")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--patients", type=int, default=10_000, help="of the clinic, for rebuild and moved")
+    parser.add_argument(
+        "--patients",
+        type=int,
+        default=10_000,
+        help="of the clinic, for rebuild and moved",
+    )
+    parser.add_argument("--largest", type=int, default=200, help="patients of the largest, for clinics")
     parser.add_argument("--moves", type=int, default=6, help="how often the load is killed, for moved")
     parser.add_argument("--records", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--courses", type=int, help="300 for drift, 200 for the others")

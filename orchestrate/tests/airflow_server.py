@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PARTS = ("api-server", "scheduler", "dag-processor")
+#: Behind the sandboxes: an API is no slower because a worker of ours has much to do.
+_BEHIND = ("nice", "-n", "5")
 _PATIENCE = 300.0
 ENDED = frozenset({"success", "failed"})
 
@@ -79,6 +82,12 @@ class Airflow:
             assert time.monotonic() < deadline, f"still going on: {states}"
             time.sleep(1)
 
+    def seconds(self, dag: str, run: str) -> float:
+        """Return how long a run took that has ended."""
+        found = self.ask("GET", f"dags/{dag}/dagRuns/{run}")
+        began, ended = (datetime.fromisoformat(found[name]) for name in ("start_date", "end_date"))
+        return (ended - began).total_seconds()
+
     def tasks(self, dag: str, run: str) -> dict[str, tuple[str, int]]:
         """Return state and number of tries of every task of a run."""
         listed = self.ask("GET", f"dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
@@ -131,7 +140,11 @@ def running_airflow(
                 log = logs.enter_context((home / f"{part}.log").open("wb"))
                 started.append(
                     subprocess.Popen(
-                        [airflow, part], env=environment, stdout=log, stderr=log, start_new_session=True
+                        [*_BEHIND, airflow, part],
+                        env=environment,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
                     )
                 )
             _wait(address, home)

@@ -12,37 +12,28 @@ import signal
 import subprocess
 import threading
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-import yaml
+from agency import AIRFLOW, Agency
 from airflow_server import running_airflow
-from fresh_project import PARTS, PLUGINS, RAISED, quick_sandbox
+from fresh_project import RAISED, quick_sandbox
 from postgres_server import programs, running_postgres
 
-from many_clinics.clinics import Clinics, read
-from many_clinics.databases import sql
-from many_clinics.meltano_project import MeltanoProject
 from many_clinics.running import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_server import Airflow
-    from postgres_server import PostgresServer
 
-    from sandbox import Sandbox
     from sandbox.control import Request
 
-ROOT = Path(__file__).resolve().parents[2]
-AIRFLOW = ROOT / ".venv-airflow" / "bin"
 NAMES = ("north", "south", "west")
 REFUSED = "west"
 UNKNOWN = "east"
 KILLED = "south"
-ONCE = "0 0 1 1 *"  # no second run comes while the test goes on
 
 pytestmark = [
     pytest.mark.airflow,
@@ -54,119 +45,20 @@ pytestmark = [
 ]
 
 
-class Agency:
-    """A worker's project with three clinics, their databases and sandboxes, and the Airflow that runs them."""
+class Troubled(Agency):
+    """Clinics of which one is refused by HighLevel, and another one whose database is not where the file says."""
 
-    def __init__(self, folder: Path, server: PostgresServer, sandboxes: dict[str, Sandbox]) -> None:
-        """Put all of it into an empty folder."""
-        self.folder, self.server, self.sandboxes = folder, server, sandboxes
-        self.passwords = {name: f"secret-of-{name}" for name in NAMES}
-        content = yaml.safe_load(ROOT.joinpath("meltano.yml").read_text(encoding="utf-8"))
-        content["environments"] += [{"name": name} for name in (*NAMES, UNKNOWN)]
-        folder.joinpath("meltano.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
-        for name in (*PARTS, ".venv"):
-            folder.joinpath(name).symlink_to(ROOT / name)
-        for name in PLUGINS:
-            folder.joinpath(".meltano").mkdir(exist_ok=True)
-            folder.joinpath(".meltano", name).symlink_to(ROOT / ".meltano" / name)
-        self.file = folder / "clinics.yml"
-        self.file.write_text(yaml.safe_dump(self._clinics()), encoding="utf-8")
-        self._make_databases()
-
-    def _clinics(self) -> dict[str, Any]:
-        common = {
-            **RAISED,
-            "TAP_CLINIKO_CONTACT_EMAIL": "desk@agency.example",
-            "TAP_CLINIKO_LAG_SECONDS": "0",
-        }
-        return {
-            "summary": ONCE,
-            "defaults": {"schedule": ONCE, "retries": 1, "retry_minutes": 0, "settings": common},
-            "clinics": [*(self._clinic(name) for name in NAMES), self._unknown()],
-        }
-
-    def _clinic(self, name: str) -> dict[str, Any]:
-        sandbox = self.sandboxes[name]
-        return {
-            "name": name,
-            "database": f"connection:{name}_database",
-            "secrets": {
-                "TAP_CLINIKO_API_KEY": f"env:CLINIKO_OF_{name.upper()}",
-                "TARGET_HIGHLEVEL_ACCESS_TOKEN": f"variable:{name}_token",
-                "TARGET_HIGHLEVEL_AGENCY_TOKEN": f"connection:{name}_agency#password",
-            },
-            "settings": {
-                "TAP_CLINIKO_API_URL": sandbox.cliniko.url,
-                "TARGET_HIGHLEVEL_API_URL": sandbox.highlevel.url,
-                "TARGET_HIGHLEVEL_LOCATION_ID": sandbox.highlevel.location_id,
-                "TARGET_HIGHLEVEL_FALLBACK_OWNER": "frontdesk@example.org",
-                "TARGET_HIGHLEVEL_ACCEPT_REJECTS": True,
-            },
-        }
-
-    def _unknown(self) -> dict[str, Any]:
-        entry = self._clinic(REFUSED)
+    def _entries(self) -> list[dict[str, Any]]:
+        entry = self._entry(REFUSED)
         entry["settings"]["TARGET_HIGHLEVEL_LOCATION_ID"] = "another"
-        return {
-            **entry,
-            "name": UNKNOWN,
-            "database": f"connection:{UNKNOWN}_database",
-            "cliniko_user": UNKNOWN,
-        }
+        database = f"connection:{UNKNOWN}_database"
+        return [
+            *super()._entries(),
+            {**entry, "name": UNKNOWN, "database": database, "cliniko_user": UNKNOWN},
+        ]
 
-    def clinics(self) -> Clinics:
-        """Read the file as the DAG does."""
-        return read(self.file, MeltanoProject.of(self.folder))
-
-    def _make_databases(self) -> None:
-        """Do what the guide says: the SQL that `python -m many_clinics databases` prints, then the passwords."""
-        bin_ = programs()
-        assert bin_ is not None
-        address = self.server.url(driver="postgresql")
-        psql = [str(bin_ / "psql"), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", address]
-        for _ in range(2):  # the second time changes nothing
-            subprocess.run(
-                psql, input=sql(self.clinics().clinics), text=True, check=True, capture_output=True
-            )
-        with psycopg.connect(address, autocommit=True) as connection:
-            for name, password in self.passwords.items():
-                connection.execute(f"ALTER ROLE \"clinic_{name}\" PASSWORD '{password}'".encode())
-
-    def url(self, role: str, database: str) -> str:
-        """Return the address of a clinic's database, as one clinic's role."""
-        where = f"127.0.0.1:{self.server.port}/clinic_{database}"
-        return f"postgresql://clinic_{role}:{self.passwords[role]}@{where}"
-
-    def variables(self) -> dict[str, str]:
-        """Return what the worker's process environment holds."""
-        keys = {f"CLINIKO_OF_{name.upper()}": box.cliniko.api_key for name, box in self.sandboxes.items()}
-        return {
-            **keys,
-            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "orchestrate"),
-            "CLINICS_FILE": str(self.file),
-            "CLINICS_PROJECT": str(self.folder),
-        }
-
-    def confide(self, airflow: Airflow) -> None:
-        """Give Airflow the pools and the secrets."""
-        for name, pool in self.clinics().pools().items():
-            airflow.ask("POST", "pools", name=name, **pool)
-        for name, sandbox in self.sandboxes.items():
-            token = "revoked" if name == REFUSED else sandbox.highlevel.access_token
-            airflow.ask("POST", "variables", key=f"{name}_token", value=token)
-            agency = {"connection_id": f"{name}_agency", "conn_type": "generic"}
-            airflow.ask("POST", "connections", **agency, password=sandbox.highlevel.agency_token)
-            airflow.ask(
-                "POST",
-                "connections",
-                connection_id=f"{name}_database",
-                conn_type="postgres",
-                host="127.0.0.1",
-                port=self.server.port,
-                login=f"clinic_{name}",
-                password=self.passwords[name],
-                schema=f"clinic_{name}",
-            )
+    def _token(self, name: str) -> str:
+        return "revoked" if name == REFUSED else super()._token(name)
 
 
 class Killing:
@@ -239,7 +131,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         sandboxes = {
             name: stack.enter_context(quick_sandbox(5, seed=number)) for number, name in enumerate(NAMES, 1)
         }
-        agency = Agency(folder, server, sandboxes)
+        agency = Troubled(folder, server, sandboxes, RAISED, retries=1)
         home = tmp_path_factory.mktemp("airflow")
         database = server.url(server.new_database(), driver="postgresql+psycopg2")
         yield Story(agency, stack.enter_context(running_airflow(AIRFLOW, home, database, agency.variables())))
