@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from hl_ledgers import LOCATION
-from postgres_server import POOLER, running_pooler
+from postgres_server import POOLER, running_pooler, running_postgres
 
-from target_highlevel.errors import SettingsError
+from target_highlevel.errors import LedgerLost, SettingsError
+from target_highlevel.exit_codes import FAILED
 from target_highlevel.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -113,3 +114,15 @@ def test_a_plan_needs_no_lock(ledger_url: str) -> None:
         looking = Ledger(ledger_url, LOCATION, exclusive=False)
         assert [run["mode"] for run in looking.runs()] == []
         looking.close()
+
+
+def test_a_server_with_too_many_sessions_is_no_wrong_setting() -> None:
+    """With many clinics at once that passes: an orchestrator tries again, which it does not after a wrong setting."""
+    with running_postgres(max_connections=5) as server:
+        with ExitStack() as sessions:
+            for _ in range(5):
+                sessions.enter_context(psycopg.connect(server.url(driver="postgresql")))
+            with pytest.raises(LedgerLost, match="run again") as caught:
+                Ledger(server.url(), LOCATION)
+        assert caught.value.exit_code == FAILED
+        Ledger(server.url(), LOCATION).close()

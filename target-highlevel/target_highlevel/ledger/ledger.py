@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import sqlite3
 import threading
@@ -34,6 +35,11 @@ _PATIENCE = 10
 RESTORE = "restore the newest backup of it, or move it away and run with --full-refresh, which first finds what HighLevel holds"
 #: What the addresses of PostgreSQL begin with; SQLAlchemy no longer reads the short one, which hosting services give.
 _POSTGRES = frozenset({"postgresql", "postgres"})
+#: Why a database takes no session for the moment; libpq tells it in words only.
+_PASSES = re.compile(
+    r"too many (?:clients|connections)|remaining connection slots|no more connections|the database system is"
+    r"|timeout expired|database is locked"
+)
 
 
 def utc_now() -> datetime:
@@ -55,6 +61,7 @@ class Ledger:
 
         Raises:
             SettingsError: the URL cannot be opened, or another run holds the sub-account.
+            LedgerLost: the database takes no session at present.
         """
         self.location = location
         self.now = now
@@ -74,6 +81,9 @@ class Ledger:
                 migrate(self._engine)
                 undo.pop_all()  # it is open: nothing to undo
         except sa.exc.DBAPIError as error:
+            if _PASSES.search(str(error.orig)):
+                msg = "the ledger's database is busy (locked, starting, or with too many sessions); run again"
+                raise LedgerLost(msg) from None
             msg = (
                 f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__}){_advice(error.orig)}"
             )
