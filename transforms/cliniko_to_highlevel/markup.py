@@ -150,7 +150,8 @@ def _written(markup: str, tags: Sequence[re.Match[str]]) -> MarkupWriter:
     of_lines = any(tag[1].casefold() in _LINES for tag in tags)
     writer, end = MarkupWriter(tag[0] for tag in tags), 0
     for tag in tags:
-        writer.text(unescape(markup[end : tag.start()]), of_lines=of_lines)
+        if text := markup[end : tag.start()]:
+            writer.text(unescape(text), of_lines=of_lines)
         writer.tag(tag[0], tag[1].lower(), has_attributes=bool(tag[2]))
         end = tag.end()
     writer.text(unescape(markup[end:]), of_lines=of_lines)

@@ -19,6 +19,8 @@ BLOCKS = frozenset(
     {"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "table", "tr", "pre", "hr"}
     | {"dl", "dt", "dd", "caption", "figure", "figcaption", "center"}
 )
+#: Of these the begin and the end do the same: what follows is on a line of its own.
+_ONLY_BLOCKS = BLOCKS - {"table", "tr", "pre", "hr"}
 SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "blockquote", "dl", "figure"})
 LISTS = frozenset({"ul", "ol"})
 CELLS = frozenset({"td", "th"})
@@ -225,6 +227,10 @@ class MarkupWriter(HTMLParser):
 
     def tag(self, tag: str, name: str, *, has_attributes: bool) -> None:
         """Take a tag; one with attributes is for Python's parser."""
+        is_shown = not (self._hidden or self._marks)
+        if is_shown and name in _ONLY_BLOCKS and not (has_attributes or tag.endswith("/>")):
+            self._block(name)  # as most are, and their ends
+            return
         if has_attributes:
             self.feed(tag)
             return
