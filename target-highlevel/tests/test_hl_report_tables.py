@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from typing import TYPE_CHECKING
 
 import pytest
 
 from target_highlevel.report.differences import Difference, DifferenceTable, Kind, masked
 from target_highlevel.report.run_report import write_content
-from target_highlevel.report.tables import read_table, write_table
+from target_highlevel.report.tables import cell, read_table, write_table
 from target_highlevel.report.wording import REJECTED
 
 if TYPE_CHECKING:
@@ -37,6 +38,23 @@ def test_ordinary_cells_are_left_alone(tmp_path: Path) -> None:
     values = ["patients/1", 'a "quoted", value', "file_too_large", "a=b", ""]
     write_table(tmp_path / "table.csv", ["name"], [[value] for value in values])
     assert [row["name"] for row in table_of(tmp_path / "table.csv")] == values
+
+
+@pytest.mark.parametrize("value", [None, "a,b", 'a "b"', "a\r\nb", "a\nb", "=1", "-", "a\tb", "", "\r"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_rows_written_together_are_those_written_one_by_one(
+    tmp_path: Path, value: str | None, place: int
+) -> None:
+    """One cell among a thousand others that needs care gets it, and changes no other."""
+    rows = [[f"patients/{number}", "contact", f"id{number}"] for number in range(1500)]
+    if value is not None:
+        rows[1200][place] = value
+    write_table(tmp_path / "table.csv", ["source", "object", "id"], rows)
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows(
+        [["source", "object", "id"], *([cell(item) for item in row] for row in rows)]
+    )
+    assert tmp_path.joinpath("table.csv").read_bytes().decode() == written.getvalue()
 
 
 def test_a_value_of_any_length_is_read_again(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def crosswalk(ledger: Ledger) -> Iterator[tuple[str, str, str, str]]:
         .execution_options(yield_per=_AT_ONCE)
     )
     with ledger.transaction() as connection:
-        yield from (tuple(row) for row in connection.execute(query))
+        yield from connection.execute(query).tuples()
 
 
 def remarks(ledger: Ledger, run: str | None) -> dict[str, Any]:
