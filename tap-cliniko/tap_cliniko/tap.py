@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Keys of a state: whether the run that wrote it has come to its end, and whether it read more than what has changed.
 COMPLETE, FROM_START = "complete", "from_start"
+#: Key of a state: up to which moment the run that wrote it reads; what changed later is left to the next run.
+READ_UNTIL = "read_until"
 REMEMBERED = "remembered"
 """Key of a state: what one run tells the next about the account."""
 SIGNALLED = 128
@@ -85,6 +87,7 @@ class TapCliniko(Tap):
                 self._run.ask_before_reading(by_name, same_reader=reader == self._run.reader)
             else:
                 remembered.read_at = self._run.end
+            self._tell(READ_UNTIL, self._run.end)
             if self._run.account is not None:
                 self._tell(bookmarks.ACCOUNT, self._run.account)
             if self._run.sample is not None:

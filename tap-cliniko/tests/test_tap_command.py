@@ -127,6 +127,7 @@ def test_the_last_state_says_whether_everything_was_read(tmp_path: Path) -> None
         assert told[-1] is True
         assert set(told[:-1]) == {False}
         assert whole.state["from_start"] is True
+        assert whole.state["read_until"] == whole.state["bookmarks"]["patients"]["replication_key_value"]
         later = [
             run_tap(config, whole.state, ["taxes", "patients"]),
             run_tap({**config, "start_date": "2026-01-01"}, None, ["taxes", "patients"]),

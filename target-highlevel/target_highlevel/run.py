@@ -160,7 +160,7 @@ class Part:
             line = f"{line or end_of(code).line}{left_out_words(left_out)}"
         if self.telemetry is not None:
             self.telemetry.settle(self.session, code)
-        self.session.close(code, report.facts)
+        self.session.close(code, {**report.facts, "read_until": self.source.read_until})
         return self.ended(code, error, line)
 
     def ended(self, code: int, error: BaseException | None, line: str) -> Ended:

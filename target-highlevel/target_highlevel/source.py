@@ -17,3 +17,5 @@ class Source:
     ended_early: bool = False
     #: Whether it read only what has changed since an earlier run of it.
     changes_only: bool = False
+    #: Up to which moment it read: what changed later comes with the next run. None where it did not say.
+    read_until: str | None = None

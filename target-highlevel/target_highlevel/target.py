@@ -34,6 +34,7 @@ from target_highlevel.run import Run
 from target_highlevel.settings import json_schema, settings_from
 from target_highlevel.source_streams import SourceStreams
 from target_highlevel.unexpected import known, known_of_ending
+from target_highlevel.values import date_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -260,6 +261,8 @@ class TargetHighLevel(Target):
         source = running.source
         source.ended_early = not source.came or self._source.get("complete") is False
         source.changes_only = self._source.get("from_start") is False
+        until = self._source.get("read_until")
+        source.read_until = until if isinstance(until, str) and date_time(until) else None
         running.finish()
         super().process_endofpipe()
 

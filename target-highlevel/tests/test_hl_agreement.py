@@ -119,22 +119,32 @@ def test_what_wrote_after_a_verification_is_told_whatever_the_clock_says(reporte
     assert f"run {late} has written since the newest verification" in " ".join(against(reported))
 
 
+_GO = "the clinic can go live, if nothing was changed in Cliniko since then."
+
+
+def test_both_sides_agree_as_of_what_was_read(reported: ReportedLedger) -> None:
+    """A run leaves the newest changes to the next one: the moment is the last that it read, not that of its beginning."""
+    reported.begin()
+    reported.ledger.end_run(reported.run, 0, {"read_until": "2026-11-22T09:58:00Z"})
+    verified(reported)
+    found = agreement(reported.ledger, within_hours=24, accept_rejects=False)
+    assert found.sentence == f"Both sides agree as of 22 November 2026, 09:58 UTC: {_GO}"
+
+
 def test_moments_and_sums_are_written_for_people(reported: ReportedLedger) -> None:
     """The line, and the report of all runs, have the clinic's zone and thousands apart, as every other page has."""
     total = {"label": "Invoice records", "currency": "AUD", "cliniko": "15006.53", "highlevel": "15006.53"}
     verified(reported, money={"agrees": True, "totals": [total | {"difference": "0.00"}]})
     at = reported.ledger.runs()[0]["started_at"]
     found = agreement(reported.ledger, within_hours=24, accept_rejects=False)
-    assert found.sentence == f"Both sides agree as of {moment(at)}: the clinic can go live."
+    assert found.sentence == f"Both sides agree as of {moment(at)}: {_GO}"
     assert found.money == ["Invoice records: AUD 15,006.53 in Cliniko, the same in HighLevel"]
     reported.begin("plan")
     ended(reported, plan={"account": {"time_zone": "Australia/Perth"}})
     reported.begin("plan")
     ended(reported, 1, plan=None)  # it did not come as far
     found = agreement(reported.ledger, within_hours=24, accept_rejects=False)
-    assert (
-        found.sentence == f"Both sides agree as of {moment(at, 'Australia/Perth')}: the clinic can go live."
-    )
+    assert found.sentence == f"Both sides agree as of {moment(at, 'Australia/Perth')}: {_GO}"
     assert clinic_zone(reported.ledger) == "Australia/Perth"
 
 

@@ -6,6 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hl_loading import settings_of
+
+from target_highlevel.commands.records import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +86,9 @@ def test_a_verification_of_changes_only_says_so_and_is_not_counted(
     assert "the rest was not looked at" in last_line(checked.log)
     assert "the rest was not looked at" in checked.report["verdict"]["sentence"]
     assert "nothing was read back in full" in loader.tool("go-live").stderr
+    assert loader.load([*lines, json.dumps(last)]).code == 0
+    with opened(settings_of(loader)) as ledger:
+        assert ledger.runs()[-1]["facts"]["read_until"] == last["value"]["read_until"]
     assert loader.load(small_clinic.lines, MODE="verify").report["changes_only"] is False
     assert "nothing was read back in full" not in loader.tool("go-live").stderr
 

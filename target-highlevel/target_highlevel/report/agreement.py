@@ -55,7 +55,11 @@ class Agreement:
         """Return the one line for the page and the screen."""
         if self.agrees:
             assert self.load is not None  # noqa: S101 - without a load there is a reason
-            return f"Both sides agree as of {moment(self.load['started_at'], self.zone)}: the clinic can go live."
+            at = self.load["facts"].get("read_until") or self.load["started_at"]
+            return (
+                f"Both sides agree as of {moment(at, self.zone)}: the clinic can go live, if nothing was changed in Cliniko"
+                " since then."
+            )
         return f"Not yet: {'; '.join(self.reasons)}."
 
 
