@@ -315,6 +315,12 @@ def test_a_preview_shows_what_the_load_then_makes(sample: Sample) -> None:
                 assert (value.casefold(), pieces) == (value_then.casefold(), pieces_then), (ref, name)
 
 
+def test_a_sheet_says_that_others_may_keep_what_is_shared(sample: Sample) -> None:
+    """Who shares an e-mail or phone with somebody outside the sample is not known to it."""
+    for sheet in (sample.preview, sample.read_back):
+        assert "an e-mail or phone that is shared with another patient may stay with that one" in sheet.text
+
+
 def test_what_is_left_out_is_said(sample: Sample) -> None:
     """A patient's refused and left-out records stand on the page with their reasons, and so do fields that do not move."""
     text = sample.read_back.text
