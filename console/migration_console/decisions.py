@@ -128,7 +128,10 @@ def _saved(numbers: Mapping[str, int]) -> str:
     return f"Saved: {', '.join(told)}. Make the plan once more to see what that changes."
 
 
-_PLURAL = {"choice of what is moved": "choices of what is moved"}
+_PLURAL = {
+    "choice of what is moved": "choices of what is moved",
+    "shared e-mail or phone": "shared e-mails or phones",
+}
 
 
 def _fields(clinic: Clinic, fields: Mapping[str, str]) -> int:
@@ -148,12 +151,12 @@ def _families(clinic: Clinic, fields: Mapping[str, str]) -> str:
     for address, sharing, keeper in _rows(fields, "address", "sharers", "keeper"):
         sharers = sharing.split()
         if not sharers or not {(address, source) for source in sharers} <= known:
-            raise Refused(400, "The newest plan knows no such shared address.")
+            raise Refused(400, "The newest plan knows no such shared e-mail or phone.")
         choices.append((address, keeper or None, sharers))
         changed += keeper != next((source for source in sharers if address in kept.get(source, ())), "")
     clinic.mapping.keep(choices)
     return (
-        _saved({"shared address": changed})
+        _saved({"shared e-mail or phone": changed})
         if changed
         else "Saved: you have looked at them; nothing was changed."
     )

@@ -65,6 +65,7 @@ def test_who_keeps_an_address_is_decided_and_taken_back(browser: Browser) -> Non
     form = {**email, **phone, "next": "families"}
     answer = browser.post("decide/families", {**form, "keeper:1": "patients/2", "keeper:2": "patients/2"})
     assert answer.headers["location"] == "/sandbox/families"
+    assert "Saved: 2 shared e-mails or phones. " in browser.get("families").text
     assert said(browser) == f"{MAPPING}keeps:\n  patients/2: [email, phone]\n"
     page = browser.get("families").text
     assert page.count("<option selected>patients/2</option>") == 2

@@ -19,10 +19,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "unknown_option": ("A pick-list has no such option.", "Add the option in HighLevel, then `retry`."),
     "duplicate_contact": (
         "HighLevel says the person is there already, but neither the e-mail nor the phone explains it.",
-        "Look for the contact in HighLevel; allow duplicates there or change the address, then `retry`.",
+        "Look for the contact in HighLevel; allow duplicates there or change the e-mail or phone, then `retry`.",
     ),
     "address_required": (
-        "HighLevel refused a contact with neither an e-mail nor a phone, or whose addresses other contacts have already.",
+        "HighLevel refused a contact with neither an e-mail nor a phone, or whose e-mail and phone other contacts have already.",
         "Allow duplicate contacts in HighLevel, then `retry`; or add an e-mail or a phone at the source, then run again.",
     ),
     "already_exists": ("HighLevel holds a record with the same unique value.", "Compare the two in HighLevel, then `retry`."),

@@ -90,12 +90,12 @@ def _duplicates(catalogue: Catalogue) -> dict[str, Any]:
         found, advice = "not read", "Fix what stops the load, then plan again."
     elif catalogue.allows_duplicates():
         found = "two contacts may have the same e-mail or phone"
-        advice = "Nothing: everybody keeps their address."
+        advice = "Nothing: everybody keeps their e-mail and phone."
     else:
-        look, found = 1, "an e-mail or a phone may stand on one contact only"
+        look, found = 1, "an e-mail or a phone may be on one contact only"
         advice = (
-            "Allow duplicate contacts (Settings, Business profile) before the load, or shared addresses stay"
-            " with whoever is first; the others are tagged."
+            "Allow duplicate contacts (Settings, Business profile) before the load, or only one of the people who share an"
+            " e-mail or phone keeps it; the others are tagged."
         )
     told = {"found": found, "advice": advice, "task": "decision about duplicate contacts", "look": look}
     return {"setting": "duplicates", **told}

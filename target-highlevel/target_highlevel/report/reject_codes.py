@@ -20,8 +20,8 @@ _TOP = """\
 # Why a record did not go in
 
 Every record that a run looked at ends in one place: created, updated, unchanged, left out on purpose,
-waiting or refused. The last three come with a code. Codes are stable: they stand in `rejects.csv`, in
-`report.json` and in the ledger, and none of them says anything about a person. Records are named as
+waiting or refused. The last three come with a code. Codes are stable: they are kept in `rejects.csv`,
+`report.json` and the ledger, and none of them says anything about a person. Records are named as
 `patients/1234`: the list in Cliniko and the number in it.
 
 This page is made from the program's own tables:
@@ -40,9 +40,9 @@ may use further codes.
 """
 
 _WITHHELD = """\
-HighLevel allows an e-mail or a phone on one contact only, unless the sub-account permits duplicates. Such a
-contact is created without the address, and tagged; it is not refused, and nobody is merged. The report
-lists it with one of these:
+HighLevel allows an e-mail or a phone on one contact only, unless the sub-account permits duplicates. A
+contact that cannot have one is created without it, and tagged; it is not refused, and nobody is merged.
+The report lists it with one of these:
 """
 
 
@@ -58,7 +58,7 @@ def reject_codes() -> str:
     parts = [_TOP]
     for title, text, codes in sections:
         parts += [f"## {title}\n", text, _table(codes)]
-    parts += ["## Addresses not given to a contact\n", _WITHHELD, _withheld_table()]
+    parts += ["## E-mails and phones not given to a contact\n", _WITHHELD, _withheld_table()]
     return "\n".join(parts)
 
 
@@ -68,7 +68,7 @@ def _table(codes: Mapping[str, Meaning]) -> str:
 
 
 def _withheld_table() -> str:
-    rows = [f"| `{code}` | The address {says}. |" for code, says in sorted(WITHHELD.items())]
+    rows = [f"| `{code}` | The e-mail or phone {says}. |" for code, says in sorted(WITHHELD.items())]
     return "\n".join(["| Code | Meaning |", "| --- | --- |", *rows, ""])
 
 

@@ -204,7 +204,7 @@ def _go_on(content: Mapping[str, Any], approval: Mapping[str, Any]) -> Task:
         "plan to approve, if all is right",
         1,
         (
-            "Look at where the clinic's own fields go and who keeps a shared address; then"
+            "Look at where the clinic's own fields go and who keeps a shared e-mail or phone; then"
             f" `meltano invoke target-highlevel:approve`{needed}"
         ),
         "records",

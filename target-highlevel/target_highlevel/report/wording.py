@@ -241,7 +241,7 @@ SPARED = {
     "not_answered": Meaning("HighLevel kept failing when it was asked for this record.", "Run the same command again."),
     "not_read_back": Meaning("Whether something of the run is still on it, or links it, could not be read back.", "Look at it in HighLevel, or run the same command again."),
     "purged": Meaning("What it held before the run was removed from the ledger by `purge`.", "Look at it in HighLevel, and put right by hand what should be as before."),
-    "refused": Meaning("HighLevel refused the value from before: another contact may have that address now.", "Look at the field named, and enter the value by hand."),
+    "refused": Meaning("HighLevel refused the value from before: another contact may have that e-mail or phone now.", "Look at the field named, and enter the value by hand."),
     "somebody_added_appointment": Meaning("Somebody added an appointment or a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_event": Meaning("Somebody added a calendar event to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_file": Meaning("Somebody added a file to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
