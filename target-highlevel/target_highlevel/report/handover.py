@@ -59,8 +59,8 @@ SECTIONS = {
     "kept": "With what people entered, as the newest verification found",
     "extra": "In HighLevel only, as the newest verification found",
     "unreadable": "Not read back by the newest verification",
-    "spared": "Left alone by a rollback",
-    "left": "Not taken back by a rollback",
+    "spared": "Left alone by an undo",
+    "left": "Still there after an undo",
 }
 _OUTCOMES = {"rejected": "refused", "held": "waiting", "filtered": "left_out"}
 _MOST_NAMED = 20

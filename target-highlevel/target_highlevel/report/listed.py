@@ -31,7 +31,7 @@ _FOUND: dict[str, Meaning | None] = {
     Kind.UNREADABLE.value: None,
 }
 _SPARED, _LEFT = "spared", "left"
-_STILL_THERE = Meaning("The rollback could not take it back.", "Run the rollback of that run again.")
+_STILL_THERE = Meaning("The undo could not take it back.", "Undo that run again.")
 _NOT_THERE = Meaning("{} is not there any more, which lists {}.", "Look for it in a copy of the reports.")
 
 

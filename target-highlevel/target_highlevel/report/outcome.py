@@ -158,7 +158,7 @@ def undone_sentence(rollback: Mapping[str, Any]) -> tuple[str, str]:
 def undone_tasks(rollback: Mapping[str, Any]) -> Iterator[Task]:
     """Yield what a rollback asks of a person."""
     again = f"Run {_again(rollback)} again."
-    yield "rollback{s} to finish", int(not rollback["read_back"]), again, "proof"
+    yield "undo to finish", int(not rollback["read_back"]), again, "proof"
     yield "record{s} of the run still there", rollback["created_left"], again, "proof"
     yield "field{s} not as before the run", rollback["fields_differing"], again, "proof"
     yield (

@@ -218,12 +218,12 @@ UNREADABLE = {
 
 #: Why a rollback left a record alone.
 SPARED = {
-    "activity_since": Meaning("Something happened on this contact since, and the token may not see what.", "Give the token the read-only scopes that the rollback names, or look at the contact in HighLevel."),
+    "activity_since": Meaning("Something happened on this contact since, and the token may not see what.", "Give the token the read-only scopes that the undo names, or look at the contact in HighLevel."),
     "cannot_be_linked_again": Meaning("The run removed this link or pointed it elsewhere, and what it linked before is gone or not known any more.", "Link the two records in HighLevel by hand, if both are there."),
     "cannot_be_made_again": Meaning("The run removed it, and it cannot be recreated: the record it belonged to is gone, or HighLevel refuses it.", "Enter it in HighLevel by hand, if it is still wanted."),
     "changed": Meaning("Somebody changed it since.", "Keep it, or delete it in HighLevel by hand."),
     "carries_a_spared_record": Meaning("Something that stays is on this contact.", "Nothing, or deal with that first and run the same command again."),
-    "carries_records_of_another_run": Meaning("Another run has put something on this contact.", "Roll that run back first, then this one again."),
+    "carries_records_of_another_run": Meaning("Another run has put something on this contact.", "Undo that run first, then this one again."),
     "contact_gone": Meaning("Somebody deleted its contact, or merged it with another one: whether it is on that one now cannot be read.", "If the contact was merged, look for it on the other one, and delete it there by hand."),
     "deleted_by_somebody": Meaning("Somebody deleted it since, so that there is nothing to put back.", "Nothing."),
     "engaged_opportunity": Meaning("The contact has an opportunity.", "Keep it: somebody works with it."),
@@ -236,7 +236,7 @@ SPARED = {
     "its_record_is_spared": Meaning("It links a record that stays.", "Nothing: it goes when that record goes."),
     "needed_by_a_spared_record": Meaning("A record that stays needs it.", "Nothing: deal with that record first."),
     "has_bookings": Meaning("There are bookings in the calendar.", "Delete it in HighLevel when they are no longer needed."),
-    "needed_by_another_run": Meaning("A record of another run needs it.", "Roll that run back first, then this one again."),
+    "needed_by_another_run": Meaning("A record of another run needs it.", "Undo that run first, then this one again."),
     "not_allowed": Meaning("HighLevel refuses to show it, to change it or to delete it.", "Look at it in HighLevel, then run the same command again, or put it right by hand."),
     "not_answered": Meaning("HighLevel kept failing when it was asked for this record.", "Run the same command again."),
     "not_read_back": Meaning("Whether something of the run is still on it, or links it, could not be read back.", "Look at it in HighLevel, or run the same command again."),
@@ -249,8 +249,8 @@ SPARED = {
     "somebody_added_task": Meaning("Somebody added a task to this contact.", "Keep the contact, or delete it in HighLevel by hand."),
     "somebody_added_relation": Meaning("Somebody linked it with a contact or a record.", "Keep it, or delete it in HighLevel by hand."),
     "still_there": Meaning("HighLevel said that it is not there when it was to be deleted, and still shows it.", "Run the same command again; if it stays, delete it in HighLevel by hand."),
-    "used_by_another_run": Meaning("Another run wants the same link.", "Nothing: it goes when that run is rolled back."),
-    "written_by_a_later_run": Meaning("A later run has written it again.", "Roll the later run back first, then this one again."),
+    "used_by_another_run": Meaning("Another run wants the same link.", "Nothing: it goes when that run is undone."),
+    "written_by_a_later_run": Meaning("A later run has written it again.", "Undo the later run first, then this one again."),
 }  # fmt: skip
 
 _UNKNOWN = {
