@@ -34,7 +34,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "relation_end_missing": ("One end of the relation is not in HighLevel.", "See why that record is missing, then `retry`."),
     "relation_limit": (
         "All ten labels are full at 1,000 relations each.",
-        "Nothing: the id and the name stand as text in the record.",
+        "Nothing: the id and the name are kept as text in the record.",
     ),
     "file_too_large": ("The file is larger than the 50 MB HighLevel takes.", "Upload it by hand (the web app takes 250 MB)."),
     "file_type_refused": ("HighLevel does not take files of this type.", "Keep the file elsewhere, or convert it in Cliniko."),

@@ -243,7 +243,7 @@ def test_the_losses_of_a_whole_clinic(tmp_path: Path, clinic: Clinic) -> None:
         }
     jsonschema.validate(report, json.loads(SCHEMA.read_text(encoding="utf-8")))
     words = {"E-mails and phones not given to a contact, because another one has them": "shared"}
-    words["E-mails and phones that are none"] = "invalid"
+    words["E-mails and phones that cannot be used"] = "invalid"
     named = {
         (row["source"], f"{words[row['section']]}-{row['field']}") for row in rows if row["section"] in words
     }

@@ -207,7 +207,7 @@ def test_what_could_not_be_read_and_what_was_accepted_is_not_called_the_same(
           " which this migration is set to accept."),
          []),
         (5, False, {"kept": 3}, {"kept": 1}, "attention",
-         "Not quite: 1 record holds what people entered, as the setting overwrite wants.",
+         "Not quite: 1 record holds what people entered, as the setting overwrite allows.",
          ["record with what people entered"]),
     ]  # fmt: skip
     for code, accepted, values, records, tone, sentence, tasks in cases:

@@ -48,7 +48,7 @@ SECTIONS = {
     "waiting": "Waiting",
     "left_out": "Left out on purpose",
     "withheld": "E-mails and phones not given to a contact, because another one has them",
-    "unusable": "E-mails and phones that are none",
+    "unusable": "E-mails and phones that cannot be used",
     "not_taken": "Values that HighLevel did not take whole",
     "conflicts": "Changed by a person in HighLevel and in Cliniko",
     "practitioners": "Practitioners without a user",

@@ -25,14 +25,14 @@ _FOUND: dict[str, Meaning | None] = {
         "Leave it, or have Cliniko's back with `meltano invoke target-highlevel:repair --values`.",
     ),
     Kind.KEPT.value: Meaning(
-        "It holds what a person entered, as `overwrite` wants.", "Check whether it is right."
+        "It holds what a person entered, as `overwrite` allows.", "Check whether it is right."
     ),
     Kind.EXTRA.value: None,
     Kind.UNREADABLE.value: None,
 }
 _SPARED, _LEFT = "spared", "left"
 _STILL_THERE = Meaning("The undo could not take it back.", "Undo that run again.")
-_NOT_THERE = Meaning("{} is not there any more, which lists {}.", "Look for it in a copy of the reports.")
+_NOT_THERE = Meaning("{} is not there any more; it listed {}.", "Look for it in a copy of the reports.")
 
 
 @dataclass(frozen=True)

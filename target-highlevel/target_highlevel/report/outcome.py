@@ -26,7 +26,7 @@ def verified_sentence(verification: Mapping[str, Any], *, accepted: bool = False
         also = f", and {_of_people(kept)}" if kept else ""
         return "attention", f"Not quite: {_told(differ, absent, extra)} in HighLevel{also}."
     if kept and not accepted:
-        return "attention", f"Not quite: {_of_people(kept)}, as the setting overwrite wants."
+        return "attention", f"Not quite: {_of_people(kept)}, as the setting overwrite allows."
     return _agrees(verification, accepted=accepted)
 
 

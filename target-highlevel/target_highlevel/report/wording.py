@@ -92,7 +92,7 @@ class Meaning:
 #: Why the mapping of Cliniko's records turns one away, beside the target's own reasons.
 MAPPING_REASONS = {
     "file_unavailable": Meaning(
-        "Cliniko did not hand the file out.", "Open the file in Cliniko; if it opens there, run again."
+        "Cliniko did not provide the file.", "Open the file in Cliniko; if it opens there, run again."
     ),
     "invalid_boolean": Meaning("A yes-or-no field holds something else.", "Fix the field named in Cliniko, then run again."),
     "invalid_date": Meaning("A date cannot be read.", "Fix the field named in Cliniko, then run again."),
@@ -155,7 +155,7 @@ FILTERED = {
         "Nothing: the same run brings it there.",
     ),
     "no_user": Meaning(
-        "No HighLevel user has the practitioner's e-mail: a contact stands for them, and there is nobody whose time could be blocked or"
+        "No HighLevel user has the practitioner's e-mail: they are in HighLevel as a contact, and there is nobody whose time could be blocked or"
         " booked.",
         "Add the user in HighLevel, or leave the fallback owner in charge.",
     ),
@@ -193,9 +193,9 @@ KEEPS_BECAUSE = {
     "guardian": "a parent of the other one",
     "adult": "of age, the other one is not",
     "active": "active, the other one is archived",
-    "reachable": "reachable there, the other one is not",
-    "elder": "the elder",
-    "older_record": "the older record",
+    "reachable": "reachable that way, the other one is not",
+    "elder": "older",
+    "older_record": "the one entered first",
 }
 
 #: Why a verification finds a record in HighLevel that Cliniko does not have there.
