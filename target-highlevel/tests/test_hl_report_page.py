@@ -274,6 +274,27 @@ def test_a_plan_retries_nothing(contents: dict[str, dict[str, Any]]) -> None:
     assert "Make room, then plan again." in told[1]
 
 
+def test_a_plan_says_of_nothing_that_it_is_there_already(
+    contents: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Nothing was written: practitioners would become contacts. The page names the tables that lie beside it."""
+    told = [Page(run_page({**contents["run"], "mode": mode})).text for mode in ("load", "plan")]
+    assert [" is in HighLevel as a contact" in text for text in told] == [True, False]
+    assert "Each of them would become a contact" in told[1]
+    for table in ("quality.csv", "duplicates.csv", "families.csv"):
+        assert f", {table}" in planned(tmp_path, ONE)
+
+
+def test_lists_are_in_the_order_of_their_names(tmp_path: Path) -> None:
+    """Of the names that the page shows, not of Cliniko's own."""
+    rows = {"billable_items": 1, "businesses": 2, "attendees": 3}
+    text = planned(tmp_path, {**ONE, "account": {**ONE["account"], "rows": rows}})
+    places = [text.index(f"{name}{rows[key]}") for key, name in (
+        ("attendees", "Attendances"), ("businesses", "Locations"), ("billable_items", "Services"),
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
 def test_no_part_of_a_bar_is_too_thin_to_be_seen() -> None:
     """One refused record among a hundred thousand shows, and the parts fill the bar exactly."""
     row = {"created": 100_000, "updated": 0, "unchanged": 3, "filtered": 0, "held": 0, "rejected": 1}

@@ -29,7 +29,7 @@ _GIGABYTE = 1_000_000_000
 
 def setting_row(item: Mapping[str, str]) -> tuple[str, ...]:
     """Return a setting, what was found and what to do."""
-    return _SETTINGS[item["setting"]], item["found"], item["advice"]
+    return _SETTINGS[item["setting"]], item["found"], item["advice"].replace("`", "")
 
 
 def route_row(item: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -129,20 +129,20 @@ HELD = {
 #: Why a record was left out on purpose.
 FILTERED = {
     "appointments_are_tasks": Meaning("Appointments become tasks, so nothing is in calendars.", "Set TARGET_HIGHLEVEL_APPOINTMENTS_AS to `mixed` or `calendar_event`, and run once with `--full-refresh`."),
-    "archived_type": Meaning("The appointment type is archived; its bookings are in the calendar of all others.", "Nothing."),
+    "archived_type": Meaning("The appointment type is archived, so it gets no calendar of its own.", "Nothing."),
     "cannot_be_blocked": Meaning("A probe has found that HighLevel blocks no time through its API here.", "Block the practitioner's time in HighLevel by hand."),
     "in_one_calendar": Meaning("TARGET_HIGHLEVEL_CALENDAR_ID names the calendar of all events, which the clinic looks after.", "Nothing."),
     "is_over": Meaning("The absence was over before it could be written.", "Nothing."),
     "archived_left_out": Meaning("An archived patient, whom the mapping leaves behind.", "Switch `move.archived_patients` on in the mapping to move them."),
     "beside_another": Meaning(
-        "HighLevel already holds it as something else: an attendance as its appointment, a practitioner as a user.",
+        "It is moved as something else: an attendance as its appointment, a practitioner as a user.",
         "Nothing.",
     ),
     "confidential": Meaning("A confidential communication.", "Switch confidential communications on in the mapping to move them."),
     "deleted_in_cliniko": Meaning("It was deleted in Cliniko.", "Nothing: what is in HighLevel already stays there."),
     "deleted_in_source": Meaning("The tap says that it was deleted.", "Nothing: what is in HighLevel already stays there."),
     "deleted_left_out": Meaning("It is archived or deleted in Cliniko, and the mapping leaves such records behind.", "Switch `move.deleted_records` on in the mapping to move them."),
-    "inactive": Meaning("The practitioner has left; they are in HighLevel as a contact.", "Nothing."),
+    "inactive": Meaning("The practitioner has left, and becomes a contact.", "Nothing."),
     "invoice_left_out": Meaning("It belongs to an invoice that was left out.", "Nothing: it comes with its invoice."),
     "joined_by_none": Meaning("A group booking in which nobody has a place.", "Nothing: it comes with its first patient."),
     "merged": Meaning("The patient was merged into another one in Cliniko.", "Nothing: the other one was moved."),
@@ -155,7 +155,7 @@ FILTERED = {
         "Nothing: the same run brings it there.",
     ),
     "no_user": Meaning(
-        "No HighLevel user has the practitioner's e-mail: they are in HighLevel as a contact, and there is nobody whose time could be blocked or"
+        "No HighLevel user has the practitioner's e-mail: they become a contact, and there is nobody whose time could be blocked or"
         " booked.",
         "Add the user in HighLevel, or leave the fallback owner in charge.",
     ),
