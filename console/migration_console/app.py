@@ -229,7 +229,9 @@ class Console:
         async with request.form(max_files=0) as form:
             told = str(form.get("token", "")).strip()
         answer = entered(self._guard, told.rpartition("token=")[2])
-        return answer or locked_page(401, "This is not the token of the console that runs now.")
+        return answer or locked_page(
+            401, "This is not the token of this start of the console: use the newest link."
+        )
 
     async def _decide(self, request: Request) -> Response:
         clinic, part = self._clinic(request), request.path_params["part"]
@@ -329,7 +331,7 @@ class Console:
         where = error.filename or "the folder of what the console keeps"
         what = error.strerror or type(error).__name__
         sentence = f"{where} could not be used ({what}): make room on the disk, or give this user the right, then try again."
-        return self._refusal(request, 500, f"{sentence} What runs goes on.")
+        return self._refusal(request, 500, f"{sentence} Running jobs continue.")
 
     def _refusal(self, request: Request, status: int, sentence: str) -> Response:
         if not is_inside(request):

@@ -54,7 +54,7 @@ class Command:
         return " ".join([*variables, *words, *map(shlex.quote, (*self.arguments, *options))])
 
 
-_UNDO = "Undo takes it back, except what somebody has worked on since."
+_UNDO = "Use the page Undo; whatever somebody has worked on since stays."
 
 COMMANDS: dict[str, Command] = {
     command.key: command

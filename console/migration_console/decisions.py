@@ -84,7 +84,7 @@ def signer(fields: Mapping[str, str]) -> str:
     """
     who = fields.get("who", "").strip()
     if not who or len(who) > _LONGEST_NAME:
-        raise Refused(400, f"Write your name first, with at most {_LONGEST_NAME} signs.")
+        raise Refused(400, f"Write your name first, with at most {_LONGEST_NAME} characters.")
     return who
 
 

@@ -242,7 +242,7 @@ class MappingFile:
             if not versions:
                 return False
             if not _led_to(versions[-1], text):
-                msg = "The file was changed by hand since the newest choice; take it back there."
+                msg = "The file was changed by hand after that choice; undo it in the file."
                 raise WrongChoiceError(msg)
             _write(self._path, versions[-1].read_text(encoding="utf-8"))
             versions[-1].unlink()
@@ -295,7 +295,7 @@ class MappingFile:
             try:
                 new = changed(text)
             except YAMLError as error:
-                msg = f"{self._path} is not valid YAML in UTF-8; mend it by hand first."
+                msg = f"{self._path} is not valid YAML in UTF-8; correct it by hand first."
                 raise WrongChoiceError(msg) from error
             except ValueError as error:
                 raise WrongChoiceError(str(error)) from None

@@ -58,7 +58,7 @@ class Options:
         if command.key in {"plan", "verify"}:
             return cls(variables=_values(fields))
         if command.key == "full-refresh" and fields.get("sure") != "yes":
-            raise Refused(400, "Tick the box first: reading everything once more takes long.")
+            raise Refused(400, "Tick the box first: reading everything once more takes a long time.")
         return cls()
 
 

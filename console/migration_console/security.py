@@ -181,7 +181,7 @@ class GuardMiddleware:
     def _enter(self, token: str) -> HTMLResponse | RedirectResponse:
         answer = entered(self._guard, token)
         return answer or locked_page(
-            401, "This link is not of the console that runs now; use the newest one."
+            401, "This link belongs to an earlier start of the console; use the newest one."
         )
 
 
@@ -201,12 +201,12 @@ def locked_page(status: int, sentence: str = "") -> HTMLResponse:
     return _page(
         status,
         "The console is locked.",
-        f"{said}<p>Nobody has used it for half an hour, or it was locked or started anew."
-        " What is running goes on.</p>"
+        f"{said}<p>Nobody has used it for half an hour, or it was locked or restarted."
+        " Whatever is running continues.</p>"
         f'<form method="post" action="{LOCKED}"><p><label>Token <input name="token" type="password" required'
         ' autocomplete="off" autofocus></label> <button class="primary">Open</button></p>'
-        '<p class="soft">It is what stands behind <code>token=</code> in the link that the console printed in the'
-        " terminal; the whole link does as well.</p></form>",
+        '<p class="soft">It is the part after <code>token=</code> in the link that the console printed in the'
+        " terminal; you can also paste the whole link.</p></form>",
     )
 
 

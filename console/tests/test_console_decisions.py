@@ -268,7 +268,7 @@ def test_a_mapping_that_a_person_broke_is_left_alone(browser: Browser) -> None:
     assert browser.get("map").status_code == 200
     answer = browser.post("decide/map", {"field:1": "Fund", "place:1": "keep"})
     assert answer.status_code == 400
-    assert "mend it by hand" in answer.text
+    assert "correct it by hand" in answer.text
     assert said(browser) == "a: [\n"
 
 
@@ -306,7 +306,7 @@ def test_the_preview_is_shown_after_a_click_and_signed(browser: Browser, tmp_pat
 
 def test_a_practitioner_has_a_name_after_a_click(browser: Browser, tmp_path: Path) -> None:
     """Where the plan was made with values; else the page says where the name is."""
-    assert "Who a number is, a preview with values" in browser.get("map").text
+    assert "To see who a number is, make a preview with values" in browser.get("map").text
     named = {
         "source": "practitioners/12",
         "match": "contact",

@@ -41,7 +41,7 @@ def test_a_file_in_another_encoding_is_left_as_it_is(tmp_path: Path) -> None:
     file.write_bytes("owners:\n  Müller: a@example.org\n".encode("cp1252"))
     mapping = MappingFile(file, tmp_path / "history")
     assert (mapping.named(), len(mapping.version)) == ({}, 16)
-    with pytest.raises(WrongChoiceError, match="UTF-8; mend it"):
+    with pytest.raises(WrongChoiceError, match="UTF-8; correct it"):
         mapping.decide({"A": "keep"})
     assert b"M\xfcller" in file.read_bytes()
 
