@@ -62,6 +62,8 @@ def repair(values: bool, yes: bool) -> None:  # noqa: FBT001 - the flags of a co
 def _repair(settings: Settings, *, values: bool, act: bool) -> tuple[int, str]:
     with opened(settings, exclusive=act) as ledger:
         run = _verification(ledger)
+        if run is None:
+            return 0, "there is nothing to repair: the newest verification found no differences"
         work = Repair(ledger, run)
         finds = _finds(work, Path(settings.report_dir) / run / "differences.csv")
         _print(finds)
@@ -126,16 +128,18 @@ def _doubles(settings: Settings, run: str, finds: Finds, *, act: bool) -> tuple[
     return len(judged) - staying, staying
 
 
-def _verification(ledger: Ledger) -> str:
-    """Return the newest verification; it must have found something, and nothing may have been written since.
+def _verification(ledger: Ledger) -> str | None:
+    """Return the newest verification, or None where it found no differences; nothing may have been written since.
 
     Raises:
         SettingsError: there is nothing to go by.
     """
     verified = [item for item in ledger.runs() if item["mode"] == "verify" and item["exit_code"] in VERIFIED]
-    if not verified or verified[-1]["exit_code"] != DIFFERENCES:
-        msg = f"no verification has found anything to repair; {_VERIFY} looks"
+    if not verified:
+        msg = f"nothing has been verified yet: {_VERIFY} looks"
         raise SettingsError(msg)
+    if verified[-1]["exit_code"] != DIFFERENCES:
+        return None
     newest = str(verified[-1]["id"])
     since = wrote_since(ledger, verified[-1])
     if since:
