@@ -28,14 +28,18 @@ _TITLE = "What cannot move, and how to rebuild it"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; a failure ends with one line and its code."""
+    """Run one command; it ends with one line that says what happened, a failure with its code too."""
     given = _parser().parse_args(arguments)
     os.umask(0o077)  # as the tap: a folder on the way is nobody else's either
+    said, code = given.done, 0
     try:
         given.act(given)
     except TapClinikoError as error:
-        sys.stderr.write(f"tap-cliniko-tools: {error}\n")
-        sys.exit(error.exit_code)
+        said, code = str(error), error.exit_code
+    if said:
+        sys.stderr.write(f"tap-cliniko: {said} (exit {code})\n")
+    if code:
+        sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,13 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     rebuild.add_argument("--config", help="configuration file; by default the TAP_CLINIKO_ variables")
     rebuild.add_argument("--output-dir", help="where to write; by default data/<Meltano environment>/reports")
-    rebuild.set_defaults(act=_rebuild_reference)
+    rebuild.set_defaults(
+        act=_rebuild_reference, done="the reference for rebuilding is written: open rebuild-reference.html"
+    )
     probe = commands.add_parser(
         "probe", help="measure what Cliniko's documents leave open, by reading only, and write probe.json"
     )
     probe.add_argument("--config", help="configuration file; by default the TAP_CLINIKO_ variables")
     probe.add_argument("--output-dir", help="where to write; by default data/<Meltano environment>/reports")
-    probe.set_defaults(act=_probe)
+    probe.set_defaults(act=_probe, done="measured, by reading only; probe.json has the answers")
     document = commands.add_parser(
         "document", help="bring README and Hub definition up to date with the settings"
     )
@@ -60,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="change nothing, fail when they are not up to date"
     )
     document.add_argument("--folder", default=".", help="the folder of this package's sources")
-    document.set_defaults(act=_document)
+    document.set_defaults(act=_document, done="")
     return parser
 
 

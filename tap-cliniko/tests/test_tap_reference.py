@@ -83,7 +83,10 @@ def test_the_command_writes_every_form_for_their_owner_only(
     assert {path.name for path in folder.iterdir()} == forms
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder.iterdir())
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
-    assert str(folder / "rebuild-reference.html") in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert str(folder / "rebuild-reference.html") in told.out
+    assert told.err.splitlines()[-1].startswith("tap-cliniko: the reference for rebuilding is written")
+    assert told.err.endswith(" (exit 0)\n")
     _Balanced().feed((folder / "rebuild-reference.html").read_text())
     assert json.loads((folder / "rebuild-reference.json").read_text())["automations"]
 
@@ -93,7 +96,10 @@ def test_a_command_without_settings_says_which(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as caught:
         tools.main(["rebuild-reference"])
     assert caught.value.code == 2
-    assert "TAP_CLINIKO_API_KEY" in capsys.readouterr().err
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("tap-cliniko: ")
+    assert "TAP_CLINIKO_API_KEY" in last
+    assert last.endswith("(exit 2)")
 
 
 def test_a_command_whose_file_cannot_be_read_names_it(capsys: pytest.CaptureFixture[str]) -> None:

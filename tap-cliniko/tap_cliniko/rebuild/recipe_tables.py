@@ -54,7 +54,7 @@ def _wait(recipe: Mapping[str, Any]) -> str:
     if waits:
         return "; ".join(waits)
     if recipe["timing_from"]:
-        return f"{recipe['timing_from']:,} were looked at and keep to no common time: decide yourself"
+        return f"{recipe['timing_from']:,} were looked at and follow no common timing: decide yourself"
     return "none" if not recipe["moment"] else f"not known, to be counted from {recipe['moment']}"
 
 
