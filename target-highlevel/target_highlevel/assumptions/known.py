@@ -113,8 +113,8 @@ class Known:
         at = self.measured_at()
         if at is None:
             return (
-                "nothing was measured in this sub-account yet: `meltano invoke target-highlevel:probe` lists what a"
-                " probe would do"
+                "nothing was measured in this sub-account yet: `meltano invoke target-highlevel:probe --yes` does it, with"
+                " made-up records that it removes again"
             )
         if now - at > GOOD_FOR:
             return (
