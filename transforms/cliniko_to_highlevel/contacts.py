@@ -58,18 +58,20 @@ CONTACTS = Stream(
         ),
     ),
     properties={
-        "firstName": standard("firstName", "First name; of a company its name."),
+        "firstName": standard("firstName", "First name; of a company, its name."),
         "lastName": standard("lastName", "Last name."),
         "email": standard("email", "First valid e-mail address."),
         "phone": standard("phone", "First valid phone number, mobiles first, in E.164."),
         "dateOfBirth": standard("dateOfBirth", "Date of birth."),
-        "address1": standard("address1", "Street lines, joined; with a country that no code is known for."),
+        "address1": standard(
+            "address1", "Street lines, joined, with the country where it has no known code."
+        ),
         "city": standard("city", "City or suburb."),
         "state": standard("state", "State or region."),
         "postalCode": standard("postalCode", "Postcode."),
         "country": standard("country", "Country, ISO 3166 alpha-2."),
         "gender": standard(
-            "gender", "male or female; HighLevel takes it when a contact is created only.", create_only=True
+            "gender", "male or female; HighLevel takes it only when a contact is created.", create_only=True
         ),
         "companyName": standard("companyName", "Company of a contact.", create_only=True),
         "source": standard("source", "The patient's referral source, else Cliniko.", fold="only"),
@@ -80,15 +82,19 @@ CONTACTS = Stream(
         ),
         "dnd_email": Property(
             BOOLEAN,
-            "Do not disturb by e-mail; what HighLevel has stays where Cliniko does not say.",
+            "Do not disturb by e-mail; where Cliniko does not say, HighLevel's setting stays.",
             {"field": "dnd", "channel": "Email"},
         ),
         "dnd_sms": Property(
             BOOLEAN,
-            "Do not disturb by SMS; what HighLevel has stays where Cliniko does not say.",
+            "Do not disturb by SMS; where Cliniko does not say, HighLevel's setting stays.",
             {"field": "dnd", "channel": "SMS"},
         ),
-        "owner": Property(OWNER, "A booking's practitioner.", {"field": "owner", "fold": "owner"}),
+        "owner": Property(
+            OWNER,
+            "User of the practitioner of the next booking, else of the latest.",
+            {"field": "owner", "fold": "owner"},
+        ),
         "businesses": routing(
             "Businesses where the patient has anything, which decide the sub-accounts; of others than patients null."
         ),
@@ -97,7 +103,7 @@ CONTACTS = Stream(
         ),
         "keeps": Property(
             STRINGS,
-            "Shared addresses that somebody has decided to be this one's.",
+            "Shared e-mails and phones that somebody has decided to be this one's.",
             {"field": "standing", "name": "keeps"},
         ),
         "guardians": Property(
@@ -124,10 +130,10 @@ CONTACTS = Stream(
             options=(),
         ),
         "cliniko_email": custom(
-            "Cliniko email", "E-mail as typed in Cliniko, also when another contact holds the address."
+            "Cliniko email", "E-mail as typed in Cliniko, even when another contact has it."
         ),
         "cliniko_phone": custom(
-            "Cliniko phone", "Phone, also when another contact holds the number or it is not valid."
+            "Cliniko phone", "Phone, even when another contact has it or it is not valid."
         ),
         "cliniko_phone_numbers": custom(
             "Cliniko phone numbers", "Every number as typed, with its kind.", kind="LARGE_TEXT"
