@@ -204,10 +204,14 @@ def test_what_was_decided_and_what_proves_it(reported: ReportedLedger) -> None:
     reported.receive(CONTACTS, "patients/40", filtered="archived_left_out")
     undone = reported.begin("rollback")
     reported.ledger.end_run(undone, 0, {"undoes": reported.run})
+    plan = {"run": "20261122T100000.000000Z-abcdef", "at": "2026-11-22T10:05:00Z", "digest": "d"}
+    reported.ledger.remember(f"plan:{reported.ledger.location}", json.dumps(plan))
+    reported.ledger.remember(f"approved:{reported.ledger.location}", "d")
     known = [item["id"] for item in reported.ledger.runs()]
     content = handed_over(reported.ledger, known, overwrite="never").content()
     decided = {item["what"]: item["decided"] for item in content["decisions"]}
     assert decided["Overwrite (overwrite)"] == "never"
+    assert decided["The plan was approved"] == f"plan {plan['run']} of 22 November 2026, 10:05 UTC"
     assert any(what.startswith("Left behind: An archived patient") for what in decided)
     assert f"Run {known[0]} was undone" in decided or f"Run {reported.run} was undone" in decided
     assert [item["head"] for item in content["certificate"]["heads"]] == ["a" * 64]

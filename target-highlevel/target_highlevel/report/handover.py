@@ -18,6 +18,7 @@ from target_highlevel.preflight.admission import mapping_digest, newest_plan
 from target_highlevel.report import money
 from target_highlevel.report.agreement import newest_of_everything
 from target_highlevel.report.listed import Entry, undone, verified
+from target_highlevel.report.moments import clinic_zone, moment
 from target_highlevel.report.wording import NOT_TAKEN, WITHHELD, label, meaning
 from target_highlevel.texts import counted
 from target_highlevel.withheld import REFUSED
@@ -246,7 +247,8 @@ class Handover:
         """Yield what a person decided: settings, the approval, what the mapping leaves behind, and what runs were for."""
         plan = newest_plan(self.ledger)
         if plan and self.ledger.fact(f"approved:{self.ledger.location}") == plan["digest"]:
-            yield {"what": "The plan was approved", "decided": f"plan {plan['run']} of {plan['at']}"}
+            at = moment(plan["at"], clinic_zone(self.ledger))
+            yield {"what": "The plan was approved", "decided": f"plan {plan['run']} of {at}"}
         fields = type(self.settings).model_fields
         for name in _DECIDING:
             value = getattr(self.settings, name, None)
