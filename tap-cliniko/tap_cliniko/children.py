@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Finish = Callable[[Row], Row]
     Expansion = Callable[[Row], Iterator[Row]]
 
+#: What a signature tells of the form it is on: a run that comes back to a signature does not read the form again.
+_OF_THE_FORM = ("id", "name", "patient_id", "completed_at", "archived_at")
+
 
 def expansion_of(resource: Resource, client: ClinikoClient, finish: Finish) -> Expansion:
     """Return how a parent row becomes records of the resource."""
@@ -48,9 +51,11 @@ class _Below:
         except NotFound:
             return
 
-    def _signatures(self, form: Row) -> Iterator[Row]:
+    def _signatures(self, row: Row) -> Iterator[Row]:
         failure = None
-        for child in Normaliser(PATIENT_FORMS)(form)["signature_ids"]:
+        form = Normaliser(PATIENT_FORMS)(row)
+        told = {name: form.get(name) for name in _OF_THE_FORM}
+        for child in form["signature_ids"]:
             try:
                 signature = self._client.object(self._path.format(id=form["id"], child=child))
             except NotFound:  # one that is gone says nothing about the others
@@ -58,7 +63,7 @@ class _Below:
             except TapClinikoError as error:  # neither does one that cannot be had
                 failure = error
                 continue
-            yield self._finish({**signature, "patient_form_id": str(form["id"])})
+            yield self._finish({**signature, "patient_form_id": form["id"], "patient_form": told})
         if failure is not None:
             raise failure
 

@@ -220,7 +220,10 @@ def test_signatures_are_read_once_and_a_form_signed_later_brings_its_own(tmp_pat
         second = run_tap(config, first.state, ["signatures"])
         asked = [each.path for each in sandbox.cliniko.control.requests if "/signatures/" in each.path]
     assert len(first.records("signatures")) > 2
-    assert [each["id"] for each in second.records("signatures")] == [signature]
+    (signed,) = second.records("signatures")
+    assert (signed["id"], signed["patient_form_id"]) == (signature, form)
+    told = account.tables["patient_forms"][form]
+    assert {name: told.get(name) for name in signed["patient_form"]} == signed["patient_form"]
     assert asked == [f"/v1/patient_forms/{form}/signatures/{signature}"]
     assert first.state["bookmarks"]["signatures"]["replication_key_value"]
 

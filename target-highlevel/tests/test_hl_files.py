@@ -9,7 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import requests
-from hl_loading import rejects
+from hl_loading import rejects, tap_lines
 from hl_mapped import person, record, schemas
 
 if TYPE_CHECKING:
@@ -179,3 +179,18 @@ def test_what_highlevel_itself_refuses_is_called_what_it_is(
         ("patient_attachments/413", "file_too_large"),
         ("patient_attachments/415", "file_type_refused"),
     }
+
+
+def test_a_signature_that_came_later_than_its_form(highlevel: Callable[..., Loader], tmp_path: Path) -> None:
+    """Cliniko did not give it at first; the run that gets it does not read its form, which has not changed."""
+    loader = highlevel()
+    cliniko, state = loader.sandbox.cliniko, loader.sandbox.highlevel.state
+    (signature,) = cliniko.account.tables["signatures"]
+    match = {"path_regex": f"/signatures/{signature}$"}
+    cliniko.control.add_fault({"action": "status", "status": 400, "match": match})
+    first = loader.load(tap_lines(loader.sandbox, tmp_path))
+    assert f"signatures/{signature}" not in state.sources()["files"]
+    cliniko.control.clear_faults()
+    cliniko.control.advance(1000)
+    loader.load(tap_lines(loader.sandbox, tmp_path, first.states[-1]))
+    assert f"signatures/{signature}" in state.sources()["files"]

@@ -16,14 +16,13 @@ from cliniko_to_highlevel.left_out import left_out, marked
 from cliniko_to_highlevel.note_text import sections_text
 from cliniko_to_highlevel.notes import NOTES, Note, pieces
 from cliniko_to_highlevel.people import hidden_at
-from cliniko_to_highlevel.reference_types import Form
+from cliniko_to_highlevel.row import Row
 from cliniko_to_highlevel.streams import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cliniko_to_highlevel.reference import Reference
-    from cliniko_to_highlevel.row import Row
 
 _IMAGE = re.compile(r"data:([\w.+/-]+)(?:;[\w=-]+)*;base64,(.*)", re.DOTALL)
 _EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/svg+xml": ".svg"}
@@ -34,8 +33,7 @@ def from_form(row: Row, reference: Reference) -> Iterator[Output]:
     patient = row.linked("patient_id", "patients")
     completed = row.instant("completed_at")
     reason = _left_out(row, patient, completed, reference)
-    name = row.text("name") or "Patient form"
-    reference.forms[row.source_id] = Form(patient, name, reason)
+    name = _name(row)
     if reason and reason is not Filter.HIDDEN:
         yield Output(NOTES.name, marked(NOTES.blank(row.source_id), reason))
         if not patient:
@@ -66,6 +64,10 @@ def from_form(row: Row, reference: Reference) -> Iterator[Output]:
         yield from at_business(row, patient)
 
 
+def _name(row: Row) -> str:
+    return row.text("name") or "Patient form"
+
+
 def _left_out(row: Row, patient: str | None, completed: str | None, reference: Reference) -> Filter | None:
     if not reference.mapping.moves["patient_forms"]:
         return Filter.SWITCHED_OFF
@@ -75,26 +77,28 @@ def _left_out(row: Row, patient: str | None, completed: str | None, reference: R
 
 
 def from_signature(row: Row, reference: Reference) -> Iterator[Output]:
-    """Yield the picture of a signature on a form, which was read before it, as a file of the patient.
+    """Yield the picture of a signature on a form, of which its record tells, as a file of the patient.
 
     Raises:
         RecordError: the picture cannot be read.
     """
     record: dict[str, object] = {**FILES.blank(row.source_id)}
-    form = reference.forms.get(row.linked("patient_form_id", "patient_forms") or "")
+    form = Row("patient_forms", row.part("patient_form").values)
+    patient = form.linked("patient_id", "patients")
     if not reference.mapping.moves["files"] or not reference.mapping.moves["patient_forms"]:
         yield Output(FILES.name, record | {"filtered": Filter.SWITCHED_OFF.value})
         return
-    reason = Filter.NO_PATIENT if form is None or form.patient is None else form.left_out
-    if form is None or reason:
-        yield Output(FILES.name, record | {"filtered": (reason or Filter.NO_PATIENT).value})
+    completed = form.instant("completed_at")
+    reason = _left_out(form, patient, completed, reference) if patient else Filter.NO_PATIENT
+    if reason:
+        yield Output(FILES.name, record | {"filtered": reason.value})
         return
     mime_type, image = _picture(row)
     behind = joined(" ", reference.local_date(row.instant("created_at")), f"cliniko:{row.source_id}") or ""
     record |= {
-        "contact": form.patient,
+        "contact": patient,
         "file_content": base64.b64encode(image).decode(),
-        "file_name": attached_name(f"Signature on {form.name}", behind, _EXTENSIONS.get(mime_type, "")),
+        "file_name": attached_name(f"Signature on {_name(form)}", behind, _EXTENSIONS.get(mime_type, "")),
         "file_size": len(image),
         "file_sha256": hashlib.sha256(image).hexdigest(),
         "mime_type": mime_type,

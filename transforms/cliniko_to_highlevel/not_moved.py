@@ -175,7 +175,10 @@ NOT_MOVED: dict[str, dict[str, str]] = {
         "signature_ids": "each answer names its signature",
         "url": _BEARER,
     },
-    "signatures": {"user_id": "who took it: a file in HighLevel has a name only"},
+    "signatures": {
+        "patient_form_id": "the record itself says what the form is called, and whose it is",
+        "user_id": "who took it: a file in HighLevel has a name only",
+    },
     "communications": {},
     "patient_attachments": {
         "content": "the address of the bytes, which the tap has followed",

@@ -15,7 +15,6 @@ from cliniko_to_highlevel.reference_types import (
     PAYER_TYPE,
     Booking,
     Business,
-    Form,
     Hours,
     Offer,
     Payer,
@@ -62,7 +61,6 @@ class Reference:
     left_out_patients: set[str] = field(default_factory=set)
     #: Patients merged away, as far as they were read in this run, and into whom; None where Cliniko does not say.
     survivors: dict[str, str | None] = field(default_factory=dict)
-    forms: dict[str, Form] = field(default_factory=dict)
     #: Which booking each invoice is for; None where it is for none, or is not in force.
     invoiced: dict[str | None, str | None] = field(default_factory=dict)
     #: When a practitioner works at a location, and who offers a type where.

@@ -9,7 +9,6 @@ from cliniko_to_highlevel.formats import joined
 from cliniko_to_highlevel.people import hidden_at, is_name
 
 if TYPE_CHECKING:
-    from cliniko_to_highlevel.errors import Filter
     from cliniko_to_highlevel.row import Row
 
 PAYER_TYPE = 2
@@ -65,14 +64,6 @@ class Tax(NamedTuple):
 
     name: str | None
     rate: str | None
-
-
-class Form(NamedTuple):
-    """A patient's form: whose it is, what it is called, and why it is not moved."""
-
-    patient: str | None
-    name: str
-    left_out: Filter | None = None
 
 
 class Offer(NamedTuple):

@@ -123,7 +123,7 @@ class Tracer:
     def _mapped(self, row: Row) -> Mapped | None:
         """Return what a row becomes, by whose it is and who says it; None when it cannot be mapped."""
         reference = copy.copy(self._reference)
-        for name in ("left_out_patients", "survivors", "forms", "invoiced"):
+        for name in ("left_out_patients", "survivors", "invoiced"):
             setattr(reference, name, copy.copy(getattr(reference, name)))
         try:
             outputs: list[Output] = [

@@ -670,6 +670,13 @@ RECORDS: dict[str, dict[str, Any]] = {
         "id": "196",
         "created_at": "2024-03-04T01:00:00Z",
         "image": "data:image/png;base64,iVBORw0KGgo=",
+        "patient_form": {
+            "id": "195",
+            "archived_at": None,
+            "completed_at": "2024-03-04T01:00:02Z",
+            "name": "New client intake",
+            "patient_id": "7",
+        },
         "patient_form_id": "195",
         "updated_at": "2024-03-04T01:00:00Z",
         "user_id": "3",

@@ -110,6 +110,7 @@ SIGNATURES = Resource(
         *ROW,
         text("image", "The drawing, as a data URI."),
         ident("patient_form_id", "The form it is on."),
+        tree("patient_form", "Of that form id, name, patient_id, completed_at and archived_at."),
         link("user", "users", "Who took it."),
     ),
     shape=Shape.UNDER_PARENT,
