@@ -82,8 +82,8 @@ MAPPED_ANEW = (
     " remaining records"
 )
 BEGUN_IN_THE_MIDDLE = (
-    "this ledger does not cover earlier runs (was an older ledger lost?): run once with"
-    " `meltano run --full-refresh tap-cliniko target-highlevel`"
+    "this ledger does not cover earlier runs (was an older ledger lost?) or what is older than TAP_CLINIKO_START_DATE: run once,"
+    " without that setting, with `meltano run --full-refresh tap-cliniko target-highlevel`"
 )
 
 
@@ -137,7 +137,7 @@ def complete(  # noqa: PLR0913 - what only some runs have is named
         undone: records that a rollback took out, or that were found missing
         to_compare: records that a ledger from a backup has not compared with HighLevel yet
         looked_at_changes: whether a verification saw only what has changed
-        begun_in_the_middle: whether the ledger does not cover earlier runs
+        begun_in_the_middle: whether the ledger does not cover earlier runs, or what is older than the tap's start date
         mapped_anew: whether records that have not changed are as another mapping made them
     """
     waiting = f"{counted(held, 'waiting record')} (held until the record it belongs to is there)"

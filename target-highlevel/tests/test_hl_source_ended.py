@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hl_loading import settings_of
+from hl_loading import after_state, settings_of
 
 from target_highlevel.commands.records import opened
 
@@ -91,6 +91,20 @@ def test_a_verification_of_changes_only_says_so_and_is_not_counted(
         assert ledger.runs()[-1]["facts"]["read_until"] == last["value"]["read_until"]
     assert loader.load(small_clinic.lines, MODE="verify").report["changes_only"] is False
     assert "nothing was read back in full" not in loader.tool("go-live").stderr
+
+
+def test_what_is_older_than_the_start_date_is_told_until_it_was_read(
+    tiny_clinic: Clinic, highlevel: Callable[..., Loader]
+) -> None:
+    """The tap had no bookmarks and a start_date: nobody has read what is older, in whichever later run."""
+    loader = highlevel()
+    since = [line.replace('"from_start":true', '"from_start":false') for line in tiny_clinic.lines]
+    assert since != tiny_clinic.lines
+    first = loader.load(since)
+    delta = loader.load(after_state(since, first.states[-1]))
+    for run in (first, delta, loader.load(since)):
+        assert "what is older than TAP_CLINIKO_START_DATE" in last_line(run.log)
+    assert "complete: everything is in HighLevel" in last_line(loader.load(tiny_clinic.lines).log)
 
 
 def test_rejects_of_half_a_clinic(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:

@@ -316,7 +316,8 @@ class Session:
     @property
     def all_came(self) -> bool:
         """Whether the source has read everything it has; known when it has ended."""
-        return not (self.continuity.goes_on or self.source.ended_early or self.source.sample)
+        source = self.source
+        return not (self.continuity.goes_on or source.ended_early or source.sample or source.changes_only)
 
     def write(self, row: Row) -> None:
         """Write one record.

@@ -168,6 +168,8 @@ class Continuity:
             self._begin(_UNPROVEN)
         if self._source.sample:  # it says nothing of all the others
             return
+        if state.get("from_start") is False and not goes_on and not self.received_before:
+            self._begin(_IN_THE_MIDDLE)  # the tap's start_date: nobody has read what is older
         if not goes_on and (self._begun != _AT_THE_START or self._is_divided_anew()):
             self._work.reset_digests()
             self._work.knows_all = True  # of what comes in this run; of all, when it has come to its end
