@@ -63,6 +63,7 @@ class Run:
         quiet: whether nothing has changed, so that nothing is read.
         progress: tells how far the run is.
         read_since: where the first window of each list began that this run has read, None for a list read whole.
+        withheld: the streams that the key's role was refused, or refused a part of, and that are left out therefore.
     """
 
     settings: Settings
@@ -80,6 +81,7 @@ class Run:
     known: KnownIds | None = None
     sample: Sample | None = None
     read_since: dict[str, str | None] = field(default_factory=dict)
+    withheld: set[str] = field(default_factory=set)
     _looked_for_gone: set[str] = field(default_factory=set)
     _normalisers: dict[str, Normaliser] = field(default_factory=dict)
 

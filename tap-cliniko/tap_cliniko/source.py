@@ -125,6 +125,7 @@ class Source:
         if not self.withheld:
             self.run.notice(f"{self.resource.name}: this and the like is left out: {refusal}")
         self.withheld = True
+        self.run.withheld.add(self.resource.name)
         if not self.resource.in_full:
             self.bookmark[SEEN_BY] = self.run.reader
 

@@ -73,6 +73,8 @@ class ClinikoStream(Stream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         run = self._cliniko.run
         if not run.readable(self.resource):
+            if not self.resource.optional:
+                run.withheld.add(self.name)
             level = logging.INFO if self.resource.optional else logging.WARNING
             self.logger.log(level, "%s: not read (%s)", self.name, run.access[self.name].outcome.value)
             return

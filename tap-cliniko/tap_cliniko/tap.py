@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 COMPLETE, FROM_START = "complete", "from_start"
 #: Key of a state: up to which moment the run that wrote it reads; what changed later is left to the next run.
 READ_UNTIL = "read_until"
+#: Key of a state: the streams of which that run has left out what the key's role may not read.
+WITHHELD = "withheld"
 REMEMBERED = "remembered"
 """Key of a state: what one run tells the next about the account."""
 SIGNALLED = 128
@@ -106,6 +108,8 @@ class TapCliniko(Tap):
             msg = "no stream is selected; select at least one in the catalog, or give no catalog to read all"
             raise SettingsError(msg)
         self._tell(COMPLETE, True)  # noqa: FBT003 - what is told
+        if self._run.withheld:
+            self._tell(WITHHELD, sorted(self._run.withheld))
         self.remember()
         self.state_writer.write_state(self.state)
 
@@ -132,6 +136,7 @@ class TapCliniko(Tap):
         begun = any("replication_key_value" in each or "window" in each for each in self._bookmarks())
         self._tell(FROM_START, not begun and not self.config.get("start_date"))
         self._tell(COMPLETE, False)  # noqa: FBT003 - what is told
+        cast("dict[str, Any]", self.state).pop(WITHHELD, None)
         if isinstance(account := state.get(bookmarks.ACCOUNT), str):
             self._tell(bookmarks.ACCOUNT, account)
         if REMEMBERED in state:

@@ -14,7 +14,7 @@ from target_highlevel.ledger.partials import LEFT_OUT_ALONG
 from target_highlevel.texts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_highlevel.engine.engine import Engine
     from target_highlevel.engine.session import Session
@@ -201,10 +201,15 @@ def retried(code: int, *, sent: int, refused: int, held: int, unmapped: int = 0,
     return "; ".join([*said, *([undone_words(undone)] if undone else [])])
 
 
-def left_out_words(left_out: Mapping[str, int]) -> str:
-    """Return what a last line says of the records that settings leave out."""
+def left_out_words(left_out: Mapping[str, int], withheld: Iterable[str] = ()) -> str:
+    """Return what a last line says of the records that settings leave out, and of streams that the tap's key may not read."""
     each = ", ".join(f"{number:,} of {stream}" for stream, number in sorted(left_out.items()))
-    return f"; records left out by unknown_streams or stream_maps: {each}"
+    said = [f"records left out by unknown_streams or stream_maps: {each}"] if each else []
+    if names := ", ".join(withheld):
+        said.append(
+            f"left out because the role of the Cliniko key may not read it (skip_refused_streams): {names}"
+        )
+    return "".join(f"; {text}" for text in said)
 
 
 def print_last_line(

@@ -156,8 +156,8 @@ class Part:
                 begun_in_the_middle=self.session.mode == "load" and self.session.continuity.is_partial,
                 mapped_anew=self.session.mode == "load" and self.session.continuity.is_mapped_anew,
             )
-        if error is None and left_out:
-            line = f"{line or end_of(code).line}{left_out_words(left_out)}"
+        if error is None and (left_out or self.source.withheld):
+            line = f"{line or end_of(code).line}{left_out_words(left_out, self.source.withheld)}"
         if self.telemetry is not None:
             self.telemetry.settle(self.session, code)
         self.session.close(code, {**report.facts, "read_until": self.source.read_until})

@@ -19,3 +19,5 @@ class Source:
     changes_only: bool = False
     #: Up to which moment it read: what changed later comes with the next run. None where it did not say.
     read_until: str | None = None
+    #: Streams of which it has left out what its key may not read.
+    withheld: tuple[str, ...] = ()

@@ -90,7 +90,8 @@ class TargetHighLevel(Target):
     @override
     def __init__(self, **arguments: Any) -> None:
         self._signal = 0
-        #: What the newest state says of its run: whether it came to its end, and whether it read more than what has changed.
+        #: What the newest state says of its run: whether it came to its end, whether it read more than what has changed, and
+        #: what it may not read.
         self._source: dict[str, Any] = {}
         super().__init__(**arguments)
         self.settings = settings_from(self.config)
@@ -263,6 +264,8 @@ class TargetHighLevel(Target):
         source.changes_only = self._source.get("from_start") is False
         until = self._source.get("read_until")
         source.read_until = until if isinstance(until, str) and date_time(until) else None
+        withheld = self._source.get("withheld")
+        source.withheld = tuple(map(str, withheld)) if isinstance(withheld, list) else ()
         running.finish()
         super().process_endofpipe()
 

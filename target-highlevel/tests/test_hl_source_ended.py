@@ -107,6 +107,18 @@ def test_what_is_older_than_the_start_date_is_told_until_it_was_read(
     assert "complete: everything is in HighLevel" in last_line(loader.load(tiny_clinic.lines).log)
 
 
+def test_what_the_key_may_not_read_is_told(tiny_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
+    """A load and a verification end well without it, and say that it was not looked at."""
+    loader = highlevel()
+    tiny_clinic.restore(loader)
+    last = json.loads(tiny_clinic.lines[-1])
+    last["value"]["withheld"] = ["medical_alerts", "treatment_notes"]
+    for mode in ("load", "verify"):
+        ended = loader.load([*tiny_clinic.lines[:-1], json.dumps(last)], MODE=mode)
+        assert ended.code == 0, ended.log[-2000:]
+        assert "(skip_refused_streams): medical_alerts, treatment_notes" in last_line(ended.log)
+
+
 def test_rejects_of_half_a_clinic(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:
     """What was refused is listed; the line says why the run is not complete."""
     loader = highlevel()
