@@ -614,3 +614,20 @@ def test_the_calendar_of_other_bookings_may_be_there_although_it_was_refused(
     assert loaded.code == 0, loaded.log[-2000:]
     assert booked(diary) == [(OTHER, "orla.featherstone", "confirmed")]
     assert [row["name"] for row in diary.sandbox.highlevel.state.calendars.values()] == [OTHER]
+
+
+def test_what_was_in_a_deleted_calendar_goes_into_the_one_that_is_made_again(diary: Loader) -> None:
+    """Bookings and hours follow; nobody would see them in the calendar that somebody has deleted."""
+    lines = [*HEAD, DOCTOR, calendar(), hours(), person("patients/1", "Ada", "Lovelace"), visit()]
+    assert diary.load(lines).code == 0
+    side = diary.sandbox.highlevel
+    (deleted,) = side.state.calendars
+    headers = {"Authorization": f"Bearer {side.access_token}", "Version": "2021-04-15"}
+    assert requests.delete(f"{side.url}/calendars/{deleted}", headers=headers, timeout=30).ok
+    assert diary.load(lines, MODE="verify").code == 5
+    assert diary.tool("repair", "--yes").returncode == 0
+    assert diary.load(lines).code == 0
+    (made,) = side.state.calendars
+    assert [row["calendarId"] for row in side.state.appointments.values()] == [made]
+    assert [row["calendarIds"] for row in side.state.schedules.values()] == [[made]]
+    assert diary.load(lines, MODE="verify").code == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from target_highlevel.ledger.tables import record
 from target_highlevel.ledger.transitions import MISSED
 from target_highlevel.ledger.work import FORGOTTEN, Work
-from target_highlevel.values import canonical_json
+from target_highlevel.values import canonical_json, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +55,10 @@ class Repair(Work):
             known = {"reason": TO_BE_REPAIRED, "notes": notes, "intent": json.dumps(intent)}
             self._move(connection, row.ref, MISSED, **FORGOTTEN, **known)
             self._derive_again(connection, [row.origin])
+            if row.object == "calendar":
+                # the one that is made has another id, and what was in this one goes into it
+                inside = record.c.written.contains(fingerprint(row.hl_id, self._ledger.salt))
+                connection.execute(record.update().where(self._here, inside).values(digest=None))
 
     def removing(self, copy: Row, api: str) -> None:
         """Note in the audit trail that a second copy of a record is about to be deleted; of the record nothing changes."""
