@@ -60,7 +60,11 @@ class Together:
                 control.latency = LATENCY
             agency = Agency(folder, server, boxes, {})
             database = server.url(server.new_database(), driver="postgresql+psycopg2")
-            variables = {**agency.variables(), "AIRFLOW__CORE__PARALLELISM": str(len(sizes) + 1)}
+            variables = {
+                **agency.variables(),
+                "AIRFLOW__CORE__PARALLELISM": str(len(sizes) + 1),
+                "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",  # steps that begin at once read the DAG file at once
+            }
             airflow = stack.enter_context(running_airflow(AIRFLOW, home, database, variables))
             agency.confide(airflow)
             dags = [f"clinic_{name}" for name in boxes]
