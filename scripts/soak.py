@@ -252,7 +252,11 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="the most that courses and answers may take"
     )
-    parser.add_argument("--keep", type=Path, help="where the folders of courses are kept that went wrong")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="where the folders of courses that went wrong are kept, and Airflow's logs for clinics",
+    )
     parser.add_argument("--combinations", type=int, default=100, help="of random answers, for answers")
     parser.add_argument(
         "--no-single", dest="single", action="store_false", help="combinations only, for answers"

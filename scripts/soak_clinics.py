@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections import Counter
 from contextlib import ExitStack
@@ -31,7 +32,7 @@ SMALLEST = 0.05
 #: Sessions of PostgreSQL for each step that runs (docs/scale.md), and for ten more, which Airflow itself takes.
 SESSIONS = 3
 _PATIENCE = 3 * 3600.0
-_ENDED = re.compile(r'"(\w+ ended with \d+: [^"]*)"')
+_ENDED = re.compile(r'(?<=")\w+ ended with \d+: [^"]*|DagBag import timeout|Too many failed heartbeats')
 
 
 class Together:
@@ -43,11 +44,11 @@ class Together:
         answers: by status, of both APIs
         most: requests of a sub-account within ten seconds
         wrong: rules of an API that were broken, and records that were made twice
-        failed: how steps ended that failed, in their own words
+        failed: why steps failed, in their words or in Airflow's
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
-        """Run clinics of so many patients, each with the APIs' own limits."""
+    def __init__(self, sizes: Sequence[int], keep: Path | None = None) -> None:
+        """Run clinics of so many patients, each with the APIs' own limits; keep Airflow's logs where a run failed."""
         with ExitStack() as stack:
             folder, home = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
             server = stack.enter_context(running_postgres(max_connections=SESSIONS * (len(sizes) + 10)))
@@ -75,6 +76,8 @@ class Together:
             self.answers = sum(map(_answers, controls), Counter())
             self.most = max(box.highlevel.control.window.greatest for box in boxes.values())
             doubles = sum(len(box.highlevel.state.doubles()) for box in boxes.values())
+            if keep and set(self.ended) != {"success"}:
+                shutil.copytree(home, keep / f"airflow-{len(sizes)}", dirs_exist_ok=True)
             self.failed = sorted(set(_ENDED.findall(airflow.logs())))
             self.wrong = doubles + sum(len(control.violations) for control in controls)
 
@@ -88,7 +91,7 @@ def clinics(options: argparse.Namespace) -> Findings:
     found = Findings(f"{CLINICS} clinics in one Airflow")
     factor = SMALLEST ** (1 / (CLINICS - 1))
     sizes = [round(options.largest * factor**number) for number in range(CLINICS)]
-    alone, all_of_them = Together(sizes[:1]), Together(sizes)
+    alone, all_of_them = Together(sizes[:1], options.keep), Together(sizes, options.keep)
     ratio = max(all_of_them.seconds) / alone.seconds[0]
     good = sum(number for status, number in all_of_them.answers.items() if status.startswith("2"))
     found.facts = {
@@ -98,7 +101,7 @@ def clinics(options: argparse.Namespace) -> Findings:
         "all at once, the slowest": f"{max(all_of_them.seconds):.0f} s, {ratio:.2f} times as long",
         "all at once, the quickest": f"{min(all_of_them.seconds):.0f} s",
         "runs": ", ".join(f"{number} {how}" for how, number in sorted(all_of_them.ended.items())),
-        "requests": f"{all_of_them.answers.total():,}, {good:,} of them answered well",
+        "requests": f"{all_of_them.answers.total():,}, {good:,} answered with 2xx",
         "answers 429": str(all_of_them.answers["429"]),
         "most requests of a sub-account within ten seconds": str(all_of_them.most),
     }

@@ -207,7 +207,7 @@ def left_out_words(left_out: Mapping[str, int], withheld: Iterable[str] = ()) ->
     said = [f"records left out by unknown_streams or stream_maps: {each}"] if each else []
     if names := ", ".join(withheld):
         said.append(
-            f"left out because the role of the Cliniko key may not read it (skip_refused_streams): {names}"
+            f"left out because the role of the Cliniko key may not read them (skip_refused_streams): {names}"
         )
     return "".join(f"; {text}" for text in said)
 

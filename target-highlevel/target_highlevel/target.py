@@ -6,6 +6,7 @@ import _thread
 import copy
 import gc
 import os
+import re
 import sys
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 _MAPPERS = "target_highlevel.mappers"
 _MAPS = "TARGET_HIGHLEVEL_STREAM_MAPS"
+#: What may be repeated of a state: another tap's may hold anything, and a last line must hold nobody's data.
+_STREAM_NAME = re.compile(r"[a-z_]+")
 #: Objects that come to be before the collector looks for circles among them: a chunk of records holds many, and no circle.
 _MANY_OBJECTS = 50_000
 
@@ -265,7 +268,8 @@ class TargetHighLevel(Target):
         until = self._source.get("read_until")
         source.read_until = until if isinstance(until, str) and date_time(until) else None
         withheld = self._source.get("withheld")
-        source.withheld = tuple(map(str, withheld)) if isinstance(withheld, list) else ()
+        named = map(str, withheld) if isinstance(withheld, list) else ()
+        source.withheld = tuple(filter(_STREAM_NAME.fullmatch, named))
         running.finish()
         super().process_endofpipe()
 

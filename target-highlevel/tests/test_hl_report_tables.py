@@ -42,13 +42,14 @@ def test_ordinary_cells_are_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [None, "a,b", 'a "b"', "a\r\nb", "a\nb", "=1", "-", "a\tb", "", "\r"])
 @pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("number", [1000, 1200, 1499])
 def test_rows_written_together_are_those_written_one_by_one(
-    tmp_path: Path, value: str | None, place: int
+    tmp_path: Path, value: str | None, place: int, number: int
 ) -> None:
     """One cell among a thousand others that needs care gets it, and changes no other."""
-    rows = [[f"patients/{number}", "contact", f"id{number}"] for number in range(1500)]
+    rows = [[f"patients/{each}", "contact", f"id{each}"] for each in range(1500)]
     if value is not None:
-        rows[1200][place] = value
+        rows[number][place] = value
     write_table(tmp_path / "table.csv", ["source", "object", "id"], rows)
     written = io.StringIO(newline="")
     csv.writer(written).writerows(

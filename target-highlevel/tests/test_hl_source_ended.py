@@ -112,11 +112,12 @@ def test_what_the_key_may_not_read_is_told(tiny_clinic: Clinic, highlevel: Calla
     loader = highlevel()
     tiny_clinic.restore(loader)
     last = json.loads(tiny_clinic.lines[-1])
-    last["value"]["withheld"] = ["medical_alerts", "treatment_notes"]
+    last["value"]["withheld"] = ["medical_alerts", "ada@example.org", "treatment_notes"]
     for mode in ("load", "verify"):
         ended = loader.load([*tiny_clinic.lines[:-1], json.dumps(last)], MODE=mode)
         assert ended.code == 0, ended.log[-2000:]
         assert "(skip_refused_streams): medical_alerts, treatment_notes" in last_line(ended.log)
+        assert "ada@" not in ended.log  # another tap means something else by it
 
 
 def test_rejects_of_half_a_clinic(small_clinic: Clinic, highlevel: Callable[..., Loader]) -> None:

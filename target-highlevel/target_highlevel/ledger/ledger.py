@@ -35,10 +35,9 @@ _PATIENCE = 10
 RESTORE = "restore the newest backup of it, or move it away and run with --full-refresh, which first finds what HighLevel holds"
 #: What the addresses of PostgreSQL begin with; SQLAlchemy no longer reads the short one, which hosting services give.
 _POSTGRES = frozenset({"postgresql", "postgres"})
-#: Why a database takes no session for the moment; libpq tells it in words only.
+#: Why PostgreSQL takes no session for the moment; libpq tells it in words only.
 _PASSES = re.compile(
     r"too many (?:clients|connections)|remaining connection slots|no more connections|the database system is"
-    r"|timeout expired|database is locked"
 )
 
 
@@ -82,7 +81,7 @@ class Ledger:
                 undo.pop_all()  # it is open: nothing to undo
         except sa.exc.DBAPIError as error:
             if _PASSES.search(str(error.orig)):
-                msg = "the ledger's database is busy (locked, starting, or with too many sessions); run again"
+                msg = "the ledger's database is busy (it is starting, or has too many sessions); run again"
                 raise LedgerLost(msg) from None
             msg = (
                 f"ledger_url: the ledger cannot be opened ({type(error.orig).__name__}){_advice(error.orig)}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from msgspec.json import decode
 
 from target_highlevel.ledger.partials import OTHER_SUB_ACCOUNT
 from target_highlevel.ledger.rows import Notes, Status
@@ -90,8 +90,8 @@ def money_rows(ledger: Ledger, *, read_back: bool = False) -> Iterator[MoneyRow]
     kept = "money_read_back" if read_back else "money"  # as Notes has them
     with ledger.transaction() as connection:
         for row in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
-            source = sides[0].amount(row.ref, decode(row.money) if row.money else None)
-            held = decode(row.notes).get(kept) if row.notes and row.hl_id else None
+            source = sides[0].amount(row.ref, json.loads(row.money) if row.money else None)
+            held = json.loads(row.notes).get(kept) if row.notes and row.hl_id else None
             gone = (row.status, row.reason) == _DELETED and not read_back
             highlevel = None if gone else sides[1].amount(row.ref, held)
             unknown = bool(row.hl_id) and highlevel is None and row.status == _DONE and not read_back
@@ -99,7 +99,7 @@ def money_rows(ledger: Ledger, *, read_back: bool = False) -> Iterator[MoneyRow]
             yield MoneyRow(row.object, row.source_id, status, row.reason or "", source, highlevel, unknown)
         if read_back:
             for row in connection.execute(sa.select(surplus_money).order_by(surplus_money.c.id)):
-                there = sides[1].amount("", decode(row.money))
+                there = sides[1].amount("", json.loads(row.money))
                 yield MoneyRow(row.object, row.source, _DONE, row.how, None, there)
 
 
@@ -143,7 +143,7 @@ class _Side:
         of = told.get("of", "")
         by = self.known.get(of) or self._other.get(of)
         if by is None:
-            by = tuple([str(told.get(name, "")) for name in _SUMMED_BY])
+            by = tuple(str(told.get(name, "")) for name in _SUMMED_BY)
         if not of:
             self.known[ref] = by
         return Amount(_decimal(told.get("amount")), str(told.get("currency", "")), *by)
