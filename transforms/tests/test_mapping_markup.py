@@ -56,6 +56,8 @@ DEAD = "< img src=x onerror=alert(1)>"
         ("<table><tr><th>Test</th><th>L</th></tr><tr><td>SLR</td><td>60</td></tr></table>", "Test | L\nSLR | 60"),
         ("<dl><dt>Pain</dt><dd>4/10</dd></dl>", "Pain\n4/10"),
         ("above<hr>below", "above\n---\nbelow"),
+        ("<p>above</p><hr></hr><p>below</p>", "above\n\n---\n\nbelow"),
+        ("be<noscript><p>no</p><div>no</div></noscript>low", "below"),
         ("he said <q>worse</q>", 'he said "worse"'),
         ("10<sup>9</sup>5 and 10<sup>9</sup>10<sup>12</sup>", "10^9 5 and 10^9 10^12"),
         ("x<sub>1</sub><sub>2</sub>", "x_1_2"),
